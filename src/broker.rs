@@ -1,0 +1,1 @@
+//! Assembly and controlled shutdown: the only file that knows every part. (Stub: the server engineer.)

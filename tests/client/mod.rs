@@ -1,0 +1,1 @@
+//! librdkafka against the real binary.

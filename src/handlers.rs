@@ -13,7 +13,7 @@ mod forward;
 mod metadata;
 
 use crate::clock::Clock;
-use crate::codec::{self, Reply, guard};
+use crate::codec::{self, Reply};
 use crate::config::Config;
 use crate::coordinator::Groups;
 use crate::disk::FileRange;
@@ -163,8 +163,14 @@ impl Context {
     /// `codec::splice::placeholder(len)` is replaced by the next group of file ranges, whose
     /// lengths add up to `len`.
     pub fn reply_with_files<M: Encodable>(&self, response: &M, files: Vec<Vec<FileRange>>) -> Reply {
-        let version = self.api_version;
-        codec::encode(self.api_key, version, self.correlation_id, response, files)
+        let chunks = codec::encode_with_files(
+            self.api_key,
+            self.api_version,
+            self.correlation_id,
+            response,
+            files,
+        );
+        Reply::Frame(chunks.expect("a handler fills only what the version has"))
     }
 
     /// The image this broker has applied.
@@ -180,7 +186,7 @@ impl Context {
     }
 }
 
-/// Starts one request. Whatever the peer sent, the guard walks it before anything is decoded.
+/// Starts one request: decodes it, which the guard precedes, and calls its handler.
 pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
     let api = TABLE.iter().find(|api| api.key == cx.api_key && api.is_on(cx.endpoint));
     let Some(api) = api else {
@@ -192,7 +198,6 @@ pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
         }
         return Err(Error::corrupt(format!("version {} of {}", cx.api_version, api.name)));
     }
-    guard::check(cx.api_key, cx.api_version, &body)?;
     handle(&cx, body).await
 }
 
@@ -205,7 +210,7 @@ mod tests {
         for (at, api) in TABLE.iter().enumerate() {
             assert!(TABLE[..at].iter().all(|other| other.key != api.key), "{}", api.name);
             for version in served_from(api)..=api.max {
-                assert!(guard::known(api.key, version), "{} {version}", api.name);
+                assert!(codec::guard::known(api.key, version), "{} {version}", api.name);
             }
         }
     }

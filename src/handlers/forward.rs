@@ -7,6 +7,7 @@ use crate::metadata::controller::Forwarded;
 use bytes::Bytes;
 
 pub(super) async fn handle(cx: &Context, body: Bytes) -> Result<Reply> {
+    codec::guard::check(cx.api_key, cx.api_version, &body)?;
     let answer = cx.parts.controller.forward(forwarded(cx, cx.api_key, cx.api_version, body)).await?;
     cx.wait_until_applied(answer.offset).await?;
     Ok(codec::frame(cx.api_key, cx.api_version, cx.correlation_id, answer.body))

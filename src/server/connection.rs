@@ -1,7 +1,7 @@
 //! One connection: read requests, start them in order, answer them in order.
 
 use super::{host_of, prepare};
-use crate::codec::{Chunk, Reply, RequestHeader};
+use crate::codec::{self, Chunk, Reply};
 use crate::error::{Error, Result};
 use crate::handlers::{self, Context, Endpoint, Parts};
 use bytes::{Buf, Bytes, BytesMut};
@@ -76,7 +76,7 @@ impl Connection {
         let peer = self.client_host.clone();
         match self.run(&mut stopped).await {
             Ok(()) => {}
-            Err(Error::Disk { source, .. }) => debug!(peer, error = %source, "connection lost"),
+            Err(Error::Disconnected(error)) => debug!(peer, %error, "connection lost"),
             Err(error) => info!(peer, %error, "closing the connection"),
         }
     }
@@ -96,7 +96,7 @@ impl Connection {
                 _ = stopped.changed() => return self.finish().await,
                 Some((bytes, answer)) = self.started.next() => self.answered(bytes, answer)?,
                 ready = self.socket.readable(), if may_read => {
-                    ready.map_err(lost)?;
+                    ready.map_err(Error::Disconnected)?;
                     if !self.read()? {
                         return Ok(());
                     }
@@ -135,7 +135,7 @@ impl Connection {
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            Err(error) => Err(lost(error)),
+            Err(error) => Err(Error::Disconnected(error)),
         }
     }
 
@@ -181,7 +181,7 @@ impl Connection {
     }
 
     fn context(&self, mut frame: Bytes) -> Result<(Context, Bytes)> {
-        let header = RequestHeader::read(&mut frame)?;
+        let header = codec::decode_header(&mut frame)?;
         let context = Context {
             parts: self.parts.clone(),
             api_key: header.api_key,
@@ -235,11 +235,6 @@ impl Connection {
     }
 }
 
-/// A connection that broke: nothing is wrong with the broker.
-fn lost(source: io::Error) -> Error {
-    Error::Disk { path: "socket".into(), source }
-}
-
 async fn write_all(socket: &TcpStream, memory: &mut Vec<Bytes>) -> Result<()> {
     let mut first = 0;
     while first < memory.len() {
@@ -256,9 +251,9 @@ async fn write_all(socket: &TcpStream, memory: &mut Vec<Bytes>) -> Result<()> {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                socket.writable().await.map_err(lost)?;
+                socket.writable().await.map_err(Error::Disconnected)?;
             }
-            Err(error) => return Err(lost(error)),
+            Err(error) => return Err(Error::Disconnected(error)),
         }
     }
     memory.clear();
@@ -276,7 +271,7 @@ async fn send_file(socket: &TcpStream, range: &crate::disk::FileRange) -> Result
                 Ok(rustix::fs::sendfile(socket, range.file.as_ref(), Some(&mut position), want)?)
             })
             .await
-            .map_err(lost)?;
+            .map_err(Error::Disconnected)?;
         if sent == 0 {
             return Err(Error::corrupt(format!("segment ends at {position}, before {end}")));
         }

@@ -15,13 +15,16 @@ pub enum Fill {
 
 /// A value whose fields are all set, but for those that a version does not have.
 pub trait Sample: Sized {
+    /// Makes one.
     fn sample(fill: Fill, version: i16) -> Self;
 }
 
+/// See `Sample`.
 pub fn sample<T: Sample>(fill: Fill, version: i16) -> T {
     T::sample(fill, version)
 }
 
+/// See `Sample`.
 pub fn sample_optional<T: Sample>(fill: Fill, version: i16, nullable: bool) -> Option<T> {
     match fill {
         Fill::Null if nullable => None,

@@ -53,9 +53,14 @@ pub fn check(api_key: i16, version: i16, body: &[u8]) -> Result<()> {
     })
 }
 
-/// Whether Kafka 4.4 has this version of this API.
+/// Whether Kafka 4.4 has this version of this API (Produce 0 to 2, which it advertises, it has not).
 pub fn known(api_key: i16, version: i16) -> bool {
     find(api_key, version).is_some()
+}
+
+/// Whether Kafka 4.4 has this API at all.
+pub fn has_versions(api_key: i16) -> bool {
+    request(api_key).is_some_and(|request| !request.versions.is_empty())
 }
 
 /// The version of a request's header, also for a version of an API that we do not know.

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use kafka_protocol::messages::BrokerRegistrationRequest;
 use kafka_protocol::messages::broker_registration_request::{Feature, Listener as Registered};
 use kafka_protocol::protocol::StrBytes;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -72,27 +72,41 @@ impl Broker {
         let mut logs = LogManager::open(disk.clone(), &config)?;
         let cluster_id = cluster_id(&logs, &config)?;
         logs.format(&cluster_id, config.node_id)?;
-        let directories: Vec<Uuid> = logs.directory_ids();
-        let clean_epoch = logs.clean_shutdown_epoch();
+        let clean_epoch = previous_broker_epoch(&logs);
         let metadata_dir = metadata_dir(&config, &logs);
         let (publish, published) = mpsc::channel(PUBLISHED_MAX);
-        let directory = logs.directory_id(&metadata_dir);
+        let directory = directory_of(&logs, &metadata_dir)?;
         let controller = Controller::open(
-            disk, clock.clone(), config.clone(), &metadata_dir, &cluster_id, directory, publish,
+            disk,
+            clock.clone(),
+            config.clone(),
+            &metadata_dir,
+            &cluster_id,
+            directory,
+            publish,
         )?;
         let bound = bind(&config).await?;
-        let registration =
-            registration(&config, &cluster_id, &bound, directories, clean_epoch);
+        let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch);
         let broker_epoch = controller.register(registration).await?;
 
         let replicas = Replicas::new(config.clone(), clock.clone(), logs);
         let groups = Groups::new(config.clone(), clock.clone(), replicas.clone());
         let image = Arc::new(ArcSwap::from(controller.image()));
         let (applied, watch_applied) = watch::channel(-1);
-        let applier =
-            Applier { replicas: replicas.clone(), groups: groups.clone(), image: image.clone(), applied };
+        let applier = Applier {
+            replicas: replicas.clone(),
+            groups: groups.clone(),
+            image: image.clone(),
+            applied,
+        };
         let parts = Arc::new(Parts {
-            config, clock, broker_epoch, replicas, groups, controller, image,
+            config,
+            clock,
+            broker_epoch,
+            replicas,
+            groups,
+            controller,
+            image,
             applied: watch_applied,
         });
         let mut background = JoinSet::new();
@@ -129,7 +143,9 @@ impl Broker {
 /// The lines that Testcontainers modules and init scripts wait for, as Kafka prints them.
 fn announce(config: &Config) {
     let id = config.node_id;
-    info!("[BrokerLifecycleManager id={id}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING.");
+    info!(
+        "[BrokerLifecycleManager id={id}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING."
+    );
     info!("[KafkaRaftServer nodeId={id}] Kafka Server started");
 }
 
@@ -164,7 +180,10 @@ fn cluster_id(logs: &LogManager, config: &Config) -> Result<String> {
             return Err(Error::Config(format!(
                 "{}/meta.properties belongs to node.id={}, but node.id={} is configured. Set \
                  node.id={} or use other log.dirs.",
-                dir.path.display(), meta.node_id, config.node_id, meta.node_id
+                dir.path.display(),
+                meta.node_id,
+                config.node_id,
+                meta.node_id
             )));
         }
         match &known {
@@ -174,7 +193,8 @@ fn cluster_id(logs: &LogManager, config: &Config) -> Result<String> {
                 return Err(Error::Config(format!(
                     "log.dirs belong to two clusters: {}/meta.properties says cluster.id={}, \
                      another says {id}. Leave out the directory that does not belong here.",
-                    dir.path.display(), meta.cluster_id
+                    dir.path.display(),
+                    meta.cluster_id
                 )));
             }
         }
@@ -189,6 +209,33 @@ fn metadata_dir(config: &Config, logs: &LogManager) -> PathBuf {
         Some(dir) => dir.into(),
         None => logs.dirs()[0].path.clone(),
     }
+}
+
+/// The ids of all log directories, sorted as Kafka sorts them.
+fn directories(logs: &LogManager) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> =
+        logs.dirs().iter().filter_map(|dir| Some(dir.meta.as_ref()?.directory_id)).collect();
+    ids.sort();
+    ids
+}
+
+/// The id of the directory that holds the metadata log.
+fn directory_of(logs: &LogManager, metadata_dir: &Path) -> Result<Uuid> {
+    let dir = logs.dirs().iter().find(|dir| dir.path == metadata_dir);
+    let meta = dir.and_then(|dir| dir.meta.as_ref());
+    meta.map(|meta| meta.directory_id).ok_or_else(|| {
+        Error::Config(format!(
+            "metadata.log.dir={} must be one of log.dirs",
+            metadata_dir.display()
+        ))
+    })
+}
+
+/// The epoch under which this broker stopped cleanly; -1 unless every directory says the same.
+fn previous_broker_epoch(logs: &LogManager) -> i64 {
+    let mut epochs = logs.dirs().iter().map(|dir| dir.clean_shutdown.unwrap_or(-1));
+    let first = epochs.next().unwrap_or(-1);
+    if epochs.all(|epoch| epoch == first) { first } else { -1 }
 }
 
 async fn bind(config: &Config) -> Result<Vec<Bound>> {
@@ -206,7 +253,7 @@ fn registration(
     config: &Config,
     cluster_id: &str,
     bound: &[Bound],
-    directories: Vec<Uuid>,
+    logs: &LogManager,
     previous_broker_epoch: i64,
 ) -> BrokerRegistrationRequest {
     let text = |text: &str| StrBytes::from_string(text.to_owned());
@@ -230,7 +277,7 @@ fn registration(
         .with_listeners(listeners.collect())
         .with_features(features.collect())
         .with_rack(config.broker_rack.as_deref().map(text))
-        .with_log_dirs(directories)
+        .with_log_dirs(directories(logs))
         .with_previous_broker_epoch(previous_broker_epoch)
 }
 

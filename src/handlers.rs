@@ -162,7 +162,11 @@ impl Context {
     /// As `reply`, where each non-empty `records` field that was given as
     /// `codec::splice::placeholder(len)` is replaced by the next group of file ranges, whose
     /// lengths add up to `len`.
-    pub fn reply_with_files<M: Encodable>(&self, response: &M, files: Vec<Vec<FileRange>>) -> Reply {
+    pub fn reply_with_files<M: Encodable>(
+        &self,
+        response: &M,
+        files: Vec<Vec<FileRange>>,
+    ) -> Reply {
         let chunks = codec::encode_with_files(
             self.api_key,
             self.api_version,

@@ -167,8 +167,10 @@ fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
         .with_index(partition as i32)
         .with_records(Some(builder.build().to_bytes()));
     let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
-    let request =
-        ProduceRequest::default().with_acks(acks).with_timeout_ms(30_000).with_topic_data(vec![topic]);
+    let request = ProduceRequest::default()
+        .with_acks(acks)
+        .with_timeout_ms(30_000)
+        .with_topic_data(vec![topic]);
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 
@@ -231,9 +233,10 @@ fn fetch(target: &Target, bytes: usize) -> (usize, usize, Vec<f64>) {
         let threads: Vec<_> = (0..CONNECTIONS)
             .map(|connection| scope.spawn(move || fetch_on(target, connection, each)))
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).fold((0, 0), |(r, b), (x, y)| {
-            (r + x, b + y)
-        })
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .fold((0, 0), |(r, b), (x, y)| (r + x, b + y))
     });
     (requests, read, Vec::new())
 }

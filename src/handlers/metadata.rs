@@ -6,26 +6,19 @@
 
 use super::brokers::{self, CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{Context, forward};
-use crate::codec::{self, Reply};
+use crate::codec::Reply;
 use crate::error::Result;
 use crate::metadata::{Image, Topic};
-use crate::types::uuid_to_text;
-use bytes::BytesMut;
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, MetadataRequest, MetadataResponse, TopicName,
-};
-use kafka_protocol::protocol::{Encodable, StrBytes};
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
-
-const CREATE_TOPICS: i16 = 19;
-const CREATE_TOPICS_VERSION: i16 = 7;
 
 pub(super) async fn handle(cx: &Context, request: MetadataRequest) -> Result<Reply> {
     let topics = match asked(cx, &request) {
@@ -174,23 +167,13 @@ fn known(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
 /// could not be made. Somebody else may have made one meanwhile: that is as good.
 async fn auto_create(cx: &Context, names: Vec<TopicName>) -> Result<BTreeMap<TopicName, i16>> {
     let topics = names.into_iter().map(|name| {
-        CreatableTopic::default().with_name(name).with_num_partitions(-1).with_replication_factor(-1)
+        CreatableTopic::default()
+            .with_name(name)
+            .with_num_partitions(-1)
+            .with_replication_factor(-1)
     });
-    let request =
-        CreateTopicsRequest::default().with_topics(topics.collect()).with_timeout_ms(30_000);
-    let mut body = BytesMut::new();
-    request.encode(&mut body, CREATE_TOPICS_VERSION).expect("own requests encode");
-    let forwarded = forward::forwarded(cx, CREATE_TOPICS, CREATE_TOPICS_VERSION, body.freeze());
-    let answer = cx.parts.controller.forward(forwarded).await?;
-    cx.wait_until_applied(answer.offset).await?;
-    let response: CreateTopicsResponse = codec::decode(answer.body, CREATE_TOPICS_VERSION)?;
+    let response = forward::create_topics(cx, topics.collect()).await?;
     let made = |code: i16| code == 0 || code == ResponseError::TopicAlreadyExists.code();
-    for topic in &response.topics {
-        tracing::info!(
-            topic = %topic.name.as_str(), id = uuid_to_text(topic.topic_id),
-            error = topic.error_code, "auto-created a topic"
-        );
-    }
     let failed = response.topics.into_iter().filter(|topic| !made(topic.error_code));
     Ok(failed.map(|topic| (topic.name, topic.error_code)).collect())
 }

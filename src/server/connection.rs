@@ -82,7 +82,8 @@ impl Connection {
     }
 
     async fn run(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<()> {
-        let idle_max = Duration::from_millis(self.parts.config.connections_max_idle_ms.max(0) as u64);
+        let idle_max =
+            Duration::from_millis(self.parts.config.connections_max_idle_ms.max(0) as u64);
         loop {
             self.start_requests()?;
             self.collect_ready()?;

@@ -26,12 +26,19 @@ fn topics_are_made_grown_and_deleted() {
     assert_eq!(partitions(&broker, "made"), 3);
     let options = AdminOptions::new();
     let again = NewTopic::new("made", 1, TopicReplication::Fixed(1));
-    let code = |result: Result<String, (String, RDKafkaErrorCode)>| result.map_err(|(_, code)| code);
+    let code =
+        |result: Result<String, (String, RDKafkaErrorCode)>| result.map_err(|(_, code)| code);
     let made = block_on(admin(&broker).create_topics([&again], &options)).unwrap();
-    assert_eq!(made.into_iter().map(code).collect::<Vec<_>>(), [Err(RDKafkaErrorCode::TopicAlreadyExists)]);
+    assert_eq!(
+        made.into_iter().map(code).collect::<Vec<_>>(),
+        [Err(RDKafkaErrorCode::TopicAlreadyExists)]
+    );
     let bad = NewTopic::new("bad name", 1, TopicReplication::Fixed(1));
     let made = block_on(admin(&broker).create_topics([&bad], &options)).unwrap();
-    assert_eq!(made.into_iter().map(code).collect::<Vec<_>>(), [Err(RDKafkaErrorCode::InvalidTopic)]);
+    assert_eq!(
+        made.into_iter().map(code).collect::<Vec<_>>(),
+        [Err(RDKafkaErrorCode::InvalidTopic)]
+    );
     let replicated = NewTopic::new("replicated", 1, TopicReplication::Fixed(3));
     let made = block_on(admin(&broker).create_topics([&replicated], &options)).unwrap();
     let refused = [Err(RDKafkaErrorCode::InvalidReplicationFactor)];
@@ -64,7 +71,8 @@ fn topic_configs_are_shown_with_their_source_and_take_effect() {
     assert_eq!(entry.value.as_deref(), Some("1073741824"));
     assert!(entry.is_default);
 
-    let change = AlterConfig::new(ResourceSpecifier::Topic("tuned")).set("max.message.bytes", "1000");
+    let change =
+        AlterConfig::new(ResourceSpecifier::Topic("tuned")).set("max.message.bytes", "1000");
     block_on(admin(&broker).alter_configs([&change], &options)).unwrap()[0].clone().unwrap();
     assert!(send(&broker, &[], "tuned", 0, &["x".repeat(2000)])[0].is_err());
     assert!(send(&broker, &[], "tuned", 0, &values(1))[0].is_ok());
@@ -92,7 +100,10 @@ fn groups_are_listed_and_deleted() {
     super::poll(&consumer, 3);
     let groups = consumer.fetch_group_list(Some("listed"), SECONDS).unwrap();
     let group = &groups.groups()[0];
-    assert_eq!((group.name(), group.state(), group.protocol_type()), ("listed", "Stable", "consumer"));
+    assert_eq!(
+        (group.name(), group.state(), group.protocol_type()),
+        ("listed", "Stable", "consumer")
+    );
     assert_eq!(group.members().len(), 1);
     drop(consumer);
     let options = AdminOptions::new();

@@ -33,7 +33,9 @@ fn settle(members: &[&BaseConsumer], partitions: usize) {
         let owned: Vec<BTreeSet<i32>> = members.iter().map(|member| assigned(member)).collect();
         let distinct: BTreeSet<i32> = owned.iter().flatten().copied().collect();
         let total: usize = owned.iter().map(BTreeSet::len).sum();
-        if distinct.len() == partitions && total == partitions && owned.iter().all(|o| !o.is_empty())
+        if distinct.len() == partitions
+            && total == partitions
+            && owned.iter().all(|o| !o.is_empty())
         {
             return;
         }

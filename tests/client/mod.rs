@@ -110,7 +110,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// Reads `count` records of a partition from `from` on, without a group.
 pub fn read(broker: &Broker, topic: &str, partition: i32, from: Offset, count: usize) -> Vec<Seen> {
     let consumer: BaseConsumer =
-        config(broker, &[("group.id", "unused"), ("enable.auto.commit", "false")]).create().unwrap();
+        config(broker, &[("group.id", "unused"), ("enable.auto.commit", "false")])
+            .create()
+            .unwrap();
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, partition, from).unwrap();
     consumer.assign(&assignment).unwrap();

@@ -11,7 +11,8 @@ fn check_restarts(stop: fn(&mut Broker)) {
     create_topic(&broker, "kept", 1, &[("segment.bytes", "100000")]);
     let mut written = Vec::new();
     for round in 0..3 {
-        let more: Vec<String> = values(2000).iter().map(|value| format!("{round}-{value}")).collect();
+        let more: Vec<String> =
+            values(2000).iter().map(|value| format!("{round}-{value}")).collect();
         let delivered = send(&broker, &[("enable.idempotence", "true")], "kept", 0, &more);
         assert!(delivered.iter().all(Result::is_ok));
         written.extend(more);

@@ -26,8 +26,12 @@ impl Broker {
     /// A fresh broker with settings beside the harness's own.
     pub fn start_with(settings: &[(&str, &str)]) -> Broker {
         let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        let mut broker =
-            Broker { port: free_port(), dir: tempfile::tempdir().unwrap(), settings, process: None };
+        let mut broker = Broker {
+            port: free_port(),
+            dir: tempfile::tempdir().unwrap(),
+            settings,
+            process: None,
+        };
         broker.launch();
         broker
     }

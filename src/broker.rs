@@ -264,11 +264,11 @@ fn registration(
             .with_port(port_of(&listener, bound))
             .with_security_protocol(listener.protocol.id())
     });
-    let features = features::SUPPORTED.iter().map(|feature| {
+    let features = features::SUPPORTED.iter().map(|(name, min, max)| {
         Feature::default()
-            .with_name(text(feature.name))
-            .with_min_supported_version(feature.min)
-            .with_max_supported_version(feature.max)
+            .with_name(text(name))
+            .with_min_supported_version(*min)
+            .with_max_supported_version(*max)
     });
     BrokerRegistrationRequest::default()
         .with_broker_id(config.node_id.into())

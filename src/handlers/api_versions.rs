@@ -37,11 +37,12 @@ pub(super) fn unsupported(cx: &Context) -> Reply {
 fn described(cx: &Context) -> ApiVersionsResponse {
     let image = cx.image();
     // Up to version 3 a client cannot read a feature that begins at level 0 (KAFKA-17011).
-    let shown = |feature: &&features::Supported| cx.api_version >= 4 || feature.min > 0;
-    let supported = features::SUPPORTED.iter().filter(shown).map(|feature| SupportedFeatureKey {
-        name: feature.name.to_owned(),
-        min_version: feature.min,
-        max_version: feature.max,
+    let shown = |(_, min, _): &&(&str, i16, i16)| cx.api_version >= 4 || *min > 0;
+    let supported = features::SUPPORTED.iter().filter(shown);
+    let supported = supported.map(|(name, min, max)| SupportedFeatureKey {
+        name: (*name).to_owned(),
+        min_version: *min,
+        max_version: *max,
     });
     let finalized = image.features.iter().filter(|(_, level)| **level > 0);
     let finalized = finalized.map(|(name, level)| FinalizedFeatureKey {

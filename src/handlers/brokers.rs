@@ -1,6 +1,7 @@
 //! Brokers and partitions as a client of one listener may see them (KRaftMetadataCache).
 
 use super::Context;
+use crate::metadata::topics::reason_invalid;
 use crate::metadata::{Broker, Image, Partition, Topic};
 use crate::types::BrokerId;
 use kafka_protocol::error::ResponseError;
@@ -30,11 +31,12 @@ pub(super) fn nodes(cx: &Context, image: &Image) -> Vec<Node> {
 }
 
 fn node(cx: &Context, broker: &Broker) -> Option<Node> {
-    let listener = broker.listeners.iter().find(|listener| listener.name == *cx.listener)?;
+    let mut listeners = broker.listeners.iter();
+    let (_, host, port, _) = listeners.find(|(name, ..)| **name == *cx.listener)?;
     Some(Node {
         id: broker.id.into(),
-        host: StrBytes::from_string(listener.host.clone()),
-        port: i32::from(listener.port),
+        host: StrBytes::from_string(host.clone()),
+        port: i32::from(*port),
         rack: broker.rack.clone().map(StrBytes::from_string),
         fenced: broker.fenced,
     })
@@ -84,13 +86,7 @@ pub(super) fn is_internal(topic: &str) -> bool {
 
 /// Why a name cannot be a topic's, as a code; None if it can (Topic.validate).
 pub(super) fn name_error(topic: &str) -> Option<ResponseError> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let bad = topic.is_empty()
-        || topic == "."
-        || topic == ".."
-        || topic.len() > 249
-        || !topic.chars().all(legal);
-    bad.then_some(ResponseError::InvalidTopicException)
+    reason_invalid(topic).map(|_| ResponseError::InvalidTopicException)
 }
 
 pub(super) fn topic_name(topic: &Topic) -> kafka::TopicName {

@@ -24,7 +24,7 @@ use crate::replica::Replicas;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::messages as kafka;
-use kafka_protocol::protocol::Encodable;
+use kafka_protocol::protocol::{Encodable, StrBytes};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -144,7 +144,7 @@ pub struct Context {
     /// Given back with the answer.
     pub correlation_id: i32,
     /// What the client calls itself.
-    pub client_id: Option<String>,
+    pub client_id: Option<StrBytes>,
     /// The peer's address as Kafka shows it: `/127.0.0.1`.
     pub client_host: String,
     /// Name of the listener it came in by.
@@ -167,14 +167,8 @@ impl Context {
         response: &M,
         files: Vec<Vec<FileRange>>,
     ) -> Reply {
-        let chunks = codec::encode_with_files(
-            self.api_key,
-            self.api_version,
-            self.correlation_id,
-            response,
-            files,
-        );
-        Reply::Frame(chunks.expect("a handler fills only what the version has"))
+        let version = self.api_version;
+        codec::encode_with_files(self.api_key, version, self.correlation_id, response, files)
     }
 
     /// The image this broker has applied.

@@ -31,7 +31,7 @@ pub(super) fn unsupported(cx: &Context) -> Reply {
         api_keys: api_keys(cx).into_iter().filter(|api| api.api_key == KEY).collect(),
         ..ApiVersionsResponse::default()
     };
-    codec::encode(KEY, 0, cx.correlation_id, &response, Vec::new())
+    codec::encode(KEY, 0, cx.correlation_id, &response)
 }
 
 fn described(cx: &Context) -> ApiVersionsResponse {

@@ -3,13 +3,12 @@
 
 use super::Context;
 use crate::codec::{self, Reply};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metadata::controller::Forwarded;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, CreateTopicsResponse};
-use kafka_protocol::protocol::buf::ByteBufMut;
-use kafka_protocol::protocol::{Decodable, Encodable};
+use kafka_protocol::protocol::Encodable;
 
 /// At which version we ask our own controller to make topics.
 const CREATE_TOPICS_VERSION: i16 = 7;
@@ -17,7 +16,7 @@ const CREATE_TOPICS_VERSION: i16 = 7;
 pub(super) async fn handle(cx: &Context, body: Bytes) -> Result<Reply> {
     codec::guard::check(cx.api_key, cx.api_version, &body)?;
     let body = forward(cx, cx.api_key, cx.api_version, body).await?;
-    Ok(cx.reply(&Encoded(body)))
+    Ok(codec::frame(cx.api_key, cx.api_version, cx.correlation_id, body))
 }
 
 /// Has the controller make topics; answers when this broker has them too.
@@ -29,9 +28,8 @@ pub(super) async fn create_topics(
     let mut body = BytesMut::new();
     request.encode(&mut body, CREATE_TOPICS_VERSION).expect("every field is in this version");
     let key = ApiKey::CreateTopics as i16;
-    let mut answer = forward(cx, key, CREATE_TOPICS_VERSION, body.freeze()).await?;
-    CreateTopicsResponse::decode(&mut answer, CREATE_TOPICS_VERSION)
-        .map_err(|error| Error::corrupt(format!("the controller's answer: {error}")))
+    let answer = forward(cx, key, CREATE_TOPICS_VERSION, body.freeze()).await?;
+    codec::decode_response::<CreateTopicsRequest>(answer, CREATE_TOPICS_VERSION)
 }
 
 async fn forward(cx: &Context, api_key: i16, api_version: i16, body: Bytes) -> Result<Bytes> {
@@ -45,18 +43,4 @@ async fn forward(cx: &Context, api_key: i16, api_version: i16, body: Bytes) -> R
     let answer = cx.parts.controller.forward(request).await?;
     cx.wait_until_applied(answer.offset).await?;
     Ok(answer.body)
-}
-
-/// A response that is encoded already.
-struct Encoded(Bytes);
-
-impl Encodable for Encoded {
-    fn encode<B: ByteBufMut>(&self, buf: &mut B, _version: i16) -> anyhow::Result<()> {
-        buf.put_slice(&self.0);
-        Ok(())
-    }
-
-    fn compute_size(&self, _version: i16) -> anyhow::Result<usize> {
-        Ok(self.0.len())
-    }
 }

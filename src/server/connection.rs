@@ -206,11 +206,15 @@ impl Connection {
 
     fn answered(&mut self, bytes: usize, answer: Result<Reply>) -> Result<()> {
         self.started_bytes -= bytes;
-        if let Reply::Frame(chunks) = answer? {
-            self.output_bytes += chunks.iter().map(Chunk::len).sum::<usize>();
-            self.output.extend(chunks);
+        match answer? {
+            Reply::Frame(chunks) => {
+                self.output_bytes += chunks.iter().map(Chunk::len).sum::<usize>();
+                self.output.extend(chunks);
+                Ok(())
+            }
+            Reply::None => Ok(()),
+            Reply::Failed(what) => Err(Error::corrupt(what)),
         }
-        Ok(())
     }
 
     /// Writes all collected answers: bytes in memory together, file ranges by sendfile.

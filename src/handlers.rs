@@ -8,12 +8,14 @@
 mod api_versions;
 mod brokers;
 mod describe_cluster;
+mod describe_configs;
 mod describe_topic_partitions;
 mod forward;
+mod list_config_resources;
 mod metadata;
 
 use crate::clock::Clock;
-use crate::codec::{self, Reply};
+use crate::codec::{self, Reply, schema::message as own};
 use crate::config::Config;
 use crate::coordinator::Groups;
 use crate::disk::FileRange;
@@ -95,14 +97,24 @@ macro_rules! apis {
 apis! {
     handled {
         3  Metadata                0..=13 Broker => metadata(kafka::MetadataRequest);
-        18 ApiVersions             0..=5  Both   => api_versions(codec::schema::message::ApiVersionsRequest);
+        18 ApiVersions             0..=5  Both   => api_versions(own::ApiVersionsRequest);
+        32 DescribeConfigs         1..=4  Broker => describe_configs(kafka::DescribeConfigsRequest);
         60 DescribeCluster         0..=2  Both   => describe_cluster(kafka::DescribeClusterRequest);
+        74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
     }
     forwarded {
         19 CreateTopics                2..=7 Both;
         20 DeleteTopics                1..=6 Both;
+        33 AlterConfigs                0..=2 Both;
         37 CreatePartitions            0..=3 Both;
+        43 ElectLeaders                0..=2 Both;
+        44 IncrementalAlterConfigs     0..=1 Both;
+        45 AlterPartitionReassignments 0..=1 Both;
+        46 ListPartitionReassignments  0..=0 Both;
+        55 DescribeQuorum              0..=2 Both;
+        57 UpdateFeatures              0..=2 Both;
+        64 UnregisterBroker            0..=0 Both;
     }
 }
 

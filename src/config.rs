@@ -57,6 +57,8 @@ pub enum Compression {
 pub struct Config {
     pub node_id: i32,
     pub log_dirs: Vec<String>,
+    pub fetch_max_bytes: i32,
+    pub max_incremental_fetch_session_cache_slots: i32,
 }
 
 impl Config {

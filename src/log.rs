@@ -128,6 +128,9 @@ impl Log {
         let _ = (from, max_bytes, isolation, at_least_one);
         todo!()
     }
+    pub fn dir(&self) -> &Path {
+        todo!()
+    }
     pub fn topic_partition(&self) -> &TopicPartition {
         todo!()
     }

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
+use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
 use fetch_session::FetchSessions;
 use kafka_protocol::error::ResponseError;
@@ -82,6 +83,16 @@ impl Replicas {
         let partition = self.partition(id)?;
         partition.check_leader(epoch)?;
         Ok(partition)
+    }
+
+    /// The partition that a request names: UNKNOWN_TOPIC_OR_PARTITION if the image has none, else as
+    /// `partition`.
+    pub fn by_name(&self, image: &Image, topic: &str, index: i32) -> Result<Arc<Partition>> {
+        let topic = image.topics.by_name(topic);
+        match topic.filter(|topic| topic.partitions.get(index as usize).is_some()) {
+            Some(topic) => self.partition(TopicIdPartition { topic_id: topic.id, partition: index }),
+            None => Err(Error::Code(ResponseError::UnknownTopicOrPartition)),
+        }
     }
 
     /// All partitions here whose logs are open.

@@ -4,6 +4,7 @@ use super::log_dirs::DirHealth;
 use super::purgatory::{OffsetWait, WatchId, Waiters, Watch};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
+use crate::log::manager::LogManager;
 use crate::log::{ActiveProducer, Appended, Log, Origin, Read, TimestampOffset};
 use crate::metadata;
 use crate::record::Batch;
@@ -11,6 +12,7 @@ use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
 };
 use kafka_protocol::error::ResponseError;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use uuid::Uuid;
@@ -27,6 +29,7 @@ pub struct Partition {
     log: Arc<Mutex<Log>>,
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
+    last_flush: AtomicI64,
 }
 
 /// What the metadata log says of the partition.
@@ -135,6 +138,7 @@ impl Partition {
             log: Arc::new(Mutex::new(log)),
             waiters: Waiters::default(),
             flushing: tokio::sync::Mutex::new(()),
+            last_flush: AtomicI64::new(0),
         });
         dir.add(Arc::downgrade(&partition));
         partition
@@ -338,6 +342,20 @@ impl Partition {
         self.dir.observe(log.flush())
     }
 
+    /// fsyncs the log if the topic's `flush.ms` has passed since the last time.
+    pub(super) fn flush_if_late(&self, now: Timestamp) -> Result<()> {
+        let config = self.config();
+        if now - self.last_flush.load(Ordering::Relaxed) < config.flush_ms {
+            return Ok(());
+        }
+        self.last_flush.store(now, Ordering::Relaxed);
+        let is_behind = {
+            let log = self.log()?;
+            log.recovery_point() < log.log_end_offset()
+        };
+        if is_behind { self.flush() } else { Ok(()) }
+    }
+
     /// Where a record lies by time or name (Partition.fetchOffsetForTimestamp). `isolation` is
     /// `LogEnd` for whoever is not a consumer. OFFSET_NOT_AVAILABLE while a new leader's high
     /// watermark is behind the start of its epoch; None if there is no such record.
@@ -491,6 +509,13 @@ impl Partition {
             self.waiters.moved(high_watermark);
         }
         Ok(deleted)
+    }
+
+    /// The topic was deleted: ends every wait, and lets `logs` take the log away.
+    pub(super) fn delete(&self, logs: &LogManager, now: Timestamp) -> Result<()> {
+        self.waiters.fail(ResponseError::UnknownTopicOrPartition);
+        let mut log = self.log()?;
+        self.dir.observe(logs.delete_log(&mut log, now))
     }
 
     /// Flushes and closes the log; the partition serves nothing any more.

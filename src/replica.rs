@@ -90,7 +90,9 @@ impl Replicas {
     pub fn by_name(&self, image: &Image, topic: &str, index: i32) -> Result<Arc<Partition>> {
         let topic = image.topics.by_name(topic);
         match topic.filter(|topic| topic.partitions.get(index as usize).is_some()) {
-            Some(topic) => self.partition(TopicIdPartition { topic_id: topic.id, partition: index }),
+            Some(topic) => {
+                self.partition(TopicIdPartition { topic_id: topic.id, partition: index })
+            }
             None => Err(Error::Code(ResponseError::UnknownTopicOrPartition)),
         }
     }

@@ -50,10 +50,9 @@ fn describe(dir: &Arc<DirHealth>, partitions: &[Arc<Partition>]) -> DescribeLogD
             topics.entry(partition.topic()).or_default().push(described);
         }
     }
-    let topics = topics.into_iter().map(|(name, partitions)| DescribeLogDirsTopic {
-        name: name.to_owned(),
-        partitions,
-    });
+    let topics = topics
+        .into_iter()
+        .map(|(name, partitions)| DescribeLogDirsTopic { name: name.to_owned(), partitions });
     DescribeLogDirsResult { topics: topics.collect(), total_bytes, usable_bytes, ..answer }
 }
 
@@ -71,9 +70,7 @@ fn describe_partition(partition: &Partition) -> Result<DescribeLogDirsPartition>
 /// Total and usable bytes of the file system, each at most i64::MAX.
 fn space(dir: &Path) -> Result<(i64, i64)> {
     let stat = rustix::fs::statvfs(dir).map_err(|error| Error::disk(dir, error.into()))?;
-    let bytes = |blocks: u64| {
-        i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX)
-    };
+    let bytes =
+        |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX);
     Ok((bytes(stat.f_blocks), bytes(stat.f_bavail)))
 }
-

@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::ActiveProducer;
 use crate::metadata::Image;
 use kafka_protocol::messages::describe_producers_response::{
@@ -29,10 +29,11 @@ fn describe(cx: &Context, image: &Image, topic: &str, index: i32) -> PartitionRe
     match partition.and_then(|partition| partition.active_producers()) {
         Ok(producers) => answer.with_active_producers(producers.iter().map(shape).collect()),
         Err(error) => {
-            let message = match &error {
-                Error::Code(_) => None,
-                other => other.message().map(StrBytes::from_string),
-            };
+            // Kafka says more of a topic that is missing than of a partition.
+            let is_missing = image.topics.by_name(topic).is_none();
+            let message = is_missing.then(|| {
+                StrBytes::from_static_str("This server does not host this topic-partition.")
+            });
             answer.with_error_code(error.code().code()).with_error_message(message)
         }
     }

@@ -169,10 +169,8 @@ impl Shaping<'_> {
             }
             other => other,
         };
-        let is_unknown = matches!(
-            error,
-            ResponseError::UnknownTopicId | ResponseError::UnknownTopicOrPartition
-        );
+        let is_unknown =
+            matches!(error, ResponseError::UnknownTopicId | ResponseError::UnknownTopicOrPartition);
         let mut data = PartitionData::default()
             .with_partition_index(index)
             .with_error_code(told.code())

@@ -66,11 +66,8 @@ struct PartitionOutcome {
 
 fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec<TopicOutcome> {
     let refused = refuse_all(&request);
-    let asks = Asks {
-        acks: request.acks,
-        is_transactional: request.transactional_id.is_some(),
-        refused,
-    };
+    let asks =
+        Asks { acks: request.acks, is_transactional: request.transactional_id.is_some(), refused };
     request.topic_data.into_iter().map(|topic| append_topic(cx, image, topic, &asks)).collect()
 }
 

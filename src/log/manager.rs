@@ -80,7 +80,7 @@ impl LogManager {
         todo!()
     }
     /// Renames the directory to `-delete`; removed after `file.delete.delay.ms` by `run_deletes`.
-    pub fn delete_log(&self, log: &mut Log, now: Timestamp) -> Result<()> {
+    pub fn delete_log(&self, log: &Log, now: Timestamp) -> Result<()> {
         let _ = (log, now);
         todo!()
     }

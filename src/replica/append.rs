@@ -70,7 +70,8 @@ impl Replicas {
             Ok(batches) => batches,
             Err(refused) => return (refusal(&partition, refused), None),
         };
-        let count: i64 = batches.iter().map(|batch| batch.next_offset() - batch.base_offset()).sum();
+        let count: i64 =
+            batches.iter().map(|batch| batch.next_offset() - batch.base_offset()).sum();
         let appended = partition.append(batches, NO_EPOCH, Origin::Client, required_acks, now);
         let (base_offset, append_time, next_offset, log_start_offset) = match appended {
             Ok(done) => {
@@ -85,14 +86,8 @@ impl Replicas {
             }
         };
         let (error, message, record_errors) = (None, None, Vec::new());
-        let produced = Produced {
-            error,
-            message,
-            record_errors,
-            base_offset,
-            append_time,
-            log_start_offset,
-        };
+        let produced =
+            Produced { error, message, record_errors, base_offset, append_time, log_start_offset };
         (produced, Some(AwaitedOffset { partition, offset: next_offset }))
     }
 }

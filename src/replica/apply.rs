@@ -28,37 +28,38 @@ impl Replicas {
             self.mark_strays(image)?;
         }
         for topic in &delta.deleted_topics {
-            self.delete(topic);
+            (0..topic.partitions.len()).for_each(|index| self.delete(topic, index));
         }
         let changed: Vec<&Arc<Topic>> = if is_first {
             image.topics.iter().collect()
         } else {
             delta.changed_topics.iter().filter_map(|id| image.topics.by_id(*id)).collect()
         };
-        let assigned: Vec<Assigned<'_>> =
-            changed.into_iter().flat_map(|topic| self.assigned(topic)).collect();
+        let mut assigned = Vec::new();
+        for topic in changed {
+            for (index, registration) in topic.partitions.iter().enumerate() {
+                if registration.replicas.contains(&self.config.node_id) {
+                    assigned.push(Assigned { topic, index: index as i32, registration });
+                } else {
+                    self.delete(topic, index);
+                }
+            }
+        }
         in_parallel(&assigned, |assigned| self.host(image, assigned));
         self.apply_configs(image, delta);
         Ok(())
-    }
-
-    fn assigned<'a>(&self, topic: &'a Arc<Topic>) -> impl Iterator<Item = Assigned<'a>> {
-        let node_id = self.config.node_id;
-        topic.partitions.iter().enumerate().filter_map(move |(index, registration)| {
-            let is_ours = registration.replicas.contains(&node_id);
-            is_ours.then(|| Assigned { topic, index: index as i32, registration })
-        })
     }
 
     /// Renames the logs that the metadata log does not assign to this broker, so that a topic made
     /// anew under the same name does not find the old one's records.
     fn mark_strays(&self, image: &Image) -> Result<()> {
         for found in self.logs.scan()? {
-            let is_ours = found.topic_id.and_then(|id| image.topics.by_id(id)).is_some_and(|topic| {
-                let registration = topic.partitions.get(found.partition.partition as usize);
-                *topic.name == *found.partition.topic
-                    && registration.is_some_and(|r| r.replicas.contains(&self.config.node_id))
-            });
+            let is_ours =
+                found.topic_id.and_then(|id| image.topics.by_id(id)).is_some_and(|topic| {
+                    let registration = topic.partitions.get(found.partition.partition as usize);
+                    *topic.name == *found.partition.topic
+                        && registration.is_some_and(|r| r.replicas.contains(&self.config.node_id))
+                });
             if !is_ours {
                 tracing::warn!(log = %found.partition, "the cluster does not know this log: stray");
                 self.logs.mark_stray(&found)?;
@@ -105,15 +106,14 @@ impl Replicas {
         dir.cloned().ok_or_else(|| Error::Config(format!("no log directory {}", parent.display())))
     }
 
-    fn delete(&self, topic: &Topic) {
-        for index in 0..topic.partitions.len() {
-            let id = TopicIdPartition { topic_id: topic.id, partition: index as i32 };
-            let removed = self.hosted_mut().remove(&id);
-            if let Some(Hosted::Online(partition)) = removed
-                && let Err(error) = partition.delete(&self.logs, self.clock.now())
-            {
-                tracing::error!(log = %partition.topic_partition(), %error, "deleting failed");
-            }
+    /// Forgets a partition that is no longer ours and takes its log away, if it is here.
+    fn delete(&self, topic: &Topic, index: usize) {
+        let id = TopicIdPartition { topic_id: topic.id, partition: index as i32 };
+        let removed = self.hosted_mut().remove(&id);
+        if let Some(Hosted::Online(partition)) = removed
+            && let Err(error) = partition.delete(&self.logs, self.clock.now())
+        {
+            tracing::error!(log = %partition.topic_partition(), %error, "deleting failed");
         }
     }
 

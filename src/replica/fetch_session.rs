@@ -2,7 +2,7 @@
 //! what changed. A session watches its partitions, so a poll costs those that moved, not all.
 
 use super::partition::{Asked, Offsets, Partition};
-use super::purgatory::{WatchId, Watch};
+use super::purgatory::{Watch, WatchId};
 use crate::types::{Isolation, Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -364,8 +364,7 @@ impl Cache {
         if now - last_used > EVICTION_MS {
             return Some(id);
         }
-        let candidates =
-            if from_follower { &self.evictable_by_followers } else { &self.evictable };
+        let candidates = if from_follower { &self.evictable_by_followers } else { &self.evictable };
         let least = candidates.first()?;
         ((from_follower, size, 0) >= *least).then_some(least.2)
     }

@@ -1,7 +1,7 @@
 //! One partition: its log behind one lock, its role, its high watermark, its waiters.
 
 use super::log_dirs::DirHealth;
-use super::purgatory::{OffsetWait, WatchId, Waiters, Watch};
+use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
@@ -12,7 +12,7 @@ use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
 };
 use kafka_protocol::error::ResponseError;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use uuid::Uuid;
@@ -27,6 +27,8 @@ pub struct Partition {
     config: RwLock<Arc<TopicConfig>>,
     state: RwLock<State>,
     log: Arc<Mutex<Log>>,
+    /// The log was deleted or closed; set under its lock.
+    is_closed: AtomicBool,
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
@@ -49,8 +51,8 @@ enum Role {
         /// The log's end when the epoch began.
         epoch_start: Offset,
     },
-    /// `leader` does, -1 if nobody. (What a follower knows of its fetching will stand here.)
-    Follower { leader: BrokerId },
+    /// Another broker does, or nobody. (What a follower knows of its fetching will stand here.)
+    Follower,
 }
 
 /// The offsets an answer shows beside the records, all of one moment.
@@ -133,9 +135,10 @@ impl Partition {
                 leader_epoch: NO_EPOCH,
                 partition_epoch: -1,
                 replicas: Vec::new(),
-                role: Role::Follower { leader: -1 },
+                role: Role::Follower,
             }),
             log: Arc::new(Mutex::new(log)),
+            is_closed: AtomicBool::new(false),
             waiters: Waiters::default(),
             flushing: tokio::sync::Mutex::new(()),
             last_flush: AtomicI64::new(0),
@@ -185,10 +188,15 @@ impl Partition {
     }
 
     /// The log; never held across an await, never while doing slow I/O. KAFKA_STORAGE_ERROR if its
-    /// directory is offline, or if a broken invariant has left it in doubt.
+    /// directory is offline, or if a broken invariant has left it in doubt; NOT_LEADER_OR_FOLLOWER
+    /// if it was deleted or closed.
     pub fn log(&self) -> Result<MutexGuard<'_, Log>> {
         self.dir.check()?;
-        self.log.lock().map_err(|_| Error::Code(ResponseError::KafkaStorageError))
+        let log = self.log.lock().map_err(|_| Error::Code(ResponseError::KafkaStorageError))?;
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Error::Code(ResponseError::NotLeaderOrFollower));
+        }
+        Ok(log)
     }
 
     /// The log and its lock, for the checkpoints.
@@ -320,8 +328,7 @@ impl Partition {
     pub async fn flush_if_due(self: &Arc<Self>, offset: Offset) -> Result<()> {
         let interval = self.config().flush_messages;
         let is_due = |log: &Log| {
-            log.recovery_point() < offset
-                && log.log_end_offset() - log.recovery_point() >= interval
+            log.recovery_point() < offset && log.log_end_offset() - log.recovery_point() >= interval
         };
         // Kafka's default is "never"; it must not cost a lock.
         if interval == i64::MAX || !is_due(&*self.log()?) {
@@ -484,7 +491,7 @@ impl Partition {
             role: if leads {
                 Role::Leader { isr: registration.isr.clone(), epoch_start }
             } else {
-                Role::Follower { leader: registration.leader }
+                Role::Follower
             },
         };
         let high_watermark = self.advance_high_watermark(&state, &mut log);
@@ -514,14 +521,16 @@ impl Partition {
     /// The topic was deleted: ends every wait, and lets `logs` take the log away.
     pub(super) fn delete(&self, logs: &LogManager, now: Timestamp) -> Result<()> {
         self.waiters.fail(ResponseError::UnknownTopicOrPartition);
-        let mut log = self.log()?;
-        self.dir.observe(logs.delete_log(&mut log, now))
+        let log = self.log()?;
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.dir.observe(logs.delete_log(&log, now))
     }
 
     /// Flushes and closes the log; the partition serves nothing any more.
     pub(super) fn close(&self) -> Result<()> {
         self.waiters.fail(ResponseError::NotLeaderOrFollower);
         let mut log = self.log()?;
+        self.is_closed.store(true, Ordering::Relaxed);
         self.dir.observe(log.close())
     }
 
@@ -558,7 +567,7 @@ impl State {
         }
         match self.role {
             Role::Leader { .. } => Ok(()),
-            Role::Follower { .. } => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
+            Role::Follower => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
         }
     }
 
@@ -569,14 +578,14 @@ impl State {
             Role::Leader { isr, .. } => {
                 isr.len() >= (config.min_insync_replicas as usize).min(self.replicas.len())
             }
-            Role::Follower { .. } => false,
+            Role::Follower => false,
         }
     }
 
     fn epoch_start(&self) -> Offset {
         match self.role {
             Role::Leader { epoch_start, .. } => epoch_start,
-            Role::Follower { .. } => 0,
+            Role::Follower => 0,
         }
     }
 }

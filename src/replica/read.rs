@@ -95,7 +95,8 @@ impl Replicas {
         let mut watches = mode != Mode::Once;
         loop {
             let image = images.load_full();
-            if let Some(answer) = self.try_answer(&image, &session, mode, &fetch, watches, is_last) {
+            if let Some(answer) = self.try_answer(&image, &session, mode, &fetch, watches, is_last)
+            {
                 return answer;
             }
             if watches {

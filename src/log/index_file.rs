@@ -22,6 +22,7 @@ pub(super) struct IndexFile<const N: usize> {
     dir: Arc<Path>,
     base_offset: Offset,
     suffix: &'static str,
+    exists: bool,
     /// Entries in the file.
     stored: usize,
     /// Entries behind those.
@@ -37,7 +38,8 @@ impl<const N: usize> IndexFile<N> {
         suffix: &'static str,
     ) -> Result<IndexFile<N>> {
         let mut index = IndexFile::create(disk, dir, base_offset, suffix);
-        index.stored = disk.file_len(&index.path())?.unwrap_or(0) as usize / N;
+        let len = disk.file_len(&index.path())?;
+        (index.exists, index.stored) = (len.is_some(), len.unwrap_or(0) as usize / N);
         Ok(index)
     }
 
@@ -49,7 +51,7 @@ impl<const N: usize> IndexFile<N> {
         suffix: &'static str,
     ) -> IndexFile<N> {
         let (disk, dir) = (disk.clone(), dir.clone());
-        IndexFile { disk, dir, base_offset, suffix, stored: 0, tail: Vec::new() }
+        IndexFile { disk, dir, base_offset, suffix, exists: false, stored: 0, tail: Vec::new() }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -113,11 +115,15 @@ impl<const N: usize> IndexFile<N> {
     /// Writes the tail, and makes the file if there is none: Kafka takes a segment without
     /// indexes for a broken one.
     pub fn flush(&mut self) -> Result<()> {
+        if self.exists && self.tail.is_empty() {
+            return Ok(());
+        }
         let file = self.disk.open(&self.path())?;
         file.write_at(&self.tail, (self.stored * N) as u64)?;
+        self.exists = true;
         self.stored += self.tail.len() / N;
         self.tail = Vec::new();
-        file.truncate((self.stored * N) as u64)
+        Ok(())
     }
 
     /// Makes what was flushed durable.
@@ -127,12 +133,15 @@ impl<const N: usize> IndexFile<N> {
 
     /// Keeps the first `entries`.
     pub fn truncate(&mut self, entries: usize) -> Result<()> {
-        if entries >= self.stored {
+        if entries > self.stored {
             self.tail.truncate((entries - self.stored) * N);
             return Ok(());
         }
         self.stored = entries;
         self.tail.clear();
+        if !self.exists {
+            return Ok(());
+        }
         self.disk.open(&self.path())?.truncate((entries * N) as u64)
     }
 }

@@ -167,6 +167,11 @@ impl ProducerStates {
         self.end = end;
     }
 
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.unreplicated.is_empty()
+    }
+
     /// Whether there is any snapshot.
     pub fn has_snapshots(&self) -> bool {
         !self.snapshots.is_empty()
@@ -226,7 +231,8 @@ impl ProducerStates {
             let expiration_ms = self.expiration_ms;
             self.entries
                 .extend(entries.into_iter().filter(|(_, e)| !e.is_expired(now, expiration_ms)));
-            let open = self.entries.iter().filter_map(|(id, e)| Some((e.transaction_start()?, *id)));
+            let open =
+                self.entries.iter().filter_map(|(id, e)| Some((e.transaction_start()?, *id)));
             self.open.extend(open);
             (self.end, self.snapshot_end) = (offset, offset);
             return Ok(());
@@ -264,6 +270,11 @@ impl ProducerStates {
             self.disk.remove_file(&self.dir.join(file_name(offset, SNAPSHOT)))?;
         }
         Ok(())
+    }
+
+    /// The caller takes care of the snapshot's file.
+    pub fn forget_snapshot(&mut self, offset: Offset) {
+        self.snapshots.remove(&offset);
     }
 
     /// Removes the snapshots that belong to no segment's begin, but for the latest if it lies

@@ -1,5 +1,7 @@
 //! One partition: its log behind one lock, its role, its high watermark, its waiters.
 
+mod state;
+
 use super::log_dirs::DirHealth;
 use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
@@ -12,6 +14,7 @@ use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
 };
 use kafka_protocol::error::ResponseError;
+use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -32,27 +35,6 @@ pub struct Partition {
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
-}
-
-/// What the metadata log says of the partition.
-#[derive(Debug)]
-struct State {
-    leader_epoch: LeaderEpoch,
-    partition_epoch: i32,
-    replicas: Vec<BrokerId>,
-    role: Role,
-}
-
-#[derive(Debug)]
-enum Role {
-    /// This broker takes the appends.
-    Leader {
-        isr: Vec<BrokerId>,
-        /// The log's end when the epoch began.
-        epoch_start: Offset,
-    },
-    /// Another broker does, or nobody. (What a follower knows of its fetching will stand here.)
-    Follower,
 }
 
 /// The offsets an answer shows beside the records, all of one moment.
@@ -554,39 +536,6 @@ impl Partition {
     fn state(&self) -> RwLockReadGuard<'_, State> {
         // The state is replaced in one assignment, so it is whole even after a panic.
         self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn check_leader(&self, epoch: LeaderEpoch) -> Result<()> {
-        if epoch != NO_EPOCH && epoch < self.leader_epoch {
-            return Err(Error::Code(ResponseError::FencedLeaderEpoch));
-        }
-        if epoch != NO_EPOCH && epoch > self.leader_epoch {
-            return Err(Error::Code(ResponseError::UnknownLeaderEpoch));
-        }
-        match self.role {
-            Role::Leader { .. } => Ok(()),
-            Role::Follower => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
-        }
-    }
-
-    /// Whether the ISR has `min.insync.replicas` members, of which a partition with fewer replicas
-    /// needs only all (effectiveMinIsr).
-    fn has_min_isr(&self, config: &TopicConfig) -> bool {
-        match &self.role {
-            Role::Leader { isr, .. } => {
-                isr.len() >= (config.min_insync_replicas as usize).min(self.replicas.len())
-            }
-            Role::Follower => false,
-        }
-    }
-
-    fn epoch_start(&self) -> Offset {
-        match self.role {
-            Role::Leader { epoch_start, .. } => epoch_start,
-            Role::Follower => 0,
-        }
     }
 }
 

@@ -134,7 +134,7 @@ impl Entry {
         };
         self.add(batch.producer_epoch(), note);
         match (self.transaction_start, batch.is_transactional()) {
-            (Some(_), false) => Err(refused(
+            (Some(_), false) if origin != Origin::Replication => Err(refused(
                 ResponseError::InvalidTxnState,
                 format!("producer {} has an open transaction", batch.producer_id()),
             )),

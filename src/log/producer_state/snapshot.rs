@@ -61,13 +61,11 @@ fn decode_entry(bytes: &[u8]) -> Option<(ProducerId, Entry)> {
     let int = |at: usize| Some(i32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     let epoch = i16::from_be_bytes(bytes.get(8..10)?.try_into().ok()?);
-    let mut entry = Entry {
-        epoch,
-        coordinator_epoch: int(34)?,
-        last_timestamp: long(26)?,
-        transaction_start: long(38).filter(|offset| *offset >= 0),
-        ..Entry::default()
-    };
+    let mut entry = Entry::default();
+    entry.epoch = epoch;
+    entry.coordinator_epoch = int(34)?;
+    entry.last_timestamp = long(26)?;
+    entry.transaction_start = long(38).filter(|offset| *offset >= 0);
     if long(14)? >= 0 {
         let note = BatchNote {
             last_sequence: int(10)?,

@@ -7,12 +7,20 @@
 
 mod api_versions;
 mod brokers;
+mod delete_records;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
+mod fetch;
 mod forward;
+mod init_producer_id;
 mod list_config_resources;
+mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
 
 use crate::clock::Clock;
 use crate::codec::{self, Reply, schema::message as own};
@@ -96,10 +104,18 @@ macro_rules! apis {
 
 apis! {
     handled {
+        0  Produce                 0..=13 Broker => produce(kafka::ProduceRequest);
+        1  Fetch                   4..=18 Broker => fetch(kafka::FetchRequest);
+        2  ListOffsets             1..=11 Broker => list_offsets(own::ListOffsetsRequest);
         3  Metadata                0..=13 Broker => metadata(kafka::MetadataRequest);
         18 ApiVersions             0..=5  Both   => api_versions(own::ApiVersionsRequest);
+        21 DeleteRecords           0..=2  Broker => delete_records(kafka::DeleteRecordsRequest);
+        22 InitProducerId          0..=5  Broker => init_producer_id(kafka::InitProducerIdRequest);
+        23 OffsetForLeaderEpoch    2..=4  Broker => offset_for_leader_epoch(kafka::OffsetForLeaderEpochRequest);
         32 DescribeConfigs         1..=4  Broker => describe_configs(kafka::DescribeConfigsRequest);
+        35 DescribeLogDirs         1..=5  Broker => describe_log_dirs(own::DescribeLogDirsRequest);
         60 DescribeCluster         0..=2  Both   => describe_cluster(kafka::DescribeClusterRequest);
+        61 DescribeProducers       0..=0  Broker => describe_producers(kafka::DescribeProducersRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
     }

@@ -3,8 +3,7 @@
 
 use super::{Context, brokers};
 use crate::codec::Reply;
-use crate::config::describe::{ConfigSource, Row, Synonym};
-use crate::config::{Config, ConfigType};
+use crate::config::{Config, ConfigSource, ConfigType, Row, Synonym};
 use crate::error::{Error, Result};
 use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG};
 use kafka_protocol::error::ResponseError;

@@ -1,5 +1,5 @@
 //! A record batch (magic 2) as bytes: header read and patched in place, records never decoded
-//! unless asked for. (Stub: the record engineer replaces the bodies.)
+//! unless asked for (DefaultRecordBatch).
 //!
 //! ```text
 //!  0 base offset i64          | 8 length i32 (of what follows)   | 12 partition leader epoch i32
@@ -7,18 +7,48 @@
 //! 23 last offset delta i32    | 27 base timestamp i64            | 35 max timestamp i64
 //! 43 producer id i64          | 51 producer epoch i16            | 53 base sequence i32
 //! 57 record count i32         | 61 records
+//!
+//! attributes: 0-2 compression | 3 log append time | 4 transactional | 5 control | 6 delete horizon
 //! ```
 
 pub mod builder;
 pub mod compression;
+pub mod iterator;
 pub mod validate;
 
-use crate::error::Result;
-use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp};
-use bytes::Bytes;
+#[cfg(test)]
+mod tests;
+
+pub use iterator::{Record, Records};
+
+use crate::error::{Error, Result};
+use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset, ProducerId, Timestamp};
+use bytes::{Bytes, BytesMut};
+use compression::CompressionType;
+use kafka_protocol::error::ResponseError;
 
 /// Bytes before the records.
 pub const HEADER_SIZE: usize = 61;
+/// Bytes before what the length field counts: base offset and length.
+pub const LOG_OVERHEAD: usize = 12;
+/// Bytes before the body: base offset, length and leader epoch, which lie outside the checksum.
+pub const PREFIX_SIZE: usize = 16;
+/// The only format that is written and read.
+pub const MAGIC: i8 = 2;
+
+const MAGIC_AT: usize = 16;
+const CRC_AT: usize = 17;
+const ATTRIBUTES_AT: usize = 21;
+const MAX_TIMESTAMP_AT: usize = 35;
+/// What the length field of the oldest format's record counts at least (RECORD_OVERHEAD_V0).
+const LENGTH_MIN: i32 = 14;
+
+const COMPRESSION_MASK: i16 = 0x07;
+const LOG_APPEND_TIME_FLAG: i16 = 0x08;
+const TRANSACTIONAL_FLAG: i16 = 0x10;
+const CONTROL_FLAG: i16 = 0x20;
+const DELETE_HORIZON_FLAG: i16 = 0x40;
+const KNOWN_ATTRIBUTES: i16 = 0x7f;
 
 /// One whole batch. Base offset and leader epoch, which lie outside the checksum, are kept beside
 /// the producer's bytes and written over them on the way to the file, so nothing is copied.
@@ -29,97 +59,260 @@ pub struct Batch {
     bytes: Bytes,
 }
 
-#[allow(missing_docs)]
 impl Batch {
-    /// Takes the first whole batch off `bytes`; sizes and magic are checked, the checksum is not.
-    pub fn split_from(bytes: &mut Bytes) -> Result<Batch> {
-        let _ = bytes;
-        todo!("record engineer")
+    /// Size of the batch at the start of `bytes`, if all of it is there. A length or magic that no
+    /// batch has is `Error::Corrupt` (ByteBufferLogInputStream).
+    pub fn next_size(bytes: &[u8]) -> Result<Option<usize>> {
+        if bytes.len() < LOG_OVERHEAD {
+            return Ok(None);
+        }
+        let length = i32::from_be_bytes(array(bytes, 8));
+        if length < LENGTH_MIN {
+            return Err(Error::corrupt(format!("record batch: {length} is no length of one")));
+        }
+        if bytes.len() <= MAGIC_AT {
+            return Ok(None);
+        }
+        let magic = bytes[MAGIC_AT] as i8;
+        if !(0..=MAGIC).contains(&magic) {
+            return Err(Error::corrupt(format!("record batch: invalid magic {magic}")));
+        }
+        let size = length as usize + LOG_OVERHEAD;
+        Ok((size <= bytes.len()).then_some(size))
     }
+
+    /// Takes the first whole batch off `bytes`; sizes and magic are checked, the checksum is not.
+    /// Formats before magic 2 are INVALID_RECORD, everything else that is wrong `Error::Corrupt`.
+    pub fn split_from(bytes: &mut Bytes) -> Result<Batch> {
+        let Some(size) = Batch::next_size(bytes)? else {
+            return Err(Error::corrupt(format!("record batch: cut off after {}", bytes.len())));
+        };
+        if bytes[MAGIC_AT] as i8 != MAGIC {
+            let magic = bytes[MAGIC_AT];
+            let message = format!("Record batches with magic version {magic} are not supported");
+            return Err(Error::Explained(ResponseError::InvalidRecord, message));
+        }
+        if size < HEADER_SIZE {
+            return Err(Error::corrupt(format!("record batch: {size} bytes do not hold a header")));
+        }
+        Ok(Batch::from_whole(bytes.split_to(size)))
+    }
+
+    /// Wraps what is known to be one whole batch.
+    fn from_whole(bytes: Bytes) -> Batch {
+        Batch {
+            base_offset: i64::from_be_bytes(array(&bytes, 0)),
+            leader_epoch: i32::from_be_bytes(array(&bytes, 12)),
+            bytes,
+        }
+    }
+
+    /// The checksum as stored.
+    pub fn checksum(&self) -> u32 {
+        u32::from_be_bytes(array(&self.bytes, CRC_AT))
+    }
+
     /// Whether the checksum holds.
     pub fn checksum_holds(&self) -> bool {
-        todo!()
+        self.checksum() == crc32c::crc32c(&self.bytes[ATTRIBUTES_AT..])
     }
+
+    /// Bytes of the batch, header and all.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
+
+    /// Offset of the first record.
     pub fn base_offset(&self) -> Offset {
         self.base_offset
     }
+
+    /// Moves all records of the batch, the first of them to `offset`.
     pub fn set_base_offset(&mut self, offset: Offset) {
         self.base_offset = offset;
     }
+
+    /// Epoch of the leader that took the batch, -1 if none did.
     pub fn leader_epoch(&self) -> LeaderEpoch {
         self.leader_epoch
     }
+
+    /// Sets the epoch of the leader that takes the batch.
     pub fn set_leader_epoch(&mut self, epoch: LeaderEpoch) {
         self.leader_epoch = epoch;
     }
+
+    /// Last offset minus base offset; a compacted batch keeps it when its last record goes.
+    pub fn last_offset_delta(&self) -> i32 {
+        i32::from_be_bytes(array(&self.bytes, 23))
+    }
+
+    /// Offset of the last record.
     pub fn last_offset(&self) -> Offset {
-        todo!()
+        self.base_offset.saturating_add(i64::from(self.last_offset_delta()))
     }
+
+    /// Offset that follows the batch.
     pub fn next_offset(&self) -> Offset {
-        self.last_offset() + 1
+        self.last_offset().saturating_add(1)
     }
+
+    /// Timestamp that those of the records are relative to.
     pub fn base_timestamp(&self) -> Timestamp {
-        todo!()
+        i64::from_be_bytes(array(&self.bytes, 27))
     }
+
+    /// Largest timestamp of the records, -1 if they have none.
     pub fn max_timestamp(&self) -> Timestamp {
-        todo!()
+        i64::from_be_bytes(array(&self.bytes, MAX_TIMESTAMP_AT))
     }
+
+    /// Who produced the batch, -1 if it is not idempotent.
     pub fn producer_id(&self) -> ProducerId {
-        todo!()
+        i64::from_be_bytes(array(&self.bytes, 43))
     }
+
+    /// Whether the batch comes of an idempotent or transactional producer.
+    pub fn has_producer_id(&self) -> bool {
+        self.producer_id() >= 0
+    }
+
+    /// Epoch of the producer, -1 if none.
     pub fn producer_epoch(&self) -> i16 {
-        todo!()
+        i16::from_be_bytes(array(&self.bytes, 51))
     }
+
+    /// Sequence of the first record, -1 if none.
     pub fn base_sequence(&self) -> i32 {
-        todo!()
+        i32::from_be_bytes(array(&self.bytes, 53))
     }
-    /// Sequence of the last record; wraps from i32::MAX to 0.
+
+    /// Sequence of the last record; wraps from i32::MAX to 0; -1 if none.
     pub fn last_sequence(&self) -> i32 {
-        todo!()
+        match self.base_sequence() {
+            -1 => -1,
+            base => increment_sequence(base, self.last_offset_delta()),
+        }
     }
+
+    /// Number of records.
     pub fn count(&self) -> i32 {
-        todo!()
+        i32::from_be_bytes(array(&self.bytes, 57))
     }
+
+    /// The bits that the table at the top of this file names.
+    pub fn attributes(&self) -> i16 {
+        i16::from_be_bytes(array(&self.bytes, ATTRIBUTES_AT))
+    }
+
+    /// Codec of the records; one that nobody knows is an error.
+    pub fn compression_type(&self) -> Result<CompressionType> {
+        CompressionType::from_id((self.attributes() & COMPRESSION_MASK) as u8)
+    }
+
+    /// Whether the records are compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.attributes() & COMPRESSION_MASK != 0
+    }
+
+    /// Whether the batch belongs to a transaction.
     pub fn is_transactional(&self) -> bool {
-        todo!()
+        self.attributes() & TRANSACTIONAL_FLAG != 0
     }
+
+    /// Whether its records are for brokers (transaction markers, KRaft control records).
     pub fn is_control(&self) -> bool {
-        todo!()
+        self.attributes() & CONTROL_FLAG != 0
     }
+
+    /// Whether `max_timestamp` is the time of all records, given by the broker.
     pub fn is_log_append_time(&self) -> bool {
-        todo!()
+        self.attributes() & LOG_APPEND_TIME_FLAG != 0
     }
+
+    /// When the cleaner may drop the batch's tombstones and markers (KIP-534).
+    pub fn delete_horizon_ms(&self) -> Option<Timestamp> {
+        (self.attributes() & DELETE_HORIZON_FLAG != 0).then(|| self.base_timestamp())
+    }
+
+    /// Sets the largest timestamp and whether it is the log append time; copies the batch and
+    /// renews the checksum if that changes anything (setMaxTimestamp).
+    pub fn set_max_timestamp(&mut self, timestamp: Timestamp, log_append_time: bool) {
+        if self.max_timestamp() == timestamp && self.is_log_append_time() == log_append_time {
+            return;
+        }
+        let flag = if log_append_time { LOG_APPEND_TIME_FLAG } else { 0 };
+        let attributes = self.attributes() & KNOWN_ATTRIBUTES & !LOG_APPEND_TIME_FLAG | flag;
+        let mut bytes = BytesMut::from(&self.bytes[..]);
+        put(&mut bytes, ATTRIBUTES_AT, &attributes.to_be_bytes());
+        put(&mut bytes, MAX_TIMESTAMP_AT, &timestamp.to_be_bytes());
+        let crc = crc32c::crc32c(&bytes[ATTRIBUTES_AT..]);
+        put(&mut bytes, CRC_AT, &crc.to_be_bytes());
+        self.bytes = bytes.freeze();
+    }
+
     /// The 16 bytes before the magic as they are to lie in the file: base offset, length, epoch.
-    pub fn prefix(&self) -> [u8; 16] {
-        todo!()
+    pub fn prefix(&self) -> [u8; PREFIX_SIZE] {
+        let mut prefix = [0; PREFIX_SIZE];
+        put(&mut prefix, 0, &self.base_offset.to_be_bytes());
+        put(&mut prefix, 8, &self.bytes[8..12]);
+        put(&mut prefix, 12, &self.leader_epoch.to_be_bytes());
+        prefix
     }
+
     /// The bytes from the magic on, as the producer sent them.
     pub fn body(&self) -> &[u8] {
-        &self.bytes[16..]
+        &self.bytes[PREFIX_SIZE..]
     }
-    /// The batch whole, as it lies in the file.
+
+    /// The batch whole, as it lies in the file. Copies only if offset or epoch were set.
     pub fn to_bytes(&self) -> Bytes {
-        todo!()
+        let prefix = self.prefix();
+        if self.bytes[..PREFIX_SIZE] == prefix {
+            return self.bytes.clone();
+        }
+        let mut bytes = BytesMut::from(&self.bytes[..]);
+        put(&mut bytes, 0, &prefix);
+        bytes.freeze()
     }
-    /// The records, decompressed up to `max_bytes` and decoded one by one. Timestamps and offsets
-    /// are absolute.
+
+    /// The records one by one, decompressed on the way, at most `max_bytes` of them. Timestamps
+    /// and offsets are absolute.
+    pub fn iter(&self, max_bytes: usize) -> Result<Records> {
+        Records::new(self, max_bytes)
+    }
+
+    /// All records, decompressed up to `max_bytes`. Timestamps and offsets are absolute.
     pub fn records(&self, max_bytes: usize) -> Result<Vec<Record>> {
-        let _ = max_bytes;
-        todo!()
+        self.iter(max_bytes)?.collect()
+    }
+
+    /// The records as they lie in the batch, compressed or not.
+    pub fn payload(&self) -> Bytes {
+        self.bytes.slice(HEADER_SIZE..)
+    }
+
+    /// What all records have for a timestamp under log append time.
+    fn append_time(&self) -> Option<Timestamp> {
+        self.is_log_append_time().then(|| self.max_timestamp())
     }
 }
 
-/// One decoded record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Record {
-    pub offset: Offset,
-    pub timestamp: Timestamp,
-    pub key: Option<Bytes>,
-    pub value: Option<Bytes>,
-    /// In order; keys may repeat.
-    pub headers: Vec<(Bytes, Option<Bytes>)>,
+/// `sequence` moved on by `increment`; i32::MAX is followed by 0 (incrementSequence).
+pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
+    if sequence > i32::MAX.wrapping_sub(increment) {
+        increment.wrapping_sub(i32::MAX.wrapping_sub(sequence)).wrapping_sub(1)
+    } else {
+        sequence.wrapping_add(increment)
+    }
+}
+
+/// The `N` bytes at `at`; the caller knows that they are there.
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes[at..at + N].try_into().expect("the slice has N bytes")
+}
+
+/// Writes `value` over the bytes at `at`.
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes[at..at + value.len()].copy_from_slice(value);
 }

@@ -1,29 +1,82 @@
-//! Makes batches: coordinators, the controller and recompression write with it.
+//! Makes batches: coordinators, the controller and recompression write with it
+//! (MemoryRecordsBuilder).
 
-use super::Batch;
+use super::compression::{CompressionType, Compressor};
+use super::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_TIMESTAMP, put};
+use super::{CONTROL_FLAG, LOG_APPEND_TIME_FLAG, TRANSACTIONAL_FLAG};
 use crate::config::Compression;
-use crate::types::{Offset, ProducerId, Timestamp};
+use crate::types::{NO_EPOCH, NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
+use std::io::Write;
 
 /// Collects records into one batch, offsets from `base_offset` on, one by one.
 #[derive(Debug)]
-pub struct BatchBuilder {}
+pub struct BatchBuilder {
+    base_offset: Offset,
+    attributes: i16,
+    producer_id: ProducerId,
+    producer_epoch: i16,
+    base_sequence: i32,
+    /// Given to all records by the broker instead of their own.
+    append_time: Option<Timestamp>,
+    base_timestamp: Option<Timestamp>,
+    max_timestamp: Timestamp,
+    count: i32,
+    uncompressed_bytes: usize,
+    /// Room for the header, and the records behind it.
+    out: Compressor,
+    /// One record's body, kept to be filled again.
+    scratch: Vec<u8>,
+}
 
-#[allow(missing_docs, clippy::new_without_default)]
 impl BatchBuilder {
+    /// A batch whose first record has the offset `base_offset`.
     pub fn new(base_offset: Offset, compression: Compression) -> BatchBuilder {
-        let _ = (base_offset, compression);
-        todo!("record engineer")
+        BatchBuilder {
+            base_offset,
+            attributes: i16::from(CompressionType::of(compression).id()),
+            producer_id: NO_PRODUCER_ID,
+            producer_epoch: -1,
+            base_sequence: -1,
+            append_time: None,
+            base_timestamp: None,
+            max_timestamp: NO_TIMESTAMP,
+            count: 0,
+            uncompressed_bytes: HEADER_SIZE,
+            out: Compressor::new(compression, vec![0; HEADER_SIZE]),
+            scratch: Vec::new(),
+        }
     }
+
     /// Makes it a control batch (transaction markers, KRaft control records).
-    pub fn control(self) -> Self {
-        todo!()
+    pub fn control(mut self) -> Self {
+        self.attributes |= CONTROL_FLAG;
+        self
     }
+
     /// Producer id, epoch, base sequence (-1 when none) and whether it is transactional.
-    pub fn producer(self, id: ProducerId, epoch: i16, sequence: i32, transactional: bool) -> Self {
-        let _ = (id, epoch, sequence, transactional);
-        todo!()
+    pub fn producer(
+        mut self,
+        id: ProducerId,
+        epoch: i16,
+        sequence: i32,
+        transactional: bool,
+    ) -> Self {
+        (self.producer_id, self.producer_epoch, self.base_sequence) = (id, epoch, sequence);
+        if transactional {
+            self.attributes |= TRANSACTIONAL_FLAG;
+        }
+        self
     }
+
+    /// Stamps all records with the broker's time (`message.timestamp.type=LogAppendTime`).
+    pub fn log_append_time(mut self, timestamp: Timestamp) -> Self {
+        self.attributes |= LOG_APPEND_TIME_FLAG;
+        self.append_time = Some(timestamp);
+        self
+    }
+
+    /// Adds a record behind the last one.
     pub fn append(
         &mut self,
         timestamp: Timestamp,
@@ -31,10 +84,85 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[(Bytes, Option<Bytes>)],
     ) {
-        let _ = (timestamp, key, value, headers);
-        todo!()
+        let base_timestamp = *self.base_timestamp.get_or_insert(timestamp);
+        let body = &mut self.scratch;
+        body.clear();
+        body.push(0);
+        put_varint(body, timestamp.wrapping_sub(base_timestamp));
+        put_varint(body, i64::from(self.count));
+        put_bytes(body, key);
+        put_bytes(body, value);
+        put_varint(body, headers.len() as i64);
+        for (key, value) in headers {
+            put_bytes(body, Some(key));
+            put_bytes(body, value.as_deref());
+        }
+        let mut size = Vec::with_capacity(5);
+        put_varint(&mut size, body.len() as i64);
+        self.uncompressed_bytes += size.len() + body.len();
+        let written = self.out.write_all(&size).and_then(|()| self.out.write_all(body));
+        written.expect("compressing into memory does not fail");
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.count = self.count.checked_add(1).expect("a batch never gets 2^31 records");
     }
+
+    /// Number of records so far.
+    pub fn count(&self) -> i32 {
+        self.count
+    }
+
+    /// Whether there is no record yet.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes that the batch would have without compression, header and all.
+    pub fn uncompressed_bytes(&self) -> usize {
+        self.uncompressed_bytes
+    }
+
+    /// The batch, with its checksum and without a leader epoch. A batch without records is a
+    /// mistake of the caller.
     pub fn build(self) -> Batch {
-        todo!()
+        assert!(self.count > 0, "a batch has records");
+        let mut bytes = self.out.finish();
+        let length = i32::try_from(bytes.len() - LOG_OVERHEAD).expect("a batch is below 2 GiB");
+        let max_timestamp = self.append_time.unwrap_or(self.max_timestamp);
+        put(&mut bytes, 0, &self.base_offset.to_be_bytes());
+        put(&mut bytes, 8, &length.to_be_bytes());
+        put(&mut bytes, 12, &NO_EPOCH.to_be_bytes());
+        put(&mut bytes, 16, &MAGIC.to_be_bytes());
+        put(&mut bytes, 21, &self.attributes.to_be_bytes());
+        put(&mut bytes, 23, &(self.count - 1).to_be_bytes());
+        put(&mut bytes, 27, &self.base_timestamp.unwrap_or(NO_TIMESTAMP).to_be_bytes());
+        put(&mut bytes, 35, &max_timestamp.to_be_bytes());
+        put(&mut bytes, 43, &self.producer_id.to_be_bytes());
+        put(&mut bytes, 51, &self.producer_epoch.to_be_bytes());
+        put(&mut bytes, 53, &self.base_sequence.to_be_bytes());
+        put(&mut bytes, 57, &self.count.to_be_bytes());
+        let crc = crc32c::crc32c(&bytes[21..]);
+        put(&mut bytes, 17, &crc.to_be_bytes());
+        Batch::from_whole(bytes.into())
+    }
+}
+
+/// Appends a zigzag varint of one to ten bytes.
+fn put_varint(out: &mut Vec<u8>, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// Appends a size and the bytes; None is size -1.
+fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => put_varint(out, -1),
+        Some(bytes) => {
+            put_varint(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
     }
 }

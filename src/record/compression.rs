@@ -1,1 +1,237 @@
 //! gzip, snappy (xerial framing), lz4 (frame) and zstd, with a bound on what comes out.
+
+mod snappy;
+
+use super::iterator::invalid;
+use crate::config::Compression;
+use crate::error::{Error, Result};
+use bytes::{Buf, Bytes, BytesMut};
+use flate2::{read::MultiGzDecoder, write::GzEncoder};
+use kafka_protocol::error::ResponseError;
+use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+/// What a batch may decompress to, for who has no better bound. Kafka has none, and reads a batch
+/// of a megabyte that holds a terabyte until the end.
+pub const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
+
+/// libzstd's default, which its decoders allocate at most (128 MiB): level 22 writes such windows.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// The codec of a batch's records, as its attributes name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "names of codecs")]
+pub enum CompressionType {
+    Uncompressed,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl CompressionType {
+    /// The codec of an attribute's three bits.
+    pub fn from_id(id: u8) -> Result<CompressionType> {
+        Ok(match id {
+            0 => CompressionType::Uncompressed,
+            1 => CompressionType::Gzip,
+            2 => CompressionType::Snappy,
+            3 => CompressionType::Lz4,
+            4 => CompressionType::Zstd,
+            // Kafka throws an IllegalArgumentException, which clients see as this code.
+            _ => {
+                let message = format!("Unknown compression type id: {id}");
+                return Err(Error::Explained(ResponseError::UnknownServerError, message));
+            }
+        })
+    }
+
+    /// The attribute's three bits.
+    pub fn id(self) -> u8 {
+        self as u8
+    }
+
+    /// The codec of a setting that has a level too.
+    pub fn of(compression: Compression) -> CompressionType {
+        match compression {
+            Compression::Uncompressed => CompressionType::Uncompressed,
+            Compression::Gzip { .. } => CompressionType::Gzip,
+            Compression::Snappy => CompressionType::Snappy,
+            Compression::Lz4 { .. } => CompressionType::Lz4,
+            Compression::Zstd { .. } => CompressionType::Zstd,
+        }
+    }
+}
+
+/// Writes into memory through a codec, behind what lies there already.
+pub(super) enum Compressor {
+    Plain(Vec<u8>),
+    Gzip(GzEncoder<Vec<u8>>),
+    Snappy(snappy::Encoder),
+    Lz4(Box<FrameEncoder<Vec<u8>>>),
+    Zstd(zstd::Encoder<'static, Vec<u8>>),
+}
+
+impl Compressor {
+    /// Appends to `out`.
+    pub(super) fn new(compression: Compression, out: Vec<u8>) -> Compressor {
+        match compression {
+            Compression::Uncompressed => Compressor::Plain(out),
+            Compression::Gzip { level } => {
+                let level = u32::try_from(level)
+                    .map_or_else(|_| Default::default(), flate2::Compression::new);
+                Compressor::Gzip(GzEncoder::new(out, level))
+            }
+            Compression::Snappy => Compressor::Snappy(snappy::Encoder::new(out)),
+            // Kafka's frames; lz4_flex has one level, the one that Kafka calls 9 and uses unasked.
+            Compression::Lz4 { .. } => {
+                let info = FrameInfo::new()
+                    .block_size(BlockSize::Max64KB)
+                    .block_mode(BlockMode::Independent);
+                Compressor::Lz4(Box::new(FrameEncoder::with_frame_info(info, out)))
+            }
+            Compression::Zstd { level } => Compressor::Zstd(
+                zstd::Encoder::new(out, level).expect("the level was checked with the setting"),
+            ),
+        }
+    }
+
+    /// Ends the stream; what was there before and, behind it, what was compressed.
+    pub(super) fn finish(self) -> Vec<u8> {
+        let out = match self {
+            Compressor::Plain(out) => Ok(out),
+            Compressor::Gzip(encoder) => encoder.finish(),
+            Compressor::Snappy(encoder) => encoder.finish(),
+            Compressor::Lz4(encoder) => encoder.finish().map_err(io::Error::from),
+            Compressor::Zstd(encoder) => encoder.finish(),
+        };
+        out.expect("compressing into memory does not fail")
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Compressor::Plain(out) => out,
+            Compressor::Gzip(encoder) => encoder,
+            Compressor::Snappy(encoder) => encoder,
+            Compressor::Lz4(encoder) => encoder,
+            Compressor::Zstd(encoder) => encoder,
+        }
+    }
+}
+
+impl Write for Compressor {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer().flush()
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compressor")
+    }
+}
+
+/// Reads what a codec wrote, up to a bound. Memory grows with what was read, never with what the
+/// bytes announce.
+pub(super) struct Decompressor {
+    stream: BufReader<Box<dyn Read + Send>>,
+    bytes_max: usize,
+    remaining: usize,
+    /// Filled with one record after the other; its memory is used again once they are gone.
+    record: BytesMut,
+}
+
+impl Decompressor {
+    /// Reads `bytes`; more than `bytes_max` decompressed bytes are INVALID_RECORD.
+    pub(super) fn new(
+        codec: CompressionType,
+        bytes: Bytes,
+        bytes_max: usize,
+    ) -> Result<Decompressor> {
+        let stream: Box<dyn Read + Send> = match codec {
+            CompressionType::Uncompressed => Box::new(bytes.reader()),
+            CompressionType::Gzip => Box::new(MultiGzDecoder::new(bytes.reader())),
+            CompressionType::Snappy => Box::new(snappy::Decoder::new(bytes)),
+            CompressionType::Lz4 => Box::new(FrameDecoder::new(bytes.reader())),
+            CompressionType::Zstd => {
+                let decoder = zstd::Decoder::with_buffer(bytes.reader());
+                let decoder = decoder.and_then(|mut decoder| {
+                    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                    Ok(decoder)
+                });
+                Box::new(decoder.map_err(failed)?)
+            }
+        };
+        let stream = BufReader::with_capacity(16 << 10, stream);
+        Ok(Decompressor { stream, bytes_max, remaining: bytes_max, record: BytesMut::new() })
+    }
+
+    pub(super) fn read_byte(&mut self) -> Result<u8> {
+        match self.chunk()?.first().copied() {
+            Some(byte) => {
+                self.consume(1)?;
+                Ok(byte)
+            }
+            None => invalid("Incorrect declared batch size, premature EOF reached"),
+        }
+    }
+
+    /// The next `size` bytes.
+    pub(super) fn read_exact(&mut self, size: usize) -> Result<Bytes> {
+        // Taken out so that chunk() may borrow the rest.
+        let mut record = std::mem::take(&mut self.record);
+        record.clear();
+        while record.len() < size {
+            let chunk = self.chunk()?;
+            let taken = chunk.len().min(size - record.len());
+            if taken == 0 {
+                return invalid(format!(
+                    "Invalid record size: expected {size} bytes in record payload, but the \
+                     record payload reached EOF."
+                ));
+            }
+            record.extend_from_slice(&chunk[..taken]);
+            self.consume(taken)?;
+        }
+        let bytes = record.split().freeze();
+        self.record = record;
+        Ok(bytes)
+    }
+
+    pub(super) fn is_at_end(&mut self) -> Result<bool> {
+        Ok(self.chunk()?.is_empty())
+    }
+
+    /// What is decompressed already, at least a byte; empty at the end.
+    fn chunk(&mut self) -> Result<&[u8]> {
+        self.stream.fill_buf().map_err(failed)
+    }
+
+    fn consume(&mut self, size: usize) -> Result<()> {
+        self.stream.consume(size);
+        match self.remaining.checked_sub(size) {
+            Some(remaining) => {
+                self.remaining = remaining;
+                Ok(())
+            }
+            None => invalid(format!("The batch holds more than {} bytes", self.bytes_max)),
+        }
+    }
+}
+
+impl fmt::Debug for Decompressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decompressor").field("remaining", &self.remaining).finish_non_exhaustive()
+    }
+}
+
+/// Kafka throws a KafkaException, which clients see as this code; they do not retry it.
+fn failed(error: io::Error) -> Error {
+    let message = format!("Failed to decompress record stream: {error}");
+    Error::Explained(ResponseError::UnknownServerError, message)
+}

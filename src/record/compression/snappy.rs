@@ -1,0 +1,113 @@
+//! Snappy in the framing of xerial's SnappyOutputStream, which Kafka's clients write.
+//!
+//! ```text
+//! 82 "SNAPPY" 00 | version i32 | lowest compatible version i32     (may come again between blocks)
+//! per block: compressed size i32 | one raw snappy block of at most 32 KiB (others may be larger)
+//! ```
+//! Bytes without that header are one raw block, as SnappyInputStream takes them to be.
+
+use bytes::{Buf, Bytes};
+use std::io::{self, Read, Write};
+
+const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
+const HEADER_SIZE: usize = 16;
+const VERSION: i32 = 1;
+const BLOCK_SIZE: usize = 32 << 10;
+/// No snappy element says more than 64 bytes in three.
+const RATIO_MAX: usize = 22;
+
+/// Writes framed blocks.
+pub(in crate::record) struct Encoder {
+    out: Vec<u8>,
+    block: Vec<u8>,
+    raw: snap::raw::Encoder,
+}
+
+impl Encoder {
+    pub(super) fn new(mut out: Vec<u8>) -> Encoder {
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_be_bytes());
+        out.extend_from_slice(&VERSION.to_be_bytes());
+        Encoder { out, block: Vec::with_capacity(BLOCK_SIZE), raw: snap::raw::Encoder::new() }
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<Vec<u8>> {
+        self.flush()?;
+        Ok(self.out)
+    }
+}
+
+impl Write for Encoder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.block.len() == BLOCK_SIZE {
+            self.flush()?;
+        }
+        let taken = bytes.len().min(BLOCK_SIZE - self.block.len());
+        self.block.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.block.is_empty() {
+            let compressed = self.raw.compress_vec(&self.block)?;
+            self.out.extend_from_slice(&(compressed.len() as i32).to_be_bytes());
+            self.out.extend_from_slice(&compressed);
+            self.block.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Reads framed blocks or one raw block.
+pub(in crate::record) struct Decoder {
+    rest: Bytes,
+    framed: bool,
+    block: Bytes,
+}
+
+impl Decoder {
+    pub(super) fn new(mut bytes: Bytes) -> Decoder {
+        let framed = bytes.len() >= HEADER_SIZE && bytes.starts_with(&MAGIC);
+        if framed {
+            bytes.advance(HEADER_SIZE);
+        }
+        Decoder { rest: bytes, framed, block: Bytes::new() }
+    }
+
+    /// Compressed bytes of the next block; empty at the end.
+    fn next_block(&mut self) -> io::Result<Bytes> {
+        if !self.framed {
+            return Ok(std::mem::take(&mut self.rest));
+        }
+        while self.rest.len() >= HEADER_SIZE && self.rest.starts_with(&MAGIC) {
+            self.rest.advance(HEADER_SIZE);
+        }
+        if self.rest.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let size = self.rest.try_get_u32().map_err(io::Error::other)? as usize;
+        if size > self.rest.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(self.rest.split_to(size))
+    }
+}
+
+impl Read for Decoder {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.block.is_empty() {
+            let compressed = self.next_block()?;
+            if compressed.is_empty() {
+                return Ok(0);
+            }
+            // The size is the peer's word; believe it only as far as the codec can go.
+            if snap::raw::decompress_len(&compressed)? > compressed.len() * RATIO_MAX {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            self.block = snap::raw::Decoder::new().decompress_vec(&compressed)?.into();
+        }
+        let taken = out.len().min(self.block.len());
+        self.block.copy_to_slice(&mut out[..taken]);
+        Ok(taken)
+    }
+}

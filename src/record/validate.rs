@@ -1,30 +1,326 @@
-//! What a leader checks in a producer's batches before they reach the log (LogValidator).
+//! What a leader checks in a producer's batches before they reach the log
+//! (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator).
 
-use super::Batch;
-use crate::config::TopicConfig;
-use crate::error::Result;
-use crate::types::Timestamp;
+use super::builder::BatchBuilder;
+use super::compression::{CompressionType, DECOMPRESSED_BYTES_MAX};
+use super::iterator::{View, invalid};
+use super::{Batch, MAGIC};
+use crate::config::{Compression, TopicConfig};
+use crate::error::{Error, Result};
+use crate::types::{NO_TIMESTAMP, Timestamp};
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+
+/// How many bad records an answer names; Kafka names all, of which there may be millions.
+const RECORD_ERRORS_MAX: usize = 1000;
 
 /// A refused batch names the records that were wrong, as Produce v8+ answers them.
 #[derive(Debug)]
 pub struct Refused {
     /// The code and, for the person, the sentence.
-    pub error: crate::error::Error,
+    pub error: Error,
     /// Index of each bad record in the request's batch and what was wrong with it.
     pub record_errors: Vec<(i32, Option<String>)>,
 }
 
+impl From<Error> for Refused {
+    fn from(error: Error) -> Refused {
+        Refused { error, record_errors: Vec::new() }
+    }
+}
+
 /// The batches of one partition of a Produce request, checked: magic, size, checksum, counts,
 /// timestamps, codec; recompressed or stamped where the topic's settings ask for it. Runs outside
-/// of the partition's lock. `produce_version` decides whether zstd may be used (7) and how many
-/// batches there may be (exactly one from version 3 on).
+/// of the partition's lock. `produce_version` (from 3 on, so it is exactly one batch) decides
+/// whether zstd may be used (7).
 pub fn validate(
     records: Bytes,
     config: &TopicConfig,
     produce_version: i16,
     now: Timestamp,
 ) -> Result<Vec<Batch>, Refused> {
-    let _ = (records, config, produce_version, now);
-    todo!("record engineer")
+    let mut batch = only_batch(records, produce_version)?;
+    check_append(&batch, config)?;
+    let source = batch.compression_type()?;
+    check_header(&batch)?;
+    let target = config.compression.unwrap_or_else(|| with_default_level(source));
+    let recompress = CompressionType::of(target) != source;
+    let rules = Rules { config, now, claims_append_time: batch.is_log_append_time() };
+    if !recompress && !must_be_read(&batch, &rules) {
+        if config.log_append_time {
+            batch.set_max_timestamp(now, true);
+        }
+        return Ok(vec![batch]);
+    }
+    let walked = walk(&batch, &rules)?;
+    // Compressed batches with gaps were always put right instead of refused, so they are here.
+    if recompress || (batch.is_compressed() && !walked.consecutive) {
+        batch = rebuild(&batch, target, config, now)?;
+        check_size(&batch, config)?;
+    } else if config.log_append_time {
+        batch.set_max_timestamp(now, true);
+    } else {
+        batch.set_max_timestamp(walked.max_timestamp, false);
+    }
+    Ok(vec![batch])
+}
+
+/// Whether the records must be looked at, or the header is believed.
+///
+/// Kafka reads the records of every batch, compressed or not. Walking uncompressed ones is cheap,
+/// and is done always. Decompressing costs more than all the rest of an append, so a compressed
+/// batch is opened only if the topic's settings ask something of its records that the header does
+/// not answer. Otherwise two lies of a producer go unseen: a header whose largest timestamp is not
+/// that of the records, and a payload that does not hold `count` records. Both passed the
+/// checksum, so they come of a faulty client and not of a faulty wire, and only readers of that
+/// batch see them. To be as strict as Kafka, answer true here.
+fn must_be_read(batch: &Batch, rules: &Rules<'_>) -> bool {
+    let config = rules.config;
+    !batch.is_compressed()
+        || config.compact
+        || rules.claims_append_time
+        || !config.log_append_time
+            && (batch.max_timestamp() == NO_TIMESTAMP
+                || config.message_timestamp_before_max_ms != i64::MAX
+                || rules.is_out_of_range(batch.max_timestamp()))
+}
+
+/// The one batch that a request of version 3 or later holds. What follows it and is no whole batch
+/// is ignored.
+fn only_batch(mut records: Bytes, version: i16) -> Result<Batch> {
+    if Batch::next_size(&records)?.is_none() {
+        return invalid(format!(
+            "Produce requests with version {version} must have at least one record batch per \
+             partition"
+        ));
+    }
+    if records[super::MAGIC_AT] as i8 != MAGIC {
+        return invalid(format!(
+            "Produce requests with version {version} are only allowed to contain record batches \
+             with magic version 2"
+        ));
+    }
+    let batch = Batch::split_from(&mut records)?;
+    if version < 7 && batch.compression_type()? == CompressionType::Zstd {
+        return Err(Error::Explained(
+            ResponseError::UnsupportedCompressionType,
+            format!(
+                "Produce requests with version {version} are not allowed to use ZStandard \
+                 compression"
+            ),
+        ));
+    }
+    if Batch::next_size(&records)?.is_some() {
+        return invalid(format!(
+            "Produce requests with version {version} are only allowed to contain exactly one \
+             record batch per partition"
+        ));
+    }
+    Ok(batch)
+}
+
+fn check_append(batch: &Batch, config: &TopicConfig) -> Result<()> {
+    if batch.base_offset() != 0 {
+        return invalid(format!(
+            "The baseOffset of the record batch in the append should be 0, but it is {}",
+            batch.base_offset()
+        ));
+    }
+    check_size(batch, config)?;
+    if !batch.checksum_holds() {
+        let stored = batch.checksum();
+        let message = format!("Record is corrupt (stored crc = {stored})");
+        return Err(Error::Explained(ResponseError::CorruptMessage, message));
+    }
+    Ok(())
+}
+
+fn check_size(batch: &Batch, config: &TopicConfig) -> Result<()> {
+    let (size, max) = (batch.size(), config.max_message_bytes);
+    if size as i64 > i64::from(max) {
+        let message = format!(
+            "The record batch size in the append is {size} bytes which exceeds the maximum \
+             configured value of {max}."
+        );
+        return Err(Error::Explained(ResponseError::MessageTooLarge, message));
+    }
+    Ok(())
+}
+
+fn check_header(batch: &Batch) -> Result<()> {
+    let (base, last) = (batch.base_offset(), batch.last_offset());
+    let (count, from_offsets) = (i64::from(batch.count()), last - base + 1);
+    if from_offsets <= 0 {
+        return invalid(format!("Batch has an invalid offset range: [{base}, {last}]"));
+    }
+    if count <= 0 {
+        return invalid(format!("Invalid reported count for record batch: {count}"));
+    }
+    if count != from_offsets {
+        return invalid(format!(
+            "Inconsistent batch offset range [{base}, {last}] and count of records {count}"
+        ));
+    }
+    if batch.is_control() {
+        return invalid("Clients are not allowed to write control records");
+    }
+    if batch.has_producer_id() && batch.base_sequence() < 0 {
+        return invalid(format!(
+            "Invalid sequence number {} in record batch with producerId {}",
+            batch.base_sequence(),
+            batch.producer_id()
+        ));
+    }
+    Ok(())
+}
+
+/// What one record is checked against.
+struct Rules<'a> {
+    config: &'a TopicConfig,
+    now: Timestamp,
+    /// The producer set the bit that is the broker's to set.
+    claims_append_time: bool,
+}
+
+impl Rules<'_> {
+    fn check(&self, record: &View<'_>) -> Option<(ResponseError, String)> {
+        if self.config.compact && record.key.is_none() {
+            let message = "Compacted topic cannot accept message without key";
+            return Some((ResponseError::InvalidRecord, message.to_owned()));
+        }
+        if !self.config.log_append_time && record.timestamp != NO_TIMESTAMP {
+            return self.is_out_of_range(record.timestamp).then(|| {
+                let earliest = self.now.wrapping_sub(self.config.message_timestamp_before_max_ms);
+                let latest = self.now.wrapping_add(self.config.message_timestamp_after_max_ms);
+                let message = format!(
+                    "Timestamp {} of message with offset {} is out of range. The timestamp \
+                     should be within [{earliest}, {latest}]",
+                    record.timestamp, record.offset
+                );
+                (ResponseError::InvalidTimestamp, message)
+            });
+        }
+        self.claims_append_time.then(|| {
+            let message = format!(
+                "Invalid timestamp type in message with offset {}. Producer should not set \
+                 timestamp type to LogAppendTime.",
+                record.offset
+            );
+            (ResponseError::InvalidTimestamp, message)
+        })
+    }
+
+    fn is_out_of_range(&self, timestamp: Timestamp) -> bool {
+        let age = self.now.wrapping_sub(timestamp);
+        age > self.config.message_timestamp_before_max_ms
+            || age.wrapping_neg() > self.config.message_timestamp_after_max_ms
+    }
+}
+
+/// What is known after all records were looked at.
+struct Walked {
+    max_timestamp: Timestamp,
+    /// Offsets go up one by one from the first.
+    consecutive: bool,
+}
+
+fn walk(batch: &Batch, rules: &Rules<'_>) -> Result<Walked, Refused> {
+    let mut records = batch.iter(DECOMPRESSED_BYTES_MAX)?;
+    let mut walked = Walked { max_timestamp: NO_TIMESTAMP, consecutive: true };
+    let mut errors = RecordErrors::default();
+    let mut index = 0;
+    while let Some(body) = records.next_body() {
+        let body = body?;
+        let record = records.view(&body)?;
+        match rules.check(&record) {
+            Some((code, message)) => errors.add(index, code, message),
+            None => {
+                walked.max_timestamp = walked.max_timestamp.max(record.timestamp);
+                walked.consecutive &= record.offset == batch.base_offset() + i64::from(index);
+            }
+        }
+        index += 1;
+    }
+    errors.into_result().map(|()| walked)
+}
+
+/// The records that were refused.
+#[derive(Default)]
+struct RecordErrors {
+    named: Vec<(i32, Option<String>)>,
+    count: usize,
+    timestamps: bool,
+}
+
+impl RecordErrors {
+    fn add(&mut self, index: i32, code: ResponseError, message: String) {
+        self.count += 1;
+        self.timestamps |= code == ResponseError::InvalidTimestamp;
+        if self.named.len() < RECORD_ERRORS_MAX {
+            self.named.push((index, Some(message)));
+        }
+    }
+
+    fn into_result(self) -> Result<(), Refused> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let error = if self.timestamps {
+            let message = "One or more records have been rejected due to invalid timestamp";
+            Error::Explained(ResponseError::InvalidTimestamp, message.to_owned())
+        } else {
+            let shown = self.named.iter().take(3).map(|(index, message)| {
+                let message = message.as_deref().unwrap_or_default();
+                format!("RecordError(batchIndex={index}, message='{message}')")
+            });
+            let message = format!(
+                "One or more records have been rejected due to {} record errors in total, and \
+                 only showing the first three errors at most: [{}]",
+                self.count,
+                shown.collect::<Vec<_>>().join(", ")
+            );
+            Error::Explained(ResponseError::InvalidRecord, message)
+        };
+        Err(Refused { error, record_errors: self.named })
+    }
+}
+
+/// The same records through another codec, their offsets one by one.
+fn rebuild(
+    batch: &Batch,
+    target: Compression,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<Batch> {
+    let mut builder = BatchBuilder::new(batch.base_offset(), target).producer(
+        batch.producer_id(),
+        batch.producer_epoch(),
+        batch.base_sequence(),
+        batch.is_transactional(),
+    );
+    let bytes_max = config.max_message_bytes as usize;
+    if config.log_append_time {
+        builder = builder.log_append_time(now);
+    }
+    for record in batch.iter(DECOMPRESSED_BYTES_MAX)? {
+        let record = record?;
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        builder.append(record.timestamp, key, value, &record.headers);
+        // Will be refused for its size; more of it need not be kept until then.
+        if target == Compression::Uncompressed && builder.uncompressed_bytes() > bytes_max {
+            break;
+        }
+    }
+    Ok(builder.build())
+}
+
+/// The codec of a producer under `compression.type=producer`, for batches that are built anew.
+fn with_default_level(source: CompressionType) -> Compression {
+    match source {
+        CompressionType::Uncompressed => Compression::Uncompressed,
+        CompressionType::Gzip => Compression::Gzip { level: -1 },
+        CompressionType::Snappy => Compression::Snappy,
+        CompressionType::Lz4 => Compression::Lz4 { level: 9 },
+        CompressionType::Zstd => Compression::Zstd { level: 3 },
+    }
 }

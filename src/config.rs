@@ -12,6 +12,7 @@
 
 mod definition;
 mod describe;
+mod group;
 mod listeners;
 pub mod properties;
 mod topic;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use definition::{Check, ClassName, ConfigType, Password, Setting, UpdateMode};
 pub use describe::{ConfigSource, Row, Synonym};
+pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
 pub use topic::{Compression, TOPIC_SETTINGS, TopicConfig};
 
@@ -40,6 +42,29 @@ macro_rules! default_text {
     };
 }
 use default_text;
+
+/// Rows of `/// doc`, then `"name": type = default, the broker's name or null, check;`.
+macro_rules! resource_settings {
+    (
+        $(#[doc = $table_doc:literal])* $table:ident
+        $(
+            $(#[doc = $doc:literal])*
+            $name:literal: $type:ty = $default:tt, $synonym:tt $(, $check:expr)?;
+        )*
+    ) => {
+        $(#[doc = $table_doc])*
+        pub static $table: &[Setting] = &[$(Setting {
+            name: $name,
+            kind: <$type as Value>::KIND,
+            default: super::default_text!($default),
+            update_mode: super::UpdateMode::Resource,
+            synonym: super::default_text!($synonym),
+            check: [$($check,)? Any][0],
+            doc: &[$($doc),*],
+        },)*];
+    };
+}
+use resource_settings;
 
 /// Rows of `/// doc`, then `field: type = default, "name", update mode, check;`.
 macro_rules! settings {

@@ -1,6 +1,8 @@
 //! The log directories: lock, `meta.properties`, checkpoints, loading, deleting (LogManager).
 
 mod files;
+#[cfg(test)]
+mod tests;
 
 use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
 use super::{Log, OpenOptions, checkpoint, partition_metadata};

@@ -12,10 +12,10 @@ use crate::types::{Isolation, NO_EPOCH};
 use tempfile::TempDir;
 
 /// A time to write records at.
-pub(super) const NOW: Timestamp = 1_700_000_000_000;
+pub(crate) const NOW: Timestamp = 1_700_000_000_000;
 
 /// Kafka's defaults, with segments small enough to see several.
-pub(super) fn config() -> TopicConfig {
+pub(crate) fn config() -> TopicConfig {
     TopicConfig {
         segment_bytes: 1 << 30,
         segment_ms: 7 * 24 * 3600 * 1000,
@@ -45,7 +45,7 @@ pub(super) fn config() -> TopicConfig {
 }
 
 /// A batch of `count` records of one timestamp.
-pub(super) fn batch(count: usize, timestamp: Timestamp) -> Batch {
+pub(crate) fn batch(count: usize, timestamp: Timestamp) -> Batch {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     for n in 0..count {
         builder.append(timestamp, None, Some(format!("value {n}").as_bytes()), &[]);

@@ -122,7 +122,7 @@ impl LogManager {
             disk,
             dirs,
             checkpoints,
-            producer_id_expiration_ms: 86_400_000,
+            producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
             state: Mutex::default(),
             _locks: locks,
         })

@@ -14,34 +14,10 @@ use tempfile::TempDir;
 /// A time to write records at.
 pub(crate) const NOW: Timestamp = 1_700_000_000_000;
 
-/// Kafka's defaults, with segments small enough to see several.
+/// Kafka's defaults, but nothing is too old.
 pub(crate) fn config() -> TopicConfig {
-    TopicConfig {
-        segment_bytes: 1 << 30,
-        segment_ms: 7 * 24 * 3600 * 1000,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
-        flush_messages: i64::MAX,
-        flush_ms: i64::MAX,
-        retention_bytes: -1,
-        retention_ms: -1,
-        max_message_bytes: 1 << 20,
-        file_delete_delay_ms: 60_000,
-        delete_retention_ms: 86_400_000,
-        min_compaction_lag_ms: 0,
-        max_compaction_lag_ms: i64::MAX,
-        min_cleanable_dirty_ratio: 0.5,
-        compact: false,
-        delete: true,
-        min_insync_replicas: 1,
-        compression: None,
-        log_append_time: false,
-        message_timestamp_before_max_ms: i64::MAX,
-        message_timestamp_after_max_ms: 3_600_000,
-        preallocate: false,
-        unclean_leader_election_enable: false,
-    }
+    let kafkas = crate::config::Config::default().topic(&Default::default()).unwrap();
+    TopicConfig { retention_ms: -1, ..(*kafkas).clone() }
 }
 
 /// A batch of `count` records of one timestamp.

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 const TOPIC_ID: Uuid = Uuid::from_u128(42);
 
 fn config_of(dirs: &[&Path]) -> Config {
-    Config { node_id: 1, log_dirs: dirs.iter().map(|dir| dir.display().to_string()).collect() }
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    Config::new([("log.dirs".to_owned(), dirs.join(","))].into()).unwrap()
 }
 
 fn manager(dirs: &[&Path]) -> LogManager {
@@ -144,7 +145,7 @@ fn deleted_logs_vanish_later_and_may_come_again() {
     let manager = manager(&[dir.path()]);
     let mut log = open_log(&manager, 0);
     log.append(vec![batch(2, NOW)], 3, Origin::Client, NOW).unwrap();
-    manager.delete_log(log, NOW).unwrap();
+    manager.delete_log(&log, NOW).unwrap();
     let waiting = || names(dir.path()).iter().filter(|name| name.ends_with(DELETE)).count();
     assert_eq!(waiting(), 1);
     assert_eq!(open_log(&manager, 0).log_end_offset(), 0);

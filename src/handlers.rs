@@ -69,8 +69,7 @@ impl Context {
         files: Vec<Vec<FileRange>>,
     ) -> Reply {
         let (key, version) = (self.api_key, self.api_version);
-        let frame = codec::encode_with_files(key, version, self.correlation_id, response, files);
-        Reply::Frame(frame.expect("handlers fill only what the request's version has"))
+        codec::encode_with_files(key, version, self.correlation_id, response, files)
     }
     pub fn image(&self) -> Arc<Image> {
         self.parts.image.load_full()

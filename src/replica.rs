@@ -194,3 +194,6 @@ impl Replicas {
         self.hosted.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

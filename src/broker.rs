@@ -86,7 +86,7 @@ impl Broker {
             publish,
         )?;
         let bound = bind(&config).await?;
-        let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch)?;
+        let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch);
         let broker_epoch = controller.register(registration).await?;
 
         let replicas = Replicas::new(config.clone(), clock.clone(), logs);
@@ -240,10 +240,10 @@ fn previous_broker_epoch(logs: &LogManager) -> i64 {
 
 async fn bind(config: &Config) -> Result<Vec<Bound>> {
     let mut bound = Vec::new();
-    for listener in config.controller_listeners()? {
+    for listener in config.controller_listeners() {
         bound.push(Bound::bind(listener, Endpoint::Controller).await?);
     }
-    for listener in config.listeners()? {
+    for listener in config.listeners() {
         bound.push(Bound::bind(listener, Endpoint::Broker).await?);
     }
     Ok(bound)
@@ -255,9 +255,9 @@ fn registration(
     bound: &[Bound],
     logs: &LogManager,
     previous_broker_epoch: i64,
-) -> Result<BrokerRegistrationRequest> {
+) -> BrokerRegistrationRequest {
     let text = |text: &str| StrBytes::from_string(text.to_owned());
-    let listeners = config.advertised_listeners()?.into_iter().map(|listener| {
+    let listeners = config.advertised_listeners().into_iter().map(|listener| {
         Registered::default()
             .with_name(text(&listener.name))
             .with_host(text(&listener.host))
@@ -270,7 +270,7 @@ fn registration(
             .with_min_supported_version(*min)
             .with_max_supported_version(*max)
     });
-    Ok(BrokerRegistrationRequest::default()
+    BrokerRegistrationRequest::default()
         .with_broker_id(config.node_id.into())
         .with_cluster_id(text(cluster_id))
         .with_incarnation_id(Uuid::new_v4())
@@ -278,7 +278,7 @@ fn registration(
         .with_features(features.collect())
         .with_rack(config.broker_rack.as_deref().map(text))
         .with_log_dirs(directories(logs))
-        .with_previous_broker_epoch(previous_broker_epoch))
+        .with_previous_broker_epoch(previous_broker_epoch)
 }
 
 /// An advertised port 0 means the one that the listener of that name got.

@@ -30,7 +30,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeClusterRequest) -> Res
     }
     if served == CONTROLLERS {
         response.controller_id = cx.parts.config.node_id.into();
-        response.brokers = controllers(cx)?;
+        response.brokers = controllers(cx);
     } else {
         response.controller_id = brokers::any_alive(&image);
         let nodes = brokers::nodes(cx, &image).into_iter();
@@ -50,8 +50,8 @@ fn described(node: brokers::Node) -> DescribeClusterBroker {
 }
 
 /// This node, on the listener that was asked.
-fn controllers(cx: &Context) -> Result<Vec<DescribeClusterBroker>> {
-    let listeners = cx.parts.config.controller_listeners()?;
+fn controllers(cx: &Context) -> Vec<DescribeClusterBroker> {
+    let listeners = cx.parts.config.controller_listeners();
     let listener = listeners.into_iter().find(|listener| listener.name == *cx.listener);
     let node = listener.map(|listener| {
         DescribeClusterBroker::default()
@@ -59,7 +59,7 @@ fn controllers(cx: &Context) -> Result<Vec<DescribeClusterBroker>> {
             .with_host(StrBytes::from_string(listener.host))
             .with_port(i32::from(listener.port))
     });
-    Ok(node.into_iter().collect())
+    node.into_iter().collect()
 }
 
 fn mismatch(asked: i8, served: i8) -> DescribeClusterResponse {

@@ -19,12 +19,19 @@ import org.apache.kafka.common.utils.Exit;
 public final class Tools {
     /** Thrown where a tool would end the JVM. */
     private static final class Exited extends Error {
-        final int status;
-
-        Exited(int status) {
-            super(null, null, false, false);
-            this.status = status;
+        Exited() {
+            super("ended", null, false, false);
         }
+    }
+
+    /** The status of the first exit: some tools catch what is thrown there and exit once more. */
+    private static Integer exitStatus;
+
+    private static void exit(int status) {
+        if (exitStatus == null) {
+            exitStatus = status;
+        }
+        throw new Exited();
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -32,12 +39,8 @@ public final class Tools {
         PrintStream answers = System.out;
         BufferedReader requests = new BufferedReader(new InputStreamReader(System.in));
         List<Runnable> hooks = new ArrayList<>();
-        Exit.setExitProcedure((status, message) -> {
-            throw new Exited(status);
-        });
-        Exit.setHaltProcedure((status, message) -> {
-            throw new Exited(status);
-        });
+        Exit.setExitProcedure((status, message) -> exit(status));
+        Exit.setHaltProcedure((status, message) -> exit(status));
         Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         while (requests.readLine() != null) {
             String[] command = Files.readString(dir.resolve("args")).split("\0");
@@ -61,12 +64,13 @@ public final class Tools {
     private static int run(String[] command) {
         String[] arguments = new String[command.length - 1];
         System.arraycopy(command, 1, arguments, 0, arguments.length);
+        exitStatus = null;
         try {
             Class.forName(command[0]).getMethod("main", String[].class).invoke(null, (Object) arguments);
-            return 0;
+            return exitStatus == null ? 0 : exitStatus;
         } catch (InvocationTargetException e) {
-            if (e.getCause() instanceof Exited) {
-                return ((Exited) e.getCause()).status;
+            if (exitStatus != null) {
+                return exitStatus;
             }
             e.getCause().printStackTrace();
             return 1;

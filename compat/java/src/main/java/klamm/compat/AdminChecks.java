@@ -1,0 +1,2 @@
+package klamm.compat;
+final class AdminChecks { static void run(Suite suite) { } }

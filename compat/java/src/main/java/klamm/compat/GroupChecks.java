@@ -1,0 +1,2 @@
+package klamm.compat;
+final class GroupChecks { static void run(Suite suite) { } }

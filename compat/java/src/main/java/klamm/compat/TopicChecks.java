@@ -1,0 +1,2 @@
+package klamm.compat;
+final class TopicChecks { static void run(Suite suite) { } }

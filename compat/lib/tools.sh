@@ -56,8 +56,8 @@ succeeded() { [ "$STATUS" = 0 ] || fail "exit status $STATUS: $(shown)"; }
 failed() { [ "$STATUS" != 0 ] || fail "exit status 0, expected a failure: $(shown)"; }
 
 # expect REGEX / refuse REGEX: a line of the last tool's output (stdout and stderr) matches, or none does.
-expect() { cat "$TOOL_DIR/out" "$TOOL_DIR/err" | grep -Eq -- "$1" || fail "no line matches /$1/: $(shown)"; }
-refuse() { ! cat "$TOOL_DIR/out" "$TOOL_DIR/err" | grep -Eq -- "$1" || fail "a line matches /$1/: $(shown)"; }
+expect() { grep -Eq -- "$1" "$TOOL_DIR/out" "$TOOL_DIR/err" || fail "no line matches /$1/: $(shown)"; }
+refuse() { ! grep -Eq -- "$1" "$TOOL_DIR/out" "$TOOL_DIR/err" || fail "a line matches /$1/: $(shown)"; }
 
 # expect_count N REGEX: exactly N lines of stdout match.
 expect_count() {

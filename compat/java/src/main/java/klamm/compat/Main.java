@@ -10,6 +10,7 @@ public final class Main {
         TopicChecks.run(suite);
         ConfigChecks.run(suite);
         AdminChecks.run(suite);
+        WireChecks.run(suite);
         // Kafka's clients leave threads behind when a check failed half-way.
         Runtime.getRuntime().halt(suite.finish());
     }

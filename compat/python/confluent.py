@@ -155,12 +155,22 @@ class Member:
                     if m.error():
                         raise KafkaException(m.error())
                 if messages:        # rebalances happen inside consume(), so what was read is committed before one
-                    self.c.commit(offsets=[TopicPartition(m.topic(), m.partition(), m.offset() + 1) for m in latest(messages)], asynchronous=False)
+                    self._commit([TopicPartition(m.topic(), m.partition(), m.offset() + 1) for m in latest(messages)])
                 for m in messages:
                     self.log.add(m.partition(), m.offset(), m.value())
         except Exception as e:
             self.error = e
         self.c.close()
+
+    def _commit(self, offsets):
+        for _ in range(50):
+            try:
+                return self.c.commit(offsets=offsets, asynchronous=False)
+            except KafkaException as e:     # a cooperative member goes on reading while it waits for its new assignment
+                if e.args[0].code() != KafkaError.REBALANCE_IN_PROGRESS:
+                    raise
+                time.sleep(0.1)
+        raise AssertionError("a rebalance does not end")
 
     def leave(self):
         self.stopping = True

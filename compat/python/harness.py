@@ -128,6 +128,9 @@ class ReadLog:
 def await_split(sizes, partitions, *members):
     """Waits until the members own all partitions, none two of them, in shares of these sizes."""
     def wrong():
+        for m in members:
+            if getattr(m, "error", None):
+                raise m.error
         owned = [sorted(m.assigned) for m in members]
         together = sorted(p for part in owned for p in part)
         if sorted(map(len, owned)) != sizes or together != list(range(partitions)):

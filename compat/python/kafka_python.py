@@ -131,6 +131,7 @@ def commit(group, topic, partition, offset):
 class Member(ConsumerRebalanceListener):
     def __init__(self, group, topic, log, strategy, instance=None, **config):
         self.assigned, self.rebalances, self.error, self.log, self.stopping = set(), 0, None, log, False
+        self.read = {}      # what was read and is not committed yet, by partition
         self.c = consumer(group_id=group, group_instance_id=instance, session_timeout_ms=6000, heartbeat_interval_ms=300,
                           auto_offset_reset="earliest", partition_assignment_strategy=[_assignors[strategy]], **config)
         self.c.subscribe([topic], listener=self)
@@ -144,21 +145,31 @@ class Member(ConsumerRebalanceListener):
     def on_partitions_revoked(self, parts):
         self.rebalances += 1
         self.assigned = self.assigned - {p.partition for p in parts}
+        for tp in parts:        # not committed, so its next owner reads it again
+            self.read.pop(tp, None)
 
     on_partitions_lost = on_partitions_revoked
 
     def _run(self):
         try:
             while not self.stopping:
-                got = self.c.poll(100)
-                if got:         # rebalances happen inside poll(), so what was read is committed before one
-                    self.c.commit({tp: OffsetAndMetadata(messages[-1].offset + 1, "", -1) for tp, messages in got.items()})
-                for messages in got.values():
-                    for m in messages:
-                        self.log.add(m.partition, m.offset, m.value)
+                for tp, messages in self.c.poll(100).items():
+                    self.read.setdefault(tp, []).extend(messages)
+                if self.read:       # rebalances happen inside poll(), so what was read is committed before one
+                    self._commit()
         except Exception as e:
             self.error = e
         self.c.close()
+
+    def _commit(self):
+        try:
+            self.c.commit({tp: OffsetAndMetadata(messages[-1].offset + 1, "", -1) for tp, messages in self.read.items()})
+        except errors.RebalanceInProgressError:
+            return      # a cooperative member goes on reading while it waits for its new assignment
+        for messages in self.read.values():
+            for m in messages:
+                self.log.add(m.partition, m.offset, m.value)
+        self.read = {}
 
     def leave(self):
         self.stopping = True

@@ -1,6 +1,6 @@
 'use strict'
 // The checks that both clients run. Their APIs are nearly the same; what differs is in the adapters kafkajs.js and
-// confluent.js: makeProducer, makeConsumer, subscribe, assigned (follow a consumer's assignment), assigners.
+// confluent.js: makeProducer, makeConsumer (which keeps member.assigned up to date), start, assigners.
 const { spawn } = require('node:child_process')
 const readline = require('node:readline')
 const h = require('./harness.js')
@@ -11,7 +11,7 @@ module.exports = function addCommon(c) {
   async function newTopic(prefix, partitions = 1, configEntries = []) {
     const topic = h.unique(prefix)
     const a = await admin()
-    await a.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }], waitForLeaders: false })
+    await a.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }], ...c.createOptions })
     // The controller answers before the broker has heard of the topic.
     await h.eventually(10_000, async () => {
       try {
@@ -24,7 +24,7 @@ module.exports = function addCommon(c) {
     return topic
   }
 
-  const total = async topic => (await (await admin()).fetchTopicOffsets(topic)).reduce((sum, o) => sum + Number(o.high), 0)
+  const total = async (a, topic) => (await a.fetchTopicOffsets(topic)).reduce((sum, o) => sum + Number(o.high), 0)
 
   // Sends records and checks the base offsets they got.
   async function produce(topic, numbers, partitions, { codec = 'none', acks = -1, idempotent = false } = {}) {
@@ -109,10 +109,11 @@ module.exports = function addCommon(c) {
   async function roundTrip(options) {
     const [n, partitions] = [300, 3]
     const topic = await newTopic('rt', partitions)
+    const a = await admin()
     for (const [from, to] of [[0, n / 2], [n / 2, n]]) {
       await produce(topic, h.range(from, to), partitions, options)
       // acks=0 comes back before the broker has written
-      await h.eventually(10_000, async () => { const t = await total(topic); return t !== to && `${t} records in the topic, want ${to}` })
+      await h.eventually(10_000, async () => { const t = await total(a, topic); return t !== to && `${t} records in the topic, want ${to}` })
     }
     const records = await read(topic, n)
     for (const p of h.range(0, partitions)) {

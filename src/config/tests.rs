@@ -501,3 +501,54 @@ fn mistakes_are_told_with_their_place() {
     );
     assert!(warnings[1].ends_with("line 2: unknown setting zookeeper.connect is ignored"));
 }
+
+/// A row as `describe-configs.tsv` has it.
+fn line(resource: &str, row: &Row) -> String {
+    let source = |source| match source {
+        ConfigSource::Topic => "DYNAMIC_TOPIC_CONFIG",
+        ConfigSource::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+        ConfigSource::StaticBroker => "STATIC_BROKER_CONFIG",
+        _ => "DEFAULT_CONFIG",
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or("null".to_owned());
+    let synonyms = row.synonyms.iter();
+    let synonyms: Vec<_> =
+        synonyms.map(|s| format!("{}={}@{}", s.name, text(&s.value), source(s.source))).collect();
+    let kind = row.kind.map_or("UNKNOWN".to_owned(), |kind| format!("{kind:?}").to_uppercase());
+    let fields = [row.read_only.to_string(), row.sensitive.to_string(), kind, synonyms.join(" ")];
+    let value = text(&row.value);
+    format!("{resource}\t{}\t{value}\t{}\t{}", row.name, source(row.source), fields.join("\t"))
+}
+
+/// The same `server.properties` read by Kafka 4.3.1 and described by its Admin client.
+#[test]
+fn every_setting_is_described_as_by_kafka() {
+    let file = std::path::Path::new("tests/fixtures/server.properties");
+    let (config, warnings) = properties::load(Some(file), std::iter::empty(), &[]).unwrap();
+    assert_eq!(warnings, [""; 0]);
+    // What Kafka's own formatting writes for all brokers (ELR).
+    let cluster = properties(&[("min.insync.replicas", "1")]);
+    let config = config.with_dynamic(&cluster, &properties(&[])).unwrap();
+    let topic = properties(&[("max.message.bytes", "500000"), ("cleanup.policy", "compact")]);
+    let broker = config.broker_rows().iter().map(|row| line("BROKER", row)).collect::<Vec<_>>();
+    let topic = config.topic_rows(&topic).iter().map(|row| line("TOPIC", row)).collect::<Vec<_>>();
+    let mut ours = [broker, topic].concat();
+    ours.sort();
+    let kafkas = std::fs::read_to_string("tests/fixtures/describe-configs.tsv").unwrap();
+    let kafkas: Vec<_> = kafkas.lines().collect();
+    assert_eq!(ours.len(), kafkas.len());
+    let differ = ours.iter().zip(&kafkas).filter(|(ours, kafkas)| ours != *kafkas);
+    let names: Vec<_> = differ.map(|(ours, _)| ours.split('\t').nth(1).unwrap()).collect();
+    // Their defaults are klamm's own: see the top of config.rs.
+    assert_eq!(
+        names,
+        [
+            "broker.id",
+            "controller.listener.names",
+            "listeners",
+            "log.dir",
+            "node.id",
+            "process.roles"
+        ]
+    );
+}

@@ -28,7 +28,7 @@ mod transaction_index;
 mod truncation;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::config::TopicConfig;
 use crate::disk::{Disk, FileRange};

@@ -39,9 +39,9 @@ fn a_broker_that_nobody_configured() {
     let config = Config::default();
     assert_eq!((config.node_id, config.num_partitions), (1, 1));
     assert_eq!(config.log_dirs, ["klamm-data"]);
-    assert_eq!(config.listeners().unwrap()[0].to_string(), "PLAINTEXT://127.0.0.1:9092");
-    assert_eq!(config.advertised_listeners().unwrap(), config.listeners().unwrap());
-    assert_eq!(config.controller_listeners().unwrap(), []);
+    assert_eq!(config.listeners()[0].to_string(), "PLAINTEXT://127.0.0.1:9092");
+    assert_eq!(config.advertised_listeners(), config.listeners());
+    assert_eq!(config.controller_listeners(), []);
     assert_eq!(config.capped("offsets.topic.replication.factor", 3, 1), 1);
     let topic = config.topic(&BTreeMap::new()).unwrap();
     assert_eq!((topic.segment_bytes, topic.retention_ms), (1 << 30, 604_800_000));

@@ -120,6 +120,11 @@ impl Replicas {
         &self.dirs
     }
 
+    /// Whether no log directory works any more; Kafka ends the process then.
+    pub fn is_offline(&self) -> bool {
+        self.dirs.iter().all(|dir| dir.is_offline())
+    }
+
     /// The incremental fetch sessions.
     pub fn sessions(&self) -> &FetchSessions {
         &self.sessions

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod fetching;
+mod producing;
 
 use super::partition::{Asked, OffsetSpec};
 use super::*;

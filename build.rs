@@ -1,5 +1,5 @@
 //! Turns the facts of `src/codec/schemas.txt` into Rust: the messages and records that
-//! kafka-protocol lacks (`messages.rs`) and the shape of every request (`shapes.rs`).
+//! kafka-protocol lacks (`messages.rs`) and the shape of every request and response (`shapes.rs`).
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -497,32 +497,40 @@ fn snake_case(name: &str) -> String {
 
 // Shapes.
 
-/// One step of a walk over a request, as `codec::guard::Op` has it.
+/// One step of a walk over a message, as `codec::guard::Op` has it.
 enum Op {
     Skip(usize),
     Other(String),
 }
 
-/// The table of all requests by their keys. Keys that Kafka no longer serves have no versions.
+/// The tables of all requests and responses by their keys. Keys that Kafka no longer serves have
+/// no versions.
 fn shapes(messages: &[Message]) -> String {
     let of_kind = |kind: &str| -> BTreeMap<i16, &Message> {
         let those = messages.iter().filter(|message| message.kind == kind);
         those.filter_map(|message| message.key.map(|key| (key, message))).collect()
     };
     let (requests, responses) = (of_kind("request"), of_kind("response"));
-    let mut out = String::from("static REQUESTS: &[Request] = &[");
-    for (place, (key, request)) in requests.iter().enumerate() {
+    for (request, response) in requests.values().zip(responses.values()) {
+        assert_eq!(request.flexible, response.flexible, "one rule for both headers");
+        assert_eq!(request.versions, response.versions, "each request has its response");
+    }
+    table("REQUESTS", &requests) + &table("RESPONSES", &responses)
+}
+
+fn table(name: &str, messages: &BTreeMap<i16, &Message>) -> String {
+    let mut out = format!("static {name}: &[Shapes] = &[");
+    for (place, (key, message)) in messages.iter().enumerate() {
         assert_eq!(place, *key as usize, "the keys have no gap");
-        assert_eq!(request.flexible, responses[key].flexible, "one rule for both headers");
-        let (first, last) = request.versions;
-        line!(out, "// {} ({key})", request.name);
-        line!(out, "Request {{ first: {first}, flexible: {}, versions: &[", request.flexible);
+        let (first, last) = message.versions;
+        line!(out, "// {} ({key})", message.name);
+        line!(out, "Shapes {{ first: {first}, flexible: {}, versions: &[", message.flexible);
         for version in first..=last {
-            line!(out, "{},", listed(steps(request, &request.structs[0], version)));
+            line!(out, "{},", listed(steps(message, &message.structs[0], version)));
         }
         line!(out, "] }},");
     }
-    out + "];"
+    out + "];\n"
 }
 
 /// The steps over one struct.
@@ -534,7 +542,7 @@ fn steps(message: &Message, part: &Struct, version: i16) -> Vec<Op> {
         let tagged = tagged(part).into_iter().filter(|tag| has(tag.1));
         let tags = tagged.map(|(tag, field)| {
             let nullable = within(field.nullable, version);
-            assert!(!nullable || !field.is_struct() || field.array, "no request has this");
+            assert!(!nullable || !field.is_struct() || field.array, "none has this");
             format!("({tag}, {})", listed(value(message, field, version)))
         });
         steps.push(Op::Other(format!("Op::Tags(&[{}])", tags.collect::<Vec<_>>().join(", "))));

@@ -5,9 +5,10 @@ pub mod splice;
 
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use kafka_protocol::messages::ResponseHeader;
-use kafka_protocol::protocol::{Encodable, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use splice::Splice;
 
 /// A piece of an answer.
 #[derive(Clone, Debug)]
@@ -18,6 +19,17 @@ pub enum Chunk {
     File(FileRange),
 }
 
+impl Chunk {
+    /// How many bytes it puts on the wire.
+    #[allow(clippy::len_without_is_empty, reason = "a frame has no empty chunks")]
+    pub fn len(&self) -> usize {
+        match self {
+            Chunk::Bytes(bytes) => bytes.len(),
+            Chunk::File(range) => range.len,
+        }
+    }
+}
+
 /// What a handler answers: nothing (Produce with acks=0) or a whole frame, size first.
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -25,6 +37,9 @@ pub enum Reply {
     None,
     /// The frame.
     Frame(Vec<Chunk>),
+    /// The answer does not fit in its format (a string of more than 32767 bytes, a frame of more
+    /// than 2 GiB), for this reason: the connection is closed, as Kafka closes it.
+    Failed(String),
 }
 
 /// What stands in front of a request, of header version 1 or 2.
@@ -78,40 +93,53 @@ fn take_client_id(frame: &mut Bytes) -> Result<Option<StrBytes>> {
 /// Decodes a request's body, after the guard has walked it. Its bytes stay slices of `body`.
 pub fn decode<R: Request>(mut body: Bytes, version: i16) -> Result<R> {
     guard::check(R::KEY, version, &body)?;
-    R::decode(&mut body, version).map_err(|error| {
-        Error::corrupt(format!("request of API {} version {version}: {error}", R::KEY))
-    })
+    R::decode(&mut body, version)
+        .map_err(|error| Error::corrupt(format!("request of API {} v{version}: {error}", R::KEY)))
 }
 
-/// Encodes a response: size, header, body.
-pub fn encode(
-    api_key: i16,
-    version: i16,
-    correlation_id: i32,
-    body: &impl Encodable,
-) -> Result<Vec<Chunk>> {
+/// Decodes the body of a response to a request of type `R`, after the guard has walked it.
+pub fn decode_response<R: Request>(mut body: Bytes, version: i16) -> Result<R::Response> {
+    guard::check_response(R::KEY, version, &body)?;
+    R::Response::decode(&mut body, version)
+        .map_err(|error| Error::corrupt(format!("response of API {} v{version}: {error}", R::KEY)))
+}
+
+/// A response as a frame: size, header, body.
+pub fn encode(api_key: i16, version: i16, correlation_id: i32, body: &impl Encodable) -> Reply {
     encode_with_files(api_key, version, correlation_id, body, Vec::new())
 }
 
-/// As `encode`, where each `splice::placeholder` in the body is replaced by the next of `files`:
-/// ranges whose lengths add up to the placeholder's.
+/// As `encode`, where each `splice::placeholder` in the body that is not empty is replaced by the
+/// next of `files`: ranges whose lengths add up to the placeholder's.
 pub fn encode_with_files(
     api_key: i16,
     version: i16,
     correlation_id: i32,
     body: &impl Encodable,
     files: Vec<Vec<FileRange>>,
-) -> Result<Vec<Chunk>> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::corrupt(format!("response of API {api_key} version {version}: {error}"))
-    };
-    let mut frame = splice::Splice::new(files);
+) -> Reply {
+    let mut frame = begin(api_key, version, correlation_id, files);
+    match body.encode(&mut frame, version) {
+        Ok(()) => frame.finish(),
+        Err(error) => Reply::Failed(format!("response of API {api_key} v{version}: {error}")),
+    }
+}
+
+/// A response whose body is encoded already, as a frame.
+pub fn frame(api_key: i16, version: i16, correlation_id: i32, body: Bytes) -> Reply {
+    let mut frame = begin(api_key, version, correlation_id, Vec::new());
+    frame.put_slice(&body);
+    frame.finish()
+}
+
+/// A frame that ends behind its header.
+fn begin(api_key: i16, version: i16, correlation_id: i32, files: Vec<Vec<FileRange>>) -> Splice {
+    let mut frame = Splice::new(files);
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     header
         .encode(&mut frame, guard::response_header_version(api_key, version))
-        .and_then(|()| body.encode(&mut frame, version))
-        .map_err(|error| failed(&error))?;
-    frame.finish().ok_or_else(|| failed(&"it is too large for a frame"))
+        .expect("a number and no tagged fields can be encoded");
+    frame
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! Walks a request before anything decodes it: every length and every count is held against the
+//! Walks a message before anything decodes it: every length and every count is held against the
 //! bytes that are there, so that nothing a peer sends decides an allocation.
 //!
 //! kafka-protocol 0.18 reserves memory for as many elements as an array says it has; four bytes
 //! would end the process. What passes here it can decode.
 use crate::error::{Error, Result};
 
-/// Elements that the arrays of one request may have, taken together.
+/// Elements that the arrays of one message may have, taken together.
 pub const MAX_ELEMENTS: usize = 1_000_000;
 
-/// Tagged fields that one request may have, those of its header among them.
+/// Tagged fields that one message may have, and its header.
 pub const MAX_TAGS: usize = 10_000;
 
 /// Bytes that a string may have; longer ones do not fit in the older versions.
 const MAX_TEXT: usize = i16::MAX as usize;
 
-/// An API's requests.
-struct Request {
+/// An API's requests, or its responses.
+struct Shapes {
     /// The first version we know; the others follow.
     first: i16,
     /// The first version with compact lengths, tagged fields and header 2.
@@ -45,22 +45,30 @@ include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
 /// Checks that `body`, a request without its header, has the shape that its API and version
 /// promise. Bytes behind it are tolerated, as Kafka does.
 pub fn check(api_key: i16, version: i16, body: &[u8]) -> Result<()> {
-    let (request, steps) = find(api_key, version)
-        .ok_or_else(|| Error::corrupt(format!("request: no API {api_key} version {version}")))?;
-    let mut walk = Walk::new(body, version >= request.flexible);
-    walk.steps(steps).map_err(|what| {
-        Error::corrupt(format!("request of API {api_key} version {version}: {what}"))
-    })
+    check_with(REQUESTS, api_key, version, body)
+        .map_err(|what| Error::corrupt(format!("request of API {api_key} v{version}: {what}")))
 }
 
-/// Whether Kafka 4.4 has this version of this API (Produce 0 to 2, which it advertises, it has not).
+/// As `check`, for a response that another broker sent.
+pub fn check_response(api_key: i16, version: i16, body: &[u8]) -> Result<()> {
+    check_with(RESPONSES, api_key, version, body)
+        .map_err(|what| Error::corrupt(format!("response of API {api_key} v{version}: {what}")))
+}
+
+fn check_with(table: &[Shapes], api_key: i16, version: i16, body: &[u8]) -> Walked {
+    let (shapes, steps) = find(table, api_key, version).ok_or("Kafka has no such version")?;
+    Walk::new(body, version >= shapes.flexible).steps(steps)
+}
+
+/// Whether Kafka 4.4 has this version of this API. Produce 0 to 2, which it advertises, it has
+/// not.
 pub fn known(api_key: i16, version: i16) -> bool {
-    find(api_key, version).is_some()
+    find(REQUESTS, api_key, version).is_some()
 }
 
 /// Whether Kafka 4.4 has this API at all.
 pub fn has_versions(api_key: i16) -> bool {
-    request(api_key).is_some_and(|request| !request.versions.is_empty())
+    shapes(REQUESTS, api_key).is_some_and(|shapes| !shapes.versions.is_empty())
 }
 
 /// The version of a request's header, also for a version of an API that we do not know.
@@ -83,22 +91,22 @@ pub(super) fn check_tags(bytes: &[u8]) -> Result<usize> {
 }
 
 fn is_flexible(api_key: i16, version: i16) -> bool {
-    request(api_key).is_some_and(|request| version >= request.flexible)
+    shapes(REQUESTS, api_key).is_some_and(|shapes| version >= shapes.flexible)
 }
 
-fn request(api_key: i16) -> Option<&'static Request> {
-    REQUESTS.get(usize::try_from(api_key).ok()?)
+fn shapes(table: &[Shapes], api_key: i16) -> Option<&Shapes> {
+    table.get(usize::try_from(api_key).ok()?)
 }
 
-fn find(api_key: i16, version: i16) -> Option<(&'static Request, &'static [Op])> {
-    let request = request(api_key)?;
-    let place = usize::try_from(i32::from(version) - i32::from(request.first)).ok()?;
-    Some((request, request.versions.get(place)?))
+fn find(table: &[Shapes], api_key: i16, version: i16) -> Option<(&Shapes, &'static [Op])> {
+    let shapes = shapes(table, api_key)?;
+    let place = usize::try_from(i32::from(version) - i32::from(shapes.first)).ok()?;
+    Some((shapes, shapes.versions.get(place)?))
 }
 
 type Walked<T = ()> = std::result::Result<T, &'static str>;
 
-/// A walk over a request.
+/// A walk over a message.
 struct Walk<'a> {
     rest: &'a [u8],
     flexible: bool,

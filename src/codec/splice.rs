@@ -5,7 +5,7 @@
 //! and the next group of file ranges takes their place.
 #![allow(unsafe_code)]
 
-use super::Chunk;
+use super::{Chunk, Reply};
 use crate::disk::FileRange;
 use bytes::buf::UninitSlice;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -67,15 +67,17 @@ impl Splice {
         Splice { head, first: None, chunks: Vec::new(), files: files.into_iter(), cut_off: 0 }
     }
 
-    /// The frame, its size first; `None` if it is too large to have one.
-    pub fn finish(mut self) -> Option<Vec<Chunk>> {
+    /// The frame, its size first.
+    pub fn finish(mut self) -> Reply {
         assert_eq!(self.files.len(), 0, "every group of files has its placeholder");
         self.cut();
-        let mut first = self.first?;
-        let size = i32::try_from(self.cut_off - SIZE_BYTES).ok()?;
+        let mut first = self.first.expect("a cut makes a first piece");
+        let Ok(size) = i32::try_from(self.cut_off - SIZE_BYTES) else {
+            return Reply::Failed(format!("a frame of {} bytes", self.cut_off));
+        };
         first[..SIZE_BYTES].copy_from_slice(&size.to_be_bytes());
         self.chunks[0] = Chunk::Bytes(first.freeze());
-        Some(self.chunks)
+        Reply::Frame(self.chunks)
     }
 
     fn cut(&mut self) {

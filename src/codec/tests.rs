@@ -3,8 +3,8 @@ use super::*;
 use crate::codec::schema::message::{ApiVersionsRequest, ListOffsetsRequest};
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::{
-    ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse, MetadataRequest, ProduceRequest,
-    RequestHeader as CrateHeader, produce_request,
+    ApiVersionsResponse, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
+    MetadataRequest, ProduceRequest, RequestHeader as CrateHeader, produce_request,
 };
 
 fn encoded(message: &impl Encodable, version: i16) -> BytesMut {
@@ -14,7 +14,7 @@ fn encoded(message: &impl Encodable, version: i16) -> BytesMut {
 }
 
 /// A request's frame as kafka-protocol writes it, without its size.
-fn frame<R: Request>(request: &R, version: i16, client_id: Option<&'static str>) -> Bytes {
+fn request_frame<R: Request>(request: &R, version: i16, client_id: Option<&'static str>) -> Bytes {
     let header = CrateHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
@@ -28,7 +28,7 @@ fn frame<R: Request>(request: &R, version: i16, client_id: Option<&'static str>)
 #[track_caller]
 fn check_request<R: Request + PartialEq + std::fmt::Debug>(request: R, version: i16) {
     for client_id in [None, Some(""), Some("kl\u{e4}mm")] {
-        let mut rest = frame(&request, version, client_id);
+        let mut rest = request_frame(&request, version, client_id);
         let header = decode_header(&mut rest).unwrap();
         assert_eq!((header.api_key, header.api_version), (R::KEY, version));
         assert_eq!((header.correlation_id, header.client_id.as_deref()), (77, client_id));
@@ -90,7 +90,7 @@ fn records_stay_slices_of_the_frame() {
     let topic =
         produce_request::TopicProduceData::default().with_partition_data(vec![partition.clone()]);
     let request = ProduceRequest::default().with_topic_data(vec![topic]);
-    let mut rest = frame(&request, 9, None);
+    let mut rest = request_frame(&request, 9, None);
     let frame = rest.as_ptr_range();
     decode_header(&mut rest).unwrap();
     let request: ProduceRequest = decode(rest, 9).unwrap();
@@ -107,11 +107,14 @@ fn a_body_is_guarded_before_it_is_decoded() {
     assert!(decode::<MetadataRequest>(Bytes::new(), 99).is_err());
 }
 
-/// The one chunk of a response without files.
+/// The bytes of an answer without files.
 #[track_caller]
-fn check_response(chunks: Vec<Chunk>, bytes: &[u8]) {
-    match &chunks[..] {
-        [Chunk::Bytes(frame)] => assert_eq!(frame[..], *bytes),
+fn check_reply(reply: Reply, bytes: &[u8]) {
+    match reply {
+        Reply::Frame(chunks) => match &chunks[..] {
+            [Chunk::Bytes(frame)] => assert_eq!(frame[..], *bytes),
+            other => panic!("{other:?}"),
+        },
         other => panic!("{other:?}"),
     }
 }
@@ -119,11 +122,28 @@ fn check_response(chunks: Vec<Chunk>, bytes: &[u8]) {
 #[test]
 fn response_headers() {
     let response = HeartbeatResponse::default().with_error_code(27);
-    let plain = encode(12, 3, 9, &response).unwrap();
-    check_response(plain, &[0, 0, 0, 10, 0, 0, 0, 9, 0, 0, 0, 0, 0, 27]);
-    let flexible = encode(12, 4, 9, &response).unwrap();
-    check_response(flexible, &[0, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 27, 0]);
-    let versions = encode(18, 3, 9, &ApiVersionsResponse::default()).unwrap();
-    check_response(versions, &[0, 0, 0, 12, 0, 0, 0, 9, 0, 0, 1, 0, 0, 0, 0, 0]);
-    assert!(encode(12, 99, 9, &response).is_err());
+    check_reply(encode(12, 3, 9, &response), &[0, 0, 0, 10, 0, 0, 0, 9, 0, 0, 0, 0, 0, 27]);
+    let flexible = [0, 0, 0, 12, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 27, 0];
+    check_reply(encode(12, 4, 9, &response), &flexible);
+    check_reply(frame(12, 4, 9, encoded(&response, 4).freeze()), &flexible);
+    let versions = encode(18, 3, 9, &ApiVersionsResponse::default());
+    check_reply(versions, &[0, 0, 0, 12, 0, 0, 0, 9, 0, 0, 1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn answers_that_do_not_fit_are_failures_and_no_panics() {
+    let failed = |reply| matches!(reply, Reply::Failed(_));
+    assert!(failed(encode(12, 99, 9, &HeartbeatResponse::default())));
+    let name = StrBytes::from_string("x".repeat(32_768));
+    let response = FindCoordinatorResponse::default().with_error_message(Some(name));
+    assert!(failed(encode(10, 1, 9, &response)));
+}
+
+#[test]
+fn responses_of_a_peer_are_guarded_too() {
+    let response = HeartbeatResponse::default().with_error_code(27);
+    let body = encoded(&response, 4).freeze();
+    assert_eq!(decode_response::<HeartbeatRequest>(body, 4).unwrap(), response);
+    let huge = Bytes::from_static(&[0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]);
+    assert!(decode_response::<MetadataRequest>(huge, 1).is_err());
 }

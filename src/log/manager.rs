@@ -248,7 +248,7 @@ impl LogManager {
     }
 
     /// Renames the directory to `-delete`; removed after `file.delete.delay.ms` by `run_deletes`.
-    pub fn delete_log(&self, log: Log, now: Timestamp) -> Result<()> {
+    pub fn delete_log(&self, log: &Log, now: Timestamp) -> Result<()> {
         let due = now.saturating_add(log.config().file_delete_delay_ms);
         let deleted = self.move_away(log.dir(), log.topic_partition(), DELETE)?;
         self.state().deletes.push((due, deleted));

@@ -1,0 +1,76 @@
+//! Rebuilds a shard from its log (CoordinatorLoaderImpl).
+
+use super::record::Record;
+use super::shard::Shard;
+use crate::error::{Error, Result};
+use crate::record::Batch;
+use crate::replica::partition::Partition;
+use crate::types::{Isolation, NO_PRODUCER_ID, Offset};
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+
+/// Most bytes that one batch may have when it is decompressed: as many as a segment.
+const MAX_BATCH_BYTES: usize = 100 * 1024 * 1024;
+
+/// Replays all of `log` into `shard`; answers the offset of the log's end. Blocking. Gives up
+/// with NOT_COORDINATOR when the shard is not wanted any more.
+pub fn load(
+    log: &Partition,
+    shard: &mut Shard,
+    buffer_size: usize,
+    is_wanted: impl Fn() -> bool,
+) -> Result<Offset> {
+    let mut offset = log.offsets()?.log_start;
+    loop {
+        if !is_wanted() {
+            return Err(ResponseError::NotCoordinator.into());
+        }
+        let (read, offsets) = log.read(offset, buffer_size, Isolation::LogEnd, true)?;
+        for range in &read.ranges {
+            let mut bytes = range.read()?;
+            while !bytes.is_empty() {
+                let batch = Batch::split_from(&mut bytes)?;
+                replay(shard, &batch)?;
+                offset = batch.next_offset();
+            }
+        }
+        // Compaction may have left nothing at all up to the end.
+        if read.ranges.is_empty() || offset >= offsets.log_end {
+            return Ok(offsets.log_end);
+        }
+    }
+}
+
+fn replay(shard: &mut Shard, batch: &Batch) -> Result<()> {
+    if batch.is_control() {
+        for record in batch.records(MAX_BATCH_BYTES)? {
+            if let Some(committed) = record.key.as_ref().and_then(transaction_end) {
+                shard.replay_end_transaction(batch.producer_id(), committed);
+            }
+        }
+        return Ok(());
+    }
+    let producer = if batch.is_transactional() { batch.producer_id() } else { NO_PRODUCER_ID };
+    for record in batch.records(MAX_BATCH_BYTES)? {
+        let Some(key) = &record.key else {
+            return Err(Error::corrupt(format!("coordinator record {}: no key", record.offset)));
+        };
+        match Record::decode(key, record.value.as_ref())? {
+            Record::Other { record_type } if !Record::is_known(record_type) => {
+                tracing::warn!(record_type, "unknown record of a group; an upgrade was undone?");
+            }
+            decoded => shard.replay(record.offset, producer, &decoded),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a marker (EndTransactionMarker: version, type) commits; None if it is another control
+/// record.
+fn transaction_end(key: &Bytes) -> Option<bool> {
+    match key.get(2..4)? {
+        [0, 0] => Some(false),
+        [0, 1] => Some(true),
+        _ => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! What an operation leaves behind: records to append, what to do once they are in the log, and
+//! answers. An operation itself changes soft state only.
+
+use super::classic_group::{ClassicGroup, Member};
+use super::record::Record;
+use super::settings::GroupSettings;
+use super::timers::{Timer, Timers};
+use super::{GroupId, MemberId, Ticket, join, membership};
+use crate::types::Timestamp;
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Builder;
+
+/// What an operation asks for. The records go into the log as one batch, then `then` is done,
+/// and `answer` may leave when the high watermark is past the batch.
+#[derive(Debug)]
+pub struct Outcome<A = ()> {
+    /// In order; none if the operation only looked.
+    pub records: Vec<Record>,
+    /// How the state follows.
+    pub then: Completion,
+    /// For who asked.
+    pub answer: A,
+}
+
+impl<A> Outcome<A> {
+    /// Nothing to write.
+    pub fn answer(answer: A) -> Outcome<A> {
+        Outcome { records: Vec::new(), then: Completion::Replay, answer }
+    }
+
+    /// Records that change the state as they would when the log is loaded.
+    pub fn replay(records: Vec<Record>, answer: A) -> Outcome<A> {
+        Outcome { records, then: Completion::Replay, answer }
+    }
+
+    /// What a classic group wants written, if anything.
+    pub fn classic(group: &GroupId, write: Option<Write>, answer: A) -> Outcome<A> {
+        match write {
+            None => Outcome::answer(answer),
+            Some(Write { record, then }) => {
+                let then = Completion::Classic(group.clone(), then);
+                Outcome { records: vec![record], then, answer }
+            }
+        }
+    }
+}
+
+/// What follows an append.
+#[derive(Debug)]
+pub enum Completion {
+    /// The records are replayed; if they could not be appended nothing has happened.
+    Replay,
+    /// As `Replay`, but the records do not belong together and may go into several batches.
+    ReplayInParts,
+    /// A classic group, whose records say only where a rebalance ended, goes on.
+    Classic(GroupId, Then),
+}
+
+/// A classic group's record, and what follows it.
+#[derive(Debug)]
+pub struct Write {
+    /// The group's generation.
+    pub record: Record,
+    /// What follows.
+    pub then: Then,
+}
+
+/// How a classic group goes on after its record was appended, or could not be.
+#[derive(Debug)]
+pub enum Then {
+    /// The group was made by the JoinGroup `ticket`; without its record it is not.
+    Created(Ticket),
+    /// The group is empty; without the record its former generation comes back with a restart,
+    /// whose members time out.
+    Emptied,
+    /// The members get what the leader assigned.
+    Assigned(BTreeMap<MemberId, Bytes>),
+    /// A static member `old` is `id` now.
+    KeepStatic {
+        /// The new id.
+        id: MemberId,
+        /// The member as it was.
+        old: Box<Member>,
+        /// Who led then.
+        leader_before: Option<MemberId>,
+        /// The client knows SkipAssignment.
+        skip: bool,
+    },
+}
+
+/// An answer to a request that may have waited.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parked {
+    /// To a JoinGroup.
+    Join(JoinGroupResponse),
+    /// To a SyncGroup.
+    Sync(SyncGroupResponse),
+}
+
+/// What an operation has at hand beside its group.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// The settings.
+    pub settings: &'a GroupSettings,
+    /// The shard's timers.
+    pub timers: &'a mut Timers,
+    /// Answers to parked requests, this one perhaps among them.
+    pub answers: &'a mut Vec<(Ticket, Parked)>,
+    /// For member ids.
+    pub random: &'a mut fastrand::Rng,
+}
+
+impl Turn<'_> {
+    /// Answers a JoinGroup.
+    pub fn answer_join(&mut self, ticket: Ticket, answer: JoinGroupResponse) {
+        self.answers.push((ticket, Parked::Join(answer)));
+    }
+
+    /// Answers a SyncGroup.
+    pub fn answer_sync(&mut self, ticket: Ticket, answer: SyncGroupResponse) {
+        self.answers.push((ticket, Parked::Sync(answer)));
+    }
+
+    /// Tells the former self of a static member that there is another now.
+    pub fn fence(&mut self, member: &Member) {
+        let fenced = ResponseError::FencedInstanceId;
+        if let Some(ticket) = member.awaiting_join {
+            self.answer_join(ticket, join::join_error(&member.id, fenced).with_protocol_name(None));
+        }
+        if let Some(ticket) = member.awaiting_sync {
+            self.answer_sync(ticket, membership::sync_error(fenced));
+        }
+    }
+
+    /// Expects a sign of life of `member` within `timeout_ms`.
+    pub fn set_session(&mut self, group: &ClassicGroup, member: &MemberId, timeout_ms: i32) {
+        let timer = Timer::Session(group.id.clone(), member.clone());
+        self.timers.set(timer, self.now + i64::from(timeout_ms));
+    }
+
+    /// `name-<uuid>`: ids tell an operator whose they are.
+    pub fn new_member_id(&mut self, name: &str) -> MemberId {
+        let bytes = self.random.u128(..).to_be_bytes();
+        let id = Builder::from_random_bytes(bytes).into_uuid();
+        Arc::from(format!("{name}-{id}"))
+    }
+}

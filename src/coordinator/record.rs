@@ -1,0 +1,248 @@
+//! The records of `__consumer_offsets`: key = i16 type + message of version 0, value = i16
+//! version + message, no value = tombstone (CoordinatorRecordSerde, GroupCoordinatorRecordHelpers).
+
+use super::GroupId;
+use super::classic_group::ClassicGroup;
+use super::offsets::Committed;
+use crate::codec::schema::group::group_metadata_value::MemberMetadata;
+use crate::codec::schema::group::{self, GroupMetadataKey, GroupMetadataValue};
+use crate::codec::schema::group::{OffsetCommitKey, OffsetCommitValue};
+use crate::error::{Error, Result};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::protocol::{Decodable, Encodable};
+use std::collections::BTreeMap;
+
+/// As broker 4.3 writes it (GroupCoordinatorRecordHelpers.GROUP_METADATA_VALUE_VERSION).
+const GROUP_METADATA_VERSION: i16 = 3;
+/// Flexible, with the topic's id.
+const OFFSET_COMMIT_VERSION: i16 = 4;
+/// The only version that has an expiry time.
+const OFFSET_COMMIT_EXPIRING_VERSION: i16 = 1;
+
+/// One record, as far as this coordinator understands it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// An offset was committed, or (None) forgotten.
+    OffsetCommit(OffsetCommitKey, Option<OffsetCommitValue>),
+    /// A classic group reached a generation, or (None) is gone.
+    GroupMetadata(GroupMetadataKey, Option<GroupMetadataValue>),
+    /// A group of another protocol exists or is gone; its record's content is not ours to read.
+    OtherGroup {
+        /// The protocol.
+        kind: GroupKind,
+        /// The group.
+        group: String,
+        /// Whether the record is a tombstone.
+        gone: bool,
+    },
+    /// A member of such a group exists or is gone.
+    OtherMember {
+        /// The protocol.
+        kind: GroupKind,
+        /// The group.
+        group: String,
+        /// The member's id.
+        member: String,
+        /// Whether the record is a tombstone.
+        gone: bool,
+    },
+    /// Another record of such a group, or of a type that is newer than this broker.
+    Other {
+        /// Type of the record.
+        record_type: i16,
+    },
+}
+
+/// Kafka's kinds of groups other than classic ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// KIP-848.
+    Consumer,
+    /// KIP-932.
+    Share,
+    /// KIP-1071.
+    Streams,
+}
+
+impl GroupKind {
+    /// As ListGroups writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupKind::Consumer => "consumer",
+            GroupKind::Share => "share",
+            GroupKind::Streams => "streams",
+        }
+    }
+}
+
+impl Record {
+    /// An offset, as it was committed.
+    pub fn offset(group: &str, topic: &str, partition: i32, committed: &Committed) -> Record {
+        let value = OffsetCommitValue {
+            offset: committed.offset,
+            leader_epoch: committed.leader_epoch,
+            metadata: committed.metadata.clone(),
+            commit_timestamp: committed.commit_timestamp,
+            expire_timestamp: committed.expire_timestamp.unwrap_or(-1),
+            topic_id: committed.topic_id,
+        };
+        Record::OffsetCommit(offset_key(group, topic, partition), Some(value))
+    }
+
+    /// Forgets an offset.
+    pub fn offset_tombstone(group: &str, topic: &str, partition: i32) -> Record {
+        Record::OffsetCommit(offset_key(group, topic, partition), None)
+    }
+
+    /// A group's generation, with the assignment of each member.
+    pub fn group(group: &ClassicGroup, assignments: &BTreeMap<&str, Bytes>) -> Record {
+        let protocol = group.protocol.as_deref();
+        let members = group.members().map(|member| MemberMetadata {
+            member_id: member.id.to_string(),
+            group_instance_id: member.instance_id.as_deref().map(str::to_owned),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            rebalance_timeout: member.rebalance_timeout_ms,
+            session_timeout: member.session_timeout_ms,
+            subscription: member.metadata(protocol.expect("a group with members has a protocol")),
+            assignment: assignments.get(&*member.id).cloned().unwrap_or_default(),
+        });
+        let value = GroupMetadataValue {
+            protocol_type: group.protocol_type.clone().unwrap_or_default(),
+            generation: group.generation,
+            protocol: group.protocol.clone(),
+            leader: group.leader.as_deref().map(str::to_owned),
+            current_state_timestamp: group.state_timestamp.unwrap_or(-1),
+            members: members.collect(),
+        };
+        Record::GroupMetadata(GroupMetadataKey { group: group.id.to_string() }, Some(value))
+    }
+
+    /// A group that has just been made and has had no generation.
+    pub fn new_group(group: &ClassicGroup) -> Record {
+        let value = GroupMetadataValue {
+            protocol_type: String::new(),
+            generation: 0,
+            protocol: None,
+            leader: None,
+            current_state_timestamp: group.state_timestamp.unwrap_or(-1),
+            members: Vec::new(),
+        };
+        Record::GroupMetadata(GroupMetadataKey { group: group.id.to_string() }, Some(value))
+    }
+
+    /// Forgets a group.
+    pub fn group_tombstone(group: &GroupId) -> Record {
+        Record::GroupMetadata(GroupMetadataKey { group: group.to_string() }, None)
+    }
+
+    /// Whether Kafka 4.3 has records of this type (9 and 18 are retired).
+    pub fn is_known(record_type: i16) -> bool {
+        matches!(record_type, 0..=8 | 10..=17 | 19..=23)
+    }
+
+    /// Key and value as bytes. Fails if a client gave us a string that the format cannot hold.
+    pub fn encode(&self) -> Result<(Bytes, Option<Bytes>)> {
+        match self {
+            Record::OffsetCommit(key, value) => {
+                let encode = |value: &OffsetCommitValue| match value.expire_timestamp {
+                    -1 => message(OFFSET_COMMIT_VERSION, OFFSET_COMMIT_VERSION, value),
+                    _ => message(
+                        OFFSET_COMMIT_EXPIRING_VERSION,
+                        OFFSET_COMMIT_EXPIRING_VERSION,
+                        value,
+                    ),
+                };
+                let value = value.as_ref().map(encode).transpose()?;
+                Ok((message(OffsetCommitKey::KEY, 0, key)?, value))
+            }
+            Record::GroupMetadata(key, value) => {
+                let version = GROUP_METADATA_VERSION;
+                let encode = |value| message(version, version, value);
+                let value = value.as_ref().map(encode).transpose()?;
+                Ok((message(GroupMetadataKey::KEY, 0, key)?, value))
+            }
+            other => unreachable!("{other:?} is never written"),
+        }
+    }
+
+    /// Reads a record back. A type that is not known is `Other`; a known one that cannot be read
+    /// is an error, because state would silently be lost (as in Kafka, the load then fails).
+    pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Record> {
+        let mut key = key.clone();
+        let record_type = prefix(&mut key)?;
+        let gone = value.is_none();
+        Ok(match record_type {
+            0 => {
+                let key: group::LegacyOffsetCommitKey = read(&mut key, 0)?;
+                let value = value.map(read_value::<group::LegacyOffsetCommitValue>).transpose()?;
+                let key = offset_key(&key.group, &key.topic, key.partition);
+                Record::OffsetCommit(key, value.map(from_legacy))
+            }
+            OffsetCommitKey::KEY => {
+                Record::OffsetCommit(read(&mut key, 0)?, value.map(read_value).transpose()?)
+            }
+            GroupMetadataKey::KEY => {
+                Record::GroupMetadata(read(&mut key, 0)?, value.map(read_value).transpose()?)
+            }
+            3 | 11 | 17 => {
+                let key: group::ConsumerGroupMetadataKey = read(&mut key, 0)?;
+                Record::OtherGroup { kind: kind_of(record_type), group: key.group_id, gone }
+            }
+            5 | 10 | 19 => {
+                let key: group::ConsumerGroupMemberMetadataKey = read(&mut key, 0)?;
+                let (kind, member) = (kind_of(record_type), key.member_id);
+                Record::OtherMember { kind, group: key.group_id, member, gone }
+            }
+            record_type => Record::Other { record_type },
+        })
+    }
+}
+
+/// The three protocols name their groups and members in keys of the same form.
+fn kind_of(record_type: i16) -> GroupKind {
+    match record_type {
+        3 | 5 => GroupKind::Consumer,
+        10 | 11 => GroupKind::Share,
+        _ => GroupKind::Streams,
+    }
+}
+
+fn offset_key(group: &str, topic: &str, partition: i32) -> OffsetCommitKey {
+    OffsetCommitKey { group: group.to_owned(), topic: topic.to_owned(), partition }
+}
+
+fn from_legacy(value: group::LegacyOffsetCommitValue) -> OffsetCommitValue {
+    OffsetCommitValue {
+        offset: value.offset,
+        metadata: value.metadata,
+        commit_timestamp: value.commit_timestamp,
+        ..OffsetCommitValue::default()
+    }
+}
+
+fn message<M: Encodable>(prefix: i16, version: i16, message: &M) -> Result<Bytes> {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(prefix);
+    let encoded = message.encode(&mut bytes, version);
+    encoded.map_err(|e| Error::Explained(ResponseError::UnknownServerError, e.to_string()))?;
+    Ok(bytes.freeze())
+}
+
+fn prefix(bytes: &mut Bytes) -> Result<i16> {
+    if bytes.len() < 2 {
+        return Err(Error::corrupt("coordinator record: no type or version"));
+    }
+    Ok(bytes.get_i16())
+}
+
+fn read<M: Decodable>(bytes: &mut Bytes, version: i16) -> Result<M> {
+    M::decode(bytes, version).map_err(|e| Error::corrupt(format!("coordinator record: {e}")))
+}
+
+fn read_value<M: Decodable>(value: &Bytes) -> Result<M> {
+    let mut value = value.clone();
+    let version = prefix(&mut value)?;
+    read(&mut value, version)
+}

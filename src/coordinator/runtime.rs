@@ -1,0 +1,291 @@
+//! Runs a shard on its partition: loads it from the log, appends what operations write, and lets
+//! answers go when the high watermark has passed what they rest on (CoordinatorRuntime).
+//!
+//! An operation, the append of its records and the change of state are one step under the
+//! shard's lock, so the log has the records in the order in which the state took them. The state
+//! is then ahead of the high watermark; nobody sees that, because every answer, a read's as well,
+//! waits for all that was written before it. If leadership goes, the shard is thrown away.
+
+use super::outcome::{Completion, Outcome, Parked};
+use super::record::Record;
+use super::settings::GroupSettings;
+use super::shard::Shard;
+use super::{Ticket, loader};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::log::Origin;
+use crate::record::Batch;
+use crate::record::builder::BatchBuilder;
+use crate::replica::partition::Partition;
+use crate::types::{Offset, Timestamp};
+use kafka_protocol::error::ResponseError;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+/// One partition of `__consumer_offsets` that this broker leads.
+#[derive(Debug)]
+pub struct Slot {
+    settings: Arc<GroupSettings>,
+    clock: Clock,
+    log: Arc<Partition>,
+    state: Mutex<State>,
+    /// An earlier deadline was set, or the slot was closed.
+    wake: Notify,
+}
+
+#[derive(Debug)]
+enum State {
+    Loading,
+    Active(Active),
+    /// The log could not be read.
+    Failed,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Active {
+    shard: Shard,
+    /// One past the last record that the state rests on.
+    written: Offset,
+    parked: HashMap<Ticket, oneshot::Sender<(Parked, Offset)>>,
+    next_ticket: Ticket,
+}
+
+impl Slot {
+    /// A slot that begins to load, on the runtime this is called in; at most as many slots load
+    /// at once as `permits` has.
+    pub fn load(
+        settings: Arc<GroupSettings>,
+        clock: Clock,
+        log: Arc<Partition>,
+        permits: Arc<Semaphore>,
+    ) -> Arc<Slot> {
+        let state = Mutex::new(State::Loading);
+        let wake = Notify::new();
+        let slot = Arc::new(Slot { settings, clock, log, state, wake });
+        let loading = slot.clone();
+        tokio::spawn(async move {
+            let _permit = permits.acquire().await;
+            let blocking = loading.clone();
+            let loaded = tokio::task::spawn_blocking(move || blocking.read_log()).await;
+            if loaded.is_ok_and(|active| active) {
+                loading.keep_time().await;
+            }
+        });
+        slot
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic in an operation leaves the shard in doubt: it is given up, not its lock.
+        self.state.lock().unwrap_or_else(|poisoned| {
+            let mut state = PoisonError::into_inner(poisoned);
+            *state = State::Failed;
+            self.state.clear_poison();
+            state
+        })
+    }
+
+    /// Whether the slot is active now.
+    fn read_log(&self) -> bool {
+        let mut shard = Shard::new(self.settings.clone(), fastrand::u64(..));
+        let buffer_size = usize::try_from(self.settings.offsets_load_buffer_size).unwrap_or(0);
+        let is_wanted = || matches!(*self.state(), State::Loading);
+        let loaded = loader::load(&self.log, &mut shard, buffer_size, is_wanted);
+        let mut state = self.state();
+        if !matches!(*state, State::Loading) {
+            return false;
+        }
+        match loaded {
+            Ok(written) => {
+                shard.loaded(self.clock.now());
+                let parked = HashMap::new();
+                *state = State::Active(Active { shard, written, parked, next_ticket: 0 });
+                tracing::info!(partition = self.log.index(), "group coordinator loaded");
+                true
+            }
+            Err(error) => {
+                tracing::error!(partition = self.log.index(), %error, "group coordinator not loaded");
+                *state = State::Failed;
+                false
+            }
+        }
+    }
+
+    /// Whoever waits is told that this is not the coordinator.
+    pub fn close(&self) {
+        *self.state() = State::Closed;
+        self.wake.notify_one();
+    }
+
+    /// Expires what is due, until the slot is closed.
+    async fn keep_time(&self) {
+        loop {
+            let deadline = match &*self.state() {
+                State::Active(active) => active.shard.next_deadline(),
+                _ => return,
+            };
+            let wait_ms = deadline.map_or(i64::MAX, |deadline| deadline - self.clock.now());
+            let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => self.expire(),
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    fn expire(&self) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let State::Active(active) = &mut *state else { return };
+        while let Some(outcome) = active.shard.expire(now) {
+            if let Err(error) = active.write(&self.log, now, outcome) {
+                tracing::warn!(partition = self.log.index(), %error, "expiry not written");
+            }
+        }
+    }
+
+    /// Runs an operation and writes what it says; the inner result is that of the append. The
+    /// answer may go when the high watermark has reached the offset beside it.
+    fn operate<A>(
+        &self,
+        operation: impl FnOnce(&mut Active, Timestamp) -> Result<Outcome<A>>,
+    ) -> Result<(Result<A>, Offset)> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let active = match &mut *state {
+            State::Active(active) => active,
+            State::Loading => return Err(ResponseError::CoordinatorLoadInProgress.into()),
+            State::Failed | State::Closed => return Err(ResponseError::NotCoordinator.into()),
+        };
+        let deadline = active.shard.next_deadline();
+        let outcome = operation(active, now)?;
+        let answer = active.write(&self.log, now, outcome);
+        let next = active.shard.next_deadline();
+        if next.is_some_and(|next| deadline.is_none_or(|deadline| next < deadline)) {
+            self.wake.notify_one();
+        }
+        Ok((answer, active.written))
+    }
+
+    /// Runs an operation that is answered at once.
+    pub async fn run<A>(
+        &self,
+        operation: impl FnOnce(&mut Shard, Timestamp) -> Result<Outcome<A>>,
+    ) -> Result<A> {
+        let (answer, written) = self.operate(|active, now| operation(&mut active.shard, now))?;
+        let answer = answer.map_err(coordinator_error)?;
+        self.committed(written).await?;
+        Ok(answer)
+    }
+
+    /// Runs an operation whose answer may have to wait for other members.
+    pub async fn run_parked(
+        &self,
+        operation: impl FnOnce(&mut Shard, Timestamp, Ticket) -> Outcome,
+    ) -> Result<Parked> {
+        let (sender, receiver) = oneshot::channel();
+        // If the append fails, the answer that comes by the ticket says so.
+        let _ = self.operate(|active, now| {
+            let ticket = active.next_ticket;
+            active.next_ticket += 1;
+            active.parked.insert(ticket, sender);
+            Ok(operation(&mut active.shard, now, ticket))
+        })?;
+        let (answer, written) = receiver.await.map_err(|_| ResponseError::NotCoordinator)?;
+        self.committed(written).await?;
+        Ok(answer)
+    }
+
+    async fn committed(&self, written: Offset) -> Result<()> {
+        let timeout_ms = self.settings.offsets_commit_timeout_ms;
+        match self.log.wait_for_high_watermark(written, timeout_ms).await {
+            // The high watermark is there; that replicas fell behind since is not our concern.
+            Err(error) if error.code() == ResponseError::NotEnoughReplicasAfterAppend => Ok(()),
+            other => other.map_err(coordinator_error),
+        }
+    }
+}
+
+impl Active {
+    /// Appends an outcome's records, lets the state follow, and sends the answers that are ready.
+    fn write<A>(&mut self, log: &Partition, now: Timestamp, outcome: Outcome<A>) -> Result<A> {
+        let Outcome { records, then, answer } = outcome;
+        let written = match then {
+            _ if records.is_empty() => Ok(()),
+            Completion::ReplayInParts => self.write_in_parts(log, now, &records),
+            then => self.append(log, now, then, &records),
+        };
+        for (ticket, answer) in self.shard.take_answers() {
+            if let Some(sender) = self.parked.remove(&ticket) {
+                // An error means that the connection is gone.
+                drop(sender.send((answer, self.written)));
+            }
+        }
+        written.map(|()| answer)
+    }
+
+    fn write_in_parts(
+        &mut self,
+        log: &Partition,
+        now: Timestamp,
+        records: &[Record],
+    ) -> Result<()> {
+        const PART: usize = 500;
+        records.chunks(PART).try_for_each(|part| self.append(log, now, Completion::Replay, part))
+    }
+
+    fn append(
+        &mut self,
+        log: &Partition,
+        now: Timestamp,
+        then: Completion,
+        records: &[Record],
+    ) -> Result<()> {
+        let appended = batch_of(records, now).and_then(|batch| {
+            if batch.size() > usize::try_from(log.log()?.config().max_message_bytes).unwrap_or(0) {
+                return Err(ResponseError::RecordListTooLarge.into());
+            }
+            log.append(vec![batch], -1, Origin::Coordinator, -1, now)
+        });
+        let result = match &appended {
+            Ok(appended) => Ok(appended.base_offset),
+            Err(error) => Err(error_code(error)),
+        };
+        if let Ok(appended) = &appended {
+            self.written = appended.last_offset + 1;
+        }
+        self.shard.complete(now, then, records, result);
+        appended.map(drop)
+    }
+}
+
+fn batch_of(records: &[Record], now: Timestamp) -> Result<Batch> {
+    let mut batch = BatchBuilder::new(0, crate::config::Compression::Uncompressed);
+    for record in records {
+        let (key, value) = record.encode()?;
+        batch.append(now, Some(&key), value.as_deref(), &[]);
+    }
+    Ok(batch.build())
+}
+
+/// The code that a client of a coordinator understands (CoordinatorOperationExceptionHelper).
+fn error_code(error: &Error) -> ResponseError {
+    use ResponseError as E;
+    match error.code() {
+        E::UnknownTopicOrPartition | E::NotEnoughReplicas | E::RequestTimedOut => {
+            E::CoordinatorNotAvailable
+        }
+        E::NotLeaderOrFollower | E::KafkaStorageError => E::NotCoordinator,
+        E::MessageTooLarge | E::RecordListTooLarge | E::InvalidFetchSize => E::UnknownServerError,
+        other => other,
+    }
+}
+
+fn coordinator_error(error: Error) -> Error {
+    match error_code(&error) {
+        code if code == error.code() => error,
+        code => code.into(),
+    }
+}

@@ -35,10 +35,8 @@ pub enum ControlRecord {
 impl ControlRecord {
     /// `leader` begins an epoch, elected by `voters`.
     pub fn leader_change(leader: BrokerId, voters: &[BrokerId]) -> ControlRecord {
-        let voter = |&id: &BrokerId| leader_change_message::Voter {
-            voter_id: id,
-            ..Default::default()
-        };
+        let voter =
+            |&id: &BrokerId| leader_change_message::Voter { voter_id: id, ..Default::default() };
         ControlRecord::LeaderChange(LeaderChangeMessage {
             leader_id: leader,
             voters: voters.iter().map(voter).collect(),
@@ -99,9 +97,7 @@ impl ControlRecord {
         match self {
             ControlRecord::LeaderChange(message) => message.encode(&mut value, 0),
             ControlRecord::SnapshotHeader(message) => message.encode(&mut value, 0),
-            ControlRecord::SnapshotFooter => {
-                SnapshotFooterRecord::default().encode(&mut value, 0)
-            }
+            ControlRecord::SnapshotFooter => SnapshotFooterRecord::default().encode(&mut value, 0),
             ControlRecord::KRaftVersion(level) => {
                 KRaftVersionRecord { version: 0, k_raft_version: *level }.encode(&mut value, 0)
             }

@@ -87,8 +87,7 @@ impl Quorum {
         disk.create_dir_all(&dir)?;
         let mut snapshots = snapshots_in(&disk, &dir)?;
         let legacy = snapshot::read(&disk, &metadata_dir.join(LEGACY_BOOTSTRAP))?;
-        let formatted =
-            !snapshots.is_empty() || legacy.is_some() || is_logged(&disk, &dir)?;
+        let formatted = !snapshots.is_empty() || legacy.is_some() || is_logged(&disk, &dir)?;
         if !formatted {
             format(&disk, &dir, &options, now)?;
             snapshots.insert(SnapshotId::BOOTSTRAP);
@@ -142,10 +141,8 @@ impl Quorum {
         self.epoch += 1;
         self.write_quorum_state()?;
         self.log.assign_epoch_start(self.epoch)?;
-        let mut records = vec![ControlRecord::leader_change(
-            self.options.node_id,
-            &[self.options.node_id],
-        )];
+        let mut records =
+            vec![ControlRecord::leader_change(self.options.node_id, &[self.options.node_id])];
         // The log's first batch repeats what formatting put into the snapshot 0-0.
         if self.kraft_version >= DYNAMIC_VOTERS && self.log.log_end_offset() == 0 {
             records.push(ControlRecord::KRaftVersion(self.kraft_version));

@@ -76,14 +76,9 @@ impl QuorumState {
 
     fn node(&self) -> Node {
         let listeners = self.listeners.iter().map(|(name, host, port)| {
-            Listener::default()
-                .with_name(text(name))
-                .with_host(text(host))
-                .with_port(*port)
+            Listener::default().with_name(text(name)).with_host(text(host)).with_port(*port)
         });
-        Node::default()
-            .with_node_id(WireBrokerId(self.leader))
-            .with_listeners(listeners.collect())
+        Node::default().with_node_id(WireBrokerId(self.leader)).with_listeners(listeners.collect())
     }
 }
 

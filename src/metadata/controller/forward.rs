@@ -1,6 +1,6 @@
 //! Requests that a broker passes on: decoded, carried out, answered in bytes.
 
-use super::configs::{Operation, Resource, duplicate_resource, is_known_type};
+use super::configs::{Change, Operation, Resource, is_known_type};
 use super::state::State;
 use super::view::{explained, item_error, text};
 use super::{Answer, Forwarded};
@@ -9,7 +9,7 @@ use crate::types::Offset;
 use bytes::BytesMut;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse as Replaced;
-use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
+use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as Altered;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,13 +31,19 @@ pub const FORWARDED: &[(i16, i16, i16)] = &[
     (ApiKey::AssignReplicasToDirs as i16, 0, 0),
 ];
 
+/// AlterConfigOp.OpType.
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
 /// Carries out a request. An error is one of the request as a whole; errors of its items are in
 /// the answer.
 pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> {
     let version = request.api_version;
-    let served = FORWARDED.iter().any(|&(key, first, last)| {
-        key == request.api_key && (first..=last).contains(&version)
-    });
+    let served = FORWARDED
+        .iter()
+        .any(|&(key, first, last)| key == request.api_key && (first..=last).contains(&version));
     let api_key = ApiKey::try_from(request.api_key).ok().filter(|_| served);
     match api_key.ok_or(ResponseError::UnsupportedVersion)? {
         ApiKey::CreateTopics => {
@@ -110,58 +116,79 @@ fn answer<M: Encodable>(version: i16, (response, offset): (M, Offset)) -> Result
     Ok(Answer { body: body.freeze(), offset })
 }
 
-/// Resources that came twice are refused; the others are left with their changes.
-fn distinct<C>(
-    resources: impl Iterator<Item = (Resource, C)>,
-) -> (BTreeMap<Resource, C>, Vec<(Resource, Result<()>)>) {
-    let (mut changes, mut twice) = (BTreeMap::new(), BTreeSet::new());
-    let mut refused = Vec::new();
-    for (resource, change) in resources {
-        if !is_known_type(resource.0) {
-            let message = format!("Unknown resource type {}.", resource.0);
-            refused.push((resource, Err(explained(ResponseError::UnsupportedVersion, message))));
-        } else if twice.contains(&resource) {
-            continue;
-        } else if changes.insert(resource.clone(), change).is_some() {
-            changes.remove(&resource);
-            twice.insert(resource.clone());
-            refused.push((resource, Err(duplicate_resource())));
-        }
+/// A resource with its changes as a request has them: (key, operation, value).
+type Asked<'a> = (Resource, Vec<(&'a str, i8, Option<&'a str>)>);
+
+/// What is refused before anything is looked up (ConfigAdminManager.preprocess).
+fn preprocess(
+    asked: Vec<Asked<'_>>,
+    change: impl Fn(&[(&str, i8, Option<&str>)]) -> Result<Change>,
+) -> Vec<(Resource, Result<Change>)> {
+    let mut times: BTreeMap<Resource, usize> = BTreeMap::new();
+    for (resource, _) in &asked {
+        *times.entry(resource.clone()).or_default() += 1;
     }
-    (changes, refused)
+    let refuse = |message: String| Err(explained(ResponseError::InvalidRequest, message));
+    let checked = asked.into_iter().map(|(resource, configs)| {
+        let keys: BTreeSet<&str> = configs.iter().map(|(key, ..)| *key).collect();
+        let missing =
+            configs.iter().filter(|(_, operation, value)| value.is_none() && *operation != DELETE);
+        let missing: Vec<&str> = missing.map(|(key, ..)| *key).collect();
+        let change = if times[&resource] > 1 {
+            refuse("Each resource must appear at most once.".to_owned())
+        } else if keys.len() < configs.len() {
+            refuse("Error due to duplicate config keys".to_owned())
+        } else if !missing.is_empty() {
+            refuse(format!("Null value not supported for : {}", missing.join(", ")))
+        } else if !is_known_type(resource.0) {
+            refuse(format!("Unknown resource type {}", resource.0))
+        } else {
+            change(&configs)
+        };
+        (resource, change)
+    });
+    checked.collect()
 }
 
 fn alter_configs(
     state: &mut State,
     request: &IncrementalAlterConfigsRequest,
 ) -> Result<(IncrementalAlterConfigsResponse, Offset)> {
-    let resources = request.resources.iter().map(|resource| {
-        let operations = resource.configs.iter().map(|config| {
-            let value = config.value.as_ref().map(ToString::to_string).unwrap_or_default();
-            let operation = match config.config_operation {
-                1 => Operation::Delete,
-                2 => Operation::Append(value),
-                3 => Operation::Subtract(value),
-                _ => Operation::Set(value),
-            };
-            (config.name.to_string(), operation)
-        });
-        ((resource.resource_type, resource.resource_name.to_string()), operations.collect())
+    let asked = request.resources.iter().map(|resource| {
+        let configs = resource
+            .configs
+            .iter()
+            .map(|config| (config.name.as_str(), config.config_operation, config.value.as_deref()));
+        ((resource.resource_type, resource.resource_name.to_string()), configs.collect())
     });
-    let (changes, mut results) = distinct(resources);
-    let outcome = state.view().alter_configs(&changes).unless(request.validate_only);
-    let (altered, offset) = state.conclude(outcome)?;
-    results.extend(altered);
+    let changes = preprocess(asked.collect(), |configs| {
+        let operation = |&(key, operation, value): &(&str, i8, Option<&str>)| {
+            let value = value.unwrap_or_default().to_owned();
+            let operation = match operation {
+                SET => Operation::Set(value),
+                DELETE => Operation::Delete,
+                APPEND => Operation::Append(value),
+                SUBTRACT => Operation::Subtract(value),
+                other => {
+                    let message = format!("Unknown operations type {other}");
+                    return Err(explained(ResponseError::InvalidRequest, message));
+                }
+            };
+            Ok((key.to_owned(), operation))
+        };
+        configs.iter().map(operation).collect::<Result<_>>().map(Change::Some)
+    });
+    let outcome = state.view().alter_configs(changes).unless(request.validate_only);
+    let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
         let (code, message) = item_error(&result);
-        AlterConfigsResourceResponse::default()
+        Altered::default()
             .with_error_code(code)
             .with_error_message(message)
             .with_resource_type(resource_type)
             .with_resource_name(text(name))
     });
-    let response =
-        IncrementalAlterConfigsResponse::default().with_responses(responses.collect());
+    let response = IncrementalAlterConfigsResponse::default().with_responses(responses.collect());
     Ok((response, offset))
 }
 
@@ -169,16 +196,18 @@ fn replace_configs(
     state: &mut State,
     request: &AlterConfigsRequest,
 ) -> Result<(AlterConfigsResponse, Offset)> {
-    let resources = request.resources.iter().map(|resource| {
-        let configs = resource.configs.iter().map(|config| {
-            (config.name.to_string(), config.value.as_ref().map(ToString::to_string))
-        });
+    let asked = request.resources.iter().map(|resource| {
+        let configs = resource.configs.iter();
+        let configs = configs.map(|config| (config.name.as_str(), SET, config.value.as_deref()));
         ((resource.resource_type, resource.resource_name.to_string()), configs.collect())
     });
-    let (changes, mut results) = distinct(resources);
-    let outcome = state.view().replace_configs(&changes).unless(request.validate_only);
-    let (altered, offset) = state.conclude(outcome)?;
-    results.extend(altered);
+    let changes = preprocess(asked.collect(), |configs| {
+        let configs =
+            configs.iter().map(|(key, _, value)| ((*key).to_owned(), value.map(str::to_owned)));
+        Ok(Change::All(configs.collect()))
+    });
+    let outcome = state.view().alter_configs(changes).unless(request.validate_only);
+    let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
         let (code, message) = item_error(&result);
         Replaced::default()

@@ -8,6 +8,7 @@ use super::view::{Outcome, View};
 use crate::error::Result;
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerId as WireBrokerId;
 use kafka_protocol::messages::alter_partition_request::{AlterPartitionRequest, PartitionData};
 use kafka_protocol::messages::alter_partition_response::{
     AlterPartitionResponse, PartitionData as Altered, TopicData as AlteredTopic,
@@ -17,7 +18,6 @@ use kafka_protocol::messages::assign_replicas_to_dirs_response::{
     AssignReplicasToDirsResponse, DirectoryData, PartitionData as Assigned,
     TopicData as AssignedTopic,
 };
-use kafka_protocol::messages::BrokerId as WireBrokerId;
 use uuid::Uuid;
 
 impl View<'_> {
@@ -35,9 +35,8 @@ impl View<'_> {
                 let altered = topic
                     .ok_or(ResponseError::UnknownTopicId)
                     .and_then(|topic| self.alter_isr(leader, topic, partition, version));
-                let (altered, record) = altered.unwrap_or_else(|code| {
-                    (Altered::default().with_error_code(code.code()), None)
-                });
+                let (altered, record) = altered
+                    .unwrap_or_else(|code| (Altered::default().with_error_code(code.code()), None));
                 records.extend(record);
                 altered.with_partition_index(partition.partition_index)
             });

@@ -5,7 +5,7 @@ use super::super::loader::Loader;
 use super::super::quorum::{Opened, Quorum, bootstrap_records};
 use super::super::record::MetadataRecord;
 use super::super::snapshot::{self, SnapshotId};
-use super::super::{Image, Published, features};
+use super::super::{BROKER_CONFIG, Published, features};
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
 use super::view::{Outcome, View};
@@ -23,7 +23,7 @@ use kafka_protocol::messages::BrokerRegistrationRequest;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// Security protocol of listeners until there are others.
@@ -36,7 +36,10 @@ const RECORDS_PER_BATCH_MAX: usize = 10_000;
 /// Everything that the controller's thread owns.
 pub(super) struct State {
     disk: Disk,
-    pub clock: Clock,
+    clock: Clock,
+    /// As the file has it.
+    fixed: Arc<Config>,
+    /// With what the metadata log says on top.
     pub config: Arc<Config>,
     quorum: Quorum,
     loader: Loader,
@@ -66,6 +69,7 @@ impl State {
         let mut state = State {
             disk,
             clock,
+            fixed: config.clone(),
             config,
             quorum: opened.quorum,
             loader: opened.loader,
@@ -77,6 +81,7 @@ impl State {
             snapshot: None,
             failed: false,
         };
+        state.update_config();
         state.quorum.become_leader(now)?;
         state.loader.image.offset = state.quorum.end_offset() - 1;
         state.loader.image.epoch = state.quorum.epoch();
@@ -109,7 +114,7 @@ impl State {
             records.extend(bootstrap);
             if records.iter().any(finalizes_elr) {
                 records.push(MetadataRecord::Config(ConfigRecord {
-                    resource_type: super::super::BROKER_CONFIG,
+                    resource_type: BROKER_CONFIG,
                     resource_name: String::new(),
                     name: "min.insync.replicas".to_owned(),
                     value: Some(self.config.min_insync_replicas.to_string()),
@@ -181,11 +186,6 @@ impl State {
         View { image: &self.loader.image, config: &self.config }
     }
 
-    /// The image with everything appended, durable or not.
-    pub fn image(&self) -> &Image {
-        &self.loader.image
-    }
-
     /// Appends records that count together and replays them; answers the offset of the last, or
     /// -1 if there is none. They are committed once `flush` has returned.
     pub fn commit(&mut self, records: &[MetadataRecord]) -> Result<Offset> {
@@ -205,6 +205,9 @@ impl State {
         for record in records {
             self.loader.replay(record).inspect_err(|_| self.failed = true)?;
         }
+        if records.iter().any(is_broker_config) {
+            self.update_config();
+        }
         self.loader.image.offset = offset;
         self.loader.image.epoch = self.quorum.epoch();
         self.loader.timestamp = now;
@@ -212,6 +215,17 @@ impl State {
         self.last_append = now;
         self.dirty = true;
         Ok(offset)
+    }
+
+    /// Puts what the log says of brokers' settings over the file's.
+    fn update_config(&mut self) {
+        let image = &self.loader.image;
+        let cluster = image.configs_of(BROKER_CONFIG, "");
+        let broker = image.configs_of(BROKER_CONFIG, &self.fixed.node_id.to_string());
+        match self.fixed.with_dynamic(&cluster, &broker) {
+            Ok(config) => self.config = Arc::new(config),
+            Err(error) => warn!(%error, "the settings in the metadata log do not fit"),
+        }
     }
 
     /// As `commit`, for records that need not count together.
@@ -355,4 +369,8 @@ impl State {
 fn finalizes_elr(record: &MetadataRecord) -> bool {
     matches!(record, MetadataRecord::FeatureLevel(feature)
         if feature.name == features::ELIGIBLE_LEADER_REPLICAS && feature.feature_level > 0)
+}
+
+fn is_broker_config(record: &MetadataRecord) -> bool {
+    matches!(record, MetadataRecord::Config(config) if config.resource_type == BROKER_CONFIG)
 }

@@ -2,6 +2,18 @@
 //! `pub(super) async fn handle(cx: &Context, request: XRequest) -> Result<Reply>`.
 //! (The lead writes the table; the shape below is fixed.)
 
+mod delete_groups;
+mod describe_groups;
+mod find_coordinator;
+mod heartbeat;
+mod join_group;
+mod leave_group;
+mod list_groups;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
+mod sync_group;
+
 use crate::clock::Clock;
 use crate::codec::Reply;
 use crate::config::Config;

@@ -23,6 +23,9 @@ mod settings;
 mod shard;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
 use crate::clock::Clock;
 use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
@@ -133,7 +136,8 @@ impl Groups {
         let all: Vec<Arc<Slot>> = slots.values().cloned().collect();
         drop(slots);
         if !delta.deleted_topics.is_empty() {
-            let topics = delta.deleted_topics.clone();
+            let topics: Vec<_> =
+                delta.deleted_topics.iter().map(|topic| (topic.name.clone(), topic.id)).collect();
             tokio::spawn(async move {
                 for slot in all {
                     let forget = slot.run(|shard, _| Ok(shard.forget_topics(&topics))).await;

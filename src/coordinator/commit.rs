@@ -19,7 +19,6 @@ use crate::codec::schema::message::offset_fetch_response::{
 };
 use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::error::{Error, Result};
-use crate::metadata::Topic;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_delete_response::{
@@ -181,22 +180,23 @@ impl Shard {
 
     /// Forgets the offsets of topics that are no more. A topic of the same name may exist again;
     /// its offsets have its id and stay.
-    pub fn forget_topics(&self, topics: &[Arc<Topic>]) -> Outcome {
+    pub fn forget_topics(&self, topics: &[(Arc<str>, Uuid)]) -> Outcome {
         let mut records = Vec::new();
-        let mut forget = |topic: &Topic, group: &str, partition, committed: &Committed| {
-            if committed.topic_id.is_nil() || committed.topic_id == topic.id {
-                records.push(Record::offset_tombstone(group, &topic.name, partition));
-            }
-        };
+        let mut forget =
+            |(name, id): &(Arc<str>, Uuid), group: &str, partition, offset: &Committed| {
+                if offset.topic_id.is_nil() || offset.topic_id == *id {
+                    records.push(Record::offset_tombstone(group, name, partition));
+                }
+            };
         for topic in topics {
             for (group, offsets) in self.offsets.groups() {
-                for (partition, committed) in offsets.get(&topic.name).into_iter().flatten() {
-                    forget(topic, group, *partition, committed);
+                for (partition, offset) in offsets.get(&topic.0).into_iter().flatten() {
+                    forget(topic, group, *partition, offset);
                 }
             }
-            for ((group, name, partition), committed) in self.offsets.pending() {
-                if *name == topic.name {
-                    forget(topic, group, *partition, committed);
+            for ((group, name, partition), offset) in self.offsets.pending() {
+                if *name == topic.0 {
+                    forget(topic, group, *partition, offset);
                 }
             }
         }

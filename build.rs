@@ -1,5 +1,5 @@
 //! Turns the facts of `src/codec/schemas.txt` into Rust: the messages and records that
-//! kafka-protocol lacks (`messages.rs`) and the shape of every request (`shapes.rs`).
+//! kafka-protocol lacks (`messages.rs`) and the shape of every request and response (`shapes.rs`).
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -80,12 +80,15 @@ fn main() {
         fs::write(Path::new(&out).join(name), code).expect("OUT_DIR can be written");
     };
     write("messages.rs", sections(&messages));
+    write("shapes.rs", shapes(&messages));
 }
 
 // The schemas.
 
 /// Versions from the first to the last, both included.
 type Versions = (i16, i16);
+
+const ANY: Versions = (0, i16::MAX);
 
 /// A message of the schema file. `structs[0]` is the message itself.
 struct Message {
@@ -111,10 +114,11 @@ struct Field {
     of: String,
     /// The facts as they stand in the file; they make the field's doc comment.
     facts: String,
-    /// `None` when no version of the message has the field.
+    /// `None` when no version of the message has it; such a field is left out.
     versions: Option<Versions>,
     nullable: Option<Versions>,
-    tag: Option<(u32, Versions)>,
+    /// A tagged field is tagged in all its versions.
+    tag: Option<u32>,
     default: Option<String>,
 }
 
@@ -125,11 +129,6 @@ impl Field {
 
     fn is_optional(&self) -> bool {
         self.nullable.is_some()
-    }
-
-    /// The versions where it stands among the ordinary fields.
-    fn is_plain_in(&self, version: i16) -> bool {
-        within(self.versions, version) && !within(self.tag.map(|tag| tag.1), version)
     }
 }
 
@@ -168,8 +167,8 @@ fn parse_message(module: &str, line: &str) -> Message {
         kind: facts["type"].to_string(),
         key: facts["key"].parse().ok(),
         // Kafka keeps the names of requests that it no longer has: no version is in 0..=-1.
-        versions: parse_versions(facts["versions"], i16::MAX).unwrap_or((0, -1)),
-        flexible: parse_versions(facts["flexible"], i16::MAX).map_or(i16::MAX, |range| range.0),
+        versions: parse_versions(facts["versions"], ANY).unwrap_or((0, -1)),
+        flexible: parse_versions(facts["flexible"], ANY).map_or(i16::MAX, |range| range.0),
         structs: vec![Struct { name: name.clone(), fields: Vec::new() }],
         name,
     }
@@ -183,9 +182,11 @@ fn parse_line(message: &mut Message, owners: &mut Vec<usize>, line: &str) {
         Some(name) => Some(name.to_string()),
         None => {
             owners.truncate(depth + 1);
-            let field = parse_field(text, message.versions.1);
+            let field = parse_field(text, message.versions);
             let opens = field.is_struct().then(|| field.of.clone());
-            message.structs[owners[depth]].fields.push(field);
+            if field.versions.is_some() {
+                message.structs[owners[depth]].fields.push(field);
+            }
             opens
         }
     };
@@ -204,7 +205,7 @@ fn find_or_add(message: &mut Message, name: String) -> usize {
 }
 
 /// `Name: []type (v0+, null 2-7, tag0 1+, def -1)`
-fn parse_field(text: &str, last: i16) -> Field {
+fn parse_field(text: &str, of_message: Versions) -> Field {
     let (name, rest) = text.split_once(": ").expect("a field has a type");
     let (of, facts) = rest.split_once(" (").expect("a field has versions");
     let facts = facts.strip_suffix(')').expect("facts stand in brackets");
@@ -222,31 +223,30 @@ fn parse_field(text: &str, last: i16) -> Field {
     for fact in facts.split(", ") {
         let (word, value) = fact.split_once(' ').unwrap_or((fact, ""));
         if let Some(tag) = word.strip_prefix("tag") {
-            let versions = parse_versions(value, last).expect("a tag has versions");
-            field.tag = Some((tag.parse().expect("a tag is a number"), versions));
+            field.tag = Some(tag.parse().expect("a tag is a number"));
+            field.versions = parse_versions(value, of_message);
         } else if word == "null" {
-            field.nullable = parse_versions(value, last);
+            field.nullable = parse_versions(value, of_message);
         } else if word == "def" {
             // Python's None stands for JSON's null, which Kafka's generator takes for "none given".
             field.default = (value != "None").then(|| value.to_string());
         } else {
-            field.versions = parse_versions(word.trim_start_matches('v'), last);
+            field.versions = parse_versions(word.trim_start_matches('v'), of_message);
         }
     }
-    field.versions = field.versions.or(field.tag.map(|tag| tag.1));
     field
 }
 
 /// `3`, `0-4`, `6+` or `none`; `None` too for versions that the message does not have.
-fn parse_versions(text: &str, last: i16) -> Option<Versions> {
+fn parse_versions(text: &str, (oldest, newest): Versions) -> Option<Versions> {
     let (first, end) = match text.split_once('-') {
         Some((first, end)) => (first.parse().ok()?, end.parse::<i16>().ok()?),
         None => match text.strip_suffix('+') {
-            Some(first) => (first.parse().ok()?, last),
+            Some(first) => (first.parse().ok()?, newest),
             None => (text.parse().ok()?, text.parse().ok()?),
         },
     };
-    (first <= last).then_some((first, end.min(last)))
+    (first <= newest && end >= oldest).then_some((first, end.min(newest)))
 }
 
 // Messages and records.
@@ -344,15 +344,15 @@ fn emit_struct(out: &mut String, message: &Message, part: &Struct) {
 fn emit_get(out: &mut String, message: &Message, part: &Struct) {
     line!(out, "fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self> {{");
     line!(out, "let version = how.version; let mut this = Self::default();");
-    for field in &part.fields {
-        let plain = plain_condition(field, message);
+    for field in plain(part) {
+        let present = condition(field.versions, message);
         let name = field_name(field);
-        line!(out, "if {plain} {{ this.{name} = {}; }}", getter(field, message, "buf"));
+        line!(out, "if {present} {{ this.{name} = {}; }}", getter(field, message, "buf"));
     }
     line!(out, "if how.flexible {{ get_tags(buf, |tag, value| {{ match tag {{");
-    for (tag, versions, field) in tagged(part) {
+    for (tag, field) in tagged(part) {
         let name = field_name(field);
-        let present = condition(Some(versions), message);
+        let present = condition(field.versions, message);
         let value = getter(field, message, "value");
         line!(out, "{tag} if {present} => this.{name} = {value},");
     }
@@ -362,13 +362,13 @@ fn emit_get(out: &mut String, message: &Message, part: &Struct) {
 fn emit_put(out: &mut String, message: &Message, part: &Struct) {
     line!(out, "fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()> {{");
     line!(out, "let version = how.version;");
-    for field in &part.fields {
-        let plain = plain_condition(field, message);
-        line!(out, "if {plain} {{ {} }}", putter(field, message, "buf"));
+    for field in plain(part) {
+        let present = condition(field.versions, message);
+        line!(out, "if {present} {{ {} }}", putter(field, message, "buf"));
     }
     line!(out, "if how.flexible {{ let mut tags = Tags::default();");
-    for (tag, versions, field) in tagged(part) {
-        let present = condition(Some(versions), message);
+    for (tag, field) in tagged(part) {
+        let present = condition(field.versions, message);
         let (name, default) = (field_name(field), default_value(field));
         let value = putter(field, message, "buf");
         line!(out, "if {present} && self.{name} != {default} {{");
@@ -377,9 +377,13 @@ fn emit_put(out: &mut String, message: &Message, part: &Struct) {
     line!(out, "tags.put(buf); }} Ok(()) }}");
 }
 
+fn plain(part: &Struct) -> impl Iterator<Item = &Field> {
+    part.fields.iter().filter(|field| field.tag.is_none())
+}
+
 /// The tagged fields of a struct in the order of their tags, as they are written.
-fn tagged(part: &Struct) -> Vec<(u32, Versions, &Field)> {
-    let tags = part.fields.iter().filter_map(|field| field.tag.map(|tag| (tag.0, tag.1, field)));
+fn tagged(part: &Struct) -> Vec<(u32, &Field)> {
+    let tags = part.fields.iter().filter_map(|field| field.tag.map(|tag| (tag, field)));
     let mut tags: Vec<_> = tags.collect();
     tags.sort_by_key(|tag| tag.0);
     tags
@@ -417,18 +421,6 @@ fn condition(versions: Option<Versions>, message: &Message) -> String {
         Some((first, last)) if last >= newest => format!("version >= {first}"),
         Some((first, last)) if first <= oldest => format!("version <= {last}"),
         Some((first, last)) => format!("({first}..={last}).contains(&version)"),
-    }
-}
-
-fn plain_condition(field: &Field, message: &Message) -> String {
-    match field.tag {
-        Some((_, tagged)) if Some(tagged) == field.versions => "false".to_string(),
-        Some((_, tagged)) => format!(
-            "{} && !({})",
-            condition(field.versions, message),
-            condition(Some(tagged), message)
-        ),
-        None => condition(field.versions, message),
     }
 }
 
@@ -501,4 +493,106 @@ fn snake_case(name: &str) -> String {
         snake.extend(letter.to_lowercase());
     }
     snake
+}
+
+// Shapes.
+
+/// One step of a walk over a message, as `codec::guard::Op` has it.
+enum Op {
+    Skip(usize),
+    Other(String),
+}
+
+/// The tables of all requests and responses by their keys. Keys that Kafka no longer serves have
+/// no versions.
+fn shapes(messages: &[Message]) -> String {
+    let of_kind = |kind: &str| -> BTreeMap<i16, &Message> {
+        let those = messages.iter().filter(|message| message.kind == kind);
+        those.filter_map(|message| message.key.map(|key| (key, message))).collect()
+    };
+    let (requests, responses) = (of_kind("request"), of_kind("response"));
+    for (request, response) in requests.values().zip(responses.values()) {
+        assert_eq!(request.flexible, response.flexible, "one rule for both headers");
+        assert_eq!(request.versions, response.versions, "each request has its response");
+    }
+    table("REQUESTS", &requests) + &table("RESPONSES", &responses)
+}
+
+fn table(name: &str, messages: &BTreeMap<i16, &Message>) -> String {
+    let mut out = format!("static {name}: &[Shapes] = &[");
+    for (place, (key, message)) in messages.iter().enumerate() {
+        assert_eq!(place, *key as usize, "the keys have no gap");
+        let (first, last) = message.versions;
+        line!(out, "// {} ({key})", message.name);
+        line!(out, "Shapes {{ first: {first}, flexible: {}, versions: &[", message.flexible);
+        for version in first..=last {
+            line!(out, "{},", listed(steps(message, &message.structs[0], version)));
+        }
+        line!(out, "] }},");
+    }
+    out + "];\n"
+}
+
+/// The steps over one struct.
+fn steps(message: &Message, part: &Struct, version: i16) -> Vec<Op> {
+    let has = |field: &Field| within(field.versions, version);
+    let plain = plain(part).filter(|field| has(field));
+    let mut steps: Vec<Op> = plain.flat_map(|field| value(message, field, version)).collect();
+    if version >= message.flexible {
+        let tagged = tagged(part).into_iter().filter(|tag| has(tag.1));
+        let tags = tagged.map(|(tag, field)| {
+            let nullable = within(field.nullable, version);
+            assert!(!nullable || !field.is_struct() || field.array, "none has this");
+            format!("({tag}, {})", listed(value(message, field, version)))
+        });
+        steps.push(Op::Other(format!("Op::Tags(&[{}])", tags.collect::<Vec<_>>().join(", "))));
+    }
+    steps
+}
+
+/// The steps over one field.
+fn value(message: &Message, field: &Field, version: i16) -> Vec<Op> {
+    let nullable = within(field.nullable, version);
+    let element = match field.of.as_str() {
+        "bool" | "int8" => vec![Op::Skip(1)],
+        "int16" | "uint16" => vec![Op::Skip(2)],
+        "int32" | "uint32" => vec![Op::Skip(4)],
+        "int64" | "float64" => vec![Op::Skip(8)],
+        "uuid" => vec![Op::Skip(16)],
+        "string" => {
+            vec![Op::Other(format!("Op::Text {{ nullable: {} }}", nullable && !field.array))]
+        }
+        "bytes" | "records" => vec![Op::Other(format!("Op::Blob {{ nullable: {nullable} }}"))],
+        name => {
+            let part = message.structs.iter().find(|part| part.name == *name);
+            steps(message, part.expect("a struct is declared"), version)
+        }
+    };
+    match field {
+        Field { array: true, .. } => {
+            let of = listed(element);
+            vec![Op::Other(format!("Op::List {{ nullable: {nullable}, of: {of} }}"))]
+        }
+        _ if field.is_struct() && nullable => {
+            vec![Op::Other(format!("Op::Optional({})", listed(element)))]
+        }
+        _ => element,
+    }
+}
+
+/// Steps as code; neighbours of fixed size become one.
+fn listed(steps: Vec<Op>) -> String {
+    let skip = |size| if size == 0 { String::new() } else { format!("Op::Skip({size}), ") };
+    let mut code = String::new();
+    let mut fixed = 0;
+    for step in steps {
+        match step {
+            Op::Skip(size) => fixed += size,
+            Op::Other(other) => {
+                code += &format!("{}{other}, ", skip(fixed));
+                fixed = 0;
+            }
+        }
+    }
+    format!("&[{code}{}]", skip(fixed))
 }

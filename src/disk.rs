@@ -1,25 +1,35 @@
 //! The only door to the file system: files, directories, locks, sendfile ranges.
-//! (Stub: the log engineer replaces the bodies; signatures are what others use.)
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::types::Timestamp;
+use bytes::Bytes;
+use rustix::fs::{FlockOperation, fcntl_lock};
+use std::fs;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A file system. (`Sim`, which crashes, tears, fails and fills, comes with the log's tests.)
+/// Buffers in one vectored write: Linux's IOV_MAX.
+const MAX_SLICES: usize = 1024;
+
+/// A file system. (`Sim`, which crashes, tears, fails and fills, comes with the faults' tests.)
 #[derive(Clone, Debug)]
 pub enum Disk {
     /// The machine's.
     Os,
 }
 
-/// An open file, read and written at positions.
+/// An open file, read and written at positions. Its path is where it was opened: only for messages.
 #[derive(Debug)]
 pub enum File {
     /// A file of the machine.
-    Os(std::fs::File, PathBuf),
+    Os(fs::File, PathBuf),
 }
 
-/// A part of a file that an answer sends without reading it (sendfile).
+/// A part of a file that an answer sends without reading it (sendfile). It stays readable when
+/// the file is renamed or deleted meanwhile.
 #[derive(Clone, Debug)]
 pub struct FileRange {
     /// The segment's file; kept open while the answer is under way.
@@ -30,57 +40,232 @@ pub struct FileRange {
     pub len: usize,
 }
 
+/// A directory's lock, held while this lives.
+#[derive(Debug)]
+pub struct Lock {
+    _file: fs::File,
+}
+
 impl FileRange {
     /// Reads the range into memory, for TLS and for whoever looks into records.
-    pub fn read(&self) -> Result<bytes::Bytes> {
-        todo!("log engineer")
+    pub fn read(&self) -> Result<Bytes> {
+        let mut buffer = vec![0; self.len];
+        self.file.read_exact_at(&mut buffer, self.position)?;
+        Ok(buffer.into())
     }
 }
 
+impl File {
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        let File::Os(_, path) = self;
+        path
+    }
+
+    fn os(&self) -> &fs::File {
+        let File::Os(file, _) = self;
+        file
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::disk(self.path(), source)
+    }
+
+    /// Reads from `position` until `buffer` is full or the file ends; answers the bytes read.
+    pub fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.os().read_at(&mut buffer[filled..], position + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Fills `buffer` from `position`; a file that ends before that is a disk error.
+    pub fn read_exact_at(&self, buffer: &mut [u8], position: u64) -> Result<()> {
+        self.os().read_exact_at(buffer, position).map_err(|error| self.failed(error))
+    }
+
+    /// Writes all of `bytes` at `position`.
+    pub fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
+        self.os().write_all_at(bytes, position).map_err(|error| self.failed(error))
+    }
+
+    /// Writes all of `slices`, one behind the other, from `position` on: one `pwritev` as a rule.
+    pub fn write_vectored_at(&self, mut slices: &mut [IoSlice<'_>], position: u64) -> Result<()> {
+        let mut position = position;
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            let upto = slices.len().min(MAX_SLICES);
+            match rustix::io::pwritev(self.os(), &slices[..upto], position) {
+                Ok(0) => return Err(self.failed(io::ErrorKind::WriteZero.into())),
+                Ok(written) => {
+                    position += written as u64;
+                    IoSlice::advance_slices(&mut slices, written);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(self.failed(error.into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts or extends the file to `len` bytes.
+    pub fn truncate(&self, len: u64) -> Result<()> {
+        self.os().set_len(len).map_err(|error| self.failed(error))
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> Result<u64> {
+        Ok(self.os().metadata().map_err(|error| self.failed(error))?.len())
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Makes the bytes durable (fdatasync).
+    pub fn sync_data(&self) -> Result<()> {
+        self.os().sync_data().map_err(|error| self.failed(error))
+    }
+}
+
+impl AsFd for File {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.os().as_fd()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the disk")]
 impl Disk {
     /// Opens or makes a file for reading and writing.
     pub fn open(&self, path: &Path) -> Result<File> {
-        let _ = path;
-        todo!("log engineer")
+        fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map(|file| File::Os(file, path.to_owned()))
+            .map_err(|error| Error::disk(path, error))
     }
+
     /// Reads a small file whole; None if there is none.
     pub fn read_file(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        let _ = path;
-        todo!("log engineer")
+        absent_is_none(path, fs::read(path))
     }
+
+    /// Length of a file in bytes; None if there is none.
+    pub fn file_len(&self, path: &Path) -> Result<Option<u64>> {
+        Ok(absent_is_none(path, fs::metadata(path))?.map(|metadata| metadata.len()))
+    }
+
+    /// When a file was last written; None if there is none.
+    pub fn modified(&self, path: &Path) -> Result<Option<Timestamp>> {
+        let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+        let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH);
+        Ok(absent_is_none(path, modified)?
+            .map(|time| since(time).map_or(0, |age| age.as_millis() as Timestamp)))
+    }
+
     /// Replaces a small file: `.tmp`, fsync, rename, fsync of the directory.
     pub fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
-        let _ = (path, content);
-        todo!("log engineer")
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".tmp");
+        let temporary = PathBuf::from(temporary);
+        self.write_file(&temporary, content)?;
+        self.rename(&temporary, path)
     }
+
+    /// Writes a small file whole and makes its bytes durable; for names that nothing reads before
+    /// the next crash is over.
+    pub fn write_file(&self, path: &Path, content: &[u8]) -> Result<()> {
+        let file = self.open(path)?;
+        file.truncate(0)?;
+        file.write_at(content, 0)?;
+        file.sync_data()
+    }
+
     /// Makes a directory and those above it.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
-        let _ = path;
-        todo!("log engineer")
+        fs::create_dir_all(path).map_err(|error| Error::disk(path, error))
     }
+
     /// The names in a directory, sorted.
     pub fn list(&self, path: &Path) -> Result<Vec<String>> {
-        let _ = path;
-        todo!("log engineer")
+        self.names(path, |_| true)
     }
+
+    /// The names of the directories in a directory, sorted.
+    pub fn list_dirs(&self, path: &Path) -> Result<Vec<String>> {
+        self.names(path, |kind| kind.is_dir() || kind.is_symlink())
+    }
+
+    fn names(&self, path: &Path, wanted: impl Fn(fs::FileType) -> bool) -> Result<Vec<String>> {
+        let read = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(path)? {
+                let entry = entry?;
+                if wanted(entry.file_type()?) {
+                    names.push(entry.file_name().to_string_lossy().into_owned());
+                }
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        read().map_err(|error| Error::disk(path, error))
+    }
+
     /// Renames a file or directory, and syncs the directory above.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let _ = (from, to);
-        todo!("log engineer")
+        self.rename_unsynced(from, to)?;
+        to.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
     }
+
+    /// Renames a file or directory; a crash may undo it.
+    pub fn rename_unsynced(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(|error| Error::disk(from, error))
+    }
+
     /// Removes a file if it is there.
     pub fn remove_file(&self, path: &Path) -> Result<()> {
-        let _ = path;
-        todo!("log engineer")
+        absent_is_none(path, fs::remove_file(path)).map(|_| ())
     }
-    /// Removes a directory and all in it.
+
+    /// Removes a directory and all in it, if it is there.
     pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
-        let _ = path;
-        todo!("log engineer")
+        absent_is_none(path, fs::remove_dir_all(path)).map(|_| ())
     }
+
     /// Makes a directory's entries durable.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
-        let _ = path;
-        todo!("log engineer")
+        fs::File::open(path)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|error| Error::disk(path, error))
+    }
+
+    /// Locks `path` against other processes as Java's `FileChannel.tryLock` does (fcntl F_SETLK);
+    /// None if another process holds it. The system drops the lock when this process closes any
+    /// descriptor of the file, so nothing else may open it.
+    pub fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        let File::Os(file, _) = self.open(path)?;
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
+            Err(error) => Err(Error::disk(path, error.into())),
+        }
+    }
+}
+
+fn absent_is_none<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::disk(path, error)),
     }
 }

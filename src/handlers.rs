@@ -3,19 +3,27 @@
 //! (The lead writes the table; the shape below is fixed.)
 
 mod delete_groups;
+mod delete_records;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod fetch;
 mod find_coordinator;
 mod heartbeat;
+mod init_producer_id;
 mod join_group;
 mod leave_group;
 mod list_groups;
+mod list_offsets;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
 mod sync_group;
 
 use crate::clock::Clock;
-use crate::codec::Reply;
+use crate::codec::{self, Reply};
 use crate::config::Config;
 use crate::coordinator::Groups;
 use crate::disk::FileRange;
@@ -61,8 +69,7 @@ pub struct Context {
 #[allow(missing_docs)]
 impl Context {
     pub fn reply<M: Encodable>(&self, response: &M) -> Reply {
-        let _ = response;
-        todo!("lead")
+        self.reply_with_files(response, Vec::new())
     }
     /// As `reply`, where each non-empty `records` field that was given as
     /// `codec::splice::placeholder(len)` is replaced by the next group of file ranges, whose
@@ -72,8 +79,8 @@ impl Context {
         response: &M,
         files: Vec<Vec<FileRange>>,
     ) -> Reply {
-        let _ = (response, files);
-        todo!("lead")
+        let (key, version) = (self.api_key, self.api_version);
+        codec::encode_with_files(key, version, self.correlation_id, response, files)
     }
     pub fn image(&self) -> Arc<Image> {
         self.parts.image.load_full()

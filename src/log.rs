@@ -1,14 +1,46 @@
 //! One partition's records: segments, sparse indexes, leader epochs, producer state. Synchronous;
-//! whoever owns a `Log` holds its lock. (Stub: the log engineer replaces the bodies.)
+//! whoever owns a `Log` holds its lock.
+//!
+//! The directory is Kafka's (UnifiedLog, LocalLog): `<topic>-<partition>` with, for each segment,
+//! `<20 digits of the base offset>` and `.log`, `.index`, `.timeindex`, sometimes `.txnindex` and
+//! `.snapshot`, and beside them `leader-epoch-checkpoint` and `partition.metadata`.
+//!
+//! What is on disk below `recovery_point` is durable. Above it everything but the batches
+//! themselves is rebuilt after a crash, so nothing but the batches is ever waited for.
 
+mod append;
+mod checkpoint;
+mod index_file;
+mod leader_epoch;
+mod lookup;
 pub mod manager;
+mod names;
+mod offset_index;
+mod partition_metadata;
+mod producer_state;
+mod read;
+mod recovery;
+mod retention;
+mod scan;
+mod segment;
+mod time_index;
+mod transaction_index;
+mod truncation;
+
+#[cfg(test)]
+mod tests;
 
 use crate::config::TopicConfig;
 use crate::disk::{Disk, FileRange};
-use crate::error::Result;
-use crate::record::Batch;
-use crate::types::{Isolation, LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
-use std::path::Path;
+use crate::error::{Error, Result};
+use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
+use kafka_protocol::error::ResponseError;
+use leader_epoch::LeaderEpochs;
+use names::file_name;
+use producer_state::ProducerStates;
+use retention::Trash;
+use segment::Segment;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -27,7 +59,6 @@ pub enum Origin {
 
 /// What an append did.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct Appended {
     /// Offset of the first record.
     pub base_offset: Offset,
@@ -35,6 +66,7 @@ pub struct Appended {
     pub last_offset: Offset,
     /// Time stamped on the records under LogAppendTime, else -1.
     pub append_time: Timestamp,
+    /// Where the log begins.
     pub log_start_offset: Offset,
 }
 
@@ -51,21 +83,27 @@ pub struct Read {
 
 /// Where the last record at or after a timestamp lies (ListOffsets).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct TimestampOffset {
+    /// The record's timestamp.
     pub timestamp: Timestamp,
+    /// The record's offset.
     pub offset: Offset,
+    /// The epoch of its batch, -1 if unknown.
     pub leader_epoch: LeaderEpoch,
 }
 
 /// One producer as DescribeProducers shows it.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveProducer {
+    /// Its id.
     pub producer_id: ProducerId,
+    /// Its epoch in its last batch or marker.
     pub producer_epoch: i16,
+    /// Sequence of its last record, -1 if forgotten.
     pub last_sequence: i32,
+    /// When it was last heard of.
     pub last_timestamp: Timestamp,
+    /// Epoch of the coordinator that wrote its last marker, -1 if none.
     pub coordinator_epoch: i32,
     /// First offset of the open transaction, -1 if none.
     pub current_txn_start_offset: Offset,
@@ -73,8 +111,8 @@ pub struct ActiveProducer {
 
 /// How a log is opened.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct OpenOptions {
+    /// The topic's settings.
     pub config: Arc<TopicConfig>,
     /// From `log-start-offset-checkpoint`, 0 if absent.
     pub log_start_offset: Offset,
@@ -84,149 +122,193 @@ pub struct OpenOptions {
     pub clean: bool,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// The time.
     pub now: Timestamp,
 }
 
 /// The log of one partition (UnifiedLog).
 #[derive(Debug)]
-pub struct Log {}
+pub struct Log {
+    disk: Disk,
+    dir: Arc<Path>,
+    partition: TopicPartition,
+    /// None while `partition.metadata` is not known to be there.
+    topic_id: Option<Uuid>,
+    config: Arc<TopicConfig>,
+    /// By base offset; never empty, the last one is active.
+    segments: Vec<Segment>,
+    epochs: LeaderEpochs,
+    producers: ProducerStates,
+    log_start_offset: Offset,
+    end_offset: Offset,
+    high_watermark: Offset,
+    recovery_point: Offset,
+    /// Base offset of the first segment that is not durable with all its indexes.
+    first_unsynced: Offset,
+    /// `segment.jitter.ms` of the active segment.
+    roll_jitter_ms: i64,
+    /// Deleted files that wait for `file.delete.delay.ms`.
+    trash: Trash,
+    /// The last time that a caller told.
+    now: Timestamp,
+}
 
-#[allow(missing_docs)]
 impl Log {
     /// Opens or makes the log in `dir` (`<log dir>/<topic>-<partition>`), recovering it if needed.
     pub fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log> {
-        let _ = (disk, dir, options);
-        todo!("log engineer")
+        recovery::open(disk, dir, options)
     }
-    /// Writes `partition.metadata` if absent; an id that differs is an error (INCONSISTENT_TOPIC_ID).
+
+    /// Writes `partition.metadata` if absent; an id that differs is INCONSISTENT_TOPIC_ID.
     pub fn set_topic_id(&mut self, topic_id: Uuid) -> Result<()> {
-        let _ = topic_id;
-        todo!()
+        let known = match self.topic_id {
+            Some(known) => Some(known),
+            None => partition_metadata::read(&self.disk, &self.dir)?,
+        };
+        match known {
+            None => partition_metadata::write(&self.disk, &self.dir, topic_id)?,
+            Some(known) if known == topic_id => {}
+            Some(known) => {
+                return Err(Error::Explained(
+                    ResponseError::InconsistentTopicId,
+                    format!("{} holds topic id {known}, not {topic_id}", self.partition),
+                ));
+            }
+        }
+        self.topic_id = Some(topic_id);
+        Ok(())
     }
-    /// Appends checked batches: producer state is checked (Origin::Client), offsets and epoch are
-    /// given, the segment rolls when needed. A batch appended before is `Error::Duplicate`.
-    pub fn append(
-        &mut self,
-        batches: Vec<Batch>,
-        leader_epoch: LeaderEpoch,
-        origin: Origin,
-        now: Timestamp,
-    ) -> Result<Appended> {
-        let _ = (batches, leader_epoch, origin, now);
-        todo!()
-    }
-    /// File ranges of whole batches from the one that holds `from`, below the bound `isolation`
-    /// gives, at most `max_bytes` (but the first batch whole if `at_least_one`). An offset outside
-    /// of [log start, log end] is OFFSET_OUT_OF_RANGE.
-    pub fn read(
-        &self,
-        from: Offset,
-        max_bytes: usize,
-        isolation: Isolation,
-        at_least_one: bool,
-    ) -> Result<Read> {
-        let _ = (from, max_bytes, isolation, at_least_one);
-        todo!()
-    }
+
+    /// The partition, by the directory's name.
     pub fn topic_partition(&self) -> &TopicPartition {
-        todo!()
+        &self.partition
     }
+
+    /// The log's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The topic's settings.
     pub fn config(&self) -> &Arc<TopicConfig> {
-        todo!()
+        &self.config
     }
+
+    /// New settings take effect from the next operation on.
     pub fn set_config(&mut self, config: Arc<TopicConfig>) {
-        let _ = config;
-        todo!()
+        self.config = config;
     }
+
+    /// The first offset that may be read.
     pub fn log_start_offset(&self) -> Offset {
-        todo!()
+        self.log_start_offset
     }
+
     /// One past the last record.
     pub fn log_end_offset(&self) -> Offset {
-        todo!()
+        self.end_offset
     }
+
+    /// One past the last record that all in-sync replicas have.
     pub fn high_watermark(&self) -> Offset {
-        todo!()
+        self.high_watermark
     }
+
     /// Set by the partition, which knows the ISR; kept within [log start, log end].
     pub fn set_high_watermark(&mut self, offset: Offset) {
-        let _ = offset;
-        todo!()
+        self.high_watermark = offset.clamp(self.log_start_offset, self.end_offset);
+        self.producers.on_high_watermark(self.high_watermark);
     }
+
     /// Below it no transaction is open or undecided; at most the high watermark.
     pub fn last_stable_offset(&self) -> Offset {
-        todo!()
+        let unstable = self.producers.first_unstable_offset().unwrap_or(Offset::MAX);
+        unstable.max(self.log_start_offset).min(self.high_watermark)
     }
+
     /// Bytes of all segments.
     pub fn size(&self) -> u64 {
-        todo!()
+        self.segments.iter().map(Segment::size).sum()
     }
-    /// First offset with a timestamp >= `timestamp`; None if there is none.
-    pub fn offset_for_timestamp(&self, timestamp: Timestamp) -> Result<Option<TimestampOffset>> {
-        let _ = timestamp;
-        todo!()
-    }
-    /// The record with the largest timestamp (KIP-734); None if the log is empty.
-    pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>> {
-        todo!()
-    }
+
     /// Epoch of the last record, -1 if none.
     pub fn latest_epoch(&self) -> LeaderEpoch {
-        todo!()
+        self.epochs.latest()
     }
+
     /// Where the greatest epoch <= `epoch` ends: (that epoch, its end); None if unknown.
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
-        let _ = epoch;
-        todo!()
+        self.epochs.end_offset_for(epoch, self.end_offset)
     }
-    /// Epoch of the record at `offset`, for ListOffsets.
+
+    /// Epoch of the record at `offset`, -1 if unknown, for ListOffsets.
     pub fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
-        let _ = offset;
-        todo!()
+        self.epochs.epoch_at(offset).unwrap_or(crate::types::NO_EPOCH)
     }
+
     /// A new leader begins at the log's end, data or not.
     pub fn assign_epoch_start(&mut self, epoch: LeaderEpoch) -> Result<()> {
-        let _ = epoch;
-        todo!()
+        self.epochs.assign(epoch, self.end_offset)
     }
-    /// Moves the log start offset up (DeleteRecords); segments below it are deleted later.
-    pub fn advance_log_start(&mut self, offset: Offset) -> Result<()> {
-        let _ = offset;
-        todo!()
-    }
-    /// Cuts everything from `offset` on.
-    pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
-        let _ = offset;
-        todo!()
-    }
-    /// Throws everything away and begins anew at `offset`.
-    pub fn truncate_fully(&mut self, offset: Offset) -> Result<()> {
-        let _ = offset;
-        todo!()
-    }
-    /// Starts a new active segment if the current one has data.
-    pub fn roll(&mut self, now: Timestamp) -> Result<()> {
-        let _ = now;
-        todo!()
-    }
-    /// Retention by time, size and log start offset; rolls the active segment by `segment.ms`.
-    /// Answers how many segments went.
-    pub fn clean_up(&mut self, now: Timestamp) -> Result<usize> {
-        let _ = now;
-        todo!()
-    }
+
+    /// The producers that are remembered.
     pub fn active_producers(&self) -> Vec<ActiveProducer> {
-        todo!()
+        self.producers.active()
     }
+
+    /// Below it everything is durable.
+    pub fn recovery_point(&self) -> Offset {
+        self.recovery_point
+    }
+
     /// fsyncs up to the end; then `recovery_point` is the end.
     pub fn flush(&mut self) -> Result<()> {
-        todo!()
+        if self.recovery_point == self.end_offset && self.first_unsynced == self.active_base() {
+            return Ok(());
+        }
+        let active = self.segments.len() - 1;
+        for segment in &mut self.segments[..active] {
+            if segment.base_offset() >= self.first_unsynced {
+                segment.sync()?;
+            }
+        }
+        self.segments[active].file()?.sync_data()?;
+        if self.active_base() >= self.recovery_point {
+            // The active segment's name may be newer than the last flush.
+            self.disk.sync_dir(&self.dir)?;
+        }
+        self.recovery_point = self.end_offset;
+        self.first_unsynced = self.active_base();
+        Ok(())
     }
-    pub fn recovery_point(&self) -> Offset {
-        todo!()
-    }
-    /// Flushes, writes the producer snapshot, trims the indexes.
+
+    /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may
+    /// be appended after it.
     pub fn close(&mut self) -> Result<()> {
-        todo!()
+        self.flush()?;
+        self.producers.take_snapshot(true)?;
+        self.active_mut().seal()?;
+        self.trash.empty(&self.disk)
+    }
+
+    fn active(&self) -> &Segment {
+        self.segments.last().expect("a log has an active segment")
+    }
+
+    fn active_mut(&mut self) -> &mut Segment {
+        self.segments.last_mut().expect("a log has an active segment")
+    }
+
+    fn active_base(&self) -> Offset {
+        self.active().base_offset()
+    }
+
+    /// Index of the segment that may hold `offset`: the last one that begins at or below it.
+    fn floor_segment(&self, offset: Offset) -> Option<usize> {
+        self.segments.partition_point(|segment| segment.base_offset() <= offset).checked_sub(1)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 }

@@ -1,67 +1,192 @@
 //! The partitions this broker leads (later: or follows): leader epoch, high watermark, ISR, and
 //! who waits for what. Async ends here: everything below is synchronous.
-//! (Stub: the replica engineer replaces the bodies.)
 
 pub mod append;
+mod apply;
 pub mod fetch_session;
+pub mod log_dirs;
 pub mod partition;
+pub mod producer_ids;
 pub mod purgatory;
 pub mod read;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
-use crate::metadata::{Delta, Image};
+use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
+use fetch_session::FetchSessions;
+use kafka_protocol::error::ResponseError;
+use log_dirs::DirHealth;
 use partition::Partition;
-use std::sync::Arc;
+use producer_ids::ProducerIds;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// All partitions of this broker (ReplicaManager).
 #[derive(Debug)]
-pub struct Replicas {}
+pub struct Replicas {
+    config: Arc<Config>,
+    clock: Clock,
+    logs: LogManager,
+    dirs: Vec<Arc<DirHealth>>,
+    hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
+    /// Whether the first image was applied: strays are looked for once.
+    is_loaded: AtomicBool,
+    sessions: FetchSessions,
+    producer_ids: ProducerIds,
+}
 
-#[allow(missing_docs)]
+/// A partition that the metadata log assigns to this broker (HostedPartition).
+#[derive(Clone, Debug)]
+enum Hosted {
+    Online(Arc<Partition>),
+    /// Its log could not be opened.
+    Offline,
+}
+
 impl Replicas {
+    /// No partitions yet; the first `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, logs: LogManager) -> Arc<Replicas> {
-        let _ = (config, clock, logs);
-        todo!("replica engineer")
+        let dirs = logs.dirs().iter().map(|dir| Arc::new(DirHealth::new(&dir.path))).collect();
+        let sessions = config.max_incremental_fetch_session_cache_slots.max(0) as usize;
+        Arc::new(Replicas {
+            config,
+            clock,
+            logs,
+            dirs,
+            hosted: RwLock::default(),
+            is_loaded: AtomicBool::new(false),
+            sessions: FetchSessions::new(sessions),
+            producer_ids: ProducerIds::default(),
+        })
     }
-    /// Makes it so: opens and makes logs (in parallel at start), becomes leader with the epochs of
-    /// `image`, deletes, applies changed topic configs. Blocking; called in order.
-    pub fn apply(&self, image: &Image, delta: &Delta) -> Result<()> {
-        let _ = (image, delta);
-        todo!()
-    }
-    /// The partition if it is here; UNKNOWN_TOPIC_ID / UNKNOWN_TOPIC_OR_PARTITION otherwise.
+
+    /// The partition if its log is here: KAFKA_STORAGE_ERROR if it cannot be used,
+    /// NOT_LEADER_OR_FOLLOWER if it is not here, as for a partition that the image knows.
     pub fn partition(&self, id: TopicIdPartition) -> Result<Arc<Partition>> {
-        let _ = id;
-        todo!()
+        match self.hosted().get(&id) {
+            Some(Hosted::Online(partition)) => {
+                partition.dir().check()?;
+                Ok(Arc::clone(partition))
+            }
+            Some(Hosted::Offline) => Err(Error::Code(ResponseError::KafkaStorageError)),
+            None => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
+        }
     }
+
     /// The partition if this broker leads it in `epoch` (-1: any): NOT_LEADER_OR_FOLLOWER,
     /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR otherwise.
     pub fn leader(&self, id: TopicIdPartition, epoch: LeaderEpoch) -> Result<Arc<Partition>> {
-        let _ = (id, epoch);
-        todo!()
+        let partition = self.partition(id)?;
+        partition.check_leader(epoch)?;
+        Ok(partition)
     }
-    /// All partitions here.
+
+    /// The partition that a request names: UNKNOWN_TOPIC_OR_PARTITION if the image has none, else as
+    /// `partition`.
+    pub fn by_name(&self, image: &Image, topic: &str, index: i32) -> Result<Arc<Partition>> {
+        let topic = image.topics.by_name(topic);
+        match topic.filter(|topic| topic.partitions.get(index as usize).is_some()) {
+            Some(topic) => {
+                self.partition(TopicIdPartition { topic_id: topic.id, partition: index })
+            }
+            None => Err(Error::Code(ResponseError::UnknownTopicOrPartition)),
+        }
+    }
+
+    /// All partitions here whose logs are open.
     pub fn all(&self) -> Vec<Arc<Partition>> {
-        todo!()
+        let online = |hosted: &Hosted| match hosted {
+            Hosted::Online(partition) => Some(Arc::clone(partition)),
+            Hosted::Offline => None,
+        };
+        self.hosted().values().filter_map(online).collect()
     }
+
+    /// The log directories.
     pub fn logs(&self) -> &LogManager {
-        todo!()
+        &self.logs
     }
+
+    /// Which log directories still work.
+    pub fn dirs(&self) -> &[Arc<DirHealth>] {
+        &self.dirs
+    }
+
+    /// The incremental fetch sessions.
+    pub fn sessions(&self) -> &FetchSessions {
+        &self.sessions
+    }
+
+    /// Ids for producers.
+    pub fn producer_ids(&self) -> &ProducerIds {
+        &self.producer_ids
+    }
+
     /// Retention, rolls by time, producer expiry: about every `log.retention.check.interval.ms`.
     pub fn clean_up(&self) {
-        todo!()
+        let now = self.clock.now();
+        for partition in self.all() {
+            if let Err(error) = partition.clean_up(now) {
+                tracing::warn!(partition = %partition.topic_partition(), %error, "clean-up failed");
+            }
+        }
+        if let Err(error) = self.logs.run_deletes(now) {
+            tracing::warn!(%error, "removing deleted logs failed");
+        }
     }
-    /// Writes the checkpoints.
+
+    /// Flushes what `flush.ms` says may no longer stay in the page cache: about every
+    /// `log.flush.scheduler.interval.ms`.
+    pub fn flush_due(&self) {
+        for partition in self.all() {
+            if let Err(error) = partition.flush_if_late(self.clock.now()) {
+                tracing::warn!(partition = %partition.topic_partition(), %error, "flush failed");
+            }
+        }
+    }
+
+    /// Writes the checkpoints: recovery points, log starts and high watermarks. About every
+    /// `replica.high.watermark.checkpoint.interval.ms`.
     pub fn checkpoint(&self) {
-        todo!()
+        if let Err(error) = self.write_checkpoints() {
+            tracing::warn!(%error, "writing the checkpoints failed");
+        }
     }
-    /// Fails all waiters, closes all logs, writes checkpoints and `.kafka_cleanshutdown`.
+
+    /// Fails all waiters, closes all logs, writes checkpoints and `.kafka_cleanshutdown`. A log
+    /// directory with a log that did not close gets no such mark by the error that this returns.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
-        let _ = broker_epoch;
-        todo!()
+        let partitions = self.all();
+        let closed = apply::in_parallel(&partitions, |partition| partition.close());
+        self.write_checkpoints()?;
+        closed.into_iter().collect::<Result<()>>()?;
+        self.logs.mark_clean_shutdown(broker_epoch)
+    }
+
+    fn write_checkpoints(&self) -> Result<()> {
+        let logs = self
+            .all()
+            .into_iter()
+            .filter(|partition| !partition.dir().is_offline())
+            .map(|partition| (partition.topic_partition().clone(), partition.shared_log()))
+            .collect();
+        self.logs.checkpoint(&logs)
+    }
+
+    fn is_first_image(&self) -> bool {
+        !self.is_loaded.swap(true, Ordering::AcqRel)
+    }
+
+    // The map is whole between any two statements.
+    fn hosted(&self) -> RwLockReadGuard<'_, HashMap<TopicIdPartition, Hosted>> {
+        self.hosted.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hosted_mut(&self) -> RwLockWriteGuard<'_, HashMap<TopicIdPartition, Hosted>> {
+        self.hosted.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

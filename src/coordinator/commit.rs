@@ -74,7 +74,7 @@ impl Shard {
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
-        let limit = usize::try_from(self.settings.offset_metadata_max_bytes).unwrap_or(0);
+        let limit = usize::try_from(self.config.offset_metadata_max_bytes).unwrap_or(0);
         // Kafka counts UTF-16 code units, whatever the setting's name says.
         let length = |metadata: &String| metadata.encode_utf16().count();
         partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
@@ -231,7 +231,7 @@ impl Shard {
         for (topic, partitions) in self.offsets.of(&group.id).into_iter().flatten() {
             for (partition, committed) in partitions {
                 let unused_since = group.offset_unused_since(topic, committed);
-                let retention_ms = self.settings.offsets_retention_ms();
+                let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
                 let is_over = unused_since.is_some_and(|since| match committed.expire_timestamp {
                     Some(expires) => now >= expires,
                     None => now - since >= retention_ms,

@@ -12,7 +12,6 @@ mod show;
 
 use super::outcome::{Outcome, Parked};
 use super::record::Record;
-use super::settings::GroupSettings;
 use super::shard::Shard;
 use super::{GroupId, RequestContext, Ticket, text};
 use crate::codec::schema::group;
@@ -23,6 +22,7 @@ use crate::codec::schema::message::offset_commit_request::{
 use crate::codec::schema::message::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::types::{NO_PRODUCER_ID, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -46,7 +46,7 @@ use uuid::Uuid;
 
 /// A shard with a log in memory and a clock that is moved by hand.
 pub(super) struct World {
-    pub(super) settings: GroupSettings,
+    pub(super) config: Config,
     pub(super) shard: Shard,
     /// Keys and values, with the producer of a transactional batch.
     log: Vec<(Bytes, Option<Bytes>, i64)>,
@@ -60,10 +60,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(settings: GroupSettings) -> World {
+    pub(super) fn new(config: Config) -> World {
         let mut world = World {
-            shard: Shard::new(Arc::new(settings.clone()), 7),
-            settings,
+            shard: Shard::new(Arc::new(config.clone()), 7),
+            config,
             log: Vec::new(),
             now: 0,
             next_ticket: 1,
@@ -133,7 +133,7 @@ impl World {
 
     /// A fresh shard, as the log makes it.
     pub(super) fn replayed(&self) -> Shard {
-        let mut shard = Shard::new(Arc::new(self.settings.clone()), 8);
+        let mut shard = Shard::new(Arc::new(self.config.clone()), 8);
         for ((key, value, producer), offset) in self.log.iter().zip(0..) {
             let record = Record::decode(key, value.as_ref()).unwrap();
             shard.replay(offset, *producer, &record);
@@ -179,14 +179,14 @@ impl World {
     }
 
     fn set(&mut self, args: &Args) {
-        let settings = &mut self.settings;
+        let config = &mut self.config;
         for (key, value) in &args.named {
             let number: i32 = value.parse().unwrap();
             match key.as_str() {
-                "group_max_size" => settings.group_max_size = number,
-                "initial_delay" => settings.group_initial_rebalance_delay_ms = number,
-                "metadata_max" => settings.offset_metadata_max_bytes = number,
-                "retention_minutes" => settings.offsets_retention_minutes = number,
+                "group_max_size" => config.group_max_size = number,
+                "initial_delay" => config.group_initial_rebalance_delay_ms = number,
+                "metadata_max" => config.offset_metadata_max_bytes = number,
+                "retention_minutes" => config.offsets_retention_minutes = number,
                 other => panic!("no setting {other}"),
             }
         }
@@ -292,15 +292,20 @@ impl World {
         output
     }
 
-    /// The other way round, for words that end in `-<number>` and are members' ids.
+    /// The other way round; topics are not named like clients in scripts.
     fn real_ids(&self, line: &str) -> String {
-        let mut line = line.to_owned();
-        for (real, label) in self.labels.iter().rev() {
-            for client in ["a", "b", "c", "d", "i", "j"] {
-                line = line.replace(&format!("{client}-{label}"), &format!("{client}-{real}"));
-            }
-        }
-        line
+        let real = |word: &str| {
+            let (client, label) = word.split_once('-')?;
+            let known = self.labels.iter().find(|(_, known)| known == label)?;
+            ["a", "b", "c", "d", "i", "j"]
+                .contains(&client)
+                .then(|| format!("{client}-{}", known.0))
+        };
+        let words = line.split_inclusive([' ', ',', '=', ':', '@']).map(|word| {
+            let bare = word.trim_end_matches([' ', ',', '=', ':', '@']);
+            real(bare).map_or_else(|| word.to_owned(), |real| real + &word[bare.len()..])
+        });
+        words.collect()
     }
 }
 
@@ -477,7 +482,7 @@ impl Args {
 
 /// Runs a script; answers it with what came of its commands.
 fn play(script: &str) -> String {
-    let mut world = World::new(GroupSettings::default());
+    let mut world = World::new(Config::default());
     let mut played = String::new();
     let mut lines = script.lines();
     while let Some(line) = lines.next() {

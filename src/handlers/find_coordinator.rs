@@ -109,7 +109,12 @@ fn leader(image: &Image, partition: i32, listener: &str) -> Option<Node> {
 
 /// Asks the controller for the topic, and waits until this broker has it.
 async fn create_offsets_topic(cx: &Context) -> Result<()> {
-    let settings = cx.parts.groups.settings();
+    let settings = &cx.parts.config;
+    let replication_factor = settings.capped(
+        "offsets.topic.replication.factor",
+        settings.offsets_topic_replication_factor,
+        cx.image().brokers.len(),
+    );
     let config = |(name, value): (&'static str, String)| {
         CreatableTopicConfig::default()
             .with_name(StrBytes::from_static_str(name))
@@ -123,7 +128,7 @@ async fn create_offsets_topic(cx: &Context) -> Result<()> {
     let topic = CreatableTopic::default()
         .with_name(StrBytes::from_static_str(OFFSETS_TOPIC).into())
         .with_num_partitions(settings.offsets_topic_num_partitions)
-        .with_replication_factor(settings.offsets_topic_replication_factor)
+        .with_replication_factor(replication_factor)
         .with_configs(configs.into_iter().map(config).collect());
     let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
     let mut body = BytesMut::new();

@@ -1,29 +1,46 @@
 //! The log directories: lock, `meta.properties`, checkpoints, loading, deleting (LogManager).
 
-use super::Log;
+mod files;
+
+use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
+use super::{Log, OpenOptions, checkpoint, partition_metadata};
 use crate::config::{Config, TopicConfig};
-use crate::disk::Disk;
-use crate::error::Result;
+use crate::disk::{Disk, Lock};
+use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
+
+/// File whose lock keeps other brokers out.
+const LOCK: &str = ".lock";
+/// Below these offsets everything is durable.
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+/// Log start offsets above the first segment's.
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// High watermarks.
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Directory of the metadata log, which is not among the managed ones.
+const METADATA_LOG: &str = "__cluster_metadata";
 
 /// `meta.properties` version 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct MetaProperties {
+    /// The cluster that the directory belongs to, as its text says.
     pub cluster_id: String,
+    /// The broker that the directory belongs to.
     pub node_id: i32,
+    /// The directory itself.
     pub directory_id: Uuid,
 }
 
 /// One log directory, locked while we run.
 #[derive(Debug)]
-#[allow(missing_docs)]
 pub struct LogDir {
+    /// Where it is.
     pub path: PathBuf,
+    /// None if it is not formatted yet.
     pub meta: Option<MetaProperties>,
     /// It held `.kafka_cleanshutdown`, whose broker epoch this is; the file is deleted on reading.
     pub clean_shutdown: Option<i64>,
@@ -31,37 +48,144 @@ pub struct LogDir {
 
 /// A log found on disk at start, by its directory's name and `partition.metadata`.
 #[derive(Debug)]
-#[allow(missing_docs)]
 pub struct Found {
+    /// By the directory's name.
     pub partition: TopicPartition,
     /// None if `partition.metadata` is missing: the log is a stray.
     pub topic_id: Option<Uuid>,
+    /// The log directory that it lies in.
     pub dir: Arc<LogDir>,
+}
+
+/// What the checkpoints of a log directory said at start.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    recovery_points: BTreeMap<TopicPartition, Offset>,
+    log_starts: BTreeMap<TopicPartition, Offset>,
+    high_watermarks: BTreeMap<TopicPartition, Offset>,
+}
+
+/// Where a log lies.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Index of the log directory.
+    dir: usize,
+    /// As `partition.metadata` said.
+    topic_id: Option<Uuid>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    places: HashMap<TopicPartition, Place>,
+    /// Directories to remove, and when.
+    deletes: Vec<(Timestamp, PathBuf)>,
 }
 
 /// All log directories of this broker.
 #[derive(Debug)]
-pub struct LogManager {}
+pub struct LogManager {
+    disk: Disk,
+    dirs: Vec<Arc<LogDir>>,
+    checkpoints: Vec<Checkpoints>,
+    producer_id_expiration_ms: i64,
+    state: Mutex<State>,
+    _locks: Vec<Lock>,
+}
 
-#[allow(missing_docs)]
 impl LogManager {
-    /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties`.
+    /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
+    /// checkpoints, reads and deletes `.kafka_cleanshutdown`. A directory that another process has
+    /// locked is an error (Config).
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
-        let _ = (disk, config);
-        todo!("log engineer")
+        let (mut dirs, mut checkpoints, mut locks) = (Vec::new(), Vec::new(), Vec::new());
+        for path in config.log_dirs.iter().map(PathBuf::from) {
+            disk.create_dir_all(&path)?;
+            locks.push(disk.lock(&path.join(LOCK))?.ok_or_else(|| {
+                Error::Config(format!(
+                    "Failed to acquire lock on file .lock in {}. A Kafka instance in another \
+                     process or thread is using this directory.",
+                    path.display()
+                ))
+            })?);
+            checkpoints.push(Checkpoints {
+                recovery_points: read_checkpoint(&disk, &path.join(RECOVERY_POINTS))?,
+                log_starts: read_checkpoint(&disk, &path.join(LOG_STARTS))?,
+                high_watermarks: read_checkpoint(&disk, &path.join(HIGH_WATERMARKS))?,
+            });
+            let meta = files::read_meta_properties(&disk, &path)?;
+            let clean_shutdown = files::take_clean_shutdown(&disk, &path)?;
+            dirs.push(Arc::new(LogDir { path, meta, clean_shutdown }));
+        }
+        Ok(LogManager {
+            disk,
+            dirs,
+            checkpoints,
+            producer_id_expiration_ms: 86_400_000,
+            state: Mutex::default(),
+            _locks: locks,
+        })
     }
+
+    /// The directories, in the order of `log.dirs`.
     pub fn dirs(&self) -> &[Arc<LogDir>] {
-        todo!()
+        &self.dirs
     }
-    /// Writes `meta.properties` into the directories that lack it; answers their directory ids.
+
+    /// Writes `meta.properties` into the directories that lack it, with new directory ids.
     pub fn format(&mut self, cluster_id: &str, node_id: i32) -> Result<()> {
-        let _ = (cluster_id, node_id);
-        todo!()
+        for dir in &mut self.dirs {
+            if dir.meta.is_some() {
+                continue;
+            }
+            let meta = MetaProperties {
+                cluster_id: cluster_id.to_owned(),
+                node_id,
+                directory_id: files::new_directory_id(),
+            };
+            files::write_meta_properties(&self.disk, &dir.path, &meta)?;
+            let (path, clean_shutdown) = (dir.path.clone(), dir.clean_shutdown);
+            *dir = Arc::new(LogDir { path, meta: Some(meta), clean_shutdown });
+        }
+        Ok(())
     }
-    /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed.
+
+    /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,
+    /// `-stray` and `-future` ones left alone. A directory that is none of Kafka's, or a partition
+    /// in two log directories, is an error (Config).
     pub fn scan(&self) -> Result<Vec<Found>> {
-        todo!()
+        let mut found = Vec::new();
+        for (index, dir) in self.dirs.iter().enumerate() {
+            for name in self.disk.list_dirs(&dir.path)? {
+                let path = dir.path.join(&name);
+                let Some((partition, suffix)) = parse_dir_name(&name) else {
+                    return Err(foreign_directory(&path));
+                };
+                match suffix {
+                    Some(names::DELETE) => self.disk.remove_dir_all(&path)?,
+                    Some(_) => {}
+                    None if &*partition.topic == METADATA_LOG => {}
+                    None => {
+                        let topic_id = partition_metadata::read(&self.disk, &path)?;
+                        self.place(&partition, Place { dir: index, topic_id })?;
+                        found.push(Found { partition, topic_id, dir: dir.clone() });
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
+
+    fn place(&self, partition: &TopicPartition, place: Place) -> Result<()> {
+        match self.state().places.insert(partition.clone(), place) {
+            Some(other) if other.dir != place.dir => Err(Error::Config(format!(
+                "Duplicate log directories for {partition} are found in both {} and {}",
+                self.dirs[other.dir].path.display(),
+                self.dirs[place.dir].path.display(),
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the log of a partition where it lies, or makes it in the directory with the fewest.
     /// Recovery runs here; several threads may call it for several partitions.
     pub fn open_log(
@@ -71,36 +195,144 @@ impl LogManager {
         config: Arc<TopicConfig>,
         now: Timestamp,
     ) -> Result<Log> {
-        let _ = (partition, topic_id, config, now);
-        todo!()
+        let (place, is_new) = self.find_place(partition)?;
+        let (dir, known) = (&self.dirs[place.dir], &self.checkpoints[place.dir]);
+        let offset_in = |offsets: &BTreeMap<TopicPartition, Offset>| match offsets.get(partition) {
+            // A checkpoint may still name a log of the same name that was deleted.
+            Some(&offset) if !is_new => offset,
+            _ => 0,
+        };
+        let options = OpenOptions {
+            config,
+            log_start_offset: offset_in(&known.log_starts),
+            recovery_point: offset_in(&known.recovery_points),
+            clean: dir.clean_shutdown.is_some() || is_new,
+            producer_id_expiration_ms: self.producer_id_expiration_ms,
+            now,
+        };
+        let mut log = Log::open(&self.disk, &dir.path.join(partition.to_string()), options)?;
+        log.topic_id = place.topic_id;
+        log.set_topic_id(topic_id)?;
+        self.state().places.insert(partition.clone(), Place { topic_id: Some(topic_id), ..place });
+        Ok(log)
     }
+
+    /// Where a log lies or shall lie, and whether it is to be made.
+    fn find_place(&self, partition: &TopicPartition) -> Result<(Place, bool)> {
+        let mut state = self.state();
+        if let Some(place) = state.places.get(partition) {
+            return Ok((*place, false));
+        }
+        let mut place = Place { dir: 0, topic_id: None };
+        let mut counts = vec![0; self.dirs.len()];
+        for place in state.places.values() {
+            counts[place.dir] += 1;
+        }
+        place.dir = (0..counts.len()).min_by_key(|&dir| counts[dir]).expect("there is a log.dir");
+        let mut is_new = true;
+        for (index, dir) in self.dirs.iter().enumerate() {
+            // Nobody may have scanned yet.
+            if self.disk.file_len(&dir.path.join(partition.to_string()))?.is_some() {
+                (place.dir, is_new) = (index, false);
+            }
+        }
+        state.places.insert(partition.clone(), place);
+        Ok((place, is_new))
+    }
+
     /// High watermark from `replication-offset-checkpoint`, 0 if absent.
     pub fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> Offset {
-        let _ = partition;
-        todo!()
+        let place = self.state().places.get(partition).copied();
+        let offsets = place.map(|place| &self.checkpoints[place.dir].high_watermarks);
+        offsets.and_then(|offsets| offsets.get(partition)).copied().unwrap_or(0)
     }
+
     /// Renames the directory to `-delete`; removed after `file.delete.delay.ms` by `run_deletes`.
-    pub fn delete_log(&self, log: Log, now: Timestamp) -> Result<()> {
-        let _ = (log, now);
-        todo!()
+    pub fn delete_log(&self, log: &Log, now: Timestamp) -> Result<()> {
+        let due = now.saturating_add(log.config().file_delete_delay_ms);
+        let deleted = self.move_away(log.dir(), log.topic_partition(), DELETE)?;
+        self.state().deletes.push((due, deleted));
+        Ok(())
     }
+
     /// Renames a log that metadata no longer knows to `-stray`.
     pub fn mark_stray(&self, found: &Found) -> Result<()> {
-        let _ = found;
-        todo!()
+        let path = found.dir.path.join(found.partition.to_string());
+        let stray = self.move_away(&path, &found.partition, STRAY)?;
+        tracing::warn!(partition = %found.partition, dir = %stray.display(), "marked as stray");
+        Ok(())
     }
+
+    fn move_away(&self, from: &Path, partition: &TopicPartition, suffix: &str) -> Result<PathBuf> {
+        let to = from.with_file_name(dir_name_with_suffix(partition, suffix));
+        self.disk.rename(from, &to)?;
+        self.state().places.remove(partition);
+        Ok(to)
+    }
+
+    /// Removes the directories that were deleted `file.delete.delay.ms` ago.
     pub fn run_deletes(&self, now: Timestamp) -> Result<()> {
-        let _ = now;
-        todo!()
+        let due: Vec<_> = self.state().deletes.extract_if(.., |(due, _)| *due <= now).collect();
+        for (_, path) in due {
+            self.disk.remove_dir_all(&path)?;
+        }
+        Ok(())
     }
+
     /// Writes recovery-point, log-start-offset and replication-offset checkpoints of every dir.
     pub fn checkpoint(&self, logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>) -> Result<()> {
-        let _ = logs;
-        todo!()
+        let mut now: Vec<Checkpoints> = self.dirs.iter().map(|_| Checkpoints::default()).collect();
+        for (partition, log) in logs {
+            let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
+                continue;
+            };
+            let log = log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let Checkpoints { recovery_points, log_starts, high_watermarks } = &mut now[dir];
+            recovery_points.insert(partition.clone(), log.recovery_point());
+            high_watermarks.insert(partition.clone(), log.high_watermark());
+            if log.log_start_offset() > log.segments[0].base_offset() {
+                log_starts.insert(partition.clone(), log.log_start_offset());
+            }
+        }
+        for (dir, checkpoints) in self.dirs.iter().zip(&now) {
+            let write = |name: &str, offsets| {
+                checkpoint::write_offsets(&self.disk, &dir.path.join(name), offsets)
+            };
+            write(RECOVERY_POINTS, &checkpoints.recovery_points)?;
+            write(LOG_STARTS, &checkpoints.log_starts)?;
+            write(HIGH_WATERMARKS, &checkpoints.high_watermarks)?;
+        }
+        Ok(())
     }
+
     /// After all logs are closed and checkpointed: `.kafka_cleanshutdown` with `broker_epoch`.
     pub fn mark_clean_shutdown(&self, broker_epoch: i64) -> Result<()> {
-        let _ = broker_epoch;
-        todo!()
+        self.dirs
+            .iter()
+            .try_for_each(|dir| files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch))
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A checkpoint that cannot be read is worth no more than none: recovery reads more then.
+fn read_checkpoint(disk: &Disk, path: &Path) -> Result<BTreeMap<TopicPartition, Offset>> {
+    match checkpoint::read_offsets(disk, path) {
+        Err(Error::Corrupt { what }) => {
+            tracing::warn!(what, "ignored a broken checkpoint");
+            Ok(BTreeMap::new())
+        }
+        result => result,
+    }
+}
+
+fn foreign_directory(path: &Path) -> Error {
+    Error::Config(format!(
+        "Found directory {}, which is not in the form of topic-partition or \
+         topic-partition.uniqueId-delete (if marked for deletion). Log directories should only \
+         contain Kafka topic data.",
+        path.display()
+    ))
 }

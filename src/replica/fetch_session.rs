@@ -1,1 +1,399 @@
-//! (Stub: the replica engineer.)
+//! Incremental fetch sessions (KIP-227): a fetcher names only what changed, and is answered only
+//! what changed. A session watches its partitions, so a poll costs those that moved, not all.
+
+use super::partition::{Asked, Offsets, Partition};
+use super::purgatory::{Watch, WatchId};
+use crate::types::{Isolation, Offset, Timestamp};
+use kafka_protocol::error::ResponseError;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
+
+/// A partition as a fetcher names it: by the topic's id from version 13 on, by its name before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FetchKey {
+    /// The topic.
+    pub topic: TopicKey,
+    /// Index of the partition.
+    pub partition: i32,
+}
+
+/// A topic by id or by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TopicKey {
+    /// From Fetch version 13 on.
+    Id(Uuid),
+    /// Before.
+    Name(Arc<str>),
+}
+
+/// What one fetcher asks for, poll after poll. A fetch without a session is one that is dropped
+/// after its answer.
+#[derive(Debug)]
+pub struct FetchSession {
+    /// 0 while it is not in the cache.
+    pub(super) id: i32,
+    /// Number of the request expected next.
+    pub(super) epoch: i32,
+    pub(super) by_topic_id: bool,
+    /// What the marks of `watch` number.
+    slots: Vec<Option<Slot>>,
+    free: Vec<usize>,
+    by_key: HashMap<FetchKey, usize>,
+    /// Slots to look at, by position: new, moved, or with more to read. All others were answered
+    /// in full and have not moved since.
+    pending: BTreeMap<u64, usize>,
+    next_position: u64,
+    isolation: Isolation,
+    watch: Arc<Watch>,
+}
+
+/// One partition of a session (CachedPartition).
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) key: FetchKey,
+    pub(super) asked: Asked,
+    /// The topic's name once the key was resolved.
+    pub(super) topic: Option<Arc<str>>,
+    /// Place in the rotation: who was answered with records goes to the end.
+    position: u64,
+    /// What the fetcher was told last; -1 before, and after an error.
+    high_watermark: Offset,
+    log_start: Offset,
+    watched: Option<Watched>,
+}
+
+/// A registration with a partition, which ends with this.
+#[derive(Debug)]
+struct Watched {
+    partition: Arc<Partition>,
+    id: Option<WatchId>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.partition.unwatch(id);
+        }
+    }
+}
+
+impl FetchSession {
+    /// A session that is in no cache yet.
+    pub fn new(by_topic_id: bool) -> FetchSession {
+        FetchSession {
+            id: 0,
+            epoch: 0,
+            by_topic_id,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_key: HashMap::new(),
+            pending: BTreeMap::new(),
+            next_position: 0,
+            isolation: Isolation::HighWatermark,
+            watch: Arc::default(),
+        }
+    }
+
+    /// Number of partitions.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether there is nothing to fetch.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// Takes in what a request adds, changes and forgets (FetchSession.update).
+    pub fn update(&mut self, asked: Vec<(FetchKey, Asked)>, forgotten: &[FetchKey]) {
+        for (key, asked) in asked {
+            let slot = match self.by_key.get(&key) {
+                Some(slot) => *slot,
+                None => self.add(key, asked),
+            };
+            self.slot_mut(slot).asked = asked;
+            self.set_pending(slot);
+        }
+        for key in forgotten {
+            if let Some(slot) = self.by_key.remove(key) {
+                let position = self.slot(slot).position;
+                self.pending.remove(&position);
+                self.slots[slot] = None;
+                self.free.push(slot);
+            }
+        }
+    }
+
+    /// What a reader may see from now on; if that changed, everything has to be looked at anew.
+    pub(super) fn set_isolation(&mut self, isolation: Isolation) {
+        if self.isolation != isolation {
+            self.isolation = isolation;
+            for slot in 0..self.slots.len() {
+                self.set_pending(slot);
+            }
+        }
+    }
+
+    /// What tells this session that partitions moved.
+    pub(super) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch)
+    }
+
+    /// The slots to look at, in the order of the rotation.
+    pub(super) fn pending(&mut self) -> Vec<usize> {
+        for slot in self.watch.take() {
+            self.set_pending(slot);
+        }
+        self.pending.values().copied().collect()
+    }
+
+    pub(super) fn slot(&self, slot: usize) -> &Slot {
+        self.slots[slot].as_ref().expect("by_key, pending and callers name only slots in use")
+    }
+
+    pub(super) fn slot_mut(&mut self, slot: usize) -> &mut Slot {
+        self.slots[slot].as_mut().expect("by_key, pending and callers name only slots in use")
+    }
+
+    /// From now on `partition` marks `slot`, unless it does already.
+    pub(super) fn watch_partition(&mut self, slot: usize, partition: &Arc<Partition>) {
+        if self.is_watched(slot, partition) {
+            return;
+        }
+        let id = partition.watch(&self.watch, slot);
+        let watched = Watched { partition: Arc::clone(partition), id: Some(id) };
+        self.slot_mut(slot).watched = Some(watched);
+    }
+
+    /// Ends the registration of a slot whose partition is gone; whether there was one.
+    pub(super) fn unwatch(&mut self, slot: usize) -> bool {
+        self.slot_mut(slot).watched.take().is_some()
+    }
+
+    fn is_watched(&self, slot: usize, partition: &Arc<Partition>) -> bool {
+        let watched = self.slot(slot).watched.as_ref();
+        watched.is_some_and(|watched| Arc::ptr_eq(&watched.partition, partition))
+    }
+
+    /// Notes what the answer says of `slot`; whether an incremental answer has to say it
+    /// (CachedPartition.maybeUpdateResponseData).
+    pub(super) fn answered(&mut self, slot: usize, told: &Told) -> bool {
+        let entry = self.slot_mut(slot);
+        let is_news = told.has_records
+            || told.has_error
+            || told.diverges
+            || entry.high_watermark != told.offsets.high_watermark
+            || entry.log_start != told.offsets.log_start;
+        // After an error the partition is told again when the error goes away.
+        entry.high_watermark = if told.has_error { -1 } else { told.offsets.high_watermark };
+        entry.log_start = told.offsets.log_start;
+        let position = entry.position;
+        let at_end = entry.asked.fetch_offset >= told.offsets.end(self.isolation);
+        let is_settled = at_end && !told.has_error && self.slot(slot).watched.is_some();
+        if is_settled {
+            self.pending.remove(&position);
+        } else if told.has_records {
+            self.pending.remove(&position);
+            self.slot_mut(slot).position = self.next_position;
+            self.pending.insert(self.next_position, slot);
+            self.next_position += 1;
+        }
+        is_news
+    }
+
+    fn add(&mut self, key: FetchKey, asked: Asked) -> usize {
+        let entry = Slot {
+            key: key.clone(),
+            asked,
+            topic: None,
+            position: self.next_position,
+            high_watermark: -1,
+            log_start: -1,
+            watched: None,
+        };
+        self.next_position += 1;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.slots[slot] = Some(entry);
+        self.by_key.insert(key, slot);
+        slot
+    }
+
+    /// A mark may come from a partition that was forgotten in this moment.
+    fn set_pending(&mut self, slot: usize) {
+        if let Some(entry) = &self.slots[slot] {
+            self.pending.insert(entry.position, slot);
+        }
+    }
+}
+
+/// What an answer says of one partition, as far as the session remembers it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    pub(super) offsets: Offsets,
+    pub(super) has_records: bool,
+    pub(super) has_error: bool,
+    pub(super) diverges: bool,
+}
+
+/// A session that several requests may hold.
+pub type SharedSession = Arc<Mutex<FetchSession>>;
+
+/// Locks a session. A panic under the lock leaves at worst a partition that is told once more.
+pub(super) fn lock(session: &SharedSession) -> MutexGuard<'_, FetchSession> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All sessions of the broker, at most `max.incremental.fetch.session.cache.slots`
+/// (FetchSessionCache).
+#[derive(Debug)]
+pub struct FetchSessions {
+    max: usize,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    sessions: HashMap<i32, Entry>,
+    by_use: BTreeSet<(Timestamp, i32)>,
+    /// Sessions that any other may take the place of, the least valuable first.
+    evictable: BTreeSet<Worth>,
+    /// Sessions that a follower's may take the place of.
+    evictable_by_followers: BTreeSet<Worth>,
+}
+
+/// What a session is worth keeping: a follower's over a consumer's, a large one over a small one.
+/// (EvictableKey: privileged, partitions, id.)
+type Worth = (bool, usize, i32);
+
+#[derive(Debug)]
+struct Entry {
+    session: SharedSession,
+    created: Timestamp,
+    last_used: Timestamp,
+    worth: Worth,
+}
+
+/// A session unused for so long gives way to any other; a younger one is never taken for its size
+/// (MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS).
+const EVICTION_MS: i64 = 120_000;
+
+impl FetchSessions {
+    /// An empty cache of at most `max` sessions.
+    pub fn new(max: usize) -> FetchSessions {
+        FetchSessions { max, cache: Mutex::default() }
+    }
+
+    /// Gives `session` an id and keeps it, if there is room or one of less worth; answers the id,
+    /// else 0.
+    pub fn insert(&self, session: &SharedSession, from_follower: bool, now: Timestamp) -> i32 {
+        let size = lock(session).len();
+        let mut cache = self.lock();
+        let mut evicted = None;
+        if cache.sessions.len() >= self.max {
+            match cache.evictable_for(from_follower, size, now) {
+                Some(id) => evicted = cache.remove(id),
+                None => return 0,
+            }
+        }
+        let id = cache.new_id();
+        let worth = (from_follower, size, id);
+        let entry = Entry { session: Arc::clone(session), created: now, last_used: now, worth };
+        cache.sessions.insert(id, entry);
+        cache.touch(id, size, now);
+        drop(cache);
+        let mut session = lock(session);
+        session.id = id;
+        session.epoch = 1;
+        drop(session);
+        // Ends its registrations, which takes other locks.
+        drop(evicted);
+        id
+    }
+
+    /// FETCH_SESSION_ID_NOT_FOUND if there is no such session.
+    pub fn get(&self, id: i32) -> Result<SharedSession, ResponseError> {
+        let cache = self.lock();
+        let entry = cache.sessions.get(&id).ok_or(ResponseError::FetchSessionIdNotFound)?;
+        Ok(Arc::clone(&entry.session))
+    }
+
+    /// Forgets a session.
+    pub fn remove(&self, id: i32) {
+        let removed = self.lock().remove(id);
+        drop(removed);
+    }
+
+    /// The session was used, and has `size` partitions now.
+    pub fn touch(&self, id: i32, size: usize, now: Timestamp) {
+        self.lock().touch(id, size, now);
+    }
+
+    /// Number of sessions.
+    pub fn len(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cache {
+    fn new_id(&self) -> i32 {
+        loop {
+            let id = fastrand::i32(1..);
+            if !self.sessions.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Who gives way to a new session: the one unused longest if it is stale, else the one of
+    /// least worth if the new one is worth as much (FetchSessionCacheShard.tryEvict).
+    fn evictable_for(&self, from_follower: bool, size: usize, now: Timestamp) -> Option<i32> {
+        let (last_used, id) = *self.by_use.first()?;
+        if now - last_used > EVICTION_MS {
+            return Some(id);
+        }
+        let candidates = if from_follower { &self.evictable_by_followers } else { &self.evictable };
+        let least = candidates.first()?;
+        ((from_follower, size, 0) >= *least).then_some(least.2)
+    }
+
+    fn remove(&mut self, id: i32) -> Option<SharedSession> {
+        let entry = self.sessions.remove(&id)?;
+        self.by_use.remove(&(entry.last_used, id));
+        self.evictable.remove(&entry.worth);
+        self.evictable_by_followers.remove(&entry.worth);
+        Some(entry.session)
+    }
+
+    fn touch(&mut self, id: i32, size: usize, now: Timestamp) {
+        let Some(entry) = self.sessions.get_mut(&id) else { return };
+        self.by_use.remove(&(entry.last_used, id));
+        entry.last_used = now;
+        self.by_use.insert((now, id));
+        self.evictable.remove(&entry.worth);
+        self.evictable_by_followers.remove(&entry.worth);
+        entry.worth.1 = size;
+        let is_old = now - entry.created > EVICTION_MS;
+        if is_old {
+            self.evictable.insert(entry.worth);
+        }
+        if is_old || !entry.worth.0 {
+            self.evictable_by_followers.insert(entry.worth);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,300 @@
-//! (Stub: the replica engineer.)
+//! Fetching from many partitions, at once or when enough has come (ReplicaManager.fetchMessages,
+//! DelayedFetch).
+
+use super::Replicas;
+use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey, lock};
+use super::partition::{Asked, Fetched, Offsets, Partition};
+use crate::metadata::{Image, Topic};
+use crate::types::{BrokerId, Isolation, TopicIdPartition};
+use arc_swap::ArcSwap;
+use kafka_protocol::error::ResponseError;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// A Fetch request, without its wire form.
+#[derive(Debug)]
+pub struct Fetch {
+    /// The reader's bound.
+    pub isolation: Isolation,
+    /// The broker that replicates by this fetch; None is a consumer.
+    pub follower: Option<BrokerId>,
+    /// How long to wait for `min_bytes`.
+    pub max_wait_ms: i32,
+    /// Bytes worth an answer before that.
+    pub min_bytes: usize,
+    /// Most bytes of records, but for a first batch that is larger.
+    pub max_bytes: usize,
+    /// The session; 0 is none.
+    pub session_id: i32,
+    /// Number of the request in its session; 0 wants a new session, -1 wants none.
+    pub session_epoch: i32,
+    /// Whether topics are named by id (version 13 on).
+    pub by_topic_id: bool,
+    /// What to fetch; in a session, what changed.
+    pub partitions: Vec<(FetchKey, Asked)>,
+    /// What the session is to forget.
+    pub forgotten: Vec<FetchKey>,
+}
+
+/// The answer to a [`Fetch`].
+#[derive(Debug, Default)]
+pub struct FetchAnswer {
+    /// The request as a whole was refused.
+    pub error: Option<ResponseError>,
+    /// The session to go on with; 0 if there is none.
+    pub session_id: i32,
+    /// In a session, only those with news.
+    pub partitions: Vec<FetchedPartition>,
+}
+
+/// One partition of the answer.
+#[derive(Debug)]
+pub struct FetchedPartition {
+    /// As the fetcher named it.
+    pub key: FetchKey,
+    /// The topic's name, if it is known.
+    pub topic: Option<Arc<str>>,
+    /// The records, or why there are none.
+    pub outcome: Result<Fetched, ResponseError>,
+}
+
+/// How the answer relates to a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// None is wanted.
+    Once,
+    /// One is wanted; the answer is full.
+    New,
+    /// Only news, unless another request has come meanwhile and the epoch is no longer this.
+    Incremental { epoch: i32 },
+}
+
+/// One look at all partitions that may have something.
+#[derive(Default)]
+struct Look {
+    found: Vec<(usize, FetchedPartition)>,
+    /// Partitions that the cluster does not have. They are told, but are no reason to answer.
+    unknown: Vec<(usize, FetchedPartition)>,
+    bytes: usize,
+    /// Something that the fetcher has to know now.
+    is_urgent: bool,
+}
+
+impl Replicas {
+    /// Answers a fetch when it has `min_bytes`, when something went wrong, or after `max_wait_ms`.
+    pub async fn fetch(&self, images: &ArcSwap<Image>, mut fetch: Fetch) -> FetchAnswer {
+        let (session, mode) = match self.begin_fetch(&mut fetch) {
+            Ok(begun) => begun,
+            Err(error) => return FetchAnswer { error: Some(error), ..FetchAnswer::default() },
+        };
+        let watch = lock(&session).watch();
+        let deadline = Instant::now() + Duration::from_millis(fetch.max_wait_ms.max(0) as u64);
+        let mut is_last = fetch.max_wait_ms <= 0;
+        // A fetch without a session registers only when it has to wait.
+        let mut watches = mode != Mode::Once;
+        loop {
+            let image = images.load_full();
+            if let Some(answer) = self.try_answer(&image, &session, mode, &fetch, watches, is_last)
+            {
+                return answer;
+            }
+            if watches {
+                is_last = timeout_at(deadline, watch.marked()).await.is_err();
+            }
+            watches = true;
+        }
+    }
+
+    /// Finds or makes the session (FetchManager.newContext).
+    fn begin_fetch(&self, fetch: &mut Fetch) -> Result<(SharedSession, Mode), ResponseError> {
+        let partitions = std::mem::take(&mut fetch.partitions);
+        if fetch.session_epoch == 0 || fetch.session_epoch == -1 {
+            self.sessions.remove(fetch.session_id);
+            let mut session = FetchSession::new(fetch.by_topic_id);
+            session.set_isolation(fetch.isolation);
+            session.update(partitions, &[]);
+            let mode = if fetch.session_epoch == 0 { Mode::New } else { Mode::Once };
+            return Ok((Arc::new(Mutex::new(session)), mode));
+        }
+        let shared = self.sessions.get(fetch.session_id)?;
+        let mut session = lock(&shared);
+        if session.epoch != fetch.session_epoch {
+            return Err(ResponseError::InvalidFetchSessionEpoch);
+        }
+        if session.by_topic_id != fetch.by_topic_id {
+            return Err(ResponseError::FetchSessionTopicIdError);
+        }
+        session.set_isolation(fetch.isolation);
+        session.update(partitions, &fetch.forgotten);
+        if session.is_empty() {
+            drop(session);
+            self.sessions.remove(fetch.session_id);
+            return Ok((shared, Mode::Once));
+        }
+        session.epoch = if session.epoch == i32::MAX { 1 } else { session.epoch + 1 };
+        let mode = Mode::Incremental { epoch: session.epoch };
+        // A request that still waits in this session is superseded, and finds that out.
+        session.watch().wake_all();
+        let size = session.len();
+        drop(session);
+        self.sessions.touch(fetch.session_id, size, self.clock.now());
+        Ok((shared, mode))
+    }
+
+    /// The answer, if it is time for one.
+    fn try_answer(
+        &self,
+        image: &Image,
+        shared: &SharedSession,
+        mode: Mode,
+        fetch: &Fetch,
+        watches: bool,
+        is_last: bool,
+    ) -> Option<FetchAnswer> {
+        let mut session = lock(shared);
+        if let Mode::Incremental { epoch } = mode
+            && session.epoch != epoch
+        {
+            let error = Some(ResponseError::InvalidFetchSessionEpoch);
+            return Some(FetchAnswer { error, session_id: session.id, partitions: Vec::new() });
+        }
+        let look = self.look(image, &mut session, fetch, watches);
+        let is_hopeless = look.unknown.len() == session.len();
+        if !(is_last || look.is_urgent || look.bytes >= fetch.min_bytes || is_hopeless) {
+            return None;
+        }
+        let mut partitions = Vec::with_capacity(look.found.len() + look.unknown.len());
+        for (slot, found) in look.found.into_iter().chain(look.unknown) {
+            let is_news = session.answered(slot, &told(&found.outcome));
+            if is_news || !matches!(mode, Mode::Incremental { .. }) {
+                partitions.push(found);
+            }
+        }
+        let mut session_id = session.id;
+        drop(session);
+        match mode {
+            Mode::Once => session_id = 0,
+            Mode::Incremental { .. } => {}
+            Mode::New => {
+                let now = self.clock.now();
+                session_id = self.sessions.insert(shared, fetch.follower.is_some(), now);
+            }
+        }
+        Some(FetchAnswer { error: None, session_id, partitions })
+    }
+
+    /// Reads what may have something (ReplicaManager.readFromLog).
+    fn look(
+        &self,
+        image: &Image,
+        session: &mut FetchSession,
+        fetch: &Fetch,
+        watches: bool,
+    ) -> Look {
+        let mut look = Look::default();
+        for slot in session.pending() {
+            let resolved = self.resolve(image, session.slot_mut(slot));
+            let outcome = match resolved {
+                Ok(partition) => {
+                    if watches {
+                        session.watch_partition(slot, &partition);
+                    }
+                    let asked = &session.slot(slot).asked;
+                    read_one(&partition, asked, fetch, look.bytes)
+                }
+                Err(error) => {
+                    // Only a partition that was here a moment ago is worth an answer at once.
+                    look.is_urgent |= session.unwatch(slot);
+                    Err(error)
+                }
+            };
+            look.add(slot, session.slot(slot), outcome);
+        }
+        look
+    }
+
+    fn resolve(&self, image: &Image, slot: &mut Slot) -> Result<Arc<Partition>, ResponseError> {
+        let topic = find_topic(image, slot)?;
+        if topic.partitions.get(slot.key.partition as usize).is_none() {
+            return Err(ResponseError::UnknownTopicOrPartition);
+        }
+        let id = TopicIdPartition { topic_id: topic.id, partition: slot.key.partition };
+        self.partition(id).map_err(|error| error.code())
+    }
+}
+
+impl Look {
+    fn add(&mut self, slot: usize, entry: &Slot, outcome: Result<Fetched, ResponseError>) {
+        let is_unknown = matches!(
+            outcome,
+            Err(ResponseError::UnknownTopicId | ResponseError::UnknownTopicOrPartition)
+        );
+        match &outcome {
+            Ok(fetched) => {
+                self.bytes += fetched.read.bytes;
+                self.is_urgent |= fetched.diverging.is_some();
+            }
+            Err(_) => self.is_urgent |= !is_unknown,
+        }
+        let (key, topic) = (entry.key.clone(), entry.topic.clone());
+        let found = (slot, FetchedPartition { key, topic, outcome });
+        if is_unknown { self.unknown.push(found) } else { self.found.push(found) }
+    }
+}
+
+/// Reads one partition within what is left of the answer's bytes; the first records of an answer
+/// come whole.
+fn read_one(
+    partition: &Partition,
+    asked: &Asked,
+    fetch: &Fetch,
+    bytes_before: usize,
+) -> Result<Fetched, ResponseError> {
+    let left = fetch.max_bytes.saturating_sub(bytes_before);
+    let read = || {
+        if let Some(follower) = fetch.follower {
+            partition.check_follower(follower, asked)?;
+        }
+        partition.fetch(asked, fetch.isolation, left, bytes_before == 0)
+    };
+    read().map_err(|error| error.code())
+}
+
+/// The topic that a fetcher means. A topic that was known by its id and was deleted is told as
+/// Kafka's session cache, which keeps the name, tells it.
+fn find_topic<'a>(image: &'a Image, slot: &mut Slot) -> Result<&'a Arc<Topic>, ResponseError> {
+    let found = match &slot.key.topic {
+        TopicKey::Id(id) => image.topics.by_id(*id),
+        TopicKey::Name(name) => image.topics.by_name(name),
+    };
+    if let Some(topic) = found {
+        if slot.topic.is_none() {
+            slot.topic = Some(Arc::clone(&topic.name));
+        }
+        return Ok(topic);
+    }
+    Err(match (&slot.key.topic, &slot.topic) {
+        (TopicKey::Id(_), None) => ResponseError::UnknownTopicId,
+        (TopicKey::Id(_), Some(name)) if image.topics.by_name(name).is_some() => {
+            ResponseError::InconsistentTopicId
+        }
+        _ => ResponseError::UnknownTopicOrPartition,
+    })
+}
+
+fn told(outcome: &Result<Fetched, ResponseError>) -> Told {
+    match outcome {
+        Ok(fetched) => Told {
+            offsets: fetched.offsets,
+            has_records: fetched.read.bytes > 0,
+            has_error: false,
+            diverges: fetched.diverging.is_some(),
+        },
+        Err(_) => {
+            let offsets =
+                Offsets { log_start: -1, log_end: -1, high_watermark: -1, last_stable: -1 };
+            Told { offsets, has_error: true, ..Told::default() }
+        }
+    }
+}

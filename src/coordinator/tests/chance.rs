@@ -2,9 +2,9 @@
 
 use super::super::classic_group::{ClassicGroup, GroupState};
 use super::super::record::Record;
-use super::super::settings::GroupSettings;
 use super::super::shard::{Group, Shard};
 use super::World;
+use crate::config::Config;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,13 +142,11 @@ proptest! {
     fn a_replayed_log_is_the_state_that_was_written(
         steps in prop::collection::vec((0u8..17, 0usize..64, 0u8..8), 1..120)
     ) {
-        let settings = GroupSettings {
-            group_max_size: 4,
-            offsets_retention_check_interval_ms: 7_000,
-            offsets_retention_minutes: 1,
-            ..GroupSettings::default()
-        };
-        let mut world = World::new(settings);
+        let mut config = Config::default();
+        config.group_max_size = 4;
+        config.offsets_retention_check_interval_ms = 7_000;
+        config.offsets_retention_minutes = 1;
+        let mut world = World::new(config);
         for numbers in steps {
             step(&mut world, numbers);
         }

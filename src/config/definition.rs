@@ -1,0 +1,376 @@
+//! What a setting is: its type, what values it takes, and when it may change (ConfigDef).
+
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// Type of a setting's value; the numbers are those of DescribeConfigs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "Kafka's names of types")]
+pub enum ConfigType {
+    Boolean = 1,
+    String = 2,
+    Int = 3,
+    Short = 4,
+    Long = 5,
+    Double = 6,
+    List = 7,
+    Class = 8,
+    Password = 9,
+}
+
+/// When a setting may change (DynamicBrokerConfig).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateMode {
+    /// At the next start.
+    ReadOnly,
+    /// While the broker runs, for one broker or for all.
+    ClusterWide,
+    /// While the broker runs, for one broker.
+    PerBroker,
+    /// At the next start, and nobody is shown it who did not set it.
+    Internal,
+    /// While the broker runs: a topic's.
+    Topic,
+}
+
+/// What is asked of a value besides its type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Check {
+    /// Nothing.
+    Any,
+    /// A number that is not smaller.
+    AtLeast(i64),
+    /// A number that is neither smaller nor larger.
+    Between(f64, f64),
+    /// -1 or 1 to 9.
+    GzipLevel,
+    /// At least one character.
+    NonEmpty,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// One of these words, in letters of any size.
+    OneOfIgnoringCase(&'static [&'static str]),
+    /// Any values, none empty and none twice.
+    List,
+    /// The same, and at least one.
+    NonEmptyList,
+    /// Some of these words, none twice.
+    ListOf(&'static [&'static str]),
+    /// The same, and at least one.
+    NonEmptyListOf(&'static [&'static str]),
+    /// `{id}@{host}:{port}` of each controller.
+    QuorumVoters,
+    /// `{host}:{port}` of some controllers.
+    BootstrapServers,
+    /// `{partition}:{broker}` of some replicas, or `*`.
+    ThrottledReplicas,
+}
+
+/// One row of the table in `config.rs`.
+#[derive(Debug)]
+pub struct Setting {
+    /// Kafka's name, with dots.
+    pub name: &'static str,
+    /// Type of the value.
+    pub kind: ConfigType,
+    /// What holds if nobody sets it; None is null.
+    pub default: Option<&'static str>,
+    /// When it may change.
+    pub update_mode: UpdateMode,
+    /// The broker setting that a topic setting falls back to.
+    pub synonym: Option<&'static str>,
+    /// What is asked of its values.
+    pub check: Check,
+    /// Its lines of documentation, each with the space that follows `///`.
+    pub(super) doc: &'static [&'static str],
+}
+
+impl Setting {
+    /// The documentation in one piece.
+    pub fn documentation(&self) -> String {
+        self.doc.concat().trim_start().to_owned()
+    }
+
+    /// Whether its value is a secret.
+    pub fn is_sensitive(&self) -> bool {
+        self.kind == ConfigType::Password
+    }
+
+    /// Whether it may change while the broker runs.
+    pub fn is_dynamic(&self) -> bool {
+        matches!(
+            self.update_mode,
+            UpdateMode::ClusterWide | UpdateMode::PerBroker | UpdateMode::Topic
+        )
+    }
+
+    /// Refuses what is no value of this setting, in Kafka's words.
+    pub fn validate(&self, text: &str) -> Result<()> {
+        let text = text.trim();
+        let problem = self.type_problem(text).or_else(|| self.value_problem(text));
+        match problem {
+            None => Ok(()),
+            Some(Problem::Value(value, what)) => {
+                let name = self.name;
+                let what = if self.is_sensitive() { "[hidden]" } else { &what };
+                Err(Error::Config(format!(
+                    "Invalid value {value} for configuration {name}: {what}"
+                )))
+            }
+            Some(Problem::List(what)) => {
+                Err(Error::Config(format!("Configuration '{}' {what}", self.name)))
+            }
+        }
+    }
+
+    /// What would be right, for a person: `an integer of at least 1; the default is 3`.
+    pub fn hint(&self) -> String {
+        let words = |words: &[&str]| words.join(", ");
+        let kind = match self.kind {
+            ConfigType::Boolean => "true or false",
+            ConfigType::Int | ConfigType::Short | ConfigType::Long => "an integer",
+            ConfigType::Double => "a number",
+            ConfigType::List => "a comma-separated list",
+            ConfigType::String | ConfigType::Class | ConfigType::Password => "a text",
+        };
+        let kind = match self.check {
+            Check::AtLeast(min) => format!("{kind} of at least {min}"),
+            Check::Between(min, max) => format!("{kind} from {min} to {max}"),
+            Check::GzipLevel => "an integer from 1 to 9, or -1".to_owned(),
+            Check::OneOf(all) | Check::OneOfIgnoringCase(all) => format!("one of {}", words(all)),
+            Check::ListOf(all) | Check::NonEmptyListOf(all) => {
+                format!("a comma-separated list of {}", words(all))
+            }
+            Check::QuorumVoters => "a list of {id}@{host}:{port}".to_owned(),
+            Check::BootstrapServers => "a list of {host}:{port}".to_owned(),
+            _ => kind.to_owned(),
+        };
+        match self.default {
+            Some("") => format!("{kind}; the default is empty"),
+            Some(default) => format!("{kind}; the default is {default}"),
+            None => format!("{kind}; there is no default"),
+        }
+    }
+
+    /// The value as Kafka prints it after parsing it.
+    pub fn canonical(&self, text: &str) -> String {
+        let text = text.trim();
+        match self.kind {
+            ConfigType::Boolean => text.to_ascii_lowercase(),
+            ConfigType::Int | ConfigType::Short | ConfigType::Long => {
+                text.parse().map_or_else(|_| text.to_owned(), |number: i64| number.to_string())
+            }
+            ConfigType::List => split_list(text).join(","),
+            _ => text.to_owned(),
+        }
+    }
+
+    fn type_problem(&self, text: &str) -> Option<Problem> {
+        let (fits, name) = match self.kind {
+            ConfigType::Boolean => {
+                let fits = text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
+                let what = "Expected value to be either true or false";
+                return (!fits).then(|| Problem::Value(text.to_owned(), what.to_owned()));
+            }
+            ConfigType::Int => (text.parse::<i32>().is_ok(), "INT"),
+            ConfigType::Short => (text.parse::<i16>().is_ok(), "SHORT"),
+            ConfigType::Long => (text.parse::<i64>().is_ok(), "LONG"),
+            ConfigType::Double => (text.parse::<f64>().is_ok(), "DOUBLE"),
+            _ => return None,
+        };
+        (!fits).then(|| Problem::Value(text.to_owned(), format!("Not a number of type {name}")))
+    }
+
+    fn value_problem(&self, text: &str) -> Option<Problem> {
+        let value = |what: String| Some(Problem::Value(text.to_owned(), what));
+        // The type was checked before; beyond 2^53 the bounds of the table need no more precision.
+        let number = || text.parse::<f64>().unwrap_or(f64::NAN);
+        match self.check {
+            Check::Any => None,
+            Check::AtLeast(min) if number() < min as f64 => {
+                value(format!("Value must be at least {min}"))
+            }
+            Check::Between(min, _) if number() < min => {
+                value(format!("Value must be at least {min}"))
+            }
+            Check::Between(_, max) if number() > max => {
+                value(format!("Value must be no more than {max}"))
+            }
+            Check::GzipLevel if number() != -1.0 && !(1.0..=9.0).contains(&number()) => {
+                value("Value must be between 1 and 9 or equal to -1".to_owned())
+            }
+            Check::NonEmpty if text.is_empty() => value("String must be non-empty".to_owned()),
+            Check::OneOf(all) if !all.contains(&text) => value(one_of(all)),
+            Check::OneOfIgnoringCase(all)
+                if !all.iter().any(|one| one.eq_ignore_ascii_case(text)) =>
+            {
+                value(format!("String must be one of (case insensitive): {}", all.join(", ")))
+            }
+            Check::List => list_problem(text, &[], true),
+            Check::NonEmptyList => list_problem(text, &[], false),
+            Check::ListOf(all) => list_problem(text, all, true),
+            Check::NonEmptyListOf(all) => list_problem(text, all, false),
+            Check::QuorumVoters => {
+                let bad =
+                    split_list(text).into_iter().find(|entry| parse_voter(entry).is_none())?;
+                let what = "Each entry should be in the form `{id}@{host}:{port}`.";
+                Some(Problem::Value(bad.to_owned(), what.to_owned()))
+            }
+            Check::BootstrapServers => {
+                let bad = split_list(text).into_iter().find(|entry| parse_host(entry).is_none())?;
+                let what = "Each entry should be in the form `{host}:{port}`.";
+                Some(Problem::Value(bad.to_owned(), what.to_owned()))
+            }
+            Check::ThrottledReplicas if !are_throttled_replicas(text) => value(format!(
+                "{} must be the literal '*' or a list of replicas in the following format: \
+                 [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                self.name
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Why a value is refused.
+enum Problem {
+    /// The value, and what is wrong with it.
+    Value(String, String),
+    /// What is wrong with the list.
+    List(String),
+}
+
+fn one_of(all: &[&str]) -> String {
+    format!("String must be one of: {}", all.join(", "))
+}
+
+fn list_problem(text: &str, all: &[&str], empty_allowed: bool) -> Option<Problem> {
+    let values = split_list(text);
+    if values.is_empty() && !empty_allowed {
+        let valid = if all.is_empty() {
+            "any non-empty value".to_owned()
+        } else {
+            format!("[{}]", all.join(", "))
+        };
+        return Some(Problem::List(format!("must not be empty. Valid values include: {valid}")));
+    }
+    if (1..values.len()).any(|i| values[..i].contains(&values[i])) {
+        return Some(Problem::List("values must not be duplicated.".to_owned()));
+    }
+    values.into_iter().find_map(|one| {
+        if one.is_empty() {
+            Some(Problem::List("values must not be empty.".to_owned()))
+        } else if !all.is_empty() && !all.contains(&one) {
+            Some(Problem::Value(one.to_owned(), one_of(all)))
+        } else {
+            None
+        }
+    })
+}
+
+fn are_throttled_replicas(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text == "*"
+        || split_list(text).into_iter().all(|one| {
+            one.split_once(':').map_or(one.is_empty(), |(a, b)| is_number(a) && is_number(b))
+        })
+}
+
+/// The values of a list; Kafka trims the commas' surroundings.
+pub(super) fn split_list(text: &str) -> Vec<&str> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    text.split(',').map(str::trim).collect()
+}
+
+/// `{id}@{host}:{port}`.
+pub(super) fn parse_voter(entry: &str) -> Option<(i32, String, u16)> {
+    let (id, address) = entry.split_once('@')?;
+    let (host, port) = parse_host(address)?;
+    Some((id.parse().ok()?, host, port))
+}
+
+/// `{host}:{port}`, an IPv6 address in brackets.
+pub(super) fn parse_host(entry: &str) -> Option<(String, u16)> {
+    let (host, port) = entry.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_valid = |b: u8| b.is_ascii_alphanumeric() || b"-._%:".contains(&b);
+    (!host.is_empty() && host.bytes().all(is_valid))
+        .then(|| Some((host.to_owned(), port.parse().ok()?)))?
+}
+
+/// A type that a setting's field may have.
+pub(super) trait Value: Sized {
+    const KIND: ConfigType;
+    /// Reads what was validated before; None is null.
+    fn read(text: Option<&str>) -> Option<Self>;
+}
+
+macro_rules! numbers {
+    ($($type:ty => $kind:ident),*) => {$(
+        impl Value for $type {
+            const KIND: ConfigType = ConfigType::$kind;
+            fn read(text: Option<&str>) -> Option<$type> {
+                text?.trim().parse().ok()
+            }
+        }
+    )*};
+}
+numbers!(i16 => Short, i32 => Int, i64 => Long, f64 => Double);
+
+impl Value for bool {
+    const KIND: ConfigType = ConfigType::Boolean;
+    fn read(text: Option<&str>) -> Option<bool> {
+        text.map(|text| text.trim().eq_ignore_ascii_case("true"))
+    }
+}
+
+impl Value for String {
+    const KIND: ConfigType = ConfigType::String;
+    fn read(text: Option<&str>) -> Option<String> {
+        text.map(|text| text.trim().to_owned())
+    }
+}
+
+impl Value for Vec<String> {
+    const KIND: ConfigType = ConfigType::List;
+    /// Null is the empty list.
+    fn read(text: Option<&str>) -> Option<Vec<String>> {
+        Some(split_list(text.unwrap_or_default()).into_iter().map(str::to_owned).collect())
+    }
+}
+
+impl<T: Value> Value for Option<T> {
+    const KIND: ConfigType = T::KIND;
+    fn read(text: Option<&str>) -> Option<Option<T>> {
+        Some(text.and_then(|text| T::read(Some(text))))
+    }
+}
+
+/// A secret: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+impl Value for Password {
+    const KIND: ConfigType = ConfigType::Password;
+    fn read(text: Option<&str>) -> Option<Password> {
+        text.map(|text| Password(text.trim().to_owned()))
+    }
+}
+
+/// Name of a Java class; klamm loads none, and names some things by theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassName(pub String);
+
+impl Value for ClassName {
+    const KIND: ConfigType = ConfigType::Class;
+    fn read(text: Option<&str>) -> Option<ClassName> {
+        text.map(|text| ClassName(text.trim().to_owned()))
+    }
+}

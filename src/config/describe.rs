@@ -1,0 +1,218 @@
+//! Settings as DescribeConfigs answers them, and what may be altered while the broker runs
+//! (ConfigHelper, DynamicBrokerConfig).
+
+use super::topic::{TopicValues, topic_setting};
+use super::{Config, ConfigType, SETTINGS, Setting, TOPIC_SETTINGS, UpdateMode, setting};
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+
+/// Who set a value; the numbers are those of DescribeConfigs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// The topic.
+    Topic = 1,
+    /// The metadata log, for this broker.
+    DynamicBroker = 2,
+    /// The metadata log, for all brokers.
+    DynamicDefaultBroker = 3,
+    /// The file, the environment or the command line.
+    StaticBroker = 4,
+    /// Nobody.
+    Default = 5,
+}
+
+/// One setting as DescribeConfigs answers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Kafka's name.
+    pub name: String,
+    /// What is in effect; None is null or a secret.
+    pub value: Option<String>,
+    /// Who set it.
+    pub source: ConfigSource,
+    /// Type of the value; None if nobody knows the setting.
+    pub kind: Option<ConfigType>,
+    /// Whether it takes a restart to change it.
+    pub read_only: bool,
+    /// Whether the value is kept back.
+    pub sensitive: bool,
+    /// What it is for.
+    pub documentation: Option<String>,
+    /// Everyone who set it, the one in effect first.
+    pub synonyms: Vec<Synonym>,
+}
+
+/// One of those who set a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synonym {
+    /// Under which name.
+    pub name: String,
+    /// To what; None is a secret.
+    pub value: Option<String>,
+    /// Who it is.
+    pub source: ConfigSource,
+}
+
+/// Names that mean the same in different units, the strongest first.
+const SYNONYMS: [&[&str]; 3] = [
+    &["log.roll.ms", "log.roll.hours"],
+    &["log.roll.jitter.ms", "log.roll.jitter.hours"],
+    &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
+];
+
+impl Config {
+    /// All settings of this broker.
+    pub fn broker_rows(&self) -> Vec<Row> {
+        let fixed = &self.values.fixed;
+        let shown =
+            |s: &&Setting| s.update_mode != UpdateMode::Internal || fixed.contains_key(s.name);
+        let known = SETTINGS.iter().filter(shown).map(|s| self.broker_row(s.name, false));
+        let unknown = self.values.fixed.keys().filter(|name| setting(name).is_none());
+        known.chain(unknown.map(|name| self.broker_row(name, false))).collect()
+    }
+
+    /// What the metadata log sets for all brokers.
+    pub fn cluster_rows(&self) -> Vec<Row> {
+        self.values.cluster.keys().map(|name| self.broker_row(name, true)).collect()
+    }
+
+    /// All settings of a topic that overrides `overrides`.
+    pub fn topic_rows(&self, overrides: &BTreeMap<String, String>) -> Vec<Row> {
+        let values = TopicValues { config: self, overrides };
+        let is_shown =
+            |s: &&Setting| !s.name.starts_with("internal.") || overrides.contains_key(s.name);
+        let row = |s: &Setting| {
+            let value = values.get(s).map(|text| s.canonical(&text));
+            let mut synonyms = s.synonym.map(|name| self.synonyms(name, false)).unwrap_or_default();
+            if overrides.contains_key(s.name) {
+                let (name, value) = (s.name.to_owned(), value.clone());
+                synonyms.insert(0, Synonym { name, value, source: ConfigSource::Topic });
+            }
+            Row::new(s.name, Some(s), value, false, synonyms)
+        };
+        TOPIC_SETTINGS.iter().filter(is_shown).map(row).collect()
+    }
+
+    fn broker_row(&self, name: &str, cluster_only: bool) -> Row {
+        let known = setting(base_name(name));
+        let text = if cluster_only {
+            self.values.cluster.get(name).map(String::as_str)
+        } else {
+            self.values.get(name)
+        };
+        let value = text.map(|text| known.map_or(text.to_owned(), |s| s.canonical(text)));
+        let mut synonyms = self.synonyms(name, known.is_none_or(Setting::is_sensitive));
+        if cluster_only {
+            synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
+        }
+        let read_only = !known.is_some_and(Setting::is_dynamic);
+        Row::new(name, known, value, read_only, synonyms)
+    }
+
+    /// Everyone who set `name`, or the same in another unit where Kafka counts that.
+    fn synonyms(&self, name: &str, sensitive: bool) -> Vec<Synonym> {
+        let alone = [name];
+        let flush = ["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];
+        let family = SYNONYMS.into_iter().find(|family| family.contains(&name));
+        let names = match name {
+            "log.flush.interval.ms" => &flush[..],
+            _ => family.unwrap_or(&alone),
+        };
+        let values = &self.values;
+        let set = [
+            (&values.broker, ConfigSource::DynamicBroker),
+            (&values.cluster, ConfigSource::DynamicDefaultBroker),
+            (&values.fixed, ConfigSource::StaticBroker),
+        ];
+        let of = |name: &str, value: &str, source| Synonym {
+            name: name.to_owned(),
+            value: (!sensitive).then(|| value.to_owned()),
+            source,
+        };
+        let mut found = Vec::new();
+        for (layer, source) in set {
+            let here = names.iter().filter_map(|name| Some(of(name, layer.get(*name)?, source)));
+            found.extend(here);
+        }
+        let default = |name: &&str| Some(of(name, setting(name)?.default?, ConfigSource::Default));
+        found.extend(names.iter().filter_map(default));
+        // As Kafka: another unit's value is not named before the first one of this name.
+        let own = found.iter().position(|synonym| synonym.name == name);
+        found.split_off(own.unwrap_or(found.len()))
+    }
+
+    /// Refuses `configs` that IncrementalAlterConfigs must not set, for one broker or for all.
+    pub fn check_dynamic(
+        &self,
+        configs: &BTreeMap<String, String>,
+        per_broker: bool,
+    ) -> Result<()> {
+        let names = |wanted: &dyn Fn(&str) -> bool| {
+            let names = configs.keys().filter(|name| wanted(name)).cloned();
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let refuse = |what: &str, names: String| match names.as_str() {
+            "" => Ok(()),
+            names => Err(Error::Config(format!("{what}: [{names}]"))),
+        };
+        let mode = |name: &str| setting(name).map(|setting| setting.update_mode);
+        let fixed =
+            names(&|name| matches!(mode(name), Some(UpdateMode::ReadOnly | UpdateMode::Internal)));
+        refuse("Cannot update these configs dynamically", fixed)?;
+        let bare =
+            names(&|name| name.starts_with("ssl.") && mode(name) == Some(UpdateMode::PerBroker));
+        refuse(
+            "These security configs can be dynamically updated only per-listener using the \
+             listener prefix",
+            bare,
+        )?;
+        for (name, value) in configs {
+            if let Some(setting) = setting(base_name(name)) {
+                setting.validate(value)?;
+            }
+        }
+        if !per_broker {
+            let per_broker = names(&|name| mode(base_name(name)) == Some(UpdateMode::PerBroker));
+            refuse(
+                "Cannot update these configs at default cluster level, broker id must be specified",
+                per_broker,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Whether a setting of brokers (or of topics) is a list, to which APPEND and SUBTRACT apply;
+    /// None if nobody knows it.
+    pub fn is_list(name: &str, of_topic: bool) -> Option<bool> {
+        let found = if of_topic { topic_setting(name) } else { setting(name) };
+        found.map(|setting| setting.kind == ConfigType::List)
+    }
+}
+
+impl Row {
+    fn new(
+        name: &str,
+        setting: Option<&Setting>,
+        value: Option<String>,
+        read_only: bool,
+        synonyms: Vec<Synonym>,
+    ) -> Row {
+        let sensitive = setting.is_none_or(Setting::is_sensitive);
+        Row {
+            name: name.to_owned(),
+            value: value.filter(|_| !sensitive),
+            source: synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source),
+            kind: setting.map(|setting| setting.kind),
+            read_only,
+            sensitive,
+            documentation: setting.map(Setting::documentation),
+            synonyms,
+        }
+    }
+}
+
+/// `x` of `listener.name.<listener>.x`, which overrides `x` for one listener.
+fn base_name(name: &str) -> &str {
+    let listener = name.strip_prefix("listener.name.");
+    listener.and_then(|rest| rest.split_once('.')).map_or(name, |(_, base)| base)
+}

@@ -1,0 +1,243 @@
+//! Where settings come from: `server.properties`, `KAFKA_*` in the environment, `--override`.
+//!
+//! The later of these wins: defaults, the file, the environment, the command line.
+
+use super::{Config, SETTINGS, setting};
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Variables of the image apache/kafka that are no settings; those that begin so are none either.
+const NO_SETTINGS: [&str; 10] = [
+    "KAFKA_VERSION",
+    "KAFKA_OPTS",
+    "KAFKA_HEAP_OPTS",
+    "KAFKA_JVM_PERFORMANCE_OPTS",
+    "KAFKA_GC_LOG_OPTS",
+    "KAFKA_CLUSTER_ID",
+    "KAFKA_JMX_",
+    "KAFKA_LOG4J_",
+    "KAFKA_TOOLS_LOG4J_",
+    "KAFKA_REFERENCE_",
+];
+
+/// Settings whose names only their users know.
+const FREE_PREFIXES: [&str; 4] =
+    ["listener.name.", "rsm.config.", "rlmm.config.", "config.providers."];
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    File(PathBuf, usize),
+    Environment(String),
+    Override,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(path, line) => write!(f, "{}, line {line}", path.display()),
+            Origin::Environment(name) => write!(f, "environment variable {name}"),
+            Origin::Override => write!(f, "--override"),
+        }
+    }
+}
+
+/// A value and where it was written.
+type Sourced = BTreeMap<String, (String, Origin)>;
+
+/// Reads the file, the environment and the overrides (`key=value`). What is wrong is an
+/// `Error::Config` that says where it stands and what would be right; the strings are warnings
+/// about names that nobody knows.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+    overrides: &[String],
+) -> Result<(Config, Vec<String>)> {
+    let mut sourced = Sourced::new();
+    if let Some(path) = file {
+        let text = std::fs::read(path).map_err(|error| {
+            Error::Config(format!("{}: {error}. Give the path of a readable file", path.display()))
+        })?;
+        for property in parse(&String::from_utf8_lossy(&text))? {
+            let origin = Origin::File(path.to_owned(), property.line);
+            sourced.insert(property.key, (property.value, origin));
+        }
+    }
+    for (variable, value) in environment {
+        if let Some(name) = name_of_variable(&variable) {
+            sourced.insert(name, (value, Origin::Environment(variable)));
+        }
+    }
+    for text in overrides {
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Error::Config(format!("--override {text}: write it as --override key=value"))
+        })?;
+        sourced.insert(name.trim().to_owned(), (value.trim().to_owned(), Origin::Override));
+    }
+    check_values(&sourced)?;
+    let warnings = unknown_names(&sourced);
+    let properties = sourced.iter().map(|(name, (value, _))| (name.clone(), value.clone()));
+    let config = Config::new(properties.collect());
+    let config = config.map_err(|error| Error::Config(with_origins(&error, &sourced)))?;
+    Ok((config, warnings))
+}
+
+/// One `key=value` of a properties file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Line where it begins, from 1.
+    pub line: usize,
+    /// Unescaped.
+    pub key: String,
+    /// Unescaped.
+    pub value: String,
+}
+
+/// Reads the text of a properties file (java.util.Properties.load).
+pub fn parse(text: &str) -> Result<Vec<Property>> {
+    let mut properties = Vec::new();
+    let mut lines =
+        text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate();
+    while let Some((index, first)) = lines.next() {
+        let start = first.trim_start_matches(is_blank);
+        if start.is_empty() || start.starts_with(['#', '!']) {
+            continue;
+        }
+        let mut logical = start.to_owned();
+        while logical.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 {
+            logical.pop();
+            match lines.next() {
+                Some((_, next)) => logical.push_str(next.trim_start_matches(is_blank)),
+                None => break,
+            }
+        }
+        let line = index + 1;
+        let (key, value) = split(&logical);
+        let unescape = |text: &str| {
+            unescape(text).ok_or_else(|| Error::Config(format!("line {line}: malformed \\uxxxx")))
+        };
+        properties.push(Property { line, key: unescape(key)?, value: unescape(value)? });
+    }
+    Ok(properties)
+}
+
+/// Key and value, both still escaped: the key ends at the first blank, `=` or `:` unescaped.
+fn split(line: &str) -> (&str, &str) {
+    let mut escaped = false;
+    let end = line.find(|c: char| {
+        let is_end = !escaped && (is_blank(c) || c == '=' || c == ':');
+        escaped = !escaped && c == '\\';
+        is_end
+    });
+    let (key, rest) = line.split_at(end.unwrap_or(line.len()));
+    let rest = rest.trim_start_matches(is_blank);
+    let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest);
+    (key, rest.trim_start_matches(is_blank))
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut units = Vec::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let c = match c {
+            '\\' => match chars.next() {
+                Some('t') => '\t',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('f') => '\x0c',
+                Some('u') => {
+                    let digits: String = chars.by_ref().take(4).collect();
+                    units
+                        .push(u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4)?);
+                    continue;
+                }
+                Some(other) => other,
+                None => break,
+            },
+            other => other,
+        };
+        units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
+    }
+    Some(String::from_utf16_lossy(&units))
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\x0c')
+}
+
+/// The setting that a variable sets, as the image apache/kafka maps them: without `KAFKA_`, in
+/// small letters, `_` for a dot, `__` for an underscore and `___` for a dash.
+fn name_of_variable(variable: &str) -> Option<String> {
+    let name = variable.strip_prefix("KAFKA_")?;
+    let is_no_setting = NO_SETTINGS.iter().any(|known| match known.ends_with('_') {
+        true => variable.starts_with(known),
+        false => variable == *known,
+    });
+    if name.is_empty() || is_no_setting {
+        return None;
+    }
+    Some(name.to_lowercase().replace('_', ".").replace("...", "-").replace("..", "_"))
+}
+
+/// The first value that is not right.
+fn check_values(sourced: &Sourced) -> Result<()> {
+    for (name, (value, origin)) in sourced {
+        if let Some(setting) = setting(name)
+            && let Err(error) = setting.validate(value)
+        {
+            let hint = setting.hint();
+            return Err(Error::Config(format!("{origin}: {error} (expected {hint})")));
+        }
+    }
+    Ok(())
+}
+
+/// Names in `error` that were set, with where: what does not fit together stands in several places.
+fn with_origins(error: &Error, sourced: &Sourced) -> String {
+    let message = error.to_string();
+    let is_named = |name: &&String| {
+        message
+            .split(|c: char| !c.is_alphanumeric() && !"._-".contains(c))
+            .any(|word| word.trim_end_matches('.') == name.as_str())
+    };
+    let named = sourced.iter().filter(|(name, _)| is_named(name));
+    let places: Vec<_> = named.map(|(name, (_, origin))| format!("{name}: {origin}")).collect();
+    if places.is_empty() { message } else { format!("{message} ({})", places.join("; ")) }
+}
+
+/// A warning for each name that nobody knows; Kafka ignores these too.
+fn unknown_names(sourced: &Sourced) -> Vec<String> {
+    let is_unknown = |name: &str| {
+        setting(name).is_none() && !FREE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let unknown = sourced.iter().filter(|(name, _)| is_unknown(name));
+    let warning = |(name, (_, origin)): (&String, &(String, Origin))| match nearest(name) {
+        Some(known) => {
+            format!("{origin}: unknown setting {name} is ignored; did you mean {known}?")
+        }
+        None => format!("{origin}: unknown setting {name} is ignored"),
+    };
+    unknown.map(warning).collect()
+}
+
+/// The known name that takes the fewest letters to change, if it is near.
+fn nearest(name: &str) -> Option<&'static str> {
+    let near = SETTINGS.iter().map(|setting| (distance(name, setting.name), setting.name));
+    near.min().filter(|(distance, _)| *distance <= 1 + name.len() / 6).map(|(_, name)| name)
+}
+
+/// Letters to add, drop or replace (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,193 @@
+//! Settings that must fit each other (KafkaConfig.validateValues), and those that klamm must
+//! refuse because ignoring them would be a lie.
+
+use super::definition::{parse_voter, split_list};
+use super::{Config, SecurityProtocol};
+use crate::error::{Error, Result};
+
+impl Config {
+    pub(super) fn validate(&self) -> Result<()> {
+        self.check_roles()?;
+        self.check_log()?;
+        self.check_sockets()?;
+        self.check_groups()?;
+        self.check_listeners()?;
+        self.check_security()?;
+        self.topic(&Default::default()).map(|_| ())
+    }
+
+    fn check_roles(&self) -> Result<()> {
+        require(self.node_id == self.broker_id, || {
+            "You must set `node.id` to the same value as `broker.id`.".to_owned()
+        })?;
+        let mut roles = self.process_roles.clone();
+        roles.sort();
+        require(roles == ["broker", "controller"], || {
+            format!(
+                "process.roles={}: klamm is broker and controller in one node so far; set \
+                 process.roles=broker,controller",
+                self.process_roles.join(",")
+            )
+        })?;
+        let voters: Vec<_> =
+            self.controller_quorum_voters.iter().filter_map(|voter| parse_voter(voter)).collect();
+        require(voters.is_empty() || voters.iter().any(|(id, ..)| *id == self.node_id), || {
+            format!(
+                "If process.roles contains the 'controller' role, the node id {} must be \
+                 included in the set of voters controller.quorum.voters={}",
+                self.node_id,
+                self.controller_quorum_voters.join(",")
+            )
+        })?;
+        require(voters.len() <= 1, || {
+            "controller.quorum.voters names other controllers: klamm is its own only controller \
+             so far"
+                .to_owned()
+        })
+    }
+
+    fn check_log(&self) -> Result<()> {
+        let text = |message: &str| message.to_owned();
+        require(self.roll_ms() >= 1, || text("log.roll.ms must be greater than or equal to 1"))?;
+        require(self.roll_jitter_ms() >= 0, || {
+            text("log.roll.jitter.ms must be greater than or equal to 0")
+        })?;
+        require(self.retention_ms() != 0, || {
+            text("log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
+        })?;
+        let per_thread =
+            self.log_cleaner_dedupe_buffer_size / self.log_cleaner_threads.max(1) as i64;
+        require(per_thread > 1 << 20, || {
+            text("log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.")
+        })?;
+        require(self.replica_fetch_wait_max_ms <= self.replica_socket_timeout_ms, || {
+            text(
+                "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to \
+                 prevent unnecessary socket timeouts",
+            )
+        })?;
+        let wait = i64::from(self.replica_fetch_wait_max_ms);
+        require(wait <= self.replica_lag_time_max_ms, || {
+            text(
+                "replica.fetch.wait.max.ms should always be less than or equal to \
+                 replica.lag.time.max.ms to prevent frequent changes in ISR",
+            )
+        })
+    }
+
+    fn check_sockets(&self) -> Result<()> {
+        let max = i64::from(self.socket_request_max_bytes);
+        let queued = self.queued_max_request_bytes;
+        require(queued <= 0 || queued >= max, || {
+            "queued.max.request.bytes must be larger or equal to socket.request.max.bytes"
+                .to_owned()
+        })?;
+        let overrides = self.max_connections_per_ip_overrides()?;
+        require(self.max_connections_per_ip > 0 || !overrides.is_empty(), || {
+            "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides \
+             property is set."
+                .to_owned()
+        })?;
+        let (delay, idle) =
+            (self.connection_failed_authentication_delay_ms, self.connections_max_idle_ms);
+        require(idle < 0 || i64::from(delay) < idle, || {
+            format!(
+                "connection.failed.authentication.delay.ms={delay} should always be less than \
+                 connections.max.idle.ms={idle} to prevent failed authentication responses from \
+                 timing out"
+            )
+        })
+    }
+
+    /// `max.connections.per.ip.overrides`: host and how many connections it may have.
+    pub fn max_connections_per_ip_overrides(&self) -> Result<Vec<(String, i32)>> {
+        let entries = split_list(&self.max_connections_per_ip_overrides);
+        let parse = |entry: &str| {
+            let (host, count) = entry.rsplit_once(':')?;
+            Some((host.trim().to_owned(), count.trim().parse().ok()?))
+        };
+        let parsed = entries.into_iter().map(|entry| {
+            parse(entry).ok_or_else(|| {
+                Error::Config(format!(
+                    "Error parsing configuration property 'max.connections.per.ip.overrides': \
+                     `{entry}` should be in the form `host:count`"
+                ))
+            })
+        });
+        parsed.collect()
+    }
+
+    fn check_groups(&self) -> Result<()> {
+        let protocols = &self.group_coordinator_rebalance_protocols;
+        require(protocols.iter().any(|protocol| protocol == "classic"), || {
+            "Disabling the 'classic' protocol is not supported.".to_owned()
+        })
+    }
+
+    fn check_listeners(&self) -> Result<()> {
+        let all = self.all_listeners()?;
+        let broker = self.listeners()?;
+        require(!broker.is_empty(), || {
+            "There must be at least one broker advertised listener. Perhaps all listeners appear \
+             in controller.listener.names?"
+                .to_owned()
+        })?;
+        let has = |name: &String| all.iter().any(|one| one.name == name.to_uppercase());
+        // Unset, the controller listens nowhere: it is in this process.
+        let named = self.is_set("controller.listener.names");
+        require(!named || self.controller_listener_names.iter().all(has), || {
+            "controller.listener.names must only contain values appearing in the 'listeners' \
+             configuration when running the KRaft controller role"
+                .to_owned()
+        })?;
+        let advertised = self.advertised_listeners()?;
+        let names = |listeners: &[super::Listener]| {
+            listeners.iter().map(|one| one.name.clone()).collect::<Vec<_>>().join(",")
+        };
+        require(advertised.iter().all(|one| has(&one.name)), || {
+            format!(
+                "advertised.listeners listener names must be equal to or a subset of the ones \
+                 defined in listeners. Found {}. The valid options based on the current \
+                 configuration are {}",
+                names(&advertised),
+                names(&all)
+            )
+        })?;
+        let inter_broker = self.inter_broker_listener();
+        require(advertised.iter().any(|one| one.name == inter_broker), || {
+            format!(
+                "inter.broker.listener.name must be a listener name defined in \
+                 advertised.listeners. The valid options based on currently configured listeners \
+                 are {}",
+                names(&advertised)
+            )
+        })?;
+        require(advertised.iter().all(|one| one.host != "0.0.0.0"), || {
+            "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable \
+             IP address."
+                .to_owned()
+        })
+    }
+
+    /// Nothing that is meant to keep somebody out may be ignored.
+    fn check_security(&self) -> Result<()> {
+        for listener in self.all_listeners()? {
+            require(listener.protocol == SecurityProtocol::Plaintext, || {
+                format!(
+                    "The listener {listener} is not PLAINTEXT: klamm does not serve TLS and SASL \
+                     yet. Remove it from listeners, or map it to PLAINTEXT in \
+                     listener.security.protocol.map"
+                )
+            })?;
+        }
+        require(self.authorizer_class_name.is_empty(), || {
+            "authorizer.class.name is set: klamm does not check permissions yet. Remove it if \
+             everyone who reaches the listeners may do everything"
+                .to_owned()
+        })
+    }
+}
+
+fn require(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::Config(message())) }
+}

@@ -1,0 +1,45 @@
+//! DeleteRecords (21): moves the start of logs up.
+
+use super::Context;
+use super::produce::is_internal;
+use crate::codec::Reply;
+use crate::error::{Error, Result};
+use crate::metadata::Image;
+use crate::types::Offset;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::delete_records_request::DeleteRecordsPartition;
+use kafka_protocol::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
+use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
+
+pub(super) async fn handle(cx: &Context, request: DeleteRecordsRequest) -> Result<Reply> {
+    let image = cx.image();
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|asked| {
+            let answer =
+                DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
+            match delete(cx, &image, &topic.name, asked) {
+                Ok(low_watermark) => answer.with_low_watermark(low_watermark),
+                Err(error) => answer.with_low_watermark(-1).with_error_code(error.code().code()),
+            }
+        });
+        let partitions = partitions.collect();
+        DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions)
+    });
+    let topics = topics.collect();
+    Ok(cx.reply(&DeleteRecordsResponse::default().with_topics(topics)))
+}
+
+fn delete(
+    cx: &Context,
+    image: &Image,
+    topic: &str,
+    asked: &DeleteRecordsPartition,
+) -> Result<Offset> {
+    let partition = cx.parts.replicas.by_name(image, topic, asked.partition_index)?;
+    if is_internal(topic) {
+        return Err(Error::Code(ResponseError::InvalidTopicException));
+    }
+    partition.delete_records(asked.offset)
+}

@@ -1,0 +1,76 @@
+//! DescribeLogDirs (35): the log directories, their room, and the sizes of the logs in them.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::codec::schema::message::describe_log_dirs_request::DescribableLogDirTopic;
+use crate::codec::schema::message::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use crate::codec::schema::message::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+use crate::error::{Error, Result};
+use crate::replica::log_dirs::DirHealth;
+use crate::replica::partition::Partition;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Result<Reply> {
+    let wanted = request.topics.as_deref().map(wanted);
+    let mut partitions = cx.parts.replicas.all();
+    if let Some(wanted) = &wanted {
+        partitions.retain(|partition| wanted.contains(&(&**partition.topic(), partition.index())));
+    }
+    let dirs = cx.parts.replicas.dirs().iter();
+    let results = dirs.map(|dir| describe(dir, &partitions)).collect();
+    Ok(cx.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() }))
+}
+
+fn wanted(topics: &[DescribableLogDirTopic]) -> HashSet<(&str, i32)> {
+    let partitions = topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|partition| (topic.topic.as_str(), *partition))
+    });
+    partitions.collect()
+}
+
+fn describe(dir: &Arc<DirHealth>, partitions: &[Arc<Partition>]) -> DescribeLogDirsResult {
+    let answer = DescribeLogDirsResult {
+        log_dir: dir.path().to_string_lossy().into_owned(),
+        ..DescribeLogDirsResult::default()
+    };
+    let space = dir.check().and_then(|()| space(dir.path()));
+    let (total_bytes, usable_bytes) = match space {
+        Ok(space) => space,
+        Err(error) => {
+            return DescribeLogDirsResult { error_code: error.code().code(), ..answer };
+        }
+    };
+    let mut topics: BTreeMap<&str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
+    for partition in partitions.iter().filter(|partition| Arc::ptr_eq(partition.dir(), dir)) {
+        if let Ok(described) = describe_partition(partition) {
+            topics.entry(partition.topic()).or_default().push(described);
+        }
+    }
+    let topics = topics
+        .into_iter()
+        .map(|(name, partitions)| DescribeLogDirsTopic { name: name.to_owned(), partitions });
+    DescribeLogDirsResult { topics: topics.collect(), total_bytes, usable_bytes, ..answer }
+}
+
+fn describe_partition(partition: &Partition) -> Result<DescribeLogDirsPartition> {
+    let log = partition.log()?;
+    Ok(DescribeLogDirsPartition {
+        partition_index: partition.index(),
+        partition_size: log.size() as i64,
+        // Of a log that is not a future one: how far its end is behind the high watermark.
+        offset_lag: (log.high_watermark() - log.log_end_offset()).max(0),
+        is_future_key: false,
+    })
+}
+
+/// Total and usable bytes of the file system, each at most i64::MAX.
+fn space(dir: &Path) -> Result<(i64, i64)> {
+    let stat = rustix::fs::statvfs(dir).map_err(|error| Error::disk(dir, error.into()))?;
+    let bytes =
+        |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX);
+    Ok((bytes(stat.f_blocks), bytes(stat.f_bavail)))
+}

@@ -1,0 +1,237 @@
+//! Fetch (1): reads record batches as file ranges, at once or when enough has come.
+
+use super::Context;
+use crate::codec::{Reply, splice};
+use crate::disk::FileRange;
+use crate::error::Result;
+use crate::metadata::{Image, Topic};
+use crate::replica::fetch_session::{FetchKey, TopicKey};
+use crate::replica::partition::{Asked, Fetched};
+use crate::replica::read::{Fetch, FetchAnswer, FetchedPartition};
+use crate::types::{BrokerId, Isolation, LeaderEpoch};
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::fetch_response::{
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
+};
+use kafka_protocol::messages::{FetchRequest, FetchResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use std::sync::Arc;
+use uuid::Uuid;
+
+pub(super) async fn handle(cx: &Context, request: FetchRequest) -> Result<Reply> {
+    let fetch = to_fetch(cx, request);
+    let is_committed = fetch.isolation == Isolation::Committed;
+    let answer = cx.parts.replicas.fetch(&cx.parts.image, fetch).await;
+    let (response, files) = response(cx, answer, is_committed);
+    Ok(cx.reply_with_files(&response, files))
+}
+
+fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
+    let replica_id: i32 = if cx.api_version < 15 {
+        request.replica_id.into()
+    } else {
+        request.replica_state.replica_id.into()
+    };
+    // -1 is a consumer; -2 a debugging one, which sees what a follower sees.
+    let isolation = match (replica_id, request.isolation_level) {
+        (-1, 1) => Isolation::Committed,
+        (-1, _) => Isolation::HighWatermark,
+        _ => Isolation::LogEnd,
+    };
+    let max_bytes = request.max_bytes.min(cx.parts.config.fetch_max_bytes).max(0) as usize;
+    let by_topic_id = cx.api_version >= 13;
+    Fetch {
+        isolation,
+        follower: (replica_id >= 0).then_some(replica_id),
+        max_wait_ms: request.max_wait_ms,
+        min_bytes: (request.min_bytes.max(0) as usize).min(max_bytes),
+        max_bytes,
+        session_id: request.session_id,
+        session_epoch: request.session_epoch,
+        by_topic_id,
+        partitions: asked(request.topics, by_topic_id),
+        forgotten: forgotten(request.forgotten_topics_data, by_topic_id),
+    }
+}
+
+fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, Asked)> {
+    let mut asked = Vec::new();
+    for topic in topics {
+        let key = topic_key(&topic.topic, topic.topic_id, by_topic_id);
+        for partition in topic.partitions {
+            let key = FetchKey { topic: key.clone(), partition: partition.partition };
+            asked.push((
+                key,
+                Asked {
+                    fetch_offset: partition.fetch_offset,
+                    max_bytes: partition.partition_max_bytes.max(0) as usize,
+                    current_leader_epoch: partition.current_leader_epoch,
+                    last_fetched_epoch: partition.last_fetched_epoch,
+                },
+            ));
+        }
+    }
+    asked
+}
+
+fn forgotten(topics: Vec<ForgottenTopic>, by_topic_id: bool) -> Vec<FetchKey> {
+    let keys = topics.into_iter().flat_map(|topic| {
+        let key = topic_key(&topic.topic, topic.topic_id, by_topic_id);
+        let partitions = topic.partitions.into_iter();
+        partitions.map(move |partition| FetchKey { topic: key.clone(), partition })
+    });
+    keys.collect()
+}
+
+fn topic_key(name: &TopicName, id: Uuid, by_topic_id: bool) -> TopicKey {
+    if by_topic_id { TopicKey::Id(id) } else { TopicKey::Name(Arc::from(name.as_str())) }
+}
+
+/// Shapes the answer; topics that follow each other become one.
+fn response(
+    cx: &Context,
+    answer: FetchAnswer,
+    is_committed: bool,
+) -> (FetchResponse, Vec<Vec<FileRange>>) {
+    let mut shaping =
+        Shaping { cx, image: cx.image(), is_committed, endpoints: Vec::new(), files: Vec::new() };
+    let mut topics: Vec<FetchableTopicResponse> = Vec::new();
+    let mut last: Option<TopicKey> = None;
+    for fetched in answer.partitions {
+        if last.as_ref() != Some(&fetched.key.topic) {
+            let topic = FetchableTopicResponse::default();
+            topics.push(match &fetched.key.topic {
+                TopicKey::Id(id) => topic.with_topic_id(*id),
+                TopicKey::Name(name) => topic.with_topic(topic_name(name)),
+            });
+            last = Some(fetched.key.topic.clone());
+        }
+        let shaped = shaping.partition(fetched);
+        topics.last_mut().expect("the first partition made one").partitions.push(shaped);
+    }
+    let response = FetchResponse::default()
+        .with_error_code(answer.error.map_or(0, |error| error.code()))
+        .with_session_id(answer.session_id)
+        .with_responses(topics)
+        .with_node_endpoints(shaping.endpoints);
+    (response, shaping.files)
+}
+
+struct Shaping<'a> {
+    cx: &'a Context,
+    image: Arc<Image>,
+    is_committed: bool,
+    endpoints: Vec<NodeEndpoint>,
+    files: Vec<Vec<FileRange>>,
+}
+
+impl Shaping<'_> {
+    fn partition(&mut self, fetched: FetchedPartition) -> PartitionData {
+        let FetchedPartition { key, topic, outcome } = fetched;
+        match outcome {
+            Ok(found) => self.found(key.partition, found),
+            Err(error) => self.failed(key.partition, topic.as_deref(), error),
+        }
+    }
+
+    fn found(&mut self, index: i32, found: Fetched) -> PartitionData {
+        let Fetched { read, offsets, diverging } = found;
+        let aborted = read.aborted.into_iter().map(|(producer_id, first_offset)| {
+            AbortedTransaction::default()
+                .with_producer_id(producer_id.into())
+                .with_first_offset(first_offset)
+        });
+        let mut data = PartitionData::default()
+            .with_partition_index(index)
+            .with_high_watermark(offsets.high_watermark)
+            .with_last_stable_offset(offsets.last_stable)
+            .with_log_start_offset(offsets.log_start)
+            .with_aborted_transactions(self.is_committed.then(|| aborted.collect()))
+            .with_records(Some(splice::placeholder(read.bytes)));
+        if read.bytes > 0 {
+            self.files.push(read.ranges);
+        }
+        if let Some((epoch, end_offset)) = diverging {
+            data.diverging_epoch =
+                EpochEndOffset::default().with_epoch(epoch).with_end_offset(end_offset);
+        }
+        data
+    }
+
+    fn failed(&mut self, index: i32, topic: Option<&str>, error: ResponseError) -> PartitionData {
+        // Clients of old know no KAFKA_STORAGE_ERROR; this one makes them look for the leader.
+        let told = match error {
+            ResponseError::KafkaStorageError if self.cx.api_version <= 5 => {
+                ResponseError::NotLeaderOrFollower
+            }
+            other => other,
+        };
+        let is_unknown =
+            matches!(error, ResponseError::UnknownTopicId | ResponseError::UnknownTopicOrPartition);
+        let mut data = PartitionData::default()
+            .with_partition_index(index)
+            .with_error_code(told.code())
+            .with_high_watermark(-1)
+            .with_last_stable_offset(-1)
+            .with_log_start_offset(-1)
+            .with_aborted_transactions(is_unknown.then(Vec::new))
+            .with_records(Some(Bytes::new()));
+        let has_moved =
+            matches!(error, ResponseError::NotLeaderOrFollower | ResponseError::FencedLeaderEpoch);
+        if self.cx.api_version >= 16
+            && has_moved
+            && let Some(topic) = topic.and_then(|name| self.image.topics.by_name(name))
+        {
+            let leader = current_leader(&self.image, &self.cx.listener, topic, index);
+            data.current_leader = LeaderIdAndEpoch::default()
+                .with_leader_id(leader.id.into())
+                .with_leader_epoch(leader.epoch);
+            if let Some((host, port)) = leader.endpoint
+                && !self.endpoints.iter().any(|endpoint| endpoint.node_id == leader.id)
+            {
+                let endpoint = NodeEndpoint::default()
+                    .with_node_id(leader.id.into())
+                    .with_host(host)
+                    .with_port(port)
+                    .with_rack(leader.rack);
+                self.endpoints.push(endpoint);
+            }
+        }
+        data
+    }
+}
+
+/// Where a client that came to the wrong broker should go (KIP-951).
+pub(super) struct CurrentLeader {
+    /// -1 if there is none.
+    pub(super) id: BrokerId,
+    pub(super) epoch: LeaderEpoch,
+    /// Host and port of the leader's listener of the name the request came in by.
+    pub(super) endpoint: Option<(StrBytes, i32)>,
+    pub(super) rack: Option<StrBytes>,
+}
+
+/// The leader as the image knows it.
+pub(super) fn current_leader(
+    image: &Image,
+    listener: &str,
+    topic: &Topic,
+    index: i32,
+) -> CurrentLeader {
+    let registration = topic.partitions.get(index as usize);
+    let (id, epoch) = registration.map_or((-1, -1), |r| (r.leader, r.leader_epoch));
+    let broker = image.brokers.get(&id).filter(|broker| !broker.fenced);
+    let endpoint = broker.and_then(|broker| {
+        let named = broker.listeners.iter().find(|(name, ..)| name == listener);
+        named.map(|(_, host, port, _)| (StrBytes::from_string(host.clone()), i32::from(*port)))
+    });
+    let rack = broker.and_then(|broker| broker.rack.clone()).map(StrBytes::from_string);
+    CurrentLeader { id, epoch, endpoint, rack }
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}

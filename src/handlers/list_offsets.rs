@@ -1,0 +1,124 @@
+//! ListOffsets (2): the offset at a time, or at one of the named places of a log.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::codec::schema::message::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use crate::codec::schema::message::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use crate::codec::schema::message::{ListOffsetsRequest, ListOffsetsResponse};
+use crate::error::{Error, Result};
+use crate::log::TimestampOffset;
+use crate::metadata::Image;
+use crate::replica::partition::OffsetSpec;
+use crate::types::Isolation;
+use kafka_protocol::error::ResponseError;
+use std::collections::HashSet;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<Reply> {
+    // Only consumers (-1) are held below the high watermark or the last stable offset.
+    let isolation = match (request.replica_id, request.isolation_level) {
+        (-1, 1) => Isolation::Committed,
+        (-1, _) => Isolation::HighWatermark,
+        _ => Isolation::LogEnd,
+    };
+    let image = cx.image();
+    let duplicates = duplicates(&request.topics);
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|asked| {
+            let key = (topic.name.as_str(), asked.partition_index);
+            let found = if duplicates.contains(&(key.0.to_owned(), key.1)) {
+                Err(Error::Code(ResponseError::InvalidRequest))
+            } else {
+                find(cx, &image, &topic.name, asked, isolation)
+            };
+            shape(cx.api_version, asked.partition_index, found)
+        });
+        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name }
+    });
+    let topics = topics.collect();
+    Ok(cx.reply(&ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }))
+}
+
+fn find(
+    cx: &Context,
+    image: &Image,
+    topic: &str,
+    asked: &ListOffsetsPartition,
+    isolation: Isolation,
+) -> Result<Option<TimestampOffset>> {
+    let spec = spec(asked.timestamp, cx.api_version)?;
+    let partition = cx.parts.replicas.by_name(image, topic, asked.partition_index)?;
+    match spec {
+        Some(spec) => partition.offset_for(spec, isolation, asked.current_leader_epoch),
+        None => {
+            partition.check_leader(asked.current_leader_epoch)?;
+            Ok(None)
+        }
+    }
+}
+
+/// None asks for tiered storage, which nothing is in. UNSUPPORTED_VERSION for a name that the
+/// request's version does not have.
+fn spec(timestamp: i64, version: i16) -> Result<Option<OffsetSpec>> {
+    let (spec, since) = match timestamp {
+        LATEST => (Some(OffsetSpec::Latest), 1),
+        EARLIEST => (Some(OffsetSpec::Earliest), 1),
+        MAX_TIMESTAMP => (Some(OffsetSpec::MaxTimestamp), 7),
+        EARLIEST_LOCAL => (Some(OffsetSpec::Earliest), 8),
+        LATEST_TIERED => (None, 9),
+        EARLIEST_PENDING_UPLOAD => (None, 11),
+        time if time >= 0 => (Some(OffsetSpec::At(time)), 1),
+        _ => return Err(Error::Code(ResponseError::UnsupportedVersion)),
+    };
+    if version < since {
+        return Err(Error::Code(ResponseError::UnsupportedVersion));
+    }
+    Ok(spec)
+}
+
+fn shape(
+    version: i16,
+    partition_index: i32,
+    found: Result<Option<TimestampOffset>>,
+) -> ListOffsetsPartitionResponse {
+    let answer =
+        ListOffsetsPartitionResponse { partition_index, ..ListOffsetsPartitionResponse::default() };
+    match found {
+        Ok(None) => answer,
+        Ok(Some(TimestampOffset { timestamp, offset, leader_epoch })) => {
+            let leader_epoch = if version >= 4 { leader_epoch } else { -1 };
+            ListOffsetsPartitionResponse { timestamp, offset, leader_epoch, ..answer }
+        }
+        Err(error) => {
+            let code = match error.code() {
+                ResponseError::OffsetNotAvailable if version < 5 => {
+                    ResponseError::LeaderNotAvailable
+                }
+                other => other,
+            };
+            ListOffsetsPartitionResponse { error_code: code.code(), ..answer }
+        }
+    }
+}
+
+/// Partitions that the request names more than once.
+fn duplicates(topics: &[ListOffsetsTopic]) -> HashSet<(String, i32)> {
+    let mut seen = HashSet::new();
+    let mut twice = HashSet::new();
+    for topic in topics {
+        for partition in &topic.partitions {
+            if !seen.insert((topic.name.as_str(), partition.partition_index)) {
+                twice.insert((topic.name.clone(), partition.partition_index));
+            }
+        }
+    }
+    twice
+}

@@ -1,0 +1,240 @@
+//! Produce (0): appends record batches to partitions and, as `acks` asks, waits for the ISR.
+//!
+//! The appends happen in the first poll of the future, with no await before them: a connection
+//! starts its requests in order by polling each once, and that keeps a producer's order.
+
+use super::Context;
+use super::fetch::current_leader;
+use crate::codec::Reply;
+use crate::error::{Error, Result};
+use crate::metadata::{Image, Topic};
+use crate::record::Batch;
+use crate::replica::append::{AwaitedOffset, Produced};
+use crate::types::TopicIdPartition;
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::messages::ProduceResponse;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+    TopicProduceResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+use std::sync::Arc;
+use tokio::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Topics that only coordinators write to.
+const INTERNAL_TOPICS: [&str; 3] =
+    ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+/// The client id whose appends to internal topics are let through (AdminUtils.ADMIN_CLIENT_ID).
+const ADMIN_CLIENT_ID: &str = "__admin_client";
+
+pub(super) async fn handle(cx: &Context, request: ProduceRequest) -> Result<Reply> {
+    let acks = request.acks;
+    let deadline = Instant::now() + Duration::from_millis(request.timeout_ms.max(0) as u64);
+    let image = cx.image();
+    let mut topics = append_all(cx, &image, request);
+    for produced in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        if let Some(awaited) = produced.awaited.take()
+            && let Err(error) = wait(&awaited, acks, deadline).await
+        {
+            produced.outcome.error = Some(error.code());
+        }
+    }
+    if acks == 0 {
+        return no_answer(cx, &topics);
+    }
+    Ok(cx.reply(&response(cx, &image, topics)))
+}
+
+/// One topic of the request, appended.
+struct TopicOutcome {
+    asked_name: StrBytes,
+    asked_id: Uuid,
+    topic: Option<Arc<Topic>>,
+    partitions: Vec<PartitionOutcome>,
+}
+
+struct PartitionOutcome {
+    index: i32,
+    outcome: Produced,
+    awaited: Option<AwaitedOffset>,
+}
+
+fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec<TopicOutcome> {
+    let refused = refuse_all(&request);
+    let asks =
+        Asks { acks: request.acks, is_transactional: request.transactional_id.is_some(), refused };
+    request.topic_data.into_iter().map(|topic| append_topic(cx, image, topic, &asks)).collect()
+}
+
+/// What holds for every partition of the request.
+struct Asks {
+    acks: i16,
+    is_transactional: bool,
+    refused: Option<ResponseError>,
+}
+
+fn append_topic(cx: &Context, image: &Image, data: TopicProduceData, asks: &Asks) -> TopicOutcome {
+    let topic = if data.topic_id.is_nil() {
+        image.topics.by_name(&data.name)
+    } else {
+        image.topics.by_id(data.topic_id)
+    };
+    let partitions = data.partition_data.into_iter().map(|partition| {
+        let index = partition.index;
+        let appended = match (topic, asks.refused) {
+            (_, Some(error)) => Err(Produced::failed(error)),
+            (Some(topic), None) => append(cx, topic, partition, asks),
+            (None, None) if cx.api_version > 12 => {
+                Err(Produced::failed(ResponseError::UnknownTopicId))
+            }
+            (None, None) => Err(Produced::failed(ResponseError::UnknownTopicOrPartition)),
+        };
+        let (outcome, awaited) = appended.unwrap_or_else(|failed| (failed, None));
+        PartitionOutcome { index, outcome, awaited }
+    });
+    TopicOutcome {
+        partitions: partitions.collect(),
+        topic: topic.cloned(),
+        asked_name: data.name.0,
+        asked_id: data.topic_id,
+    }
+}
+
+fn append(
+    cx: &Context,
+    topic: &Topic,
+    data: PartitionProduceData,
+    asks: &Asks,
+) -> Result<(Produced, Option<AwaitedOffset>), Produced> {
+    if topic.partitions.get(data.index as usize).is_none() {
+        return Err(Produced::failed(ResponseError::UnknownTopicOrPartition));
+    }
+    if !matches!(asks.acks, -1..=1) {
+        return Err(Produced::failed(ResponseError::InvalidRequiredAcks));
+    }
+    let records = data.records.unwrap_or_default();
+    if asks.is_transactional && is_transactional(&records) {
+        // There is no transaction yet that the partition could have been added to; this is the
+        // transaction coordinator's answer for an id that it does not know.
+        return Err(Produced::failed(ResponseError::InvalidProducerIdMapping));
+    }
+    let is_admin = cx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
+    if is_internal(&topic.name) && !is_admin {
+        return Err(Produced::failed(ResponseError::InvalidTopicException));
+    }
+    let id = TopicIdPartition { topic_id: topic.id, partition: data.index };
+    let (replicas, now) = (&cx.parts.replicas, cx.parts.clock.now());
+    Ok(replicas.produce(id, records, asks.acks, cx.api_version, now))
+}
+
+/// Whether only coordinators write to it.
+pub(super) fn is_internal(topic: &str) -> bool {
+    INTERNAL_TOPICS.contains(&topic)
+}
+
+/// Transactional records without a transactional id are refused as a whole, because nobody may
+/// write in the name of nobody; so are those of more than one producer.
+fn refuse_all(request: &ProduceRequest) -> Option<ResponseError> {
+    let records = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let mut batches = records
+        .filter_map(|partition| partition.records.as_ref())
+        .filter(|records| is_transactional(records))
+        .filter_map(|records| Batch::split_from(&mut records.clone()).ok());
+    let first = batches.next()?;
+    if request.transactional_id.is_none() {
+        return Some(ResponseError::TransactionalIdAuthorizationFailed);
+    }
+    let producer = |batch: &Batch| (batch.producer_id(), batch.producer_epoch());
+    let is_other = batches.any(|batch| producer(&batch) != producer(&first));
+    is_other.then_some(ResponseError::InvalidProducerIdMapping)
+}
+
+/// Whether the first batch says so in its attributes; what is too short for one does not.
+fn is_transactional(records: &Bytes) -> bool {
+    const ATTRIBUTES_LOW_BYTE: usize = 22;
+    const TRANSACTIONAL: u8 = 0x10;
+    records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|attributes| attributes & TRANSACTIONAL != 0)
+}
+
+async fn wait(awaited: &AwaitedOffset, acks: i16, deadline: Instant) -> Result<()> {
+    let AwaitedOffset { partition, offset } = awaited;
+    if acks != -1 {
+        return partition.flush_if_due(*offset).await;
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    let left_ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+    partition.wait_for_high_watermark(*offset, left_ms).await
+}
+
+/// A producer that wants no answer learns of an error by the end of its connection, and then asks
+/// for metadata anew.
+fn no_answer(cx: &Context, topics: &[TopicOutcome]) -> Result<Reply> {
+    let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    match partitions.find_map(|partition| partition.outcome.error) {
+        None => Ok(Reply::None),
+        Some(error) => {
+            let client = cx.client_id.as_deref().unwrap_or("");
+            let message = format!("produce with acks=0 of client {client:?} failed");
+            Err(Error::Explained(error, message))
+        }
+    }
+}
+
+fn response(cx: &Context, image: &Image, topics: Vec<TopicOutcome>) -> ProduceResponse {
+    let mut endpoints: Vec<NodeEndpoint> = Vec::new();
+    let responses = topics.into_iter().map(|topic| {
+        let TopicOutcome { asked_name, asked_id, topic, partitions } = topic;
+        let partitions = partitions.into_iter().map(|produced| {
+            let is_moved = produced.outcome.error == Some(ResponseError::NotLeaderOrFollower);
+            let mut shaped = partition_response(produced.index, produced.outcome);
+            if cx.api_version >= 10
+                && is_moved
+                && let Some(topic) = &topic
+            {
+                let leader = current_leader(image, &cx.listener, topic, produced.index);
+                shaped.current_leader = LeaderIdAndEpoch::default()
+                    .with_leader_id(leader.id.into())
+                    .with_leader_epoch(leader.epoch);
+                if let Some((host, port)) = leader.endpoint
+                    && !endpoints.iter().any(|endpoint| endpoint.node_id == leader.id)
+                {
+                    endpoints.push(
+                        NodeEndpoint::default()
+                            .with_node_id(leader.id.into())
+                            .with_host(host)
+                            .with_port(port)
+                            .with_rack(leader.rack),
+                    );
+                }
+            }
+            shaped
+        });
+        TopicProduceResponse::default()
+            .with_partition_responses(partitions.collect())
+            .with_name(asked_name.into())
+            .with_topic_id(asked_id)
+    });
+    let responses = responses.collect();
+    ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints)
+}
+
+fn partition_response(index: i32, outcome: Produced) -> PartitionProduceResponse {
+    let record_errors = outcome.record_errors.into_iter().map(|(index, message)| {
+        BatchIndexAndErrorMessage::default()
+            .with_batch_index(index)
+            .with_batch_index_error_message(message.map(StrBytes::from_string))
+    });
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(outcome.error.map_or(0, |error| error.code()))
+        .with_base_offset(outcome.base_offset)
+        .with_log_append_time_ms(outcome.append_time)
+        .with_log_start_offset(outcome.log_start_offset)
+        .with_record_errors(record_errors.collect())
+        .with_error_message(outcome.message.map(StrBytes::from_string))
+}

@@ -1,0 +1,157 @@
+//! Appending: offsets and epochs are given, producers checked, segments rolled.
+
+use super::segment::{SUFFIXES, Segment};
+use super::transaction_index::AbortedTransaction;
+use super::{Appended, Log, Origin, file_name};
+use crate::error::{Error, Result};
+use crate::record::Batch;
+use crate::types::{LeaderEpoch, NO_EPOCH, NO_TIMESTAMP, Offset, Timestamp};
+use kafka_protocol::error::ResponseError;
+
+impl Log {
+    /// Appends checked batches: producer state is checked (Origin::Client), offsets and epoch are
+    /// given, the segment rolls when needed. A batch appended before is `Error::Duplicate`; more
+    /// bytes than a segment holds are RECORD_LIST_TOO_LARGE.
+    pub fn append(
+        &mut self,
+        mut batches: Vec<Batch>,
+        leader_epoch: LeaderEpoch,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        self.now = now;
+        match origin {
+            Origin::Replication => self.keep_offsets(&mut batches, leader_epoch)?,
+            _ => self.give_offsets(&mut batches, leader_epoch),
+        }
+        let (Some(first), Some(last)) = (batches.first(), batches.last()) else {
+            return Ok(self.appended(self.end_offset, self.end_offset - 1, NO_TIMESTAMP));
+        };
+        let (base_offset, last_offset) = (first.base_offset(), last.last_offset());
+        let bytes: u64 = batches.iter().map(|batch| batch.size() as u64).sum();
+        if bytes > self.config.segment_bytes as u64 {
+            return Err(Error::Explained(
+                ResponseError::RecordListTooLarge,
+                format!(
+                    "Message batch size is {bytes} bytes in append to partition {}, which exceeds \
+                     the maximum configured segment size of {}.",
+                    self.partition, self.config.segment_bytes
+                ),
+            ));
+        }
+        let staged = self.producers.check(&batches, origin)?;
+        for batch in batches.iter().filter(|batch| batch.leader_epoch() >= 0) {
+            self.epochs.assign(batch.leader_epoch(), batch.base_offset())?;
+        }
+        let max_timestamp = batches.iter().map(Batch::max_timestamp).max().unwrap_or(NO_TIMESTAMP);
+        self.maybe_roll(bytes, base_offset, last_offset, max_timestamp)?;
+        let index_interval_bytes = self.config.index_interval_bytes as u64;
+        self.active_mut().append(&batches, index_interval_bytes)?;
+        self.end_offset = last_offset + 1;
+        for completed in self.producers.commit(staged) {
+            let last_stable_offset = self.producers.complete(&completed);
+            if completed.aborted {
+                self.active_mut().transaction_index.append(AbortedTransaction {
+                    producer_id: completed.producer_id,
+                    first_offset: completed.first_offset,
+                    last_offset: completed.last_offset,
+                    last_stable_offset,
+                })?;
+            }
+        }
+        self.producers.set_end(self.end_offset);
+        if self.end_offset - self.recovery_point >= self.config.flush_messages {
+            self.flush()?;
+        }
+        let stamped = self.config.log_append_time && origin == Origin::Client;
+        let append_time = if stamped { max_timestamp } else { NO_TIMESTAMP };
+        Ok(self.appended(base_offset, last_offset, append_time))
+    }
+
+    fn appended(
+        &self,
+        base_offset: Offset,
+        last_offset: Offset,
+        append_time: Timestamp,
+    ) -> Appended {
+        let log_start_offset = self.log_start_offset;
+        Appended { base_offset, last_offset, append_time, log_start_offset }
+    }
+
+    fn give_offsets(&self, batches: &mut [Batch], leader_epoch: LeaderEpoch) {
+        let mut next = self.end_offset;
+        for batch in batches {
+            batch.set_base_offset(next);
+            batch.set_leader_epoch(leader_epoch);
+            next = batch.next_offset();
+        }
+    }
+
+    /// A follower's batches are kept as they are; those of a newer epoch than it knows wait.
+    fn keep_offsets(&self, batches: &mut Vec<Batch>, leader_epoch: LeaderEpoch) -> Result<()> {
+        let newer = |batch: &Batch| leader_epoch != NO_EPOCH && batch.leader_epoch() > leader_epoch;
+        let known = batches.iter().position(newer).unwrap_or(batches.len());
+        batches.truncate(known);
+        let mut next = self.end_offset;
+        for batch in batches {
+            if batch.base_offset() < next {
+                return Err(Error::corrupt(format!(
+                    "append to {}: offset {} is less than the next offset {next}",
+                    self.partition,
+                    batch.base_offset()
+                )));
+            }
+            next = batch.next_offset();
+        }
+        Ok(())
+    }
+
+    fn maybe_roll(
+        &mut self,
+        bytes: u64,
+        base_offset: Offset,
+        last_offset: Offset,
+        max_timestamp: Timestamp,
+    ) -> Result<()> {
+        let should_roll = self.active().should_roll(
+            &self.config,
+            self.roll_jitter_ms,
+            bytes,
+            last_offset,
+            max_timestamp,
+            self.now,
+        )?;
+        if should_roll { self.roll_at(base_offset) } else { Ok(()) }
+    }
+
+    /// Starts a new active segment if the current one has data.
+    pub fn roll(&mut self, now: Timestamp) -> Result<()> {
+        self.now = now;
+        self.roll_at(self.end_offset)
+    }
+
+    pub(super) fn roll_at(&mut self, base_offset: Offset) -> Result<()> {
+        if self.active().size() == 0 && self.active_base() == base_offset {
+            return Ok(());
+        }
+        assert!(base_offset > self.active_base(), "{} rolls backwards", self.partition);
+        self.active_mut().seal()?;
+        self.active_mut().retire();
+        self.push_segment(base_offset)?;
+        self.producers.set_end(base_offset);
+        self.producers.take_snapshot(false)
+    }
+
+    pub(super) fn push_segment(&mut self, base_offset: Offset) -> Result<()> {
+        for suffix in SUFFIXES {
+            // A crash may have left one that the log does not know.
+            self.disk.remove_file(&self.path(&file_name(base_offset, suffix)))?;
+        }
+        self.segments.push(Segment::create(&self.disk, &self.dir, base_offset, self.now)?);
+        self.roll_jitter_ms = match self.config.segment_jitter_ms.min(self.config.segment_ms) {
+            jitter_ms if jitter_ms > 0 => fastrand::i64(0..jitter_ms),
+            _ => 0,
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Kafka's small text files: a version, a count, and that many lines (CheckpointFile).
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::types::{Offset, TopicPartition};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The only version there is.
+const VERSION: &str = "0";
+
+/// Reads the lines of the checkpoint at `path`. No file and an empty file have none; anything else
+/// that is not a checkpoint is an error (Corrupt).
+pub(super) fn read<T>(
+    disk: &Disk,
+    path: &Path,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>> {
+    let bytes = disk.read_file(path)?.unwrap_or_default();
+    parse_lines(&bytes, parse)
+        .ok_or_else(|| Error::corrupt(format!("checkpoint file {}", path.display())))
+}
+
+fn parse_lines<T>(bytes: &[u8], parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let mut lines = std::str::from_utf8(bytes).ok()?.lines();
+    match lines.next() {
+        None => return Some(Vec::new()),
+        Some(version) if version == VERSION => {}
+        Some(_) => return None,
+    }
+    let Some(count) = lines.next() else { return Some(Vec::new()) };
+    let count: usize = count.parse().ok()?;
+    let entries = lines.map(parse).collect::<Option<Vec<T>>>()?;
+    (entries.len() == count).then_some(entries)
+}
+
+/// Replaces the checkpoint at `path`.
+pub(super) fn write(
+    disk: &Disk,
+    path: &Path,
+    lines: impl ExactSizeIterator<Item = String>,
+) -> Result<()> {
+    let mut text = format!("{VERSION}\n{}\n", lines.len());
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    disk.replace_file(path, text.as_bytes())
+}
+
+/// Reads an offset checkpoint: `topic partition offset` (OffsetCheckpointFile).
+pub(super) fn read_offsets(disk: &Disk, path: &Path) -> Result<BTreeMap<TopicPartition, Offset>> {
+    let entries = read(disk, path, |line| {
+        let mut words = line.split_whitespace();
+        let (topic, partition, offset) = (words.next()?, words.next()?, words.next()?);
+        let partition = TopicPartition::new(topic, partition.parse().ok()?);
+        words.next().is_none().then_some((partition, offset.parse().ok()?))
+    })?;
+    Ok(entries.into_iter().collect())
+}
+
+/// Replaces an offset checkpoint.
+pub(super) fn write_offsets(
+    disk: &Disk,
+    path: &Path,
+    offsets: &BTreeMap<TopicPartition, Offset>,
+) -> Result<()> {
+    let line = |(tp, offset): (&TopicPartition, &Offset)| {
+        format!("{} {} {offset}", tp.topic, tp.partition)
+    };
+    write(disk, path, offsets.iter().map(line))
+}

@@ -1,0 +1,113 @@
+//! `leader-epoch-checkpoint`: at which offset each leader epoch begins (LeaderEpochFileCache).
+
+use super::checkpoint;
+use crate::disk::Disk;
+use crate::error::Result;
+use crate::types::{LeaderEpoch, Offset};
+use std::path::{Path, PathBuf};
+
+/// Name of the file in the log's directory.
+pub(super) const FILE: &str = "leader-epoch-checkpoint";
+
+/// The epochs with their start offsets, both ascending.
+#[derive(Debug)]
+pub(super) struct LeaderEpochs {
+    disk: Disk,
+    path: PathBuf,
+    entries: Vec<(LeaderEpoch, Offset)>,
+}
+
+impl LeaderEpochs {
+    /// Reads the checkpoint of the log in `dir`.
+    pub fn open(disk: &Disk, dir: &Path) -> Result<LeaderEpochs> {
+        let path = dir.join(FILE);
+        let read = checkpoint::read(disk, &path, |line| {
+            let (epoch, offset) = line.split_once(' ')?;
+            Some((epoch.parse().ok()?, offset.parse().ok()?))
+        })?;
+        let mut epochs = LeaderEpochs { disk: disk.clone(), path, entries: Vec::new() };
+        for (epoch, start) in read {
+            epochs.enter(epoch, start);
+        }
+        Ok(epochs)
+    }
+
+    /// The latest epoch, -1 if none.
+    pub fn latest(&self) -> LeaderEpoch {
+        self.entries.last().map_or(crate::types::NO_EPOCH, |&(epoch, _)| epoch)
+    }
+
+    /// Notes durably that `epoch` begins at `start`, unless that is known. Entries that contradict
+    /// it go: the newer leader is right.
+    pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
+        if self.enter(epoch, start) { self.write() } else { Ok(()) }
+    }
+
+    /// `assign` without the file, for recovery, which writes it once.
+    pub fn enter(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
+        assert!(epoch >= 0 && start >= 0, "epoch {epoch} from {start}");
+        if self.entries.last().is_some_and(|&(e, s)| e == epoch && s <= start) {
+            return false;
+        }
+        while self.entries.pop_if(|(e, s)| *e >= epoch || *s >= start).is_some() {}
+        self.entries.push((epoch, start));
+        true
+    }
+
+    /// Where the greatest epoch <= `epoch` ends; None if this log does not know.
+    pub fn end_offset_for(
+        &self,
+        epoch: LeaderEpoch,
+        log_end_offset: Offset,
+    ) -> Option<(LeaderEpoch, Offset)> {
+        if epoch < 0 {
+            return None;
+        }
+        if epoch == self.latest() {
+            return Some((epoch, log_end_offset));
+        }
+        let higher = self.entries.partition_point(|&(e, _)| e <= epoch);
+        let &(_, end) = self.entries.get(higher)?;
+        let floor = higher.checked_sub(1).map_or(epoch, |index| self.entries[index].0);
+        Some((floor, end))
+    }
+
+    /// The epoch of the record at `offset`; None if the log does not know.
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let count = self.entries.partition_point(|&(_, start)| start <= offset);
+        count.checked_sub(1).map(|index| self.entries[index].0)
+    }
+
+    /// Forgets the epochs that begin at or behind `end`.
+    pub fn truncate_from_end(&mut self, end: Offset) -> Result<()> {
+        let keep = self.entries.partition_point(|&(_, start)| start < end);
+        if keep == self.entries.len() {
+            return Ok(());
+        }
+        self.entries.truncate(keep);
+        self.write()
+    }
+
+    /// Forgets the epochs that end at or before `start`; the one that holds it begins there.
+    pub fn truncate_from_start(&mut self, start: Offset) -> Result<()> {
+        let count = self.entries.partition_point(|&(_, s)| s <= start);
+        if count == 0 || (count == 1 && self.entries[0].1 == start) {
+            return Ok(());
+        }
+        self.entries.drain(..count - 1);
+        self.entries[0].1 = start;
+        self.write()
+    }
+
+    /// Forgets all epochs.
+    pub fn clear(&mut self) -> Result<()> {
+        self.entries.clear();
+        self.write()
+    }
+
+    /// Writes the file and makes it durable.
+    pub fn write(&self) -> Result<()> {
+        let lines = self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}"));
+        checkpoint::write(&self.disk, &self.path, lines)
+    }
+}

@@ -1,0 +1,74 @@
+//! From timestamps to offsets (ListOffsets).
+
+use super::{Log, Segment, TimestampOffset};
+use crate::error::Result;
+use crate::record::Batch;
+use crate::types::{Offset, Timestamp};
+
+/// The largest batch, decompressed, that is looked into.
+const MAX_DECODED_BYTES: usize = 1 << 30;
+
+impl Log {
+    /// First offset with a timestamp >= `timestamp`; None if there is none.
+    pub fn offset_for_timestamp(&self, timestamp: Timestamp) -> Result<Option<TimestampOffset>> {
+        for segment in &self.segments {
+            if segment.largest_timestamp()? >= timestamp {
+                return find(segment, timestamp, self.log_start_offset);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The record with the largest timestamp (KIP-734); None if the log is empty.
+    pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>> {
+        let mut latest = &self.segments[0];
+        for segment in &self.segments[1..] {
+            if segment.max_timestamp()?.timestamp > latest.max_timestamp()?.timestamp {
+                latest = segment;
+            }
+        }
+        let max = latest.max_timestamp()?;
+        let from = latest.offset_index.lookup(max.offset)?.map_or(0, |entry| entry.position);
+        let found = latest.headers_from(from)?.find(|h| h.max_timestamp == max.timestamp)?;
+        let Some(header) = found else { return Ok(None) };
+        match latest.batches_from(header.position)?.next()? {
+            Some(batch) => first_record(&batch, max.timestamp, header.base_offset),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The first record of `segment` from `from` on with a timestamp >= `timestamp`.
+fn find(segment: &Segment, timestamp: Timestamp, from: Offset) -> Result<Option<TimestampOffset>> {
+    let offset = segment.time_index.lookup(timestamp)?.offset.max(from);
+    let position = segment.offset_index.lookup(offset)?.map_or(0, |entry| entry.position);
+    let mut headers = segment.headers_from(position)?;
+    while let Some(header) =
+        headers.find(|h| h.max_timestamp >= timestamp && h.last_offset >= from)?
+    {
+        if let Some(batch) = segment.batches_from(header.position)?.next()?
+            && let Some(found) = first_record(&batch, timestamp, from)?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn first_record(
+    batch: &Batch,
+    timestamp: Timestamp,
+    from: Offset,
+) -> Result<Option<TimestampOffset>> {
+    for record in batch.iter(MAX_DECODED_BYTES)? {
+        let record = record?;
+        if record.timestamp >= timestamp && record.offset >= from {
+            return Ok(Some(TimestampOffset {
+                timestamp: record.timestamp,
+                offset: record.offset,
+                leader_epoch: batch.leader_epoch().max(crate::types::NO_EPOCH),
+            }));
+        }
+    }
+    Ok(None)
+}

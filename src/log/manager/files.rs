@@ -1,0 +1,87 @@
+//! `meta.properties` and `.kafka_cleanshutdown` of a log directory (MetaProperties,
+//! CleanShutdownFileHandler).
+
+use super::MetaProperties;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::types::{uuid_from_text, uuid_to_text};
+use std::collections::HashMap;
+use std::path::Path;
+use uuid::Uuid;
+
+const META_PROPERTIES: &str = "meta.properties";
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+/// Kafka keeps the first ids for special meanings (DirectoryId).
+const RESERVED_DIRECTORY_IDS: u128 = 100;
+
+/// A random id that Kafka would give a directory.
+pub(super) fn new_directory_id() -> Uuid {
+    loop {
+        let id = Uuid::new_v4();
+        // A leading dash would look like an option on a command line.
+        if id.as_u128() >= RESERVED_DIRECTORY_IDS && !uuid_to_text(id).starts_with('-') {
+            return id;
+        }
+    }
+}
+
+/// Reads `meta.properties`; None if there is none.
+pub(super) fn read_meta_properties(disk: &Disk, dir: &Path) -> Result<Option<MetaProperties>> {
+    let path = dir.join(META_PROPERTIES);
+    let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes);
+    let properties: HashMap<&str, &str> = text.lines().filter_map(property).collect();
+    let wrong = |what: &str| Error::Config(format!("{}: {what}", path.display()));
+    let get = |key| properties.get(key).copied();
+    match get("version") {
+        Some("1") => {}
+        version => return Err(wrong(&format!("version is {version:?}, not 1"))),
+    }
+    let directory_id = get("directory.id").and_then(uuid_from_text);
+    Ok(Some(MetaProperties {
+        cluster_id: get("cluster.id").ok_or_else(|| wrong("no cluster.id"))?.to_owned(),
+        node_id: get("node.id")
+            .and_then(|id| id.parse().ok())
+            .ok_or_else(|| wrong("no node.id"))?,
+        directory_id: directory_id.ok_or_else(|| wrong("no directory.id"))?,
+    }))
+}
+
+/// A line of a Java properties file, as far as ids and numbers use its syntax.
+fn property(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    if line.starts_with(['#', '!']) {
+        return None;
+    }
+    let (key, value) = line.split_once(['=', ':'])?;
+    Some((key.trim(), value.trim()))
+}
+
+/// Writes `meta.properties`.
+pub(super) fn write_meta_properties(disk: &Disk, dir: &Path, meta: &MetaProperties) -> Result<()> {
+    let text = format!(
+        "#\nversion=1\ncluster.id={}\nnode.id={}\ndirectory.id={}\n",
+        meta.cluster_id,
+        meta.node_id,
+        uuid_to_text(meta.directory_id)
+    );
+    disk.replace_file(&dir.join(META_PROPERTIES), text.as_bytes())
+}
+
+/// The broker epoch in `.kafka_cleanshutdown`, -1 if it cannot be read; None without the file,
+/// which is deleted: from now on a stop is unclean until it is written again.
+pub(super) fn take_clean_shutdown(disk: &Disk, dir: &Path) -> Result<Option<i64>> {
+    let path = dir.join(CLEAN_SHUTDOWN);
+    let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
+    disk.remove_file(&path)?;
+    disk.sync_dir(dir)?;
+    let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let epoch = json.and_then(|json| json.get("brokerEpoch")?.as_i64());
+    Ok(Some(epoch.unwrap_or(-1)))
+}
+
+/// Writes `.kafka_cleanshutdown`.
+pub(super) fn write_clean_shutdown(disk: &Disk, dir: &Path, broker_epoch: i64) -> Result<()> {
+    let text = format!(r#"{{"version":0,"brokerEpoch":{broker_epoch}}}"#);
+    disk.replace_file(&dir.join(CLEAN_SHUTDOWN), text.as_bytes())
+}

@@ -1,0 +1,100 @@
+//! `.index`: where some of a segment's batches lie (OffsetIndex).
+//!
+//! ```text
+//! 0 last offset of the batch - base offset i32 | 4 position of the batch i32      (8 bytes)
+//! ```
+
+use super::index_file::IndexFile;
+use crate::disk::Disk;
+use crate::error::Result;
+use crate::types::Offset;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of an entry.
+pub(super) const ENTRY_SIZE: usize = 8;
+/// End of the file's name.
+pub(super) const SUFFIX: &str = ".index";
+
+/// One batch: its last offset and its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OffsetPosition {
+    pub last_offset: Offset,
+    pub position: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct OffsetIndex {
+    base_offset: Offset,
+    file: IndexFile<ENTRY_SIZE>,
+}
+
+impl OffsetIndex {
+    pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<OffsetIndex> {
+        Ok(OffsetIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX)? })
+    }
+
+    pub fn create(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> OffsetIndex {
+        OffsetIndex { base_offset, file: IndexFile::create(disk, dir, base_offset, SUFFIX) }
+    }
+
+    fn decode(&self, entry: &[u8; ENTRY_SIZE]) -> OffsetPosition {
+        let (offset, position) = entry.split_at(4);
+        OffsetPosition {
+            last_offset: self.base_offset + Offset::from(be_i32(offset)),
+            position: be_i32(position) as u64,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.file.len()
+    }
+
+    pub fn append(&mut self, entry: OffsetPosition) -> Result<()> {
+        let relative = i32::try_from(entry.last_offset - self.base_offset)
+            .expect("a segment rolls before its offsets leave 31 bits");
+        let position = i32::try_from(entry.position).expect("a segment has at most 2^31 - 1 bytes");
+        let mut bytes = [0; ENTRY_SIZE];
+        bytes[..4].copy_from_slice(&relative.to_be_bytes());
+        bytes[4..].copy_from_slice(&position.to_be_bytes());
+        self.file.push(bytes)
+    }
+
+    /// The last entry.
+    pub fn last(&self) -> Result<Option<OffsetPosition>> {
+        Ok(self.file.last()?.map(|entry| self.decode(&entry)))
+    }
+
+    /// The greatest entry at or below `offset`.
+    pub fn lookup(&self, offset: Offset) -> Result<Option<OffsetPosition>> {
+        self.before(self.file.partition_point(|e| self.decode(e).last_offset <= offset)?)
+    }
+
+    /// The greatest entry whose batch begins at or below `position`.
+    pub fn lookup_position(&self, position: u64) -> Result<Option<OffsetPosition>> {
+        self.before(self.file.partition_point(|e| self.decode(e).position <= position)?)
+    }
+
+    fn before(&self, count: usize) -> Result<Option<OffsetPosition>> {
+        let entry = count.checked_sub(1).map(|index| self.file.get(index)).transpose()?;
+        Ok(entry.map(|entry| self.decode(&entry)))
+    }
+
+    /// Keeps the entries below `offset`.
+    pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
+        let keep = self.file.partition_point(|e| self.decode(e).last_offset < offset)?;
+        self.file.truncate(keep)
+    }
+
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.flush()
+    }
+
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync()
+    }
+}
+
+pub(super) fn be_i32(bytes: &[u8]) -> i32 {
+    i32::from_be_bytes(bytes.try_into().expect("the caller cut four bytes"))
+}

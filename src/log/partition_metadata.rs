@@ -1,0 +1,34 @@
+//! `partition.metadata`: which topic a log belongs to (PartitionMetadataFile). 43 bytes of text,
+//! `version: 0\ntopic_id: <id>` without a newline at the end.
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::types::{uuid_from_text, uuid_to_text};
+use std::path::Path;
+use uuid::Uuid;
+
+/// Name of the file in the log's directory.
+const FILE: &str = "partition.metadata";
+
+/// The topic id of the log in `dir`; None if the file is not there.
+pub(super) fn read(disk: &Disk, dir: &Path) -> Result<Option<Uuid>> {
+    let path = dir.join(FILE);
+    let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
+    match std::str::from_utf8(&bytes).ok().and_then(parse) {
+        Some(topic_id) => Ok(Some(topic_id)),
+        None => Err(Error::corrupt(path.display().to_string())),
+    }
+}
+
+fn parse(text: &str) -> Option<Uuid> {
+    let (version, topic_id) = text.trim_end().split_once('\n')?;
+    let version = version.trim_end() == "version: 0";
+    let topic_id = uuid_from_text(topic_id.strip_prefix("topic_id: ")?)?;
+    (version && !topic_id.is_nil()).then_some(topic_id)
+}
+
+/// Writes the file.
+pub(super) fn write(disk: &Disk, dir: &Path, topic_id: Uuid) -> Result<()> {
+    let text = format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id));
+    disk.replace_file(&dir.join(FILE), text.as_bytes())
+}

@@ -1,0 +1,236 @@
+//! One producer in a log: its epoch, its last five batches, its open transaction.
+
+use super::{Origin, refused};
+use crate::error::{Error, Result};
+use crate::log::ActiveProducer;
+use crate::record::Batch;
+use crate::types::{NO_TIMESTAMP, Offset, ProducerId, Timestamp};
+use kafka_protocol::error::ResponseError;
+
+/// Batches that a retry is recognised by: a client has at most so many requests in flight.
+const BATCHES: usize = 5;
+/// No producer epoch.
+const NO_EPOCH: i16 = -1;
+/// No sequence.
+const NO_SEQUENCE: i32 = -1;
+/// The largest decoded size of a marker's batch.
+const MARKER_BYTES: usize = 4096;
+
+/// One batch of a producer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BatchNote {
+    pub last_sequence: i32,
+    pub last_offset: Offset,
+    /// Last offset - first offset, also the number of sequences but one.
+    pub offset_delta: i32,
+    pub timestamp: Timestamp,
+}
+
+impl BatchNote {
+    fn first_sequence(&self) -> i32 {
+        let first = self.last_sequence.wrapping_sub(self.offset_delta);
+        // Sequences go from i32::MAX to 0.
+        if first < 0 { first & i32::MAX } else { first }
+    }
+}
+
+/// What is known of one producer (ProducerStateEntry).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub epoch: i16,
+    pub coordinator_epoch: i32,
+    pub last_timestamp: Timestamp,
+    pub transaction_start: Option<Offset>,
+    batches: [BatchNote; BATCHES],
+    count: usize,
+}
+
+impl Default for Entry {
+    fn default() -> Entry {
+        Entry {
+            epoch: NO_EPOCH,
+            coordinator_epoch: -1,
+            last_timestamp: NO_TIMESTAMP,
+            transaction_start: None,
+            batches: Default::default(),
+            count: 0,
+        }
+    }
+}
+
+impl Entry {
+    fn batches(&self) -> &[BatchNote] {
+        &self.batches[..self.count]
+    }
+
+    pub fn last_batch(&self) -> Option<&BatchNote> {
+        self.batches().last()
+    }
+
+    pub fn last_sequence(&self) -> i32 {
+        self.last_batch().map_or(NO_SEQUENCE, |batch| batch.last_sequence)
+    }
+
+    pub fn transaction_start(&self) -> Option<Offset> {
+        self.transaction_start
+    }
+
+    pub fn describe(&self, producer_id: ProducerId) -> ActiveProducer {
+        ActiveProducer {
+            producer_id,
+            producer_epoch: self.epoch,
+            last_sequence: self.last_sequence(),
+            last_timestamp: self.last_timestamp,
+            coordinator_epoch: self.coordinator_epoch,
+            current_txn_start_offset: self.transaction_start.unwrap_or(-1),
+        }
+    }
+
+    pub fn is_expired(&self, now: Timestamp, expiration_ms: i64) -> bool {
+        self.transaction_start.is_none() && now - self.last_timestamp >= expiration_ms
+    }
+
+    /// The remembered batch that has `batch`'s epoch and sequences.
+    pub fn duplicate_of(&self, batch: &Batch) -> Option<BatchNote> {
+        let same = |note: &&BatchNote| {
+            note.first_sequence() == batch.base_sequence()
+                && note.last_sequence == batch.last_sequence()
+        };
+        if batch.producer_epoch() != self.epoch {
+            return None;
+        }
+        self.batches().iter().find(same).copied()
+    }
+
+    pub fn add(&mut self, epoch: i16, note: BatchNote) {
+        self.set_epoch(epoch);
+        if self.count == BATCHES {
+            self.batches.rotate_left(1);
+            self.count -= 1;
+        }
+        self.batches[self.count] = note;
+        self.count += 1;
+        self.last_timestamp = note.timestamp;
+    }
+
+    fn set_epoch(&mut self, epoch: i16) {
+        if self.epoch != epoch {
+            self.count = 0;
+            self.epoch = epoch;
+        }
+    }
+
+    /// Enters a batch of records. Answers its first offset if it begins a transaction.
+    pub fn append(&mut self, batch: &Batch, origin: Origin) -> Result<Option<Offset>> {
+        self.check_epoch(batch, origin)?;
+        if origin == Origin::Client {
+            self.check_sequence(batch)?;
+        }
+        let note = BatchNote {
+            last_sequence: batch.last_sequence(),
+            last_offset: batch.last_offset(),
+            offset_delta: (batch.last_offset() - batch.base_offset()) as i32,
+            timestamp: batch.max_timestamp(),
+        };
+        self.add(batch.producer_epoch(), note);
+        match (self.transaction_start, batch.is_transactional()) {
+            (Some(_), false) if origin != Origin::Replication => Err(refused(
+                ResponseError::InvalidTxnState,
+                format!("producer {} has an open transaction", batch.producer_id()),
+            )),
+            (None, true) => {
+                self.transaction_start = Some(batch.base_offset());
+                Ok(self.transaction_start)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn check_epoch(&self, batch: &Batch, origin: Origin) -> Result<()> {
+        // A leader elsewhere has decided already.
+        if batch.producer_epoch() >= self.epoch || origin == Origin::Replication {
+            return Ok(());
+        }
+        Err(refused(
+            ResponseError::InvalidProducerEpoch,
+            format!(
+                "Epoch of producer {} is {}, which is smaller than the last seen epoch {}",
+                batch.producer_id(),
+                batch.producer_epoch(),
+                self.epoch
+            ),
+        ))
+    }
+
+    fn check_sequence(&self, batch: &Batch) -> Result<()> {
+        let (first, last) = (batch.base_sequence(), self.last_sequence());
+        let follows = if self.epoch == NO_EPOCH {
+            // An unknown producer may begin anywhere: its state may have expired.
+            true
+        } else if batch.producer_epoch() != self.epoch {
+            first == 0
+        } else {
+            i64::from(first) == i64::from(last) + 1 || (first == 0 && last == i32::MAX)
+        };
+        if follows {
+            return Ok(());
+        }
+        Err(refused(
+            ResponseError::OutOfOrderSequenceNumber,
+            format!(
+                "Out of order sequence number for producer {}: {first} (incoming seq. number), \
+                 {last} (current end sequence number)",
+                batch.producer_id()
+            ),
+        ))
+    }
+
+    /// Enters a marker. Answers the first offset of the transaction that it ends.
+    pub fn end_transaction(
+        &mut self,
+        marker: &Marker,
+        batch: &Batch,
+        origin: Origin,
+    ) -> Result<Option<Offset>> {
+        self.check_epoch(batch, origin)?;
+        if marker.coordinator_epoch < self.coordinator_epoch && origin != Origin::Replication {
+            return Err(refused(
+                ResponseError::TransactionCoordinatorFenced,
+                format!(
+                    "coordinator epoch {} of the marker is older than {}",
+                    marker.coordinator_epoch, self.coordinator_epoch
+                ),
+            ));
+        }
+        self.set_epoch(batch.producer_epoch());
+        self.coordinator_epoch = marker.coordinator_epoch;
+        self.last_timestamp = marker.timestamp;
+        Ok(self.transaction_start.take())
+    }
+}
+
+/// The record of a control batch that ends a transaction (EndTransactionMarker):
+/// key `version i16, type i16` (0 abort, 1 commit), value `version i16, coordinator epoch i32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marker {
+    pub abort: bool,
+    pub coordinator_epoch: i32,
+    pub timestamp: Timestamp,
+}
+
+impl Marker {
+    /// The marker in `batch`; None if the batch is empty (compaction leaves such).
+    pub fn decode(batch: &Batch) -> Result<Option<Marker>> {
+        let records = batch.records(MARKER_BYTES)?;
+        let Some(record) = records.first() else { return Ok(None) };
+        let kind = record.key.as_deref().and_then(|key| key.get(2..4));
+        let epoch = record.value.as_deref().and_then(|value| value.get(2..6));
+        let (abort, epoch) = match (kind, epoch) {
+            (Some([0, 0]), Some(epoch)) => (true, epoch),
+            (Some([0, 1]), Some(epoch)) => (false, epoch),
+            _ => return Err(Error::corrupt("transaction marker")),
+        };
+        let coordinator_epoch = i32::from_be_bytes(epoch.try_into().expect("cut to four bytes"));
+        Ok(Some(Marker { abort, coordinator_epoch, timestamp: record.timestamp }))
+    }
+}

@@ -1,0 +1,102 @@
+//! Reading: from an offset to file ranges.
+
+use super::segment::{Located, Segment};
+use super::{Log, Read};
+use crate::disk::FileRange;
+use crate::error::{Error, Result};
+use crate::types::{Isolation, Offset, ProducerId};
+use kafka_protocol::error::ResponseError;
+
+impl Log {
+    /// File ranges of whole batches from the one that holds `from`, below the bound `isolation`
+    /// gives, at most `max_bytes` (but the first batch whole if `at_least_one`). An offset outside
+    /// of [log start, log end] is OFFSET_OUT_OF_RANGE.
+    pub fn read(
+        &self,
+        from: Offset,
+        max_bytes: usize,
+        isolation: Isolation,
+        at_least_one: bool,
+    ) -> Result<Read> {
+        if from < self.log_start_offset || from > self.end_offset {
+            return Err(Error::Code(ResponseError::OffsetOutOfRange));
+        }
+        let bound = match isolation {
+            Isolation::LogEnd => self.end_offset,
+            Isolation::HighWatermark => self.high_watermark,
+            Isolation::Committed => self.last_stable_offset(),
+        };
+        let Some(floor) = self.floor_segment(from) else { return Ok(Read::default()) };
+        if from >= bound {
+            return Ok(Read::default());
+        }
+        // A segment may end before `from` when records behind its last batch are gone.
+        for index in floor..self.segments.len() {
+            let Some(first) = self.segments[index].locate(from)? else { continue };
+            let range = self.cut(index, first, bound, max_bytes, at_least_one)?;
+            let Some((range, upper)) = range else { break };
+            let aborted = match isolation {
+                Isolation::Committed => self.aborted(index, from, upper)?,
+                _ => Vec::new(),
+            };
+            return Ok(Read { bytes: range.len, ranges: vec![range], aborted });
+        }
+        Ok(Read::default())
+    }
+
+    /// The batches of a segment from `first` on that lie below `bound` and within `max_bytes`, and
+    /// the offset that they end before. None if not even `first` does.
+    fn cut(
+        &self,
+        index: usize,
+        first: Located,
+        bound: Offset,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Option<(FileRange, Offset)>> {
+        let segment = &self.segments[index];
+        let segment_end = self.end_of(index);
+        let (mut end, mut upper) = (segment.size(), segment_end.min(bound));
+        if segment_end > bound
+            && let Some(above) = segment.locate(bound)?
+        {
+            // The batch that holds the bound is not below it.
+            (end, upper) = (above.position, above.base_offset);
+        }
+        let mut budget = max_bytes as u64;
+        if at_least_one {
+            budget = budget.max(first.size);
+        }
+        if end - first.position.min(end) > budget
+            && let Some(last) = segment.locate_position(first.position + budget)?
+        {
+            (end, upper) = (last.position, last.base_offset);
+        }
+        if end <= first.position {
+            return Ok(None);
+        }
+        let len = (end - first.position) as usize;
+        let file = segment.file()?.clone();
+        Ok(Some((FileRange { file, position: first.position, len }, upper)))
+    }
+
+    /// One past the last offset that a segment can hold.
+    pub(super) fn end_of(&self, index: usize) -> Offset {
+        self.segments.get(index + 1).map_or(self.end_offset, Segment::base_offset)
+    }
+
+    fn aborted(
+        &self,
+        index: usize,
+        from: Offset,
+        upper: Offset,
+    ) -> Result<Vec<(ProducerId, Offset)>> {
+        let mut found = Vec::new();
+        for segment in &self.segments[index..] {
+            if segment.transaction_index.collect(from, upper, &mut found)? {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}

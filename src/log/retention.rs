@@ -1,0 +1,152 @@
+//! What goes: by time, by size, by the log start offset; and the files of what went.
+
+use super::producer_state::SNAPSHOT;
+use super::segment::{SUFFIXES, Segment};
+use super::{Log, file_name};
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::types::{Offset, Timestamp};
+use kafka_protocol::error::ResponseError;
+use std::path::PathBuf;
+
+/// End of the name of a file that waits for its removal.
+pub(super) const DELETED: &str = ".deleted";
+
+/// Files that were renamed to `.deleted`, and when they may be removed.
+#[derive(Debug, Default)]
+pub(super) struct Trash {
+    files: Vec<(Timestamp, PathBuf)>,
+}
+
+impl Trash {
+    fn put(&mut self, disk: &Disk, path: PathBuf, due: Timestamp) -> Result<()> {
+        if disk.file_len(&path)?.is_none() {
+            return Ok(());
+        }
+        let mut deleted = path.clone().into_os_string();
+        deleted.push(DELETED);
+        disk.rename_unsynced(&path, deleted.as_ref())?;
+        self.files.push((due, deleted.into()));
+        Ok(())
+    }
+
+    fn remove_due(&mut self, disk: &Disk, now: Timestamp) -> Result<()> {
+        for (_, path) in self.files.extract_if(.., |(due, _)| *due <= now) {
+            disk.remove_file(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Removes all of them now.
+    pub fn empty(&mut self, disk: &Disk) -> Result<()> {
+        self.remove_due(disk, Timestamp::MAX)
+    }
+}
+
+impl Log {
+    /// Retention by time, size and log start offset, as `cleanup.policy` allows; forgets silent
+    /// producers and removes the files of what went `file.delete.delay.ms` ago. Answers how many
+    /// segments went. As in Kafka, the active segment rolls by `segment.ms` on an append only, but
+    /// retention takes it too once all its records are too old.
+    pub fn clean_up(&mut self, now: Timestamp) -> Result<usize> {
+        self.now = now;
+        self.trash.remove_due(&self.disk, now)?;
+        self.producers.expire(now);
+        let mut deleted = self.delete_below_log_start()?;
+        if self.config.delete {
+            deleted += self.delete_by_size()? + self.delete_by_time()?;
+        }
+        Ok(deleted)
+    }
+
+    /// Moves the log start offset up (DeleteRecords); segments below it are deleted later. Above
+    /// the high watermark it is OFFSET_OUT_OF_RANGE.
+    pub fn advance_log_start(&mut self, offset: Offset) -> Result<()> {
+        if offset > self.high_watermark {
+            return Err(Error::Explained(
+                ResponseError::OffsetOutOfRange,
+                format!(
+                    "Cannot increment the log start offset to {offset} of partition {} since it \
+                     is larger than the high watermark {}",
+                    self.partition, self.high_watermark
+                ),
+            ));
+        }
+        if offset > self.log_start_offset {
+            self.log_start_offset = offset;
+            self.recovery_point = self.recovery_point.max(offset);
+            self.epochs.truncate_from_start(offset)?;
+            self.producers.advance_log_start(offset);
+        }
+        Ok(())
+    }
+
+    fn delete_below_log_start(&mut self) -> Result<usize> {
+        let count = self.segments.partition_point(|s| s.base_offset() <= self.log_start_offset);
+        self.delete_first(count.saturating_sub(1))
+    }
+
+    fn delete_by_size(&mut self) -> Result<usize> {
+        let Ok(retention_bytes) = u64::try_from(self.config.retention_bytes) else { return Ok(0) };
+        let Some(mut excess) = self.size().checked_sub(retention_bytes) else { return Ok(0) };
+        self.delete_while(|segment| {
+            let fits = segment.size() <= excess;
+            excess = excess.saturating_sub(segment.size());
+            Ok(fits)
+        })
+    }
+
+    fn delete_by_time(&mut self) -> Result<usize> {
+        let (retention_ms, now) = (self.config.retention_ms, self.now);
+        if retention_ms < 0 {
+            return Ok(0);
+        }
+        self.delete_while(|segment| {
+            Ok(now.saturating_sub(segment.largest_timestamp()?) > retention_ms)
+        })
+    }
+
+    /// Deletes segments from the first on while `wanted` says so; none that has records above the
+    /// high watermark, nor the active one if it is empty.
+    fn delete_while(&mut self, mut wanted: impl FnMut(&Segment) -> Result<bool>) -> Result<usize> {
+        let mut count = 0;
+        while count < self.segments.len() {
+            let segment = &self.segments[count];
+            let empty_active = count + 1 == self.segments.len() && segment.size() == 0;
+            if self.end_of(count) > self.high_watermark || empty_active || !wanted(segment)? {
+                break;
+            }
+            count += 1;
+        }
+        self.delete_first(count)
+    }
+
+    fn delete_first(&mut self, count: usize) -> Result<usize> {
+        if count == 0 {
+            return Ok(0);
+        }
+        if count == self.segments.len() {
+            self.roll_at(self.end_offset)?;
+        }
+        self.advance_log_start(self.segments[count].base_offset())?;
+        let gone: Vec<Segment> = self.segments.drain(..count).collect();
+        tracing::info!(partition = %self.partition, segments = count,
+            log_start_offset = self.log_start_offset, "deleted segments");
+        self.discard(gone)?;
+        Ok(count)
+    }
+
+    /// Renames the files of segments that are no longer of the log, for `file.delete.delay.ms`.
+    pub(super) fn discard(&mut self, segments: Vec<Segment>) -> Result<()> {
+        let due = self.now.saturating_add(self.config.file_delete_delay_ms);
+        for segment in segments {
+            for suffix in SUFFIXES {
+                self.trash.put(&self.disk, segment.path(suffix), due)?;
+            }
+            self.producers.forget_snapshot(segment.base_offset());
+            let snapshot = self.path(&file_name(segment.base_offset(), SNAPSHOT));
+            self.trash.put(&self.disk, snapshot, due)?;
+        }
+        Ok(())
+    }
+}

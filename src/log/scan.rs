@@ -1,0 +1,148 @@
+//! Walks the batches of a segment's file: headers for those who look for a place, whole batches
+//! for those who look into them.
+
+use crate::disk::File;
+use crate::error::{Error, Result};
+use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC};
+use crate::types::{Offset, Timestamp};
+use bytes::Bytes;
+
+/// Headers are read this many bytes at a time: what lies between two index entries, as a rule.
+const HEADER_WINDOW: usize = 4096;
+/// Whole batches are read this many bytes at a time.
+const BATCH_WINDOW: u64 = 1 << 20;
+
+/// What looking for a place needs to know of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Where it lies in the file.
+    pub position: u64,
+    /// Bytes of the batch.
+    pub size: u64,
+    pub base_offset: Offset,
+    pub last_offset: Offset,
+    pub max_timestamp: Timestamp,
+}
+
+impl Header {
+    fn decode(bytes: &[u8; HEADER_SIZE], position: u64) -> Result<Header> {
+        let int = |at: usize| i32::from_be_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
+        let long = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+        let size = i64::from(int(8)) + LOG_OVERHEAD as i64;
+        let delta = int(23);
+        if bytes[16] as i8 != MAGIC || size < HEADER_SIZE as i64 || delta < 0 {
+            return Err(Error::corrupt(format!("batch header at {position}")));
+        }
+        Ok(Header {
+            position,
+            size: size as u64,
+            base_offset: long(0),
+            last_offset: long(0) + Offset::from(delta),
+            max_timestamp: long(35),
+        })
+    }
+
+    /// One past the batch's last byte.
+    pub fn end(&self) -> u64 {
+        self.position + self.size
+    }
+}
+
+/// The headers of the batches in `position..end` of a file.
+pub(super) struct Headers<'a> {
+    file: &'a File,
+    position: u64,
+    end: u64,
+    window: [u8; HEADER_WINDOW],
+    window_start: u64,
+    window_len: usize,
+}
+
+impl<'a> Headers<'a> {
+    pub fn new(file: &'a File, position: u64, end: u64) -> Headers<'a> {
+        let window = [0; HEADER_WINDOW];
+        Headers { file, position, end, window, window_start: position, window_len: 0 }
+    }
+
+    /// The next header; None at the end, also if a batch is cut off there.
+    pub fn next(&mut self) -> Result<Option<Header>> {
+        if self.position + HEADER_SIZE as u64 > self.end {
+            return Ok(None);
+        }
+        let mut at = (self.position - self.window_start) as usize;
+        if at + HEADER_SIZE > self.window_len {
+            let len = (self.end - self.position).min(HEADER_WINDOW as u64) as usize;
+            self.window_len = self.file.read_at(&mut self.window[..len], self.position)?;
+            self.window_start = self.position;
+            at = 0;
+        }
+        let Some(bytes) = self.window[at..self.window_len].first_chunk() else { return Ok(None) };
+        let header = Header::decode(bytes, self.position)?;
+        self.position = header.end();
+        Ok((header.end() <= self.end).then_some(header))
+    }
+
+    /// The first header from here on that `wanted` accepts.
+    pub fn find(&mut self, wanted: impl Fn(&Header) -> bool) -> Result<Option<Header>> {
+        while let Some(header) = self.next()? {
+            if wanted(&header) {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The whole batches in `position..end` of a file.
+pub(super) struct Batches<'a> {
+    file: &'a File,
+    /// Where the next batch lies.
+    pub position: u64,
+    end: u64,
+    window: Bytes,
+}
+
+impl<'a> Batches<'a> {
+    pub fn new(file: &'a File, position: u64, end: u64) -> Batches<'a> {
+        Batches { file, position, end, window: Bytes::new() }
+    }
+
+    /// The next batch; None at the end, also if a batch is cut off there. Its checksum is not
+    /// looked at.
+    pub fn next(&mut self) -> Result<Option<Batch>> {
+        let left = self.end - self.position;
+        let mut size = size_of(&self.window);
+        if size.is_none_or(|size| size > self.window.len() as u64) {
+            self.read(left.min(size.unwrap_or(0).max(BATCH_WINDOW)))?;
+            size = size_of(&self.window);
+            if let Some(size) = size
+                && size > self.window.len() as u64
+                && size <= left
+            {
+                self.read(size)?;
+            }
+        }
+        match size {
+            Some(size) if size <= self.window.len() as u64 => {
+                let batch = Batch::split_from(&mut self.window)?;
+                self.position += batch.size() as u64;
+                Ok(Some(batch))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn read(&mut self, len: u64) -> Result<()> {
+        let mut window = vec![0; len as usize];
+        let read = self.file.read_at(&mut window, self.position)?;
+        window.truncate(read);
+        self.window = window.into();
+        Ok(())
+    }
+}
+
+/// Size of the batch that `bytes` begin with, as far as they tell.
+fn size_of(bytes: &[u8]) -> Option<u64> {
+    let length = i32::from_be_bytes(*bytes.get(8..)?.first_chunk()?);
+    Some(u64::try_from(length).unwrap_or(0) + LOG_OVERHEAD as u64)
+}

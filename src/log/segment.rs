@@ -1,0 +1,401 @@
+//! One segment: a file of batches and its indexes (LogSegment).
+
+use super::file_name;
+use super::offset_index::{self, OffsetIndex, OffsetPosition};
+use super::scan::{Batches, Header, Headers};
+use super::time_index::{self, TimeIndex, TimestampEntry};
+use super::transaction_index::TransactionIndex;
+use crate::config::TopicConfig;
+use crate::disk::{Disk, File};
+use crate::error::Result;
+use crate::record::{Batch, PREFIX_SIZE};
+use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// End of the name of the file that holds the batches.
+pub(super) const SUFFIX: &str = ".log";
+/// The files of a segment.
+pub(super) const SUFFIXES: [&str; 4] =
+    [SUFFIX, offset_index::SUFFIX, time_index::SUFFIX, super::transaction_index::SUFFIX];
+/// Batches of an append that are written without asking for memory.
+const CHUNK: usize = 16;
+/// How many of the last batches are remembered, for readers at the end of the log.
+const RECENT: usize = 32;
+
+/// A batch, by what a reader at the end of the log asks for.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    base_offset: Offset,
+    last_offset: Offset,
+    position: u64,
+}
+
+/// Where a batch lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    pub base_offset: Offset,
+    pub position: u64,
+    pub size: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    disk: Disk,
+    dir: Arc<Path>,
+    base_offset: Offset,
+    /// Opened when it is first needed.
+    file: OnceLock<Arc<File>>,
+    size: u64,
+    pub offset_index: OffsetIndex,
+    pub time_index: TimeIndex,
+    pub transaction_index: TransactionIndex,
+    /// The greatest timestamp so far; of a segment found on disk the time index's last entry.
+    max_timestamp: OnceLock<TimestampEntry>,
+    /// Greatest timestamp of the first batch: the age of the segment is counted from it.
+    first_timestamp: OnceLock<Timestamp>,
+    created: Timestamp,
+    unindexed_bytes: u64,
+    recent: VecDeque<Recent>,
+}
+
+impl Segment {
+    /// An empty segment. Its index files are made when it is flushed.
+    pub fn create(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        now: Timestamp,
+    ) -> Result<Segment> {
+        let mut segment = Segment {
+            disk: disk.clone(),
+            dir: dir.clone(),
+            base_offset,
+            file: OnceLock::new(),
+            size: 0,
+            offset_index: OffsetIndex::create(disk, dir, base_offset),
+            time_index: TimeIndex::create(disk, dir, base_offset),
+            transaction_index: TransactionIndex::create(disk, dir, base_offset),
+            max_timestamp: OnceLock::new(),
+            first_timestamp: OnceLock::new(),
+            created: now,
+            unindexed_bytes: 0,
+            recent: VecDeque::new(),
+        };
+        segment.reset_max_timestamp(segment.no_timestamp());
+        segment.file()?;
+        Ok(segment)
+    }
+
+    /// A segment found on disk. Its transaction index is not looked at yet.
+    pub fn open(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        now: Timestamp,
+    ) -> Result<Segment> {
+        let path = dir.join(file_name(base_offset, SUFFIX));
+        Ok(Segment {
+            disk: disk.clone(),
+            dir: dir.clone(),
+            base_offset,
+            file: OnceLock::new(),
+            size: disk.file_len(&path)?.unwrap_or(0),
+            offset_index: OffsetIndex::open(disk, dir, base_offset)?,
+            time_index: TimeIndex::open(disk, dir, base_offset)?,
+            transaction_index: TransactionIndex::create(disk, dir, base_offset),
+            max_timestamp: OnceLock::new(),
+            first_timestamp: OnceLock::new(),
+            created: now,
+            unindexed_bytes: 0,
+            recent: VecDeque::new(),
+        })
+    }
+
+    pub fn base_offset(&self) -> Offset {
+        self.base_offset
+    }
+
+    /// Bytes of its batches.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn path(&self, suffix: &str) -> PathBuf {
+        self.dir.join(file_name(self.base_offset, suffix))
+    }
+
+    pub fn file(&self) -> Result<&Arc<File>> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let file = Arc::new(self.disk.open(&self.path(SUFFIX))?);
+        Ok(self.file.get_or_init(|| file))
+    }
+
+    fn no_timestamp(&self) -> TimestampEntry {
+        TimestampEntry { timestamp: NO_TIMESTAMP, offset: self.base_offset }
+    }
+
+    fn reset_max_timestamp(&mut self, to: TimestampEntry) {
+        self.max_timestamp = OnceLock::from(to);
+    }
+
+    /// The greatest timestamp and the last offset of the first batch that has it.
+    pub fn max_timestamp(&self) -> Result<TimestampEntry> {
+        match self.max_timestamp.get() {
+            Some(entry) => Ok(*entry),
+            None => {
+                let entry = self.time_index.last()?;
+                Ok(*self.max_timestamp.get_or_init(|| entry))
+            }
+        }
+    }
+
+    /// The greatest timestamp; of a segment without any, when it was last written.
+    pub fn largest_timestamp(&self) -> Result<Timestamp> {
+        match self.max_timestamp()?.timestamp {
+            timestamp if timestamp >= 0 => Ok(timestamp),
+            _ => Ok(self.disk.modified(&self.path(SUFFIX))?.unwrap_or(0)),
+        }
+    }
+
+    /// Whether a batch up to `last_offset` can be indexed here.
+    pub fn can_hold(&self, last_offset: Offset) -> bool {
+        (0..=Offset::from(i32::MAX)).contains(&(last_offset - self.base_offset))
+    }
+
+    /// Whether an append of `bytes`, up to `last_offset` and `max_timestamp`, needs a new segment.
+    pub fn should_roll(
+        &self,
+        config: &TopicConfig,
+        jitter_ms: i64,
+        bytes: u64,
+        last_offset: Offset,
+        max_timestamp: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let index_bytes = config.segment_index_bytes as usize;
+        let full = self.offset_index.len() >= index_bytes / offset_index::ENTRY_SIZE
+            || self.time_index.len() + 1 >= index_bytes / time_index::ENTRY_SIZE;
+        let too_large = self.size + bytes > config.segment_bytes as u64;
+        Ok(too_large
+            || full
+            || !self.can_hold(last_offset)
+            || (self.size > 0
+                && self.waited(now, max_timestamp)? > roll_ms(config).saturating_sub(jitter_ms)))
+    }
+
+    /// How old the segment is when a batch with `max_timestamp` comes.
+    fn waited(&self, now: Timestamp, max_timestamp: Timestamp) -> Result<i64> {
+        if self.first_timestamp.get().is_none()
+            && let Some(first) = Headers::new(self.file()?, 0, self.size).next()?
+        {
+            self.first_timestamp.get_or_init(|| first.max_timestamp);
+        }
+        Ok(match self.first_timestamp.get() {
+            Some(&first) if first >= 0 => max_timestamp - first,
+            _ => now - self.created,
+        })
+    }
+
+    /// Appends checked batches, whose offsets and epochs are given, by one write.
+    pub fn append(&mut self, batches: &[Batch], index_interval_bytes: u64) -> Result<()> {
+        let mut position = self.size;
+        for chunk in batches.chunks(CHUNK) {
+            match self.write(chunk, position) {
+                Ok(written) => position += written,
+                Err(error) => {
+                    // A full disk takes a part. What the books do not know must not stay.
+                    let _ = self.trim_file();
+                    return Err(error);
+                }
+            }
+        }
+        for batch in batches {
+            self.admit(batch, index_interval_bytes)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, batches: &[Batch], position: u64) -> Result<u64> {
+        let mut prefixes = [[0; PREFIX_SIZE]; CHUNK];
+        for (prefix, batch) in prefixes.iter_mut().zip(batches) {
+            *prefix = batch.prefix();
+        }
+        let mut slices = [IoSlice::new(&[]); 2 * CHUNK];
+        for ((pair, prefix), batch) in slices.chunks_exact_mut(2).zip(&prefixes).zip(batches) {
+            pair[0] = IoSlice::new(prefix);
+            pair[1] = IoSlice::new(batch.body());
+        }
+        self.file()?.write_vectored_at(&mut slices[..2 * batches.len()], position)?;
+        Ok(batches.iter().map(|batch| batch.size() as u64).sum())
+    }
+
+    /// Enters the batch that lies at `size` into the books. Append and recovery share it, so a
+    /// recovered segment has the very indexes that it had before the crash.
+    pub fn admit(&mut self, batch: &Batch, index_interval_bytes: u64) -> Result<()> {
+        let (last_offset, timestamp) = (batch.last_offset(), batch.max_timestamp());
+        let mut max_timestamp = self.max_timestamp()?;
+        if timestamp > max_timestamp.timestamp {
+            max_timestamp = TimestampEntry { timestamp, offset: last_offset };
+            self.reset_max_timestamp(max_timestamp);
+        }
+        if self.unindexed_bytes > index_interval_bytes {
+            // Kafka indexes a batch by its last offset.
+            self.offset_index.append(OffsetPosition { last_offset, position: self.size })?;
+            self.time_index.maybe_append(max_timestamp)?;
+            self.unindexed_bytes = 0;
+        }
+        if self.size == 0 {
+            self.first_timestamp = OnceLock::from(timestamp);
+        }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        let base_offset = batch.base_offset();
+        self.recent.push_back(Recent { base_offset, last_offset, position: self.size });
+        self.unindexed_bytes += batch.size() as u64;
+        self.size += batch.size() as u64;
+        Ok(())
+    }
+
+    /// The first batch that ends at or behind `offset`; None if there is none.
+    pub fn locate(&self, offset: Offset) -> Result<Option<Located>> {
+        if self.recent.front().is_some_and(|first| first.base_offset <= offset) {
+            let at = self.recent.partition_point(|batch| batch.last_offset < offset);
+            return Ok(self.recent.get(at).map(|batch| {
+                let end = self.recent.get(at + 1).map_or(self.size, |next| next.position);
+                let Recent { base_offset, position, .. } = *batch;
+                Located { base_offset, position, size: end - position }
+            }));
+        }
+        let from = self.offset_index.lookup(offset)?.map_or(0, |entry| entry.position);
+        let found =
+            Headers::new(self.file()?, from, self.size).find(|h| h.last_offset >= offset)?;
+        Ok(found.map(|Header { base_offset, position, size, .. }| Located {
+            base_offset,
+            position,
+            size,
+        }))
+    }
+
+    /// The first batch that ends behind `position`; None if there is none.
+    pub fn locate_position(&self, position: u64) -> Result<Option<Located>> {
+        let from = match self.recent.front() {
+            Some(first) if first.position <= position => {
+                let at = self.recent.partition_point(|batch| batch.position <= position);
+                self.recent[at - 1].position
+            }
+            _ => self.offset_index.lookup_position(position)?.map_or(0, |entry| entry.position),
+        };
+        let found = Headers::new(self.file()?, from, self.size).find(|h| h.end() > position)?;
+        Ok(found.map(|Header { base_offset, position, size, .. }| Located {
+            base_offset,
+            position,
+            size,
+        }))
+    }
+
+    /// One past the last offset; the base offset if the segment is empty.
+    pub fn read_end_offset(&self) -> Result<Offset> {
+        let from = self.offset_index.last()?.map_or(0, |entry| entry.position);
+        let mut headers = Headers::new(self.file()?, from, self.size);
+        let mut end = self.base_offset;
+        while let Some(header) = headers.next()? {
+            end = header.last_offset + 1;
+        }
+        Ok(end)
+    }
+
+    /// The headers from `position` on.
+    pub fn headers_from(&self, position: u64) -> Result<Headers<'_>> {
+        Ok(Headers::new(self.file()?, position, self.size))
+    }
+
+    /// The batches from `position` on.
+    pub fn batches_from(&self, position: u64) -> Result<Batches<'_>> {
+        Ok(Batches::new(self.file()?, position, self.size))
+    }
+
+    /// Forgets size, indexes and timestamps, to `admit` batch by batch again.
+    pub fn reset(&mut self) -> Result<()> {
+        self.offset_index.truncate_to(Offset::MIN)?;
+        self.time_index.truncate_to(Offset::MIN)?;
+        self.transaction_index.reset()?;
+        self.reset_max_timestamp(self.no_timestamp());
+        self.first_timestamp = OnceLock::new();
+        (self.size, self.unindexed_bytes) = (0, 0);
+        self.recent.clear();
+        Ok(())
+    }
+
+    /// Cuts the file behind the batches that are entered.
+    pub fn trim_file(&self) -> Result<()> {
+        self.file()?.truncate(self.size)
+    }
+
+    /// Cuts everything from the batch that holds `offset` on.
+    pub fn truncate_to(&mut self, offset: Offset, now: Timestamp) -> Result<()> {
+        let found = self.locate(offset)?;
+        self.offset_index.truncate_to(offset)?;
+        self.time_index.truncate_to(offset)?;
+        self.transaction_index.truncate_to(offset)?;
+        if let Some(found) = found {
+            self.size = found.position;
+            self.trim_file()?;
+        }
+        self.recent.retain(|batch| batch.position < self.size);
+        if self.size == 0 {
+            self.created = now;
+            self.first_timestamp = OnceLock::new();
+        }
+        self.unindexed_bytes = 0;
+        let mut max = self.time_index.last()?;
+        let from = self.offset_index.lookup(max.offset)?.map_or(0, |entry| entry.position);
+        let mut headers = self.headers_from(from)?;
+        while let Some(header) = headers.next()? {
+            if header.max_timestamp > max.timestamp {
+                max =
+                    TimestampEntry { timestamp: header.max_timestamp, offset: header.last_offset };
+            }
+        }
+        self.reset_max_timestamp(max);
+        Ok(())
+    }
+
+    /// Writes the indexes as they are to lie on disk when nothing more comes: with the final entry
+    /// of the time index.
+    pub fn seal(&mut self) -> Result<()> {
+        let max_timestamp = self.max_timestamp()?;
+        self.time_index.maybe_append(max_timestamp)?;
+        self.offset_index.flush()?;
+        self.time_index.flush()
+    }
+
+    /// Nothing more comes: what only appends need is given back.
+    pub fn retire(&mut self) {
+        self.recent = VecDeque::new();
+    }
+
+    /// Makes everything durable.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file()?.sync_data()?;
+        self.offset_index.flush()?;
+        self.time_index.flush()?;
+        self.offset_index.sync()?;
+        self.time_index.sync()?;
+        self.transaction_index.sync()
+    }
+}
+
+/// After how long an append starts a new segment: `segment.ms`, or what compaction asks for.
+fn roll_ms(config: &TopicConfig) -> i64 {
+    if config.compact && config.max_compaction_lag_ms > 0 {
+        config.segment_ms.min(config.max_compaction_lag_ms)
+    } else {
+        config.segment_ms
+    }
+}

@@ -1,0 +1,96 @@
+//! `.timeindex`: the greatest timestamp up to some of a segment's batches (TimeIndex).
+//!
+//! ```text
+//! 0 greatest timestamp so far i64 | 8 last offset of its batch - base offset i32     (12 bytes)
+//! ```
+
+use super::index_file::IndexFile;
+use super::offset_index::be_i32;
+use crate::disk::Disk;
+use crate::error::Result;
+use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Bytes of an entry.
+pub(super) const ENTRY_SIZE: usize = 12;
+/// End of the file's name.
+pub(super) const SUFFIX: &str = ".timeindex";
+
+/// A timestamp and the last offset of the batch that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimestampEntry {
+    pub timestamp: Timestamp,
+    pub offset: Offset,
+}
+
+#[derive(Debug)]
+pub(super) struct TimeIndex {
+    base_offset: Offset,
+    file: IndexFile<ENTRY_SIZE>,
+}
+
+impl TimeIndex {
+    pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<TimeIndex> {
+        Ok(TimeIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX)? })
+    }
+
+    pub fn create(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> TimeIndex {
+        TimeIndex { base_offset, file: IndexFile::create(disk, dir, base_offset, SUFFIX) }
+    }
+
+    fn decode(&self, entry: &[u8; ENTRY_SIZE]) -> TimestampEntry {
+        let (timestamp, offset) = entry.split_at(8);
+        TimestampEntry {
+            timestamp: i64::from_be_bytes(timestamp.try_into().expect("cut at 8")),
+            offset: self.base_offset + Offset::from(be_i32(offset)),
+        }
+    }
+
+    fn none(&self) -> TimestampEntry {
+        TimestampEntry { timestamp: NO_TIMESTAMP, offset: self.base_offset }
+    }
+
+    pub fn len(&self) -> usize {
+        self.file.len()
+    }
+
+    /// Appends `entry` if its timestamp is greater than the last one's.
+    pub fn maybe_append(&mut self, entry: TimestampEntry) -> Result<()> {
+        if entry.timestamp <= self.last()?.timestamp {
+            return Ok(());
+        }
+        let relative = i32::try_from(entry.offset - self.base_offset)
+            .expect("a segment rolls before its offsets leave 31 bits");
+        let mut bytes = [0; ENTRY_SIZE];
+        bytes[..8].copy_from_slice(&entry.timestamp.to_be_bytes());
+        bytes[8..].copy_from_slice(&relative.to_be_bytes());
+        self.file.push(bytes)
+    }
+
+    /// The last entry; no timestamp at the base offset if there is none.
+    pub fn last(&self) -> Result<TimestampEntry> {
+        Ok(self.file.last()?.map_or(self.none(), |entry| self.decode(&entry)))
+    }
+
+    /// The greatest entry at or below `timestamp`; no timestamp at the base offset if none.
+    pub fn lookup(&self, timestamp: Timestamp) -> Result<TimestampEntry> {
+        let count = self.file.partition_point(|e| self.decode(e).timestamp <= timestamp)?;
+        let entry = count.checked_sub(1).map(|index| self.file.get(index)).transpose()?;
+        Ok(entry.map_or(self.none(), |entry| self.decode(&entry)))
+    }
+
+    /// Keeps the entries below `offset`.
+    pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
+        let keep = self.file.partition_point(|e| self.decode(e).offset < offset)?;
+        self.file.truncate(keep)
+    }
+
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.flush()
+    }
+
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync()
+    }
+}

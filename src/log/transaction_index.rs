@@ -1,0 +1,149 @@
+//! `.txnindex`: the aborted transactions that end in a segment (TransactionIndex). The file exists
+//! from the first abort on.
+//!
+//! ```text
+//! 0 version i16 = 0 | 2 producer id i64 | 10 first offset i64 | 18 last offset i64
+//! 26 last stable offset when it was written i64                                  (34 bytes)
+//! ```
+
+use super::file_name;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::types::{Offset, ProducerId};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of an entry.
+const ENTRY_SIZE: usize = 34;
+/// End of the file's name.
+pub(super) const SUFFIX: &str = ".txnindex";
+
+/// One aborted transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AbortedTransaction {
+    pub producer_id: ProducerId,
+    /// Offset of its first record.
+    pub first_offset: Offset,
+    /// Offset of its marker.
+    pub last_offset: Offset,
+    /// Up to where everything was decided then: a reader up to there needs to look no further.
+    pub last_stable_offset: Offset,
+}
+
+#[derive(Debug)]
+pub(super) struct TransactionIndex {
+    disk: Disk,
+    dir: Arc<Path>,
+    base_offset: Offset,
+    entries: usize,
+}
+
+impl TransactionIndex {
+    /// The index as it lies on disk. An entry that ends before the segment is an error (Corrupt).
+    pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<TransactionIndex> {
+        let mut index = TransactionIndex::create(disk, dir, base_offset);
+        index.entries = disk.file_len(&index.path())?.unwrap_or(0) as usize / ENTRY_SIZE;
+        if index.all()?.iter().any(|aborted| aborted.last_offset < base_offset) {
+            return Err(Error::corrupt(format!("transaction index {}", index.path().display())));
+        }
+        Ok(index)
+    }
+
+    /// An empty index.
+    pub fn create(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> TransactionIndex {
+        TransactionIndex { disk: disk.clone(), dir: dir.clone(), base_offset, entries: 0 }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.join(file_name(self.base_offset, SUFFIX))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    pub fn append(&mut self, aborted: AbortedTransaction) -> Result<()> {
+        let mut entry = [0; ENTRY_SIZE];
+        let fields = [
+            aborted.producer_id,
+            aborted.first_offset,
+            aborted.last_offset,
+            aborted.last_stable_offset,
+        ];
+        for (to, field) in entry[2..].chunks_exact_mut(8).zip(fields) {
+            to.copy_from_slice(&field.to_be_bytes());
+        }
+        let position = (self.entries * ENTRY_SIZE) as u64;
+        self.disk.open(&self.path())?.write_at(&entry, position)?;
+        self.entries += 1;
+        Ok(())
+    }
+
+    /// All entries, in the order of their markers.
+    pub fn all(&self) -> Result<Vec<AbortedTransaction>> {
+        if self.entries == 0 {
+            return Ok(Vec::new());
+        }
+        let mut bytes = vec![0; self.entries * ENTRY_SIZE];
+        self.disk.open(&self.path())?.read_exact_at(&mut bytes, 0)?;
+        bytes.chunks_exact(ENTRY_SIZE).map(|entry| self.decode(entry)).collect()
+    }
+
+    fn decode(&self, entry: &[u8]) -> Result<AbortedTransaction> {
+        let (version, fields) = entry.split_at(2);
+        if version != [0, 0] {
+            return Err(Error::corrupt(format!("version in {}", self.path().display())));
+        }
+        let field =
+            |n: usize| i64::from_be_bytes(fields[n * 8..n * 8 + 8].try_into().expect("8 bytes"));
+        Ok(AbortedTransaction {
+            producer_id: field(0),
+            first_offset: field(1),
+            last_offset: field(2),
+            last_stable_offset: field(3),
+        })
+    }
+
+    /// Adds to `found` the transactions that a reader of [from, upper) must skip. Answers whether
+    /// no later segment can have more of them.
+    pub fn collect(
+        &self,
+        from: Offset,
+        upper: Offset,
+        found: &mut Vec<(ProducerId, Offset)>,
+    ) -> Result<bool> {
+        for aborted in self.all()? {
+            if aborted.last_offset >= from && aborted.first_offset < upper {
+                found.push((aborted.producer_id, aborted.first_offset));
+            }
+            if aborted.last_stable_offset >= upper {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Keeps the transactions whose marker lies below `offset`.
+    pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
+        let keep = self.all()?.partition_point(|aborted| aborted.last_offset < offset);
+        if keep < self.entries {
+            self.entries = keep;
+            self.disk.open(&self.path())?.truncate((keep * ENTRY_SIZE) as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Throws all entries away, also those that could not be read. The file stays if there is one.
+    pub fn reset(&mut self) -> Result<()> {
+        self.entries = 0;
+        match self.disk.file_len(&self.path())? {
+            None | Some(0) => Ok(()),
+            Some(_) => self.disk.open(&self.path())?.truncate(0),
+        }
+    }
+
+    /// Makes the entries durable.
+    pub fn sync(&self) -> Result<()> {
+        if self.is_empty() { Ok(()) } else { self.disk.open(&self.path())?.sync_data() }
+    }
+}

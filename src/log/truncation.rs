@@ -1,0 +1,52 @@
+//! Cutting the log's end: what a follower does when its history is not the leader's.
+
+use super::{Log, recovery};
+use crate::error::Result;
+use crate::types::Offset;
+
+impl Log {
+    /// Cuts everything from `offset` on.
+    pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
+        assert!(offset >= 0, "{} truncated to {offset}", self.partition);
+        if offset >= self.end_offset {
+            return self.epochs.truncate_from_end(self.end_offset);
+        }
+        let Some(last) = self.floor_segment(offset) else { return self.truncate_fully(offset) };
+        let gone = self.segments.drain(last + 1..).collect();
+        self.discard(gone)?;
+        let now = self.now;
+        self.active_mut().truncate_to(offset, now)?;
+        self.end_at(offset);
+        self.epochs.truncate_from_end(offset)?;
+        self.log_start_offset = self.log_start_offset.min(offset);
+        recovery::rebuild_producers(
+            &mut self.producers,
+            &self.segments,
+            self.log_start_offset,
+            offset,
+            now,
+            false,
+        )?;
+        self.set_high_watermark(self.high_watermark);
+        Ok(())
+    }
+
+    /// Throws everything away and begins anew at `offset`.
+    pub fn truncate_fully(&mut self, offset: Offset) -> Result<()> {
+        let gone = std::mem::take(&mut self.segments);
+        self.discard(gone)?;
+        self.push_segment(offset)?;
+        self.log_start_offset = offset;
+        self.end_at(offset);
+        self.epochs.clear()?;
+        self.producers.truncate_fully(offset)?;
+        self.set_high_watermark(offset);
+        Ok(())
+    }
+
+    fn end_at(&mut self, offset: Offset) {
+        self.end_offset = offset;
+        self.recovery_point = self.recovery_point.min(offset);
+        self.first_unsynced = self.first_unsynced.min(self.active_base());
+    }
+}

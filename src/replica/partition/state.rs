@@ -1,0 +1,61 @@
+//! A partition's epochs and role, and what they allow.
+
+use crate::config::TopicConfig;
+use crate::error::{Error, Result};
+use crate::types::{BrokerId, LeaderEpoch, NO_EPOCH, Offset};
+use kafka_protocol::error::ResponseError;
+
+/// What the metadata log says of the partition.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) leader_epoch: LeaderEpoch,
+    pub(super) partition_epoch: i32,
+    pub(super) replicas: Vec<BrokerId>,
+    pub(super) role: Role,
+}
+
+/// Who takes the appends.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// This broker.
+    Leader {
+        isr: Vec<BrokerId>,
+        /// The log's end when the epoch began.
+        epoch_start: Offset,
+    },
+    /// Another broker, or nobody. (What a follower knows of its fetching will stand here.)
+    Follower,
+}
+
+impl State {
+    pub(super) fn check_leader(&self, epoch: LeaderEpoch) -> Result<()> {
+        if epoch != NO_EPOCH && epoch < self.leader_epoch {
+            return Err(Error::Code(ResponseError::FencedLeaderEpoch));
+        }
+        if epoch != NO_EPOCH && epoch > self.leader_epoch {
+            return Err(Error::Code(ResponseError::UnknownLeaderEpoch));
+        }
+        match self.role {
+            Role::Leader { .. } => Ok(()),
+            Role::Follower => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
+        }
+    }
+
+    /// Whether the ISR has `min.insync.replicas` members, of which a partition with fewer replicas
+    /// needs only all (effectiveMinIsr).
+    pub(super) fn has_min_isr(&self, config: &TopicConfig) -> bool {
+        match &self.role {
+            Role::Leader { isr, .. } => {
+                isr.len() >= (config.min_insync_replicas as usize).min(self.replicas.len())
+            }
+            Role::Follower => false,
+        }
+    }
+
+    pub(super) fn epoch_start(&self) -> Offset {
+        match self.role {
+            Role::Leader { epoch_start, .. } => epoch_start,
+            Role::Follower => 0,
+        }
+    }
+}

@@ -89,10 +89,6 @@ impl OffsetIndex {
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush()
     }
-
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync()
-    }
 }
 
 pub(super) fn be_i32(bytes: &[u8]) -> i32 {

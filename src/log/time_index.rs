@@ -89,8 +89,4 @@ impl TimeIndex {
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush()
     }
-
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync()
-    }
 }

@@ -111,9 +111,15 @@ impl<const N: usize> IndexFile<N> {
         Ok(self.map.get_or_init(|| map))
     }
 
-    pub fn push(&mut self, entry: [u8; N]) -> Result<()> {
+    /// Appends an entry. If a full disk does not take the tail, it waits in memory: the entries
+    /// must follow each other, and whoever seals the index learns of it.
+    pub fn push(&mut self, entry: [u8; N]) {
         self.tail.extend_from_slice(&entry);
-        if self.tail.len() + N > TAIL_BYTES { self.flush() } else { Ok(()) }
+        if self.tail.len() + N > TAIL_BYTES
+            && let Err(error) = self.flush()
+        {
+            tracing::warn!(%error, "an index waits in memory");
+        }
     }
 
     /// Writes the tail, and makes the file if there is none: Kafka takes a segment without

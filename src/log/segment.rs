@@ -245,8 +245,8 @@ impl Segment {
         }
         if self.unindexed_bytes > index_interval_bytes {
             // Kafka indexes a batch by its last offset.
-            self.offset_index.append(OffsetPosition { last_offset, position: self.size })?;
             self.time_index.maybe_append(max_timestamp)?;
+            self.offset_index.append(OffsetPosition { last_offset, position: self.size });
             self.unindexed_bytes = 0;
         }
         if self.size == 0 {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
+mod model;
 mod transactions;
 
 use super::*;

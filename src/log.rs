@@ -81,6 +81,8 @@ pub struct Read {
     pub bytes: usize,
     /// Aborted transactions in the range, for read_committed: (producer id, first offset).
     pub aborted: Vec<(ProducerId, Offset)>,
+    /// Whether what may be read reaches into later segments.
+    pub goes_on: bool,
 }
 
 /// Where the last record at or after a timestamp lies (ListOffsets).

@@ -83,8 +83,8 @@ pub struct Setting {
     pub synonym: Option<&'static str>,
     /// What is asked of its values.
     pub check: Check,
-    /// Its lines of documentation, each with the space that follows `///`.
-    pub(super) doc: &'static [&'static str],
+    /// The lines of its documentation, each with the space that follows `///`.
+    pub doc: &'static [&'static str],
 }
 
 impl Setting {
@@ -114,7 +114,6 @@ impl Setting {
             None => Ok(()),
             Some(Problem::Value(value, what)) => {
                 let name = self.name;
-                let what = if self.is_sensitive() { "[hidden]" } else { &what };
                 Err(Error::Config(format!(
                     "Invalid value {value} for configuration {name}: {what}"
                 )))

@@ -11,8 +11,8 @@ impl Config {
         self.check_log()?;
         self.check_sockets()?;
         self.check_groups()?;
-        self.check_listeners()?;
         self.check_security()?;
+        self.check_listeners()?;
         self.topic(&Default::default()).map(|_| ())
     }
 

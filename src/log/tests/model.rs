@@ -37,6 +37,7 @@ impl Model {
             14 => self.f.log.flush().unwrap(),
             15 => self.epoch += 1,
             16 => self.reopen(),
+            17 => self.crash(),
             _ => self.read(),
         }
     }
@@ -74,11 +75,40 @@ impl Model {
         self.f.log.advance_log_start(self.log_start).unwrap();
     }
 
+    /// The machine stops; of the active segment what was not flushed is lost from a byte on, while
+    /// indexes and snapshots may have got further.
+    fn crash(&mut self) {
+        let (base, durable) = (self.f.log.active_base(), self.f.log.recovery_point());
+        let active = self.batches.partition_point(|batch| batch.0 < base);
+        let flushed = self.batches[active..].iter().filter(|batch| batch.1 < durable);
+        let flushed: usize = flushed.map(|batch| batch.2).sum();
+        let cut = self.random.usize(flushed..=self.f.log.active().size() as usize);
+        self.f.log.active_mut().seal().unwrap();
+        self.f.log.active().file().unwrap().truncate(cut as u64).unwrap();
+        let mut left = cut;
+        let whole = self.batches[active..]
+            .iter()
+            .take_while(|batch| left.checked_sub(batch.2).inspect(|rest| left = *rest).is_some())
+            .count();
+        self.batches.truncate(active + whole);
+        self.end = self.batches.last().map_or(base, |batch| batch.1 + 1).max(base);
+        if self.end < self.log_start {
+            // Then Kafka begins anew at the log start offset.
+            self.batches.clear();
+            self.end = self.log_start;
+        }
+        self.open(false);
+    }
+
     fn reopen(&mut self) {
         let clean = self.random.bool();
         if clean {
             self.f.log.close().unwrap();
         }
+        self.open(clean);
+    }
+
+    fn open(&mut self, clean: bool) {
         let options = OpenOptions {
             config: Arc::new(self.f.config.clone()),
             log_start_offset: self.log_start,

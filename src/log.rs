@@ -10,6 +10,7 @@
 
 mod append;
 mod checkpoint;
+mod flush;
 mod index_file;
 mod leader_epoch;
 mod lookup;
@@ -34,6 +35,7 @@ use crate::config::TopicConfig;
 use crate::disk::{Disk, FileRange};
 use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
+pub use flush::Flush;
 use kafka_protocol::error::ResponseError;
 use leader_epoch::LeaderEpochs;
 use names::file_name;
@@ -151,6 +153,8 @@ pub struct Log {
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
     trash: Trash,
+    /// How often the end was cut: a flush that began before a cut does not count.
+    truncations: u64,
     /// The last time that a caller told.
     now: Timestamp,
 }
@@ -261,27 +265,6 @@ impl Log {
     /// Below it everything is durable.
     pub fn recovery_point(&self) -> Offset {
         self.recovery_point
-    }
-
-    /// fsyncs up to the end; then `recovery_point` is the end.
-    pub fn flush(&mut self) -> Result<()> {
-        if self.recovery_point == self.end_offset && self.first_unsynced == self.active_base() {
-            return Ok(());
-        }
-        let active = self.segments.len() - 1;
-        for segment in &mut self.segments[..active] {
-            if segment.base_offset() >= self.first_unsynced {
-                segment.sync()?;
-            }
-        }
-        self.segments[active].file()?.sync_data()?;
-        if self.active_base() >= self.recovery_point {
-            // The active segment's name may be newer than the last flush.
-            self.disk.sync_dir(&self.dir)?;
-        }
-        self.recovery_point = self.end_offset;
-        self.first_unsynced = self.active_base();
-        Ok(())
     }
 
     /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may

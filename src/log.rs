@@ -10,6 +10,7 @@
 
 mod append;
 mod checkpoint;
+pub mod flush;
 mod index_file;
 mod leader_epoch;
 mod lookup;
@@ -147,6 +148,8 @@ pub struct Log {
     recovery_point: Offset,
     /// Base offset of the first segment that is not durable with all its indexes.
     first_unsynced: Offset,
+    /// How often the end was cut off.
+    truncations: u64,
     /// `segment.jitter.ms` of the active segment.
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
@@ -261,27 +264,6 @@ impl Log {
     /// Below it everything is durable.
     pub fn recovery_point(&self) -> Offset {
         self.recovery_point
-    }
-
-    /// fsyncs up to the end; then `recovery_point` is the end.
-    pub fn flush(&mut self) -> Result<()> {
-        if self.recovery_point == self.end_offset && self.first_unsynced == self.active_base() {
-            return Ok(());
-        }
-        let active = self.segments.len() - 1;
-        for segment in &mut self.segments[..active] {
-            if segment.base_offset() >= self.first_unsynced {
-                segment.sync()?;
-            }
-        }
-        self.segments[active].file()?.sync_data()?;
-        if self.active_base() >= self.recovery_point {
-            // The active segment's name may be newer than the last flush.
-            self.disk.sync_dir(&self.dir)?;
-        }
-        self.recovery_point = self.end_offset;
-        self.first_unsynced = self.active_base();
-        Ok(())
     }
 
     /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may

@@ -194,6 +194,7 @@ impl Loader<'_> {
             high_watermark: log_start_offset,
             recovery_point,
             first_unsynced,
+            truncations: 0,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             now: self.options.now,

@@ -414,8 +414,30 @@ fn a_leader_that_stamps_tells_the_time() {
 }
 
 #[test]
-fn flush_messages_moves_the_recovery_point() {
-    let mut f = Fixture::new(TopicConfig { flush_messages: 3, ..config() });
-    let points: Vec<_> = (0..5).map(|_| (f.append(1), f.log.recovery_point()).1).collect();
-    assert_eq!(points, [0, 0, 3, 3, 3]);
+fn a_flush_makes_durable_what_was_there_when_it_began() {
+    let mut f = Fixture::new(config());
+    assert!(f.log.begin_flush().unwrap().is_none());
+    f.append(3);
+    let flush = f.log.begin_flush().unwrap().unwrap();
+    f.append(2);
+    f.log.roll(NOW).unwrap();
+    flush.run().unwrap();
+    f.log.end_flush(&flush);
+    assert_eq!(f.log.recovery_point(), 3);
+    f.log.flush().unwrap();
+    assert_eq!(f.log.recovery_point(), 5);
+    assert!(f.log.begin_flush().unwrap().is_none());
+}
+
+#[test]
+fn a_flush_says_nothing_of_what_was_cut_off_meanwhile() {
+    let mut f = Fixture::new(config());
+    f.append(1);
+    f.append(3);
+    let flush = f.log.begin_flush().unwrap().unwrap();
+    f.log.truncate_to(1).unwrap();
+    f.append(3);
+    flush.run().unwrap();
+    f.log.end_flush(&flush);
+    assert_eq!(f.log.recovery_point(), 0);
 }

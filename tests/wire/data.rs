@@ -316,9 +316,10 @@ fn idempotent_producers_get_ids_of_their_own() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
     create(&mut peer, "t", 1, &[]);
+    let no_transaction = InitProducerIdRequest::default().with_transactional_id(None);
     let mut ids = Vec::new();
     for version in 0..=5 {
-        let response = call(&mut peer, version, &InitProducerIdRequest::default());
+        let response = call(&mut peer, version, &no_transaction);
         assert_eq!((response.error_code, response.producer_epoch), (0, 0), "v{version}");
         ids.push(response.producer_id.0);
     }

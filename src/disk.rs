@@ -1,5 +1,9 @@
 //! The only door to the file system: files, directories, locks, sendfile ranges.
 
+mod mmap;
+
+pub use mmap::Map;
+
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use bytes::Bytes;
@@ -175,20 +179,20 @@ impl Disk {
 
     /// Replaces a small file: `.tmp`, fsync, rename, fsync of the directory.
     pub fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
+        self.replace_file_unsynced(path, content)?;
+        path.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
+    }
+
+    /// Replaces a small file; after a crash it has the old or the new content, whole.
+    pub fn replace_file_unsynced(&self, path: &Path, content: &[u8]) -> Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
-        self.write_file(&temporary, content)?;
-        self.rename(&temporary, path)
-    }
-
-    /// Writes a small file whole and makes its bytes durable; for names that nothing reads before
-    /// the next crash is over.
-    pub fn write_file(&self, path: &Path, content: &[u8]) -> Result<()> {
-        let file = self.open(path)?;
+        let file = self.open(&temporary)?;
         file.truncate(0)?;
         file.write_at(content, 0)?;
-        file.sync_data()
+        file.sync_data()?;
+        self.rename_unsynced(&temporary, path)
     }
 
     /// Makes a directory and those above it.
@@ -240,6 +244,12 @@ impl Disk {
     /// Removes a directory and all in it, if it is there.
     pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
         absent_is_none(path, fs::remove_dir_all(path)).map(|_| ())
+    }
+
+    /// Makes a file's bytes durable, if it is there.
+    pub fn sync_file(&self, path: &Path) -> Result<()> {
+        let synced = fs::File::open(path).and_then(|file| file.sync_data());
+        absent_is_none(path, synced).map(|_| ())
     }
 
     /// Makes a directory's entries durable.

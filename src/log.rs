@@ -10,7 +10,7 @@
 
 mod append;
 mod checkpoint;
-pub mod flush;
+mod flush;
 mod index_file;
 mod leader_epoch;
 mod lookup;
@@ -35,6 +35,7 @@ use crate::config::TopicConfig;
 use crate::disk::{Disk, FileRange};
 use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
+pub use flush::Flush;
 use kafka_protocol::error::ResponseError;
 use leader_epoch::LeaderEpochs;
 use names::file_name;
@@ -148,12 +149,12 @@ pub struct Log {
     recovery_point: Offset,
     /// Base offset of the first segment that is not durable with all its indexes.
     first_unsynced: Offset,
-    /// How often the end was cut off.
-    truncations: u64,
     /// `segment.jitter.ms` of the active segment.
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
     trash: Trash,
+    /// How often the end was cut: a flush that began before a cut does not count.
+    truncations: u64,
     /// The last time that a caller told.
     now: Timestamp,
 }

@@ -11,8 +11,8 @@ use kafka_protocol::error::ResponseError;
 impl Log {
     /// Appends checked batches: producer state is checked (Origin::Client), offsets and epoch are
     /// given, the segment rolls when needed. A batch appended before is `Error::Duplicate`; more
-    /// bytes than a segment holds are RECORD_LIST_TOO_LARGE. `flush.messages` is for the caller to
-    /// see to, who can flush without the lock.
+    /// bytes than a segment holds are RECORD_LIST_TOO_LARGE. Nothing is fsynced: whoever answers
+    /// looks at `flush.messages` first, so that one flush serves all that wait.
     pub fn append(
         &mut self,
         mut batches: Vec<Batch>,

@@ -281,14 +281,16 @@ impl LogManager {
         Ok(())
     }
 
-    /// Writes recovery-point, log-start-offset and replication-offset checkpoints of every dir.
+    /// Flushes the segments that were rolled since the last time, then writes recovery-point,
+    /// log-start-offset and replication-offset checkpoints of every dir.
     pub fn checkpoint(&self, logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>) -> Result<()> {
         let mut now: Vec<Checkpoints> = self.dirs.iter().map(|_| Checkpoints::default()).collect();
         for (partition, log) in logs {
             let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
                 continue;
             };
-            let log = log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            flush_sealed(log)?;
+            let log = lock(log);
             let Checkpoints { recovery_points, log_starts, high_watermarks } = &mut now[dir];
             recovery_points.insert(partition.clone(), log.recovery_point());
             high_watermarks.insert(partition.clone(), log.high_watermark());
@@ -317,6 +319,19 @@ impl LogManager {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn flush_sealed(log: &Mutex<Log>) -> Result<()> {
+    let flush = lock(log).begin_flush_of_sealed()?;
+    if let Some(flush) = flush {
+        flush.run()?;
+        lock(log).end_flush(&flush);
+    }
+    Ok(())
 }
 
 /// A checkpoint that cannot be read is worth no more than none: recovery reads more then.

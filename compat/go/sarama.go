@@ -16,6 +16,7 @@ func saramaConfig() *sarama.Config {
 	c.ClientID = "compat-sarama"
 	c.Version = sarama.MaxVersion
 	c.Net.MaxOpenRequests = 1 // with more, Sarama itself may send records of one partition out of order
+	c.Producer.Retry.Max = 0  // without idempotence a retry may write twice or out of order; better to be told
 	c.Producer.Return.Successes = true
 	c.Producer.Partitioner = sarama.NewManualPartitioner
 	c.Consumer.Return.Errors = true
@@ -54,7 +55,17 @@ func saramaMessage(topic string, i, partitions int) *sarama.ProducerMessage {
 
 // saramaProduce sends records from..to-1 through an asynchronous producer and checks the offsets they got.
 func saramaProduce(topic string, from, to, partitions int, c *sarama.Config) {
-	p := value(sarama.NewAsyncProducer([]string{bootstrap}, c))
+	cl := value(sarama.NewClient([]string{bootstrap}, c))
+	defer cl.Close()
+	// Connect first: now and then Sarama fails records with ErrNotConnected while it is still connecting.
+	leader := value(cl.Leader(topic, 0))
+	if err := leader.Open(c); err != nil {
+		wantErr(err, sarama.ErrAlreadyConnected, "open")
+	}
+	if connected, err := leader.Connected(); !connected {
+		fail("connect: %v", err)
+	}
+	p := value(sarama.NewAsyncProducerFromClient(cl))
 	go func() {
 		for i := from; i < to; i++ {
 			p.Input() <- saramaMessage(topic, i, partitions)
@@ -116,7 +127,7 @@ func addSarama() {
 				c := saramaConfig()
 				c.Producer.Compression, c.Producer.RequiredAcks = codec, acks[name]
 				if name == "idempotent" {
-					c.Producer.Idempotent = true
+					c.Producer.Idempotent, c.Producer.Retry.Max = true, 3 // it wants to be allowed to retry
 				}
 				saramaRoundTrip(ctx, c, uint8(codec))
 			})

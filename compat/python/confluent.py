@@ -167,7 +167,7 @@ class Member:
             try:
                 return self.c.commit(offsets=offsets, asynchronous=False)
             except KafkaException as e:     # a cooperative member goes on reading while it waits for its new assignment
-                if e.args[0].code() != KafkaError.REBALANCE_IN_PROGRESS:
+                if e.args[0].code() not in (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION):
                     raise
                 time.sleep(0.1)
         raise AssertionError("a rebalance does not end")

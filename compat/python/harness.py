@@ -8,6 +8,7 @@ AT_ONCE = 8      # checks at a time; most of their time is spent waiting for the
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]      # the index is the codec's number in a batch's attributes
 
 checks = []
+before = None   # runs ahead of all checks
 
 
 def add(name, run, *args):
@@ -19,6 +20,10 @@ def main():
     if not BOOTSTRAP or not chosen:
         print("FAIL setup: BOOTSTRAP is not set, or no check has that name")
         sys.exit(1)
+    wrong, _ = run_one(before)
+    if wrong:
+        print(f"FAIL setup: {wrong}")
+        os._exit(1)
     failed = 0
     pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
     waiting = {pool.submit(run_one, run): name for name, run in chosen}

@@ -9,6 +9,7 @@ if __name__ == "__main__":
     logging.disable(logging.CRITICAL)       # the clients' complaints about the errors that the checks provoke
     if sys.argv[1:2] == ["--member"]:
         common.child_main(CLIENTS[sys.argv[2]], *sys.argv[3:])
+    harness.before = lambda: common.warm_up(confluent)
     for client in CLIENTS.values():
         common.add_common(client)
         client.add_own()

@@ -279,3 +279,11 @@ fn absent_is_none<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
         Err(error) => Err(Error::disk(path, error)),
     }
 }
+
+/// Total and usable bytes of the file system that `path` lies in, each at most i64::MAX.
+pub fn space(path: &Path) -> Result<(i64, i64)> {
+    let stat = rustix::fs::statvfs(path).map_err(|error| Error::disk(path, error.into()))?;
+    let bytes =
+        |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX);
+    Ok((bytes(stat.f_blocks), bytes(stat.f_bavail)))
+}

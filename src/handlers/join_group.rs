@@ -13,7 +13,7 @@ const NULL_PROTOCOL_VERSION: i16 = 7;
 pub(super) async fn handle(cx: &Context, request: JoinGroupRequest) -> Result<Reply> {
     let caller = RequestContext {
         api_version: cx.api_version,
-        client_id: cx.client_id.clone().unwrap_or_default(),
+        client_id: cx.client_id.as_deref().unwrap_or_default().to_owned(),
         client_host: cx.client_host.clone(),
     };
     let joined = cx.parts.groups.join_group(&caller, &request).await;

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod chance;
+mod kafka;
 mod show;
 
 use super::outcome::{Outcome, Parked};

@@ -67,9 +67,10 @@ impl Slot {
         let slot = Arc::new(Slot { config, clock, log, state, wake });
         let loading = slot.clone();
         tokio::spawn(async move {
-            let _permit = permits.acquire().await;
+            let permit = permits.acquire().await;
             let blocking = loading.clone();
             let loaded = tokio::task::spawn_blocking(move || blocking.read_log()).await;
+            drop(permit);
             if loaded.is_ok_and(|active| active) {
                 loading.keep_time().await;
             }

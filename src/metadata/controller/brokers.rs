@@ -1,0 +1,347 @@
+//! A broker's life: registration, heartbeats, fencing, controlled shutdown, the end
+//! (ClusterControlManager, BrokerHeartbeatManager, ReplicationControlManager).
+
+use super::super::cluster::Broker;
+use super::super::features::{self, METADATA_VERSION};
+use super::super::record::MetadataRecord;
+use super::super::topics::{LOST_DIRECTORY, MIGRATING_DIRECTORY, NO_LEADER, UNASSIGNED_DIRECTORY};
+use super::view::{Outcome, View, all_partitions, explained};
+use crate::codec::schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
+use crate::error::Result;
+use crate::types::{BrokerId, Offset};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerRegistrationRequest;
+use uuid::Uuid;
+
+const FENCE: i8 = 1;
+const UNFENCE: i8 = -1;
+
+/// What a heartbeat says and wants.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heartbeat {
+    pub broker_id: BrokerId,
+    pub broker_epoch: i64,
+    /// Offset up to which the broker has applied the metadata log.
+    pub applied: Offset,
+    pub want_fence: bool,
+    pub want_shut_down: bool,
+}
+
+/// What a heartbeat is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BrokerStatus {
+    pub fenced: bool,
+    pub should_shut_down: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Fenced,
+    Unfenced,
+    ControlledShutdown,
+    ShutdownNow,
+}
+
+impl View<'_> {
+    /// Registers a broker; answers its epoch, which is `next_offset` for a new incarnation.
+    pub fn register_broker(
+        self,
+        request: &BrokerRegistrationRequest,
+        next_offset: Offset,
+    ) -> Result<Outcome<i64>> {
+        self.check_registration(request)?;
+        let id = request.broker_id.0;
+        let existing = self.broker(id);
+        let amended = existing.filter(|broker| broker.incarnation_id == request.incarnation_id);
+        let mut broker = registered(request, next_offset);
+        let mut records = Vec::new();
+        if let Some(amended) = amended {
+            broker.epoch = amended.epoch;
+            broker.fenced = amended.fenced;
+            broker.in_controlled_shutdown = amended.in_controlled_shutdown;
+        } else {
+            let epoch = existing.map_or(-2, |broker| broker.epoch);
+            self.previous_incarnation(id, epoch == request.previous_broker_epoch, &mut records);
+        }
+        let epoch = broker.epoch;
+        records.push(MetadataRecord::RegisterBroker(broker.to_record()));
+        Ok(Outcome { records, response: epoch })
+    }
+
+    fn check_registration(self, request: &BrokerRegistrationRequest) -> Result<()> {
+        let (expected, given) = (&*self.image.cluster_id, request.cluster_id.as_str());
+        if expected != given {
+            return Err(explained(
+                ResponseError::InconsistentClusterId,
+                format!("Expected cluster ID {expected}, but got cluster ID {given}"),
+            ));
+        }
+        if request.is_migrating_zk_broker {
+            return Err(explained(
+                ResponseError::BrokerIdNotRegistered,
+                "Controller does not support registering ZK brokers.",
+            ));
+        }
+        self.check_log_dirs(request)?;
+        self.check_features(request)
+    }
+
+    fn check_log_dirs(self, request: &BrokerRegistrationRequest) -> Result<()> {
+        let invalid = |message: String| Err(explained(ResponseError::InvalidRegistration, message));
+        let reserved = [MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY, LOST_DIRECTORY];
+        if request.log_dirs.is_empty() {
+            return invalid("No directories specified in request".to_owned());
+        }
+        if request.log_dirs.iter().any(|directory| reserved.contains(directory)) {
+            return invalid("Reserved directory ID in request".to_owned());
+        }
+        for (index, directory) in request.log_dirs.iter().enumerate() {
+            if request.log_dirs[..index].contains(directory) {
+                return invalid("Duplicate directory ID in request".to_owned());
+            }
+            let owner = self.image.brokers.values().find(|broker| {
+                broker.id != request.broker_id.0 && broker.log_dirs.contains(directory)
+            });
+            if let Some(owner) = owner {
+                let directory = crate::types::uuid_to_text(*directory);
+                return invalid(format!(
+                    "Broker {} is already registered with directory {directory}",
+                    owner.id
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each finalized feature must lie in the broker's range; one that it does not name counts as
+    /// 0 to 0.
+    fn check_features(self, request: &BrokerRegistrationRequest) -> Result<()> {
+        let range = |name: &str| {
+            request
+                .features
+                .iter()
+                .find(|feature| feature.name.as_str() == name)
+                .map(|feature| (feature.min_supported_version, feature.max_supported_version))
+        };
+        let named = request.features.iter().map(|feature| feature.name.as_str());
+        let finalized = self.image.features.keys().map(String::as_str);
+        for name in named.chain(finalized).filter(|name| *name != features::KRAFT_VERSION) {
+            let level = self.image.feature(name);
+            let (least, greatest) = range(name).unwrap_or((0, 0));
+            if !(least..=greatest).contains(&level) {
+                return Err(explained(
+                    ResponseError::UnsupportedVersion,
+                    format!(
+                        "Unable to register because the broker does not support finalized version \
+                         {level} of {name}. The broker wants a version between {least} and \
+                         {greatest}, inclusive."
+                    ),
+                ));
+            }
+        }
+        if range(METADATA_VERSION).is_none() {
+            return Err(explained(
+                ResponseError::InvalidRegistration,
+                format!("Request features do not contain '{METADATA_VERSION}'"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// What is left of the process that had the id before (handleBrokerShutdown).
+    fn previous_incarnation(self, id: BrokerId, clean: bool, records: &mut Vec<MetadataRecord>) {
+        if !self.image.elr_enabled() || clean {
+            self.leave(id, records);
+            return;
+        }
+        let may_lead = |other| other != id && self.is_active(other);
+        for (topic, index, partition) in all_partitions(self.image) {
+            if partition.isr.contains(&id) || partition.elr.contains(&id) {
+                let isr = without(&partition.isr, id);
+                records.extend(self.change_partition(
+                    topic,
+                    index,
+                    partition,
+                    &may_lead,
+                    |change| change.lost_records(id).isr(isr),
+                ));
+            }
+        }
+    }
+
+    /// Takes a broker out of every ISR and elects others where it led.
+    fn leave(self, id: BrokerId, records: &mut Vec<MetadataRecord>) {
+        let may_lead = |other| other != id && self.is_active(other);
+        for (topic, index, partition) in all_partitions(self.image) {
+            if partition.isr.contains(&id) || partition.leader == id {
+                let isr = without(&partition.isr, id);
+                records.extend(
+                    self.change_partition(topic, index, partition, &may_lead, |c| c.isr(isr)),
+                );
+            }
+        }
+    }
+
+    /// A broker's session is over (handleBrokerFenced).
+    pub fn fence(self, broker: &Broker) -> Vec<MetadataRecord> {
+        let mut records = Vec::new();
+        self.leave(broker.id, &mut records);
+        records.push(fencing(broker, FENCE));
+        records
+    }
+
+    /// A broker has caught up: it may lead what has no leader (handleBrokerUnfenced).
+    fn unfence(self, broker: &Broker) -> Vec<MetadataRecord> {
+        let mut records = vec![fencing(broker, UNFENCE)];
+        let may_lead = |other| other == broker.id || self.is_active(other);
+        for (topic, index, partition) in all_partitions(self.image) {
+            if partition.leader == NO_LEADER {
+                records.extend(self.change_partition(topic, index, partition, &may_lead, |c| c));
+            }
+        }
+        records
+    }
+
+    /// A broker wants to go and still leads (handleBrokerInControlledShutdown).
+    fn begin_controlled_shutdown(self, broker: &Broker) -> Vec<MetadataRecord> {
+        let mut records = Vec::new();
+        if !broker.in_controlled_shutdown {
+            records.push(registration_change(BrokerRegistrationChangeRecord {
+                in_controlled_shutdown: 1,
+                ..change_of(broker)
+            }));
+        }
+        self.leave(broker.id, &mut records);
+        records
+    }
+
+    /// What comes of a heartbeat (calculateNextBrokerState). `registered_at` is the offset of the
+    /// broker's RegisterBrokerRecord.
+    pub fn heartbeat(
+        self,
+        heartbeat: Heartbeat,
+        registered_at: Offset,
+    ) -> Result<Outcome<BrokerStatus>> {
+        let broker = self.check_broker_epoch(heartbeat.broker_id, heartbeat.broker_epoch)?;
+        let current = if broker.fenced {
+            State::Fenced
+        } else if broker.in_controlled_shutdown {
+            State::ControlledShutdown
+        } else {
+            State::Unfenced
+        };
+        let next = self.next_state(current, heartbeat, registered_at);
+        let records = match next {
+            next if next == current => Vec::new(),
+            State::Fenced | State::ShutdownNow => self.fence(broker),
+            State::Unfenced => self.unfence(broker),
+            State::ControlledShutdown => self.begin_controlled_shutdown(broker),
+        };
+        let status = BrokerStatus {
+            fenced: matches!(next, State::Fenced | State::ShutdownNow),
+            should_shut_down: next == State::ShutdownNow,
+        };
+        Ok(Outcome { records, response: status })
+    }
+
+    fn next_state(self, current: State, heartbeat: Heartbeat, registered_at: Offset) -> State {
+        let leads = || {
+            let id = heartbeat.broker_id;
+            all_partitions(self.image).any(|(.., partition)| partition.leader == id)
+        };
+        match current {
+            State::Fenced if heartbeat.want_shut_down => State::ShutdownNow,
+            State::Fenced if !heartbeat.want_fence && heartbeat.applied >= registered_at => {
+                State::Unfenced
+            }
+            State::Unfenced if heartbeat.want_shut_down => {
+                if !heartbeat.want_fence && leads() {
+                    State::ControlledShutdown
+                } else {
+                    State::ShutdownNow
+                }
+            }
+            State::Unfenced if heartbeat.want_fence => State::Fenced,
+            State::ControlledShutdown if !leads() => State::ShutdownNow,
+            unchanged => unchanged,
+        }
+    }
+
+    /// Forgets a broker for good (UnregisterBroker).
+    pub fn unregister_broker(self, id: BrokerId) -> Result<Outcome<()>> {
+        let broker = self.broker(id).ok_or_else(|| {
+            explained(
+                ResponseError::BrokerIdNotRegistered,
+                format!("Broker ID {id} is not currently registered"),
+            )
+        })?;
+        let mut records = Vec::new();
+        let may_lead = |other| other != id && self.is_active(other);
+        for (topic, index, partition) in all_partitions(self.image) {
+            if partition.isr.contains(&id) || partition.elr.contains(&id) {
+                let isr = without(&partition.isr, id);
+                records.extend(
+                    self.change_partition(topic, index, partition, &may_lead, |c| c.isr(isr)),
+                );
+            }
+        }
+        records.push(MetadataRecord::UnregisterBroker(UnregisterBrokerRecord {
+            broker_id: id,
+            broker_epoch: broker.epoch,
+        }));
+        Ok(Outcome { records, response: () })
+    }
+}
+
+fn without(list: &[BrokerId], id: BrokerId) -> Vec<BrokerId> {
+    list.iter().copied().filter(|&other| other != id).collect()
+}
+
+/// The registration that a request asks for, fenced and with a new epoch.
+fn registered(request: &BrokerRegistrationRequest, epoch: i64) -> Broker {
+    let mut log_dirs: Vec<Uuid> = request.log_dirs.clone();
+    log_dirs.sort_unstable();
+    Broker {
+        id: request.broker_id.0,
+        epoch,
+        incarnation_id: request.incarnation_id,
+        listeners: request
+            .listeners
+            .iter()
+            .map(|listener| {
+                let (name, host) = (listener.name.to_string(), listener.host.to_string());
+                (name, host, listener.port, listener.security_protocol)
+            })
+            .collect(),
+        rack: request.rack.as_ref().map(ToString::to_string),
+        fenced: true,
+        in_controlled_shutdown: false,
+        log_dirs,
+        cordoned_log_dirs: Vec::new(),
+        features: request
+            .features
+            .iter()
+            .map(|feature| {
+                let (least, greatest) =
+                    (feature.min_supported_version, feature.max_supported_version);
+                (feature.name.to_string(), least, greatest)
+            })
+            .collect(),
+    }
+}
+
+fn change_of(broker: &Broker) -> BrokerRegistrationChangeRecord {
+    BrokerRegistrationChangeRecord {
+        broker_id: broker.id,
+        broker_epoch: broker.epoch,
+        ..Default::default()
+    }
+}
+
+fn fencing(broker: &Broker, fenced: i8) -> MetadataRecord {
+    registration_change(BrokerRegistrationChangeRecord { fenced, ..change_of(broker) })
+}
+
+fn registration_change(record: BrokerRegistrationChangeRecord) -> MetadataRecord {
+    MetadataRecord::BrokerRegistrationChange(record)
+}

@@ -1,0 +1,300 @@
+//! AlterConfigs and IncrementalAlterConfigs (ConfigurationControlManager,
+//! ControllerConfigurationValidator).
+
+use super::super::record::MetadataRecord;
+use super::super::topics::reason_invalid;
+use super::super::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
+use super::schema;
+use super::view::{Outcome, View, explained, text};
+use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
+use crate::error::Result;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
+use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;
+use std::collections::BTreeMap;
+
+/// (type, name) of what has configs.
+pub(super) type Resource = (i8, String);
+
+/// What is to happen to one config (AlterConfigOp).
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Operation {
+    Set(String),
+    Delete,
+    Append(String),
+    Subtract(String),
+}
+
+/// How the configs of a resource are to change.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Change {
+    /// Those named (IncrementalAlterConfigs).
+    Some(BTreeMap<String, Operation>),
+    /// All of them: what is not named goes (the old AlterConfigs).
+    All(BTreeMap<String, Option<String>>),
+}
+
+const BROKER_LOGGER: i8 = 8;
+const MIN_ISR: &str = "min.insync.replicas";
+const VALUE_LENGTH_MAX: usize = i16::MAX as usize;
+
+/// Whether Kafka knows the resource type, and keeps its configs in the metadata log.
+pub(super) fn is_known_type(resource_type: i8) -> bool {
+    matches!(
+        resource_type,
+        TOPIC_CONFIG | BROKER_CONFIG | BROKER_LOGGER | CLIENT_METRICS_CONFIG | GROUP_CONFIG
+    )
+}
+
+impl View<'_> {
+    /// Changes resources, each by its `change`; each succeeds or fails as a whole.
+    pub fn alter_configs(
+        self,
+        changes: Vec<(Resource, Result<Change>)>,
+    ) -> Outcome<Vec<(Resource, Result<()>)>> {
+        let (mut records, mut response) = (Vec::new(), Vec::new());
+        for (resource, change) in changes {
+            let altered = change.and_then(|change| match change {
+                Change::Some(operations) => self.alter_resource(&resource, &operations, false),
+                Change::All(configs) => self.replace_resource(&resource, &configs),
+            });
+            response.push((resource, altered.map(|made| records.extend(made))));
+        }
+        records.extend(self.clear_elr_records(&records));
+        Outcome { records, response }
+    }
+
+    /// The records that change one resource. `is_new`: a topic that is being made.
+    pub fn alter_resource(
+        self,
+        resource: &Resource,
+        operations: &BTreeMap<String, Operation>,
+        is_new: bool,
+    ) -> Result<Vec<MetadataRecord>> {
+        let current = self.image.configs_of(resource.0, &resource.1);
+        let mut altered = BTreeMap::new();
+        for (key, operation) in operations {
+            let before = current.get(key);
+            let after = match operation {
+                Operation::Set(value) => Some(value.clone()),
+                Operation::Delete => None,
+                Operation::Append(items) => {
+                    let mut list = self.list_value(resource.0, key, before, "APPEND")?;
+                    for item in items.split(',') {
+                        if !list.iter().any(|known| known == item) {
+                            list.push(item.to_owned());
+                        }
+                    }
+                    Some(list.join(","))
+                }
+                Operation::Subtract(items) => {
+                    let mut list = self.list_value(resource.0, key, before, "SUBTRACT")?;
+                    for item in items.split(',') {
+                        if let Some(index) = list.iter().position(|known| known == item) {
+                            list.remove(index);
+                        }
+                    }
+                    Some(list.join(","))
+                }
+            };
+            altered.insert(key.clone(), after);
+        }
+        self.altered_records(resource, &altered, &[], is_new)
+    }
+
+    fn replace_resource(
+        self,
+        resource: &Resource,
+        configs: &BTreeMap<String, Option<String>>,
+    ) -> Result<Vec<MetadataRecord>> {
+        let current = self.image.configs_of(resource.0, &resource.1);
+        let dropped = current.keys().filter(|key| !configs.contains_key(*key)).cloned();
+        let dropped: Vec<String> = dropped.collect();
+        self.altered_records(resource, configs, &dropped, false)
+    }
+
+    fn list_value(
+        self,
+        resource_type: i8,
+        key: &str,
+        current: Option<&String>,
+        operation: &str,
+    ) -> Result<Vec<String>> {
+        let is_list = match resource_type {
+            CLIENT_METRICS_CONFIG => schema::is_client_metrics_list(key),
+            _ => self.config.is_list(resource_type, key),
+        };
+        if !is_list {
+            return Err(explained(
+                ResponseError::InvalidConfig,
+                format!("Can't {operation} to key {key} because its type is not LIST."),
+            ));
+        }
+        let default = || self.config.default_of(resource_type, key);
+        let value = current.cloned().or_else(default).unwrap_or_default();
+        Ok(value.split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn altered_records(
+        self,
+        resource: &Resource,
+        altered: &BTreeMap<String, Option<String>>,
+        dropped: &[String],
+        is_new: bool,
+    ) -> Result<Vec<MetadataRecord>> {
+        let current = self.image.configs_of(resource.0, &resource.1);
+        let mut all = (*current).clone();
+        let mut records = Vec::new();
+        let dropped = dropped.iter().map(|key| (key, &None));
+        for (key, value) in altered.iter().chain(dropped) {
+            self.check_value(resource, key, value.as_deref())?;
+            match value {
+                Some(value) => all.insert(key.clone(), value.clone()),
+                None => all.remove(key),
+            };
+            // A broker reloads what it is told, changed or not (KAFKA-14136).
+            if current.get(key) != value.as_ref() || resource.0 == BROKER_CONFIG {
+                records.push(MetadataRecord::Config(ConfigRecord {
+                    resource_type: resource.0,
+                    resource_name: resource.1.clone(),
+                    name: key.clone(),
+                    value: value.clone(),
+                }));
+            }
+        }
+        self.check_resource(resource, &all)?;
+        if !is_new {
+            self.check_exists(resource)?;
+        }
+        Ok(records)
+    }
+
+    fn check_value(self, resource: &Resource, key: &str, value: Option<&str>) -> Result<()> {
+        let invalid = |message: String| Err(explained(ResponseError::InvalidConfig, message));
+        if key == MIN_ISR && resource.0 == BROKER_CONFIG && self.image.elr_enabled() {
+            if !resource.1.is_empty() {
+                return invalid(format!(
+                    "Broker-level {MIN_ISR} cannot be altered while ELR is enabled."
+                ));
+            }
+            if value.is_none() {
+                return invalid(format!(
+                    "Cluster-level {MIN_ISR} cannot be removed while ELR is enabled."
+                ));
+            }
+        }
+        if value.is_some_and(|value| value.encode_utf16().count() > VALUE_LENGTH_MAX) {
+            return invalid(format!(
+                "The configuration value cannot be added because it exceeds the maximum value \
+                 size of {VALUE_LENGTH_MAX} bytes."
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the resource can have these configs (ControllerConfigurationValidator.validate).
+    fn check_resource(self, resource: &Resource, configs: &BTreeMap<String, String>) -> Result<()> {
+        let (resource_type, name) = (resource.0, resource.1.as_str());
+        let bad_request = |message: &str| Err(explained(ResponseError::InvalidRequest, message));
+        match resource_type {
+            TOPIC_CONFIG if name.is_empty() => {
+                bad_request("Default topic resources are not allowed.")
+            }
+            TOPIC_CONFIG => match reason_invalid(name) {
+                Some(reason) => Err(explained(
+                    ResponseError::InvalidTopicException,
+                    format!("Topic name is invalid: {reason}"),
+                )),
+                None => self.config.topic(configs).map(drop),
+            },
+            BROKER_CONFIG => self.check_broker_configs(name, configs),
+            CLIENT_METRICS_CONFIG => schema::check_client_metrics(name, configs),
+            GROUP_CONFIG if name.is_empty() => {
+                bad_request("Default group resources are not allowed.")
+            }
+            GROUP_CONFIG => schema::check_group(configs),
+            _ => bad_request("Unknown resource type BROKER_LOGGER"),
+        }
+    }
+
+    /// What a broker can be told while it runs (ConfigAdminManager.validateBrokerConfigChange).
+    fn check_broker_configs(self, name: &str, configs: &BTreeMap<String, String>) -> Result<()> {
+        let refuse = |message: String| Err(explained(ResponseError::InvalidRequest, message));
+        if !name.is_empty() {
+            let Ok(id) = name.parse::<i32>() else {
+                return refuse(format!("Node id must be an integer, but it is: {name}"));
+            };
+            let expected = self.config.node_id;
+            if id != expected {
+                return refuse(format!(
+                    "Unexpected broker id, expected {expected}, but received {name}"
+                ));
+            }
+        }
+        let checked = self.config.check_dynamic(configs, !name.is_empty());
+        checked.or_else(|error| refuse(error.message().unwrap_or_default()))
+    }
+
+    /// A resource that is altered must exist (QuorumController.ConfigResourceExistenceChecker).
+    fn check_exists(self, resource: &Resource) -> Result<()> {
+        let name = resource.1.as_str();
+        match resource.0 {
+            BROKER_CONFIG if !name.is_empty() => {
+                let id: Option<i32> = name.parse().ok();
+                let known = id.is_some_and(|id| {
+                    self.broker(id).is_some() || self.image.controllers.contains_key(&id)
+                });
+                if !known {
+                    return Err(explained(
+                        ResponseError::BrokerIdNotRegistered,
+                        format!("No node with id {name} found."),
+                    ));
+                }
+                Ok(())
+            }
+            TOPIC_CONFIG if self.image.topics.by_name(name).is_none() => Err(explained(
+                ResponseError::UnknownTopicOrPartition,
+                format!("The topic '{name}' does not exist."),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Eligible leader replicas were chosen under the old `min.insync.replicas`.
+    pub fn clear_elr_records(self, records: &[MetadataRecord]) -> Vec<MetadataRecord> {
+        let clears = |record: &MetadataRecord| match record {
+            MetadataRecord::Config(config) if config.name == MIN_ISR => {
+                let topic = config.resource_type == TOPIC_CONFIG;
+                let topic_name = if topic { config.resource_name.clone() } else { String::new() };
+                Some(MetadataRecord::ClearElr(ClearElrRecord { topic_name }))
+            }
+            _ => None,
+        };
+        if !self.image.elr_enabled() {
+            return Vec::new();
+        }
+        records.iter().filter_map(clears).collect()
+    }
+}
+
+/// All configs of a topic that is being made, as CreateTopics answers them (KIP-525).
+pub(super) fn created_topic_configs(
+    view: View<'_>,
+    overrides: &[CreatableTopicConfig],
+) -> Vec<CreatableTopicConfigs> {
+    let overrides: BTreeMap<String, String> = overrides
+        .iter()
+        .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())))
+        .collect();
+    let mut rows = view.config.topic_rows(&overrides);
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    let rows = rows.into_iter().map(|row| {
+        CreatableTopicConfigs::default()
+            .with_name(text(row.name))
+            .with_value(row.value.map(text))
+            .with_read_only(row.read_only)
+            .with_config_source(row.source as i8)
+            .with_is_sensitive(row.sensitive)
+    });
+    rows.collect()
+}

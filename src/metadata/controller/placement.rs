@@ -1,0 +1,150 @@
+//! Which brokers hold a new partition (StripedReplicaPlacer, for a cluster of one rack).
+
+use super::super::record::MetadataRecord;
+use super::super::topics::{NO_LEADER, Partition};
+use super::view::{View, explained};
+use crate::error::{Error, Result};
+use crate::types::BrokerId;
+use kafka_protocol::ResponseError;
+use uuid::Uuid;
+
+/// Replicas for `partitions` new partitions of `replication_factor` each, striped over the brokers
+/// from a random one on; active brokers come first.
+pub(super) fn place(
+    view: View<'_>,
+    partitions: usize,
+    replication_factor: i32,
+) -> Result<Vec<Vec<BrokerId>>> {
+    let usable = || {
+        let brokers = view.image.brokers.values();
+        brokers.filter(|broker| !broker.in_controlled_shutdown && broker.takes_partitions())
+    };
+    let unfenced: Vec<BrokerId> =
+        usable().filter(|broker| !broker.fenced).map(|broker| broker.id).collect();
+    let fenced: Vec<BrokerId> =
+        usable().filter(|broker| broker.fenced).map(|broker| broker.id).collect();
+    let total = unfenced.len() + fenced.len();
+    check(replication_factor, unfenced.len(), total)?;
+    let start = fastrand::usize(..unfenced.len());
+    let striped = |partition: usize| -> Vec<BrokerId> {
+        let from =
+            |list: &[BrokerId], replica: usize| list[(start + partition + replica) % list.len()];
+        let unfenced = (0..unfenced.len()).map(|replica| from(&unfenced, replica));
+        let fenced = (0..fenced.len()).map(|replica| from(&fenced, replica));
+        unfenced.chain(fenced).take(replication_factor as usize).collect()
+    };
+    Ok((0..partitions).map(striped).collect())
+}
+
+fn check(replication_factor: i32, unfenced: usize, total: usize) -> Result<()> {
+    let invalid = |message| Err(explained(ResponseError::InvalidReplicationFactor, message));
+    if replication_factor <= 0 {
+        return invalid(format!(
+            "Invalid replication factor {replication_factor}: the replication factor must be \
+             positive."
+        ));
+    }
+    if unfenced == 0 {
+        return invalid(
+            "All brokers are currently fenced, or have all their log directories cordoned."
+                .to_owned(),
+        );
+    }
+    if replication_factor as usize > total {
+        return invalid(format!(
+            "The target replication factor of {replication_factor} cannot be reached because \
+             only {total} broker(s) are registered or some brokers have all their log \
+             directories cordoned."
+        ));
+    }
+    Ok(())
+}
+
+/// Checks an assignment that a person made (validateManualPartitionAssignment).
+pub(super) fn check_manual(
+    view: View<'_>,
+    replicas: &[BrokerId],
+    replication_factor: Option<usize>,
+) -> Result<()> {
+    let invalid = |message| Err(explained(ResponseError::InvalidReplicaAssignment, message));
+    if replicas.is_empty() {
+        return invalid(
+            "The manual partition assignment includes an empty replica list.".to_owned(),
+        );
+    }
+    let mut sorted = replicas.to_vec();
+    sorted.sort_unstable();
+    for (index, id) in sorted.iter().enumerate() {
+        if view.broker(*id).is_none() {
+            return invalid(format!(
+                "The manual partition assignment includes broker {id}, but no such broker is \
+                 registered."
+            ));
+        }
+        if index > 0 && sorted[index - 1] == *id {
+            return invalid(format!(
+                "The manual partition assignment includes the broker {id} more than once."
+            ));
+        }
+    }
+    match replication_factor {
+        Some(expected) if expected != replicas.len() => invalid(format!(
+            "The manual partition assignment includes a partition with {} replica(s), but this is \
+             not consistent with previous partitions, which have {expected} replica(s).",
+            replicas.len()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A new partition on `replicas`, in sync where the broker is active; None if none is.
+pub(super) fn new_partition(view: View<'_>, replicas: Vec<BrokerId>) -> Option<Partition> {
+    let isr: Vec<BrokerId> = replicas.iter().copied().filter(|&id| view.is_active(id)).collect();
+    let leader = isr.first().copied().unwrap_or(NO_LEADER);
+    (leader != NO_LEADER).then(|| Partition {
+        directories: replicas.iter().map(|&id| view.default_dir(id)).collect(),
+        replicas,
+        isr,
+        removing_replicas: Vec::new(),
+        adding_replicas: Vec::new(),
+        elr: Vec::new(),
+        last_known_elr: Vec::new(),
+        leader,
+        leader_recovery_state: 0,
+        leader_epoch: 0,
+        partition_epoch: 0,
+    })
+}
+
+/// All brokers of an automatic placement are fenced or going.
+pub(super) fn nobody_active(replication_factor: i32) -> Error {
+    explained(
+        ResponseError::InvalidReplicationFactor,
+        format!(
+            "Unable to replicate the partition {replication_factor} time(s): All brokers are \
+             currently fenced or in controlled shutdown."
+        ),
+    )
+}
+
+/// All brokers of a manual placement are fenced or going.
+pub(super) fn nobody_active_manually(partition: i32) -> Error {
+    explained(
+        ResponseError::InvalidReplicaAssignment,
+        format!(
+            "All brokers specified in the manual partition assignment for partition {partition} \
+             are fenced or in controlled shutdown."
+        ),
+    )
+}
+
+/// The records of partitions numbered from `first` on.
+pub(super) fn records(
+    topic_id: Uuid,
+    first: i32,
+    partitions: Vec<Partition>,
+) -> impl Iterator<Item = MetadataRecord> {
+    (first..)
+        .zip(partitions)
+        .map(move |(id, partition)| MetadataRecord::Partition(partition.to_record(topic_id, id)))
+}

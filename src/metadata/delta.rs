@@ -1,0 +1,67 @@
+//! What a step of the metadata log changed.
+
+use super::topics::Topic;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What one step of records changed, for those who act on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Delta {
+    /// Topics made or with changed partitions, by id; all of them are in the step's image.
+    pub changed_topics: Vec<Uuid>,
+    /// Topics that were there before the step and are gone.
+    pub deleted_topics: Vec<Arc<Topic>>,
+    /// (resource type, name) whose configs changed.
+    pub changed_configs: Vec<(i8, String)>,
+    /// Whether a broker or controller came, went or changed.
+    pub brokers_changed: bool,
+    /// Whether a finalized feature changed.
+    pub features_changed: bool,
+    /// Whether ACLs, SCRAM credentials, delegation tokens or quotas changed.
+    pub security_changed: bool,
+}
+
+/// A `Delta` while records are replayed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    /// Whether the topic was made within the step, by id.
+    topics: BTreeMap<Uuid, bool>,
+    deleted_topics: Vec<Arc<Topic>>,
+    configs: BTreeSet<(i8, String)>,
+    pub brokers: bool,
+    pub features: bool,
+    pub security: bool,
+}
+
+impl Changes {
+    pub fn topic_made(&mut self, id: Uuid) {
+        self.topics.insert(id, true);
+    }
+
+    pub fn topic_changed(&mut self, id: Uuid) {
+        self.topics.entry(id).or_insert(false);
+    }
+
+    pub fn topic_deleted(&mut self, topic: Arc<Topic>) {
+        let made_within = self.topics.remove(&topic.id) == Some(true);
+        if !made_within {
+            self.deleted_topics.push(topic);
+        }
+    }
+
+    pub fn config_changed(&mut self, resource_type: i8, name: &str) {
+        self.configs.insert((resource_type, name.to_owned()));
+    }
+
+    pub fn finish(self) -> Delta {
+        Delta {
+            changed_topics: self.topics.into_keys().collect(),
+            deleted_topics: self.deleted_topics,
+            changed_configs: self.configs.into_iter().collect(),
+            brokers_changed: self.brokers,
+            features_changed: self.features,
+            security_changed: self.security,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The features of a cluster (KIP-584): what we support, what a new directory finalizes, and what
+//! `metadata.version` means.
+
+/// The feature that says which metadata records there may be.
+pub const METADATA_VERSION: &str = "metadata.version";
+/// Eligible leader replicas (KIP-966).
+pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
+/// Voters in the log instead of in the settings (KIP-853). Its level is a control record.
+pub const KRAFT_VERSION: &str = "kraft.version";
+
+/// 4.0-IV3, the oldest `metadata.version` that we open.
+pub const OLDEST_METADATA_VERSION: i16 = 25;
+/// 4.3-IV0, the `metadata.version` of a directory that we format.
+pub const METADATA_VERSION_4_3: i16 = 30;
+/// 4.4-IV2, the newest `metadata.version` that we open.
+pub const NEWEST_METADATA_VERSION: i16 = 33;
+/// Log directories may be cordoned from 4.3-IV0 on: RegisterBrokerRecord has version 4.
+pub const CORDONED_LOG_DIRS: i16 = 30;
+
+/// (name, least level, greatest level) of what a directory may have finalized for us to open it;
+/// we register with these. Everything that Kafka 4.3 and 4.4 finalize by default is in it.
+pub const SUPPORTED: [(&str, i16, i16); 7] = [
+    (ELIGIBLE_LEADER_REPLICAS, 0, 1),
+    ("group.version", 0, 1),
+    (KRAFT_VERSION, 0, 1),
+    (METADATA_VERSION, OLDEST_METADATA_VERSION, NEWEST_METADATA_VERSION),
+    ("share.version", 0, 2),
+    ("streams.version", 0, 1),
+    ("transaction.version", 0, 2),
+];
+
+/// What a directory that we format finalizes: only what we implement, so that a client never
+/// counts on more. Kafka's defaults are group 1, share 1, streams 1 and transaction 2 besides; an
+/// operator raises them with `kafka-features` once we serve them.
+pub const FORMATTED: [(&str, i16); 2] =
+    [(METADATA_VERSION, METADATA_VERSION_4_3), (ELIGIBLE_LEADER_REPLICAS, 1)];
+
+/// The range of a feature that we support; (0, 0) if we do not know it.
+pub fn supported(name: &str) -> (i16, i16) {
+    SUPPORTED
+        .iter()
+        .find(|(feature, ..)| *feature == name)
+        .map_or((0, 0), |&(_, least, greatest)| (least, greatest))
+}
+
+/// `metadata.version` as people write it: `4.3-IV0`.
+pub fn metadata_version_name(level: i16) -> String {
+    const NAMES: [&str; 9] = [
+        "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0", "4.4-IV0", "4.4-IV1",
+        "4.4-IV2",
+    ];
+    usize::try_from(level - OLDEST_METADATA_VERSION)
+        .ok()
+        .and_then(|index| NAMES.get(index))
+        .map_or_else(|| level.to_string(), |name| (*name).to_owned())
+}
+
+/// Whether records changed between two levels of `metadata.version`, so that going back would lose
+/// something (MetadataVersion.checkIfMetadataChanged).
+pub fn changes_records(lower: i16, higher: i16) -> bool {
+    // 4.3-IV0 brought cordoned log directories; 4.4 changed the ACL and controller records.
+    const CHANGED: [i16; 4] = [CORDONED_LOG_DIRS, 31, 32, 33];
+    CHANGED.iter().any(|&level| lower < level && level <= higher)
+}

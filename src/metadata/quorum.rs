@@ -1,0 +1,405 @@
+//! The metadata log as its one voter keeps it: `__cluster_metadata-0` with segments, snapshots and
+//! `quorum-state` (KafkaRaftLog, FileQuorumStateStore).
+
+use super::control::ControlRecord;
+use super::features::{FORMATTED, METADATA_VERSION_4_3};
+use super::loader::Loader;
+use super::record::MetadataRecord;
+use super::snapshot::{self, Head, SnapshotId};
+use crate::codec::schema::metadata::FeatureLevelRecord;
+use crate::config::{Compression, TopicConfig};
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::log::{Log, OpenOptions, Origin};
+use crate::record::Batch;
+use crate::record::builder::BatchBuilder;
+use crate::types::{BrokerId, Isolation, LeaderEpoch, Offset, Timestamp};
+use bytes::BytesMut;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The directory of the metadata log.
+pub const DIR_NAME: &str = "__cluster_metadata-0";
+/// The topic that the metadata log is the only partition of.
+pub const TOPIC_NAME: &str = "__cluster_metadata";
+/// The metadata log's topic id (Uuid.METADATA_TOPIC_ID).
+pub const TOPIC_ID: Uuid = Uuid::from_u128(1);
+
+const QUORUM_STATE: &str = "quorum-state";
+const LEGACY_BOOTSTRAP: &str = "bootstrap.checkpoint";
+/// `kraft.version` of a directory whose voters are in the log.
+const DYNAMIC_VOTERS: i16 = 1;
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Who this voter is and how it keeps the log.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `node.id`.
+    pub node_id: BrokerId,
+    /// Of `meta.properties`.
+    pub cluster_id: String,
+    /// Of the metadata directory's `meta.properties`.
+    pub directory_id: Uuid,
+    /// `controller.quorum.voters`; empty if the voters are in the log.
+    pub static_voters: Vec<BrokerId>,
+    /// This controller's listeners: (name, host, port).
+    pub listeners: Vec<(String, String, u16)>,
+    /// Segment sizes and the like of the metadata log.
+    pub log: Arc<TopicConfig>,
+    /// `metadata.max.retention.bytes`, -1 for no bound.
+    pub retention_bytes: i64,
+    /// `metadata.max.retention.ms`, -1 for no bound.
+    pub retention_ms: i64,
+}
+
+/// The open metadata log, with us as its leader.
+#[derive(Debug)]
+pub(super) struct Quorum {
+    disk: Disk,
+    dir: PathBuf,
+    options: Options,
+    log: Log,
+    epoch: LeaderEpoch,
+    snapshots: BTreeSet<SnapshotId>,
+    voters: Option<ControlRecord>,
+    kraft_version: i16,
+}
+
+/// What the directory said when it was opened.
+pub(super) struct Opened {
+    pub quorum: Quorum,
+    pub loader: Loader,
+    /// What formatting left for the log's first records; of use only while the log is empty.
+    pub bootstrap: Vec<MetadataRecord>,
+}
+
+impl Quorum {
+    /// Opens the log in `metadata_dir`, formatting the directory if there is none, and replays it.
+    pub fn open(
+        disk: Disk,
+        metadata_dir: &Path,
+        options: Options,
+        now: Timestamp,
+    ) -> Result<Opened> {
+        let dir = metadata_dir.join(DIR_NAME);
+        disk.create_dir_all(&dir)?;
+        let mut snapshots = snapshots_in(&disk, &dir)?;
+        let legacy = snapshot::read(&disk, &metadata_dir.join(LEGACY_BOOTSTRAP))?;
+        let formatted = !snapshots.is_empty() || legacy.is_some() || is_logged(&disk, &dir)?;
+        if !formatted {
+            format(&disk, &dir, &options, now)?;
+            snapshots.insert(SnapshotId::BOOTSTRAP);
+        }
+        let mut loader = Loader::new(&options.cluster_id);
+        let mut bootstrap = legacy.map(|contents| contents.records).unwrap_or_default();
+        if let Some(&id) = snapshots.last() {
+            let contents = snapshot::read(&disk, &dir.join(id.file_name()))?;
+            let mut contents = contents.ok_or_else(|| Error::corrupt("snapshot that went"))?;
+            if id == SnapshotId::BOOTSTRAP && !contents.records.is_empty() {
+                bootstrap = std::mem::take(&mut contents.records);
+            }
+            contents.records.retain(|_| id != SnapshotId::BOOTSTRAP);
+            snapshot::load(&mut loader, id, &contents)?;
+        }
+        let log = open_log(&disk, &dir, &options, &loader, now)?;
+        replay_log(&log, &mut loader)?;
+        let quorum = Quorum {
+            epoch: last_epoch(&disk, &dir)?.max(log.latest_epoch()).max(0),
+            voters: loader.voters.clone().map(ControlRecord::Voters),
+            kraft_version: loader.kraft_version,
+            disk,
+            dir,
+            options,
+            log,
+            snapshots,
+        };
+        quorum.check_voters(&loader)?;
+        Ok(Opened { quorum, loader, bootstrap })
+    }
+
+    /// Refuses a log of which we are not the only voter.
+    fn check_voters(&self, loader: &Loader) -> Result<()> {
+        let node_id = self.options.node_id;
+        let voters: Vec<BrokerId> = match &loader.voters {
+            Some(record) => record.voters.iter().map(|voter| voter.voter_id).collect(),
+            None => self.options.static_voters.clone(),
+        };
+        if voters.iter().any(|&voter| voter != node_id) {
+            return Err(Error::Config(format!(
+                "the voters of the metadata quorum are {voters:?}; klamm, with node.id={node_id}, \
+                 can only be the one voter of its own metadata log"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Becomes the leader of a new epoch and writes that down: `quorum-state`, a line of
+    /// `leader-epoch-checkpoint`, a LEADER_CHANGE record.
+    pub fn become_leader(&mut self, now: Timestamp) -> Result<()> {
+        self.epoch += 1;
+        self.write_quorum_state()?;
+        self.log.assign_epoch_start(self.epoch)?;
+        let mut records =
+            vec![ControlRecord::leader_change(self.options.node_id, &[self.options.node_id])];
+        // The log's first batch repeats what formatting put into the snapshot 0-0.
+        if self.kraft_version >= DYNAMIC_VOTERS && self.log.log_end_offset() == 0 {
+            records.push(ControlRecord::KRaftVersion(self.kraft_version));
+            records.extend(self.voters.clone());
+        }
+        self.append_control(&records, now)?;
+        self.update_voter(now)
+    }
+
+    /// Writes down where this controller listens, if that changed.
+    fn update_voter(&mut self, now: Timestamp) -> Result<()> {
+        let options = &self.options;
+        let current =
+            ControlRecord::single_voter(options.node_id, options.directory_id, &options.listeners);
+        if self.kraft_version < DYNAMIC_VOTERS || self.voters.as_ref() == Some(&current) {
+            return Ok(());
+        }
+        self.append_control(std::slice::from_ref(&current), now)?;
+        self.voters = Some(current);
+        Ok(())
+    }
+
+    fn write_quorum_state(&self) -> Result<()> {
+        let (id, epoch) = (self.options.node_id, self.epoch);
+        let state = if self.kraft_version >= DYNAMIC_VOTERS {
+            let nobody = crate::types::uuid_to_text(Uuid::nil());
+            format!(
+                r#"{{"leaderId":{id},"leaderEpoch":{epoch},"votedId":-1,"votedDirectoryId":"{nobody}","data_version":1}}"#
+            )
+        } else {
+            format!(
+                r#"{{"clusterId":"","leaderId":{id},"leaderEpoch":{epoch},"votedId":-1,"appliedOffset":0,"currentVoters":[{{"voterId":{id}}}],"data_version":0}}"#
+            )
+        };
+        self.disk.replace_file(&self.dir.join(QUORUM_STATE), state.as_bytes())
+    }
+
+    fn append_control(&mut self, records: &[ControlRecord], now: Timestamp) -> Result<()> {
+        let end = self.log.log_end_offset();
+        let mut batch = BatchBuilder::new(end, Compression::Uncompressed).control();
+        for record in records {
+            batch.append(now, Some(&record.key()), Some(&record.value()), &[]);
+        }
+        self.log.append(vec![batch.build()], self.epoch, Origin::RaftLeader, now)?;
+        Ok(())
+    }
+
+    /// Appends records as one batch; answers the offset of the last and the bytes written. They
+    /// count once `flush` has returned.
+    pub fn append(
+        &mut self,
+        records: &[MetadataRecord],
+        metadata_version: i16,
+        now: Timestamp,
+    ) -> Result<(Offset, usize)> {
+        let end = self.log.log_end_offset();
+        let mut batch = BatchBuilder::new(end, Compression::Uncompressed);
+        for record in records {
+            batch.append(now, None, Some(&record.encode(metadata_version)), &[]);
+        }
+        let batch = batch.build();
+        let size = batch.size();
+        let appended = self.log.append(vec![batch], self.epoch, Origin::RaftLeader, now)?;
+        Ok((appended.last_offset, size))
+    }
+
+    /// Makes everything appended durable, and with that committed.
+    pub fn flush(&mut self) -> Result<()> {
+        self.log.flush()?;
+        self.log.set_high_watermark(self.log.log_end_offset());
+        Ok(())
+    }
+
+    /// One past the last record.
+    pub fn end_offset(&self) -> Offset {
+        self.log.log_end_offset()
+    }
+
+    /// The epoch that we lead.
+    pub fn epoch(&self) -> LeaderEpoch {
+        self.epoch
+    }
+
+    /// The finalized level of `kraft.version`.
+    pub fn kraft_version(&self) -> i16 {
+        self.kraft_version
+    }
+
+    /// Who we are.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The newest snapshot, if there is one.
+    pub fn latest_snapshot(&self) -> Option<SnapshotId> {
+        self.snapshots.last().copied()
+    }
+
+    /// What a snapshot of now begins with.
+    pub fn snapshot_head(&self, timestamp: Timestamp, metadata_version: i16) -> Head {
+        Head {
+            last_contained_timestamp: timestamp,
+            kraft_version: self.kraft_version,
+            voters: self.voters.clone(),
+            metadata_version,
+        }
+    }
+
+    /// Where snapshots lie.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A snapshot was written; what it makes superfluous goes once the retention settings say so.
+    pub fn snapshot_written(&mut self, id: SnapshotId, now: Timestamp) -> Result<()> {
+        self.snapshots.insert(id);
+        self.clean_up(now)
+    }
+
+    /// Deletes the oldest snapshots and the log below their successors, while log and snapshots
+    /// are larger than `metadata.max.retention.bytes` or older than `metadata.max.retention.ms`.
+    /// One snapshot always stays (KafkaRaftLog.maybeClean).
+    pub fn clean_up(&mut self, now: Timestamp) -> Result<()> {
+        while let [oldest, next] = self.snapshots.iter().take(2).copied().collect::<Vec<_>>()[..] {
+            if !self.is_over_size()? && !self.is_over_age(oldest, now)? {
+                break;
+            }
+            self.log.advance_log_start(next.offset)?;
+            self.disk.remove_file(&self.dir.join(oldest.file_name()))?;
+            self.snapshots.remove(&oldest);
+        }
+        self.log.clean_up(now)?;
+        Ok(())
+    }
+
+    fn is_over_size(&self) -> Result<bool> {
+        let mut size = self.log.size();
+        for id in &self.snapshots {
+            let contents = self.disk.read_file(&self.dir.join(id.file_name()))?;
+            size += contents.map_or(0, |bytes| bytes.len() as u64);
+        }
+        Ok(self.options.retention_bytes >= 0 && size > self.options.retention_bytes as u64)
+    }
+
+    fn is_over_age(&self, id: SnapshotId, now: Timestamp) -> Result<bool> {
+        let contents = snapshot::read(&self.disk, &self.dir.join(id.file_name()))?;
+        let mut loader = Loader::new("");
+        for batch in contents.iter().flat_map(|contents| &contents.control) {
+            loader.load_control_batch(batch)?;
+        }
+        Ok(self.options.retention_ms >= 0 && now - loader.timestamp > self.options.retention_ms)
+    }
+
+    /// Closes the log.
+    pub fn close(&mut self) -> Result<()> {
+        self.log.close()
+    }
+}
+
+/// Writes the snapshot 0-0 of a new directory, as Kafka 4.4's `kafka-storage format` does: with
+/// the voters in it, unless the settings name them.
+fn format(disk: &Disk, dir: &Path, options: &Options, now: Timestamp) -> Result<()> {
+    let dynamic = options.static_voters.is_empty();
+    let head = Head {
+        last_contained_timestamp: now,
+        kraft_version: if dynamic { DYNAMIC_VOTERS } else { 0 },
+        voters: dynamic.then(|| {
+            ControlRecord::single_voter(options.node_id, options.directory_id, &options.listeners)
+        }),
+        metadata_version: METADATA_VERSION_4_3,
+    };
+    let records = bootstrap_records().into_iter();
+    snapshot::write(disk, dir, SnapshotId::BOOTSTRAP, &head, records, now)
+}
+
+/// What a new cluster begins with.
+pub(super) fn bootstrap_records() -> Vec<MetadataRecord> {
+    let level = |&(name, feature_level): &(&str, i16)| {
+        MetadataRecord::FeatureLevel(FeatureLevelRecord { name: name.to_owned(), feature_level })
+    };
+    FORMATTED.iter().map(level).collect()
+}
+
+fn snapshots_in(disk: &Disk, dir: &Path) -> Result<BTreeSet<SnapshotId>> {
+    let names = disk.list(dir)?;
+    for name in names.iter().filter(|name| snapshot::is_left_over(name)) {
+        disk.remove_file(&dir.join(name))?;
+    }
+    Ok(names.iter().filter_map(|name| SnapshotId::parse(name)).collect())
+}
+
+fn is_logged(disk: &Disk, dir: &Path) -> Result<bool> {
+    Ok(disk.list(dir)?.iter().any(|name| name.ends_with(".log")))
+}
+
+fn open_log(
+    disk: &Disk,
+    dir: &Path,
+    options: &Options,
+    loader: &Loader,
+    now: Timestamp,
+) -> Result<Log> {
+    let open = OpenOptions {
+        config: options.log.clone(),
+        log_start_offset: 0,
+        recovery_point: 0,
+        // As Kafka: the metadata log is always checked from its start.
+        clean: false,
+        producer_id_expiration_ms: 86_400_000,
+        now,
+    };
+    let mut log = Log::open(disk, dir, open)?;
+    log.set_topic_id(TOPIC_ID)?;
+    let snapshot_end = loader.image.offset + 1;
+    if log.log_start_offset() > snapshot_end {
+        let start = log.log_start_offset();
+        return Err(Error::corrupt(format!(
+            "metadata log: it starts at {start}, but no snapshot reaches there (the newest ends \
+             at {snapshot_end})"
+        )));
+    }
+    if log.log_end_offset() < snapshot_end {
+        log.truncate_fully(snapshot_end)?;
+    }
+    Ok(log)
+}
+
+/// Replays the log from where the snapshot ends.
+fn replay_log(log: &Log, loader: &mut Loader) -> Result<()> {
+    let mut next = loader.image.offset + 1;
+    while next < log.log_end_offset() {
+        let read = log.read(next, READ_BYTES, Isolation::LogEnd, true)?;
+        let mut bytes = BytesMut::new();
+        for range in &read.ranges {
+            bytes.extend_from_slice(&range.read()?);
+        }
+        let mut bytes = bytes.freeze();
+        while !bytes.is_empty() {
+            let batch = Batch::split_from(&mut bytes)?;
+            if batch.last_offset() >= next {
+                loader.load_batch(&batch)?;
+                next = batch.next_offset();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The epoch of `quorum-state`, 0 if there is none.
+fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
+    let Some(content) = disk.read_file(&dir.join(QUORUM_STATE))? else { return Ok(0) };
+    let state: serde_json::Value = serde_json::from_slice(&content)
+        .map_err(|error| Error::corrupt(format!("{QUORUM_STATE}: {error}")))?;
+    let version = state["data_version"].as_i64();
+    if !matches!(version, Some(0 | 1)) {
+        return Err(Error::corrupt(format!("{QUORUM_STATE}: data_version is {version:?}")));
+    }
+    let epoch = state["leaderEpoch"].as_i64().and_then(|epoch| i32::try_from(epoch).ok());
+    epoch.ok_or_else(|| Error::corrupt(format!("{QUORUM_STATE}: no leaderEpoch")))
+}

@@ -1,0 +1,198 @@
+//! The records of the metadata log and their framing (MetadataRecordSerde).
+//!
+//! ```text
+//! uvarint frame version = 1 | uvarint type | uvarint version | message
+//! ```
+
+use super::features;
+use crate::codec::schema::metadata::*;
+use crate::error::{Error, Result};
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::protocol::{Decodable, Encodable};
+
+const FRAME_VERSION: u32 = 1;
+
+macro_rules! records {
+    ($($(#[$doc:meta])* $variant:ident($message:ident);)*) => {
+        /// One record of the metadata log, of any type that Kafka 4.4 knows.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum MetadataRecord {
+            $($(#[$doc])* $variant($message),)*
+        }
+
+        impl MetadataRecord {
+            /// The record's type (MetadataRecordType).
+            pub fn key(&self) -> i16 {
+                match self { $(MetadataRecord::$variant(_) => $message::KEY,)* }
+            }
+
+            fn decode_message(key: u32, version: i16, bytes: &mut Bytes) -> Result<MetadataRecord> {
+                let key = i16::try_from(key).unwrap_or(-1);
+                match key {
+                    $($message::KEY => {
+                        let (first, last) = $message::VERSIONS;
+                        if !(first..=last).contains(&version) {
+                            return Err(unknown_version(stringify!($message), version));
+                        }
+                        $message::decode(bytes, version)
+                            .map(MetadataRecord::$variant)
+                            .map_err(|error| Error::corrupt(
+                                format!("{} v{version}: {error}", stringify!($message)),
+                            ))
+                    })*
+                    _ => Err(Error::corrupt(format!(
+                        "metadata log: a record of unknown type {key}; a newer Kafka wrote it"
+                    ))),
+                }
+            }
+
+            fn encode_message(&self, version: i16, into: &mut BytesMut) {
+                match self {
+                    $(MetadataRecord::$variant(message) => message.encode(into, version),)*
+                }
+                .expect("a record fits the version that was chosen for it");
+            }
+        }
+    };
+}
+
+records! {
+    /// A broker came, or its registration changed.
+    RegisterBroker(RegisterBrokerRecord);
+    /// A broker is gone for good.
+    UnregisterBroker(UnregisterBrokerRecord);
+    /// A new topic; its partitions follow.
+    Topic(TopicRecord);
+    /// A new partition.
+    Partition(PartitionRecord);
+    /// A setting of a resource, or its end.
+    Config(ConfigRecord);
+    /// A partition's replicas, ISR or leader changed.
+    PartitionChange(PartitionChangeRecord);
+    /// Old form of fencing.
+    FenceBroker(FenceBrokerRecord);
+    /// Old form of unfencing.
+    UnfenceBroker(UnfenceBrokerRecord);
+    /// A topic is gone.
+    RemoveTopic(RemoveTopicRecord);
+    /// A delegation token.
+    DelegationToken(DelegationTokenRecord);
+    /// A user's SCRAM credential.
+    UserScramCredential(UserScramCredentialRecord);
+    /// A finalized feature's level.
+    FeatureLevel(FeatureLevelRecord);
+    /// A client quota, or its end.
+    ClientQuota(ClientQuotaRecord);
+    /// A block of producer ids was handed out.
+    ProducerIds(ProducerIdsRecord);
+    /// A broker was fenced, unfenced, shuts down, lost a directory.
+    BrokerRegistrationChange(BrokerRegistrationChangeRecord);
+    /// An ACL.
+    AccessControlEntry(AccessControlEntryRecord);
+    /// An ACL is gone.
+    RemoveAccessControlEntry(RemoveAccessControlEntryRecord);
+    /// Nothing: shows that the controller lives.
+    NoOp(NoOpRecord);
+    /// Left from the days of ZooKeeper.
+    ZkMigrationState(ZkMigrationStateRecord);
+    /// A SCRAM credential is gone.
+    RemoveUserScramCredential(RemoveUserScramCredentialRecord);
+    /// What follows counts together (KIP-868).
+    BeginTransaction(BeginTransactionRecord);
+    /// It counts.
+    EndTransaction(EndTransactionRecord);
+    /// It does not.
+    AbortTransaction(AbortTransactionRecord);
+    /// A delegation token is gone.
+    RemoveDelegationToken(RemoveDelegationTokenRecord);
+    /// A controller came.
+    RegisterController(RegisterControllerRecord);
+    /// The eligible leader replicas of a topic (or of all) are void.
+    ClearElr(ClearElrRecord);
+    /// A controller is gone for good.
+    UnregisterController(UnregisterControllerRecord);
+}
+
+fn unknown_version(record: &str, version: i16) -> Error {
+    Error::corrupt(format!(
+        "metadata log: {record} of unknown version {version}; a newer Kafka wrote it"
+    ))
+}
+
+impl MetadataRecord {
+    /// Reads a record's value; an unknown type or version is an error that names it.
+    pub fn decode(mut value: Bytes) -> Result<MetadataRecord> {
+        let frame_version = unsigned_varint(&mut value)?;
+        if frame_version != FRAME_VERSION {
+            return Err(Error::corrupt(format!(
+                "metadata log: a record of unknown frame version {frame_version}"
+            )));
+        }
+        let key = unsigned_varint(&mut value)?;
+        let version = i16::try_from(unsigned_varint(&mut value)?).unwrap_or(i16::MAX);
+        let record = MetadataRecord::decode_message(key, version, &mut value)?;
+        if value.has_remaining() {
+            let extra = value.remaining();
+            return Err(Error::corrupt(format!(
+                "metadata log: {extra} bytes after a record of type {key}"
+            )));
+        }
+        Ok(record)
+    }
+
+    /// The record's value as it lies in the log at `metadata_version`.
+    pub fn encode(&self, metadata_version: i16) -> Bytes {
+        let version = self.version(metadata_version);
+        let mut value = BytesMut::with_capacity(64);
+        put_unsigned_varint(&mut value, FRAME_VERSION);
+        put_unsigned_varint(&mut value, self.key() as u32);
+        put_unsigned_varint(&mut value, version as u32);
+        self.encode_message(version, &mut value);
+        value.freeze()
+    }
+
+    /// The version that Kafka writes at `metadata_version` (MetadataVersion.*RecordVersion), or
+    /// the lowest that holds the content.
+    fn version(&self, metadata_version: i16) -> i16 {
+        match self {
+            MetadataRecord::RegisterBroker(_) => {
+                if metadata_version >= features::CORDONED_LOG_DIRS { 4 } else { 3 }
+            }
+            MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => 2,
+            MetadataRecord::BrokerRegistrationChange(change) => {
+                if change.cordoned_log_dirs.is_some() {
+                    3
+                } else if !change.log_dirs.is_empty() {
+                    2
+                } else {
+                    i16::from(change.in_controlled_shutdown != 0)
+                }
+            }
+            _ => 0,
+        }
+    }
+}
+
+fn unsigned_varint(bytes: &mut Bytes) -> Result<u32> {
+    let mut value = 0u32;
+    for shift in (0..32).step_by(7) {
+        if !bytes.has_remaining() {
+            break;
+        }
+        let byte = bytes.get_u8();
+        value |= u32::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(Error::corrupt("metadata log: a record's frame is not a varint"))
+}
+
+fn put_unsigned_varint(bytes: &mut BytesMut, mut value: u32) {
+    use bytes::BufMut;
+    while value >= 0x80 {
+        bytes.put_u8(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.put_u8(value as u8);
+}

@@ -1,0 +1,163 @@
+//! Snapshots: an image in a file, as batches like a log's (Snapshots, RecordsSnapshotWriter).
+//!
+//! ```text
+//! <offset, 20 digits>-<epoch, 10 digits>.checkpoint     offset: one past the last record contained
+//! control batch: SNAPSHOT_HEADER [KRAFT_VERSION [KRAFT_VOTERS]]
+//! data batches:  the records that make the image
+//! control batch: SNAPSHOT_FOOTER
+//! ```
+
+use super::control::ControlRecord;
+use super::loader::{Loader, decode_batch};
+use super::record::MetadataRecord;
+use crate::config::Compression;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::record::Batch;
+use crate::record::builder::BatchBuilder;
+use crate::types::{LeaderEpoch, Offset, Timestamp};
+use bytes::Bytes;
+use std::path::Path;
+
+const SUFFIX: &str = ".checkpoint";
+/// KafkaRaftClient.MAX_BATCH_SIZE_BYTES.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Which snapshot: it contains everything below `offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SnapshotId {
+    pub offset: Offset,
+    pub epoch: LeaderEpoch,
+}
+
+impl SnapshotId {
+    /// The snapshot that formatting writes.
+    pub const BOOTSTRAP: SnapshotId = SnapshotId { offset: 0, epoch: 0 };
+
+    /// The file's name.
+    pub fn file_name(self) -> String {
+        format!("{:020}-{:010}{SUFFIX}", self.offset, self.epoch)
+    }
+
+    /// Reads a file's name; None if it is no whole snapshot's.
+    pub fn parse(name: &str) -> Option<SnapshotId> {
+        let (offset, epoch) = name.strip_suffix(SUFFIX)?.split_once('-')?;
+        Some(SnapshotId { offset: offset.parse().ok()?, epoch: epoch.parse().ok()? })
+    }
+}
+
+/// Whether the file is a snapshot that was not finished or is to be deleted.
+pub(super) fn is_left_over(name: &str) -> bool {
+    name.ends_with(".checkpoint.part")
+        || name.ends_with(".checkpoint.deleted")
+        || name.ends_with(".checkpoint.tmp")
+}
+
+/// What goes into a snapshot besides its records.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    /// When the last record contained was written.
+    pub last_contained_timestamp: Timestamp,
+    pub kraft_version: i16,
+    /// A ControlRecord::Voters, from `kraft.version` 1 on.
+    pub voters: Option<ControlRecord>,
+    pub metadata_version: i16,
+}
+
+/// Writes a snapshot, whole or not at all.
+pub(super) fn write(
+    disk: &Disk,
+    dir: &Path,
+    id: SnapshotId,
+    head: &Head,
+    records: impl Iterator<Item = MetadataRecord>,
+    now: Timestamp,
+) -> Result<()> {
+    let mut writer = Writer { epoch: id.epoch, next_offset: 0, now, bytes: Vec::new() };
+    let mut first = vec![ControlRecord::snapshot_header(head.last_contained_timestamp)];
+    if head.kraft_version > 0 {
+        first.push(ControlRecord::KRaftVersion(head.kraft_version));
+        first.extend(head.voters.clone());
+    }
+    writer.control(&first);
+    writer.data(records, head.metadata_version);
+    writer.control(&[ControlRecord::SnapshotFooter]);
+    disk.replace_file(&dir.join(id.file_name()), &writer.bytes)
+}
+
+struct Writer {
+    epoch: LeaderEpoch,
+    next_offset: Offset,
+    now: Timestamp,
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    fn control(&mut self, records: &[ControlRecord]) {
+        let mut batch = BatchBuilder::new(self.next_offset, Compression::Uncompressed).control();
+        for record in records {
+            batch.append(self.now, Some(&record.key()), Some(&record.value()), &[]);
+        }
+        self.put(batch);
+    }
+
+    fn data(&mut self, records: impl Iterator<Item = MetadataRecord>, metadata_version: i16) {
+        let mut batch = BatchBuilder::new(self.next_offset, Compression::Uncompressed);
+        for record in records {
+            batch.append(self.now, None, Some(&record.encode(metadata_version)), &[]);
+            if batch.uncompressed_bytes() >= BATCH_BYTES_MAX {
+                self.put(batch);
+                batch = BatchBuilder::new(self.next_offset, Compression::Uncompressed);
+            }
+        }
+        if !batch.is_empty() {
+            self.put(batch);
+        }
+    }
+
+    fn put(&mut self, batch: BatchBuilder) {
+        let mut batch = batch.build();
+        batch.set_leader_epoch(self.epoch);
+        self.next_offset = batch.next_offset();
+        self.bytes.extend_from_slice(&batch.to_bytes());
+    }
+}
+
+/// What a snapshot file holds.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub control: Vec<Batch>,
+    pub records: Vec<MetadataRecord>,
+}
+
+/// Reads a snapshot file; None if there is none.
+pub(super) fn read(disk: &Disk, path: &Path) -> Result<Option<Contents>> {
+    let Some(bytes) = disk.read_file(path)? else { return Ok(None) };
+    let mut bytes = Bytes::from(bytes);
+    let mut contents = Contents { control: Vec::new(), records: Vec::new() };
+    while !bytes.is_empty() {
+        let batch = Batch::split_from(&mut bytes)?;
+        if !batch.checksum_holds() {
+            return Err(Error::corrupt(format!("snapshot {}", path.display())));
+        }
+        if batch.is_control() {
+            contents.control.push(batch);
+        } else {
+            contents.records.extend(decode_batch(&batch)?);
+        }
+    }
+    Ok(Some(contents))
+}
+
+/// Loads a snapshot into a fresh loader.
+pub(super) fn load(loader: &mut Loader, id: SnapshotId, contents: &Contents) -> Result<()> {
+    for batch in &contents.control {
+        loader.load_control_batch(batch)?;
+    }
+    for record in &contents.records {
+        loader.replay(record)?;
+    }
+    loader.image.offset = id.offset - 1;
+    loader.image.epoch = id.epoch;
+    Ok(())
+}

@@ -9,6 +9,7 @@
 
 mod chance;
 mod kafka;
+mod running;
 mod show;
 
 use super::outcome::{Outcome, Parked};

@@ -38,7 +38,7 @@ pub struct Slot {
 #[derive(Debug)]
 enum State {
     Loading,
-    Active(Active),
+    Active(Box<Active>),
     /// The log could not be read.
     Failed,
     Closed,
@@ -102,7 +102,8 @@ impl Slot {
             Ok(written) => {
                 shard.loaded(self.clock.now());
                 let parked = HashMap::new();
-                *state = State::Active(Active { shard, written, parked, next_ticket: 0 });
+                let active = Active { shard, written, parked, next_ticket: 0 };
+                *state = State::Active(Box::new(active));
                 tracing::info!(partition = self.log.index(), "group coordinator loaded");
                 true
             }

@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod chance;
+mod kafka;
+mod running;
 mod show;
 
 use super::outcome::{Outcome, Parked};
@@ -23,7 +25,7 @@ use crate::codec::schema::message::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::{NO_PRODUCER_ID, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
@@ -154,17 +156,18 @@ impl World {
         let line = self.real_ids(line);
         let args = Args::parse(&line);
         let name = args.name.as_str();
-        let result = match name {
-            "join" | "sync" => Ok(self.parked(&args)),
-            "settings" => Ok(self.set(&args)),
-            "advance" => Ok(self.advance(args.number("ms", 0))),
-            "restart" => Ok(self.restart()),
-            "fail" => Ok(self.fail_next = Some(show::error(args.get("error")))),
-            "log" => Ok(self.log_foreign(&args)),
-            "state" => Ok(self.output.push_str(&show::state(&self.shard))),
-            "describe" | "list" | "fetch" => self.look(&args),
-            _ => self.operate(&args),
-        };
+        let mut result = Ok(());
+        match name {
+            "join" | "sync" => self.parked(&args),
+            "settings" => self.set(&args),
+            "advance" => self.advance(args.number("ms", 0)),
+            "restart" => self.restart(),
+            "fail" => self.fail_next = Some(show::error(args.get("error"))),
+            "log" => self.log_foreign(&args),
+            "state" => self.output.push_str(&show::state(&self.shard)),
+            "describe" | "list" | "fetch" => result = self.look(&args),
+            _ => result = self.operate(&args),
+        }
         if let Err(error) = result {
             writeln!(self.output, "{}", show::failure(&error)).unwrap();
         }
@@ -520,9 +523,4 @@ fn the_scenarios_come_out_as_written() {
             );
         }
     }
-}
-
-/// A code as an error.
-pub(super) fn error_of(code: i16) -> Option<Error> {
-    ResponseError::try_from_code(code).map(Error::from)
 }

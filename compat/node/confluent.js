@@ -13,7 +13,7 @@ const client = {
   stateName: state => Object.entries(ConsumerGroupStates).find(([, v]) => v === state)?.[0].toLowerCase().replace(/^./, c => c.toUpperCase()),
   admin: () => (admin_ ??= (async () => { const a = kafka.admin(); await a.connect(); return a })()),
   async makeProducer({ codec, acks, idempotent }) {
-    const p = kafka.producer({ kafkaJS: { compression: codec, acks, idempotent, maxInFlightRequests: idempotent ? 5 : 1 }, 'linger.ms': 5 })
+    const p = kafka.producer({ kafkaJS: { compression: codec, acks, idempotent, maxInFlightRequests: idempotent ? 5 : 1 }, 'linger.ms': 100 }) // a batch of one record does not shrink, and librdkafka sends it as it is
     await p.connect()
     return { send: (topic, messages) => p.send({ topic, messages }), close: () => p.disconnect() }
   },

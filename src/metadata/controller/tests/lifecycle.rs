@@ -36,3 +36,33 @@ async fn a_new_directory_serves_and_remembers() {
         node.controller.close().unwrap();
     }
 }
+
+#[tokio::test]
+#[ignore]
+async fn leave() {
+    let dir = std::path::PathBuf::from(std::env::var("LEAVE").unwrap());
+    for v in ["1@127.0.0.1:9093", ""] {
+        let dir = dir.join(if v.is_empty() { "dynamic" } else { "static" });
+        let o = [
+            ("controller.quorum.voters", v),
+            ("controller.quorum.bootstrap.servers", "127.0.0.1:9093"),
+            ("metadata.log.max.record.bytes.between.snapshots", "3000"),
+        ];
+        let node = Node::start(&dir, &o).await;
+        for i in 0..20 {
+            node.create(topic(&format!("t{i}"), 3)).await;
+            node.pass(600);
+            node.controller.tick().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let e = node.stop().await;
+        let mut node = Node::open(&dir, &o);
+        node.register(e).await;
+        node.beat(false).await;
+        node.controller.close().unwrap();
+        let mut node = Node::open(&dir, &o);
+        node.register(e).await;
+        node.beat(false).await;
+        node.controller.close().unwrap();
+    }
+}

@@ -188,8 +188,9 @@ impl Controller {
     pub async fn describe_quorum(
         &self,
         request: DescribeQuorumRequest,
+        version: i16,
     ) -> Result<DescribeQuorumResponse> {
-        self.submit(move |state| Ok(state.quorum_state().describe(&request))).await
+        self.submit(move |state| Ok(state.quorum_state().describe(&request, version))).await
     }
 
     /// DescribeCluster, on the controller listener of this name.

@@ -281,8 +281,7 @@ impl Quorum {
     fn is_over_size(&self) -> Result<bool> {
         let mut size = self.log.size();
         for id in &self.snapshots {
-            let contents = self.disk.read_file(&self.dir.join(id.file_name()))?;
-            size += contents.map_or(0, |bytes| bytes.len() as u64);
+            size += self.disk.file_len(&self.dir.join(id.file_name()))?.unwrap_or(0);
         }
         Ok(self.options.retention_bytes >= 0 && size > self.options.retention_bytes as u64)
     }

@@ -88,7 +88,8 @@ fn forward_rare(state: &mut State, request: &Forwarded) -> Result<Answer> {
             answer(version, (state.view().list_reassignments(&decode(request)?), -1))
         }
         ApiKey::DescribeQuorum => {
-            answer(version, (state.quorum_state().describe(&decode(request)?), -1))
+            let described = state.quorum_state().describe(&decode(request)?, version);
+            answer(version, (described, -1))
         }
         ApiKey::AlterPartition => {
             let outcome = state.view().alter_partition(&decode(request)?, version)?;
@@ -112,7 +113,9 @@ fn decode<R: Decodable>(request: &Forwarded) -> Result<R> {
 
 fn answer<M: Encodable>(version: i16, (response, offset): (M, Offset)) -> Result<Answer> {
     let mut body = BytesMut::new();
-    response.encode(&mut body, version).expect("the answer is of the request's version");
+    response
+        .encode(&mut body, version)
+        .map_err(|error| explained(ResponseError::UnknownServerError, error.to_string()))?;
     Ok(Answer { body: body.freeze(), offset })
 }
 

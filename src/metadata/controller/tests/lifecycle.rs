@@ -2,6 +2,7 @@
 
 use super::support::*;
 use crate::metadata::{BROKER_CONFIG, features};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_new_directory_serves_and_remembers() {
@@ -37,32 +38,176 @@ async fn a_new_directory_serves_and_remembers() {
     }
 }
 
-#[tokio::test]
-#[ignore]
-async fn leave() {
-    let dir = std::path::PathBuf::from(std::env::var("LEAVE").unwrap());
-    for v in ["1@127.0.0.1:9093", ""] {
-        let dir = dir.join(if v.is_empty() { "dynamic" } else { "static" });
-        let o = [
-            ("controller.quorum.voters", v),
-            ("controller.quorum.bootstrap.servers", "127.0.0.1:9093"),
-            ("metadata.log.max.record.bytes.between.snapshots", "3000"),
-        ];
-        let node = Node::start(&dir, &o).await;
-        for i in 0..20 {
-            node.create(topic(&format!("t{i}"), 3)).await;
-            node.pass(600);
-            node.controller.tick().unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(10));
+/// Lays a directory of Kafka's down where a test may write.
+fn copied(fixture_name: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (fixture(fixture_name), dir.path());
+    std::fs::create_dir(to.join("__cluster_metadata-0")).unwrap();
+    for part in ["", "__cluster_metadata-0"] {
+        for entry in std::fs::read_dir(from.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::copy(&path, to.join(part).join(path.file_name().unwrap())).unwrap();
+            }
         }
-        let e = node.stop().await;
-        let mut node = Node::open(&dir, &o);
-        node.register(e).await;
-        node.beat(false).await;
-        node.controller.close().unwrap();
-        let mut node = Node::open(&dir, &o);
-        node.register(e).await;
-        node.beat(false).await;
-        node.controller.close().unwrap();
     }
+    dir
+}
+
+const STATIC: &[(&str, &str)] = &[("controller.quorum.voters", "1@127.0.0.1:9093")];
+const DYNAMIC: &[(&str, &str)] =
+    &[("controller.quorum.voters", ""), ("controller.quorum.bootstrap.servers", "127.0.0.1:9093")];
+
+/// Opens a directory of Kafka's three times and works in it.
+async fn check_kafka(fixture: &str, voters: &[(&str, &str)], topic_name: &str, last_epoch: i32) {
+    let dir = copied(fixture);
+    for restart in 1..=3 {
+        let node = Node::start_in(dir.path(), voters, "referenceReference0000A").await;
+        let image = node.image();
+        assert_eq!(image.epoch, last_epoch + restart);
+        let found = image.topics.by_name(topic_name).unwrap();
+        assert!(found.partitions.iter().all(|partition| partition.leader == 1));
+        assert_eq!(image.feature("share.version"), 1, "a feature that we do not serve is kept");
+        let answer = node.create(topic(&format!("new-{restart}"), 2)).await;
+        assert_eq!(answer, (0, None));
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_directory_of_kafka_is_taken_over() {
+    check_kafka("static", STATIC, "t1", 3).await;
+    check_kafka("rich", DYNAMIC, "kept", 1).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_kafka_only_formatted_begins_with_what_it_was_given() {
+    for (fixture, voters) in [("static", STATIC), ("rich", DYNAMIC)] {
+        let dir = copied(fixture);
+        let metadata = dir.path().join("__cluster_metadata-0");
+        for entry in std::fs::read_dir(&metadata).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.ends_with("00000000000000000000-0000000000.checkpoint") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        let node = Node::start_in(dir.path(), voters, "referenceReference0000A").await;
+        let image = node.image();
+        assert_eq!(image.epoch, 1);
+        assert_eq!(image.feature("transaction.version"), 2);
+        assert_eq!(image.feature("group.version"), 1);
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn snapshots_are_made_when_due_and_replace_the_log() {
+    let settings = [
+        ("metadata.log.max.record.bytes.between.snapshots", "2000"),
+        ("metadata.max.retention.bytes", "1"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &settings).await;
+    let names = || {
+        let entries = std::fs::read_dir(dir.path().join("__cluster_metadata-0")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".checkpoint")).collect::<Vec<_>>()
+    };
+    for number in 0..40 {
+        node.create(topic(&format!("t{number}"), 1)).await;
+        node.controller.tick().unwrap();
+    }
+    // The last snapshot is written beside us; ticks see that it is done.
+    while names() == ["00000000000000000000-0000000000.checkpoint"] || names().len() > 1 {
+        node.controller.tick().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let before = node.image();
+    node.controller.close().unwrap();
+    let node = Node::open(dir.path(), &settings);
+    let after = node.image();
+    assert_eq!(after.topics.len(), before.topics.len());
+    for topic in before.topics.iter() {
+        assert_eq!(after.topics.by_name(&topic.name).unwrap().id, topic.id);
+    }
+    node.controller.close().unwrap();
+}
+
+#[tokio::test]
+async fn time_alone_writes_a_noop_and_a_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    let offset = node.image().offset;
+    for _ in 0..3 {
+        node.controller.tick().unwrap();
+        node.beat(false).await;
+        node.controller.tick().unwrap();
+        node.beat(false).await;
+        node.pass(500);
+    }
+    assert_eq!(node.image().offset, offset + 2, "one per half second, from the second on");
+    node.pass(3_600_000);
+    node.controller.tick().unwrap();
+    node.beat(false).await;
+    node.controller.close().unwrap();
+    let name = format!("{:020}-0000000001.checkpoint", offset + 3);
+    assert!(dir.path().join("__cluster_metadata-0").join(name).exists());
+}
+
+#[tokio::test]
+async fn every_step_is_published_in_order_the_first_with_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("a", 2)).await;
+    node.stop().await;
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("b", 1)).await;
+    let mut steps = node.steps.into_inner().unwrap();
+    let first = steps.try_recv().unwrap();
+    assert!(first.delta.features_changed && first.delta.brokers_changed);
+    let a = first.image.topics.by_name("a").unwrap().id;
+    assert_eq!(first.delta.changed_topics, [a]);
+    assert_eq!(first.delta.changed_configs, [(BROKER_CONFIG, String::new())]);
+    let mut offset = first.image.offset;
+    let mut changed = Vec::new();
+    while let Ok(step) = steps.try_recv() {
+        assert!(step.image.offset > offset);
+        offset = step.image.offset;
+        changed.extend(step.delta.changed_topics.clone());
+    }
+    changed.dedup();
+    let b = node.controller.image().topics.by_name("b").unwrap().id;
+    assert_eq!(changed, [a, b], "a got its leader, then b came");
+    node.controller.close().unwrap();
+}
+
+#[tokio::test]
+async fn foreign_voters_are_refused() {
+    let dir = copied("rich");
+    let settings = [DYNAMIC, &[("node.id", "2")]].concat();
+    let error = Node::try_open(dir.path(), &settings).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the voters of the metadata quorum are [1]; klamm, with node.id=2, can only be the one \
+         voter of its own metadata log"
+    );
+}
+
+#[tokio::test]
+async fn what_comes_at_once_is_answered_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Arc::new(Node::start(dir.path(), &[]).await);
+    let before = node.image().offset;
+    let creations = (0..200).map(|number| {
+        let node = node.clone();
+        tokio::spawn(async move { node.create(topic(&format!("t{number}"), 1)).await })
+    });
+    for creation in creations.collect::<Vec<_>>() {
+        assert_eq!(creation.await.unwrap(), (0, None));
+    }
+    assert_eq!(node.image().offset, before + 400);
+    assert_eq!(node.image().topics.len(), 200);
+    node.controller.close().unwrap();
+    assert!(node.controller.register(registration(-1)).await.is_err(), "closed");
+    assert!(node.controller.tick().is_err());
 }

@@ -56,7 +56,7 @@ fn a_snapshot_of_kafka_is_what_its_log_says() {
     snapshot::load(&mut from_snapshot, id, &contents).unwrap();
     assert_eq!(from_snapshot.image, from_log.image);
     assert_eq!(from_snapshot.voters, from_log.voters);
-    assert_eq!((from_snapshot.kraft_version, from_log.kraft_version), (1, 1));
+    assert_eq!((from_snapshot.image.kraft_version, from_log.image.kraft_version), (1, 1));
 
     let normal = |record: &MetadataRecord| match record {
         // Kafka puts the features in any order, and no cordoned directories as null or as [].

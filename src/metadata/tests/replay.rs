@@ -279,9 +279,9 @@ proptest! {
         let contents = snapshot::read(&Disk::Os, &path).unwrap().unwrap();
         let mut loaded = Loader::new("c");
         snapshot::load(&mut loaded, snapshot_id, &contents).unwrap();
-        prop_assert_eq!((loaded.kraft_version, loaded.timestamp), (1, 77));
+        prop_assert_eq!((loaded.image.kraft_version, loaded.timestamp), (1, 77));
         prop_assert_eq!(loaded.voters.map(ControlRecord::Voters), head.voters);
-        let expected = Image { offset: 41, epoch: 3, ..loader.image };
+        let expected = Image { offset: 41, epoch: 3, kraft_version: 1, ..loader.image };
         prop_assert_eq!(loaded.image, expected);
     }
 }

@@ -211,3 +211,26 @@ async fn what_comes_at_once_is_answered_together() {
     assert!(node.controller.register(registration(-1)).await.is_err(), "closed");
     assert!(node.controller.tick().is_err());
 }
+
+#[tokio::test]
+async fn a_voter_that_listens_elsewhere_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    Node::start(dir.path(), DYNAMIC).await.stop().await;
+    for port in [9093, 9095] {
+        let listeners = format!("PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:{port}");
+        let settings = [DYNAMIC, &[("listeners", listeners.as_str())]].concat();
+        let node = Node::start(dir.path(), &settings).await;
+        let image = node.image();
+        assert_eq!(image.finalized_features()["kraft.version"], 1);
+        assert_eq!(image.controllers[&1].end_points[0].port, port);
+        node.stop().await;
+    }
+    let log = dir.path().join("__cluster_metadata-0/00000000000000000000.log");
+    let mut bytes = bytes::Bytes::from(std::fs::read(log).unwrap());
+    let mut control = Vec::new();
+    while !bytes.is_empty() {
+        let batch = crate::record::Batch::split_from(&mut bytes).unwrap();
+        control.extend(batch.is_control().then(|| batch.count()));
+    }
+    assert_eq!(control, [3, 1, 3], "new, the same, elsewhere");
+}

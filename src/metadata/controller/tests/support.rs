@@ -40,8 +40,10 @@ pub fn config(overrides: &[(&str, &str)]) -> Arc<Config> {
         ("controller.quorum.voters", "1@127.0.0.1:9093"),
     ];
     let properties = defaults.iter().chain(overrides);
-    let properties: BTreeMap<String, String> =
+    let mut properties: BTreeMap<String, String> =
         properties.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    // "" stands for a setting that nobody set.
+    properties.retain(|_, value| !value.is_empty());
     Arc::new(Config::new(properties).unwrap())
 }
 

@@ -141,6 +141,7 @@ async fn a_creation_is_answered_in_full() {
         topic("twice", 1),
         assigned("b", &[(0, &[1]), (1, &[1])]),
         topic("twice", 2),
+        topic("twice", 3),
     ];
     let request = CreateTopicsRequest::default().with_topics(asked).with_validate_only(true);
     let answer: CreateTopicsResponse = node.ask(ApiKey::CreateTopics, 7, &request).await;

@@ -1,9 +1,10 @@
 //! Logs and snapshots that Apache Kafka 4.3.1 wrote: read, and written back the same.
 
 use crate::disk::Disk;
+use crate::metadata::control::ControlRecord;
 use crate::metadata::loader::Loader;
 use crate::metadata::record::MetadataRecord;
-use crate::metadata::snapshot::{self, SnapshotId};
+use crate::metadata::snapshot::{self, Head, SnapshotId};
 use crate::metadata::{
     BROKER_CONFIG, Broker, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG, features,
 };
@@ -42,6 +43,41 @@ fn every_record_is_written_back_byte_for_byte() {
             }
         }
     }
+}
+
+#[test]
+fn control_records_and_the_formatted_snapshot_are_kafkas() {
+    let formatted = "rich/__cluster_metadata-0/00000000000000000000-0000000000.checkpoint";
+    let mut seen = 0;
+    for file in LOGS.iter().chain(&[RICH_SNAPSHOT, formatted]) {
+        for batch in batches(&fixture(file)).iter().filter(|batch| batch.is_control()) {
+            for record in batch.records(1 << 20).unwrap() {
+                let decoded = ControlRecord::decode(&record).unwrap();
+                assert_eq!(record.key.unwrap(), decoded.key()[..]);
+                assert_eq!(record.value.unwrap(), decoded.value(), "{decoded:?}");
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 6 + 4 + 4, "leader changes, voters, heads and feet");
+
+    // What formatting writes, given the same moment and the same directory id.
+    let kafka = batches(&fixture(formatted));
+    let mut loader = Loader::new("c");
+    loader.load_control_batch(&kafka[0]).unwrap();
+    let head = Head {
+        last_contained_timestamp: loader.timestamp,
+        kraft_version: 1,
+        voters: loader.voters.map(ControlRecord::Voters),
+        metadata_version: 30,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let now = kafka[0].base_timestamp();
+    let none = std::iter::empty();
+    snapshot::write(&Disk::Os, dir.path(), SnapshotId::BOOTSTRAP, &head, none, now).unwrap();
+    let ours = batches(&dir.path().join(SnapshotId::BOOTSTRAP.file_name()));
+    assert_eq!(ours[0].to_bytes(), kafka[0].to_bytes());
+    assert_eq!(ours[1].size(), kafka[1].size());
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use super::support::*;
 use crate::metadata::{BROKER_CONFIG, features};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerId;
+use kafka_protocol::messages::broker_registration_request::Feature;
 use std::sync::Arc;
+use uuid::Uuid;
 
 #[tokio::test]
 async fn a_new_directory_serves_and_remembers() {
@@ -233,4 +237,46 @@ async fn a_voter_that_listens_elsewhere_says_so() {
         control.extend(batch.is_control().then(|| batch.count()));
     }
     assert_eq!(control, [3, 1, 3], "new, the same, elsewhere");
+}
+
+#[tokio::test]
+async fn registrations_and_heartbeats_that_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    let feature = |name: &str, least, greatest| {
+        Feature::default()
+            .with_name(text(name))
+            .with_min_supported_version(least)
+            .with_max_supported_version(greatest)
+    };
+    let elr = || feature(features::ELIGIBLE_LEADER_REPLICAS, 0, 1);
+    let metadata = |least, greatest| feature(features::METADATA_VERSION, least, greatest);
+    let good = || registration(-1).with_broker_id(BrokerId(2)).with_log_dirs(vec![Uuid::max()]);
+    for (request, code, message) in [
+        (good().with_cluster_id(text("x")), 104, format!("Expected cluster ID {CLUSTER}, but got cluster ID x")),
+        (good().with_log_dirs(vec![]), 119, "No directories specified in request".to_owned()),
+        (good().with_log_dirs(vec![Uuid::nil()]), 119, "Reserved directory ID in request".into()),
+        (good().with_log_dirs(vec![Uuid::max(); 2]), 119, "Duplicate directory ID in request".into()),
+        (good().with_log_dirs(vec![DIRECTORY]), 119, "Broker 1 is already registered with directory EREiIjMzRERVVWZmd3eIiA".into()),
+        (good().with_features(vec![elr()]), 119, "Request features do not contain 'metadata.version'".into()),
+        (good().with_features(vec![metadata(31, 33), elr()]), 35, "Unable to register because the broker does not support finalized version 30 of metadata.version. The broker wants a version between 31 and 33, inclusive.".into()),
+        (good().with_features(vec![metadata(30, 30)]), 35, "Unable to register because the broker does not support finalized version 1 of eligible.leader.replicas.version. The broker wants a version between 0 and 0, inclusive.".into()),
+    ] {
+        let error = node.controller.register(request).await.unwrap_err();
+        assert_eq!((error.code().code(), error.message()), (code, Some(message)));
+    }
+    let beat = |id, epoch| node.controller.heartbeat(id, epoch, 0, false, false);
+    let error = beat(2, 5).await.unwrap_err();
+    assert_eq!(error.message().unwrap(), "No broker registration found for broker id 2");
+    let error = beat(1, node.epoch + 1).await.unwrap_err();
+    assert_eq!(error.code(), ResponseError::StaleBrokerEpoch);
+    // A broker that has not read its own registration stays fenced.
+    let epoch = node.controller.register(good()).await.unwrap();
+    assert_eq!(beat(2, epoch).await.unwrap(), (true, false));
+    // The same process again keeps its epoch, another one gets a new one.
+    let incarnation = good();
+    let epoch = node.controller.register(incarnation.clone()).await.unwrap();
+    assert_eq!(node.controller.register(incarnation).await.unwrap(), epoch);
+    assert!(node.controller.register(good()).await.unwrap() > epoch);
+    node.stop().await;
 }

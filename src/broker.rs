@@ -1,1 +1,350 @@
-//! Assembly and controlled shutdown: the only file that knows every part. (Stub: the server engineer.)
+//! Assembly and controlled shutdown: the only file that knows every part.
+//!
+//! Start, in Kafka's order: lock the log directories; open the metadata log and become its
+//! leader; bind the listeners; register; open the partitions that metadata gives this broker
+//! (recovery runs here); be unfenced; accept clients. Stop is the same in reverse.
+
+use crate::clock::Clock;
+use crate::config::{Config, Listener};
+use crate::coordinator::Groups;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::handlers::{Endpoint, Parts};
+use crate::log::manager::LogManager;
+use crate::metadata::controller::Controller;
+use crate::metadata::{Image, Published, features};
+use crate::replica::Replicas;
+use crate::server::{Bound, Server};
+use crate::types::uuid_to_text;
+use arc_swap::ArcSwap;
+use kafka_protocol::messages::BrokerRegistrationRequest;
+use kafka_protocol::messages::broker_registration_request::{Feature, Listener as Registered};
+use kafka_protocol::protocol::StrBytes;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+use uuid::Uuid;
+
+/// Steps of the metadata log that may wait until this broker has applied them.
+const PUBLISHED_MAX: usize = 1024;
+/// How often a broker that waits for the controller asks again.
+const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
+
+/// Runs the broker until SIGTERM or SIGINT; returns after a clean stop.
+pub fn run(config: Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Config(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(async {
+        let mut terminated = stop_signal(SignalKind::terminate())?;
+        let mut interrupted = stop_signal(SignalKind::interrupt())?;
+        let broker = Broker::start(config, Disk::Os, Clock::System).await?;
+        tokio::select! {
+            _ = terminated.recv() => info!("stopping: SIGTERM"),
+            _ = interrupted.recv() => info!("stopping: SIGINT"),
+        }
+        broker.stop().await
+    })
+}
+
+fn stop_signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
+    signal(kind).map_err(|error| Error::Config(format!("cannot listen for signals: {error}")))
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Broker {
+    parts: Arc<Parts>,
+    server: Server,
+    background: JoinSet<()>,
+    ports: Vec<(String, u16)>,
+}
+
+impl Broker {
+    /// Starts a broker and returns when it serves.
+    pub async fn start(config: Config, disk: Disk, clock: Clock) -> Result<Broker> {
+        let config = Arc::new(config);
+        let mut logs = LogManager::open(disk.clone(), &config)?;
+        let cluster_id = cluster_id(&logs, &config)?;
+        logs.format(&cluster_id, config.node_id)?;
+        let clean_epoch = previous_broker_epoch(&logs);
+        let metadata_dir = metadata_dir(&config, &logs);
+        let (publish, published) = mpsc::channel(PUBLISHED_MAX);
+        let directory = directory_of(&logs, &metadata_dir)?;
+        let controller = Controller::open(
+            disk,
+            clock.clone(),
+            config.clone(),
+            &metadata_dir,
+            &cluster_id,
+            directory,
+            publish,
+        )?;
+        let bound = bind(&config).await?;
+        let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch);
+        let broker_epoch = controller.register(registration).await?;
+
+        let replicas = Replicas::new(config.clone(), clock.clone(), logs);
+        let groups = Groups::new(config.clone(), clock.clone(), replicas.clone());
+        let image = Arc::new(ArcSwap::from(controller.image()));
+        let (applied, watch_applied) = watch::channel(-1);
+        let applier = Applier {
+            replicas: replicas.clone(),
+            groups: groups.clone(),
+            image: image.clone(),
+            applied,
+        };
+        let parts = Arc::new(Parts {
+            config,
+            clock,
+            broker_epoch,
+            replicas,
+            groups,
+            controller,
+            image,
+            applied: watch_applied,
+        });
+        let mut background = JoinSet::new();
+        background.spawn_blocking(move || applier.run(published));
+        become_running(&parts).await?;
+        start_background(&parts, &mut background);
+        let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
+        let server = Server::start(bound, &parts);
+        announce(&parts.config);
+        Ok(Broker { parts, server, background, ports })
+    }
+
+    /// The ports listened on, by listener name: where the configuration says 0, this is what it got.
+    pub fn ports(&self) -> &[(String, u16)] {
+        &self.ports
+    }
+
+    /// Stops cleanly: nothing acknowledged needs recovery at the next start.
+    pub async fn stop(mut self) -> Result<()> {
+        let parts = self.parts;
+        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+        let applied = *parts.applied.borrow();
+        parts.controller.heartbeat(id, epoch, applied, false, true).await?;
+        self.server.stop().await;
+        parts.groups.close().await?;
+        parts.replicas.close(epoch)?;
+        parts.controller.close()?;
+        self.background.abort_all();
+        info!("stopped");
+        Ok(())
+    }
+}
+
+/// The lines that Testcontainers modules and init scripts wait for, as Kafka prints them.
+fn announce(config: &Config) {
+    let id = config.node_id;
+    info!(
+        "[BrokerLifecycleManager id={id}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING."
+    );
+    info!("[KafkaRaftServer nodeId={id}] Kafka Server started");
+}
+
+/// Applies the metadata log's steps to the broker's half, in order.
+struct Applier {
+    replicas: Arc<Replicas>,
+    groups: Arc<Groups>,
+    image: Arc<ArcSwap<Image>>,
+    applied: watch::Sender<i64>,
+}
+
+impl Applier {
+    fn run(self, mut published: mpsc::Receiver<Published>) {
+        while let Some(step) = published.blocking_recv() {
+            if let Err(error) = self.replicas.apply(&step.image, &step.delta) {
+                error!(%error, offset = step.image.offset, "could not apply metadata");
+            }
+            self.groups.apply(&step.image, &step.delta);
+            self.image.store(step.image.clone());
+            self.applied.send_replace(step.image.offset);
+        }
+    }
+}
+
+/// The id of the cluster that the directories belong to, or a new one for empty directories:
+/// `CLUSTER_ID` of the environment, as the apache/kafka image has it, or a random one.
+fn cluster_id(logs: &LogManager, config: &Config) -> Result<String> {
+    let mut known = None;
+    for dir in logs.dirs() {
+        let Some(meta) = &dir.meta else { continue };
+        if meta.node_id != config.node_id {
+            return Err(Error::Config(format!(
+                "{}/meta.properties belongs to node.id={}, but node.id={} is configured. Set \
+                 node.id={} or use other log.dirs.",
+                dir.path.display(),
+                meta.node_id,
+                config.node_id,
+                meta.node_id
+            )));
+        }
+        match &known {
+            None => known = Some(meta.cluster_id.clone()),
+            Some(id) if *id == meta.cluster_id => {}
+            Some(id) => {
+                return Err(Error::Config(format!(
+                    "log.dirs belong to two clusters: {}/meta.properties says cluster.id={}, \
+                     another says {id}. Leave out the directory that does not belong here.",
+                    dir.path.display(),
+                    meta.cluster_id
+                )));
+            }
+        }
+    }
+    let given = || std::env::var("CLUSTER_ID").ok().filter(|id| !id.is_empty());
+    Ok(known.or_else(given).unwrap_or_else(|| uuid_to_text(Uuid::new_v4())))
+}
+
+/// `metadata.log.dir`, or the first of `log.dirs`.
+fn metadata_dir(config: &Config, logs: &LogManager) -> PathBuf {
+    match &config.metadata_log_dir {
+        Some(dir) => dir.into(),
+        None => logs.dirs()[0].path.clone(),
+    }
+}
+
+/// The ids of all log directories, sorted as Kafka sorts them.
+fn directories(logs: &LogManager) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> =
+        logs.dirs().iter().filter_map(|dir| Some(dir.meta.as_ref()?.directory_id)).collect();
+    ids.sort();
+    ids
+}
+
+/// The id of the directory that holds the metadata log.
+fn directory_of(logs: &LogManager, metadata_dir: &Path) -> Result<Uuid> {
+    let dir = logs.dirs().iter().find(|dir| dir.path == metadata_dir);
+    let meta = dir.and_then(|dir| dir.meta.as_ref());
+    meta.map(|meta| meta.directory_id).ok_or_else(|| {
+        Error::Config(format!(
+            "metadata.log.dir={} must be one of log.dirs",
+            metadata_dir.display()
+        ))
+    })
+}
+
+/// The epoch under which this broker stopped cleanly; -1 unless every directory says the same.
+fn previous_broker_epoch(logs: &LogManager) -> i64 {
+    let mut epochs = logs.dirs().iter().map(|dir| dir.clean_shutdown.unwrap_or(-1));
+    let first = epochs.next().unwrap_or(-1);
+    if epochs.all(|epoch| epoch == first) { first } else { -1 }
+}
+
+async fn bind(config: &Config) -> Result<Vec<Bound>> {
+    let mut bound = Vec::new();
+    for listener in config.controller_listeners() {
+        bound.push(Bound::bind(listener, Endpoint::Controller).await?);
+    }
+    for listener in config.listeners() {
+        bound.push(Bound::bind(listener, Endpoint::Broker).await?);
+    }
+    Ok(bound)
+}
+
+fn registration(
+    config: &Config,
+    cluster_id: &str,
+    bound: &[Bound],
+    logs: &LogManager,
+    previous_broker_epoch: i64,
+) -> BrokerRegistrationRequest {
+    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    let listeners = config.advertised_listeners().into_iter().map(|listener| {
+        Registered::default()
+            .with_name(text(&listener.name))
+            .with_host(text(&listener.host))
+            .with_port(port_of(&listener, bound))
+            .with_security_protocol(listener.protocol.id())
+    });
+    let features = features::SUPPORTED.iter().map(|(name, min, max)| {
+        Feature::default()
+            .with_name(text(name))
+            .with_min_supported_version(*min)
+            .with_max_supported_version(*max)
+    });
+    BrokerRegistrationRequest::default()
+        .with_broker_id(config.node_id.into())
+        .with_cluster_id(text(cluster_id))
+        .with_incarnation_id(Uuid::new_v4())
+        .with_listeners(listeners.collect())
+        .with_features(features.collect())
+        .with_rack(config.broker_rack.as_deref().map(text))
+        .with_log_dirs(directories(logs))
+        .with_previous_broker_epoch(previous_broker_epoch)
+}
+
+/// An advertised port 0 means the one that the listener of that name got.
+fn port_of(advertised: &Listener, bound: &[Bound]) -> u16 {
+    let same = bound.iter().find(|bound| bound.listener.name == advertised.name);
+    match same {
+        Some(bound) if advertised.port == 0 => bound.port(),
+        _ => advertised.port,
+    }
+}
+
+/// Heartbeats until the controller has unfenced us and we have applied that.
+async fn become_running(parts: &Parts) -> Result<()> {
+    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    let mut applied = parts.applied.clone();
+    applied.wait_for(|offset| *offset >= epoch).await.map_err(|_| Error::Closed)?;
+    loop {
+        let offset = *applied.borrow();
+        let (fenced, _) = parts.controller.heartbeat(id, epoch, offset, false, false).await?;
+        if !fenced {
+            let newest = parts.controller.image().offset;
+            applied.wait_for(|offset| *offset >= newest).await.map_err(|_| Error::Closed)?;
+            return Ok(());
+        }
+        tokio::time::sleep(HEARTBEAT_RETRY).await;
+    }
+}
+
+/// What runs from time to time: heartbeats, checkpoints, retention.
+fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>) {
+    let config = &parts.config;
+    let checkpoint_ms = config.replica_high_watermark_checkpoint_interval_ms;
+    repeat(tasks, checkpoint_ms, parts, |parts| parts.replicas.checkpoint());
+    let retention_ms = config.log_retention_check_interval_ms;
+    repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
+    tasks.spawn(heartbeat(parts.clone()));
+}
+
+/// Calls `work` on the blocking pool every `interval_ms`.
+fn repeat(
+    tasks: &mut JoinSet<()>,
+    interval_ms: i64,
+    parts: &Arc<Parts>,
+    work: impl Fn(&Parts) + Send + Sync + Copy + 'static,
+) {
+    let parts = parts.clone();
+    let pause = Duration::from_millis(interval_ms.max(1) as u64);
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(pause).await;
+            let parts = parts.clone();
+            if tokio::task::spawn_blocking(move || work(&parts)).await.is_err() {
+                error!("background work panicked; it is tried again");
+            }
+        }
+    });
+}
+
+async fn heartbeat(parts: Arc<Parts>) {
+    let pause = Duration::from_millis(parts.config.broker_heartbeat_interval_ms.max(1) as u64);
+    loop {
+        tokio::time::sleep(pause).await;
+        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+        let applied = *parts.applied.borrow();
+        if let Err(error) = parts.controller.heartbeat(id, epoch, applied, false, false).await {
+            error!(%error, "the controller refused a heartbeat");
+        }
+    }
+}

@@ -12,6 +12,7 @@
 
 mod definition;
 mod describe;
+mod group;
 mod listeners;
 pub mod properties;
 mod topic;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use definition::{Check, ClassName, ConfigType, Password, Setting, UpdateMode};
 pub use describe::{ConfigSource, Row, Synonym};
+pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
 pub use topic::{Compression, TOPIC_SETTINGS, TopicConfig};
 
@@ -29,6 +31,7 @@ use crate::error::Result;
 use definition::Check::*;
 use definition::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A default: `null` or the text.
 macro_rules! default_text {
@@ -40,6 +43,29 @@ macro_rules! default_text {
     };
 }
 use default_text;
+
+/// Rows of `/// doc`, then `"name": type = default, the broker's name or null, check;`.
+macro_rules! resource_settings {
+    (
+        $(#[doc = $table_doc:literal])* $table:ident
+        $(
+            $(#[doc = $doc:literal])*
+            $name:literal: $type:ty = $default:tt, $synonym:tt $(, $check:expr)?;
+        )*
+    ) => {
+        $(#[doc = $table_doc])*
+        pub static $table: &[Setting] = &[$(Setting {
+            name: $name,
+            kind: <$type as Value>::KIND,
+            default: super::default_text!($default),
+            update_mode: super::UpdateMode::Resource,
+            synonym: super::default_text!($synonym),
+            check: [$($check,)? Any][0],
+            doc: &[$($doc),*],
+        },)*];
+    };
+}
+use resource_settings;
 
 /// Rows of `/// doc`, then `field: type = default, "name", update mode, check;`.
 macro_rules! settings {
@@ -80,7 +106,7 @@ macro_rules! settings {
 }
 
 /// The texts of all settings that somebody set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Values {
     /// From the file, the environment and the command line.
     fixed: BTreeMap<String, String>,
@@ -88,6 +114,14 @@ struct Values {
     cluster: BTreeMap<String, String>,
     /// From the metadata log, for this broker.
     broker: BTreeMap<String, String>,
+}
+
+/// Names only: some values are secrets.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers = [&self.fixed, &self.cluster, &self.broker];
+        f.debug_list().entries(layers.into_iter().flat_map(BTreeMap::keys)).finish()
+    }
 }
 
 impl Values {
@@ -203,102 +237,67 @@ const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 
 settings! {
-    /// Whether to enable tiered storage functionality in a broker or not. When it is true broker
-    /// starts all the services required for the tiered storage functionality.
-    remote_log_storage_system_enable: bool = "false", "remote.log.storage.system.enable", ReadOnly;
-    /// Prefix used for properties to be passed to RemoteStorageManager implementation. For example
-    /// this value can be `rsm.config.`.
-    remote_log_storage_manager_impl_prefix: String =
-        "rsm.config.", "remote.log.storage.manager.impl.prefix", ReadOnly, NonEmpty;
-    /// Prefix used for properties to be passed to RemoteLogMetadataManager implementation. For
-    /// example this value can be `rlmm.config.`.
-    remote_log_metadata_manager_impl_prefix: String =
-        "rlmm.config.", "remote.log.metadata.manager.impl.prefix", ReadOnly, NonEmpty;
-    /// Fully qualified class name of `RemoteStorageManager` implementation.
-    remote_log_storage_manager_class_name: Option<String> =
-        null, "remote.log.storage.manager.class.name", ReadOnly, NonEmpty;
-    /// Class path of the `RemoteStorageManager` implementation. If specified, the
-    /// RemoteStorageManager implementation and its dependent libraries will be loaded by a
-    /// dedicated classloader which searches this class path before the Kafka broker class path. The
-    /// syntax of this parameter is same as the standard Java class path string.
-    remote_log_storage_manager_class_path: Option<String> =
-        null, "remote.log.storage.manager.class.path", ReadOnly;
-    /// Fully qualified class name of `RemoteLogMetadataManager` implementation.
-    remote_log_metadata_manager_class_name: String =
-        "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
-        "remote.log.metadata.manager.class.name", ReadOnly, NonEmpty;
-    /// Class path of the `RemoteLogMetadataManager` implementation. If specified, the
-    /// RemoteLogMetadataManager implementation and its dependent libraries will be loaded by a
-    /// dedicated classloader which searches this class path before the Kafka broker class path. The
-    /// syntax of this parameter is same as the standard Java class path string.
-    remote_log_metadata_manager_class_path: Option<String> =
-        null, "remote.log.metadata.manager.class.path", ReadOnly;
-    /// Listener name of the local broker to which it should get connected if needed by
-    /// RemoteLogMetadataManager implementation.
-    remote_log_metadata_manager_listener_name: Option<String> =
-        null, "remote.log.metadata.manager.listener.name", ReadOnly, NonEmpty;
-    /// The maximum size of custom metadata in bytes that the broker should accept from a remote
-    /// storage plugin. If custom metadata exceeds this limit, the updated segment metadata will not
-    /// be stored, the copied data will be attempted to delete, and the remote copying task for this
-    /// topic-partition will stop with an error.
-    remote_log_metadata_custom_metadata_max_bytes: i32 =
-        "128", "remote.log.metadata.custom.metadata.max.bytes", ReadOnly, AtLeast(0);
-    /// The total size of the space allocated to store index files fetched from remote storage in
-    /// the local storage.
-    remote_log_index_file_cache_total_size_bytes: i64 =
-        "1073741824", "remote.log.index.file.cache.total.size.bytes", ClusterWide, AtLeast(1);
-    /// The maximum time in milliseconds an index file entry can remain in the cache after its last
-    /// access. After this duration, the entry will be evicted even if there is available space.
-    /// This helps prevent stale index files from remaining in cache indefinitely, particularly when
-    /// a broker is no longer the leader for a partition or when read-from-replica is enabled.
-    /// Evicted index files are automatically re-fetched from remote storage when needed. Default is
-    /// 15 minutes (900000 ms), which provides sufficient time for clients to read a
-    /// partition/segment while ensuring stale entries don't accumulate. Set to -1 to disable
-    /// time-based eviction and use only size-based eviction.
-    remote_log_index_file_cache_ttl_ms: i64 =
-        "900000", "remote.log.index.file.cache.ttl.ms", Internal, AtLeast(-1);
-    /// Size of the thread pool used in scheduling follower tasks to read the highest-uploaded
-    /// remote-offset for follower partitions. This config is deprecated since 4.2, please use
-    /// `remote.log.manager.follower.thread.pool.size` instead.
-    remote_log_manager_thread_pool_size: i32 =
-        "2", "remote.log.manager.thread.pool.size", ReadOnly, AtLeast(1);
-    /// Size of the thread pool used in scheduling tasks to copy segments.
-    remote_log_manager_copier_thread_pool_size: i32 =
-        "10", "remote.log.manager.copier.thread.pool.size", ClusterWide, AtLeast(1);
-    /// Size of the thread pool used in scheduling tasks to clean up the expired remote log
-    /// segments.
-    remote_log_manager_expiration_thread_pool_size: i32 =
-        "10", "remote.log.manager.expiration.thread.pool.size", ClusterWide, AtLeast(1);
-    /// Size of the thread pool used in scheduling follower tasks to read the highest-uploaded
-    /// remote-offset for follower partitions.
-    remote_log_manager_follower_thread_pool_size: i32 =
-        "2", "remote.log.manager.follower.thread.pool.size", ClusterWide, AtLeast(1);
-    /// Interval at which remote log manager runs the scheduled tasks like copy segments, and clean
-    /// up remote log segments.
-    remote_log_manager_task_interval_ms: i64 =
-        "30000", "remote.log.manager.task.interval.ms", ReadOnly, AtLeast(1);
-    /// The initial amount of wait in milliseconds before the request is retried again.
-    remote_log_manager_task_retry_backoff_ms: i64 =
-        "500", "remote.log.manager.task.retry.backoff.ms", Internal, AtLeast(1);
-    /// The maximum amount of time in milliseconds to wait when the request is retried again. The
-    /// retry duration will increase exponentially for each request failure up to this maximum wait
-    /// interval.
-    remote_log_manager_task_retry_backoff_max_ms: i64 =
-        "30000", "remote.log.manager.task.retry.backoff.max.ms", Internal, AtLeast(1);
-    /// The value used in defining the range for computing random jitter factor. It is applied to
-    /// the effective exponential term for computing the resultant retry backoff interval. This will
-    /// avoid thundering herds of requests. The default value is 0.2 and valid value should be
-    /// between 0(inclusive) and 0.5(inclusive). For ex: remote.log.manager.task.retry.jitter =
-    /// 0.25, then the range to compute random jitter will be [1-0.25, 1+0.25) viz [0.75, 1.25). So,
-    /// jitter factor can be any random value with in that range.
-    remote_log_manager_task_retry_jitter: f64 =
-        "0.2", "remote.log.manager.task.retry.jitter", Internal, Between(0.0, 0.5);
-    /// Size of the thread pool that is allocated for handling remote log reads.
-    remote_log_reader_threads: i32 = "10", "remote.log.reader.threads", ClusterWide, AtLeast(1);
-    /// Maximum remote log reader thread pool task queue size. If the task queue is full, fetch
-    /// requests are served with an error.
-    remote_log_reader_max_pending_tasks: i32 =
-        "100", "remote.log.reader.max.pending.tasks", ReadOnly, AtLeast(1);
+    /// The roles that this process plays: 'broker', 'controller', or 'broker,controller' if it is
+    /// both.
+    process_roles: Vec<String> =
+        "broker,controller", "process.roles", ReadOnly, NonEmptyListOf(&["broker", "controller"]);
+    /// The node ID associated with the roles this process is playing when `process.roles` is
+    /// non-empty. This is required configuration when running in KRaft mode.
+    node_id: i32 = "1", "node.id", ReadOnly, AtLeast(0);
+    /// The broker id for this server.
+    broker_id: i32 = "1", "broker.id", ReadOnly;
+    /// Listener List - Comma-separated list of URIs we will listen on and the listener names. If
+    /// the listener name is not a security protocol, `listener.security.protocol.map` must also be
+    /// set. Listener names and port numbers must be unique unless one listener is an IPv4 address
+    /// and the other listener is an IPv6 address (for the same port). Specify hostname as 0.0.0.0
+    /// to bind to all interfaces. Leave hostname empty to bind to default interface. Examples of
+    /// legal listener lists: `PLAINTEXT://myhost:9092,SSL://:9091`
+    /// `CLIENT://0.0.0.0:9092,REPLICATION://localhost:9093`
+    /// `PLAINTEXT://127.0.0.1:9092,SSL://[::1]:9092`
+    listeners: Vec<String> = "PLAINTEXT://127.0.0.1:9092", "listeners", PerBroker, NonEmptyList;
+    /// Specifies the listener addresses that the Kafka brokers will advertise to clients and other
+    /// brokers. The config is useful where the actual listener configuration `listeners` does not
+    /// represent the addresses that clients should use to connect, such as in cloud environments.
+    /// The addresses are published to and managed by the controller, the brokers pull these data
+    /// from the controller as needed. In IaaS environments, this may need to be different from the
+    /// interface to which the broker binds. If this is not set, the value for `listeners` will be
+    /// used. Unlike `listeners`, it is not valid to advertise the 0.0.0.0 meta-address. Also unlike
+    /// `listeners`, there can be duplicated ports in this property, so that one listener can be
+    /// configured to advertise another listener's address. This can be useful in some cases where
+    /// external load balancers are used.
+    advertised_listeners: Vec<String> = null, "advertised.listeners", ReadOnly, NonEmptyList;
+    /// A comma-separated list of the names of the listeners used by the controller. This is
+    /// required when communicating with the controller quorum, the broker will always use the first
+    /// listener in this list.
+    controller_listener_names: Vec<String> =
+        "CONTROLLER", "controller.listener.names", ReadOnly, NonEmptyList;
+    /// Map between listener names and security protocols. This must be defined for the same
+    /// security protocol to be usable in more than one port or IP. For example, internal and
+    /// external traffic can be separated even if SSL is required for both. Concretely, the user
+    /// could define listeners with names INTERNAL and EXTERNAL and this property as:
+    /// `INTERNAL:SSL,EXTERNAL:SSL`. As shown, key and value are separated by a colon and map
+    /// entries are separated by commas. Each listener name should only appear once in the map.
+    /// Different security (SSL and SASL) settings can be configured for each listener by adding a
+    /// normalised prefix (the listener name is lowercased) to the config name. For example, to set
+    /// a different keystore for the INTERNAL listener, a config with name
+    /// `listener.name.internal.ssl.keystore.location` would be set. If the config for the listener
+    /// name is not set, the config will fallback to the generic config (i.e.
+    /// `ssl.keystore.location`). Note that in KRaft a default mapping from the listener names
+    /// defined by `controller.listener.names` to PLAINTEXT is assumed if no explicit mapping is
+    /// provided and no other security protocol is in use.
+    listener_security_protocol_map: String =
+        "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        "listener.security.protocol.map", PerBroker;
+    /// Name of listener used for communication between brokers. If this is unset, the listener name
+    /// is defined by security.inter.broker.protocol. It is an error to set this and
+    /// security.inter.broker.protocol properties at the same time.
+    inter_broker_listener_name: Option<String> = null, "inter.broker.listener.name", ReadOnly;
+    /// A comma-separated list of the directories where the log data is stored. If not set, the
+    /// value in log.dir is used.
+    log_dirs: Vec<String> = null, "log.dirs", ReadOnly, NonEmptyList;
+    /// A comma-separated list of the directories where the log data is stored. (supplemental to
+    /// log.dirs property)
+    log_dir: Vec<String> = "klamm-data", "log.dir", ReadOnly, NonEmptyList;
     /// The number of milliseconds to keep the local log segments before it gets eligible for
     /// deletion. Default value is -2, it represents `log.retention.ms` value is to be used. The
     /// effective value should always be less than or equal to `log.retention.ms` value.
@@ -307,47 +306,6 @@ settings! {
     /// for deletion. Default value is -2, it represents `log.retention.bytes` value to be used. The
     /// effective value should always be less than or equal to `log.retention.bytes` value.
     log_local_retention_bytes: i64 = "-2", "log.local.retention.bytes", ClusterWide, AtLeast(-2);
-    /// The maximum number of bytes that can be copied from local storage to remote storage per
-    /// second. This is a global limit for all the partitions that are being copied from local
-    /// storage to remote storage. The default value is Long.MAX_VALUE, which means there is no
-    /// limit on the number of bytes that can be copied per second.
-    remote_log_manager_copy_max_bytes_per_second: i64 =
-        "9223372036854775807",
-        "remote.log.manager.copy.max.bytes.per.second", ClusterWide, AtLeast(1);
-    /// The number of samples to retain in memory for remote copy quota management. The default
-    /// value is 11, which means there are 10 whole windows + 1 current window.
-    remote_log_manager_copy_quota_window_num: i32 =
-        "11", "remote.log.manager.copy.quota.window.num", ReadOnly, AtLeast(1);
-    /// The time span of each sample for remote copy quota management. The default value is 1
-    /// second.
-    remote_log_manager_copy_quota_window_size_seconds: i32 =
-        "1", "remote.log.manager.copy.quota.window.size.seconds", ReadOnly, AtLeast(1);
-    /// The maximum number of bytes that can be fetched from remote storage to local storage per
-    /// second. This is a global limit for all the partitions that are being fetched from remote
-    /// storage to local storage. The default value is Long.MAX_VALUE, which means there is no limit
-    /// on the number of bytes that can be fetched per second.
-    remote_log_manager_fetch_max_bytes_per_second: i64 =
-        "9223372036854775807",
-        "remote.log.manager.fetch.max.bytes.per.second", ClusterWide, AtLeast(1);
-    /// The number of samples to retain in memory for remote fetch quota management. The default
-    /// value is 11, which means there are 10 whole windows + 1 current window.
-    remote_log_manager_fetch_quota_window_num: i32 =
-        "11", "remote.log.manager.fetch.quota.window.num", ReadOnly, AtLeast(1);
-    /// The time span of each sample for remote fetch quota management. The default value is 1
-    /// second.
-    remote_log_manager_fetch_quota_window_size_seconds: i32 =
-        "1", "remote.log.manager.fetch.quota.window.size.seconds", ReadOnly, AtLeast(1);
-    /// The maximum amount of time the server will wait before answering the fetch request
-    /// containing remote fetch partitions. It's important to be aware that the request will only be
-    /// responded after all remote partitions have been successfully fetched, have failed, or this
-    /// timeout is exceeded.
-    remote_fetch_max_wait_ms: i32 = "500", "remote.fetch.max.wait.ms", ClusterWide, AtLeast(1);
-    /// The maximum amount of time the server will wait for the remote list offsets request to
-    /// complete.
-    remote_list_offsets_request_timeout_ms: i64 =
-        "30000", "remote.list.offsets.request.timeout.ms", ClusterWide, AtLeast(1);
-    /// The broker id for this server.
-    broker_id: i32 = "1", "broker.id", ReadOnly;
     /// The largest record batch size allowed by Kafka (after compression if compression is
     /// enabled).This can be set per topic with the topic level `max.message.bytes` config.
     message_max_bytes: i32 = "1048588", "message.max.bytes", ClusterWide, AtLeast(0);
@@ -382,10 +340,6 @@ settings! {
     /// enables loading configuration data (such as passwords, API keys, and other credentials) from
     /// external sources. For example, see Configuration Providers .
     config_providers: Vec<String> = "", "config.providers", ClusterWide, List;
-    /// The fully qualified name of a class that implements
-    /// `org.apache.kafka.server.authorizer.Authorizer` interface, which is used by the broker for
-    /// authorization.
-    authorizer_class_name: String = "", "authorizer.class.name", ReadOnly;
     /// A comma-separated list of listener names which may be started before the authorizer has
     /// finished initialization. This is useful when the authorizer is dependent on the cluster
     /// itself for bootstrapping, as is the case for the StandardAuthorizer (which stores ACLs in
@@ -431,13 +385,6 @@ settings! {
     unstable_api_versions_enable: bool = "false", "unstable.api.versions.enable", Internal;
     /// (Kafka gives no description.)
     unstable_feature_versions_enable: bool = "false", "unstable.feature.versions.enable", Internal;
-    /// The roles that this process plays: 'broker', 'controller', or 'broker,controller' if it is
-    /// both.
-    process_roles: Vec<String> =
-        "broker,controller", "process.roles", ReadOnly, NonEmptyListOf(&["broker", "controller"]);
-    /// The node ID associated with the roles this process is playing when `process.roles` is
-    /// non-empty. This is required configuration when running in KRaft mode.
-    node_id: i32 = "1", "node.id", ReadOnly, AtLeast(0);
     /// When initially registering with the controller quorum, the number of milliseconds to wait
     /// before declaring failure and exiting the broker process.
     initial_broker_registration_timeout_ms: i32 =
@@ -446,14 +393,6 @@ settings! {
     broker_heartbeat_interval_ms: i32 = "2000", "broker.heartbeat.interval.ms", ReadOnly;
     /// The length of time in milliseconds that a broker lease lasts if no heartbeats are made.
     broker_session_timeout_ms: i32 = "9000", "broker.session.timeout.ms", ReadOnly;
-    /// A comma-separated list of the names of the listeners used by the controller. This is
-    /// required when communicating with the controller quorum, the broker will always use the first
-    /// listener in this list.
-    controller_listener_names: Vec<String> =
-        "CONTROLLER", "controller.listener.names", ReadOnly, NonEmptyList;
-    /// SASL mechanism used for communication with controllers. Default is GSSAPI.
-    sasl_mechanism_controller_protocol: String =
-        "GSSAPI", "sasl.mechanism.controller.protocol", ReadOnly;
     /// The number of milliseconds between periodic controller event performance log messages.
     controller_performance_sample_period_ms: i64 =
         "60000", "controller.performance.sample.period.ms", Internal, AtLeast(100);
@@ -510,43 +449,6 @@ settings! {
     /// The amount of time to wait before deleting a file from the filesystem, only for testing.
     internal_metadata_delete_delay_millis: i64 =
         "60000", "internal.metadata.delete.delay.millis", Internal;
-    /// Listener List - Comma-separated list of URIs we will listen on and the listener names. If
-    /// the listener name is not a security protocol, `listener.security.protocol.map` must also be
-    /// set. Listener names and port numbers must be unique unless one listener is an IPv4 address
-    /// and the other listener is an IPv6 address (for the same port). Specify hostname as 0.0.0.0
-    /// to bind to all interfaces. Leave hostname empty to bind to default interface. Examples of
-    /// legal listener lists: `PLAINTEXT://myhost:9092,SSL://:9091`
-    /// `CLIENT://0.0.0.0:9092,REPLICATION://localhost:9093`
-    /// `PLAINTEXT://127.0.0.1:9092,SSL://[::1]:9092`
-    listeners: Vec<String> = "PLAINTEXT://127.0.0.1:9092", "listeners", PerBroker, NonEmptyList;
-    /// Specifies the listener addresses that the Kafka brokers will advertise to clients and other
-    /// brokers. The config is useful where the actual listener configuration `listeners` does not
-    /// represent the addresses that clients should use to connect, such as in cloud environments.
-    /// The addresses are published to and managed by the controller, the brokers pull these data
-    /// from the controller as needed. In IaaS environments, this may need to be different from the
-    /// interface to which the broker binds. If this is not set, the value for `listeners` will be
-    /// used. Unlike `listeners`, it is not valid to advertise the 0.0.0.0 meta-address. Also unlike
-    /// `listeners`, there can be duplicated ports in this property, so that one listener can be
-    /// configured to advertise another listener's address. This can be useful in some cases where
-    /// external load balancers are used.
-    advertised_listeners: Vec<String> = null, "advertised.listeners", ReadOnly, NonEmptyList;
-    /// Map between listener names and security protocols. This must be defined for the same
-    /// security protocol to be usable in more than one port or IP. For example, internal and
-    /// external traffic can be separated even if SSL is required for both. Concretely, the user
-    /// could define listeners with names INTERNAL and EXTERNAL and this property as:
-    /// `INTERNAL:SSL,EXTERNAL:SSL`. As shown, key and value are separated by a colon and map
-    /// entries are separated by commas. Each listener name should only appear once in the map.
-    /// Different security (SSL and SASL) settings can be configured for each listener by adding a
-    /// normalised prefix (the listener name is lowercased) to the config name. For example, to set
-    /// a different keystore for the INTERNAL listener, a config with name
-    /// `listener.name.internal.ssl.keystore.location` would be set. If the config for the listener
-    /// name is not set, the config will fallback to the generic config (i.e.
-    /// `ssl.keystore.location`). Note that in KRaft a default mapping from the listener names
-    /// defined by `controller.listener.names` to PLAINTEXT is assumed if no explicit mapping is
-    /// provided and no other security protocol is in use.
-    listener_security_protocol_map: String =
-        "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
-        "listener.security.protocol.map", PerBroker;
     /// The SO_SNDBUF buffer of the socket server sockets. If the value is -1, the OS default will
     /// be used.
     socket_send_buffer_bytes: i32 = "102400", "socket.send.buffer.bytes", ReadOnly;
@@ -681,24 +583,10 @@ settings! {
     /// election periodically (default is 5 minutes). Please run `kafka-leader-election.sh` with
     /// `unclean` option to trigger the unclean leader election immediately if needed.
     unclean_leader_election_enable: bool = "false", "unclean.leader.election.enable", ClusterWide;
-    /// Security protocol used to communicate between brokers. It is an error to set this and
-    /// inter.broker.listener.name properties at the same time.
-    security_inter_broker_protocol: String =
-        "PLAINTEXT",
-        "security.inter.broker.protocol", ReadOnly,
-        OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]);
-    /// Name of listener used for communication between brokers. If this is unset, the listener name
-    /// is defined by security.inter.broker.protocol. It is an error to set this and
-    /// security.inter.broker.protocol properties at the same time.
-    inter_broker_listener_name: Option<String> = null, "inter.broker.listener.name", ReadOnly;
     /// The fully qualified class name that implements ReplicaSelector. This is used by the broker
     /// to find the preferred read replica. By default, we use an implementation that returns the
     /// leader.
     replica_selector_class: Option<String> = null, "replica.selector.class", ReadOnly;
-    /// When enabled, an empty follower skips offsets up to the last tiered offset and begins
-    /// replication from the next offset.
-    follower_fetch_last_tiered_offset_enable: bool =
-        "false", "follower.fetch.last.tiered.offset.enable", ClusterWide;
     /// This configuration is deprecated and will be removed in Kafka 5.0. The list of enabled
     /// rebalance protocols. In Kafka 5.0, all protocols will always be enabled and cannot be
     /// disabled via this configuration. Use feature versions (group.version, streams.version,
@@ -833,83 +721,6 @@ settings! {
     /// protocol.
     group_consumer_regex_refresh_interval_ms: i32 =
         "600000", "group.consumer.regex.refresh.interval.ms", Internal, AtLeast(10000);
-    /// The timeout to detect client failures when using the share group protocol.
-    group_share_session_timeout_ms: i32 =
-        "45000", "group.share.session.timeout.ms", ReadOnly, AtLeast(1);
-    /// The minimum allowed session timeout for share group members.
-    group_share_min_session_timeout_ms: i32 =
-        "45000", "group.share.min.session.timeout.ms", ReadOnly, AtLeast(1);
-    /// The maximum allowed session timeout for share group members.
-    group_share_max_session_timeout_ms: i32 =
-        "60000", "group.share.max.session.timeout.ms", ReadOnly, AtLeast(1);
-    /// The heartbeat interval given to the members of a share group.
-    group_share_heartbeat_interval_ms: i32 =
-        "5000", "group.share.heartbeat.interval.ms", ReadOnly, AtLeast(1);
-    /// The minimum heartbeat interval for share group members.
-    group_share_min_heartbeat_interval_ms: i32 =
-        "5000", "group.share.min.heartbeat.interval.ms", ReadOnly, AtLeast(1);
-    /// The maximum heartbeat interval for share group members.
-    group_share_max_heartbeat_interval_ms: i32 =
-        "15000", "group.share.max.heartbeat.interval.ms", ReadOnly, AtLeast(1);
-    /// The maximum number of members that a single share group can accommodate.
-    group_share_max_size: i32 = "200", "group.share.max.size", ReadOnly, Between(1.0, 1000.0);
-    /// The server-side assignors as a list of either names for built-in assignors or full class
-    /// names for custom assignors. The list must contain only a single entry which is used by all
-    /// groups. The supported built-in assignors are: simple.
-    group_share_assignors: Vec<String> = "simple", "group.share.assignors", ReadOnly, NonEmptyList;
-    /// The interval between assignment updates for a share group.
-    group_share_assignment_interval_ms: i32 =
-        "1000", "group.share.assignment.interval.ms", ClusterWide, AtLeast(0);
-    /// The minimum interval between assignment updates for a share group.
-    group_share_min_assignment_interval_ms: i32 =
-        "0", "group.share.min.assignment.interval.ms", ReadOnly, AtLeast(0);
-    /// The maximum interval between assignment updates for a share group.
-    group_share_max_assignment_interval_ms: i32 =
-        "15000", "group.share.max.assignment.interval.ms", ReadOnly, AtLeast(0);
-    /// Time elapsed before retrying initialize share group state request. If below
-    /// offsets.commit.timeout.ms, then value of offsets.commit.timeout.ms is used.
-    group_share_initialize_retry_interval_ms: i32 =
-        "30000", "group.share.initialize.retry.interval.ms", Internal, AtLeast(1);
-    /// The timeout to detect client failures when using the streams group protocol.
-    group_streams_session_timeout_ms: i32 =
-        "45000", "group.streams.session.timeout.ms", ReadOnly, AtLeast(1);
-    /// The minimum allowed value for the group-level configuration of streams.session.timeout.ms
-    group_streams_min_session_timeout_ms: i32 =
-        "45000", "group.streams.min.session.timeout.ms", ReadOnly, AtLeast(1);
-    /// The maximum allowed value for the group-level configuration of streams.session.timeout.ms
-    group_streams_max_session_timeout_ms: i32 =
-        "60000", "group.streams.max.session.timeout.ms", ReadOnly, AtLeast(1);
-    /// The heartbeat interval given to the members.
-    group_streams_heartbeat_interval_ms: i32 =
-        "5000", "group.streams.heartbeat.interval.ms", ReadOnly, AtLeast(1);
-    /// The minimum allowed value for the group-level configuration of streams.heartbeat.interval.ms
-    group_streams_min_heartbeat_interval_ms: i32 =
-        "5000", "group.streams.min.heartbeat.interval.ms", ReadOnly, AtLeast(1);
-    /// The maximum allowed value for the group-level configuration of streams.heartbeat.interval.ms
-    group_streams_max_heartbeat_interval_ms: i32 =
-        "15000", "group.streams.max.heartbeat.interval.ms", ReadOnly, AtLeast(1);
-    /// The maximum number of streams clients that a single streams group can accommodate.
-    group_streams_max_size: i32 = "2147483647", "group.streams.max.size", ReadOnly, AtLeast(1);
-    /// The number of standby replicas for each task.
-    group_streams_num_standby_replicas: i32 =
-        "0", "group.streams.num.standby.replicas", ReadOnly, AtLeast(0);
-    /// The maximum allowed value for the group-level configuration of streams.num.standby.replicas
-    group_streams_max_standby_replicas: i32 =
-        "2", "group.streams.max.standby.replicas", ReadOnly, AtLeast(0);
-    /// The amount of time the group coordinator will wait for more streams clients to join a new
-    /// group before performing the first rebalance. A longer delay means potentially fewer
-    /// rebalances.
-    group_streams_initial_rebalance_delay_ms: i32 =
-        "3000", "group.streams.initial.rebalance.delay.ms", ReadOnly, AtLeast(0);
-    /// The interval between assignment updates for a streams group.
-    group_streams_assignment_interval_ms: i32 =
-        "1000", "group.streams.assignment.interval.ms", ClusterWide, AtLeast(0);
-    /// The minimum interval between assignment updates for a streams group.
-    group_streams_min_assignment_interval_ms: i32 =
-        "0", "group.streams.min.assignment.interval.ms", ReadOnly, AtLeast(0);
-    /// The maximum interval between assignment updates for a streams group.
-    group_streams_max_assignment_interval_ms: i32 =
-        "15000", "group.streams.max.assignment.interval.ms", ReadOnly, AtLeast(0);
     /// The number of background threads to use for log cleaning
     log_cleaner_threads: i32 = "1", "log.cleaner.threads", ClusterWide, AtLeast(0);
     /// The log cleaner will be throttled so that the sum of its read and write i/o will be less
@@ -964,12 +775,6 @@ settings! {
     /// configured on the broker, the value from the controller configuration is used. For (2) and
     /// (3), the value from the controller configuration is always used.
     num_partitions: i32 = "1", "num.partitions", ReadOnly, AtLeast(1);
-    /// A comma-separated list of the directories where the log data is stored. (supplemental to
-    /// log.dirs property)
-    log_dir: Vec<String> = "klamm-data", "log.dir", ReadOnly, NonEmptyList;
-    /// A comma-separated list of the directories where the log data is stored. If not set, the
-    /// value in log.dir is used.
-    log_dirs: Vec<String> = null, "log.dirs", ReadOnly, NonEmptyList;
     /// A comma-separated list of the directories that are cordoned. Entries in this list must be
     /// entries in log.dirs or log.dir configuration. This can also be set to * to cordon all log
     /// directories.
@@ -1102,98 +907,6 @@ settings! {
     /// The initial task delay in millisecond when initializing tasks in LogManager. This should be
     /// used for testing only.
     log_initial_task_delay_ms: i64 = "30000", "log.initial.task.delay.ms", Internal, AtLeast(0);
-    /// The maximum number of delivery attempts for a record delivered to a share group.
-    group_share_delivery_count_limit: i32 =
-        "5", "group.share.delivery.count.limit", ReadOnly, Between(2.0, 10.0);
-    /// The maximum value of a group configuration for the maximum number of delivery attempts for a
-    /// record delivered to a share group.
-    group_share_max_delivery_count_limit: i32 =
-        "10", "group.share.max.delivery.count.limit", ReadOnly, Between(5.0, 25.0);
-    /// The minimum value of a group configuration for the maximum number of delivery attempts for a
-    /// record delivered to a share group.
-    group_share_min_delivery_count_limit: i32 =
-        "2", "group.share.min.delivery.count.limit", ReadOnly, Between(2.0, 5.0);
-    /// The record acquisition lock duration in milliseconds for share groups.
-    group_share_record_lock_duration_ms: i32 =
-        "30000", "group.share.record.lock.duration.ms", ReadOnly, Between(1000.0, 3600000.0);
-    /// The minimum value of a group configuration for record acquisition lock duration in
-    /// milliseconds.
-    group_share_min_record_lock_duration_ms: i32 =
-        "15000", "group.share.min.record.lock.duration.ms", ReadOnly, Between(1000.0, 30000.0);
-    /// The maximum value of a group configuration for record acquisition lock duration in
-    /// milliseconds.
-    group_share_max_record_lock_duration_ms: i32 =
-        "60000", "group.share.max.record.lock.duration.ms", ReadOnly, Between(30000.0, 3600000.0);
-    /// Share-group record lock limit per share-partition.
-    group_share_partition_max_record_locks: i32 =
-        "2000", "group.share.partition.max.record.locks", ReadOnly, Between(100.0, 10000.0);
-    /// The maximum value of a group configuration for the record lock limit per share-partition.
-    group_share_max_partition_max_record_locks: i32 =
-        "4000", "group.share.max.partition.max.record.locks", ReadOnly, Between(2000.0, 10000.0);
-    /// The minimum value of a group configuration for the record lock limit per share-partition.
-    group_share_min_partition_max_record_locks: i32 =
-        "100", "group.share.min.partition.max.record.locks", ReadOnly, Between(100.0, 2000.0);
-    /// The purge interval (in number of requests) of the share fetch request purgatory
-    share_fetch_purgatory_purge_interval_requests: i32 =
-        "1000", "share.fetch.purgatory.purge.interval.requests", ReadOnly;
-    /// The maximum number of share sessions per broker.
-    group_share_max_share_sessions: i32 =
-        "2000", "group.share.max.share.sessions", ReadOnly, AtLeast(1);
-    /// The fully qualified name of a class which implements the
-    /// `org.apache.kafka.server.share.Persister` interface.
-    group_share_persister_class_name: String =
-        "org.apache.kafka.server.share.persister.DefaultStatePersister",
-        "group.share.persister.class.name", Internal;
-    /// The number of partitions for the share-group state topic (should not change after
-    /// deployment).
-    share_coordinator_state_topic_num_partitions: i32 =
-        "50", "share.coordinator.state.topic.num.partitions", ReadOnly, AtLeast(1);
-    /// Replication factor for the share-group state topic. Topic creation will fail until the
-    /// cluster size meets this replication factor requirement.
-    share_coordinator_state_topic_replication_factor: i16 =
-        "3", "share.coordinator.state.topic.replication.factor", ReadOnly, AtLeast(1);
-    /// Overridden min.insync.replicas for the share-group state topic.
-    share_coordinator_state_topic_min_isr: i16 =
-        "2", "share.coordinator.state.topic.min.isr", ReadOnly, AtLeast(1);
-    /// The log segment size for the share-group state topic.
-    share_coordinator_state_topic_segment_bytes: i32 =
-        "104857600", "share.coordinator.state.topic.segment.bytes", ReadOnly, AtLeast(1);
-    /// The number of threads used by the share coordinator.
-    share_coordinator_threads: i32 = "1", "share.coordinator.threads", ReadOnly, AtLeast(1);
-    /// The number of update records the share coordinator writes between snapshot records.
-    share_coordinator_snapshot_update_records_per_snapshot: i32 =
-        "500",
-        "share.coordinator.snapshot.update.records.per.snapshot", ReadOnly, Between(0.0, 500.0);
-    /// Batch size for reading from the share-group state topic when loading state information into
-    /// the cache (soft-limit, overridden if records are too large).
-    share_coordinator_load_buffer_size: i32 =
-        "5242880", "share.coordinator.load.buffer.size", ReadOnly, AtLeast(1);
-    /// Compression codec for the share-group state topic.
-    share_coordinator_state_topic_compression_codec: i32 =
-        "0", "share.coordinator.state.topic.compression.codec", ReadOnly;
-    /// The duration in milliseconds that the share coordinator will wait for writes to accumulate
-    /// before flushing them to disk. Set to -1 for an adaptive linger time that minimizes latency
-    /// based on the workload.
-    share_coordinator_append_linger_ms: i32 =
-        "-1", "share.coordinator.append.linger.ms", ReadOnly, AtLeast(-1);
-    /// The duration in milliseconds that the share coordinator will wait for all replicas of the
-    /// share-group state topic to receive a write.
-    share_coordinator_write_timeout_ms: i32 =
-        "5000", "share.coordinator.write.timeout.ms", ReadOnly, AtLeast(1);
-    /// The duration in milliseconds that the share coordinator will wait between pruning eligible
-    /// records in share-group state topic.
-    share_coordinator_state_topic_prune_interval_ms: i32 =
-        "300000", "share.coordinator.state.topic.prune.interval.ms", Internal, AtLeast(1);
-    /// The duration in milliseconds that the share coordinator will wait between force snapshotting
-    /// share partitions which are not being updated.
-    share_coordinator_cold_partition_snapshot_interval_ms: i32 =
-        "300000", "share.coordinator.cold.partition.snapshot.interval.ms", Internal, AtLeast(1);
-    /// The maximum buffer size that the ShareCoordinator will retain for reuse. Note: Setting this
-    /// larger than the maximum message size is not recommended. In this case, every write buffer
-    /// will be eligible for recycling, which renders this configuration ineffective as a size
-    /// limit.
-    share_coordinator_cached_buffer_max_bytes: i32 =
-        "1048588", "share.coordinator.cached.buffer.max.bytes", ClusterWide, AtLeast(524288);
     /// The minimum number of replicas that must acknowledge a write to transaction topic in order
     /// to be considered successful.
     transaction_state_log_min_isr: i32 = "2", "transaction.state.log.min.isr", ReadOnly, AtLeast(1);
@@ -1371,6 +1084,336 @@ settings! {
     /// listener prefix and SASL mechanism name in lower-case. For example,
     /// listener.name.sasl_ssl.oauthbearer.connections.max.reauth.ms=3600000
     connections_max_reauth_ms: i64 = "0", "connections.max.reauth.ms", ReadOnly;
+    /// The maximum allowed timeout for adding partitions to transactions on the server side. It
+    /// only applies to the actual add partition operations, not the verification. It will not be
+    /// effective if it is larger than request.timeout.ms
+    add_partitions_to_txn_retry_backoff_max_ms: i32 =
+        "100", "add.partitions.to.txn.retry.backoff.max.ms", ReadOnly, AtLeast(0);
+    /// The server-side retry backoff when the server attemptsto add the partition to the
+    /// transaction
+    add_partitions_to_txn_retry_backoff_ms: i32 =
+        "20", "add.partitions.to.txn.retry.backoff.ms", ReadOnly, AtLeast(1);
+    /// The timeout to detect client failures when using the share group protocol.
+    group_share_session_timeout_ms: i32 =
+        "45000", "group.share.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// The minimum allowed session timeout for share group members.
+    group_share_min_session_timeout_ms: i32 =
+        "45000", "group.share.min.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// The maximum allowed session timeout for share group members.
+    group_share_max_session_timeout_ms: i32 =
+        "60000", "group.share.max.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// The heartbeat interval given to the members of a share group.
+    group_share_heartbeat_interval_ms: i32 =
+        "5000", "group.share.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// The minimum heartbeat interval for share group members.
+    group_share_min_heartbeat_interval_ms: i32 =
+        "5000", "group.share.min.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// The maximum heartbeat interval for share group members.
+    group_share_max_heartbeat_interval_ms: i32 =
+        "15000", "group.share.max.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// The maximum number of members that a single share group can accommodate.
+    group_share_max_size: i32 = "200", "group.share.max.size", ReadOnly, Between(1.0, 1000.0);
+    /// The server-side assignors as a list of either names for built-in assignors or full class
+    /// names for custom assignors. The list must contain only a single entry which is used by all
+    /// groups. The supported built-in assignors are: simple.
+    group_share_assignors: Vec<String> = "simple", "group.share.assignors", ReadOnly, NonEmptyList;
+    /// The interval between assignment updates for a share group.
+    group_share_assignment_interval_ms: i32 =
+        "1000", "group.share.assignment.interval.ms", ClusterWide, AtLeast(0);
+    /// The minimum interval between assignment updates for a share group.
+    group_share_min_assignment_interval_ms: i32 =
+        "0", "group.share.min.assignment.interval.ms", ReadOnly, AtLeast(0);
+    /// The maximum interval between assignment updates for a share group.
+    group_share_max_assignment_interval_ms: i32 =
+        "15000", "group.share.max.assignment.interval.ms", ReadOnly, AtLeast(0);
+    /// Time elapsed before retrying initialize share group state request. If below
+    /// offsets.commit.timeout.ms, then value of offsets.commit.timeout.ms is used.
+    group_share_initialize_retry_interval_ms: i32 =
+        "30000", "group.share.initialize.retry.interval.ms", Internal, AtLeast(1);
+    /// The timeout to detect client failures when using the streams group protocol.
+    group_streams_session_timeout_ms: i32 =
+        "45000", "group.streams.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// The minimum allowed value for the group-level configuration of streams.session.timeout.ms
+    group_streams_min_session_timeout_ms: i32 =
+        "45000", "group.streams.min.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// The maximum allowed value for the group-level configuration of streams.session.timeout.ms
+    group_streams_max_session_timeout_ms: i32 =
+        "60000", "group.streams.max.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// The heartbeat interval given to the members.
+    group_streams_heartbeat_interval_ms: i32 =
+        "5000", "group.streams.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// The minimum allowed value for the group-level configuration of streams.heartbeat.interval.ms
+    group_streams_min_heartbeat_interval_ms: i32 =
+        "5000", "group.streams.min.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// The maximum allowed value for the group-level configuration of streams.heartbeat.interval.ms
+    group_streams_max_heartbeat_interval_ms: i32 =
+        "15000", "group.streams.max.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// The maximum number of streams clients that a single streams group can accommodate.
+    group_streams_max_size: i32 = "2147483647", "group.streams.max.size", ReadOnly, AtLeast(1);
+    /// The number of standby replicas for each task.
+    group_streams_num_standby_replicas: i32 =
+        "0", "group.streams.num.standby.replicas", ReadOnly, AtLeast(0);
+    /// The maximum allowed value for the group-level configuration of streams.num.standby.replicas
+    group_streams_max_standby_replicas: i32 =
+        "2", "group.streams.max.standby.replicas", ReadOnly, AtLeast(0);
+    /// The amount of time the group coordinator will wait for more streams clients to join a new
+    /// group before performing the first rebalance. A longer delay means potentially fewer
+    /// rebalances.
+    group_streams_initial_rebalance_delay_ms: i32 =
+        "3000", "group.streams.initial.rebalance.delay.ms", ReadOnly, AtLeast(0);
+    /// The interval between assignment updates for a streams group.
+    group_streams_assignment_interval_ms: i32 =
+        "1000", "group.streams.assignment.interval.ms", ClusterWide, AtLeast(0);
+    /// The minimum interval between assignment updates for a streams group.
+    group_streams_min_assignment_interval_ms: i32 =
+        "0", "group.streams.min.assignment.interval.ms", ReadOnly, AtLeast(0);
+    /// The maximum interval between assignment updates for a streams group.
+    group_streams_max_assignment_interval_ms: i32 =
+        "15000", "group.streams.max.assignment.interval.ms", ReadOnly, AtLeast(0);
+    /// The maximum number of delivery attempts for a record delivered to a share group.
+    group_share_delivery_count_limit: i32 =
+        "5", "group.share.delivery.count.limit", ReadOnly, Between(2.0, 10.0);
+    /// The maximum value of a group configuration for the maximum number of delivery attempts for a
+    /// record delivered to a share group.
+    group_share_max_delivery_count_limit: i32 =
+        "10", "group.share.max.delivery.count.limit", ReadOnly, Between(5.0, 25.0);
+    /// The minimum value of a group configuration for the maximum number of delivery attempts for a
+    /// record delivered to a share group.
+    group_share_min_delivery_count_limit: i32 =
+        "2", "group.share.min.delivery.count.limit", ReadOnly, Between(2.0, 5.0);
+    /// The record acquisition lock duration in milliseconds for share groups.
+    group_share_record_lock_duration_ms: i32 =
+        "30000", "group.share.record.lock.duration.ms", ReadOnly, Between(1000.0, 3600000.0);
+    /// The minimum value of a group configuration for record acquisition lock duration in
+    /// milliseconds.
+    group_share_min_record_lock_duration_ms: i32 =
+        "15000", "group.share.min.record.lock.duration.ms", ReadOnly, Between(1000.0, 30000.0);
+    /// The maximum value of a group configuration for record acquisition lock duration in
+    /// milliseconds.
+    group_share_max_record_lock_duration_ms: i32 =
+        "60000", "group.share.max.record.lock.duration.ms", ReadOnly, Between(30000.0, 3600000.0);
+    /// Share-group record lock limit per share-partition.
+    group_share_partition_max_record_locks: i32 =
+        "2000", "group.share.partition.max.record.locks", ReadOnly, Between(100.0, 10000.0);
+    /// The maximum value of a group configuration for the record lock limit per share-partition.
+    group_share_max_partition_max_record_locks: i32 =
+        "4000", "group.share.max.partition.max.record.locks", ReadOnly, Between(2000.0, 10000.0);
+    /// The minimum value of a group configuration for the record lock limit per share-partition.
+    group_share_min_partition_max_record_locks: i32 =
+        "100", "group.share.min.partition.max.record.locks", ReadOnly, Between(100.0, 2000.0);
+    /// The purge interval (in number of requests) of the share fetch request purgatory
+    share_fetch_purgatory_purge_interval_requests: i32 =
+        "1000", "share.fetch.purgatory.purge.interval.requests", ReadOnly;
+    /// The maximum number of share sessions per broker.
+    group_share_max_share_sessions: i32 =
+        "2000", "group.share.max.share.sessions", ReadOnly, AtLeast(1);
+    /// The fully qualified name of a class which implements the
+    /// `org.apache.kafka.server.share.Persister` interface.
+    group_share_persister_class_name: String =
+        "org.apache.kafka.server.share.persister.DefaultStatePersister",
+        "group.share.persister.class.name", Internal;
+    /// The number of partitions for the share-group state topic (should not change after
+    /// deployment).
+    share_coordinator_state_topic_num_partitions: i32 =
+        "50", "share.coordinator.state.topic.num.partitions", ReadOnly, AtLeast(1);
+    /// Replication factor for the share-group state topic. Topic creation will fail until the
+    /// cluster size meets this replication factor requirement.
+    share_coordinator_state_topic_replication_factor: i16 =
+        "3", "share.coordinator.state.topic.replication.factor", ReadOnly, AtLeast(1);
+    /// Overridden min.insync.replicas for the share-group state topic.
+    share_coordinator_state_topic_min_isr: i16 =
+        "2", "share.coordinator.state.topic.min.isr", ReadOnly, AtLeast(1);
+    /// The log segment size for the share-group state topic.
+    share_coordinator_state_topic_segment_bytes: i32 =
+        "104857600", "share.coordinator.state.topic.segment.bytes", ReadOnly, AtLeast(1);
+    /// The number of threads used by the share coordinator.
+    share_coordinator_threads: i32 = "1", "share.coordinator.threads", ReadOnly, AtLeast(1);
+    /// The number of update records the share coordinator writes between snapshot records.
+    share_coordinator_snapshot_update_records_per_snapshot: i32 =
+        "500",
+        "share.coordinator.snapshot.update.records.per.snapshot", ReadOnly, Between(0.0, 500.0);
+    /// Batch size for reading from the share-group state topic when loading state information into
+    /// the cache (soft-limit, overridden if records are too large).
+    share_coordinator_load_buffer_size: i32 =
+        "5242880", "share.coordinator.load.buffer.size", ReadOnly, AtLeast(1);
+    /// Compression codec for the share-group state topic.
+    share_coordinator_state_topic_compression_codec: i32 =
+        "0", "share.coordinator.state.topic.compression.codec", ReadOnly;
+    /// The duration in milliseconds that the share coordinator will wait for writes to accumulate
+    /// before flushing them to disk. Set to -1 for an adaptive linger time that minimizes latency
+    /// based on the workload.
+    share_coordinator_append_linger_ms: i32 =
+        "-1", "share.coordinator.append.linger.ms", ReadOnly, AtLeast(-1);
+    /// The duration in milliseconds that the share coordinator will wait for all replicas of the
+    /// share-group state topic to receive a write.
+    share_coordinator_write_timeout_ms: i32 =
+        "5000", "share.coordinator.write.timeout.ms", ReadOnly, AtLeast(1);
+    /// The duration in milliseconds that the share coordinator will wait between pruning eligible
+    /// records in share-group state topic.
+    share_coordinator_state_topic_prune_interval_ms: i32 =
+        "300000", "share.coordinator.state.topic.prune.interval.ms", Internal, AtLeast(1);
+    /// The duration in milliseconds that the share coordinator will wait between force snapshotting
+    /// share partitions which are not being updated.
+    share_coordinator_cold_partition_snapshot_interval_ms: i32 =
+        "300000", "share.coordinator.cold.partition.snapshot.interval.ms", Internal, AtLeast(1);
+    /// The maximum buffer size that the ShareCoordinator will retain for reuse. Note: Setting this
+    /// larger than the maximum message size is not recommended. In this case, every write buffer
+    /// will be eligible for recycling, which renders this configuration ineffective as a size
+    /// limit.
+    share_coordinator_cached_buffer_max_bytes: i32 =
+        "1048588", "share.coordinator.cached.buffer.max.bytes", ClusterWide, AtLeast(524288);
+    /// Whether to enable tiered storage functionality in a broker or not. When it is true broker
+    /// starts all the services required for the tiered storage functionality.
+    remote_log_storage_system_enable: bool = "false", "remote.log.storage.system.enable", ReadOnly;
+    /// Prefix used for properties to be passed to RemoteStorageManager implementation. For example
+    /// this value can be `rsm.config.`.
+    remote_log_storage_manager_impl_prefix: String =
+        "rsm.config.", "remote.log.storage.manager.impl.prefix", ReadOnly, NonEmpty;
+    /// Prefix used for properties to be passed to RemoteLogMetadataManager implementation. For
+    /// example this value can be `rlmm.config.`.
+    remote_log_metadata_manager_impl_prefix: String =
+        "rlmm.config.", "remote.log.metadata.manager.impl.prefix", ReadOnly, NonEmpty;
+    /// Fully qualified class name of `RemoteStorageManager` implementation.
+    remote_log_storage_manager_class_name: Option<String> =
+        null, "remote.log.storage.manager.class.name", ReadOnly, NonEmpty;
+    /// Class path of the `RemoteStorageManager` implementation. If specified, the
+    /// RemoteStorageManager implementation and its dependent libraries will be loaded by a
+    /// dedicated classloader which searches this class path before the Kafka broker class path. The
+    /// syntax of this parameter is same as the standard Java class path string.
+    remote_log_storage_manager_class_path: Option<String> =
+        null, "remote.log.storage.manager.class.path", ReadOnly;
+    /// Fully qualified class name of `RemoteLogMetadataManager` implementation.
+    remote_log_metadata_manager_class_name: String =
+        "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
+        "remote.log.metadata.manager.class.name", ReadOnly, NonEmpty;
+    /// Class path of the `RemoteLogMetadataManager` implementation. If specified, the
+    /// RemoteLogMetadataManager implementation and its dependent libraries will be loaded by a
+    /// dedicated classloader which searches this class path before the Kafka broker class path. The
+    /// syntax of this parameter is same as the standard Java class path string.
+    remote_log_metadata_manager_class_path: Option<String> =
+        null, "remote.log.metadata.manager.class.path", ReadOnly;
+    /// Listener name of the local broker to which it should get connected if needed by
+    /// RemoteLogMetadataManager implementation.
+    remote_log_metadata_manager_listener_name: Option<String> =
+        null, "remote.log.metadata.manager.listener.name", ReadOnly, NonEmpty;
+    /// The maximum size of custom metadata in bytes that the broker should accept from a remote
+    /// storage plugin. If custom metadata exceeds this limit, the updated segment metadata will not
+    /// be stored, the copied data will be attempted to delete, and the remote copying task for this
+    /// topic-partition will stop with an error.
+    remote_log_metadata_custom_metadata_max_bytes: i32 =
+        "128", "remote.log.metadata.custom.metadata.max.bytes", ReadOnly, AtLeast(0);
+    /// The total size of the space allocated to store index files fetched from remote storage in
+    /// the local storage.
+    remote_log_index_file_cache_total_size_bytes: i64 =
+        "1073741824", "remote.log.index.file.cache.total.size.bytes", ClusterWide, AtLeast(1);
+    /// The maximum time in milliseconds an index file entry can remain in the cache after its last
+    /// access. After this duration, the entry will be evicted even if there is available space.
+    /// This helps prevent stale index files from remaining in cache indefinitely, particularly when
+    /// a broker is no longer the leader for a partition or when read-from-replica is enabled.
+    /// Evicted index files are automatically re-fetched from remote storage when needed. Default is
+    /// 15 minutes (900000 ms), which provides sufficient time for clients to read a
+    /// partition/segment while ensuring stale entries don't accumulate. Set to -1 to disable
+    /// time-based eviction and use only size-based eviction.
+    remote_log_index_file_cache_ttl_ms: i64 =
+        "900000", "remote.log.index.file.cache.ttl.ms", Internal, AtLeast(-1);
+    /// Size of the thread pool used in scheduling follower tasks to read the highest-uploaded
+    /// remote-offset for follower partitions. This config is deprecated since 4.2, please use
+    /// `remote.log.manager.follower.thread.pool.size` instead.
+    remote_log_manager_thread_pool_size: i32 =
+        "2", "remote.log.manager.thread.pool.size", ReadOnly, AtLeast(1);
+    /// Size of the thread pool used in scheduling tasks to copy segments.
+    remote_log_manager_copier_thread_pool_size: i32 =
+        "10", "remote.log.manager.copier.thread.pool.size", ClusterWide, AtLeast(1);
+    /// Size of the thread pool used in scheduling tasks to clean up the expired remote log
+    /// segments.
+    remote_log_manager_expiration_thread_pool_size: i32 =
+        "10", "remote.log.manager.expiration.thread.pool.size", ClusterWide, AtLeast(1);
+    /// Size of the thread pool used in scheduling follower tasks to read the highest-uploaded
+    /// remote-offset for follower partitions.
+    remote_log_manager_follower_thread_pool_size: i32 =
+        "2", "remote.log.manager.follower.thread.pool.size", ClusterWide, AtLeast(1);
+    /// Interval at which remote log manager runs the scheduled tasks like copy segments, and clean
+    /// up remote log segments.
+    remote_log_manager_task_interval_ms: i64 =
+        "30000", "remote.log.manager.task.interval.ms", ReadOnly, AtLeast(1);
+    /// The initial amount of wait in milliseconds before the request is retried again.
+    remote_log_manager_task_retry_backoff_ms: i64 =
+        "500", "remote.log.manager.task.retry.backoff.ms", Internal, AtLeast(1);
+    /// The maximum amount of time in milliseconds to wait when the request is retried again. The
+    /// retry duration will increase exponentially for each request failure up to this maximum wait
+    /// interval.
+    remote_log_manager_task_retry_backoff_max_ms: i64 =
+        "30000", "remote.log.manager.task.retry.backoff.max.ms", Internal, AtLeast(1);
+    /// The value used in defining the range for computing random jitter factor. It is applied to
+    /// the effective exponential term for computing the resultant retry backoff interval. This will
+    /// avoid thundering herds of requests. The default value is 0.2 and valid value should be
+    /// between 0(inclusive) and 0.5(inclusive). For ex: remote.log.manager.task.retry.jitter =
+    /// 0.25, then the range to compute random jitter will be [1-0.25, 1+0.25) viz [0.75, 1.25). So,
+    /// jitter factor can be any random value with in that range.
+    remote_log_manager_task_retry_jitter: f64 =
+        "0.2", "remote.log.manager.task.retry.jitter", Internal, Between(0.0, 0.5);
+    /// Size of the thread pool that is allocated for handling remote log reads.
+    remote_log_reader_threads: i32 = "10", "remote.log.reader.threads", ClusterWide, AtLeast(1);
+    /// Maximum remote log reader thread pool task queue size. If the task queue is full, fetch
+    /// requests are served with an error.
+    remote_log_reader_max_pending_tasks: i32 =
+        "100", "remote.log.reader.max.pending.tasks", ReadOnly, AtLeast(1);
+    /// The maximum number of bytes that can be copied from local storage to remote storage per
+    /// second. This is a global limit for all the partitions that are being copied from local
+    /// storage to remote storage. The default value is Long.MAX_VALUE, which means there is no
+    /// limit on the number of bytes that can be copied per second.
+    remote_log_manager_copy_max_bytes_per_second: i64 =
+        "9223372036854775807",
+        "remote.log.manager.copy.max.bytes.per.second", ClusterWide, AtLeast(1);
+    /// The number of samples to retain in memory for remote copy quota management. The default
+    /// value is 11, which means there are 10 whole windows + 1 current window.
+    remote_log_manager_copy_quota_window_num: i32 =
+        "11", "remote.log.manager.copy.quota.window.num", ReadOnly, AtLeast(1);
+    /// The time span of each sample for remote copy quota management. The default value is 1
+    /// second.
+    remote_log_manager_copy_quota_window_size_seconds: i32 =
+        "1", "remote.log.manager.copy.quota.window.size.seconds", ReadOnly, AtLeast(1);
+    /// The maximum number of bytes that can be fetched from remote storage to local storage per
+    /// second. This is a global limit for all the partitions that are being fetched from remote
+    /// storage to local storage. The default value is Long.MAX_VALUE, which means there is no limit
+    /// on the number of bytes that can be fetched per second.
+    remote_log_manager_fetch_max_bytes_per_second: i64 =
+        "9223372036854775807",
+        "remote.log.manager.fetch.max.bytes.per.second", ClusterWide, AtLeast(1);
+    /// The number of samples to retain in memory for remote fetch quota management. The default
+    /// value is 11, which means there are 10 whole windows + 1 current window.
+    remote_log_manager_fetch_quota_window_num: i32 =
+        "11", "remote.log.manager.fetch.quota.window.num", ReadOnly, AtLeast(1);
+    /// The time span of each sample for remote fetch quota management. The default value is 1
+    /// second.
+    remote_log_manager_fetch_quota_window_size_seconds: i32 =
+        "1", "remote.log.manager.fetch.quota.window.size.seconds", ReadOnly, AtLeast(1);
+    /// The maximum amount of time the server will wait before answering the fetch request
+    /// containing remote fetch partitions. It's important to be aware that the request will only be
+    /// responded after all remote partitions have been successfully fetched, have failed, or this
+    /// timeout is exceeded.
+    remote_fetch_max_wait_ms: i32 = "500", "remote.fetch.max.wait.ms", ClusterWide, AtLeast(1);
+    /// The maximum amount of time the server will wait for the remote list offsets request to
+    /// complete.
+    remote_list_offsets_request_timeout_ms: i64 =
+        "30000", "remote.list.offsets.request.timeout.ms", ClusterWide, AtLeast(1);
+    /// When enabled, an empty follower skips offsets up to the last tiered offset and begins
+    /// replication from the next offset.
+    follower_fetch_last_tiered_offset_enable: bool =
+        "false", "follower.fetch.last.tiered.offset.enable", ClusterWide;
+    /// The fully qualified name of a class that implements
+    /// `org.apache.kafka.server.authorizer.Authorizer` interface, which is used by the broker for
+    /// authorization.
+    authorizer_class_name: String = "", "authorizer.class.name", ReadOnly;
+    /// SASL mechanism used for communication with controllers. Default is GSSAPI.
+    sasl_mechanism_controller_protocol: String =
+        "GSSAPI", "sasl.mechanism.controller.protocol", ReadOnly;
+    /// Security protocol used to communicate between brokers. It is an error to set this and
+    /// inter.broker.listener.name properties at the same time.
+    security_inter_broker_protocol: String =
+        "PLAINTEXT",
+        "security.inter.broker.protocol", ReadOnly,
+        OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]);
     /// The maximum receive size allowed before and during initial SASL authentication. Default
     /// receive size is 512KB. GSSAPI limits requests to 64K, but we allow upto 512KB by default for
     /// custom SASL mechanisms. In practice, PLAIN, SCRAM and OAUTH mechanisms can use much smaller
@@ -1812,13 +1855,4 @@ settings! {
     /// Scan interval to remove expired delegation tokens.
     delegation_token_expiry_check_interval_ms: i64 =
         "3600000", "delegation.token.expiry.check.interval.ms", ReadOnly, AtLeast(1);
-    /// The maximum allowed timeout for adding partitions to transactions on the server side. It
-    /// only applies to the actual add partition operations, not the verification. It will not be
-    /// effective if it is larger than request.timeout.ms
-    add_partitions_to_txn_retry_backoff_max_ms: i32 =
-        "100", "add.partitions.to.txn.retry.backoff.max.ms", ReadOnly, AtLeast(0);
-    /// The server-side retry backoff when the server attemptsto add the partition to the
-    /// transaction
-    add_partitions_to_txn_retry_backoff_ms: i32 =
-        "20", "add.partitions.to.txn.retry.backoff.ms", ReadOnly, AtLeast(1);
 }

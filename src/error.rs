@@ -20,6 +20,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The peer went away; nothing is wrong with the broker.
+    Disconnected(io::Error),
     /// Bytes that are not what they should be: a batch, a frame, a file.
     Corrupt {
         /// What was wrong, in words.
@@ -58,6 +60,7 @@ impl Error {
             Error::Duplicate { .. } => ResponseError::DuplicateSequenceNumber,
             Error::Config(_) => ResponseError::InvalidConfig,
             Error::Closed => ResponseError::NotLeaderOrFollower,
+            Error::Disconnected(_) => ResponseError::NetworkException,
         }
     }
 
@@ -86,6 +89,7 @@ impl fmt::Display for Error {
             Error::Corrupt { what } => write!(f, "corrupt {what}"),
             Error::Duplicate { base_offset, .. } => write!(f, "appended before at {base_offset}"),
             Error::Config(message) => f.write_str(message),
+            Error::Disconnected(source) => write!(f, "the peer went away: {source}"),
             Error::Closed => f.write_str("the broker is stopping"),
         }
     }

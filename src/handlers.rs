@@ -1,65 +1,214 @@
-//! The one API table and the context that handlers share. One file per API, all of one shape:
+//! The one API table and what handlers share.
+//!
+//! Adding an API is one file, one `mod` line and one line of the table: ApiVersions answers from
+//! it and `dispatch` follows it. All handlers have one shape:
 //! `pub(super) async fn handle(cx: &Context, request: XRequest) -> Result<Reply>`.
-//! (The lead writes the table; the shape below is fixed.)
+//! An error that has no place in the response closes the connection.
 
+mod api_versions;
+mod brokers;
+mod delete_groups;
 mod delete_records;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_topic_partitions;
 mod fetch;
+mod find_coordinator;
+mod forward;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_config_resources;
+mod list_groups;
 mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 
 use crate::clock::Clock;
-use crate::codec::{self, Reply};
+use crate::codec::{self, Reply, schema::message as own};
 use crate::config::Config;
 use crate::coordinator::Groups;
 use crate::disk::FileRange;
+use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::metadata::controller::Controller;
 use crate::replica::Replicas;
 use arc_swap::ArcSwap;
-use kafka_protocol::protocol::Encodable;
+use bytes::Bytes;
+use kafka_protocol::messages as kafka;
+use kafka_protocol::protocol::{Encodable, StrBytes};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// One row of the API table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// Kafka's number for it.
+    pub key: i16,
+    /// Kafka's name for it.
+    pub name: &'static str,
+    /// Lowest version that is advertised.
+    pub min: i16,
+    /// Highest version that is served.
+    pub max: i16,
+    /// Where it is served.
+    pub on: On,
+}
+
+/// On which listeners an API is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Brokers' listeners only.
+    Broker,
+    /// Brokers' and controllers' listeners.
+    Both,
+}
+
+/// Which half of the node a listener belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Clients talk to the broker.
+    Broker,
+    /// Listed in `controller.listener.names`.
+    Controller,
+}
+
+impl Api {
+    /// Whether it is served on a listener of this half.
+    pub fn is_on(&self, endpoint: Endpoint) -> bool {
+        endpoint == Endpoint::Broker || self.on == On::Both
+    }
+}
+
+/// The table. `handled` rows name the file and the request's type; `forwarded` rows go to the
+/// controller as they came.
+macro_rules! apis {
+    (
+        handled { $($key:literal $name:ident $min:literal..=$max:literal $on:ident
+            => $file:ident($request:ty);)* }
+        forwarded { $($fkey:literal $fname:ident $fmin:literal..=$fmax:literal $fon:ident;)* }
+    ) => {
+        /// Every API that klamm serves.
+        pub const TABLE: &[Api] = &[
+            $(Api { key: $key, name: stringify!($name), min: $min, max: $max, on: On::$on },)*
+            $(Api { key: $fkey, name: stringify!($fname), min: $fmin, max: $fmax, on: On::$fon },)*
+        ];
+
+        async fn handle(cx: &Context, body: Bytes) -> Result<Reply> {
+            match cx.api_key {
+                $($key => $file::handle(cx, codec::decode::<$request>(body, cx.api_version)?).await,)*
+                $($fkey => forward::handle(cx, body).await,)*
+                key => Err(Error::corrupt(format!("API key {key}"))),
+            }
+        }
+    };
+}
+
+apis! {
+    handled {
+        0  Produce                 0..=13 Broker => produce(kafka::ProduceRequest);
+        1  Fetch                   4..=18 Broker => fetch(kafka::FetchRequest);
+        2  ListOffsets             1..=11 Broker => list_offsets(own::ListOffsetsRequest);
+        3  Metadata                0..=13 Broker => metadata(kafka::MetadataRequest);
+        8  OffsetCommit            2..=10 Broker => offset_commit(own::OffsetCommitRequest);
+        9  OffsetFetch             1..=10 Broker => offset_fetch(own::OffsetFetchRequest);
+        10 FindCoordinator         0..=6  Broker => find_coordinator(kafka::FindCoordinatorRequest);
+        11 JoinGroup               0..=9  Broker => join_group(kafka::JoinGroupRequest);
+        12 Heartbeat               0..=4  Broker => heartbeat(kafka::HeartbeatRequest);
+        13 LeaveGroup              0..=5  Broker => leave_group(kafka::LeaveGroupRequest);
+        14 SyncGroup               0..=5  Broker => sync_group(kafka::SyncGroupRequest);
+        15 DescribeGroups          0..=6  Broker => describe_groups(kafka::DescribeGroupsRequest);
+        16 ListGroups              0..=5  Broker => list_groups(kafka::ListGroupsRequest);
+        18 ApiVersions             0..=5  Both   => api_versions(own::ApiVersionsRequest);
+        21 DeleteRecords           0..=2  Broker => delete_records(kafka::DeleteRecordsRequest);
+        22 InitProducerId          0..=5  Broker => init_producer_id(kafka::InitProducerIdRequest);
+        23 OffsetForLeaderEpoch    2..=4  Broker => offset_for_leader_epoch(kafka::OffsetForLeaderEpochRequest);
+        32 DescribeConfigs         1..=4  Broker => describe_configs(kafka::DescribeConfigsRequest);
+        35 DescribeLogDirs         1..=5  Broker => describe_log_dirs(own::DescribeLogDirsRequest);
+        42 DeleteGroups            0..=3  Broker => delete_groups(own::DeleteGroupsRequest);
+        47 OffsetDelete            0..=0  Broker => offset_delete(kafka::OffsetDeleteRequest);
+        60 DescribeCluster         0..=2  Both   => describe_cluster(kafka::DescribeClusterRequest);
+        61 DescribeProducers       0..=0  Broker => describe_producers(kafka::DescribeProducersRequest);
+        74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
+        75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
+    }
+    forwarded {
+        19 CreateTopics                2..=7 Both;
+        20 DeleteTopics                1..=6 Both;
+        33 AlterConfigs                0..=2 Both;
+        37 CreatePartitions            0..=3 Both;
+        43 ElectLeaders                0..=2 Both;
+        44 IncrementalAlterConfigs     0..=1 Both;
+        45 AlterPartitionReassignments 0..=1 Both;
+        46 ListPartitionReassignments  0..=0 Both;
+        55 DescribeQuorum              0..=2 Both;
+        57 UpdateFeatures              0..=2 Both;
+        64 UnregisterBroker            0..=0 Both;
+    }
+}
+
+/// Produce's versions below 3 are advertised for old librdkafka's sake and never served.
+fn served_from(api: &Api) -> i16 {
+    if api.key == 0 { 3 } else { api.min }
+}
+
 /// What lives as long as the broker.
 #[derive(Debug)]
-#[allow(missing_docs)]
 pub struct Parts {
+    /// The settings the broker was started with.
     pub config: Arc<Config>,
+    /// Wall time.
     pub clock: Clock,
+    /// Offset of this broker's registration in the metadata log.
     pub broker_epoch: i64,
+    /// The partitions here.
     pub replicas: Arc<Replicas>,
+    /// The groups here.
     pub groups: Arc<Groups>,
+    /// The way to change anything.
     pub controller: Arc<Controller>,
-    /// The image that this broker has applied (logs exist, coordinators know).
-    pub image: ArcSwap<Image>,
-    /// Its offset, to wait for.
+    /// The image that this broker has applied: its logs exist, its coordinators know.
+    pub image: Arc<ArcSwap<Image>>,
+    /// Offset of `image`, to wait for.
     pub applied: watch::Receiver<i64>,
 }
 
 /// One request's surroundings.
 #[derive(Clone, Debug)]
-#[allow(missing_docs)]
 pub struct Context {
+    /// The broker.
     pub parts: Arc<Parts>,
+    /// Which API.
     pub api_key: i16,
+    /// At which version.
     pub api_version: i16,
+    /// Given back with the answer.
     pub correlation_id: i32,
-    pub client_id: Option<String>,
+    /// What the client calls itself.
+    pub client_id: Option<StrBytes>,
     /// The peer's address as Kafka shows it: `/127.0.0.1`.
     pub client_host: String,
     /// Name of the listener it came in by.
     pub listener: Arc<str>,
+    /// Which half of the node that listener belongs to.
+    pub endpoint: Endpoint,
 }
 
-#[allow(missing_docs)]
 impl Context {
+    /// A response as a frame.
     pub fn reply<M: Encodable>(&self, response: &M) -> Reply {
         self.reply_with_files(response, Vec::new())
     }
+
     /// As `reply`, where each non-empty `records` field that was given as
     /// `codec::splice::placeholder(len)` is replaced by the next group of file ranges, whose
     /// lengths add up to `len`.
@@ -68,10 +217,49 @@ impl Context {
         response: &M,
         files: Vec<Vec<FileRange>>,
     ) -> Reply {
-        let (key, version) = (self.api_key, self.api_version);
-        codec::encode_with_files(key, version, self.correlation_id, response, files)
+        let version = self.api_version;
+        codec::encode_with_files(self.api_key, version, self.correlation_id, response, files)
     }
+
+    /// The image this broker has applied.
     pub fn image(&self) -> Arc<Image> {
         self.parts.image.load_full()
+    }
+
+    /// Waits until this broker has applied the metadata log up to `offset`, so that a client that
+    /// goes on at once finds what it asked for.
+    pub async fn wait_until_applied(&self, offset: i64) -> Result<()> {
+        let mut applied = self.parts.applied.clone();
+        applied.wait_for(|at| *at >= offset).await.map(|_| ()).map_err(|_| Error::Closed)
+    }
+}
+
+/// Starts one request: decodes it, which the guard precedes, and calls its handler.
+pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
+    let api = TABLE.iter().find(|api| api.key == cx.api_key && api.is_on(cx.endpoint));
+    let Some(api) = api else {
+        return Err(Error::corrupt(format!("API key {}, not served here", cx.api_key)));
+    };
+    if cx.api_version < served_from(api) || cx.api_version > api.max {
+        if api.key == api_versions::KEY {
+            return Ok(api_versions::unsupported(&cx));
+        }
+        return Err(Error::corrupt(format!("version {} of {}", cx.api_version, api.name)));
+    }
+    handle(&cx, body).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_stands_once_in_the_table_and_the_guard_knows_its_versions() {
+        for (at, api) in TABLE.iter().enumerate() {
+            assert!(TABLE[..at].iter().all(|other| other.key != api.key), "{}", api.name);
+            for version in served_from(api)..=api.max {
+                assert!(codec::guard::known(api.key, version), "{} {version}", api.name);
+            }
+        }
     }
 }

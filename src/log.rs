@@ -28,7 +28,7 @@ mod transaction_index;
 mod truncation;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::config::TopicConfig;
 use crate::disk::{Disk, FileRange};
@@ -79,6 +79,8 @@ pub struct Read {
     pub bytes: usize,
     /// Aborted transactions in the range, for read_committed: (producer id, first offset).
     pub aborted: Vec<(ProducerId, Offset)>,
+    /// Whether what may be read reaches into later segments.
+    pub goes_on: bool,
 }
 
 /// Where the last record at or after a timestamp lies (ListOffsets).

@@ -28,6 +28,8 @@ mod tests;
 
 pub use cluster::Broker;
 pub use delta::Delta;
+#[cfg(test)]
+pub(crate) use loader::Loader;
 pub use topics::{Partition, Topic, Topics};
 
 use crate::codec::schema::metadata::RegisterControllerRecord;

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
 use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
+use arc_swap::ArcSwap;
 use fetch_session::FetchSessions;
 use kafka_protocol::error::ResponseError;
 use log_dirs::DirHealth;
@@ -29,6 +30,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[derive(Debug)]
 pub struct Replicas {
     config: Arc<Config>,
+    /// `config` with what the metadata log changed of it: the defaults of all topics.
+    dynamic: ArcSwap<Config>,
     clock: Clock,
     logs: LogManager,
     dirs: Vec<Arc<DirHealth>>,
@@ -53,6 +56,7 @@ impl Replicas {
         let dirs = logs.dirs().iter().map(|dir| Arc::new(DirHealth::new(&dir.path))).collect();
         let sessions = config.max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
+            dynamic: ArcSwap::from(Arc::clone(&config)),
             config,
             clock,
             logs,
@@ -114,6 +118,11 @@ impl Replicas {
     /// Which log directories still work.
     pub fn dirs(&self) -> &[Arc<DirHealth>] {
         &self.dirs
+    }
+
+    /// Whether no log directory works any more; Kafka ends the process then.
+    pub fn is_offline(&self) -> bool {
+        self.dirs.iter().all(|dir| dir.is_offline())
     }
 
     /// The incremental fetch sessions.
@@ -190,3 +199,6 @@ impl Replicas {
         self.hosted.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

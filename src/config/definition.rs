@@ -29,8 +29,8 @@ pub enum UpdateMode {
     PerBroker,
     /// At the next start, and nobody is shown it who did not set it.
     Internal,
-    /// While the broker runs: a topic's.
-    Topic,
+    /// While the broker runs: it belongs to a topic, a group or a client metrics subscription.
+    Resource,
 }
 
 /// What is asked of a value besides its type.
@@ -64,6 +64,8 @@ pub enum Check {
     BootstrapServers,
     /// `{partition}:{broker}` of some replicas, or `*`.
     ThrottledReplicas,
+    /// `earliest`, `latest` or `by_duration:` and an ISO 8601 duration.
+    OffsetReset,
 }
 
 /// One row of the table in `config.rs`.
@@ -77,12 +79,12 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// When it may change.
     pub update_mode: UpdateMode,
-    /// The broker setting that a topic setting falls back to.
+    /// The broker setting that a topic's or group's falls back to.
     pub synonym: Option<&'static str>,
     /// What is asked of its values.
     pub check: Check,
-    /// Its lines of documentation, each with the space that follows `///`.
-    pub(super) doc: &'static [&'static str],
+    /// The lines of its documentation, each with the space that follows `///`.
+    pub doc: &'static [&'static str],
 }
 
 impl Setting {
@@ -100,7 +102,7 @@ impl Setting {
     pub fn is_dynamic(&self) -> bool {
         matches!(
             self.update_mode,
-            UpdateMode::ClusterWide | UpdateMode::PerBroker | UpdateMode::Topic
+            UpdateMode::ClusterWide | UpdateMode::PerBroker | UpdateMode::Resource
         )
     }
 
@@ -112,7 +114,6 @@ impl Setting {
             None => Ok(()),
             Some(Problem::Value(value, what)) => {
                 let name = self.name;
-                let what = if self.is_sensitive() { "[hidden]" } else { &what };
                 Err(Error::Config(format!(
                     "Invalid value {value} for configuration {name}: {what}"
                 )))
@@ -226,6 +227,11 @@ impl Setting {
                  [partitionId]:[brokerId],[partitionId]:[brokerId],...",
                 self.name
             )),
+            Check::OffsetReset if !is_offset_reset(text) => value(
+                "The value must be either 'earliest', 'latest' or of the format \
+                 'by_duration:<PnDTnHnMn.nS.>'."
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -265,6 +271,11 @@ fn list_problem(text: &str, all: &[&str], empty_allowed: bool) -> Option<Problem
             None
         }
     })
+}
+
+fn is_offset_reset(text: &str) -> bool {
+    let duration = text.strip_prefix("by_duration:");
+    matches!(text, "earliest" | "latest") || duration.is_some_and(|text| text.starts_with('P'))
 }
 
 fn are_throttled_replicas(text: &str) -> bool {

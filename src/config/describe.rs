@@ -1,8 +1,10 @@
 //! Settings as DescribeConfigs answers them, and what may be altered while the broker runs
 //! (ConfigHelper, DynamicBrokerConfig).
 
+use super::group::{client_metrics_setting, group_setting};
 use super::topic::{TopicValues, topic_setting};
-use super::{Config, ConfigType, SETTINGS, Setting, TOPIC_SETTINGS, UpdateMode, setting};
+use super::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS, SETTINGS, TOPIC_SETTINGS};
+use super::{Config, ConfigType, Setting, UpdateMode, setting};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -19,6 +21,10 @@ pub enum ConfigSource {
     StaticBroker = 4,
     /// Nobody.
     Default = 5,
+    /// The client metrics subscription.
+    ClientMetrics = 7,
+    /// The group.
+    Group = 8,
 }
 
 /// One setting as DescribeConfigs answers it.
@@ -81,16 +87,44 @@ impl Config {
         let values = TopicValues { config: self, overrides };
         let is_shown =
             |s: &&Setting| !s.name.starts_with("internal.") || overrides.contains_key(s.name);
-        let row = |s: &Setting| {
-            let value = values.get(s).map(|text| s.canonical(&text));
-            let mut synonyms = s.synonym.map(|name| self.synonyms(name, false)).unwrap_or_default();
-            if overrides.contains_key(s.name) {
-                let (name, value) = (s.name.to_owned(), value.clone());
-                synonyms.insert(0, Synonym { name, value, source: ConfigSource::Topic });
-            }
-            Row::new(s.name, Some(s), value, false, synonyms)
+        let shown = TOPIC_SETTINGS.iter().filter(is_shown);
+        shown.map(|s| self.resource_row(s, values.get(s), overrides, ConfigSource::Topic)).collect()
+    }
+
+    /// All settings of a group that overrides `overrides`.
+    pub fn group_rows(&self, overrides: &BTreeMap<String, String>) -> Vec<Row> {
+        let row = |s| {
+            let value = self.group_value(s, overrides);
+            self.resource_row(s, value, overrides, ConfigSource::Group)
         };
-        TOPIC_SETTINGS.iter().filter(is_shown).map(row).collect()
+        GROUP_SETTINGS.iter().map(row).collect()
+    }
+
+    /// All settings of a client metrics subscription that sets `configs`.
+    pub fn client_metrics_rows(&self, configs: &BTreeMap<String, String>) -> Vec<Row> {
+        let row = |s: &Setting| {
+            let value = configs.get(s.name).map(String::as_str).or(s.default);
+            let value = value.map(str::to_owned);
+            self.resource_row(s, value, configs, ConfigSource::ClientMetrics)
+        };
+        CLIENT_METRICS_SETTINGS.iter().map(row).collect()
+    }
+
+    fn resource_row(
+        &self,
+        setting: &Setting,
+        value: Option<String>,
+        overrides: &BTreeMap<String, String>,
+        source: ConfigSource,
+    ) -> Row {
+        let value = value.map(|text| setting.canonical(&text));
+        let mut synonyms =
+            setting.synonym.map(|name| self.synonyms(name, false)).unwrap_or_default();
+        if overrides.contains_key(setting.name) {
+            let (name, value) = (setting.name.to_owned(), value.clone());
+            synonyms.insert(0, Synonym { name, value, source });
+        }
+        Row::new(setting.name, Some(setting), value, false, synonyms)
     }
 
     fn broker_row(&self, name: &str, cluster_only: bool) -> Row {
@@ -181,11 +215,30 @@ impl Config {
         Ok(())
     }
 
-    /// Whether a setting of brokers (or of topics) is a list, to which APPEND and SUBTRACT apply;
-    /// None if nobody knows it.
-    pub fn is_list(name: &str, of_topic: bool) -> Option<bool> {
-        let found = if of_topic { topic_setting(name) } else { setting(name) };
-        found.map(|setting| setting.kind == ConfigType::List)
+    /// Whether a setting of that resource is a list, to which APPEND and SUBTRACT apply.
+    pub fn is_list(&self, resource_type: i8, name: &str) -> bool {
+        definition(resource_type, name).is_some_and(|setting| setting.kind == ConfigType::List)
+    }
+
+    /// The default of a setting of that resource, None if it is null or unknown.
+    pub fn default_of(&self, resource_type: i8, name: &str) -> Option<String> {
+        definition(resource_type, name)?.default.map(str::to_owned)
+    }
+
+    /// Whether a topic can have these configs.
+    pub fn check_topic(&self, configs: &BTreeMap<String, String>) -> Result<()> {
+        self.topic(configs).map(|_| ())
+    }
+}
+
+/// The setting of a resource by Kafka's number of its type (ConfigResource.Type).
+fn definition(resource_type: i8, name: &str) -> Option<&'static Setting> {
+    match resource_type {
+        2 => topic_setting(name),
+        4 => setting(name),
+        16 => client_metrics_setting(name),
+        32 => group_setting(name),
+        _ => None,
     }
 }
 

@@ -58,23 +58,30 @@ impl fmt::Display for Listener {
     }
 }
 
+/// Why listeners can be read: who makes a Config validates it.
+const VALIDATED: &str = "the listeners were validated";
+
 impl Config {
     /// Where clients and brokers connect.
-    pub fn listeners(&self) -> Result<Vec<Listener>> {
-        let all = self.all_listeners()?;
-        Ok(all.into_iter().filter(|one| !self.is_controller(one)).collect())
+    pub fn listeners(&self) -> Vec<Listener> {
+        let all = self.all_listeners().expect(VALIDATED);
+        all.into_iter().filter(|one| !self.is_controller(one)).collect()
     }
 
     /// Where `kafka-metadata-quorum --bootstrap-controller` and, in a cluster, brokers reach the
     /// controller. Empty if `listeners` has none of the controller's names.
-    pub fn controller_listeners(&self) -> Result<Vec<Listener>> {
-        let all = self.all_listeners()?;
-        Ok(all.into_iter().filter(|one| self.is_controller(one)).collect())
+    pub fn controller_listeners(&self) -> Vec<Listener> {
+        let all = self.all_listeners().expect(VALIDATED);
+        all.into_iter().filter(|one| self.is_controller(one)).collect()
     }
 
     /// What clients are told to connect to. A listener on all interfaces is advertised by the name
     /// of this machine.
-    pub fn advertised_listeners(&self) -> Result<Vec<Listener>> {
+    pub fn advertised_listeners(&self) -> Vec<Listener> {
+        self.parse_advertised().expect(VALIDATED)
+    }
+
+    pub(super) fn parse_advertised(&self) -> Result<Vec<Listener>> {
         let advertised = if self.advertised_listeners.is_empty() {
             self.all_listeners()?
         } else {

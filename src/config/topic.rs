@@ -2,7 +2,7 @@
 
 use super::definition::Check::*;
 use super::definition::Value;
-use super::{Config, Setting, UpdateMode, default_text};
+use super::{Config, Setting, resource_settings};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,25 +51,6 @@ pub enum Compression {
     Snappy,
     Lz4 { level: i32 },
     Zstd { level: i32 },
-}
-
-/// Rows of `/// doc`, then `"name": type = default, broker's name or null, check;`.
-macro_rules! topic_settings {
-    ($(
-        $(#[doc = $doc:literal])*
-        $name:literal: $type:ty = $default:tt, $synonym:tt $(, $check:expr)?;
-    )*) => {
-        /// All settings of a topic.
-        pub static TOPIC_SETTINGS: &[Setting] = &[$(Setting {
-            name: $name,
-            kind: <$type as Value>::KIND,
-            default: default_text!($default),
-            update_mode: UpdateMode::Topic,
-            synonym: default_text!($synonym),
-            check: [$($check,)? Any][0],
-            doc: &[$($doc),*],
-        },)*];
-    };
 }
 
 /// The topic setting of that name.
@@ -190,7 +171,9 @@ impl TopicValues<'_> {
     }
 }
 
-topic_settings! {
+resource_settings! {
+    /// All settings of a topic.
+    TOPIC_SETTINGS
     /// This configuration controls the segment file size for the log. Retention and cleaning is
     /// always done a file at a time so a larger segment size means fewer files but less granular
     /// control over retention.

@@ -11,8 +11,8 @@ impl Config {
         self.check_log()?;
         self.check_sockets()?;
         self.check_groups()?;
-        self.check_listeners()?;
         self.check_security()?;
+        self.check_listeners()?;
         self.topic(&Default::default()).map(|_| ())
     }
 
@@ -126,7 +126,7 @@ impl Config {
 
     fn check_listeners(&self) -> Result<()> {
         let all = self.all_listeners()?;
-        let broker = self.listeners()?;
+        let broker = self.listeners();
         require(!broker.is_empty(), || {
             "There must be at least one broker advertised listener. Perhaps all listeners appear \
              in controller.listener.names?"
@@ -140,7 +140,7 @@ impl Config {
              configuration when running the KRaft controller role"
                 .to_owned()
         })?;
-        let advertised = self.advertised_listeners()?;
+        let advertised = self.parse_advertised()?;
         let names = |listeners: &[super::Listener]| {
             listeners.iter().map(|one| one.name.clone()).collect::<Vec<_>>().join(",")
         };

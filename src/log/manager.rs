@@ -1,6 +1,8 @@
 //! The log directories: lock, `meta.properties`, checkpoints, loading, deleting (LogManager).
 
 mod files;
+#[cfg(test)]
+mod tests;
 
 use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
 use super::{Log, OpenOptions, checkpoint, partition_metadata};
@@ -120,7 +122,7 @@ impl LogManager {
             disk,
             dirs,
             checkpoints,
-            producer_id_expiration_ms: 86_400_000,
+            producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
             state: Mutex::default(),
             _locks: locks,
         })

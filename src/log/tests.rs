@@ -8,44 +8,20 @@ use super::*;
 use crate::config::Compression;
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
-use crate::types::{Isolation, NO_EPOCH, NO_PRODUCER_ID};
+use crate::types::{Isolation, NO_EPOCH};
 use tempfile::TempDir;
 
 /// A time to write records at.
-pub(super) const NOW: Timestamp = 1_700_000_000_000;
+pub(crate) const NOW: Timestamp = 1_700_000_000_000;
 
-/// Kafka's defaults, with segments small enough to see several.
-pub(super) fn config() -> TopicConfig {
-    TopicConfig {
-        segment_bytes: 1 << 30,
-        segment_ms: 7 * 24 * 3600 * 1000,
-        segment_jitter_ms: 0,
-        segment_index_bytes: 10 << 20,
-        index_interval_bytes: 4096,
-        flush_messages: i64::MAX,
-        flush_ms: i64::MAX,
-        retention_bytes: -1,
-        retention_ms: -1,
-        max_message_bytes: 1 << 20,
-        file_delete_delay_ms: 60_000,
-        delete_retention_ms: 86_400_000,
-        min_compaction_lag_ms: 0,
-        max_compaction_lag_ms: i64::MAX,
-        min_cleanable_dirty_ratio: 0.5,
-        compact: false,
-        delete: true,
-        min_insync_replicas: 1,
-        compression: None,
-        log_append_time: false,
-        message_timestamp_before_max_ms: i64::MAX,
-        message_timestamp_after_max_ms: 3_600_000,
-        preallocate: false,
-        unclean_leader_election_enable: false,
-    }
+/// Kafka's defaults, but nothing is too old.
+pub(crate) fn config() -> TopicConfig {
+    let kafkas = crate::config::Config::default().topic(&Default::default()).unwrap();
+    TopicConfig { retention_ms: -1, ..(*kafkas).clone() }
 }
 
 /// A batch of `count` records of one timestamp.
-pub(super) fn batch(count: usize, timestamp: Timestamp) -> Batch {
+pub(crate) fn batch(count: usize, timestamp: Timestamp) -> Batch {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     for n in 0..count {
         builder.append(timestamp, None, Some(format!("value {n}").as_bytes()), &[]);
@@ -172,4 +148,274 @@ fn a_log_opens_as_it_was() {
         let error = f.log.set_topic_id(Uuid::from_u128(8)).unwrap_err();
         assert_eq!(error.code(), ResponseError::InconsistentTopicId);
     }
+}
+
+/// Appends batches, cuts the file after each of its bytes or spoils that byte, opens it as after a
+/// crash: the whole sound batches before that stay, and the log goes on behind them.
+#[test]
+fn a_torn_tail_is_cut_at_the_last_whole_batch() {
+    let mut f = Fixture::new(TopicConfig { index_interval_bytes: 100, ..config() });
+    let counts = [1, 3, 2, 1];
+    let mut ends = vec![0];
+    for count in counts {
+        f.append(count);
+        ends.push(f.log.size());
+    }
+    let bytes = std::fs::read(f.path().join("00000000000000000000.log")).unwrap();
+    for cut in 0..bytes.len() {
+        for spoil in [false, true] {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("t-0");
+            std::fs::create_dir(&path).unwrap();
+            let mut damaged = if spoil { bytes.clone() } else { bytes[..cut].to_vec() };
+            if spoil {
+                damaged[cut] ^= 0x40;
+            }
+            std::fs::write(path.join("00000000000000000000.log"), damaged).unwrap();
+            let mut log = open(&path, &f.config, 0, false);
+            let whole = ends.iter().rposition(|end| *end <= cut as u64).unwrap();
+            let within = cut as u64 - ends[whole];
+            if spoil && (within < 8 || (12..16).contains(&within)) {
+                // Base offset and epoch lie outside of the checksum, as in Kafka.
+                continue;
+            }
+            let next: usize = counts[..whole].iter().sum();
+            assert_eq!(log.log_end_offset(), next as i64, "cut {cut}, spoiled {spoil}");
+            assert_eq!(log.size(), ends[whole]);
+            if cut % 16 != 0 {
+                continue;
+            }
+            let appended = log.append(vec![batch(2, NOW)], 1, Origin::Client, NOW).unwrap();
+            assert_eq!(appended.base_offset, next as i64);
+            log.close().unwrap();
+            let log = open(&path, &f.config, next as i64 + 2, true);
+            let all = batches(&log.read(0, 1 << 20, Isolation::LogEnd, true).unwrap());
+            assert_eq!(all.len(), whole + 1);
+        }
+    }
+}
+
+/// What lies behind a bad batch in later segments was never durable and goes.
+#[test]
+fn segments_behind_a_bad_batch_go() {
+    let mut f = Fixture::new(TopicConfig { segment_bytes: 300, ..config() });
+    (0..12).for_each(|_| drop(f.append(2)));
+    let bases: Vec<_> = f.log.segments.iter().map(Segment::base_offset).collect();
+    assert!(bases.len() > 3);
+    let second = f.log.segments[1].path(segment::SUFFIX);
+    let mut bytes = std::fs::read(&second).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&second, bytes).unwrap();
+    f.reopen(false);
+    assert_eq!(f.log.segments.len(), 2);
+    assert!((bases[1]..bases[2]).contains(&f.log.log_end_offset()));
+    let names = Disk::Os.list(&f.path()).unwrap();
+    assert!(!names.iter().any(|name| name.starts_with(&file_name(bases[2], "."))), "{names:?}");
+    // With the recovery point behind it, it is not looked at.
+    (0..12).for_each(|_| drop(f.append(2)));
+    f.log.flush().unwrap();
+    let end = f.log.log_end_offset();
+    let mut bytes = std::fs::read(f.log.segments[0].path(segment::SUFFIX)).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(f.log.segments[0].path(segment::SUFFIX), bytes).unwrap();
+    f.reopen(false);
+    assert_eq!(f.log.log_end_offset(), end);
+}
+
+#[test]
+fn what_an_unfinished_compaction_left_is_put_right() {
+    let mut f = Fixture::new(TopicConfig { segment_bytes: 300, ..config() });
+    (0..12).for_each(|_| drop(f.append(2)));
+    let bases: Vec<_> = f.log.segments.iter().map(Segment::base_offset).collect();
+    let end = f.log.log_end_offset();
+    f.log.close().unwrap();
+    let dir = f.path();
+    let path = |base: Offset, suffix: &str| dir.join(file_name(base, suffix));
+    // The first two segments were compacted into one; the rename is missing.
+    std::fs::copy(path(bases[0], ".log"), path(bases[0], ".log.swap")).unwrap();
+    std::fs::copy(path(bases[0], ".index"), path(bases[0], ".index.swap")).unwrap();
+    std::fs::write(path(bases[2], ".log.deleted"), b"gone").unwrap();
+    f.log = open(&f.path(), &f.config, end, true);
+    let now: Vec<_> = f.log.segments.iter().map(Segment::base_offset).collect();
+    assert_eq!((now, f.log.log_end_offset()), (bases.clone(), end));
+    f.log.close().unwrap();
+    // A cleaned file takes the swap files from its offset on with it.
+    std::fs::write(path(bases[1], ".log.cleaned"), b"half").unwrap();
+    std::fs::write(path(bases[1], ".log.swap"), b"half").unwrap();
+    std::fs::write(path(99_999, ".timeindex"), b"no log").unwrap();
+    f.log = open(&f.path(), &f.config, end, true);
+    assert_eq!(f.log.log_end_offset(), end);
+    let names = Disk::Os.list(&f.path()).unwrap();
+    let left = |end: &str| names.iter().any(|name| name.contains(end));
+    assert!(!left(".swap") && !left(".cleaned") && !left(".deleted") && !left("99999."));
+}
+
+#[test]
+fn segments_roll_as_kafka_rolls_them() {
+    let rows: [(TopicConfig, [Timestamp; 3], usize); 6] = [
+        (config(), [0, 1, 2], 1),
+        (TopicConfig { segment_bytes: 200, ..config() }, [0, 1, 2], 2),
+        (TopicConfig { segment_ms: 10, ..config() }, [0, 10, 20], 2), // the age is > segment.ms
+        (TopicConfig { segment_ms: 10, ..config() }, [0, 11, 22], 3),
+        (TopicConfig { segment_index_bytes: 12, ..config() }, [0, 1, 2], 3),
+        (TopicConfig { compact: true, max_compaction_lag_ms: 5, ..config() }, [0, 1, 7], 2),
+    ];
+    for (n, (config, timestamps, segments)) in rows.into_iter().enumerate() {
+        let mut f = Fixture::new(config);
+        for timestamp in timestamps {
+            let batch = batch(1, NOW + timestamp);
+            f.log.append(vec![batch], 0, Origin::Client, NOW).unwrap();
+        }
+        assert_eq!(f.log.segments.len(), segments, "row {n}");
+    }
+    let mut f = Fixture::new(TopicConfig { segment_bytes: 80, ..config() });
+    let error = f.log.append(vec![batch(9, NOW)], 0, Origin::Client, NOW).unwrap_err();
+    assert_eq!(error.code(), ResponseError::RecordListTooLarge);
+    // Offsets that leave 31 bits begin a segment.
+    let mut f = Fixture::new(config());
+    for offset in [0, 5, Offset::from(i32::MAX) + 1] {
+        let mut batch = batch(1, NOW);
+        batch.set_base_offset(offset);
+        f.log.append(vec![batch], -1, Origin::Replication, NOW).unwrap();
+    }
+    assert_eq!(f.log.segments.len(), 2);
+    assert_eq!(f.read(6, 1000, Isolation::LogEnd), [(1 << 31, 1 << 31)]);
+}
+
+#[test]
+fn retention_takes_whole_segments_below_the_high_watermark() {
+    const DAY: i64 = 86_400_000;
+    // Settings, the high watermark, how long after the records; how many of 5 segments go.
+    let rows = [
+        (config(), 10, 100 * DAY, 0),
+        (TopicConfig { retention_ms: DAY, ..config() }, 10, DAY, 0),
+        (TopicConfig { retention_ms: DAY, ..config() }, 10, DAY + 1, 5),
+        (TopicConfig { retention_ms: DAY, ..config() }, 5, DAY + 1, 2),
+        (TopicConfig { retention_bytes: 267, ..config() }, 10, 0, 2),
+        (TopicConfig { retention_bytes: 0, ..config() }, 10, 0, 5),
+        (TopicConfig { retention_bytes: 0, delete: false, ..config() }, 10, 0, 0),
+    ];
+    for (n, (config, high_watermark, later, gone)) in rows.into_iter().enumerate() {
+        let mut f = Fixture::new(TopicConfig { segment_bytes: 160, ..config });
+        (0..5).for_each(|_| drop(f.append(2)));
+        let size = f.log.segments[0].size();
+        assert!((f.log.segments.len(), size) == (5, 89), "{size}");
+        f.log.set_high_watermark(high_watermark);
+        assert_eq!(f.log.clean_up(NOW + later).unwrap(), gone, "row {n}");
+        assert_eq!(f.log.log_start_offset(), 2 * gone as i64, "row {n}");
+        let deleted = |f: &Fixture| {
+            let names = Disk::Os.list(&f.path()).unwrap();
+            names.iter().filter(|name| name.ends_with(".log.deleted")).count()
+        };
+        assert_eq!(deleted(&f), gone);
+        f.log.set_config(Arc::new(self::config()));
+        f.log.clean_up(NOW + later + 60_000).unwrap();
+        assert_eq!(deleted(&f), 0);
+        assert_eq!(f.append(1), 10);
+    }
+}
+
+#[test]
+fn deleted_records_are_not_read_and_their_segments_go() {
+    let mut f = Fixture::new(TopicConfig { segment_bytes: 160, ..config() });
+    (0..5).for_each(|_| drop(f.append(2)));
+    f.log.set_high_watermark(7);
+    let error = f.log.advance_log_start(8).unwrap_err();
+    assert_eq!(error.code(), ResponseError::OffsetOutOfRange);
+    // A reader that has the file still reads it when it is gone.
+    let read = f.log.read(0, 1000, Isolation::LogEnd, true).unwrap();
+    f.log.advance_log_start(5).unwrap();
+    assert_eq!(f.log.clean_up(NOW).unwrap(), 2);
+    f.log.clean_up(NOW + 60_000).unwrap();
+    assert_eq!(batches(&read), [(0, 1)]);
+    assert!(f.log.read(4, 1000, Isolation::LogEnd, true).is_err());
+    assert_eq!(f.read(5, 1000, Isolation::LogEnd), [(4, 5)]);
+    assert_eq!((f.log.epoch_at(5), f.log.epoch_at(4)), (0, NO_EPOCH));
+}
+
+#[test]
+fn a_truncated_log_is_as_if_the_rest_had_never_been() {
+    let small = TopicConfig { segment_bytes: 400, index_interval_bytes: 90, ..config() };
+    for offset in 0..=20 {
+        let mut f = Fixture::new(small.clone());
+        for n in 0..10 {
+            let batch = batch(2, NOW + n);
+            f.log.append(vec![batch], n as i32 / 3, Origin::Client, NOW).unwrap();
+        }
+        f.log.set_high_watermark(20);
+        f.log.truncate_to(offset).unwrap();
+        assert_eq!((f.log.log_end_offset(), f.log.high_watermark()), (offset, offset));
+        let kept: Vec<_> = (0..offset / 2).map(|n| (2 * n, 2 * n + 1)).collect();
+        let mut seen = Vec::new();
+        while let Some(next) = f.read(2 * seen.len() as i64, 1000, Isolation::LogEnd).get(0..) {
+            if next.is_empty() {
+                break;
+            }
+            seen.extend_from_slice(next);
+        }
+        assert_eq!(seen, kept, "cut at {offset}");
+        let latest = f.log.offset_of_max_timestamp().unwrap().map(|found| found.timestamp);
+        assert_eq!(latest, (!kept.is_empty()).then_some(NOW + kept.len() as i64 - 1));
+        assert_eq!(f.log.latest_epoch(), (offset as i32 - 1).div_euclid(6));
+        assert_eq!(f.append(1), offset);
+        f.reopen(false);
+        assert_eq!(f.log.log_end_offset(), offset + 1);
+    }
+    let mut f = Fixture::new(small);
+    f.append(3);
+    f.log.truncate_fully(1000).unwrap();
+    assert_eq!((f.log.log_start_offset(), f.log.log_end_offset()), (1000, 1000));
+    assert_eq!((f.log.latest_epoch(), f.append(1)), (NO_EPOCH, 1000));
+}
+
+#[test]
+fn epochs_end_where_the_next_begins() {
+    let mut f = Fixture::new(config());
+    for (epoch, count) in [(1, 2), (1, 1), (3, 4), (7, 1)] {
+        f.log.append(vec![batch(count, NOW)], epoch, Origin::Client, NOW).unwrap();
+    }
+    f.log.assign_epoch_start(9).unwrap();
+    for reopen in [None, Some(true)] {
+        reopen.into_iter().for_each(|clean| f.reopen(clean));
+        let rows = [
+            (-1, None),
+            (0, Some((0, 0))),
+            (1, Some((1, 3))),
+            (2, Some((1, 3))),
+            (3, Some((3, 7))),
+            (6, Some((3, 7))),
+            (7, Some((7, 8))),
+            (8, Some((7, 8))),
+            (9, Some((9, 8))),
+            (10, None),
+        ];
+        for (epoch, end) in rows {
+            // An epoch without records is forgotten when the log is opened.
+            if reopen.is_some() && epoch >= 7 {
+                continue;
+            }
+            assert_eq!(f.log.end_offset_for_epoch(epoch), end, "{epoch}");
+        }
+        let epochs = [0, 2, 3, 6, 7].map(|offset| f.log.epoch_at(offset));
+        assert_eq!(epochs, [1, 1, 3, 3, 7]);
+    }
+}
+
+#[test]
+fn a_leader_that_stamps_tells_the_time() {
+    let mut f = Fixture::new(TopicConfig { log_append_time: true, ..config() });
+    let mut stamped = batch(2, NOW);
+    stamped.set_max_timestamp(NOW + 5, true);
+    let appended = f.log.append(vec![stamped], 0, Origin::Client, NOW + 5).unwrap();
+    assert_eq!((appended.base_offset, appended.last_offset), (0, 1));
+    assert_eq!((appended.append_time, appended.log_start_offset), (NOW + 5, 0));
+    let found = f.log.offset_for_timestamp(NOW + 1).unwrap().unwrap();
+    assert_eq!((found.timestamp, found.offset), (NOW + 5, 0));
+}
+
+#[test]
+fn flush_messages_moves_the_recovery_point() {
+    let mut f = Fixture::new(TopicConfig { flush_messages: 3, ..config() });
+    let points: Vec<_> = (0..5).map(|_| (f.append(1), f.log.recovery_point()).1).collect();
+    assert_eq!(points, [0, 0, 3, 3, 3]);
 }

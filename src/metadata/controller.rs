@@ -299,7 +299,7 @@ fn options(config: &Config, cluster_id: &str, directory_id: uuid::Uuid) -> Resul
     let voter = |text: &String| text.split('@').next().and_then(|id| id.trim().parse().ok());
     let static_voters: Option<Vec<BrokerId>> =
         config.controller_quorum_voters.iter().map(voter).collect();
-    let listeners = config.controller_listeners()?.into_iter().map(|listener| {
+    let listeners = config.controller_listeners().into_iter().map(|listener| {
         let host = if listener.host.is_empty() { "localhost".to_owned() } else { listener.host };
         (listener.name, host, listener.port)
     });

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// What the log has said so far.
 #[derive(Clone, Debug)]
-pub(super) struct Loader {
+pub(crate) struct Loader {
     /// With all that was read, an open transaction too.
     pub image: Image,
     /// Since the last `take`.

@@ -3,10 +3,12 @@
 
 use super::partition::Partition;
 use super::{Hosted, Replicas};
+use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::metadata::{self, BROKER_CONFIG, Delta, Image, TOPIC_CONFIG, Topic};
 use crate::types::{TopicIdPartition, TopicPartition};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +29,11 @@ impl Replicas {
         if is_first {
             self.mark_strays(image)?;
         }
+        let are_defaults_new =
+            is_first || delta.changed_configs.iter().any(|(kind, _)| *kind == BROKER_CONFIG);
+        if are_defaults_new {
+            self.apply_broker_configs(image);
+        }
         for topic in &delta.deleted_topics {
             (0..topic.partitions.len()).for_each(|index| self.delete(topic, index));
         }
@@ -46,7 +53,9 @@ impl Replicas {
             }
         }
         in_parallel(&assigned, |assigned| self.host(image, assigned));
-        self.apply_configs(image, delta);
+        if !is_first {
+            self.apply_topic_configs(image, delta, are_defaults_new);
+        }
         Ok(())
     }
 
@@ -92,7 +101,7 @@ impl Replicas {
 
     fn open(&self, image: &Image, topic: &Topic, index: i32) -> Result<Arc<Partition>> {
         let name = TopicPartition::new(Arc::clone(&topic.name), index);
-        let config = self.config.topic(&image.configs_of(TOPIC_CONFIG, &topic.name))?;
+        let config = self.topic_config(image, &topic.name)?;
         let mut log = self.logs.open_log(&name, topic.id, config, self.clock.now())?;
         let high_watermark = self.logs.checkpointed_high_watermark(&name);
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
@@ -117,24 +126,40 @@ impl Replicas {
         }
     }
 
-    /// Gives the open logs the settings that changed. A broker's settings are the defaults of all.
-    fn apply_configs(&self, image: &Image, delta: &Delta) {
-        let is_for_all = delta.changed_configs.iter().any(|(kind, _)| *kind == BROKER_CONFIG);
-        let is_changed = |topic: &str| {
-            is_for_all
-                || delta.changed_configs.iter().any(|(k, n)| *k == TOPIC_CONFIG && n == topic)
-        };
-        if delta.changed_configs.is_empty() {
+    /// A broker's dynamic settings: of all brokers under the empty name, then its own.
+    fn apply_broker_configs(&self, image: &Image) {
+        let cluster = image.configs_of(BROKER_CONFIG, "");
+        let own = image.configs_of(BROKER_CONFIG, &self.config.node_id.to_string());
+        match self.config.with_dynamic(&cluster, &own) {
+            Ok(config) => self.dynamic.store(Arc::new(config)),
+            Err(error) => tracing::error!(%error, "dynamic broker settings not applied"),
+        }
+    }
+
+    /// Gives the open logs the settings that changed.
+    fn apply_topic_configs(&self, image: &Image, delta: &Delta, are_defaults_new: bool) {
+        let changed: HashSet<&str> = delta
+            .changed_configs
+            .iter()
+            .filter(|(kind, _)| *kind == TOPIC_CONFIG)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        if changed.is_empty() && !are_defaults_new {
             return;
         }
-        for partition in self.all().iter().filter(|partition| is_changed(partition.topic())) {
-            let overrides = image.configs_of(TOPIC_CONFIG, partition.topic());
-            let applied =
-                self.config.topic(&overrides).and_then(|config| partition.set_config(config));
-            if let Err(error) = applied {
+        for partition in self.all() {
+            if !are_defaults_new && !changed.contains(&**partition.topic()) {
+                continue;
+            }
+            let config = self.topic_config(image, partition.topic());
+            if let Err(error) = config.and_then(|config| partition.set_config(config)) {
                 tracing::error!(log = %partition.topic_partition(), %error, "settings not applied");
             }
         }
+    }
+
+    fn topic_config(&self, image: &Image, topic: &str) -> Result<Arc<TopicConfig>> {
+        self.dynamic.load().topic(&image.configs_of(TOPIC_CONFIG, topic))
     }
 }
 

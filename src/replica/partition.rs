@@ -435,6 +435,12 @@ impl Partition {
         self.waiters.unwatch(id);
     }
 
+    /// How many produces and fetches wait.
+    #[cfg(test)]
+    pub(super) fn waiter_count(&self) -> (usize, usize) {
+        self.waiters.count()
+    }
+
     /// Ends every wait: produces get `error`, fetches look anew.
     pub(super) fn fail_waiters(&self, error: ResponseError) {
         self.waiters.fail(error);
@@ -559,6 +565,3 @@ fn offsets_of(log: &Log) -> Offsets {
         last_stable: log.last_stable_offset(),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,6 @@ use super::super::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CON
 use super::schema;
 use super::view::{Outcome, View, explained, text};
 use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
-use crate::config::{Config, SETTINGS, Setting, TOPIC_SETTINGS};
 use crate::error::Result;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
@@ -121,19 +120,18 @@ impl View<'_> {
         current: Option<&String>,
         operation: &str,
     ) -> Result<Vec<String>> {
-        let (is_list, default) = match resource_type {
-            TOPIC_CONFIG => (Config::is_list(key, true), default_of(TOPIC_SETTINGS, key)),
-            BROKER_CONFIG => (Config::is_list(key, false), default_of(SETTINGS, key)),
-            CLIENT_METRICS_CONFIG => (Some(schema::is_client_metrics_list(key)), None),
-            _ => (None, None),
+        let is_list = match resource_type {
+            CLIENT_METRICS_CONFIG => schema::is_client_metrics_list(key),
+            _ => self.config.is_list(resource_type, key),
         };
-        if is_list != Some(true) {
+        if !is_list {
             return Err(explained(
                 ResponseError::InvalidConfig,
                 format!("Can't {operation} to key {key} because its type is not LIST."),
             ));
         }
-        let value = current.map(String::as_str).or(default).unwrap_or_default();
+        let default = || self.config.default_of(resource_type, key);
+        let value = current.cloned().or_else(default).unwrap_or_default();
         Ok(value.split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
@@ -299,8 +297,4 @@ pub(super) fn created_topic_configs(
             .with_is_sensitive(row.sensitive)
     });
     rows.collect()
-}
-
-fn default_of(settings: &[Setting], name: &str) -> Option<&'static str> {
-    settings.iter().find(|setting| setting.name == name)?.default
 }

@@ -1,0 +1,295 @@
+//! The loads: requests encoded once and replayed over a few connections.
+
+use crate::target::Target;
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    ApiKey, CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, ProduceRequest,
+    ProduceResponse, RequestHeader, TopicName,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
+use std::fmt;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+const CONNECTIONS: usize = 4;
+const IN_FLIGHT: usize = 5;
+const PARTITIONS: usize = 8;
+const RECORD: usize = 100;
+const FETCH_BYTES: usize = 8 << 20;
+const PRODUCE_VERSION: i16 = 9;
+const FETCH_VERSION: i16 = 12;
+const CREATE_VERSION: i16 = 5;
+const LOG_TOPIC: &str = "bench";
+
+/// One kind of work.
+pub enum Load {
+    /// `requests` of one batch of about `batch` bytes each.
+    Produce { batch: usize, requests: usize },
+    /// Reads what the produce loads have written, `bytes` in all.
+    Fetch { bytes: usize },
+    /// One record a request, one request in flight, acks=all.
+    Latency { requests: usize },
+}
+
+/// What a load cost.
+pub struct Measured {
+    requests: usize,
+    bytes: usize,
+    wall: f64,
+    processor: f64,
+    /// Sorted microseconds, for the latency load.
+    latencies: Vec<f64>,
+}
+
+impl Measured {
+    /// The figures by name, all "less is better".
+    pub fn figures(&self) -> Vec<(&'static str, f64)> {
+        let gigabytes = self.bytes as f64 / 1e9;
+        let per_million = self.processor / (self.requests as f64 / 1e6);
+        if self.latencies.is_empty() {
+            vec![
+                ("broker CPU s/GB", self.processor / gigabytes),
+                ("broker CPU s/million requests", per_million),
+                ("wall s/GB", self.wall / gigabytes),
+            ]
+        } else {
+            let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
+            let (p50, p999) = (at(0.5), at(0.999));
+            vec![("p50 us", p50), ("p99.9 us", p999), ("broker CPU us/request", per_million)]
+        }
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.figures().into_iter().map(|(name, value)| format!("{name} {value:.3}"));
+        f.write_str(&shown.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Load {
+    /// The same work, shorter, uncounted.
+    pub fn warm_up(&self, target: &Target) {
+        create_topic(target);
+        let short = match *self {
+            Load::Produce { batch, requests } => Load::Produce { batch, requests: requests / 2 },
+            Load::Fetch { bytes } => Load::Fetch { bytes: bytes / 2 },
+            Load::Latency { requests } => Load::Latency { requests: requests / 2 },
+        };
+        short.run(target);
+    }
+
+    pub fn run(&self, target: &Target) -> Measured {
+        let (processor, begun) = (target.processor_seconds(), Instant::now());
+        let (requests, bytes, latencies) = match *self {
+            Load::Produce { batch, requests } => produce(target, batch, requests),
+            Load::Fetch { bytes } => fetch(target, bytes),
+            Load::Latency { requests } => latency(target, requests),
+        };
+        Measured {
+            requests,
+            bytes,
+            wall: begun.elapsed().as_secs_f64(),
+            processor: target.processor_seconds() - processor,
+            latencies,
+        }
+    }
+}
+
+fn connect(target: &Target) -> TcpStream {
+    let socket = TcpStream::connect(("127.0.0.1", target.port)).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket
+}
+
+fn topic() -> TopicName {
+    StrBytes::from_static_str(LOG_TOPIC).into()
+}
+
+fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
+    let header = RequestHeader::default()
+        .with_request_api_key(key as i16)
+        .with_request_api_version(version)
+        .with_client_id(Some(StrBytes::from_static_str("bench")));
+    let mut out = BytesMut::new();
+    header.encode(&mut out, key.request_header_version(version)).unwrap();
+    body.encode(&mut out, version).unwrap();
+    let mut framed = (out.len() as u32).to_be_bytes().to_vec();
+    framed.extend_from_slice(&out);
+    framed
+}
+
+/// Reads one answer and cuts its (flexible) header off.
+fn receive(socket: &mut TcpStream) -> Bytes {
+    let mut size = [0; 4];
+    socket.read_exact(&mut size).unwrap();
+    let mut answer = BytesMut::zeroed(u32::from_be_bytes(size) as usize);
+    socket.read_exact(&mut answer).unwrap();
+    answer.freeze().slice(5..)
+}
+
+fn create_topic(target: &Target) {
+    let topics = vec![
+        CreatableTopic::default()
+            .with_name(topic())
+            .with_num_partitions(PARTITIONS as i32)
+            .with_replication_factor(1),
+    ];
+    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(30_000);
+    let mut socket = connect(target);
+    socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
+    let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
+    let code = answer.topics[0].error_code;
+    assert!(code == 0 || code == 36, "create topic: {code}");
+    if code == 0 {
+        // Kafka answers before the leader knows.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+}
+
+/// One request with one batch of as many records as fit into `size` bytes.
+fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+    let count = (size / (RECORD + 8)).max(1);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    let mut random = fastrand::Rng::with_seed(partition as u64);
+    for _ in 0..count {
+        let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();
+        builder.append(now, None, Some(&value), &[]);
+    }
+    let data = PartitionProduceData::default()
+        .with_index(partition as i32)
+        .with_records(Some(builder.build().to_bytes()));
+    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
+    let request = ProduceRequest::default()
+        .with_acks(acks)
+        .with_timeout_ms(30_000)
+        .with_topic_data(vec![topic]);
+    frame(ApiKey::Produce, PRODUCE_VERSION, &request)
+}
+
+fn check_produced(mut body: Bytes) {
+    let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
+    let code = answer.responses[0].partition_responses[0].error_code;
+    assert_eq!(code, 0, "produce");
+}
+
+fn produce(target: &Target, batch: usize, requests: usize) -> (usize, usize, Vec<f64>) {
+    let each = requests / CONNECTIONS;
+    let sent: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CONNECTIONS)
+            .map(|connection| scope.spawn(move || produce_on(target, connection, batch, each)))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    (each * CONNECTIONS, sent, Vec::new())
+}
+
+/// Each connection writes two partitions in turn; answers the bytes it sent.
+fn produce_on(target: &Target, connection: usize, batch: usize, requests: usize) -> usize {
+    let frames: Vec<Vec<u8>> =
+        (0..2).map(|i| produce_request(connection * 2 + i, batch, 1)).collect();
+    let mut socket = connect(target);
+    let (mut sent, mut bytes) = (0, 0);
+    for answered in 0..requests {
+        while sent < requests && sent < answered + IN_FLIGHT {
+            let frame = &frames[sent % 2];
+            socket.write_all(frame).unwrap();
+            bytes += frame.len();
+            sent += 1;
+        }
+        let body = receive(&mut socket);
+        if answered % 1024 == 0 {
+            check_produced(body);
+        }
+    }
+    bytes
+}
+
+fn latency(target: &Target, requests: usize) -> (usize, usize, Vec<f64>) {
+    let frame = produce_request(0, 1, -1);
+    let mut socket = connect(target);
+    let mut latencies = Vec::with_capacity(requests);
+    for _ in 0..requests {
+        let begun = Instant::now();
+        socket.write_all(&frame).unwrap();
+        let body = receive(&mut socket);
+        latencies.push(begun.elapsed().as_secs_f64() * 1e6);
+        check_produced(body);
+    }
+    latencies.sort_by(f64::total_cmp);
+    (requests, frame.len() * requests, latencies)
+}
+
+fn fetch(target: &Target, bytes: usize) -> (usize, usize, Vec<f64>) {
+    let each = bytes / CONNECTIONS;
+    let (requests, read) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CONNECTIONS)
+            .map(|connection| scope.spawn(move || fetch_on(target, connection, each)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .fold((0, 0), |(r, b), (x, y)| (r + x, b + y))
+    });
+    (requests, read, Vec::new())
+}
+
+fn fetch_request(partition: usize, offset: i64) -> Vec<u8> {
+    let partition = FetchPartition::default()
+        .with_partition(partition as i32)
+        .with_current_leader_epoch(-1)
+        .with_fetch_offset(offset)
+        .with_last_fetched_epoch(-1)
+        .with_log_start_offset(-1)
+        .with_partition_max_bytes(FETCH_BYTES as i32);
+    let topic = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition]);
+    let request = FetchRequest::default()
+        .with_replica_id((-1).into())
+        .with_max_wait_ms(500)
+        .with_min_bytes(1)
+        .with_max_bytes(FETCH_BYTES as i32)
+        .with_session_epoch(-1)
+        .with_topics(vec![topic]);
+    frame(ApiKey::Fetch, FETCH_VERSION, &request)
+}
+
+/// Reads one partition from its start, again and again; answers (requests, bytes).
+fn fetch_on(target: &Target, connection: usize, bytes: usize) -> (usize, usize) {
+    let mut socket = connect(target);
+    let (mut requests, mut read, mut offset) = (0, 0, 0);
+    while read < bytes {
+        socket.write_all(&fetch_request(connection * 2, offset)).unwrap();
+        let body = receive(&mut socket);
+        requests += 1;
+        read += body.len();
+        offset = next_offset(body).unwrap_or(0);
+    }
+    (requests, read)
+}
+
+/// The offset after the last whole batch of an answer; None if it holds none.
+fn next_offset(mut body: Bytes) -> Option<i64> {
+    let answer = FetchResponse::decode(&mut body, FETCH_VERSION).unwrap();
+    let partition = &answer.responses[0].partitions[0];
+    assert_eq!(partition.error_code, 0, "fetch");
+    let records = partition.records.as_ref()?;
+    let (mut at, mut next) = (0, None);
+    while at + 27 <= records.len() {
+        let base = i64::from_be_bytes(records[at..at + 8].try_into().unwrap());
+        let size = i32::from_be_bytes(records[at + 8..at + 12].try_into().unwrap()) as usize;
+        if at + 12 + size > records.len() {
+            break;
+        }
+        let delta = i32::from_be_bytes(records[at + 23..at + 27].try_into().unwrap());
+        next = Some(base + i64::from(delta) + 1);
+        at += 12 + size;
+    }
+    next
+}

@@ -1,0 +1,200 @@
+//! Settings of a group (GroupConfig) and of a client metrics subscription (ClientMetricsConfigs).
+
+use super::definition::Check::*;
+use super::definition::{Value, split_list};
+use super::{Config, Setting, resource_settings, setting};
+use crate::error::{Error, Result};
+use kafka_protocol::error::ResponseError;
+use std::collections::BTreeMap;
+
+impl Config {
+    /// Whether a group can have these configs.
+    pub fn check_group(&self, configs: &BTreeMap<String, String>) -> Result<()> {
+        for (name, value) in configs {
+            let unknown = || Error::Config(format!("Unknown group config name: {name}"));
+            group_setting(name).ok_or_else(unknown)?.validate(value)?;
+        }
+        for setting in GROUP_SETTINGS {
+            self.check_group_bounds(setting, configs)?;
+        }
+        for kind in ["consumer", "share", "streams"] {
+            let session = format!("{kind}.session.timeout.ms");
+            let heartbeat = format!("{kind}.heartbeat.interval.ms");
+            if self.group_number(&heartbeat, configs) >= self.group_number(&session, configs) {
+                let message = format!("{session} must be greater than {heartbeat}");
+                return Err(Error::Config(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a client metrics subscription can have these configs (KIP-714).
+    pub fn check_client_metrics(
+        &self,
+        name: &str,
+        configs: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let refuse = |message| Err(Error::Explained(ResponseError::InvalidRequest, message));
+        if name.is_empty() {
+            return refuse("Subscription name can't be empty".to_owned());
+        }
+        for (name, value) in configs {
+            let Some(setting) = client_metrics_setting(name) else {
+                return refuse(format!("Unknown client metrics configuration: {name}"));
+            };
+            setting.validate(value)?;
+            let value = value.trim();
+            let is_in_range = |ms: i32| (100..=3_600_000).contains(&ms);
+            if name == "interval.ms" && !value.parse().is_ok_and(is_in_range) {
+                return refuse(format!(
+                    "Invalid value {value} for interval.ms, interval must be between 100 and \
+                     3600000 (1 hour)"
+                ));
+            }
+            let mut patterns = split_list(if name == "match" { value } else { "" }).into_iter();
+            if let Some(bad) = patterns.find(|pattern| !is_match(pattern)) {
+                return Err(Error::Config(format!("Illegal client matching pattern: {bad}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The text in effect of a group's setting.
+    pub(super) fn group_value(
+        &self,
+        setting: &Setting,
+        configs: &BTreeMap<String, String>,
+    ) -> Option<String> {
+        let of_broker = || setting.synonym.and_then(|name| self.values.get(name));
+        let set = configs.get(setting.name).map(String::as_str).or_else(of_broker);
+        set.or(setting.default).map(str::to_owned)
+    }
+
+    /// The broker's `group.<kind>.min.<setting>` and `.max.<setting>` bound the group's.
+    fn check_group_bounds(
+        &self,
+        of_group: &Setting,
+        configs: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let (Some(synonym), true) = (of_group.synonym, configs.contains_key(of_group.name)) else {
+            return Ok(());
+        };
+        let bound = |bound: &str| {
+            let (kind, rest) = synonym.strip_prefix("group.")?.split_once('.')?;
+            let rest = rest.strip_prefix("num.").unwrap_or(rest);
+            let name = format!("group.{kind}.{bound}.{rest}");
+            setting(&name)?;
+            Some((self.values.get(&name)?.trim().parse().ok()?, name))
+        };
+        let value = self.group_number(of_group.name, configs);
+        let name = of_group.name;
+        match (bound("min"), bound("max")) {
+            (Some((min, of)), _) if value < min => {
+                Err(Error::Config(format!("{name} must be greater than or equal to {of}")))
+            }
+            (_, Some((max, of))) if value > max => {
+                Err(Error::Config(format!("{name} must be less than or equal to {of}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
+        let setting = group_setting(name).expect("a name of the table below");
+        let text = self.group_value(setting, configs);
+        text.and_then(|text| text.trim().parse().ok()).expect("validated before")
+    }
+}
+
+/// The group setting of that name.
+pub(super) fn group_setting(name: &str) -> Option<&'static Setting> {
+    GROUP_SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// The setting of a client metrics subscription of that name.
+pub(super) fn client_metrics_setting(name: &str) -> Option<&'static Setting> {
+    CLIENT_METRICS_SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+/// `name=pattern`, the name one of those that KIP-714 gives.
+fn is_match(pattern: &str) -> bool {
+    const NAMES: [&str; 6] = [
+        "client_instance_id",
+        "client_id",
+        "client_software_name",
+        "client_software_version",
+        "client_source_address",
+        "client_source_port",
+    ];
+    let pair = pattern.split_once('=');
+    pair.is_some_and(|(name, value)| NAMES.contains(&name.trim()) && !value.trim().is_empty())
+}
+
+resource_settings! {
+    /// All settings of a client metrics subscription.
+    CLIENT_METRICS_SETTINGS
+    /// Telemetry metric name prefix list
+    "metrics": Vec<String> = "", null, List;
+    /// Metrics push interval in milliseconds
+    "interval.ms": i32 = "300000", null;
+    /// Client match criteria
+    "match": Vec<String> = "", null, List;
+}
+
+resource_settings! {
+    /// All settings of a group.
+    GROUP_SETTINGS
+    /// The timeout to detect client failures when using the consumer group protocol.
+    "consumer.session.timeout.ms": i32 = "45000", "group.consumer.session.timeout.ms", AtLeast(1);
+    /// The heartbeat interval given to the members of a consumer group.
+    "consumer.heartbeat.interval.ms": i32 =
+        "5000", "group.consumer.heartbeat.interval.ms", AtLeast(1);
+    /// The interval between assignment updates for a consumer group.
+    "consumer.assignment.interval.ms": i32 =
+        "1000", "group.consumer.assignment.interval.ms", AtLeast(0);
+    /// The timeout to detect client failures when using the share group protocol.
+    "share.session.timeout.ms": i32 = "45000", "group.share.session.timeout.ms", AtLeast(1);
+    /// The heartbeat interval given to the members of a share group.
+    "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1);
+    /// The record acquisition lock duration in milliseconds for share groups.
+    "share.record.lock.duration.ms": i32 =
+        "30000", "group.share.record.lock.duration.ms", AtLeast(1000);
+    /// The maximum number of delivery attempts for a record delivered to a share group.
+    "share.delivery.count.limit": i32 = "5", "group.share.delivery.count.limit", AtLeast(2);
+    /// Share-group record lock limit per share-partition.
+    "share.partition.max.record.locks": i32 =
+        "2000", "group.share.partition.max.record.locks", AtLeast(100);
+    /// The strategy to initialize the share-partition start offset. earliest: automatically reset
+    /// the offset to the earliest offset, latest: automatically reset the offset to the latest
+    /// offset, by_duration:&lt;duration&gt;: automatically reset the offset to a configured
+    /// duration from the current timestamp. &lt;duration&gt; must be specified in ISO8601 format
+    /// (PnDTnHnMn.nS). Negative duration is not allowed., anything else: throw exception to the
+    /// share consumer.
+    "share.auto.offset.reset": String = "latest", null, OffsetReset;
+    /// Controls how to read records written transactionally. If set to "read_committed", the share
+    /// group will only deliver transactional records which have been committed. If set to
+    /// "read_uncommitted", the share group will return all messages, even transactional messages
+    /// which have been aborted. Non-transactional records will be returned unconditionally in
+    /// either mode.
+    "share.isolation.level": String =
+        "read_uncommitted", null, OneOf(&["read_committed", "read_uncommitted"]);
+    /// Whether the renew acknowledge type is enabled for the share group.
+    "share.renew.acknowledge.enable": bool = "true", null;
+    /// The interval between assignment updates for a share group.
+    "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0);
+    /// The timeout to detect client failures when using the streams group protocol.
+    "streams.session.timeout.ms": i32 = "45000", "group.streams.session.timeout.ms", AtLeast(1);
+    /// The heartbeat interval given to the members.
+    "streams.heartbeat.interval.ms": i32 =
+        "5000", "group.streams.heartbeat.interval.ms", AtLeast(1);
+    /// The number of standby replicas for each task.
+    "streams.num.standby.replicas": i32 = "0", "group.streams.num.standby.replicas", AtLeast(0);
+    /// The amount of time the group coordinator will wait for more streams clients to join a new
+    /// group before performing the first rebalance. A longer delay means potentially fewer
+    /// rebalances.
+    "streams.initial.rebalance.delay.ms": i32 =
+        "3000", "group.streams.initial.rebalance.delay.ms", AtLeast(0);
+    /// The interval between assignment updates for a streams group.
+    "streams.assignment.interval.ms": i32 =
+        "1000", "group.streams.assignment.interval.ms", AtLeast(0);
+}

@@ -1,0 +1,94 @@
+//! Brokers and partitions as a client of one listener may see them (KRaftMetadataCache).
+
+use super::Context;
+use crate::metadata::topics::reason_invalid;
+use crate::metadata::{Broker, Image, Partition, Topic};
+use crate::types::BrokerId;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages as kafka;
+use kafka_protocol::protocol::StrBytes;
+
+/// A broker's address on the listener a request came in by.
+pub(super) struct Node {
+    pub(super) id: kafka::BrokerId,
+    pub(super) host: StrBytes,
+    pub(super) port: i32,
+    pub(super) rack: Option<StrBytes>,
+    pub(super) fenced: bool,
+}
+
+/// Operations that a client may do where there is no authorizer: all that the resource knows,
+/// as a bit field of AclOperation codes.
+pub(super) const TOPIC_OPERATIONS: i32 =
+    1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+/// As `TOPIC_OPERATIONS`, for the cluster.
+pub(super) const CLUSTER_OPERATIONS: i32 =
+    1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
+
+/// All brokers that have the listener.
+pub(super) fn nodes(cx: &Context, image: &Image) -> Vec<Node> {
+    image.brokers.values().filter_map(|broker| node(cx, broker)).collect()
+}
+
+fn node(cx: &Context, broker: &Broker) -> Option<Node> {
+    let mut listeners = broker.listeners.iter();
+    let (_, host, port, _) = listeners.find(|(name, ..)| **name == *cx.listener)?;
+    Some(Node {
+        id: broker.id.into(),
+        host: StrBytes::from_string(host.clone()),
+        port: i32::from(*port),
+        rack: broker.rack.clone().map(StrBytes::from_string),
+        fenced: broker.fenced,
+    })
+}
+
+/// A broker that a client may be sent to; in KRaft clients treat it as "the controller".
+pub(super) fn any_alive(image: &Image) -> kafka::BrokerId {
+    image.brokers.values().find(|broker| !broker.fenced).map_or(-1, |broker| broker.id).into()
+}
+
+/// A partition as one listener's clients see it.
+pub(super) struct View {
+    pub(super) error: Option<ResponseError>,
+    pub(super) leader: kafka::BrokerId,
+    pub(super) replicas: Vec<kafka::BrokerId>,
+    pub(super) isr: Vec<kafka::BrokerId>,
+    pub(super) offline: Vec<kafka::BrokerId>,
+}
+
+pub(super) fn view(cx: &Context, image: &Image, partition: &Partition) -> View {
+    let broker = |id: BrokerId| image.brokers.get(&id).filter(|broker| !broker.fenced);
+    let leader = broker(partition.leader);
+    let reachable = leader.is_some_and(|leader| node(cx, leader).is_some());
+    let error = match (leader.is_some(), reachable) {
+        (_, true) => None,
+        (true, false) if cx.api_version >= 6 => Some(ResponseError::ListenerNotFound),
+        (_, false) => Some(ResponseError::LeaderNotAvailable),
+    };
+    let offline = |id: &&BrokerId| broker(**id).is_none_or(|broker| node(cx, broker).is_none());
+    View {
+        error,
+        leader: if reachable { partition.leader.into() } else { kafka::BrokerId(-1) },
+        replicas: ids(&partition.replicas),
+        isr: ids(&partition.isr),
+        offline: partition.replicas.iter().filter(offline).map(|id| (*id).into()).collect(),
+    }
+}
+
+pub(super) fn ids(brokers: &[BrokerId]) -> Vec<kafka::BrokerId> {
+    brokers.iter().map(|id| (*id).into()).collect()
+}
+
+/// Topics that belong to the brokers themselves.
+pub(super) fn is_internal(topic: &str) -> bool {
+    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
+
+/// Why a name cannot be a topic's, as a code; None if it can (Topic.validate).
+pub(super) fn name_error(topic: &str) -> Option<ResponseError> {
+    reason_invalid(topic).map(|_| ResponseError::InvalidTopicException)
+}
+
+pub(super) fn topic_name(topic: &Topic) -> kafka::TopicName {
+    StrBytes::from_string(topic.name.to_string()).into()
+}

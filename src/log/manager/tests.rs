@@ -1,0 +1,185 @@
+//! Log directories: what start and stop leave in them.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::log::Origin;
+use crate::log::tests::{NOW, batch, config};
+use std::fs;
+use tempfile::TempDir;
+
+const TOPIC_ID: Uuid = Uuid::from_u128(42);
+
+fn config_of(dirs: &[&Path]) -> Config {
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    Config::new([("log.dirs".to_owned(), dirs.join(","))].into()).unwrap()
+}
+
+fn manager(dirs: &[&Path]) -> LogManager {
+    LogManager::open(Disk::Os, &config_of(dirs)).unwrap()
+}
+
+fn partition(index: i32) -> TopicPartition {
+    TopicPartition::new("t", index)
+}
+
+fn open_log(manager: &LogManager, index: i32) -> Log {
+    manager.open_log(&partition(index), TOPIC_ID, Arc::new(config()), NOW).unwrap()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    Disk::Os.list(dir).unwrap()
+}
+
+#[test]
+fn a_directory_is_formatted_once() {
+    let dir = TempDir::new().unwrap();
+    let mut manager = manager(&[dir.path()]);
+    assert!(manager.dirs()[0].meta.is_none() && manager.dirs()[0].clean_shutdown.is_none());
+    manager.format("some-cluster", 7).unwrap();
+    let meta = manager.dirs()[0].meta.clone().unwrap();
+    assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("some-cluster", 7));
+    let text = fs::read_to_string(dir.path().join("meta.properties")).unwrap();
+    for line in ["version=1", "cluster.id=some-cluster", "node.id=7"] {
+        assert!(text.lines().any(|l| l == line), "{text}");
+    }
+    drop(manager);
+    let mut manager = self::manager(&[dir.path()]);
+    manager.format("another", 8).unwrap();
+    assert_eq!(manager.dirs()[0].meta.as_ref(), Some(&meta));
+}
+
+#[test]
+fn kafkas_directory_is_understood() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kafka-4.3.1/log-dir");
+    let dir = TempDir::new().unwrap();
+    for name in names(Path::new(fixture)).iter().filter(|name| *name != "fix-0") {
+        fs::copy(Path::new(fixture).join(name), dir.path().join(name)).unwrap();
+    }
+    let manager = manager(&[dir.path()]);
+    let log_dir = &manager.dirs()[0];
+    let meta = log_dir.meta.as_ref().unwrap();
+    assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("referenceReference0000A", 1));
+    assert_eq!(crate::types::uuid_to_text(meta.directory_id), "lBHnTetMyXi6gcI8fwQDRQ");
+    assert_eq!(log_dir.clean_shutdown, Some(12));
+    assert!(!names(dir.path()).contains(&".kafka_cleanshutdown".to_owned()));
+    let known = &manager.checkpoints[0];
+    let fix = TopicPartition::new("fix", 0);
+    assert_eq!((known.recovery_points[&fix], known.high_watermarks[&fix]), (548, 548));
+    assert!(known.log_starts.is_empty());
+}
+
+#[test]
+fn broken_files_are_told_apart() {
+    let meta = |text: &str| {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join("meta.properties"), text).unwrap();
+        LogManager::open(Disk::Os, &config_of(&[dir.path()])).map(|_| ())
+    };
+    let id = "directory.id=lBHnTetMyXi6gcI8fwQDRQ";
+    assert!(meta(&format!("#x\nversion = 1\ncluster.id: c\nnode.id=1\n{id}")).is_ok());
+    for text in [
+        "version=0\ncluster.id=c\nbroker.id=1",
+        &format!("version=1\nnode.id=1\n{id}"),
+        &format!("version=1\ncluster.id=c\nnode.id=one\n{id}"),
+        "version=1\ncluster.id=c\nnode.id=1",
+    ] {
+        assert!(matches!(meta(text), Err(Error::Config(_))), "{text}");
+    }
+    // Checkpoints that cannot be read are as good as none.
+    for text in ["1\n0\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n", "\u{0}"] {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join(RECOVERY_POINTS), text).unwrap();
+        assert!(manager(&[dir.path()]).checkpoints[0].recovery_points.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn logs_go_where_the_fewest_are_and_are_found_again() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let paths = [dirs[0].path(), dirs[1].path()];
+    let manager = manager(&paths);
+    assert!(manager.scan().unwrap().is_empty());
+    let mut logs = HashMap::new();
+    for index in 0..4 {
+        let mut log = open_log(&manager, index);
+        let batches = vec![batch(2, NOW), batch(1 + index as usize, NOW)];
+        log.append(batches, 3, Origin::Client, NOW).unwrap();
+        log.set_high_watermark(2);
+        logs.insert(partition(index), Arc::new(Mutex::new(log)));
+    }
+    assert_eq!(
+        paths.map(|path| names(path).iter().filter(|n| n.starts_with("t-")).count()),
+        [2, 2]
+    );
+    logs[&partition(0)].lock().unwrap().advance_log_start(1).unwrap();
+    for log in logs.values() {
+        log.lock().unwrap().close().unwrap();
+    }
+    manager.checkpoint(&logs).unwrap();
+    manager.mark_clean_shutdown(99).unwrap();
+    drop(manager);
+
+    // Others' directories are left alone, or go.
+    for name in ["__cluster_metadata-0", "t-8.0123-stray", "t-9.0123-delete"] {
+        fs::create_dir(paths[0].join(name)).unwrap();
+    }
+    let manager = self::manager(&paths);
+    assert!(manager.dirs().iter().all(|dir| dir.clean_shutdown == Some(99)));
+    let found = manager.scan().unwrap();
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|found| found.topic_id == Some(TOPIC_ID)));
+    let left = names(paths[0]);
+    assert!(left.contains(&"t-8.0123-stray".into()) && !left.contains(&"t-9.0123-delete".into()));
+    for index in 0..4 {
+        assert_eq!(manager.checkpointed_high_watermark(&partition(index)), 2);
+        let log = open_log(&manager, index);
+        assert_eq!(log.log_end_offset(), 3 + Offset::from(index));
+        assert_eq!(log.log_start_offset(), Offset::from(index == 0));
+        assert_eq!(log.latest_epoch(), 3);
+    }
+}
+
+#[test]
+fn deleted_logs_vanish_later_and_may_come_again() {
+    let dir = TempDir::new().unwrap();
+    let manager = manager(&[dir.path()]);
+    let mut log = open_log(&manager, 0);
+    log.append(vec![batch(2, NOW)], 3, Origin::Client, NOW).unwrap();
+    manager.delete_log(&log, NOW).unwrap();
+    let waiting = || names(dir.path()).iter().filter(|name| name.ends_with(DELETE)).count();
+    assert_eq!(waiting(), 1);
+    assert_eq!(open_log(&manager, 0).log_end_offset(), 0);
+    manager.run_deletes(NOW + 59_999).unwrap();
+    assert_eq!(waiting(), 1);
+    manager.run_deletes(NOW + 60_000).unwrap();
+    assert_eq!(waiting(), 0);
+    let found = manager.scan().unwrap();
+    manager.mark_stray(&found[0]).unwrap();
+    assert!(manager.scan().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_not_kafkas_stops_the_start() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let paths = [dirs[0].path(), dirs[1].path()];
+    fs::create_dir(paths[0].join("lost+found")).unwrap();
+    assert!(matches!(manager(&paths).scan(), Err(Error::Config(_))));
+    fs::remove_dir(paths[0].join("lost+found")).unwrap();
+    paths.iter().for_each(|path| fs::create_dir(path.join("t-0")).unwrap());
+    assert!(matches!(manager(&paths).scan(), Err(Error::Config(_))));
+}
+
+/// fcntl locks are between processes: a child asks for the lock that this one holds.
+#[test]
+fn another_process_is_kept_out() {
+    let dir = TempDir::new().unwrap();
+    let _manager = manager(&[dir.path()]);
+    let ask =
+        "import fcntl,sys\nf=open(sys.argv[1],'r+')\nfcntl.lockf(f,fcntl.LOCK_EX|fcntl.LOCK_NB)";
+    let child = std::process::Command::new("python3")
+        .args(["-c", ask, dir.path().join(LOCK).to_str().unwrap()])
+        .stderr(std::process::Stdio::null())
+        .status();
+    // Without python there is nobody to ask.
+    assert!(child.map_or(true, |status| !status.success()));
+}

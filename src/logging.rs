@@ -1,0 +1,99 @@
+//! Logs on standard output, in Kafka's look or as JSON.
+//!
+//! ```text
+//! [2026-11-21 09:00:00,123] INFO Kafka Server started (klamm::broker)
+//! ```
+
+use klamm::clock::Clock;
+use std::fmt;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, SubscriberBuilder};
+use tracing_subscriber::registry::LookupSpan;
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// As Kafka's log4j2.yaml has it, in UTC.
+    Kafka,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Starts to log what `filter` lets through (`info`, `klamm::log=debug,warn`, …).
+pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter.to_lowercase())
+        .map_err(|error| format!("log level `{filter}`: {error}; write info, or klamm=debug"))?;
+    let builder = SubscriberBuilder::default().with_env_filter(filter);
+    match format {
+        LogFormat::Kafka => builder.event_format(KafkaLines(Clock::System)).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// `[time] LEVEL text (target)`.
+struct KafkaLines(Clock);
+
+impl<S, N> FormatEvent<S, N> for KafkaLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        write!(writer, "[{}] {} ", Time(self.0.now()), metadata.level())?;
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        writeln!(writer, " ({})", metadata.target())
+    }
+}
+
+/// Milliseconds since the epoch as `2026-11-21 09:00:00,123`.
+struct Time(i64);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let (year, month, day) = date(days);
+        let (hour, minute) = (ms / 3_600_000, ms / 60_000 % 60);
+        let (second, ms) = (ms / 1000 % 60, ms % 1000);
+        write!(f, "{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{ms:03}")
+    }
+}
+
+/// Year, month and day of a day since 1970-01-01, by counting from the 1st of March 0000, so that
+/// the leap day is a year's last.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (400 * era + year + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Time;
+
+    #[test]
+    fn times_are_written_as_kafka_writes_them() {
+        for (ms, text) in [
+            (0, "1970-01-01 00:00:00,000"),
+            (951_782_399_999, "2000-02-28 23:59:59,999"),
+            (951_782_400_000, "2000-02-29 00:00:00,000"),
+            (1_795_251_600_123, "2026-11-21 09:00:00,123"),
+            (4_107_542_400_000, "2100-03-01 00:00:00,000"),
+        ] {
+            assert_eq!(Time(ms).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A broker's half of the cluster, moved by metadata records that the tests write.
+
+use crate::clock::Clock;
+use crate::codec::schema::metadata::{
+    ConfigRecord, PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
+};
+use crate::config::{Compression, Config};
+use crate::disk::Disk;
+use crate::log::manager::LogManager;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::{BROKER_CONFIG, Image, Loader, TOPIC_CONFIG};
+use crate::record::Batch;
+use crate::record::builder::BatchBuilder;
+use crate::replica::Replicas;
+use crate::replica::partition::Partition;
+use crate::types::{Timestamp, TopicIdPartition};
+use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// The time, unless a test moves it.
+pub const NOW: Timestamp = 1_700_000_000_000;
+
+/// A batch of `count` records written at NOW.
+pub fn batch(count: usize) -> Batch {
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+    for n in 0..count {
+        builder.append(NOW, None, Some(format!("value {n}").as_bytes()), &[]);
+    }
+    builder.build()
+}
+
+/// Broker 1.
+pub struct Cluster {
+    pub replicas: Arc<Replicas>,
+    pub images: ArcSwap<Image>,
+    pub clock: Arc<AtomicI64>,
+    loader: Loader,
+    config: Arc<Config>,
+    pub dir: TempDir,
+}
+
+impl Cluster {
+    pub fn new() -> Cluster {
+        let dir = TempDir::new().unwrap();
+        let log_dir = dir.path().join("data").to_str().unwrap().to_owned();
+        let properties = [("node.id", "1"), ("log.dirs", log_dir.as_str())];
+        let properties: BTreeMap<String, String> =
+            properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let config = Arc::new(Config::new(properties).unwrap());
+        let clock = Arc::new(AtomicI64::new(NOW));
+        let replicas = open(&config, &clock);
+        let images = ArcSwap::default();
+        let loader = Loader::new("a cluster");
+        let mut cluster = Cluster { replicas, images, clock, loader, config, dir };
+        cluster.publish();
+        cluster
+    }
+
+    /// Opens everything anew, as after the process ended.
+    pub fn restart(&mut self) {
+        let idle = Arc::new(Config::new(self.idle_properties()).unwrap());
+        // The directory's lock goes with the old replicas.
+        self.replicas = open(&idle, &self.clock);
+        self.replicas = open(&self.config, &self.clock);
+        self.publish();
+    }
+
+    fn idle_properties(&self) -> BTreeMap<String, String> {
+        let log_dir = self.dir.path().join("idle").to_str().unwrap().to_owned();
+        [("node.id".to_owned(), "1".to_owned()), ("log.dirs".to_owned(), log_dir)].into()
+    }
+
+    pub fn partition(&self, topic_id: Uuid, partition: i32) -> Arc<Partition> {
+        self.replicas.partition(TopicIdPartition { topic_id, partition }).unwrap()
+    }
+
+    /// A topic whose partitions have this broker as their only replica.
+    pub fn create_topic(&mut self, name: &str, partitions: i32) -> Uuid {
+        let topic_id = Uuid::new_v4();
+        self.write(MetadataRecord::Topic(TopicRecord { name: name.to_owned(), topic_id }));
+        for partition_id in 0..partitions {
+            self.write(MetadataRecord::Partition(PartitionRecord {
+                partition_id,
+                topic_id,
+                replicas: vec![1],
+                isr: vec![1],
+                leader: 1,
+                leader_epoch: 0,
+                partition_epoch: 0,
+                ..PartitionRecord::default()
+            }));
+        }
+        self.publish();
+        topic_id
+    }
+
+    pub fn delete_topic(&mut self, topic_id: Uuid) {
+        self.forget_topic(topic_id);
+        self.publish();
+    }
+
+    /// The topic is deleted while the broker does not look.
+    pub fn forget_topic(&mut self, topic_id: Uuid) {
+        self.write(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id }));
+    }
+
+    pub fn change(
+        &mut self,
+        topic_id: Uuid,
+        partition_id: i32,
+        change: impl FnOnce(&mut PartitionChangeRecord),
+    ) {
+        let mut record =
+            PartitionChangeRecord { topic_id, partition_id, ..PartitionChangeRecord::default() };
+        change(&mut record);
+        self.write(MetadataRecord::PartitionChange(record));
+        self.publish();
+    }
+
+    pub fn configure(&mut self, topic: &str, name: &str, value: &str) {
+        self.write_config(TOPIC_CONFIG, topic, name, value);
+    }
+
+    /// A setting of all brokers.
+    pub fn configure_broker(&mut self, name: &str, value: &str) {
+        self.write_config(BROKER_CONFIG, "", name, value);
+    }
+
+    fn write_config(&mut self, resource_type: i8, resource_name: &str, name: &str, value: &str) {
+        self.write(MetadataRecord::Config(ConfigRecord {
+            resource_type,
+            resource_name: resource_name.to_owned(),
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+        }));
+        self.publish();
+    }
+
+    fn write(&mut self, record: MetadataRecord) {
+        self.loader.replay(&record).unwrap();
+    }
+
+    fn publish(&mut self) {
+        let published = self.loader.take();
+        self.replicas.apply(&published.image, &published.delta).unwrap();
+        self.images.store(published.image);
+    }
+}
+
+fn open(config: &Arc<Config>, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
+    let logs = LogManager::open(Disk::Os, config).unwrap();
+    Replicas::new(Arc::clone(config), Clock::Manual(Arc::clone(clock)), logs)
+}

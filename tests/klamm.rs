@@ -1,0 +1,10 @@
+//! Tests of the real binary over real sockets, in one test program.
+//!
+//! - `wire`: bytes that no client sends, and bytes that every client sends
+//! - `client`: librdkafka by rdkafka: produce, consume, groups, admin, restarts
+//! - `support`: starts, kills and stops a broker in a directory of its own
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod client;
+mod support;
+mod wire;

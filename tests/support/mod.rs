@@ -1,0 +1,147 @@
+//! A broker for one test: the real binary, a directory of its own, a port of its own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Broker {
+    pub port: u16,
+    dir: TempDir,
+    settings: Vec<(String, String)>,
+    process: Option<Child>,
+}
+
+impl Broker {
+    /// A fresh broker, serving.
+    pub fn start() -> Broker {
+        Broker::start_with(&[])
+    }
+
+    /// A fresh broker with settings beside the harness's own.
+    pub fn start_with(settings: &[(&str, &str)]) -> Broker {
+        let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let mut broker = Broker {
+            port: free_port(),
+            dir: tempfile::tempdir().unwrap(),
+            settings,
+            process: None,
+        };
+        broker.launch();
+        broker
+    }
+
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("broker.log")).unwrap_or_default()
+    }
+
+    /// Resident memory in KiB, from /proc.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// `kill -9`: what was not written is lost.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for a clean end.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().unwrap();
+        terminate(&process);
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = process.try_wait().unwrap() {
+                assert!(status.success(), "{status}\n{}", self.log());
+                return;
+            }
+            assert!(Instant::now() < end, "did not stop\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Starts again on the same directory and port after `kill` or `stop`.
+    pub fn launch(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("broker.log"))
+            .unwrap();
+        let data = self.data_dir();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+        let own = [
+            ("listeners".to_owned(), format!("PLAINTEXT://127.0.0.1:{}", self.port)),
+            ("log.dirs".to_owned(), data.display().to_string()),
+            ("group.initial.rebalance.delay.ms".to_owned(), "0".to_owned()),
+        ];
+        for (key, value) in own.iter().chain(&self.settings) {
+            command.arg("--override").arg(format!("{key}={value}"));
+        }
+        command.env_clear().stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
+        self.process = Some(command.spawn().unwrap());
+        self.wait_until_serving();
+    }
+
+    fn wait_until_serving(&mut self) {
+        let end = Instant::now() + PATIENCE;
+        while !answers(self.port) {
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "ended at start: {ended:?}\n{}", self.log());
+            assert!(Instant::now() < end, "does not answer\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the broker's log ---\n{}", self.log());
+        }
+    }
+}
+
+fn terminate(process: &Child) {
+    let pid = process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Whether ApiVersions v0 is answered.
+fn answers(port: u16) -> bool {
+    let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+    let mut size = [0; 8];
+    socket.write_all(&request).is_ok() && socket.read_exact(&mut size).is_ok() && size[7] == 7
+}

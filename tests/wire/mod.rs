@@ -1,0 +1,65 @@
+//! Raw bytes on the port: what a broken or hostile peer sends, and what must come of it. Whatever
+//! it is, the connection closes or gets an error, memory stays flat, everyone else is served.
+
+mod hostile;
+mod protocol;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A connection that speaks frames by hand.
+pub struct Peer(TcpStream);
+
+impl Peer {
+    pub fn connect(port: u16) -> Peer {
+        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Peer(socket)
+    }
+
+    /// Sends bytes as they are; a peer that has been closed on already does not mind.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
+
+    /// Sends a request: size, header version 1, body.
+    pub fn send(&mut self, api_key: i16, version: i16, correlation_id: i32, body: &[u8]) {
+        self.send_raw(&frame(api_key, version, correlation_id, body));
+    }
+
+    /// The next answer without its size; None if the connection was closed.
+    pub fn receive(&mut self) -> Option<Vec<u8>> {
+        let mut size = [0; 4];
+        match self.0.read_exact(&mut size) {
+            Ok(()) => {}
+            Err(error) => {
+                assert_ne!(error.kind(), ErrorKind::WouldBlock, "neither answered nor closed");
+                return None;
+            }
+        }
+        let mut answer = vec![0; i32::from_be_bytes(size) as usize];
+        self.0.read_exact(&mut answer).unwrap();
+        Some(answer)
+    }
+
+    /// The correlation id of the next answer.
+    pub fn receive_correlation_id(&mut self) -> Option<i32> {
+        self.receive().map(|answer| i32::from_be_bytes(answer[..4].try_into().unwrap()))
+    }
+}
+
+/// A request with header version 1 and client id "test".
+pub fn frame(api_key: i16, version: i16, correlation_id: i32, body: &[u8]) -> Vec<u8> {
+    let mut request = Vec::new();
+    request.extend(api_key.to_be_bytes());
+    request.extend(version.to_be_bytes());
+    request.extend(correlation_id.to_be_bytes());
+    request.extend(4i16.to_be_bytes());
+    request.extend(b"test");
+    request.extend(body);
+    let mut framed = (request.len() as i32).to_be_bytes().to_vec();
+    framed.extend(request);
+    framed
+}

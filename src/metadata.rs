@@ -2,12 +2,13 @@
 //! controller, which writes them.
 //!
 //! ```text
-//!  record control     one record of the log, and KRaft's own           features   what levels mean
-//!  image              records -> Image, Image -> records               delta      what changed
-//!  topics cluster security    the nouns in an Image
-//!  loader             whole batches, transactions                      snapshot   an Image in a file
-//!  quorum             the log's directory: log, snapshots, quorum-state, and how it is formatted
-//!  controller         requests -> records -> log -> Image -> those who follow it
+//!  record control        one record of the log, and KRaft's own
+//!  topics cluster security features     the nouns in an Image
+//!  image                 records -> Image, Image -> records
+//!  delta                 what a step changed
+//!  loader snapshot       whole batches and transactions; an Image in a file
+//!  quorum                the log's directory: log, snapshots, quorum-state, how it is formatted
+//!  controller            requests -> records -> log -> Image -> those who follow it
 //! ```
 
 pub mod cluster;

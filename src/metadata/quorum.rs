@@ -158,15 +158,13 @@ impl Quorum {
 
     fn write_quorum_state(&self) -> Result<()> {
         let (id, epoch) = (self.options.node_id, self.epoch);
+        let leader = format!(r#""leaderId":{id},"leaderEpoch":{epoch},"votedId":-1"#);
         let state = if self.kraft_version >= DYNAMIC_VOTERS {
             let nobody = crate::types::uuid_to_text(Uuid::nil());
-            format!(
-                r#"{{"leaderId":{id},"leaderEpoch":{epoch},"votedId":-1,"votedDirectoryId":"{nobody}","data_version":1}}"#
-            )
+            format!(r#"{{{leader},"votedDirectoryId":"{nobody}","data_version":1}}"#)
         } else {
-            format!(
-                r#"{{"clusterId":"","leaderId":{id},"leaderEpoch":{epoch},"votedId":-1,"appliedOffset":0,"currentVoters":[{{"voterId":{id}}}],"data_version":0}}"#
-            )
+            let voters = format!(r#""currentVoters":[{{"voterId":{id}}}]"#);
+            format!(r#"{{"clusterId":"",{leader},"appliedOffset":0,{voters},"data_version":0}}"#)
         };
         self.disk.replace_file(&self.dir.join(QUORUM_STATE), state.as_bytes())
     }

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::types::Offset;
 use bytes::BytesMut;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse as Replaced;
-use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as Altered;
+use kafka_protocol::messages::alter_configs_response as replaced;
+use kafka_protocol::messages::incremental_alter_configs_response as altered;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,7 +185,7 @@ fn alter_configs(
     let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
         let (code, message) = item_error(&result);
-        Altered::default()
+        altered::AlterConfigsResourceResponse::default()
             .with_error_code(code)
             .with_error_message(message)
             .with_resource_type(resource_type)
@@ -213,7 +213,7 @@ fn replace_configs(
     let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
         let (code, message) = item_error(&result);
-        Replaced::default()
+        replaced::AlterConfigsResourceResponse::default()
             .with_error_code(code)
             .with_error_message(message)
             .with_resource_type(resource_type)

@@ -57,8 +57,8 @@ pub(super) struct State {
 
 impl State {
     /// Leads a new epoch of the log that was opened: writes down the first records of a new
-    /// cluster, fences what was left of ourselves, registers as controller. All of that is durable on
-    /// return; with it comes the whole state, to be published.
+    /// cluster, fences what was left of ourselves, registers as controller. All of that is durable
+    /// on return; with it comes the whole state, to be published.
     pub fn lead(
         disk: Disk,
         clock: Clock,

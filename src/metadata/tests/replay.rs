@@ -243,7 +243,10 @@ fn play(loader: &mut Loader, event: &Event, id: &mut u128) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(60)
+    })]
 
     #[test]
     fn a_snapshot_holds_what_was_replayed(

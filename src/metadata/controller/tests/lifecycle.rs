@@ -253,14 +253,46 @@ async fn registrations_and_heartbeats_that_are_refused() {
     let metadata = |least, greatest| feature(features::METADATA_VERSION, least, greatest);
     let good = || registration(-1).with_broker_id(BrokerId(2)).with_log_dirs(vec![Uuid::max()]);
     for (request, code, message) in [
-        (good().with_cluster_id(text("x")), 104, format!("Expected cluster ID {CLUSTER}, but got cluster ID x")),
+        (
+            good().with_cluster_id(text("x")),
+            104,
+            format!("Expected cluster ID {CLUSTER}, but got cluster ID x"),
+        ),
         (good().with_log_dirs(vec![]), 119, "No directories specified in request".to_owned()),
         (good().with_log_dirs(vec![Uuid::nil()]), 119, "Reserved directory ID in request".into()),
-        (good().with_log_dirs(vec![Uuid::max(); 2]), 119, "Duplicate directory ID in request".into()),
-        (good().with_log_dirs(vec![DIRECTORY]), 119, "Broker 1 is already registered with directory EREiIjMzRERVVWZmd3eIiA".into()),
-        (good().with_features(vec![elr()]), 119, "Request features do not contain 'metadata.version'".into()),
-        (good().with_features(vec![metadata(31, 33), elr()]), 35, "Unable to register because the broker does not support finalized version 30 of metadata.version. The broker wants a version between 31 and 33, inclusive.".into()),
-        (good().with_features(vec![metadata(30, 30)]), 35, "Unable to register because the broker does not support finalized version 1 of eligible.leader.replicas.version. The broker wants a version between 0 and 0, inclusive.".into()),
+        (
+            good().with_log_dirs(vec![Uuid::max(); 2]),
+            119,
+            "Duplicate directory ID in request".into(),
+        ),
+        (
+            good().with_log_dirs(vec![DIRECTORY]),
+            119,
+            "Broker 1 is already registered with directory \
+            EREiIjMzRERVVWZmd3eIiA"
+                .into(),
+        ),
+        (
+            good().with_features(vec![elr()]),
+            119,
+            "Request features do not contain 'metadata.version'".into(),
+        ),
+        (
+            good().with_features(vec![metadata(31, 33), elr()]),
+            35,
+            "Unable to register because the \
+            broker does not support finalized version 30 of metadata.version. The broker wants a \
+            version between 31 and 33, inclusive."
+                .into(),
+        ),
+        (
+            good().with_features(vec![metadata(30, 30)]),
+            35,
+            "Unable to register because the broker \
+            does not support finalized version 1 of eligible.leader.replicas.version. The broker \
+            wants a version between 0 and 0, inclusive."
+                .into(),
+        ),
     ] {
         let error = node.controller.register(request).await.unwrap_err();
         assert_eq!((error.code().code(), error.message()), (code, Some(message)));

@@ -68,7 +68,10 @@ impl Join<'_> {
 
 /// An answer that refuses.
 pub fn join_error(member: &str, error: ResponseError) -> JoinGroupResponse {
-    JoinGroupResponse::default().with_member_id(text(member)).with_error_code(error.code())
+    JoinGroupResponse::default()
+        .with_member_id(text(member))
+        .with_protocol_name(None)
+        .with_error_code(error.code())
 }
 
 impl ClassicGroup {

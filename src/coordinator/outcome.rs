@@ -131,7 +131,7 @@ impl Turn<'_> {
     pub fn fence(&mut self, member: &Member) {
         let fenced = ResponseError::FencedInstanceId;
         if let Some(ticket) = member.awaiting_join {
-            self.answer_join(ticket, join::join_error(&member.id, fenced).with_protocol_name(None));
+            self.answer_join(ticket, join::join_error(&member.id, fenced));
         }
         if let Some(ticket) = member.awaiting_sync {
             self.answer_sync(ticket, membership::sync_error(fenced));

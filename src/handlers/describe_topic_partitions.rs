@@ -3,7 +3,7 @@
 use super::Context;
 use super::brokers::{self, TOPIC_OPERATIONS};
 use crate::codec::Reply;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metadata::{Image, Topic};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_topic_partitions_response::{
@@ -28,10 +28,8 @@ pub(super) async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest
     } else {
         request.topics.iter().map(|t| t.name.as_str()).filter(|name| *name >= from_topic).collect()
     };
-    // This response has no place for an error of the whole request: Kafka's client sees an
-    // UnknownServerException, ours a closed connection.
     if from_partition < 0 || (!all && request.cursor.is_some() && !names.contains(from_topic)) {
-        return Err(Error::corrupt("DescribeTopicPartitions cursor"));
+        return Ok(cx.reply(&refused(&request)));
     }
     let limit = cx.parts.config.max_request_partition_size_limit;
     let mut room = limit.min(request.response_partition_limit).max(1) as usize;
@@ -58,6 +56,17 @@ pub(super) async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest
         }
     }
     Ok(cx.reply(&response))
+}
+
+/// This response has no place for an error of the whole request, so each topic that was named has
+/// it (DescribeTopicPartitionsRequest.getErrorResponse).
+fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let topics = request.topics.iter().map(|topic| {
+        TopicAnswer::default()
+            .with_error_code(ResponseError::InvalidRequest.code())
+            .with_name(Some(topic.name.clone()))
+    });
+    DescribeTopicPartitionsResponse::default().with_topics(topics.collect())
 }
 
 fn cursor(topic: &str, partition: i32) -> Cursor {

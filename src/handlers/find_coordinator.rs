@@ -33,7 +33,9 @@ pub(super) async fn handle(cx: &Context, request: FindCoordinatorRequest) -> Res
         }
     } else {
         let found = find(cx, request.key_type, &request.key).await;
-        let message = found.as_ref().err().map(|error| StrBytes::from_string(error.to_string()));
+        // Kafka says so of success, too.
+        let message = found.as_ref().err().map_or("NONE".to_owned(), ToString::to_string);
+        let message = Some(StrBytes::from_string(message));
         let found = coordinator(request.key, found);
         response.error_code = found.error_code;
         response.error_message = message;

@@ -20,6 +20,7 @@ pub(super) async fn handle(cx: &Context, request: JoinGroupRequest) -> Result<Re
     let mut response = joined.unwrap_or_else(|error| {
         JoinGroupResponse::default()
             .with_member_id(request.member_id)
+            .with_protocol_name(None)
             .with_error_code(error.code().code())
     });
     if cx.api_version < NULL_PROTOCOL_VERSION {

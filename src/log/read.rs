@@ -8,9 +8,11 @@ use crate::types::{Isolation, Offset, ProducerId};
 use kafka_protocol::error::ResponseError;
 
 impl Log {
-    /// File ranges of whole batches from the one that holds `from`, below the bound `isolation`
-    /// gives, at most `max_bytes` (but the first batch whole if `at_least_one`). An offset outside
-    /// of [log start, log end] is OFFSET_OUT_OF_RANGE.
+    /// File ranges of batches from the one that holds `from`, below the bound `isolation` gives,
+    /// at most `max_bytes` (but the first batch whole if `at_least_one`; nothing if it does not
+    /// fit). Consumers get exactly `max_bytes` and with it, as of Kafka, a part of a batch in the
+    /// end; readers to the log's end get whole batches. An offset outside of [log start, log end]
+    /// is OFFSET_OUT_OF_RANGE.
     pub fn read(
         &self,
         from: Offset,
@@ -33,7 +35,10 @@ impl Log {
         // A segment may end before `from` when records behind its last batch are gone.
         for index in floor..self.segments.len() {
             let Some(first) = self.segments[index].locate(from)? else { continue };
-            let range = self.cut(index, first, bound, max_bytes, at_least_one)?;
+            let most =
+                if at_least_one { first.size.max(max_bytes as u64) } else { max_bytes as u64 };
+            let whole = isolation == Isolation::LogEnd;
+            let range = self.cut(index, first, bound, most, whole)?;
             let Some((range, upper)) = range else { break };
             let aborted = match isolation {
                 Isolation::Committed => self.aborted(index, from, upper)?,
@@ -45,15 +50,15 @@ impl Log {
         Ok(Read::default())
     }
 
-    /// The batches of a segment from `first` on that lie below `bound` and within `max_bytes`, and
+    /// The batches of a segment from `first` on that lie below `bound` and within `most` bytes, and
     /// the offset that they end before. None if not even `first` does.
     fn cut(
         &self,
         index: usize,
         first: Located,
         bound: Offset,
-        max_bytes: usize,
-        at_least_one: bool,
+        most: u64,
+        whole: bool,
     ) -> Result<Option<(FileRange, Offset)>> {
         let segment = &self.segments[index];
         let segment_end = self.end_of(index);
@@ -64,14 +69,13 @@ impl Log {
             // The batch that holds the bound is not below it.
             (end, upper) = (above.position, above.base_offset);
         }
-        let mut budget = max_bytes as u64;
-        if at_least_one {
-            budget = budget.max(first.size);
-        }
-        if end - first.position.min(end) > budget
-            && let Some(last) = segment.locate_position(first.position + budget)?
+        let most_end = first.position + most;
+        if end > most_end
+            && let Some(last) = segment.locate_position(most_end)?
         {
-            (end, upper) = (last.position, last.base_offset);
+            let is_first = last.position <= first.position;
+            end = if whole || is_first { last.position } else { most_end };
+            upper = last.base_offset;
         }
         if end <= first.position {
             return Ok(None);

@@ -1,6 +1,7 @@
 //! Raw bytes on the port: what a broken or hostile peer sends, and what must come of it. Whatever
 //! it is, the connection closes or gets an error, memory stays flat, everyone else is served.
 
+mod absent;
 mod data;
 mod hostile;
 mod protocol;

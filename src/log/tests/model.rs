@@ -130,6 +130,9 @@ impl Model {
         let read = self.f.log.read(from, max_bytes, Isolation::HighWatermark, at_least_one);
         self.f.log.set_high_watermark(self.end);
         let (read, mut left) = (read.unwrap(), max_bytes);
+        let first_fits = self.batches.iter().find(|(_, last, _)| *last >= from);
+        let most = first_fits.map_or(0, |(_, _, size)| *size).max(max_bytes);
+        assert!(read.bytes <= if at_least_one { most } else { max_bytes });
         let seen = batches(&read);
         let first = self.batches.partition_point(|(_, last, _)| *last < from);
         let mut fitting = Vec::new();

@@ -84,7 +84,7 @@ async fn bounds_hold_but_for_the_first_batch() {
     let asked: Vec<_> = (0..3).map(|p| (key(id, p), from(0))).collect();
     for (max_bytes, told_bytes) in [
         (1, [size, 0, 0]),
-        (size + 1, [size, 0, 0]),
+        (size + 1, [size + 1, 0, 0]),
         (2 * size, [2 * size, 0, 0]),
         (3 * size, [2 * size, size, 0]),
         (9 * size, [2 * size, size, size]),

@@ -1,0 +1,17 @@
+//! CreateAcls (30) of a broker without an authorizer.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_acls_response::AclCreationResult;
+use kafka_protocol::messages::{CreateAclsRequest, CreateAclsResponse};
+use kafka_protocol::protocol::StrBytes;
+
+pub(super) async fn handle(cx: &Context, request: CreateAclsRequest) -> Result<Reply> {
+    let refused = AclCreationResult::default()
+        .with_error_code(ResponseError::SecurityDisabled.code())
+        .with_error_message(Some(StrBytes::from_static_str("No Authorizer is configured.")));
+    let results = vec![refused; request.creations.len()];
+    Ok(cx.reply(&CreateAclsResponse::default().with_results(results)))
+}

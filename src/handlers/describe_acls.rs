@@ -1,0 +1,16 @@
+//! DescribeAcls (29) of a broker without an authorizer.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{DescribeAclsRequest, DescribeAclsResponse};
+use kafka_protocol::protocol::StrBytes;
+
+pub(super) async fn handle(cx: &Context, _: DescribeAclsRequest) -> Result<Reply> {
+    let message = StrBytes::from_static_str("No Authorizer is configured on the broker");
+    let response = DescribeAclsResponse::default()
+        .with_error_code(ResponseError::SecurityDisabled.code())
+        .with_error_message(Some(message));
+    Ok(cx.reply(&response))
+}

@@ -1,0 +1,14 @@
+//! DescribeDelegationToken (41) of a broker without a secret key for tokens.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{DescribeDelegationTokenRequest, DescribeDelegationTokenResponse};
+
+pub(super) async fn handle(cx: &Context, _: DescribeDelegationTokenRequest) -> Result<Reply> {
+    // Kafka checks the connection before the settings: on a plain listener nobody is known enough
+    // to hold a token.
+    let error = ResponseError::DelegationTokenRequestNotAllowed;
+    Ok(cx.reply(&DescribeDelegationTokenResponse::default().with_error_code(error.code())))
+}

@@ -1,0 +1,43 @@
+//! DescribeUserScramCredentials (50): nobody has any yet (ScramImage.describe).
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
+use kafka_protocol::messages::describe_user_scram_credentials_response::DescribeUserScramCredentialsResult;
+use kafka_protocol::messages::{
+    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+use std::collections::BTreeMap;
+
+pub(super) async fn handle(
+    cx: &Context,
+    request: DescribeUserScramCredentialsRequest,
+) -> Result<Reply> {
+    let mut asked: BTreeMap<StrBytes, usize> = BTreeMap::new();
+    for UserName { name, .. } in request.users.unwrap_or_default() {
+        *asked.entry(name).or_default() += 1;
+    }
+    let results = asked.into_iter().map(|(user, times)| result(user, times)).collect();
+    let response = DescribeUserScramCredentialsResponse::default()
+        .with_error_message(Some(StrBytes::default()))
+        .with_results(results);
+    Ok(cx.reply(&response))
+}
+
+fn result(user: StrBytes, times: usize) -> DescribeUserScramCredentialsResult {
+    let (error, message) = if times > 1 {
+        let message =
+            "Cannot describe SCRAM credentials for the same user twice in a single request";
+        (ResponseError::DuplicateResource, message)
+    } else {
+        let message = "Attempt to describe a user credential that does not exist";
+        (ResponseError::ResourceNotFound, message)
+    };
+    DescribeUserScramCredentialsResult::default()
+        .with_error_code(error.code())
+        .with_error_message(Some(StrBytes::from_string(format!("{message}: {user}"))))
+        .with_user(user)
+}

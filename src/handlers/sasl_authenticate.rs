@@ -1,0 +1,16 @@
+//! SaslAuthenticate (36) on a listener without SASL: whoever is here needs no more of it.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{SaslAuthenticateRequest, SaslAuthenticateResponse};
+use kafka_protocol::protocol::StrBytes;
+
+pub(super) async fn handle(cx: &Context, _: SaslAuthenticateRequest) -> Result<Reply> {
+    let message = "SaslAuthenticate request received after successful authentication";
+    let response = SaslAuthenticateResponse::default()
+        .with_error_code(ResponseError::IllegalSaslState.code())
+        .with_error_message(Some(StrBytes::from_static_str(message)));
+    Ok(cx.reply(&response))
+}

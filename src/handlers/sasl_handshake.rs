@@ -1,0 +1,12 @@
+//! SaslHandshake (17) on a listener without SASL: there is nothing to agree on.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
+
+pub(super) async fn handle(cx: &Context, _: SaslHandshakeRequest) -> Result<Reply> {
+    let error = ResponseError::IllegalSaslState;
+    Ok(cx.reply(&SaslHandshakeResponse::default().with_error_code(error.code())))
+}

@@ -1,0 +1,146 @@
+//! What is switched off or empty, told as Kafka tells it.
+
+use super::{Peer, call};
+use crate::support::Broker;
+use kafka_protocol::messages::create_acls_request::AclCreation;
+use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
+use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
+use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::StrBytes;
+
+const UNSUPPORTED_VERSION: i16 = 35;
+const ILLEGAL_SASL_STATE: i16 = 34;
+const INVALID_GROUP_ID: i16 = 24;
+const INVALID_REQUEST: i16 = 42;
+const SECURITY_DISABLED: i16 = 54;
+const DELEGATION_TOKEN_REQUEST_NOT_ALLOWED: i16 = 64;
+const RESOURCE_NOT_FOUND: i16 = 91;
+const DUPLICATE_RESOURCE: i16 = 92;
+const TRANSACTIONAL_ID_NOT_FOUND: i16 = 105;
+
+fn text(text: &'static str) -> StrBytes {
+    StrBytes::from_static_str(text)
+}
+
+#[test]
+fn a_listener_without_sasl_has_nothing_to_authenticate() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    for version in 0..=1 {
+        let response = call(peer, version, &SaslHandshakeRequest::default());
+        assert_eq!((response.error_code, response.mechanisms.len()), (ILLEGAL_SASL_STATE, 0));
+    }
+    for version in 0..=2 {
+        let response = call(peer, version, &SaslAuthenticateRequest::default());
+        assert_eq!(response.error_code, ILLEGAL_SASL_STATE);
+        let message = "SaslAuthenticate request received after successful authentication";
+        assert_eq!(response.error_message, Some(text(message)));
+    }
+}
+
+#[test]
+fn without_authorizer_and_tokens_security_is_disabled() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    for version in 1..=3 {
+        let response = call(peer, version, &DescribeAclsRequest::default());
+        let message = text("No Authorizer is configured on the broker");
+        assert_eq!(response.error_code, SECURITY_DISABLED);
+        assert_eq!(response.error_message, Some(message));
+        let request = CreateAclsRequest::default().with_creations(vec![AclCreation::default(); 2]);
+        let created = call(peer, version, &request).results;
+        assert_eq!(created.len(), 2);
+        assert!(created.iter().all(|one| one.error_code == SECURITY_DISABLED));
+        assert_eq!(created[0].error_message, Some(text("No Authorizer is configured.")));
+        let filters = vec![DeleteAclsFilter::default()];
+        let request = DeleteAclsRequest::default().with_filters(filters);
+        let deleted = call(peer, version, &request).filter_results;
+        assert_eq!((deleted.len(), deleted[0].error_code), (1, SECURITY_DISABLED));
+        let response = call(peer, version, &DescribeDelegationTokenRequest::default());
+        assert_eq!(response.error_code, DELEGATION_TOKEN_REQUEST_NOT_ALLOWED);
+    }
+}
+
+#[test]
+fn there_are_no_credentials() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    let everybody = DescribeUserScramCredentialsRequest::default().with_users(None);
+    let response = call(peer, 0, &everybody);
+    assert_eq!((response.error_code, response.results.len()), (0, 0));
+    assert_eq!(response.error_message, Some(text("")));
+    let users = ["once", "twice", "twice"].map(|name| UserName::default().with_name(text(name)));
+    let request = DescribeUserScramCredentialsRequest::default().with_users(Some(users.to_vec()));
+    let results = call(peer, 0, &request).results;
+    let codes: Vec<_> = results.iter().map(|one| (one.user.as_str(), one.error_code)).collect();
+    assert_eq!(codes, [("once", RESOURCE_NOT_FOUND), ("twice", DUPLICATE_RESOURCE)]);
+}
+
+#[test]
+fn there_are_no_quotas() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    let component = |entity_type, match_type| {
+        ComponentData::default()
+            .with_entity_type(text(entity_type))
+            .with_match_type(match_type)
+            .with_match(None)
+    };
+    for (components, code) in [
+        (vec![], 0),
+        (vec![component("user", 2), component("client-id", 1)], 0),
+        (vec![component("user", 0)], INVALID_REQUEST),
+        (vec![component("user", 9)], INVALID_REQUEST),
+        (vec![component("user", 1), component("user", 2)], INVALID_REQUEST),
+        (vec![component("user", 1), component("ip", 1)], INVALID_REQUEST),
+        (vec![component("", 1)], INVALID_REQUEST),
+        (vec![component("house", 1)], UNSUPPORTED_VERSION),
+    ] {
+        for version in 0..=1 {
+            let request = DescribeClientQuotasRequest::default();
+            let response = call(peer, version, &request.with_components(components.clone()));
+            assert_eq!(response.error_code, code, "{components:?}");
+            assert_eq!(response.entries, (code == 0).then(Vec::new), "{components:?}");
+        }
+    }
+}
+
+#[test]
+fn there_are_no_transactions() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    for version in 0..=2 {
+        let states = vec![text("Ongoing"), text("Nonsense")];
+        let request = ListTransactionsRequest::default().with_state_filters(states);
+        let response = call(peer, version, &request);
+        assert_eq!((response.error_code, response.transaction_states.len()), (0, 0));
+        assert_eq!(response.unknown_state_filters, [text("Nonsense")]);
+    }
+    let request =
+        DescribeTransactionsRequest::default().with_transactional_ids(vec![text("t").into()]);
+    let states = call(peer, 0, &request).transaction_states;
+    assert_eq!(states[0].error_code, TRANSACTIONAL_ID_NOT_FOUND);
+}
+
+#[test]
+fn a_cursor_that_leads_nowhere_is_an_invalid_request() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    let cursor = Cursor::default().with_topic_name(text("t").into()).with_partition_index(-1);
+    let request = DescribeTopicPartitionsRequest::default()
+        .with_topics(vec![TopicRequest::default().with_name(text("t").into())])
+        .with_cursor(Some(cursor));
+    assert_eq!(call(peer, 0, &request).topics[0].error_code, INVALID_REQUEST);
+}
+
+#[test]
+fn a_refused_join_names_no_protocol() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    for (version, protocol) in [(6, Some(text(""))), (7, None), (9, None)] {
+        let response = call(peer, version, &JoinGroupRequest::default());
+        assert_eq!((response.error_code, response.protocol_name), (INVALID_GROUP_ID, protocol));
+    }
+}

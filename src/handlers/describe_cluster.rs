@@ -67,17 +67,22 @@ fn mismatch(asked: i8, served: i8) -> DescribeClusterResponse {
         (BROKERS | CONTROLLERS, BROKERS) => (
             ResponseError::MismatchedEndpointType,
             "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type \
-             CONTROLLER",
+             CONTROLLER"
+                .to_owned(),
         ),
         (BROKERS | CONTROLLERS, _) => (
             ResponseError::MismatchedEndpointType,
             "The request was sent to an endpoint of type CONTROLLER, but we wanted an endpoint of \
-             type BROKER",
+             type BROKER"
+                .to_owned(),
         ),
-        _ => (ResponseError::UnsupportedEndpointType, "Unsupported endpoint type"),
+        (other, _) => {
+            let message = format!("Unsupported endpoint type {other}");
+            (ResponseError::UnsupportedEndpointType, message)
+        }
     };
     DescribeClusterResponse::default()
         .with_endpoint_type(served)
         .with_error_code(code.code())
-        .with_error_message(Some(StrBytes::from_static_str(message)))
+        .with_error_message(Some(StrBytes::from_string(message)))
 }

@@ -8,7 +8,7 @@ use crate::metadata::{Image, Topic};
 use crate::replica::fetch_session::{FetchKey, TopicKey};
 use crate::replica::partition::{Asked, Fetched};
 use crate::replica::read::{Fetch, FetchAnswer, FetchedPartition};
-use crate::types::{BrokerId, Isolation, LeaderEpoch};
+use crate::types::{BrokerId, Isolation, LeaderEpoch, NO_EPOCH};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
@@ -68,8 +68,9 @@ fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, Asked)> {
                 Asked {
                     fetch_offset: partition.fetch_offset,
                     max_bytes: partition.partition_max_bytes.max(0) as usize,
-                    current_leader_epoch: partition.current_leader_epoch,
-                    last_fetched_epoch: partition.last_fetched_epoch,
+                    // Kafka takes every negative epoch for none.
+                    current_leader_epoch: partition.current_leader_epoch.max(NO_EPOCH),
+                    last_fetched_epoch: partition.last_fetched_epoch.max(NO_EPOCH),
                 },
             ));
         }

@@ -18,6 +18,7 @@ pub(super) async fn handle(cx: &Context, mut request: OffsetCommitRequest) -> Re
     let image = cx.image();
     let by_id = cx.api_version >= TOPIC_ID_VERSION;
     let mut response = OffsetCommitResponse::default();
+    request.topics.retain(|topic| !topic.partitions.is_empty());
     for topic in &mut request.topics {
         let unknown = look_up(&image, topic, by_id);
         response.topics.push(checked(&image, topic, unknown));

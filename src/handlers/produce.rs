@@ -68,7 +68,8 @@ fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec<Topic
     let refused = refuse_all(&request);
     let asks =
         Asks { acks: request.acks, is_transactional: request.transactional_id.is_some(), refused };
-    request.topic_data.into_iter().map(|topic| append_topic(cx, image, topic, &asks)).collect()
+    let topics = request.topic_data.into_iter().filter(|topic| !topic.partition_data.is_empty());
+    topics.map(|topic| append_topic(cx, image, topic, &asks)).collect()
 }
 
 /// What holds for every partition of the request.

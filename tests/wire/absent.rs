@@ -5,10 +5,22 @@ use crate::support::Broker;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
+use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
-use kafka_protocol::messages::*;
+use kafka_protocol::messages::produce_request::TopicProduceData;
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
+use kafka_protocol::messages::{
+    CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest,
+    DescribeClusterRequest, DescribeDelegationTokenRequest, DescribeQuorumRequest,
+    DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
+    DescribeUserScramCredentialsRequest, FindCoordinatorRequest, JoinGroupRequest,
+    ListTransactionsRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+    UpdateFeaturesRequest,
+};
 use kafka_protocol::protocol::StrBytes;
+use klamm::codec::schema::message::OffsetCommitRequest;
+use klamm::codec::schema::message::offset_commit_request::OffsetCommitRequestTopic;
 
 const UNSUPPORTED_VERSION: i16 = 35;
 const ILLEGAL_SASL_STATE: i16 = 34;
@@ -143,4 +155,43 @@ fn a_refused_join_names_no_protocol() {
         let response = call(peer, version, &JoinGroupRequest::default());
         assert_eq!((response.error_code, response.protocol_name), (INVALID_GROUP_ID, protocol));
     }
+}
+
+#[test]
+fn what_is_asked_of_no_partition_is_not_answered() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    let topic = TopicProduceData::default().with_name(text("t").into());
+    let produce = ProduceRequest::default().with_acks(1).with_topic_data(vec![topic]);
+    assert_eq!(call(peer, 9, &produce).responses, []);
+    let topic = OffsetCommitRequestTopic { name: "t".to_owned(), ..Default::default() };
+    let commit = OffsetCommitRequest {
+        group_id: "g".to_owned(),
+        topics: vec![topic],
+        ..OffsetCommitRequest::default()
+    };
+    assert_eq!(call(peer, 9, &commit).topics, []);
+}
+
+#[test]
+fn sentences_are_kafkas() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    let request = DescribeClusterRequest::default().with_endpoint_type(3);
+    let message = call(peer, 2, &request).error_message;
+    assert_eq!(message, Some(text("Unsupported endpoint type 3")));
+    let partition = PartitionData::default().with_partition_index(1);
+    let topic = TopicData::default()
+        .with_topic_name(text("__cluster_metadata").into())
+        .with_partitions(vec![partition]);
+    let request = DescribeQuorumRequest::default().with_topics(vec![topic]);
+    let message = call(peer, 2, &request).topics[0].partitions[0].error_message.clone();
+    assert_eq!(message, Some(text("This server does not host this topic-partition.")));
+    let update =
+        FeatureUpdateKey::default().with_feature(text("group.version")).with_max_version_level(1);
+    let request =
+        UpdateFeaturesRequest::default().with_feature_updates(vec![update]).with_timeout_ms(9000);
+    assert_eq!(call(peer, 1, &request).results[0].error_message, Some(text("NONE")));
+    let request = FindCoordinatorRequest::default().with_key(text("g"));
+    assert_eq!(call(peer, 3, &request).error_message, Some(text("NONE")));
 }

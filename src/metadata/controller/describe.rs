@@ -19,6 +19,9 @@ use uuid::Uuid;
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
+/// Errors.UNKNOWN_TOPIC_OR_PARTITION's sentence.
+const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
+
 /// The state of the quorum of one.
 #[derive(Clone, Debug)]
 pub(super) struct QuorumState {
@@ -52,6 +55,7 @@ impl QuorumState {
                     PartitionData::default()
                         .with_partition_index(index)
                         .with_error_code(ResponseError::UnknownTopicOrPartition.code())
+                        .with_error_message(Some(text(UNKNOWN_PARTITION)))
                 });
                 let partitions = partitions.collect();
                 TopicData::default().with_topic_name(name).with_partitions(partitions)

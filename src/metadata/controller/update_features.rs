@@ -169,7 +169,7 @@ fn succeeded(request: &UpdateFeaturesRequest, version: i16) -> UpdateFeaturesRes
     let result = |update: &FeatureUpdateKey| {
         UpdatableFeatureResult::default()
             .with_feature(update.feature.clone())
-            .with_error_message(None)
+            .with_error_message(Some(text("NONE")))
     };
     response.with_results(request.feature_updates.iter().map(result).collect())
 }

@@ -29,7 +29,6 @@ pub(super) async fn handle(cx: &Context, request: DescribeClientQuotasRequest) -
 }
 
 fn check(components: &[ComponentData]) -> Result<()> {
-    components.iter().try_for_each(check_match)?;
     let mut types = HashSet::new();
     for component in components {
         let entity_type = component.entity_type.as_str();
@@ -45,6 +44,7 @@ fn check(components: &[ComponentData]) -> Result<()> {
             let message = format!("Unsupported entity type {entity_type}");
             return Err(Error::Explained(ResponseError::UnsupportedVersion, message));
         }
+        check_match(component)?;
     }
     if types.contains("ip") && types.len() > 1 {
         return invalid("Invalid entity filter component combination.");

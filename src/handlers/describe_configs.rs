@@ -1,10 +1,11 @@
 //! DescribeConfigs (32): the settings of topics, brokers, groups and client metrics, with who set
 //! them (ConfigHelper).
 
-use super::{Context, brokers};
+use super::Context;
 use crate::codec::Reply;
 use crate::config::{Config, Row};
 use crate::error::{Error, Result};
+use crate::metadata::topics::reason_invalid;
 use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -50,7 +51,7 @@ fn rows(cx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Row>> {
     match resource.resource_type {
         TOPIC_CONFIG => topic_rows(&image, &config, name),
         BROKER_CONFIG if name.is_empty() => Ok(config.cluster_rows()),
-        BROKER_CONFIG => own_id(cx, name, " or empty string").map(|()| config.broker_rows()),
+        BROKER_CONFIG => own_id(cx, name, " or empty string,").map(|()| config.broker_rows()),
         BROKER_LOGGER_CONFIG if name.is_empty() => Err(invalid("Broker id must not be empty")),
         // Our logger's levels come from the environment and do not change while we run.
         BROKER_LOGGER_CONFIG => own_id(cx, name, "").map(|()| Vec::new()),
@@ -74,11 +75,12 @@ fn current(cx: &Context, image: &Image) -> Result<Config> {
 }
 
 fn topic_rows(image: &Image, config: &Config, topic: &str) -> Result<Vec<Row>> {
-    if let Some(code) = brokers::name_error(topic) {
-        return Err(code.into());
+    if let Some(reason) = reason_invalid(topic) {
+        let message = format!("Topic name is invalid: {reason}");
+        return Err(Error::Explained(ResponseError::InvalidTopicException, message));
     }
     if image.topics.by_name(topic).is_none() {
-        return Err(ResponseError::UnknownTopicOrPartition.into());
+        return Err(Error::Explained(ResponseError::UnknownTopicOrPartition, String::new()));
     }
     Ok(config.topic_rows(&image.configs_of(TOPIC_CONFIG, topic)))
 }
@@ -89,7 +91,7 @@ fn own_id(cx: &Context, name: &str, alternative: &str) -> Result<()> {
     match name.parse::<i32>() {
         Ok(asked) if asked == id => Ok(()),
         Ok(_) => Err(invalid(&format!(
-            "Unexpected broker id, expected {id}{alternative}, but received {name}"
+            "Unexpected broker id, expected {id}{alternative} but received {name}"
         ))),
         Err(_) => Err(invalid(&format!("Broker id must be an integer, but it is: {name}"))),
     }

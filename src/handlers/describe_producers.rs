@@ -1,6 +1,6 @@
 //! DescribeProducers (61): the idempotent and transactional producers that partitions know.
 
-use super::Context;
+use super::{Context, brokers};
 use crate::codec::Reply;
 use crate::error::Result;
 use crate::log::ActiveProducer;
@@ -25,6 +25,9 @@ pub(super) async fn handle(cx: &Context, request: DescribeProducersRequest) -> R
 
 fn describe(cx: &Context, image: &Image, topic: &str, index: i32) -> PartitionResponse {
     let answer = PartitionResponse::default().with_partition_index(index);
+    if let Some(error) = brokers::name_error(topic) {
+        return answer.with_error_code(error.code());
+    }
     let partition = cx.parts.replicas.by_name(image, topic, index);
     match partition.and_then(|partition| partition.active_producers()) {
         Ok(producers) => answer.with_active_producers(producers.iter().map(shape).collect()),

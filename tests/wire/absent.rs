@@ -5,18 +5,22 @@ use crate::support::Broker;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
-use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::describe_topic_partitions_request::{
+    Cursor, TopicRequest as CursorTopic,
+};
 use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
     CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest,
-    DescribeClusterRequest, DescribeDelegationTokenRequest, DescribeQuorumRequest,
-    DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
-    DescribeUserScramCredentialsRequest, FindCoordinatorRequest, JoinGroupRequest,
-    ListTransactionsRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
-    UpdateFeaturesRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeDelegationTokenRequest,
+    DescribeProducersRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    DescribeTransactionsRequest, DescribeUserScramCredentialsRequest, FindCoordinatorRequest,
+    JoinGroupRequest, ListTransactionsRequest, ProduceRequest, SaslAuthenticateRequest,
+    SaslHandshakeRequest, UpdateFeaturesRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use klamm::codec::schema::message::OffsetCommitRequest;
@@ -26,6 +30,7 @@ const UNSUPPORTED_VERSION: i16 = 35;
 const ILLEGAL_SASL_STATE: i16 = 34;
 const INVALID_GROUP_ID: i16 = 24;
 const INVALID_REQUEST: i16 = 42;
+const INVALID_TOPIC: i16 = 17;
 const SECURITY_DISABLED: i16 = 54;
 const DELEGATION_TOKEN_REQUEST_NOT_ALLOWED: i16 = 64;
 const RESOURCE_NOT_FOUND: i16 = 91;
@@ -108,7 +113,7 @@ fn there_are_no_quotas() {
         (vec![component("user", 1), component("user", 2)], INVALID_REQUEST),
         (vec![component("user", 1), component("ip", 1)], INVALID_REQUEST),
         (vec![component("", 1)], INVALID_REQUEST),
-        (vec![component("house", 1)], UNSUPPORTED_VERSION),
+        (vec![component("house", 9)], UNSUPPORTED_VERSION),
     ] {
         for version in 0..=1 {
             let request = DescribeClientQuotasRequest::default();
@@ -142,7 +147,7 @@ fn a_cursor_that_leads_nowhere_is_an_invalid_request() {
     let peer = &mut Peer::connect(broker.port);
     let cursor = Cursor::default().with_topic_name(text("t").into()).with_partition_index(-1);
     let request = DescribeTopicPartitionsRequest::default()
-        .with_topics(vec![TopicRequest::default().with_name(text("t").into())])
+        .with_topics(vec![CursorTopic::default().with_name(text("t").into())])
         .with_cursor(Some(cursor));
     assert_eq!(call(peer, 0, &request).topics[0].error_code, INVALID_REQUEST);
 }
@@ -174,6 +179,16 @@ fn what_is_asked_of_no_partition_is_not_answered() {
 }
 
 #[test]
+fn nobody_produces_to_a_topic_that_cannot_be() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    let topic =
+        TopicRequest::default().with_name(text("a b").into()).with_partition_indexes(vec![0]);
+    let request = DescribeProducersRequest::default().with_topics(vec![topic]);
+    assert_eq!(call(peer, 0, &request).topics[0].partitions[0].error_code, INVALID_TOPIC);
+}
+
+#[test]
 fn sentences_are_kafkas() {
     let broker = Broker::start();
     let peer = &mut Peer::connect(broker.port);
@@ -192,6 +207,20 @@ fn sentences_are_kafkas() {
     let request =
         UpdateFeaturesRequest::default().with_feature_updates(vec![update]).with_timeout_ms(9000);
     assert_eq!(call(peer, 1, &request).results[0].error_message, Some(text("NONE")));
+    for (kind, name, message) in [
+        (2, "", "Topic name is invalid: the empty string is not allowed"),
+        (2, "nope", ""),
+        (4, "2", "Unexpected broker id, expected 1 or empty string, but received 2"),
+        (8, "2", "Unexpected broker id, expected 1 but received 2"),
+    ] {
+        let resource = DescribeConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(name))
+            .with_configuration_keys(None);
+        let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+        let told = call(peer, 4, &request).results[0].error_message.clone();
+        assert_eq!(told, Some(text(message)));
+    }
     let request = FindCoordinatorRequest::default().with_key(text("g"));
     assert_eq!(call(peer, 3, &request).error_message, Some(text("NONE")));
 }

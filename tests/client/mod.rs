@@ -5,6 +5,7 @@ mod consume;
 mod groups;
 mod produce;
 mod restart;
+mod stream;
 
 use crate::support::Broker;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -82,8 +83,7 @@ pub fn send(
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
-    let delivered = deliveries.0.lock().unwrap().clone();
-    delivered
+    std::mem::take(&mut *deliveries.0.lock().unwrap())
 }
 
 pub fn values(count: usize) -> Vec<String> {

@@ -314,6 +314,11 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>) {
     repeat(tasks, checkpoint_ms, parts, |parts| parts.replicas.checkpoint());
     let retention_ms = config.log_retention_check_interval_ms;
     repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
+    if config.log_cleaner_enable {
+        for _ in 0..config.log_cleaner_threads {
+            repeat(tasks, config.log_cleaner_backoff_ms, parts, |parts| parts.replicas.compact());
+        }
+    }
     tasks.spawn(heartbeat(parts.clone()));
 }
 

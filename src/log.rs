@@ -10,6 +10,7 @@
 
 mod append;
 mod checkpoint;
+pub mod cleaner;
 mod index_file;
 mod leader_epoch;
 mod lookup;
@@ -34,6 +35,7 @@ use crate::config::TopicConfig;
 use crate::disk::{Disk, FileRange};
 use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
+use cleaner::Truncations;
 use kafka_protocol::error::ResponseError;
 use leader_epoch::LeaderEpochs;
 use names::file_name;
@@ -149,6 +151,8 @@ pub struct Log {
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
     trash: Trash,
+    /// What the cleaner must know of cuts at the log's end.
+    truncations: Truncations,
     /// The last time that a caller told.
     now: Timestamp,
 }

@@ -1,5 +1,6 @@
 //! Opening a log: what a crash or an unfinished compaction left is put right (LogLoader).
 
+use super::cleaner::Truncations;
 use super::leader_epoch::LeaderEpochs;
 use super::names::{file_name, parse_dir_name, parse_file_name};
 use super::producer_state::{ProducerStates, SNAPSHOT};
@@ -18,9 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A file of an unfinished compaction.
-const CLEANED: &str = ".cleaned";
+pub(super) const CLEANED: &str = ".cleaned";
 /// A file of a finished compaction that is not renamed yet.
-const SWAP: &str = ".swap";
+pub(super) const SWAP: &str = ".swap";
 /// Snapshots of the metadata log are not ours to remove.
 const CHECKPOINT_DELETED: &str = ".checkpoint.deleted";
 
@@ -196,6 +197,7 @@ impl Loader<'_> {
             first_unsynced,
             roll_jitter_ms: 0,
             trash: Trash::default(),
+            truncations: Truncations::default(),
             now: self.options.now,
         })
     }

@@ -194,8 +194,13 @@ impl Segment {
     pub fn largest_timestamp(&self) -> Result<Timestamp> {
         match self.max_timestamp()?.timestamp {
             timestamp if timestamp >= 0 => Ok(timestamp),
-            _ => Ok(self.disk.modified(&self.path(SUFFIX))?.unwrap_or(0)),
+            _ => self.modified(),
         }
+    }
+
+    /// When it was last written.
+    pub fn modified(&self) -> Result<Timestamp> {
+        Ok(self.disk.modified(&self.path(self.suffix))?.unwrap_or(0))
     }
 
     /// Whether a batch up to `last_offset` can be indexed here.

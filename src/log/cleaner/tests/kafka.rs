@@ -1,0 +1,1 @@
+//! A log that Kafka's cleaner has cleaned.

@@ -54,9 +54,18 @@ fn cleaner(dir: &Path, more: &[(&str, &str)]) -> Cleaner {
     Cleaner::open(&Disk::Os, &Config::new(settings).unwrap()).unwrap()
 }
 
+/// In memory if that is possible: a pass syncs every file it writes, and a crash is not what these
+/// tests make of the machine.
+fn temporary() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+}
+
 impl Fixture {
     fn new(config: TopicConfig) -> Fixture {
-        let dir = TempDir::new().unwrap();
+        Fixture::at(temporary(), config)
+    }
+
+    fn at(dir: TempDir, config: TopicConfig) -> Fixture {
         let log = Mutex::new(open(&dir.path().join("t-0"), &config, 0, true));
         let cleaner = cleaner(dir.path(), &[]);
         Fixture { dir, config, log, cleaner }

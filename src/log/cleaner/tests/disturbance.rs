@@ -137,7 +137,7 @@ fn a_crash_at_every_step_of_the_swap_loses_nothing() {
     let bases: Vec<Offset> = f.log().segments.iter().map(|s| s.base_offset()).collect();
     let old = &bases[..bases.len() - 1];
     let before = f.seen();
-    let origin = TempDir::new().unwrap();
+    let origin = temporary();
     copy(&f.path(), &origin.path().join("t-0"), |_| true);
     assert!(f.log().config().segment_bytes == 300);
     f.log().set_config(std::sync::Arc::new(TopicConfig { segment_bytes: 1 << 20, ..compacted() }));
@@ -146,7 +146,7 @@ fn a_crash_at_every_step_of_the_swap_loses_nothing() {
     assert!(after.len() < before.len() && f.log().segments.len() == 2);
     let cleaned_from = f.path();
     for steps in 0.. {
-        let dir = TempDir::new().unwrap();
+        let dir = temporary();
         let path = dir.path().join("t-0");
         copy(&origin.path().join("t-0"), &path, |_| true);
         for suffix in segment::SUFFIXES {
@@ -160,12 +160,12 @@ fn a_crash_at_every_step_of_the_swap_loses_nothing() {
         all.iter().take(steps).for_each(|step| step.run(&Disk::Os, &path).unwrap());
         let durable = swap.prepare.len() - 1;
         for (clean, point) in [(true, bases[bases.len() - 1] + 1), (false, 0)] {
-            let crashed = TempDir::new().unwrap();
+            let crashed = temporary();
             let crashed = crashed.path().join("t-0");
             copy(&path, &crashed, |_| true);
             let log = open(&crashed, &f.config, point, clean);
             let reopened = Fixture {
-                dir: TempDir::new().unwrap(),
+                dir: temporary(),
                 config: f.config.clone(),
                 log: Mutex::new(log),
                 cleaner: cleaner(f.dir.path(), &[]),

@@ -31,6 +31,7 @@ use crate::error::Result;
 use definition::Check::*;
 use definition::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A default: `null` or the text.
 macro_rules! default_text {
@@ -105,7 +106,7 @@ macro_rules! settings {
 }
 
 /// The texts of all settings that somebody set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Values {
     /// From the file, the environment and the command line.
     fixed: BTreeMap<String, String>,
@@ -113,6 +114,14 @@ struct Values {
     cluster: BTreeMap<String, String>,
     /// From the metadata log, for this broker.
     broker: BTreeMap<String, String>,
+}
+
+/// Names only: some values are secrets.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layers = [&self.fixed, &self.cluster, &self.broker];
+        f.debug_list().entries(layers.into_iter().flat_map(BTreeMap::keys)).finish()
+    }
 }
 
 impl Values {

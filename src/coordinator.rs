@@ -19,9 +19,11 @@ mod outcome;
 mod rebalance;
 mod record;
 mod runtime;
-mod settings;
 mod shard;
 mod timers;
+
+#[cfg(test)]
+mod tests;
 
 use crate::clock::Clock;
 use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
@@ -31,7 +33,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::metadata::{Delta, Image};
 use crate::replica::Replicas;
-use crate::types::{BrokerId, TopicIdPartition, partition_for};
+use crate::types::{TopicIdPartition, partition_for};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
@@ -43,7 +45,6 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use outcome::{Outcome, Parked};
 use runtime::Slot;
-pub use settings::GroupSettings;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,8 +76,7 @@ pub struct RequestContext {
 /// All groups whose partition of `__consumer_offsets` this broker leads.
 #[derive(Debug)]
 pub struct Groups {
-    node_id: BrokerId,
-    settings: Arc<GroupSettings>,
+    config: Arc<Config>,
     clock: Clock,
     replicas: Arc<Replicas>,
     loads: Arc<Semaphore>,
@@ -89,19 +89,13 @@ impl Groups {
     /// No groups yet: `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
         Arc::new(Groups {
-            node_id: config.node_id,
-            settings: Arc::new(GroupSettings::from(&*config)),
+            config,
             clock,
             replicas,
             loads: Arc::new(Semaphore::new(PARALLEL_LOADS)),
             partitions: AtomicI32::new(0),
             slots: Mutex::default(),
         })
-    }
-
-    /// The settings in effect.
-    pub fn settings(&self) -> &GroupSettings {
-        &self.settings
     }
 
     /// Loads the shards of partitions that this broker came to lead, unloads the others; forgets
@@ -123,8 +117,8 @@ impl Groups {
             }
             match self.replicas.leader(id, -1) {
                 Ok(log) => {
-                    let (settings, clock) = (self.settings.clone(), self.clock.clone());
-                    let slot = Slot::load(settings, clock, log, self.loads.clone());
+                    let (config, clock) = (self.config.clone(), self.clock.clone());
+                    let slot = Slot::load(config, clock, log, self.loads.clone());
                     slots.insert(id, slot);
                 }
                 Err(error) => tracing::error!(partition = id.partition, %error, "not loaded"),
@@ -133,7 +127,8 @@ impl Groups {
         let all: Vec<Arc<Slot>> = slots.values().cloned().collect();
         drop(slots);
         if !delta.deleted_topics.is_empty() {
-            let topics = delta.deleted_topics.clone();
+            let topics: Vec<_> =
+                delta.deleted_topics.iter().map(|topic| (topic.name.clone(), topic.id)).collect();
             tokio::spawn(async move {
                 for slot in all {
                     let forget = slot.run(|shard, _| Ok(shard.forget_topics(&topics))).await;
@@ -150,7 +145,7 @@ impl Groups {
         let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
         // Where a group belongs must not change while the broker runs, so the first count stays.
         let _ = self.partitions.compare_exchange(0, count, Ordering::Relaxed, Ordering::Relaxed);
-        let led = topic.partitions.iter().zip(0..).filter(|(p, _)| p.leader == self.node_id);
+        let led = topic.partitions.iter().zip(0..).filter(|(p, _)| p.leader == self.config.node_id);
         led.map(|(_, partition)| TopicIdPartition { topic_id: topic.id, partition }).collect()
     }
 
@@ -165,7 +160,7 @@ impl Groups {
     /// The partition of `__consumer_offsets` that a group belongs to.
     pub fn partition_for(&self, group: &str) -> i32 {
         let count = match self.partitions.load(Ordering::Relaxed) {
-            0 => self.settings.offsets_topic_num_partitions,
+            0 => self.config.offsets_topic_num_partitions,
             count => count,
         };
         partition_for(group, count)
@@ -190,7 +185,7 @@ impl Groups {
     ) -> Result<JoinGroupResponse> {
         check_group_id(&request.group_id)?;
         let session_timeouts =
-            self.settings.group_min_session_timeout_ms..=self.settings.group_max_session_timeout_ms;
+            self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms;
         if !session_timeouts.contains(&request.session_timeout_ms) {
             return Err(ResponseError::InvalidSessionTimeout.into());
         }

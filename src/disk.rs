@@ -1,5 +1,9 @@
 //! The only door to the file system: files, directories, locks, sendfile ranges.
 
+mod mmap;
+
+pub use mmap::Map;
+
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use bytes::Bytes;
@@ -182,20 +186,20 @@ impl Disk {
 
     /// Replaces a small file: `.tmp`, fsync, rename, fsync of the directory.
     pub fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
+        self.replace_file_unsynced(path, content)?;
+        path.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
+    }
+
+    /// Replaces a small file; after a crash it has the old or the new content, whole.
+    pub fn replace_file_unsynced(&self, path: &Path, content: &[u8]) -> Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
-        self.write_file(&temporary, content)?;
-        self.rename(&temporary, path)
-    }
-
-    /// Writes a small file whole and makes its bytes durable; for names that nothing reads before
-    /// the next crash is over.
-    pub fn write_file(&self, path: &Path, content: &[u8]) -> Result<()> {
-        let file = self.open(path)?;
+        let file = self.open(&temporary)?;
         file.truncate(0)?;
         file.write_at(content, 0)?;
-        file.sync_data()
+        file.sync_data()?;
+        self.rename_unsynced(&temporary, path)
     }
 
     /// Makes a directory and those above it.
@@ -249,6 +253,12 @@ impl Disk {
         absent_is_none(path, fs::remove_dir_all(path)).map(|_| ())
     }
 
+    /// Makes a file's bytes durable, if it is there.
+    pub fn sync_file(&self, path: &Path) -> Result<()> {
+        let synced = fs::File::open(path).and_then(|file| file.sync_data());
+        absent_is_none(path, synced).map(|_| ())
+    }
+
     /// Makes a directory's entries durable.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
         fs::File::open(path)
@@ -275,4 +285,12 @@ fn absent_is_none<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::disk(path, error)),
     }
+}
+
+/// Total and usable bytes of the file system that `path` lies in, each at most i64::MAX.
+pub fn space(path: &Path) -> Result<(i64, i64)> {
+    let stat = rustix::fs::statvfs(path).map_err(|error| Error::disk(path, error.into()))?;
+    let bytes =
+        |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX);
+    Ok((bytes(stat.f_blocks), bytes(stat.f_bavail)))
 }

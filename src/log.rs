@@ -11,6 +11,7 @@
 mod append;
 mod checkpoint;
 pub mod cleaner;
+mod flush;
 mod index_file;
 mod leader_epoch;
 mod lookup;
@@ -35,7 +36,7 @@ use crate::config::TopicConfig;
 use crate::disk::{Disk, FileRange};
 use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
-use cleaner::Truncations;
+pub use flush::Flush;
 use kafka_protocol::error::ResponseError;
 use leader_epoch::LeaderEpochs;
 use names::file_name;
@@ -81,6 +82,8 @@ pub struct Read {
     pub bytes: usize,
     /// Aborted transactions in the range, for read_committed: (producer id, first offset).
     pub aborted: Vec<(ProducerId, Offset)>,
+    /// Whether what may be read reaches into later segments.
+    pub goes_on: bool,
 }
 
 /// Where the last record at or after a timestamp lies (ListOffsets).
@@ -151,8 +154,10 @@ pub struct Log {
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
     trash: Trash,
-    /// What the cleaner must know of cuts at the log's end.
-    truncations: Truncations,
+    /// How often the end was cut: a flush or a pass of the cleaner that began before does not count.
+    truncations: u64,
+    /// The lowest cut that the cleaner's checkpoint does not know of.
+    cut_to: Offset,
     /// The last time that a caller told.
     now: Timestamp,
 }
@@ -263,27 +268,6 @@ impl Log {
     /// Below it everything is durable.
     pub fn recovery_point(&self) -> Offset {
         self.recovery_point
-    }
-
-    /// fsyncs up to the end; then `recovery_point` is the end.
-    pub fn flush(&mut self) -> Result<()> {
-        if self.recovery_point == self.end_offset && self.first_unsynced == self.active_base() {
-            return Ok(());
-        }
-        let active = self.segments.len() - 1;
-        for segment in &mut self.segments[..active] {
-            if segment.base_offset() >= self.first_unsynced {
-                segment.sync()?;
-            }
-        }
-        self.segments[active].file()?.sync_data()?;
-        if self.active_base() >= self.recovery_point {
-            // The active segment's name may be newer than the last flush.
-            self.disk.sync_dir(&self.dir)?;
-        }
-        self.recovery_point = self.end_offset;
-        self.first_unsynced = self.active_base();
-        Ok(())
     }
 
     /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may

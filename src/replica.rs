@@ -23,7 +23,8 @@ use kafka_protocol::error::ResponseError;
 use log_dirs::DirHealth;
 use partition::Partition;
 use producer_ids::ProducerIds;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -121,6 +122,11 @@ impl Replicas {
         &self.dirs
     }
 
+    /// Whether no log directory works any more; Kafka ends the process then.
+    pub fn is_offline(&self) -> bool {
+        self.dirs.iter().all(|dir| dir.is_offline())
+    }
+
     /// The incremental fetch sessions.
     pub fn sessions(&self) -> &FetchSessions {
         &self.sessions
@@ -139,7 +145,7 @@ impl Replicas {
                 tracing::warn!(partition = %partition.topic_partition(), %error, "clean-up failed");
             }
         }
-        if let Err(error) = self.logs.run_deletes(now) {
+        if let Err(error) = self.observe(self.logs.run_deletes(now)) {
             tracing::warn!(%error, "removing deleted logs failed");
         }
     }
@@ -163,13 +169,20 @@ impl Replicas {
     }
 
     /// Fails all waiters, closes all logs, writes checkpoints and `.kafka_cleanshutdown`. A log
-    /// directory with a log that did not close gets no such mark by the error that this returns.
+    /// directory with a log that did not close gets no such mark, and is recovered at the start.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
         let partitions = self.all();
         let closed = apply::in_parallel(&partitions, |partition| partition.close());
+        let mut unclean = HashSet::new();
+        for (partition, error) in
+            partitions.iter().zip(closed).filter_map(|(p, closed)| Some((p, closed.err()?)))
+        {
+            tracing::error!(log = %partition.topic_partition(), %error, "closing failed");
+            unclean.insert(partition.dir().path());
+        }
         self.write_checkpoints()?;
-        closed.into_iter().collect::<Result<()>>()?;
-        self.logs.mark_clean_shutdown(broker_epoch)
+        let is_clean = |dir: &Path| self.is_online(dir) && !unclean.contains(dir);
+        self.logs.mark_clean_shutdown(broker_epoch, is_clean)
     }
 
     fn write_checkpoints(&self) -> Result<()> {
@@ -179,7 +192,26 @@ impl Replicas {
             .filter(|partition| !partition.dir().is_offline())
             .map(|partition| (partition.topic_partition().clone(), partition.shared_log()))
             .collect();
-        self.logs.checkpoint(&logs)
+        // The checkpoints of a failed directory stay as they are: its logs may be mended.
+        self.observe(self.logs.checkpoint(&logs, |dir| self.is_online(dir)))
+    }
+
+    fn is_online(&self, dir: &Path) -> bool {
+        self.dirs.iter().any(|known| known.path() == dir && !known.is_offline())
+    }
+
+    /// Passes `result` on; a disk error in it takes the directory offline that it happened in.
+    fn observe<T>(&self, result: Result<T>) -> Result<T> {
+        let failed = match &result {
+            Err(Error::Disk { path, .. }) => {
+                self.dirs.iter().find(|dir| path.starts_with(dir.path()))
+            }
+            _ => None,
+        };
+        match failed {
+            Some(dir) => dir.observe(result),
+            None => result,
+        }
     }
 
     fn is_first_image(&self) -> bool {

@@ -114,7 +114,6 @@ impl Setting {
             None => Ok(()),
             Some(Problem::Value(value, what)) => {
                 let name = self.name;
-                let what = if self.is_sensitive() { "[hidden]" } else { &what };
                 Err(Error::Config(format!(
                     "Invalid value {value} for configuration {name}: {what}"
                 )))

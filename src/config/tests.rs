@@ -47,3 +47,508 @@ fn a_broker_that_nobody_configured() {
     assert_eq!((topic.segment_bytes, topic.retention_ms), (1 << 30, 604_800_000));
     assert!(topic.delete && !topic.compact && topic.compression.is_none());
 }
+
+/// What is set, and what is said to it.
+type Refusal = (&'static [(&'static str, &'static str)], &'static str);
+
+const REFUSALS: &[Refusal] = &[
+    (
+        &[("num.partitions", "x")],
+        "Invalid value x for configuration num.partitions: Not a number of type INT",
+    ),
+    (
+        &[("num.partitions", "0")],
+        "Invalid value 0 for configuration num.partitions: Value must be at least 1",
+    ),
+    (
+        &[("log.cleaner.min.cleanable.ratio", "1.5")],
+        "Invalid value 1.5 for configuration log.cleaner.min.cleanable.ratio: Value must be \
+             no more than 1",
+    ),
+    (
+        &[("auto.create.topics.enable", "yes")],
+        "Invalid value yes for configuration auto.create.topics.enable: Expected value to be \
+             either true or false",
+    ),
+    (
+        &[("compression.type", "brotli")],
+        "Invalid value brotli for configuration compression.type: String must be one of: \
+             uncompressed, zstd, lz4, snappy, gzip, producer",
+    ),
+    (
+        &[("log.cleanup.policy", "delete,delete")],
+        "Configuration 'log.cleanup.policy' values must not be duplicated.",
+    ),
+    (
+        &[("log.dirs", "")],
+        "Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value",
+    ),
+    (
+        &[("compression.gzip.level", "0")],
+        "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 \
+             and 9 or equal to -1",
+    ),
+    (
+        &[("offsets.topic.replication.factor", "40000")],
+        "Invalid value 40000 for configuration offsets.topic.replication.factor: Not a number \
+             of type SHORT",
+    ),
+    (
+        &[("node.id", "1"), ("broker.id", "2")],
+        "You must set `node.id` to the same value as `broker.id`.",
+    ),
+    (&[("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
+    (
+        &[("log.retention.ms", "0")],
+        "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+    ),
+    (
+        &[("listeners", "PLAINTEXT://0.0.0.0:9092")],
+        "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable \
+             IP address.",
+    ),
+    (
+        &[("listeners", "FOO://:9092")],
+        "Error creating broker listeners from '[FOO://:9092]': No security protocol defined \
+             for listener FOO",
+    ),
+    (
+        &[("listeners", "localhost:9092")],
+        "Error creating broker listeners from '[localhost:9092]': Unable to parse \
+             localhost:9092 to a broker endpoint",
+    ),
+    (
+        &[("listeners", "PLAINTEXT://a:9092,CONTROLLER://b:9092")],
+        "Error creating broker listeners from '[PLAINTEXT://a:9092, CONTROLLER://b:9092]': \
+             Each listener must have a different port unless exactly one listener has an IPv4 \
+             address and the other IPv6 address",
+    ),
+    (
+        &[("controller.listener.names", "CONTROLLER")],
+        "controller.listener.names must only contain values appearing in the 'listeners' \
+             configuration when running the KRaft controller role",
+    ),
+    (
+        &[("inter.broker.listener.name", "INTERNAL")],
+        "inter.broker.listener.name must be a listener name defined in advertised.listeners. \
+             The valid options based on currently configured listeners are PLAINTEXT",
+    ),
+    (
+        &[("controller.quorum.voters", "1@host")],
+        "Invalid value 1@host for configuration controller.quorum.voters: Each entry should \
+             be in the form `{id}@{host}:{port}`.",
+    ),
+    (
+        &[("controller.quorum.voters", "2@host:9093")],
+        "If process.roles contains the 'controller' role, the node id 1 must be included in \
+             the set of voters controller.quorum.voters=2@host:9093",
+    ),
+    (
+        &[("log.cleaner.min.compaction.lag.ms", "5"), ("log.cleaner.max.compaction.lag.ms", "4")],
+        "conflict topic config setting min.compaction.lag.ms (5) > max.compaction.lag.ms (4)",
+    ),
+];
+
+#[test]
+fn what_is_refused_and_how() {
+    for (pairs, message) in REFUSALS {
+        assert_eq!(refusal(pairs), *message);
+    }
+}
+
+/// What keeps somebody out is not ignored.
+#[test]
+fn security_that_is_not_there_is_refused() {
+    for pairs in [
+        &[("listeners", "SSL://:9093")][..],
+        &[("listeners", "SASL_PLAINTEXT://:9093")],
+        &[("listeners", "X://h:1"), ("listener.security.protocol.map", "X:SASL_SSL")],
+        &[("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer")],
+    ] {
+        assert!(refusal(pairs).contains(" yet"), "{pairs:?}");
+    }
+}
+
+#[test]
+fn listeners_as_they_are_written() {
+    let shown = |listeners: Vec<Listener>| {
+        listeners.iter().map(|listener| listener.to_string()).collect::<Vec<_>>().join(",")
+    };
+    let stock = config(&[
+        ("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"),
+        ("advertised.listeners", "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"),
+        ("controller.listener.names", "CONTROLLER"),
+        ("inter.broker.listener.name", "PLAINTEXT"),
+        (
+            "listener.security.protocol.map",
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL",
+        ),
+        ("controller.quorum.bootstrap.servers", "localhost:9093"),
+    ]);
+    assert_eq!(shown(stock.listeners()), "PLAINTEXT://:9092");
+    assert_eq!(shown(stock.controller_listeners()), "CONTROLLER://:9093");
+    assert_eq!(shown(stock.advertised_listeners()), "PLAINTEXT://localhost:9092");
+
+    let two = config(&[
+        ("listeners", "inside://[::1]:1,OUTSIDE://127.0.0.1:1"),
+        ("listener.security.protocol.map", "INSIDE:PLAINTEXT, outside:plaintext"),
+        ("inter.broker.listener.name", "inside"),
+    ]);
+    assert_eq!(shown(two.listeners()), "INSIDE://[::1]:1,OUTSIDE://127.0.0.1:1");
+    assert_eq!(two.inter_broker_listener(), "INSIDE");
+
+    let everywhere = config(&[("listeners", "PLAINTEXT://:0")]);
+    assert_eq!(shown(everywhere.listeners()), "PLAINTEXT://:0");
+    assert!(!everywhere.advertised_listeners()[0].host.is_empty());
+}
+
+#[test]
+fn the_finer_unit_wins() {
+    for (pairs, segment_ms, retention_ms) in [
+        (&[][..], 604_800_000, 604_800_000),
+        (&[("log.roll.hours", "2"), ("log.retention.hours", "3")], 7_200_000, 10_800_000),
+        (&[("log.retention.hours", "3"), ("log.retention.minutes", "4")], 604_800_000, 240_000),
+        (&[("log.retention.minutes", "4"), ("log.retention.ms", "5")], 604_800_000, 5),
+        (&[("log.roll.ms", "6"), ("log.roll.hours", "2")], 6, 604_800_000),
+        (&[("log.retention.hours", "-1")], 604_800_000, -1),
+    ] {
+        let topic = config(pairs).topic(&BTreeMap::new()).unwrap();
+        assert_eq!((topic.segment_ms, topic.retention_ms), (segment_ms, retention_ms), "{pairs:?}");
+    }
+}
+
+#[test]
+fn a_topic_overrides_its_broker() {
+    let config = config(&[("log.segment.bytes", "2097152"), ("compression.type", "zstd")]);
+    let topic = config.topic(&properties(&[])).unwrap();
+    assert_eq!(topic.segment_bytes, 2_097_152);
+    assert_eq!(topic.compression, Some(Compression::Zstd { level: 3 }));
+    let topic = config.topic(&properties(&[
+        ("segment.bytes", "1048576"),
+        ("compression.type", "gzip"),
+        ("compression.gzip.level", "9"),
+        ("cleanup.policy", "compact,delete"),
+        ("message.timestamp.type", "LogAppendTime"),
+    ]));
+    let topic = topic.unwrap();
+    assert_eq!(topic.segment_bytes, 1_048_576);
+    assert_eq!(topic.compression, Some(Compression::Gzip { level: 9 }));
+    assert!(topic.compact && topic.delete && topic.log_append_time);
+    for (name, value, message) in [
+        ("nonsense", "1", "Unknown topic config name: nonsense"),
+        (
+            "segment.bytes",
+            "10",
+            "Invalid value 10 for configuration segment.bytes: Value must be at least 1048576",
+        ),
+        (
+            "cleanup.policy",
+            "keep",
+            "Invalid value keep for configuration cleanup.policy: String must be one of: compact, \
+             delete",
+        ),
+        (
+            "remote.storage.enable",
+            "true",
+            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured \
+             with remote log storage.",
+        ),
+    ] {
+        let refused = config.topic(&properties(&[(name, value)])).unwrap_err();
+        assert_eq!(refused.to_string(), message);
+    }
+    let throttled = "leader.replication.throttled.replicas";
+    for (value, fits) in
+        [("*", true), ("0:1,1:2", true), ("", true), ("0-1", false), ("a:1", false)]
+    {
+        assert_eq!(config.topic(&properties(&[(throttled, value)])).is_ok(), fits, "{value}");
+    }
+}
+
+#[test]
+fn dynamic_settings_lie_on_top() {
+    let fixed = config(&[("log.segment.bytes", "2097152"), ("num.io.threads", "4")]);
+    let cluster = properties(&[("log.segment.bytes", "3145728"), ("num.io.threads", "5")]);
+    let broker = properties(&[("log.segment.bytes", "4194304"), ("num.partitions", "9")]);
+    let dynamic = fixed.with_dynamic(&cluster, &broker).unwrap();
+    assert_eq!((dynamic.log_segment_bytes, dynamic.num_io_threads), (4_194_304, 5));
+    assert_eq!(dynamic.num_partitions, 1, "may not change while the broker runs");
+    let topic = dynamic.topic(&properties(&[])).unwrap();
+    assert_eq!(topic.segment_bytes, 4_194_304);
+    let back = dynamic.with_dynamic(&properties(&[]), &properties(&[])).unwrap();
+    assert_eq!((back.log_segment_bytes, back.num_io_threads), (2_097_152, 4));
+    assert!(fixed.with_dynamic(&properties(&[("num.io.threads", "x")]), &broker).is_err());
+}
+
+#[test]
+fn what_may_be_altered() {
+    let config = Config::default();
+    for (name, value, per_broker, message) in [
+        ("log.cleaner.threads", "2", false, ""),
+        ("listeners", "PLAINTEXT://:1", true, ""),
+        ("my.own", "x", false, ""),
+        ("num.partitions", "2", true, "Cannot update these configs dynamically: [num.partitions]"),
+        (
+            "listeners",
+            "PLAINTEXT://:1",
+            false,
+            "Cannot update these configs at default cluster level, broker id must be specified: \
+             [listeners]",
+        ),
+        (
+            "ssl.keystore.location",
+            "x",
+            true,
+            "These security configs can be dynamically updated only per-listener using the \
+             listener prefix: [ssl.keystore.location]",
+        ),
+        ("listener.name.a.ssl.keystore.location", "x", true, ""),
+        (
+            "log.cleaner.threads",
+            "x",
+            true,
+            "Invalid value x for configuration log.cleaner.threads: Not a number of type INT",
+        ),
+    ] {
+        let result = config.check_dynamic(&properties(&[(name, value)]), per_broker);
+        let refused = result.err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(refused, message, "{name}");
+    }
+}
+
+#[test]
+fn groups_stay_within_their_brokers_bounds() {
+    let config = Config::default();
+    for (name, value, message) in [
+        ("consumer.session.timeout.ms", "50000", ""),
+        (
+            "consumer.session.timeout.ms",
+            "100",
+            "consumer.session.timeout.ms must be greater than or equal to \
+             group.consumer.min.session.timeout.ms",
+        ),
+        (
+            "streams.num.standby.replicas",
+            "3",
+            "streams.num.standby.replicas must be less than or equal to \
+             group.streams.max.standby.replicas",
+        ),
+        ("share.auto.offset.reset", "by_duration:PT1H", ""),
+        ("nonsense", "1", "Unknown group config name: nonsense"),
+    ] {
+        let result = config.check_group(&properties(&[(name, value)]));
+        let refused = result.err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(refused, message, "{name}");
+    }
+    let metrics = |pairs: &[(&str, &str)]| config.check_client_metrics("m", &properties(pairs));
+    assert!(
+        metrics(&[("interval.ms", "100"), ("match", "client_id=a.*"), ("metrics", "*")]).is_ok()
+    );
+    assert!(metrics(&[("interval.ms", "99")]).is_err());
+    assert!(metrics(&[("match", "color=red")]).is_err());
+}
+
+fn row<'a>(rows: &'a [Row], name: &str) -> &'a Row {
+    rows.iter().find(|row| row.name == name).unwrap()
+}
+
+/// Name, value and source of each synonym.
+fn synonyms(row: &Row) -> Vec<(&str, &str, ConfigSource)> {
+    let synonyms = row.synonyms.iter();
+    synonyms.map(|s| (s.name.as_str(), s.value.as_deref().unwrap_or("null"), s.source)).collect()
+}
+
+#[test]
+fn settings_are_described_as_kafka_describes_them() {
+    use ConfigSource::*;
+    let config = config(&[
+        ("log.retention.hours", "24"),
+        ("log.segment.bytes", " 2097152"),
+        ("ssl.key.password", "secret"),
+        ("my.own", "x"),
+    ]);
+    let config = config.with_dynamic(
+        &properties(&[("log.retention.ms", "1000"), ("log.cleaner.threads", "2")]),
+        &properties(&[("log.segment.bytes", "4194304")]),
+    );
+    let config = config.unwrap();
+    let rows = config.broker_rows();
+    let segment = row(&rows, "log.segment.bytes");
+    assert_eq!((segment.value.as_deref(), segment.source), (Some("4194304"), DynamicBroker));
+    assert!(!segment.read_only);
+    assert_eq!(
+        synonyms(segment),
+        [
+            ("log.segment.bytes", "4194304", DynamicBroker),
+            ("log.segment.bytes", " 2097152", StaticBroker),
+            ("log.segment.bytes", "1073741824", Default),
+        ]
+    );
+    assert_eq!(
+        synonyms(row(&rows, "log.retention.ms")),
+        [
+            ("log.retention.ms", "1000", DynamicDefaultBroker),
+            ("log.retention.hours", "24", StaticBroker),
+            ("log.retention.hours", "168", Default),
+        ]
+    );
+    let hours = row(&rows, "log.retention.hours");
+    assert_eq!(synonyms(hours)[0], ("log.retention.hours", "24", StaticBroker));
+    let secret = row(&rows, "ssl.key.password");
+    assert_eq!((secret.value.as_deref(), secret.sensitive), (None, true));
+    assert_eq!(synonyms(secret), [("ssl.key.password", "null", StaticBroker)]);
+    let own = row(&rows, "my.own");
+    assert_eq!((own.value.as_deref(), own.kind, own.read_only), (None, None, true));
+    assert!(rows.iter().all(|row| !row.name.starts_with("internal.")));
+    assert!(!format!("{config:?}").contains("secret\""));
+
+    let rows = config.cluster_rows();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(synonyms(&rows[0]), [("log.cleaner.threads", "2", DynamicDefaultBroker)]);
+
+    let rows = config.topic_rows(&properties(&[("max.message.bytes", "5")]));
+    assert_eq!(rows.len(), TOPIC_SETTINGS.len() - 1);
+    assert_eq!(
+        synonyms(row(&rows, "max.message.bytes")),
+        [("max.message.bytes", "5", Topic), ("message.max.bytes", "1048588", Default),]
+    );
+    let retention = row(&rows, "retention.ms");
+    assert_eq!(
+        (retention.value.as_deref(), retention.source),
+        (Some("1000"), DynamicDefaultBroker)
+    );
+    let remote = row(&rows, "remote.storage.enable");
+    assert_eq!((remote.value.as_deref(), remote.source), (Some("false"), Default));
+    assert_eq!(synonyms(remote), []);
+}
+
+#[test]
+fn properties_are_read_as_java_reads_them() {
+    for (text, key, value) in [
+        ("a=b", "a", "b"),
+        ("a:b", "a", "b"),
+        ("a b", "a", "b"),
+        ("  a  =  b  ", "a", "b  "),
+        ("a", "a", ""),
+        ("a=", "a", ""),
+        ("=b", "", "b"),
+        ("a==b", "a", "=b"),
+        ("a\\=b\\:c\\ d=e", "a=b:c d", "e"),
+        ("a=b\\\n   c", "a", "bc"),
+        ("a=b\\\\\nc=d", "a", "b\\"),
+        ("a=\\u00e4\\t\\n\\x", "a", "ä\t\nx"),
+        ("a=\\ud83d\\ude00", "a", "😀"),
+        ("# x\n! y\n\n \t\na=b\r\n", "a", "b"),
+        ("a=b # no comment", "a", "b # no comment"),
+        ("a=b\\", "a", "b"),
+        ("a=a:b=c", "a", "a:b=c"),
+    ] {
+        let read = &properties::parse(text).unwrap()[0];
+        assert_eq!((read.key.as_str(), read.value.as_str()), (key, value), "{text:?}");
+    }
+    let lines: Vec<_> =
+        properties::parse("#\na=1\\\n2\n\nb=3").unwrap().iter().map(|read| read.line).collect();
+    assert_eq!(lines, [2, 5]);
+    assert!(properties::parse("a=\\u00g0").is_err());
+}
+
+fn load(
+    file: &str,
+    environment: &[(&str, &str)],
+    overrides: &[&str],
+) -> Result<(Config, Vec<String>)> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("server.properties");
+    std::fs::write(&path, file).unwrap();
+    let environment = environment.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
+    let overrides: Vec<_> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    properties::load(Some(&path), environment, &overrides)
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_over_the_file() {
+    let file = "num.partitions=2\nnum.io.threads=2\nnode.id=2\n";
+    let environment = [
+        ("KAFKA_NODE_ID", "3"),
+        ("KAFKA_NUM_IO_THREADS", "3"),
+        ("KAFKA_HEAP_OPTS", "-Xmx1G"),
+        ("KAFKA_JMX_PORT", "1"),
+        ("KAFKA_LISTENER_NAME_A__B_X___Y", "z"),
+        ("HOME", "/"),
+    ];
+    let (config, warnings) = load(file, &environment, &["node.id = 4"]).unwrap();
+    assert_eq!((config.num_partitions, config.num_io_threads, config.node_id), (2, 3, 4));
+    assert!(config.is_set("listener.name.a_b.x-y"));
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    for (file, environment, overrides, parts) in [
+        ("\nnum.partitions=x", &[][..], &[][..], &["properties, line 2: ", "of at least 1"][..]),
+        ("", &[("KAFKA_NUM_PARTITIONS", "x")], &[], &["environment variable KAFKA_NUM_PARTITIONS"]),
+        ("", &[], &["num.partitions=0"], &["--override: ", "must be at least 1"]),
+        ("", &[], &["num.partitions"], &["--override num.partitions: write it as"]),
+        ("node.id=1\nbroker.id=2", &[], &[], &["node.id: ", "line 1", "broker.id: ", "line 2"]),
+    ] {
+        let error = load(file, environment, overrides).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+    }
+    let (_, warnings) = load("num.partitons=3\nzookeeper.connect=x", &[], &[]).unwrap();
+    assert!(
+        warnings[0]
+            .ends_with("unknown setting num.partitons is ignored; did you mean num.partitions?")
+    );
+    assert!(warnings[1].ends_with("line 2: unknown setting zookeeper.connect is ignored"));
+}
+
+/// A row as `describe-configs.tsv` has it.
+fn line(resource: &str, row: &Row) -> String {
+    let source = |source| match source {
+        ConfigSource::Topic => "DYNAMIC_TOPIC_CONFIG",
+        ConfigSource::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+        ConfigSource::StaticBroker => "STATIC_BROKER_CONFIG",
+        _ => "DEFAULT_CONFIG",
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or("null".to_owned());
+    let synonyms = row.synonyms.iter();
+    let synonyms: Vec<_> =
+        synonyms.map(|s| format!("{}={}@{}", s.name, text(&s.value), source(s.source))).collect();
+    let kind = row.kind.map_or("UNKNOWN".to_owned(), |kind| format!("{kind:?}").to_uppercase());
+    let fields = [row.read_only.to_string(), row.sensitive.to_string(), kind, synonyms.join(" ")];
+    let value = text(&row.value);
+    format!("{resource}\t{}\t{value}\t{}\t{}", row.name, source(row.source), fields.join("\t"))
+}
+
+/// The same `server.properties` read by Kafka 4.3.1 and described by its Admin client.
+#[test]
+fn every_setting_is_described_as_by_kafka() {
+    let file = std::path::Path::new("tests/fixtures/server.properties");
+    let (config, warnings) = properties::load(Some(file), std::iter::empty(), &[]).unwrap();
+    assert_eq!(warnings, [""; 0]);
+    // What Kafka's own formatting writes for all brokers (ELR).
+    let cluster = properties(&[("min.insync.replicas", "1")]);
+    let config = config.with_dynamic(&cluster, &properties(&[])).unwrap();
+    let topic = properties(&[("max.message.bytes", "500000"), ("cleanup.policy", "compact")]);
+    let broker = config.broker_rows().iter().map(|row| line("BROKER", row)).collect::<Vec<_>>();
+    let topic = config.topic_rows(&topic).iter().map(|row| line("TOPIC", row)).collect::<Vec<_>>();
+    let mut ours = [broker, topic].concat();
+    ours.sort();
+    let kafkas = std::fs::read_to_string("tests/fixtures/describe-configs.tsv").unwrap();
+    let kafkas: Vec<_> = kafkas.lines().collect();
+    assert_eq!(ours.len(), kafkas.len());
+    let differ = ours.iter().zip(&kafkas).filter(|(ours, kafkas)| ours != *kafkas);
+    let names: Vec<_> = differ.map(|(ours, _)| ours.split('\t').nth(1).unwrap()).collect();
+    // Their defaults are klamm's own: see the top of config.rs.
+    assert_eq!(
+        names,
+        [
+            "broker.id",
+            "controller.listener.names",
+            "listeners",
+            "log.dir",
+            "node.id",
+            "process.roles"
+        ]
+    );
+}

@@ -19,7 +19,6 @@ use crate::codec::schema::message::offset_fetch_response::{
 };
 use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::error::{Error, Result};
-use crate::metadata::Topic;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_delete_response::{
@@ -75,7 +74,7 @@ impl Shard {
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
-        let limit = usize::try_from(self.settings.offset_metadata_max_bytes).unwrap_or(0);
+        let limit = usize::try_from(self.config.offset_metadata_max_bytes).unwrap_or(0);
         // Kafka counts UTF-16 code units, whatever the setting's name says.
         let length = |metadata: &String| metadata.encode_utf16().count();
         partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
@@ -181,22 +180,23 @@ impl Shard {
 
     /// Forgets the offsets of topics that are no more. A topic of the same name may exist again;
     /// its offsets have its id and stay.
-    pub fn forget_topics(&self, topics: &[Arc<Topic>]) -> Outcome {
+    pub fn forget_topics(&self, topics: &[(Arc<str>, Uuid)]) -> Outcome {
         let mut records = Vec::new();
-        let mut forget = |topic: &Topic, group: &str, partition, committed: &Committed| {
-            if committed.topic_id.is_nil() || committed.topic_id == topic.id {
-                records.push(Record::offset_tombstone(group, &topic.name, partition));
-            }
-        };
+        let mut forget =
+            |(name, id): &(Arc<str>, Uuid), group: &str, partition, offset: &Committed| {
+                if offset.topic_id.is_nil() || offset.topic_id == *id {
+                    records.push(Record::offset_tombstone(group, name, partition));
+                }
+            };
         for topic in topics {
             for (group, offsets) in self.offsets.groups() {
-                for (partition, committed) in offsets.get(&topic.name).into_iter().flatten() {
-                    forget(topic, group, *partition, committed);
+                for (partition, offset) in offsets.get(&topic.0).into_iter().flatten() {
+                    forget(topic, group, *partition, offset);
                 }
             }
-            for ((group, name, partition), committed) in self.offsets.pending() {
-                if *name == topic.name {
-                    forget(topic, group, *partition, committed);
+            for ((group, name, partition), offset) in self.offsets.pending() {
+                if *name == topic.0 {
+                    forget(topic, group, *partition, offset);
                 }
             }
         }
@@ -231,7 +231,7 @@ impl Shard {
         for (topic, partitions) in self.offsets.of(&group.id).into_iter().flatten() {
             for (partition, committed) in partitions {
                 let unused_since = group.offset_unused_since(topic, committed);
-                let retention_ms = self.settings.offsets_retention_ms();
+                let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
                 let is_over = unused_since.is_some_and(|since| match committed.expire_timestamp {
                     Some(expires) => now >= expires,
                     None => now - since >= retention_ms,

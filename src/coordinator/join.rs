@@ -16,6 +16,9 @@ const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
 /// From here on a static leader that came back need not assign anew (KIP-814).
 const SKIP_ASSIGNMENT_VERSION: i16 = 9;
 
+/// How long a member that does not know its id yet may wait for a rebalance; fixed in Kafka too.
+const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 300_000;
+
 /// A JoinGroup on its way through a group.
 #[derive(Clone, Copy, Debug)]
 pub struct Join<'a> {
@@ -73,7 +76,7 @@ impl ClassicGroup {
     pub fn join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Option<Write> {
         let id = &*join.request.member_id;
         let names = join.request.protocols.iter().map(|protocol| &*protocol.name);
-        let error = if !self.has_room_for(id, turn.settings.group_max_size) {
+        let error = if !self.has_room_for(id, turn.config.group_max_size) {
             self.remove(id);
             turn.answer_join(join.ticket, join_error("", ResponseError::GroupMaxSizeReached));
             return None;
@@ -131,7 +134,7 @@ impl ClassicGroup {
         self.add(&join.request.protocol_type, join.member(id.clone()));
         // It does not know its id yet and cannot send heartbeats, and nobody sees it if its client
         // goes away meanwhile; so that such members do not pile up, they may not wait for ever.
-        turn.set_session(self, &id, turn.settings.new_member_join_timeout_ms);
+        turn.set_session(self, &id, NEW_MEMBER_JOIN_TIMEOUT_MS);
         self.rebalance_or_complete_join(turn)
     }
 

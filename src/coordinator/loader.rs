@@ -41,7 +41,8 @@ pub fn load(
     }
 }
 
-fn replay(shard: &mut Shard, batch: &Batch) -> Result<()> {
+/// Replays one batch.
+pub fn replay(shard: &mut Shard, batch: &Batch) -> Result<()> {
     if batch.is_control() {
         for record in batch.records(MAX_BATCH_BYTES)? {
             if let Some(committed) = record.key.as_ref().and_then(transaction_end) {

@@ -3,9 +3,9 @@
 
 use super::classic_group::{ClassicGroup, Member};
 use super::record::Record;
-use super::settings::GroupSettings;
 use super::timers::{Timer, Timers};
 use super::{GroupId, MemberId, Ticket, join, membership};
+use crate::config::Config;
 use crate::types::Timestamp;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -106,8 +106,8 @@ pub enum Parked {
 pub struct Turn<'a> {
     /// The time.
     pub now: Timestamp,
-    /// The settings.
-    pub settings: &'a GroupSettings,
+    /// The broker's settings.
+    pub config: &'a Config,
     /// The shard's timers.
     pub timers: &'a mut Timers,
     /// Answers to parked requests, this one perhaps among them.

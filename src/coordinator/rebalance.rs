@@ -37,7 +37,7 @@ impl ClassicGroup {
         self.transition(GroupState::PreparingRebalance, turn.now);
         if is_initial {
             // A group that starts up gets its members one after the other; wait for more of them.
-            let delay_ms = turn.settings.group_initial_rebalance_delay_ms;
+            let delay_ms = turn.config.group_initial_rebalance_delay_ms;
             let remaining_ms = (self.rebalance_timeout_ms() - delay_ms).max(0);
             self.set_initial_delay(turn, delay_ms, remaining_ms);
             None
@@ -73,7 +73,7 @@ impl ClassicGroup {
             && delay.member_added
             && delay.remaining_ms != 0
         {
-            let next = turn.settings.group_initial_rebalance_delay_ms.min(delay.remaining_ms);
+            let next = turn.config.group_initial_rebalance_delay_ms.min(delay.remaining_ms);
             self.set_initial_delay(turn, next, (delay.remaining_ms - delay.delay_ms).max(0));
             return None;
         }

@@ -8,10 +8,10 @@
 
 use super::outcome::{Completion, Outcome, Parked};
 use super::record::Record;
-use super::settings::GroupSettings;
 use super::shard::Shard;
 use super::{Ticket, loader};
 use crate::clock::Clock;
+use crate::config::{Compression, Config};
 use crate::error::{Error, Result};
 use crate::log::Origin;
 use crate::record::Batch;
@@ -27,7 +27,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 /// One partition of `__consumer_offsets` that this broker leads.
 #[derive(Debug)]
 pub struct Slot {
-    settings: Arc<GroupSettings>,
+    config: Arc<Config>,
     clock: Clock,
     log: Arc<Partition>,
     state: Mutex<State>,
@@ -38,7 +38,7 @@ pub struct Slot {
 #[derive(Debug)]
 enum State {
     Loading,
-    Active(Active),
+    Active(Box<Active>),
     /// The log could not be read.
     Failed,
     Closed,
@@ -57,19 +57,20 @@ impl Slot {
     /// A slot that begins to load, on the runtime this is called in; at most as many slots load
     /// at once as `permits` has.
     pub fn load(
-        settings: Arc<GroupSettings>,
+        config: Arc<Config>,
         clock: Clock,
         log: Arc<Partition>,
         permits: Arc<Semaphore>,
     ) -> Arc<Slot> {
         let state = Mutex::new(State::Loading);
         let wake = Notify::new();
-        let slot = Arc::new(Slot { settings, clock, log, state, wake });
+        let slot = Arc::new(Slot { config, clock, log, state, wake });
         let loading = slot.clone();
         tokio::spawn(async move {
-            let _permit = permits.acquire().await;
+            let permit = permits.acquire().await;
             let blocking = loading.clone();
             let loaded = tokio::task::spawn_blocking(move || blocking.read_log()).await;
+            drop(permit);
             if loaded.is_ok_and(|active| active) {
                 loading.keep_time().await;
             }
@@ -89,8 +90,8 @@ impl Slot {
 
     /// Whether the slot is active now.
     fn read_log(&self) -> bool {
-        let mut shard = Shard::new(self.settings.clone(), fastrand::u64(..));
-        let buffer_size = usize::try_from(self.settings.offsets_load_buffer_size).unwrap_or(0);
+        let mut shard = Shard::new(self.config.clone(), fastrand::u64(..));
+        let buffer_size = usize::try_from(self.config.offsets_load_buffer_size).unwrap_or(0);
         let is_wanted = || matches!(*self.state(), State::Loading);
         let loaded = loader::load(&self.log, &mut shard, buffer_size, is_wanted);
         let mut state = self.state();
@@ -101,7 +102,8 @@ impl Slot {
             Ok(written) => {
                 shard.loaded(self.clock.now());
                 let parked = HashMap::new();
-                *state = State::Active(Active { shard, written, parked, next_ticket: 0 });
+                let active = Active { shard, written, parked, next_ticket: 0 };
+                *state = State::Active(Box::new(active));
                 tracing::info!(partition = self.log.index(), "group coordinator loaded");
                 true
             }
@@ -199,7 +201,7 @@ impl Slot {
     }
 
     async fn committed(&self, written: Offset) -> Result<()> {
-        let timeout_ms = self.settings.offsets_commit_timeout_ms;
+        let timeout_ms = self.config.offsets_commit_timeout_ms;
         match self.log.wait_for_high_watermark(written, timeout_ms).await {
             // The high watermark is there; that replicas fell behind since is not our concern.
             Err(error) if error.code() == ResponseError::NotEnoughReplicasAfterAppend => Ok(()),
@@ -243,7 +245,8 @@ impl Active {
         then: Completion,
         records: &[Record],
     ) -> Result<()> {
-        let appended = batch_of(records, now).and_then(|batch| {
+        let compression = compression(&self.shard.config);
+        let appended = batch_of(records, now, compression).and_then(|batch| {
             if batch.size() > usize::try_from(log.log()?.config().max_message_bytes).unwrap_or(0) {
                 return Err(ResponseError::RecordListTooLarge.into());
             }
@@ -261,8 +264,19 @@ impl Active {
     }
 }
 
-fn batch_of(records: &[Record], now: Timestamp) -> Result<Batch> {
-    let mut batch = BatchBuilder::new(0, crate::config::Compression::Uncompressed);
+/// `offsets.topic.compression.codec`, by the codecs' ids and at their default levels.
+fn compression(config: &Config) -> Compression {
+    match config.offsets_topic_compression_codec {
+        1 => Compression::Gzip { level: -1 },
+        2 => Compression::Snappy,
+        3 => Compression::Lz4 { level: 9 },
+        4 => Compression::Zstd { level: 3 },
+        _ => Compression::Uncompressed,
+    }
+}
+
+fn batch_of(records: &[Record], now: Timestamp, compression: Compression) -> Result<Batch> {
+    let mut batch = BatchBuilder::new(0, compression);
     for record in records {
         let (key, value) = record.encode()?;
         batch.append(now, Some(&key), value.as_deref(), &[]);

@@ -7,9 +7,9 @@ use super::membership::sync_error;
 use super::offsets::{Committed, Offsets};
 use super::outcome::{Completion, Outcome, Parked, Then, Turn, Write};
 use super::record::{GroupKind, Record};
-use super::settings::GroupSettings;
 use super::timers::{Timer, Timers};
 use super::{GroupId, RequestContext, Ticket};
+use crate::config::Config;
 use crate::error::Result;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
@@ -41,7 +41,7 @@ pub struct OtherGroup {
 /// The state machine.
 #[derive(Debug)]
 pub struct Shard {
-    pub(super) settings: Arc<GroupSettings>,
+    pub(super) config: Arc<Config>,
     pub(super) groups: HashMap<GroupId, Group>,
     pub(super) offsets: Offsets,
     timers: Timers,
@@ -51,9 +51,9 @@ pub struct Shard {
 
 impl Shard {
     /// An empty shard; `seed` decides the member ids.
-    pub fn new(settings: Arc<GroupSettings>, seed: u64) -> Shard {
+    pub fn new(config: Arc<Config>, seed: u64) -> Shard {
         Shard {
-            settings,
+            config,
             groups: HashMap::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
@@ -67,7 +67,7 @@ impl Shard {
         let Group::Classic(group) = self.groups.get_mut(id)? else { return None };
         let turn = Turn {
             now,
-            settings: &self.settings,
+            config: &self.config,
             timers: &mut self.timers,
             answers: &mut self.answers,
             random: &mut self.random,
@@ -181,7 +181,7 @@ impl Shard {
     }
 
     fn set_offset_expiration(&mut self, now: Timestamp) {
-        let interval = self.settings.offsets_retention_check_interval_ms;
+        let interval = self.config.offsets_retention_check_interval_ms;
         self.timers.set(Timer::OffsetExpiration, now + interval);
     }
 
@@ -299,7 +299,7 @@ impl Shard {
             for member in group.members() {
                 turn.set_session(group, &member.id, member.session_timeout_ms);
             }
-            let max_size = usize::try_from(turn.settings.group_max_size).unwrap_or(0);
+            let max_size = usize::try_from(turn.config.group_max_size).unwrap_or(0);
             if group.size() > max_size {
                 // The limit was lowered: who joins first may stay.
                 let write = group.prepare_rebalance(&mut turn);

@@ -3,7 +3,7 @@
 
 use super::{Context, brokers};
 use crate::codec::Reply;
-use crate::config::{Config, ConfigSource, ConfigType, Row, Synonym};
+use crate::config::{Config, Row};
 use crate::error::{Error, Result};
 use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG};
 use kafka_protocol::error::ResponseError;
@@ -58,8 +58,10 @@ fn rows(cx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Row>> {
             Err(invalid("Client metrics subscription name must not be empty"))
         }
         GROUP_CONFIG if name.is_empty() => Err(invalid("Group name must not be empty")),
-        CLIENT_METRICS_CONFIG => Ok(overrides(&image, resource, ConfigSource::ClientMetrics)),
-        GROUP_CONFIG => Ok(overrides(&image, resource, ConfigSource::Group)),
+        CLIENT_METRICS_CONFIG => {
+            Ok(config.client_metrics_rows(&image.configs_of(CLIENT_METRICS_CONFIG, name)))
+        }
+        GROUP_CONFIG => Ok(config.group_rows(&image.configs_of(GROUP_CONFIG, name))),
         other => Err(invalid(&format!("Unsupported resource type: {other}"))),
     }
 }
@@ -93,22 +95,6 @@ fn own_id(cx: &Context, name: &str, alternative: &str) -> Result<()> {
     }
 }
 
-/// What the metadata log says of a resource that has nothing but overrides here.
-fn overrides(image: &Image, resource: &DescribeConfigsResource, source: ConfigSource) -> Vec<Row> {
-    let configs = image.configs_of(resource.resource_type, resource.resource_name.as_str());
-    let row = |(name, value): (&String, &String)| Row {
-        name: name.clone(),
-        value: Some(value.clone()),
-        source,
-        kind: None,
-        read_only: false,
-        sensitive: false,
-        documentation: None,
-        synonyms: vec![Synonym { name: name.clone(), value: Some(value.clone()), source }],
-    };
-    configs.iter().map(row).collect()
-}
-
 fn invalid(message: &str) -> Error {
     Error::Explained(ResponseError::InvalidRequest, message.to_owned())
 }
@@ -129,21 +115,6 @@ fn entry(row: Row, request: &DescribeConfigsRequest) -> DescribeConfigsResourceR
         .with_config_source(row.source as i8)
         .with_is_sensitive(row.sensitive)
         .with_synonyms(synonyms.collect())
-        .with_config_type(row.kind.map_or(0, type_number))
+        .with_config_type(row.kind.map_or(0, |kind| kind as i8))
         .with_documentation(row.documentation.filter(|_| request.include_documentation).map(text))
-}
-
-/// DescribeConfigsResponse.ConfigType.
-fn type_number(kind: ConfigType) -> i8 {
-    match kind {
-        ConfigType::Boolean => 1,
-        ConfigType::String => 2,
-        ConfigType::Int => 3,
-        ConfigType::Short => 4,
-        ConfigType::Long => 5,
-        ConfigType::Double => 6,
-        ConfigType::List => 7,
-        ConfigType::Class => 8,
-        ConfigType::Password => 9,
-    }
 }

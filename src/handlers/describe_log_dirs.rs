@@ -7,11 +7,11 @@ use crate::codec::schema::message::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 use crate::codec::schema::message::{DescribeLogDirsRequest, DescribeLogDirsResponse};
-use crate::error::{Error, Result};
+use crate::disk;
+use crate::error::Result;
 use crate::replica::log_dirs::DirHealth;
 use crate::replica::partition::Partition;
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Result<Reply> {
@@ -37,7 +37,7 @@ fn describe(dir: &Arc<DirHealth>, partitions: &[Arc<Partition>]) -> DescribeLogD
         log_dir: dir.path().to_string_lossy().into_owned(),
         ..DescribeLogDirsResult::default()
     };
-    let space = dir.check().and_then(|()| space(dir.path()));
+    let space = dir.check().and_then(|()| disk::space(dir.path()));
     let (total_bytes, usable_bytes) = match space {
         Ok(space) => space,
         Err(error) => {
@@ -65,12 +65,4 @@ fn describe_partition(partition: &Partition) -> Result<DescribeLogDirsPartition>
         offset_lag: (log.high_watermark() - log.log_end_offset()).max(0),
         is_future_key: false,
     })
-}
-
-/// Total and usable bytes of the file system, each at most i64::MAX.
-fn space(dir: &Path) -> Result<(i64, i64)> {
-    let stat = rustix::fs::statvfs(dir).map_err(|error| Error::disk(dir, error.into()))?;
-    let bytes =
-        |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX);
-    Ok((bytes(stat.f_blocks), bytes(stat.f_bavail)))
 }

@@ -1,8 +1,8 @@
 //! Metadata (3): brokers, topics and who leads their partitions. Creates topics that a client
 //! names for the first time, where `auto.create.topics.enable` and the request allow it.
 //!
-//! Kafka answers UNKNOWN_TOPIC_OR_PARTITION while such a topic is being made; we wait until it
-//! is there, which spares the client a retry.
+//! As in Kafka such a topic is answered with UNKNOWN_TOPIC_OR_PARTITION once; here it is there
+//! when the client asks again.
 
 use super::brokers::{self, CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{Context, forward};
@@ -123,7 +123,6 @@ async fn topics_by_name(
         && (cx.api_version < 4 || request.allow_auto_topic_creation)
         && !missing.is_empty();
     let failed = if create { auto_create(cx, missing).await? } else { BTreeMap::new() };
-    let image = cx.image();
     Ok(names
         .into_iter()
         .map(|name| match image.topics.by_name(&name) {

@@ -11,7 +11,8 @@ use kafka_protocol::error::ResponseError;
 impl Log {
     /// Appends checked batches: producer state is checked (Origin::Client), offsets and epoch are
     /// given, the segment rolls when needed. A batch appended before is `Error::Duplicate`; more
-    /// bytes than a segment holds are RECORD_LIST_TOO_LARGE.
+    /// bytes than a segment holds are RECORD_LIST_TOO_LARGE. Nothing is fsynced: whoever answers
+    /// looks at `flush.messages` first, so that one flush serves all that wait.
     pub fn append(
         &mut self,
         mut batches: Vec<Batch>,
@@ -60,9 +61,6 @@ impl Log {
             }
         }
         self.producers.set_end(self.end_offset);
-        if self.end_offset - self.recovery_point >= self.config.flush_messages {
-            self.flush()?;
-        }
         let stamped = self.config.log_append_time && origin == Origin::Client;
         let append_time = if stamped { max_timestamp } else { NO_TIMESTAMP };
         Ok(self.appended(base_offset, last_offset, append_time))

@@ -34,18 +34,14 @@ fn parse_lines<T>(bytes: &[u8], parse: impl Fn(&str) -> Option<T>) -> Option<Vec
     (entries.len() == count).then_some(entries)
 }
 
-/// Replaces the checkpoint at `path`.
-pub(super) fn write(
-    disk: &Disk,
-    path: &Path,
-    lines: impl ExactSizeIterator<Item = String>,
-) -> Result<()> {
+/// The text of a checkpoint of these lines.
+pub(super) fn text(lines: impl ExactSizeIterator<Item = String>) -> String {
     let mut text = format!("{VERSION}\n{}\n", lines.len());
     for line in lines {
         text.push_str(&line);
         text.push('\n');
     }
-    disk.replace_file(path, text.as_bytes())
+    text
 }
 
 /// Reads an offset checkpoint: `topic partition offset` (OffsetCheckpointFile).
@@ -68,5 +64,5 @@ pub(super) fn write_offsets(
     let line = |(tp, offset): (&TopicPartition, &Offset)| {
         format!("{} {} {offset}", tp.topic, tp.partition)
     };
-    write(disk, path, offsets.iter().map(line))
+    disk.replace_file(path, text(offsets.iter().map(line)).as_bytes())
 }

@@ -78,28 +78,6 @@ impl Candidate {
     }
 }
 
-/// The cuts at a log's end, as far as the cleaner cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Truncations {
-    count: u64,
-    /// The lowest one that the checkpoint does not know of.
-    lowest: Offset,
-}
-
-impl Default for Truncations {
-    fn default() -> Truncations {
-        Truncations { count: 0, lowest: Offset::MAX }
-    }
-}
-
-impl Truncations {
-    /// The log ends at `offset` now.
-    pub fn note(&mut self, offset: Offset) {
-        self.count += 1;
-        self.lowest = self.lowest.min(offset);
-    }
-}
-
 impl Cleaner {
     /// Reads the checkpoints of `log.dirs`, which must exist.
     pub fn open(disk: &Disk, config: &Config) -> Result<Cleaner> {
@@ -135,7 +113,7 @@ impl Cleaner {
             return Ok(None);
         }
         let mut checkpoint = state.checkpoints.get(&log_dir, &partition);
-        let cut = std::mem::replace(&mut log.truncations.lowest, Offset::MAX);
+        let cut = std::mem::replace(&mut log.cut_to, Offset::MAX);
         if let Some(offset) = checkpoint.as_mut().filter(|offset| **offset > cut) {
             *offset = cut;
             state.checkpoints.set(&log_dir, &partition, cut)?;
@@ -144,7 +122,7 @@ impl Cleaner {
         if range.is_reset {
             state.checkpoints.set(&log_dir, &partition, range.first_dirty)?;
         }
-        let truncations = log.truncations.count;
+        let truncations = log.truncations;
         let is_due = range.is_due(log.config().min_cleanable_dirty_ratio);
         Ok(is_due.then_some(Candidate { partition, log_dir, range, truncations }))
     }

@@ -1,19 +1,17 @@
 //! A file of entries of one size in ascending order, on disk but for a short tail in memory.
 //!
-//! Kafka maps index files whole. Here a lookup in what is on disk bisects with a few small reads,
-//! so that an index costs neither memory nor a descriptor while nobody asks for it.
+//! What is on disk is mapped when somebody looks something up in it, so that an index costs
+//! neither memory nor a descriptor while nobody does.
 
 use super::file_name;
-use crate::disk::Disk;
+use crate::disk::{Disk, Map};
 use crate::error::Result;
 use crate::types::Offset;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The tail is written when it has this many bytes.
 const TAIL_BYTES: usize = 4096;
-/// A bisection reads the rest in one piece once it is this small.
-const WINDOW_BYTES: usize = 4096;
 
 /// Entries of `N` bytes.
 #[derive(Debug)]
@@ -25,6 +23,8 @@ pub(super) struct IndexFile<const N: usize> {
     exists: bool,
     /// Entries in the file.
     stored: usize,
+    /// Those, if somebody has looked.
+    map: OnceLock<Map>,
     /// Entries behind those.
     tail: Vec<u8>,
 }
@@ -51,7 +51,16 @@ impl<const N: usize> IndexFile<N> {
         suffix: &'static str,
     ) -> IndexFile<N> {
         let (disk, dir) = (disk.clone(), dir.clone());
-        IndexFile { disk, dir, base_offset, suffix, exists: false, stored: 0, tail: Vec::new() }
+        IndexFile {
+            disk,
+            dir,
+            base_offset,
+            suffix,
+            exists: false,
+            stored: 0,
+            map: OnceLock::new(),
+            tail: Vec::new(),
+        }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -69,6 +78,8 @@ impl<const N: usize> IndexFile<N> {
         if index >= self.stored {
             let at = (index - self.stored) * N;
             entry.copy_from_slice(&self.tail[at..at + N]);
+        } else if let Some(map) = self.map.get() {
+            entry.copy_from_slice(&map[index * N..(index + 1) * N]);
         } else {
             self.disk.open(&self.path())?.read_exact_at(&mut entry, (index * N) as u64)?;
         }
@@ -89,27 +100,26 @@ impl<const N: usize> IndexFile<N> {
         if in_tail > 0 || self.stored == 0 {
             return Ok(self.stored + in_tail);
         }
-        let file = self.disk.open(&self.path())?;
-        let (mut low, mut high) = (0, self.stored);
-        while (high - low) * N > WINDOW_BYTES {
-            let middle = low + (high - low) / 2;
-            let mut entry = [0; N];
-            file.read_exact_at(&mut entry, (middle * N) as u64)?;
-            if below(&entry) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let mut window = [0; WINDOW_BYTES];
-        let window = &mut window[..(high - low) * N];
-        file.read_exact_at(window, (low * N) as u64)?;
-        Ok(low + count(window))
+        Ok(count(self.map()?))
     }
 
-    pub fn push(&mut self, entry: [u8; N]) -> Result<()> {
+    fn map(&self) -> Result<&Map> {
+        if let Some(map) = self.map.get() {
+            return Ok(map);
+        }
+        let map = self.disk.open(&self.path())?.map(self.stored * N)?;
+        Ok(self.map.get_or_init(|| map))
+    }
+
+    /// Appends an entry. If a full disk does not take the tail, it waits in memory: the entries
+    /// must follow each other, and whoever seals the index learns of it.
+    pub fn push(&mut self, entry: [u8; N]) {
         self.tail.extend_from_slice(&entry);
-        if self.tail.len() + N > TAIL_BYTES { self.flush() } else { Ok(()) }
+        if self.tail.len() + N > TAIL_BYTES
+            && let Err(error) = self.flush()
+        {
+            tracing::warn!(%error, "an index waits in memory");
+        }
     }
 
     /// Writes the tail, and makes the file if there is none: Kafka takes a segment without
@@ -121,14 +131,10 @@ impl<const N: usize> IndexFile<N> {
         let file = self.disk.open(&self.path())?;
         file.write_at(&self.tail, (self.stored * N) as u64)?;
         self.exists = true;
+        self.map = OnceLock::new();
         self.stored += self.tail.len() / N;
         self.tail = Vec::new();
         Ok(())
-    }
-
-    /// Makes what was flushed durable.
-    pub fn sync(&self) -> Result<()> {
-        self.disk.open(&self.path())?.sync_data()
     }
 
     /// Keeps the first `entries`.
@@ -138,6 +144,7 @@ impl<const N: usize> IndexFile<N> {
             return Ok(());
         }
         self.stored = entries;
+        self.map = OnceLock::new();
         self.tail.clear();
         if !self.exists {
             return Ok(());

@@ -37,7 +37,7 @@ impl LeaderEpochs {
         self.entries.last().map_or(crate::types::NO_EPOCH, |&(epoch, _)| epoch)
     }
 
-    /// Notes durably that `epoch` begins at `start`, unless that is known. Entries that contradict
+    /// Notes that `epoch` begins at `start`, unless that is known. Entries that contradict
     /// it go: the newer leader is right.
     pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
         if self.enter(epoch, start) { self.write() } else { Ok(()) }
@@ -105,9 +105,9 @@ impl LeaderEpochs {
         self.write()
     }
 
-    /// Writes the file and makes it durable.
+    /// Writes the file. An entry that a crash takes back is found again in its batches.
     pub fn write(&self) -> Result<()> {
         let lines = self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}"));
-        checkpoint::write(&self.disk, &self.path, lines)
+        self.disk.replace_file_unsynced(&self.path, checkpoint::text(lines).as_bytes())
     }
 }

@@ -293,14 +293,20 @@ impl LogManager {
         Ok(())
     }
 
-    /// Writes recovery-point, log-start-offset and replication-offset checkpoints of every dir.
-    pub fn checkpoint(&self, logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>) -> Result<()> {
+    /// Flushes the segments that were rolled since the last time, then writes recovery-point,
+    /// log-start-offset and replication-offset checkpoints of every dir that `is_online`.
+    pub fn checkpoint(
+        &self,
+        logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>,
+        is_online: impl Fn(&Path) -> bool,
+    ) -> Result<()> {
         let mut now: Vec<Checkpoints> = self.dirs.iter().map(|_| Checkpoints::default()).collect();
         for (partition, log) in logs {
             let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
                 continue;
             };
-            let log = log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            flush_sealed(log)?;
+            let log = lock(log);
             let Checkpoints { recovery_points, log_starts, high_watermarks } = &mut now[dir];
             recovery_points.insert(partition.clone(), log.recovery_point());
             high_watermarks.insert(partition.clone(), log.high_watermark());
@@ -309,6 +315,9 @@ impl LogManager {
             }
         }
         for (dir, checkpoints) in self.dirs.iter().zip(&now) {
+            if !is_online(&dir.path) {
+                continue;
+            }
             let write = |name: &str, offsets| {
                 checkpoint::write_offsets(&self.disk, &dir.path.join(name), offsets)
             };
@@ -319,16 +328,33 @@ impl LogManager {
         Ok(())
     }
 
-    /// After all logs are closed and checkpointed: `.kafka_cleanshutdown` with `broker_epoch`.
-    pub fn mark_clean_shutdown(&self, broker_epoch: i64) -> Result<()> {
-        self.dirs
-            .iter()
-            .try_for_each(|dir| files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch))
+    /// After all logs are closed and checkpointed: `.kafka_cleanshutdown` with `broker_epoch` in
+    /// every dir that `is_clean`.
+    pub fn mark_clean_shutdown(
+        &self,
+        broker_epoch: i64,
+        is_clean: impl Fn(&Path) -> bool,
+    ) -> Result<()> {
+        let mut clean = self.dirs.iter().filter(|dir| is_clean(&dir.path));
+        clean.try_for_each(|dir| files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn flush_sealed(log: &Mutex<Log>) -> Result<()> {
+    let flush = lock(log).begin_flush_of_sealed()?;
+    if let Some(flush) = flush {
+        flush.run()?;
+        lock(log).end_flush(&flush);
+    }
+    Ok(())
 }
 
 /// A checkpoint that cannot be read is worth no more than none: recovery reads more then.

@@ -39,7 +39,8 @@ impl Log {
                 Isolation::Committed => self.aborted(index, from, upper)?,
                 _ => Vec::new(),
             };
-            return Ok(Read { bytes: range.len, ranges: vec![range], aborted });
+            let goes_on = self.end_of(index) < bound;
+            return Ok(Read { bytes: range.len, ranges: vec![range], aborted, goes_on });
         }
         Ok(Read::default())
     }

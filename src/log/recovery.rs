@@ -1,6 +1,5 @@
 //! Opening a log: what a crash or an unfinished compaction left is put right (LogLoader).
 
-use super::cleaner::Truncations;
 use super::leader_epoch::LeaderEpochs;
 use super::names::{file_name, parse_dir_name, parse_file_name};
 use super::producer_state::{ProducerStates, SNAPSHOT};
@@ -15,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::{NO_PRODUCER_ID, Offset, Timestamp};
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,9 +31,15 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let Some((partition, _)) = parse_dir_name(&name) else {
         return Err(Error::Config(format!("{} is no partition's directory", dir.display())));
     };
-    disk.create_dir_all(dir)?;
+    let names = match disk.list(dir) {
+        Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            disk.create_dir_all(dir)?;
+            Vec::new()
+        }
+        names => names?,
+    };
     let dir: Arc<Path> = dir.into();
-    let names = remove_leftovers(disk, &dir, disk.list(&dir)?)?;
+    let names = remove_leftovers(disk, &dir, names)?;
     let snapshots = names.iter().filter_map(|name| parse_file_name(name, SNAPSHOT)).collect();
     let mut loader = Loader {
         disk,
@@ -197,7 +203,8 @@ impl Loader<'_> {
             first_unsynced,
             roll_jitter_ms: 0,
             trash: Trash::default(),
-            truncations: Truncations::default(),
+            truncations: 0,
+            cut_to: Offset::MAX,
             now: self.options.now,
         })
     }

@@ -291,8 +291,8 @@ impl Segment {
         }
         if self.unindexed_bytes > index_interval_bytes {
             // Kafka indexes a batch by its last offset.
-            self.offset_index.append(OffsetPosition { last_offset, position: self.size })?;
             self.time_index.maybe_append(max_timestamp)?;
+            self.offset_index.append(OffsetPosition { last_offset, position: self.size });
             self.unindexed_bytes = 0;
         }
         if self.size == 0 {
@@ -415,8 +415,10 @@ impl Segment {
     /// Writes the indexes as they are to lie on disk when nothing more comes: with the final entry
     /// of the time index.
     pub fn seal(&mut self) -> Result<()> {
-        let max_timestamp = self.max_timestamp()?;
-        self.time_index.maybe_append(max_timestamp)?;
+        // Unknown, nothing was appended: the final entry is there.
+        if let Some(max_timestamp) = self.max_timestamp.get() {
+            self.time_index.maybe_append(*max_timestamp)?;
+        }
         self.offset_index.flush()?;
         self.time_index.flush()
     }
@@ -424,16 +426,6 @@ impl Segment {
     /// Nothing more comes: what only appends need is given back.
     pub fn retire(&mut self) {
         self.recent = VecDeque::new();
-    }
-
-    /// Makes everything durable.
-    pub fn sync(&mut self) -> Result<()> {
-        self.file()?.sync_data()?;
-        self.offset_index.flush()?;
-        self.time_index.flush()?;
-        self.offset_index.sync()?;
-        self.time_index.sync()?;
-        self.transaction_index.sync()
     }
 }
 

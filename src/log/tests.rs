@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
+mod model;
 mod transactions;
 
 use super::*;
@@ -52,6 +53,13 @@ impl Fixture {
             .append(vec![batch(count, NOW)], 0, Origin::Client, NOW)
             .map(|appended| appended.base_offset)
             .unwrap()
+    }
+
+    /// `batches` batches of two records.
+    pub fn append_many(&mut self, batches: usize) {
+        for _ in 0..batches {
+            self.append(2);
+        }
     }
 
     /// Opens the directory anew, as after `kill -9` or a clean stop.
@@ -199,7 +207,7 @@ fn a_torn_tail_is_cut_at_the_last_whole_batch() {
 #[test]
 fn segments_behind_a_bad_batch_go() {
     let mut f = Fixture::new(TopicConfig { segment_bytes: 300, ..config() });
-    (0..12).for_each(|_| drop(f.append(2)));
+    f.append_many(12);
     let bases: Vec<_> = f.log.segments.iter().map(Segment::base_offset).collect();
     assert!(bases.len() > 3);
     let second = f.log.segments[1].path(segment::SUFFIX);
@@ -212,7 +220,7 @@ fn segments_behind_a_bad_batch_go() {
     let names = Disk::Os.list(&f.path()).unwrap();
     assert!(!names.iter().any(|name| name.starts_with(&file_name(bases[2], "."))), "{names:?}");
     // With the recovery point behind it, it is not looked at.
-    (0..12).for_each(|_| drop(f.append(2)));
+    f.append_many(12);
     f.log.flush().unwrap();
     let end = f.log.log_end_offset();
     let mut bytes = std::fs::read(f.log.segments[0].path(segment::SUFFIX)).unwrap();
@@ -225,7 +233,7 @@ fn segments_behind_a_bad_batch_go() {
 #[test]
 fn what_an_unfinished_compaction_left_is_put_right() {
     let mut f = Fixture::new(TopicConfig { segment_bytes: 300, ..config() });
-    (0..12).for_each(|_| drop(f.append(2)));
+    f.append_many(12);
     let bases: Vec<_> = f.log.segments.iter().map(Segment::base_offset).collect();
     let end = f.log.log_end_offset();
     f.log.close().unwrap();
@@ -297,7 +305,7 @@ fn retention_takes_whole_segments_below_the_high_watermark() {
     ];
     for (n, (config, high_watermark, later, gone)) in rows.into_iter().enumerate() {
         let mut f = Fixture::new(TopicConfig { segment_bytes: 160, ..config });
-        (0..5).for_each(|_| drop(f.append(2)));
+        f.append_many(5);
         let size = f.log.segments[0].size();
         assert!((f.log.segments.len(), size) == (5, 89), "{size}");
         f.log.set_high_watermark(high_watermark);
@@ -318,7 +326,7 @@ fn retention_takes_whole_segments_below_the_high_watermark() {
 #[test]
 fn deleted_records_are_not_read_and_their_segments_go() {
     let mut f = Fixture::new(TopicConfig { segment_bytes: 160, ..config() });
-    (0..5).for_each(|_| drop(f.append(2)));
+    f.append_many(5);
     f.log.set_high_watermark(7);
     let error = f.log.advance_log_start(8).unwrap_err();
     assert_eq!(error.code(), ResponseError::OffsetOutOfRange);
@@ -414,8 +422,83 @@ fn a_leader_that_stamps_tells_the_time() {
 }
 
 #[test]
-fn flush_messages_moves_the_recovery_point() {
-    let mut f = Fixture::new(TopicConfig { flush_messages: 3, ..config() });
-    let points: Vec<_> = (0..5).map(|_| (f.append(1), f.log.recovery_point()).1).collect();
-    assert_eq!(points, [0, 0, 3, 3, 3]);
+fn a_flush_moves_the_recovery_point_unless_the_end_was_cut() {
+    let mut f = Fixture::new(TopicConfig { segment_bytes: 160, ..config() });
+    f.append_many(4);
+    let sealed = f.log.begin_flush_of_sealed().unwrap().unwrap();
+    f.append(2);
+    sealed.run().unwrap();
+    f.log.end_flush(&sealed);
+    assert_eq!(f.log.recovery_point(), 6);
+    let all = f.log.begin_flush().unwrap().unwrap();
+    f.append(2);
+    all.run().unwrap();
+    f.log.end_flush(&all);
+    assert_eq!(f.log.recovery_point(), 10);
+    let late = f.log.begin_flush().unwrap().unwrap();
+    f.log.truncate_to(7).unwrap();
+    f.append(5);
+    late.run().unwrap();
+    f.log.end_flush(&late);
+    assert_eq!((f.log.recovery_point(), f.log.log_end_offset()), (7, 12));
+    f.log.flush().unwrap();
+    assert_eq!(f.log.recovery_point(), 12);
+    assert!(f.log.begin_flush().unwrap().is_none());
+    assert!(f.log.begin_flush_of_sealed().unwrap().is_none());
+}
+
+/// By hand: `KLAMM_LOG=/tmp/x/t-0 cargo test --lib by_hand -- --ignored`, then
+/// `kafka-dump-log --deep-iteration --files ...` on what it wrote, and how long things took.
+#[test]
+#[ignore]
+fn by_hand() {
+    let path = PathBuf::from(std::env::var("KLAMM_LOG").unwrap());
+    let config = TopicConfig { segment_bytes: 1 << 24, ..config() };
+    let mut log = open(&path, &config, 0, true);
+    log.set_topic_id(Uuid::from_u128(77)).unwrap();
+    let started = std::time::Instant::now();
+    for n in 0..100_000 {
+        log.append(vec![batch(3, NOW + n)], 0, Origin::Client, NOW).unwrap();
+    }
+    println!("append {:?}", started.elapsed() / 100_000);
+    log.set_high_watermark(300_000);
+    for (what, from, spread) in [("old", 0, 200_000), ("tail", 299_940, 60)] {
+        let started = std::time::Instant::now();
+        for n in 0..100_000 {
+            let read = log.read(from + n * 7919 % spread, 1 << 20, Isolation::HighWatermark, true);
+            assert!(read.unwrap().bytes > 0);
+        }
+        println!("read {what} {:?}", started.elapsed() / 100_000);
+    }
+    let started = std::time::Instant::now();
+    log.close().unwrap();
+    println!("close {:?}", started.elapsed());
+    for (clean, what) in [(true, "clean"), (false, "unclean")] {
+        let started = std::time::Instant::now();
+        let log = open(&path, &config, if clean { 300_000 } else { 0 }, clean);
+        println!("open {what} {:?} for {} bytes", started.elapsed(), log.size());
+    }
+}
+
+/// By hand: opening 2,000 logs after a clean stop.
+#[test]
+#[ignore]
+fn by_hand_many() {
+    let dir = TempDir::new().unwrap();
+    let path = |n: i32| dir.path().join(format!("t-{n}"));
+    let timed = |what: &str, run: &mut dyn FnMut(i32)| {
+        let started = std::time::Instant::now();
+        (0..2_000).for_each(run);
+        println!("{what} {:?}", started.elapsed());
+    };
+    timed("make and close", &mut |n| {
+        let mut log = open(&path(n), &config(), 0, true);
+        log.set_topic_id(Uuid::from_u128(77)).unwrap();
+        log.append(vec![batch(3, NOW)], 0, Origin::Client, NOW).unwrap();
+        log.close().unwrap();
+    });
+    let mut logs = Vec::new();
+    timed("open", &mut |n| logs.push(open(&path(n), &config(), 3, true)));
+    timed("lead", &mut |n| logs[n as usize].assign_epoch_start(1).unwrap());
+    timed("close", &mut |n| logs[n as usize].close().unwrap());
 }

@@ -71,7 +71,8 @@ impl TimeIndex {
         let mut bytes = [0; ENTRY_SIZE];
         bytes[..8].copy_from_slice(&entry.timestamp.to_be_bytes());
         bytes[8..].copy_from_slice(&relative.to_be_bytes());
-        self.file.push(bytes)
+        self.file.push(bytes);
+        Ok(())
     }
 
     /// The last entry; no timestamp at the base offset if there is none.
@@ -94,9 +95,5 @@ impl TimeIndex {
 
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush()
-    }
-
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync()
     }
 }

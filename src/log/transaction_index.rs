@@ -64,10 +64,6 @@ impl TransactionIndex {
         self.dir.join(file_name(self.base_offset, self.suffix))
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.entries == 0
-    }
-
     pub fn append(&mut self, aborted: AbortedTransaction) -> Result<()> {
         let mut entry = [0; ENTRY_SIZE];
         let fields = [
@@ -146,10 +142,5 @@ impl TransactionIndex {
             None | Some(0) => Ok(()),
             Some(_) => self.disk.open(&self.path())?.truncate(0),
         }
-    }
-
-    /// Makes the entries durable.
-    pub fn sync(&self) -> Result<()> {
-        if self.is_empty() { Ok(()) } else { self.disk.open(&self.path())?.sync_data() }
     }
 }

@@ -1,1 +1,1 @@
-//! (The metadata engineer writes these.)
+

@@ -68,7 +68,7 @@ impl CompressionType {
 pub(super) enum Compressor {
     Plain(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
-    Snappy(snappy::Encoder),
+    Snappy(Box<snappy::Encoder>),
     Lz4(Box<FrameEncoder<Vec<u8>>>),
     Zstd(zstd::Encoder<'static, Vec<u8>>),
 }
@@ -83,7 +83,7 @@ impl Compressor {
                     .map_or_else(|_| Default::default(), flate2::Compression::new);
                 Compressor::Gzip(GzEncoder::new(out, level))
             }
-            Compression::Snappy => Compressor::Snappy(snappy::Encoder::new(out)),
+            Compression::Snappy => Compressor::Snappy(Box::new(snappy::Encoder::new(out))),
             // Kafka's frames; lz4_flex has one level, the one that Kafka calls 9 and uses unasked.
             Compression::Lz4 { .. } => {
                 let info = FrameInfo::new()

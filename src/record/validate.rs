@@ -1,6 +1,9 @@
 //! What a leader checks in a producer's batches before they reach the log
 //! (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator).
 
+#[cfg(test)]
+mod tests;
+
 use super::builder::BatchBuilder;
 use super::compression::{CompressionType, DECOMPRESSED_BYTES_MAX};
 use super::iterator::{View, invalid};

@@ -91,7 +91,7 @@ impl Replicas {
                 Ok(())
             }),
         };
-        if let Err(error) = outcome {
+        if let Err(error) = self.observe(outcome) {
             tracing::error!(topic = %topic.name, index, %error, "partition goes offline");
             if let Some(Hosted::Online(partition)) = self.hosted_mut().insert(id, Hosted::Offline) {
                 partition.fail_waiters(error.code());

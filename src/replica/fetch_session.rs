@@ -263,6 +263,8 @@ struct Cache {
     evictable: BTreeSet<Worth>,
     /// Sessions that a follower's may take the place of.
     evictable_by_followers: BTreeSet<Worth>,
+    /// Of all sessions together.
+    partitions: usize,
 }
 
 /// What a session is worth keeping: a follower's over a consumer's, a large one over a small one.
@@ -281,6 +283,10 @@ struct Entry {
 /// (MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS).
 const EVICTION_MS: i64 = 120_000;
 
+/// Partitions that all sessions together may remember. Kafka has no such bound; without it a few
+/// clients that name what does not exist could fill the memory.
+const PARTITIONS_MAX: usize = 5_000_000;
+
 impl FetchSessions {
     /// An empty cache of at most `max` sessions.
     pub fn new(max: usize) -> FetchSessions {
@@ -292,6 +298,9 @@ impl FetchSessions {
     pub fn insert(&self, session: &SharedSession, from_follower: bool, now: Timestamp) -> i32 {
         let size = lock(session).len();
         let mut cache = self.lock();
+        if cache.partitions + size > PARTITIONS_MAX {
+            return 0;
+        }
         let mut evicted = None;
         if cache.sessions.len() >= self.max {
             match cache.evictable_for(from_follower, size, now) {
@@ -300,7 +309,7 @@ impl FetchSessions {
             }
         }
         let id = cache.new_id();
-        let worth = (from_follower, size, id);
+        let worth = (from_follower, 0, id);
         let entry = Entry { session: Arc::clone(session), created: now, last_used: now, worth };
         cache.sessions.insert(id, entry);
         cache.touch(id, size, now);
@@ -327,9 +336,13 @@ impl FetchSessions {
         drop(removed);
     }
 
-    /// The session was used, and has `size` partitions now.
+    /// The session was used, and has `size` partitions now. One that grew too large ends.
     pub fn touch(&self, id: i32, size: usize, now: Timestamp) {
-        self.lock().touch(id, size, now);
+        let mut cache = self.lock();
+        cache.touch(id, size, now);
+        let ended = if cache.partitions > PARTITIONS_MAX { cache.remove(id) } else { None };
+        drop(cache);
+        drop(ended);
     }
 
     /// Number of sessions.
@@ -371,6 +384,7 @@ impl Cache {
 
     fn remove(&mut self, id: i32) -> Option<SharedSession> {
         let entry = self.sessions.remove(&id)?;
+        self.partitions -= entry.worth.1;
         self.by_use.remove(&(entry.last_used, id));
         self.evictable.remove(&entry.worth);
         self.evictable_by_followers.remove(&entry.worth);
@@ -384,6 +398,7 @@ impl Cache {
         self.by_use.insert((now, id));
         self.evictable.remove(&entry.worth);
         self.evictable_by_followers.remove(&entry.worth);
+        self.partitions = self.partitions - entry.worth.1 + size;
         entry.worth.1 = size;
         let is_old = now - entry.created > EVICTION_MS;
         if is_old {

@@ -325,10 +325,14 @@ impl Partition {
         flush.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// fsyncs the log up to its end.
+    /// fsyncs the log up to its end, while others append.
     pub fn flush(&self) -> Result<()> {
-        let mut log = self.log()?;
-        self.dir.observe(log.flush())
+        let begun = self.dir.observe(self.log()?.begin_flush())?;
+        if let Some(flush) = begun {
+            self.dir.observe(flush.run())?;
+            self.log()?.end_flush(&flush);
+        }
+        Ok(())
     }
 
     /// fsyncs the log if the topic's `flush.ms` has passed since the last time.

@@ -233,7 +233,8 @@ impl Look {
         match &outcome {
             Ok(fetched) => {
                 self.bytes += fetched.read.bytes;
-                self.is_urgent |= fetched.diverging.is_some();
+                // Kafka lets no reader wait that is behind by a segment (DelayedFetch, case F).
+                self.is_urgent |= fetched.diverging.is_some() || fetched.read.goes_on;
             }
             Err(_) => self.is_urgent |= !is_unknown,
         }

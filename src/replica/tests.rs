@@ -3,6 +3,7 @@
 
 mod cluster;
 mod fetching;
+mod producing;
 
 use super::partition::{Asked, OffsetSpec};
 use super::*;
@@ -277,4 +278,23 @@ async fn flush_messages_makes_a_wait_mean_the_disk() {
         .unwrap()
         .unwrap();
     assert_eq!(partition.log().unwrap().recovery_point(), 3);
+}
+
+#[test]
+fn an_offline_directory_keeps_its_checkpoints_and_is_not_called_clean() {
+    let mut cluster = Cluster::new();
+    let id = cluster.create_topic("t", 1);
+    let partition = cluster.partition(id, 0);
+    partition.append(vec![batch(5)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
+    cluster.replicas.checkpoint();
+    let data = cluster.dir.path().join("data");
+    let checkpointed = || std::fs::read(data.join("replication-offset-checkpoint")).unwrap();
+    let before = checkpointed();
+    let failed = Error::disk(&data.join("t-0"), std::io::Error::from_raw_os_error(5));
+    let _ = cluster.replicas.observe::<()>(Err(failed));
+    assert!(cluster.replicas.is_offline());
+    cluster.replicas.checkpoint();
+    cluster.replicas.close(7).unwrap();
+    assert_eq!(checkpointed(), before);
+    assert!(!data.join(".kafka_cleanshutdown").exists());
 }

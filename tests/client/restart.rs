@@ -8,11 +8,11 @@ use std::time::Duration;
 
 fn check_restarts(stop: fn(&mut Broker)) {
     let mut broker = Broker::start();
-    create_topic(&broker, "kept", 1, &[("segment.bytes", "100000")]);
+    create_topic(&broker, "kept", 1, &[("segment.bytes", "1048576")]);
     let mut written = Vec::new();
     for round in 0..3 {
         let more: Vec<String> =
-            values(2000).iter().map(|value| format!("{round}-{value}")).collect();
+            values(20_000).iter().map(|value| format!("{round}-{value}")).collect();
         let delivered = send(&broker, &[("enable.idempotence", "true")], "kept", 0, &more);
         assert!(delivered.iter().all(Result::is_ok));
         written.extend(more);

@@ -1,9 +1,13 @@
 //! Raw bytes on the port: what a broken or hostile peer sends, and what must come of it. Whatever
 //! it is, the connection closes or gets an error, memory stays flat, everyone else is served.
 
+mod data;
 mod hostile;
 mod protocol;
 
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -62,4 +66,29 @@ pub fn frame(api_key: i16, version: i16, correlation_id: i32, body: &[u8]) -> Ve
     let mut framed = (request.len() as i32).to_be_bytes().to_vec();
     framed.extend(request);
     framed
+}
+
+/// Sends a request whose answer nobody asks for yet.
+pub fn send<R: Request>(peer: &mut Peer, version: i16, request: &R) {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(7)
+        .with_client_id(Some(StrBytes::from_static_str("test")));
+    let mut frame = BytesMut::new();
+    header.encode(&mut frame, R::header_version(version)).unwrap();
+    request.encode(&mut frame, version).unwrap();
+    peer.send_raw(&(frame.len() as i32).to_be_bytes());
+    peer.send_raw(&frame);
+}
+
+/// Sends a request and reads its answer.
+pub fn call<R: Request>(peer: &mut Peer, version: i16, request: &R) -> R::Response {
+    send(peer, version, request);
+    let mut answer = Bytes::from(peer.receive().expect("an answer"));
+    let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version)).unwrap();
+    assert_eq!(header.correlation_id, 7);
+    let response = R::Response::decode(&mut answer, version).unwrap();
+    assert!(answer.is_empty(), "{} bytes behind the answer", answer.len());
+    response
 }

@@ -75,11 +75,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     /// The log, if it was not cut since the pass began.
     fn log(&self) -> Result<MutexGuard<'a, Log>> {
         let log = (self.lock)()?;
-        if log.truncations.count == self.candidate.truncations {
-            Ok(log)
-        } else {
-            Err(Error::Closed)
-        }
+        if log.truncations == self.candidate.truncations { Ok(log) } else { Err(Error::Closed) }
     }
 
     fn pieces(&self) -> Result<Vec<Piece>> {
@@ -224,7 +220,8 @@ impl<'p, 'a> Pass<'p, 'a> {
         segment.seal()?;
         // The age of a segment without timestamps is that of its file.
         segment.file()?.set_modified(group[group.len() - 1].modified)?;
-        segment.sync()
+        let paths = CLEANED_SUFFIXES.map(|suffix| segment.path(suffix));
+        paths.iter().try_for_each(|path| self.cleaner.disk.sync_file(path))
     }
 
     fn swap_in(&self, group: &[Piece]) -> Result<()> {

@@ -185,9 +185,13 @@ fn transactional(id: ProducerId, sequence: i32, records: &[(&str, Option<&str>)]
 }
 
 fn marker(id: ProducerId, commit: bool) -> Batch {
+    marker_at(id, commit, NOW)
+}
+
+fn marker_at(id: ProducerId, commit: bool, timestamp: Timestamp) -> Batch {
     let builder = BatchBuilder::new(0, Compression::Uncompressed).control();
     let mut builder = builder.producer(id, 0, -1, true);
-    builder.append(NOW, Some(&[0, 0, 0, u8::from(commit)]), Some(&[0; 6]), &[]);
+    builder.append(timestamp, Some(&[0, 0, 0, u8::from(commit)]), Some(&[0; 6]), &[]);
     builder.build()
 }
 

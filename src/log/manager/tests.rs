@@ -115,8 +115,8 @@ fn logs_go_where_the_fewest_are_and_are_found_again() {
     for log in logs.values() {
         log.lock().unwrap().close().unwrap();
     }
-    manager.checkpoint(&logs).unwrap();
-    manager.mark_clean_shutdown(99).unwrap();
+    manager.checkpoint(&logs, |_| true).unwrap();
+    manager.mark_clean_shutdown(99, |_| true).unwrap();
     drop(manager);
 
     // Others' directories are left alone, or go.

@@ -4,9 +4,7 @@
 use super::super::cluster::Broker;
 use super::super::features::{self, METADATA_VERSION};
 use super::super::record::MetadataRecord;
-use super::super::topics::{
-    LOST_DIRECTORY, MIGRATING_DIRECTORY, NO_LEADER, UNASSIGNED_DIRECTORY,
-};
+use super::super::topics::{LOST_DIRECTORY, MIGRATING_DIRECTORY, NO_LEADER, UNASSIGNED_DIRECTORY};
 use super::view::{Outcome, View, all_partitions, explained};
 use crate::codec::schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
 use crate::error::Result;
@@ -89,8 +87,7 @@ impl View<'_> {
     }
 
     fn check_log_dirs(self, request: &BrokerRegistrationRequest) -> Result<()> {
-        let invalid =
-            |message: String| Err(explained(ResponseError::InvalidRegistration, message));
+        let invalid = |message: String| Err(explained(ResponseError::InvalidRegistration, message));
         let reserved = [MIGRATING_DIRECTORY, UNASSIGNED_DIRECTORY, LOST_DIRECTORY];
         if request.log_dirs.is_empty() {
             return invalid("No directories specified in request".to_owned());
@@ -120,9 +117,11 @@ impl View<'_> {
     /// 0 to 0.
     fn check_features(self, request: &BrokerRegistrationRequest) -> Result<()> {
         let range = |name: &str| {
-            request.features.iter().find(|feature| feature.name.as_str() == name).map(|feature| {
-                (feature.min_supported_version, feature.max_supported_version)
-            })
+            request
+                .features
+                .iter()
+                .find(|feature| feature.name.as_str() == name)
+                .map(|feature| (feature.min_supported_version, feature.max_supported_version))
         };
         let named = request.features.iter().map(|feature| feature.name.as_str());
         let finalized = self.image.features.keys().map(String::as_str);
@@ -159,9 +158,13 @@ impl View<'_> {
         for (topic, index, partition) in all_partitions(self.image) {
             if partition.isr.contains(&id) || partition.elr.contains(&id) {
                 let isr = without(&partition.isr, id);
-                records.extend(self.change_partition(topic, index, partition, &may_lead, |change| {
-                    change.lost_records(id).isr(isr)
-                }));
+                records.extend(self.change_partition(
+                    topic,
+                    index,
+                    partition,
+                    &may_lead,
+                    |change| change.lost_records(id).isr(isr),
+                ));
             }
         }
     }
@@ -289,7 +292,6 @@ impl View<'_> {
         Ok(Outcome { records, response: () })
     }
 }
-
 
 fn without(list: &[BrokerId], id: BrokerId) -> Vec<BrokerId> {
     list.iter().copied().filter(|&other| other != id).collect()

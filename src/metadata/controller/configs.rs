@@ -4,9 +4,10 @@
 use super::super::record::MetadataRecord;
 use super::super::topics::reason_invalid;
 use super::super::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
-use super::view::{Outcome, View, explained};
+use super::schema;
+use super::view::{Outcome, View, explained, text};
 use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
 use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;
@@ -24,6 +25,15 @@ pub(super) enum Operation {
     Subtract(String),
 }
 
+/// How the configs of a resource are to change.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Change {
+    /// Those named (IncrementalAlterConfigs).
+    Some(BTreeMap<String, Operation>),
+    /// All of them: what is not named goes (the old AlterConfigs).
+    All(BTreeMap<String, Option<String>>),
+}
+
 const BROKER_LOGGER: i8 = 8;
 const MIN_ISR: &str = "min.insync.replicas";
 const VALUE_LENGTH_MAX: usize = i16::MAX as usize;
@@ -37,29 +47,18 @@ pub(super) fn is_known_type(resource_type: i8) -> bool {
 }
 
 impl View<'_> {
-    /// Changes single configs of resources; each resource succeeds or fails as a whole.
+    /// Changes resources, each by its `change`; each succeeds or fails as a whole.
     pub fn alter_configs(
         self,
-        changes: &BTreeMap<Resource, BTreeMap<String, Operation>>,
+        changes: Vec<(Resource, Result<Change>)>,
     ) -> Outcome<Vec<(Resource, Result<()>)>> {
         let (mut records, mut response) = (Vec::new(), Vec::new());
-        for (resource, operations) in changes {
-            let altered = self.alter_resource(resource, operations, false);
-            response.push((resource.clone(), altered.map(|made| records.extend(made))));
-        }
-        records.extend(self.clear_elr_records(&records));
-        Outcome { records, response }
-    }
-
-    /// Replaces all configs of resources (the old AlterConfigs).
-    pub fn replace_configs(
-        self,
-        changes: &BTreeMap<Resource, BTreeMap<String, Option<String>>>,
-    ) -> Outcome<Vec<(Resource, Result<()>)>> {
-        let (mut records, mut response) = (Vec::new(), Vec::new());
-        for (resource, configs) in changes {
-            let altered = self.replace_resource(resource, configs);
-            response.push((resource.clone(), altered.map(|made| records.extend(made))));
+        for (resource, change) in changes {
+            let altered = change.and_then(|change| match change {
+                Change::Some(operations) => self.alter_resource(&resource, &operations, false),
+                Change::All(configs) => self.replace_resource(&resource, &configs),
+            });
+            response.push((resource, altered.map(|made| records.extend(made))));
         }
         records.extend(self.clear_elr_records(&records));
         Outcome { records, response }
@@ -121,14 +120,18 @@ impl View<'_> {
         current: Option<&String>,
         operation: &str,
     ) -> Result<Vec<String>> {
-        if !self.config.is_list(resource_type, key) {
+        let is_list = match resource_type {
+            CLIENT_METRICS_CONFIG => schema::is_client_metrics_list(key),
+            _ => self.config.is_list(resource_type, key),
+        };
+        if !is_list {
             return Err(explained(
                 ResponseError::InvalidConfig,
                 format!("Can't {operation} to key {key} because its type is not LIST."),
             ));
         }
-        let value = current.cloned().or_else(|| self.config.default_of(resource_type, key));
-        let value = value.unwrap_or_default();
+        let default = || self.config.default_of(resource_type, key);
+        let value = current.cloned().or_else(default).unwrap_or_default();
         Ok(value.split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect())
     }
 
@@ -202,21 +205,34 @@ impl View<'_> {
                     ResponseError::InvalidTopicException,
                     format!("Topic name is invalid: {reason}"),
                 )),
-                None => self.config.check_topic(configs),
+                None => self.config.topic(configs).map(drop),
             },
-            BROKER_CONFIG if name.is_empty() => Ok(()),
-            BROKER_CONFIG => match name.parse::<i32>() {
-                Err(_) => bad_request("Unable to parse broker name as a base 10 number."),
-                Ok(id) if id < 0 => bad_request("Invalid negative broker ID."),
-                Ok(_) => Ok(()),
-            },
-            CLIENT_METRICS_CONFIG => self.config.check_client_metrics(name, configs),
+            BROKER_CONFIG => self.check_broker_configs(name, configs),
+            CLIENT_METRICS_CONFIG => schema::check_client_metrics(name, configs),
             GROUP_CONFIG if name.is_empty() => {
                 bad_request("Default group resources are not allowed.")
             }
-            GROUP_CONFIG => self.config.check_group(configs),
+            GROUP_CONFIG => schema::check_group(configs),
             _ => bad_request("Unknown resource type BROKER_LOGGER"),
         }
+    }
+
+    /// What a broker can be told while it runs (ConfigAdminManager.validateBrokerConfigChange).
+    fn check_broker_configs(self, name: &str, configs: &BTreeMap<String, String>) -> Result<()> {
+        let refuse = |message: String| Err(explained(ResponseError::InvalidRequest, message));
+        if !name.is_empty() {
+            let Ok(id) = name.parse::<i32>() else {
+                return refuse(format!("Node id must be an integer, but it is: {name}"));
+            };
+            let expected = self.config.node_id;
+            if id != expected {
+                return refuse(format!(
+                    "Unexpected broker id, expected {expected}, but received {name}"
+                ));
+            }
+        }
+        let checked = self.config.check_dynamic(configs, !name.is_empty());
+        checked.or_else(|error| refuse(error.message().unwrap_or_default()))
     }
 
     /// A resource that is altered must exist (QuorumController.ConfigResourceExistenceChecker).
@@ -249,8 +265,7 @@ impl View<'_> {
         let clears = |record: &MetadataRecord| match record {
             MetadataRecord::Config(config) if config.name == MIN_ISR => {
                 let topic = config.resource_type == TOPIC_CONFIG;
-                let topic_name =
-                    if topic { config.resource_name.clone() } else { String::new() };
+                let topic_name = if topic { config.resource_name.clone() } else { String::new() };
                 Some(MetadataRecord::ClearElr(ClearElrRecord { topic_name }))
             }
             _ => None,
@@ -271,10 +286,15 @@ pub(super) fn created_topic_configs(
         .iter()
         .filter_map(|config| Some((config.name.to_string(), config.value.as_ref()?.to_string())))
         .collect();
-    view.settings.describe_topic(view.image, &overrides)
-}
-
-/// The message that Kafka puts where a resource came twice in a request.
-pub(super) fn duplicate_resource() -> Error {
-    explained(ResponseError::InvalidRequest, "Duplicate resource.")
+    let mut rows = view.config.topic_rows(&overrides);
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    let rows = rows.into_iter().map(|row| {
+        CreatableTopicConfigs::default()
+            .with_name(text(row.name))
+            .with_value(row.value.map(text))
+            .with_read_only(row.read_only)
+            .with_config_source(row.source as i8)
+            .with_is_sensitive(row.sensitive)
+    });
+    rows.collect()
 }

@@ -51,7 +51,7 @@ impl View<'_> {
         let factor = topic.partitions.front().map_or(1, |first| first.replicas.len());
         let partitions = match &request.assignments {
             Some(assignments) => self.assigned(assignments, current, factor)?,
-            None => self.placed(additional, factor as i16)?,
+            None => self.placed(additional, factor as i32)?,
         };
         let made = placement::records(topic.id, current, partitions);
         if records.len() + additional > RECORDS_PER_REQUEST_MAX {
@@ -64,7 +64,7 @@ impl View<'_> {
         Ok(())
     }
 
-    fn placed(self, additional: usize, factor: i16) -> Result<Vec<Partition>> {
+    fn placed(self, additional: usize, factor: i32) -> Result<Vec<Partition>> {
         // More than this is refused in any case; it must not be built first.
         placement::place(self, additional.min(RECORDS_PER_REQUEST_MAX + 1), factor)?
             .into_iter()

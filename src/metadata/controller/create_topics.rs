@@ -1,18 +1,20 @@
 //! CreateTopics (ReplicationControlManager.createTopics, ControllerApis.createTopics).
 
+use super::super::TOPIC_CONFIG;
 use super::super::quorum::TOPIC_NAME as METADATA_TOPIC_NAME;
 use super::super::record::MetadataRecord;
 use super::super::topics::{Partition, reason_invalid};
-use super::super::TOPIC_CONFIG;
 use super::configs::{self, Operation};
 use super::placement::{self, check_manual, new_partition, nobody_active};
 use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error};
 use crate::codec::schema::metadata::TopicRecord;
 use crate::error::Result;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use kafka_protocol::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
 use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicResult, CreateTopicsResponse,
+};
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
@@ -40,11 +42,8 @@ impl View<'_> {
             results.push(created.unwrap_or_else(|error| failed(&topic.name, &Err(error))));
         }
         results.extend(self.refused(request, &times));
-        Outcome {
-            records,
-            response: CreateTopicsResponse::default().with_topics(results),
-        }
-        .unless(request.validate_only)
+        Outcome { records, response: CreateTopicsResponse::default().with_topics(results) }
+            .unless(request.validate_only)
     }
 
     /// More partitions than one batch of records may hold are refused before they are made.
@@ -101,13 +100,12 @@ impl View<'_> {
         let result = CreatableTopicResult::default()
             .with_name(topic.name.clone())
             .with_topic_id(topic_id)
+            .with_error_message(None)
             .with_num_partitions(partitions.len() as i32)
             .with_replication_factor(replication_factor)
             .with_configs(Some(configs::created_topic_configs(self, &topic.configs)));
-        let mut made = vec![MetadataRecord::Topic(TopicRecord {
-            name: topic.name.to_string(),
-            topic_id,
-        })];
+        let mut made =
+            vec![MetadataRecord::Topic(TopicRecord { name: topic.name.to_string(), topic_id })];
         made.extend(config_records);
         made.extend(placement::records(topic_id, 0, partitions));
         if records.len() + made.len() > RECORDS_PER_REQUEST_MAX {
@@ -132,9 +130,7 @@ impl View<'_> {
             return invalid(format!("Topic name is invalid: {reason}"));
         }
         match self.image.topics.colliding_with(name) {
-            Some(other) => {
-                invalid(format!("Topic '{name}' collides with existing topic: {other}"))
-            }
+            Some(other) => invalid(format!("Topic '{name}' collides with existing topic: {other}")),
             None => Ok(()),
         }
     }
@@ -187,8 +183,8 @@ impl View<'_> {
         }
         let or_default = |value: i32, default: i32| if value == -1 { default } else { value };
         let count = or_default(topic.num_partitions, self.config.num_partitions) as usize;
-        let factor = topic.replication_factor;
-        let factor = if factor == -1 { self.config.default_replication_factor } else { factor };
+        let factor = i32::from(topic.replication_factor);
+        let factor = or_default(factor, self.config.default_replication_factor);
         let placed = placement::place(self, count, factor).map_err(|error| {
             let reason = error.message().unwrap_or_default();
             let message = format!("Unable to replicate the partition {factor} time(s): {reason}");
@@ -207,7 +203,9 @@ impl View<'_> {
             }
             Err(explained(
                 ResponseError::InvalidRequest,
-                format!("A manual partition assignment was specified, but {what} was not set to -1."),
+                format!(
+                    "A manual partition assignment was specified, but {what} was not set to -1."
+                ),
             ))
         };
         unless(topic.replication_factor == -1, "replication factor")?;
@@ -226,8 +224,7 @@ impl View<'_> {
             check_manual(self, &replicas, factor)?;
             factor = Some(replicas.len());
             let partition = new_partition(self, replicas);
-            let partition =
-                partition.ok_or_else(|| placement::nobody_active_manually(index))?;
+            let partition = partition.ok_or_else(|| placement::nobody_active_manually(index))?;
             partitions.insert(index, partition);
         }
         if (0..).zip(partitions.keys()).any(|(expected, index)| expected != *index) {
@@ -259,4 +256,3 @@ pub(super) fn random_topic_id() -> Uuid {
         }
     }
 }
-

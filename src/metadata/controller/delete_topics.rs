@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicsRequest;
-use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
+use kafka_protocol::messages::delete_topics_response::{
+    DeletableTopicResult, DeleteTopicsResponse,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -53,12 +55,15 @@ impl View<'_> {
                 results.push(failed(Some(name), topic.id, error));
             }
         }
-        let records = deleted.keys().map(|&topic_id| {
-            MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id })
-        });
+        let records = deleted
+            .keys()
+            .map(|&topic_id| MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id }));
         let records = records.collect();
         results.extend(deleted.values().map(|topic| {
-            DeletableTopicResult::default().with_name(Some(name_of(topic))).with_topic_id(topic.id)
+            DeletableTopicResult::default()
+                .with_name(Some(name_of(topic)))
+                .with_topic_id(topic.id)
+                .with_error_message(None)
         }));
         let response = DeleteTopicsResponse::default().with_responses(results);
         Outcome { records, response }

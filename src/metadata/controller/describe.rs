@@ -1,6 +1,6 @@
 //! What the controller tells about itself: DescribeQuorum, DescribeCluster for controllers.
 
-use super::super::quorum::{DIR_NAME, TOPIC_NAME};
+use super::super::quorum::TOPIC_NAME;
 use super::view::{View, text};
 use crate::types::{BrokerId, LeaderEpoch, Offset, Timestamp};
 use kafka_protocol::ResponseError;
@@ -15,7 +15,8 @@ use kafka_protocol::messages::describe_quorum_response::{
 use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
 use uuid::Uuid;
 
-/// EndpointType.CONTROLLER of DescribeCluster.
+/// EndpointType of DescribeCluster.
+const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
 /// The state of the quorum of one.
@@ -53,7 +54,6 @@ impl QuorumState {
             });
             return DescribeQuorumResponse::default().with_topics(topics.collect());
         }
-        debug_assert!(DIR_NAME.starts_with(TOPIC_NAME));
         let topic = TopicData::default()
             .with_topic_name(TopicName(text(TOPIC_NAME)))
             .with_partitions(vec![self.partition()]);
@@ -76,14 +76,9 @@ impl QuorumState {
 
     fn node(&self) -> Node {
         let listeners = self.listeners.iter().map(|(name, host, port)| {
-            Listener::default()
-                .with_name(text(name))
-                .with_host(text(host))
-                .with_port(*port)
+            Listener::default().with_name(text(name)).with_host(text(host)).with_port(*port)
         });
-        Node::default()
-            .with_node_id(WireBrokerId(self.leader))
-            .with_listeners(listeners.collect())
+        Node::default().with_node_id(WireBrokerId(self.leader)).with_listeners(listeners.collect())
     }
 }
 
@@ -93,20 +88,15 @@ impl View<'_> {
     pub fn describe_controllers(
         self,
         request: &DescribeClusterRequest,
+        version: i16,
         listener: &str,
         leader: BrokerId,
     ) -> DescribeClusterResponse {
         let response =
             DescribeClusterResponse::default().with_cluster_id(text(&*self.image.cluster_id));
         if request.endpoint_type != CONTROLLERS {
-            let code = if request.endpoint_type == 1 {
-                ResponseError::MismatchedEndpointType
-            } else {
-                ResponseError::UnsupportedEndpointType
-            };
-            return response.with_error_code(code.code()).with_error_message(Some(text(
-                "The request was sent to an endpoint of the wrong type.",
-            )));
+            let (code, message) = wrong_endpoint(request.endpoint_type, version);
+            return response.with_error_code(code.code()).with_error_message(Some(text(message)));
         }
         let controllers = self.image.controllers.values().filter_map(|controller| {
             let point = controller.end_points.iter().find(|point| point.name == listener)?;
@@ -117,9 +107,23 @@ impl View<'_> {
                     .with_port(i32::from(point.port)),
             )
         });
+        let controllers: Vec<DescribeClusterBroker> = controllers.collect();
+        let known = controllers.iter().any(|controller| controller.broker_id.0 == leader);
         response
             .with_endpoint_type(CONTROLLERS)
-            .with_controller_id(WireBrokerId(leader))
-            .with_brokers(controllers.collect())
+            .with_controller_id(WireBrokerId(if known { leader } else { -1 }))
+            .with_brokers(controllers)
     }
+}
+
+fn wrong_endpoint(endpoint_type: i8, version: i16) -> (ResponseError, String) {
+    let (code, message) = if endpoint_type == BROKERS {
+        let message = "The request was sent to an endpoint of type CONTROLLER, but we wanted an \
+                       endpoint of type BROKER";
+        (ResponseError::MismatchedEndpointType, message.to_owned())
+    } else {
+        let message = format!("Unsupported endpoint type {endpoint_type}");
+        (ResponseError::UnsupportedEndpointType, message)
+    };
+    (if version == 0 { ResponseError::InvalidRequest } else { code }, message)
 }

@@ -28,9 +28,8 @@ impl View<'_> {
         let elect = |topic: &TopicPartitions| {
             let results = topic.partitions.iter().filter_map(|&index| {
                 let elected = self.elect_leader(&topic.topic, index, election, &mut records);
-                let needless = |error: &crate::error::Error| {
-                    error.code() == ResponseError::ElectionNotNeeded
-                };
+                let needless =
+                    |error: &crate::error::Error| error.code() == ResponseError::ElectionNotNeeded;
                 // Who asks for everything is not told of what was right before.
                 let silent = all && elected.as_ref().is_err_and(needless);
                 (!silent).then(|| partition_result(index, &elected))
@@ -74,8 +73,9 @@ impl View<'_> {
             return Err(explained(ResponseError::ElectionNotNeeded, message));
         }
         let may_lead = |id| self.is_active(id);
-        let record = self
-            .change_partition(topic, index, partition, &may_lead, |change| change.election(election));
+        let record = self.change_partition(topic, index, partition, &may_lead, |change| {
+            change.election(election)
+        });
         let record = record.ok_or_else(|| {
             if preferred {
                 let message = "The preferred leader was not available.";

@@ -205,7 +205,8 @@ impl<'a> PartitionChange<'a> {
         let current = [self.partition.leader];
         let preferred = &self.replicas[..self.replicas.len().min(1)];
         let first = if self.election == Election::Preferred { preferred } else { &[] };
-        if let Some(&leader) = first.iter().chain(&current).chain(&self.replicas).find(|id| valid(id))
+        if let Some(&leader) =
+            first.iter().chain(&current).chain(&self.replicas).find(|id| valid(id))
         {
             return (leader, false);
         }

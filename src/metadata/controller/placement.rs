@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub(super) fn place(
     view: View<'_>,
     partitions: usize,
-    replication_factor: i16,
+    replication_factor: i32,
 ) -> Result<Vec<Vec<BrokerId>>> {
     let usable = || {
         let brokers = view.image.brokers.values();
@@ -27,7 +27,8 @@ pub(super) fn place(
     check(replication_factor, unfenced.len(), total)?;
     let start = fastrand::usize(..unfenced.len());
     let striped = |partition: usize| -> Vec<BrokerId> {
-        let from = |list: &[BrokerId], replica: usize| list[(start + partition + replica) % list.len()];
+        let from =
+            |list: &[BrokerId], replica: usize| list[(start + partition + replica) % list.len()];
         let unfenced = (0..unfenced.len()).map(|replica| from(&unfenced, replica));
         let fenced = (0..fenced.len()).map(|replica| from(&fenced, replica));
         unfenced.chain(fenced).take(replication_factor as usize).collect()
@@ -35,7 +36,7 @@ pub(super) fn place(
     Ok((0..partitions).map(striped).collect())
 }
 
-fn check(replication_factor: i16, unfenced: usize, total: usize) -> Result<()> {
+fn check(replication_factor: i32, unfenced: usize, total: usize) -> Result<()> {
     let invalid = |message| Err(explained(ResponseError::InvalidReplicationFactor, message));
     if replication_factor <= 0 {
         return invalid(format!(
@@ -116,7 +117,7 @@ pub(super) fn new_partition(view: View<'_>, replicas: Vec<BrokerId>) -> Option<P
 }
 
 /// All brokers of an automatic placement are fenced or going.
-pub(super) fn nobody_active(replication_factor: i16) -> Error {
+pub(super) fn nobody_active(replication_factor: i32) -> Error {
     explained(
         ResponseError::InvalidReplicationFactor,
         format!(
@@ -143,7 +144,7 @@ pub(super) fn records(
     first: i32,
     partitions: Vec<Partition>,
 ) -> impl Iterator<Item = MetadataRecord> {
-    (first..).zip(partitions).map(move |(id, partition)| {
-        MetadataRecord::Partition(partition.to_record(topic_id, id))
-    })
+    (first..)
+        .zip(partitions)
+        .map(move |(id, partition)| MetadataRecord::Partition(partition.to_record(topic_id, id)))
 }

@@ -58,11 +58,14 @@ impl View<'_> {
     ) -> Result<Option<MetadataRecord>> {
         let unknown = |message| explained(ResponseError::UnknownTopicOrPartition, message);
         let topic = self.image.topics.by_name(name);
-        let topic = topic.ok_or_else(|| unknown(format!("Unable to find a topic named {name}.")))?;
+        let topic =
+            topic.ok_or_else(|| unknown(format!("Unable to find a topic named {name}.")))?;
         let index = target.partition_index;
-        let partition = self.image.topics.partition(topic.id, index).ok_or_else(|| {
-            unknown(format!("Unable to find partition {name}:{index}."))
-        })?;
+        let partition = self
+            .image
+            .topics
+            .partition(topic.id, index)
+            .ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
         match &target.replicas {
             None => self.cancel(topic, index, partition),
             Some(replicas) => {
@@ -188,8 +191,7 @@ fn settled_replicas(partition: &Partition) -> usize {
 
 /// Those of `of` that are not in `without`, in order of their ids.
 fn difference(of: &[BrokerId], without: &[BrokerId]) -> Vec<BrokerId> {
-    let mut left: Vec<BrokerId> =
-        of.iter().copied().filter(|id| !without.contains(id)).collect();
+    let mut left: Vec<BrokerId> = of.iter().copied().filter(|id| !without.contains(id)).collect();
     left.sort_unstable();
     left
 }

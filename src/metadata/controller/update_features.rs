@@ -67,8 +67,7 @@ impl View<'_> {
         if let Some(reason) = self.reason_not_supported(name, wanted) {
             return invalid(&reason);
         }
-        let current =
-            if name == KRAFT_VERSION { kraft_version } else { self.image.feature(name) };
+        let current = if name == KRAFT_VERSION { kraft_version } else { self.image.feature(name) };
         if wanted < current && upgrade_type == UPGRADE {
             return invalid(
                 "Can't downgrade the version of this feature without setting the upgrade type to \
@@ -163,12 +162,14 @@ fn level_record(name: &str, feature_level: i16) -> MetadataRecord {
 }
 
 fn succeeded(request: &UpdateFeaturesRequest, version: i16) -> UpdateFeaturesResponse {
-    let response = UpdateFeaturesResponse::default();
+    let response = UpdateFeaturesResponse::default().with_error_message(None);
     if version > 1 {
         return response;
     }
     let result = |update: &FeatureUpdateKey| {
-        UpdatableFeatureResult::default().with_feature(update.feature.clone())
+        UpdatableFeatureResult::default()
+            .with_feature(update.feature.clone())
+            .with_error_message(None)
     };
     response.with_results(request.feature_updates.iter().map(result).collect())
 }

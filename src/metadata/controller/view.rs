@@ -2,7 +2,7 @@
 
 use super::super::record::MetadataRecord;
 use super::super::topics::{Partition, Topic, UNASSIGNED_DIRECTORY};
-use super::super::{BROKER_CONFIG, Broker, Image, TOPIC_CONFIG};
+use super::super::{Broker, Image, TOPIC_CONFIG};
 use super::partition_change::{Election, PartitionChange, Surroundings};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -58,6 +58,7 @@ pub(super) fn item_error<T>(result: &Result<T>) -> (i16, Option<StrBytes>) {
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub image: &'a Image,
+    /// With what the metadata log says on top.
     pub config: &'a Config,
 }
 
@@ -92,28 +93,21 @@ impl<'a> View<'a> {
         self.broker(id).map_or(UNASSIGNED_DIRECTORY, Broker::default_dir)
     }
 
-    /// A setting of a topic as it counts: topic, then broker, then cluster, then file or default.
-    fn topic_setting(self, topic: &str, key: &str) -> Option<String> {
-        let node = self.config.node_id.to_string();
-        [(TOPIC_CONFIG, topic), (BROKER_CONFIG, &node), (BROKER_CONFIG, "")]
-            .into_iter()
-            .find_map(|(kind, name)| self.image.configs_of(kind, name).get(key).cloned())
-    }
-
     /// `min.insync.replicas` of a topic, at most its number of replicas.
     pub fn min_isr(self, topic: &Topic) -> usize {
-        let set = self.topic_setting(&topic.name, "min.insync.replicas");
-        let set = set.and_then(|value| value.trim().parse().ok());
+        let configs = self.image.configs_of(TOPIC_CONFIG, &topic.name);
+        let set = configs.get("min.insync.replicas").and_then(|value| value.trim().parse().ok());
         let replicas = topic.partitions.front().map_or(1, |first| first.replicas.len());
         set.unwrap_or(self.config.min_insync_replicas as usize).min(replicas)
     }
 
     /// `unclean.leader.election.enable` of a topic.
     pub fn unclean_election_enabled(self, topic: &str) -> bool {
-        self.topic_setting(topic, "unclean.leader.election.enable")
-            .map_or(self.config.unclean_leader_election_enable, |value| {
-                value.trim().eq_ignore_ascii_case("true")
-            })
+        let configs = self.image.configs_of(TOPIC_CONFIG, topic);
+        let set = configs.get("unclean.leader.election.enable");
+        set.map_or(self.config.unclean_leader_election_enable, |value| {
+            value.trim().eq_ignore_ascii_case("true")
+        })
     }
 
     /// Changes a partition by `change`, with elections by those brokers whom `may_lead` names.

@@ -156,3 +156,15 @@ fn a_follower_takes_a_consumers_place_but_no_young_followers() {
     assert_eq!(insert(&sessions, 100, true, 2), 0);
     assert_eq!(insert(&sessions, 100, false, 2), 0);
 }
+
+#[test]
+fn sessions_remember_only_so_many_partitions_together() {
+    let sessions = FetchSessions::new(10);
+    let (a, b) = (insert(&sessions, 1, false, 0), insert(&sessions, 1, false, 0));
+    sessions.touch(a, PARTITIONS_MAX - 1, 1);
+    assert_eq!(insert(&sessions, 1, false, 2), 0);
+    sessions.touch(b, 2, 3);
+    assert!(is_here(&sessions, a) && !is_here(&sessions, b));
+    sessions.remove(a);
+    assert_ne!(insert(&sessions, 1, false, 4), 0);
+}

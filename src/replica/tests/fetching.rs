@@ -157,6 +157,23 @@ async fn a_fetch_waits_for_its_bytes_and_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_behind_by_a_segment_does_not_wait() {
+    let mut cluster = Cluster::new();
+    let id = cluster.create_topic("t", 1);
+    let size = append(&cluster, id, 0, 3);
+    cluster.partition(id, 0).log().unwrap().roll(NOW).unwrap();
+    append(&cluster, id, 0, 3);
+    let began = Instant::now();
+    for (fetch_offset, waited_ms) in [(0, 0), (3, 500)] {
+        let asked = vec![(key(id, 0), from(fetch_offset))];
+        let waits = Fetch { max_wait_ms: 500, min_bytes: 1 << 20, ..fetch(asked) };
+        let answer = cluster.replicas.fetch(&cluster.images, waits).await;
+        assert_eq!(told(&answer), [(0, Ok(size))]);
+        assert_eq!(began.elapsed(), Duration::from_millis(waited_ms));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deleted_topic_ends_the_wait() {
     let mut cluster = Cluster::new();
     let id = cluster.create_topic("t", 1);

@@ -124,7 +124,7 @@ impl Model {
         for (_, sent) in self.sent.range_mut(begin..).filter(|(_, s)| s.producer_id == id) {
             sent.is_aborted = !commit;
         }
-        self.f.append(marker(id, commit));
+        self.f.append(marker_at(id, commit, self.now));
     }
 
     fn clean(&mut self) {
@@ -248,7 +248,7 @@ impl Model {
             for (_, sent) in self.sent.range_mut(begin..).filter(|(_, s)| s.producer_id == id) {
                 sent.is_aborted = true;
             }
-            self.f.append(marker(id, false));
+            self.f.append(marker_at(id, false, self.now));
         }
         self.f.roll();
         if with_passes {

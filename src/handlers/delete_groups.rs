@@ -1,0 +1,25 @@
+//! DeleteGroups (42): groups without members, and their offsets, are forgotten.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::codec::schema::message::delete_groups_response::DeletableGroupResult;
+use crate::codec::schema::message::{DeleteGroupsRequest, DeleteGroupsResponse};
+use crate::error::Result;
+use std::collections::HashSet;
+
+pub(super) async fn handle(cx: &Context, request: DeleteGroupsRequest) -> Result<Reply> {
+    let mut response = DeleteGroupsResponse::default();
+    let mut seen = HashSet::new();
+    for group in request.groups_names {
+        if !seen.insert(group.clone()) {
+            continue;
+        }
+        let mut result = DeletableGroupResult { group_id: group, ..Default::default() };
+        if let Err(error) = cx.parts.groups.delete_group(&result.group_id).await {
+            result.error_code = error.code().code();
+            result.error_message = error.message();
+        }
+        response.results.push(result);
+    }
+    Ok(cx.reply(&response))
+}

@@ -1,0 +1,26 @@
+//! DescribeGroups (15): the members of classic groups and what they were assigned.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
+use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
+
+/// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: all that can be done to a group,
+/// as everything is allowed while there is no authorizer.
+const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+
+pub(super) async fn handle(cx: &Context, request: DescribeGroupsRequest) -> Result<Reply> {
+    let mut response = DescribeGroupsResponse::default();
+    for id in request.groups {
+        let described = cx.parts.groups.describe_group(cx.api_version, &id).await;
+        let mut group = described.unwrap_or_else(|error| {
+            DescribedGroup::default().with_group_id(id).with_error_code(error.code().code())
+        });
+        if request.include_authorized_operations && group.error_code == 0 {
+            group.authorized_operations = ALL_GROUP_OPERATIONS;
+        }
+        response.groups.push(group);
+    }
+    Ok(cx.reply(&response))
+}

@@ -1,0 +1,128 @@
+//! FindCoordinator (10): which broker a group has to talk to. The first one to ask makes
+//! `__consumer_offsets`.
+//!
+//! Transactions and share groups have no coordinator here yet: COORDINATOR_NOT_AVAILABLE, which
+//! clients take as a reason to ask again.
+
+use super::brokers::{self, Node};
+use super::{Context, forward};
+use crate::codec::Reply;
+use crate::coordinator::OFFSETS_TOPIC;
+use crate::error::{Error, Result};
+use crate::types::uuid_from_text;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
+use kafka_protocol::protocol::StrBytes;
+
+/// From here on one request asks about several keys.
+const BATCH_VERSION: i16 = 4;
+/// From here on share groups may be asked for.
+const SHARE_VERSION: i16 = 6;
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+
+pub(super) async fn handle(cx: &Context, request: FindCoordinatorRequest) -> Result<Reply> {
+    let mut response = FindCoordinatorResponse::default();
+    if cx.api_version >= BATCH_VERSION {
+        for key in request.coordinator_keys {
+            let found = find(cx, request.key_type, &key).await;
+            response.coordinators.push(coordinator(key, found));
+        }
+    } else {
+        let found = find(cx, request.key_type, &request.key).await;
+        let message = found.as_ref().err().map(|error| StrBytes::from_string(error.to_string()));
+        let found = coordinator(request.key, found);
+        response.error_code = found.error_code;
+        response.error_message = message;
+        (response.node_id, response.host, response.port) = (found.node_id, found.host, found.port);
+    }
+    Ok(cx.reply(&response))
+}
+
+fn coordinator(key: StrBytes, found: Result<Node>) -> Coordinator {
+    let coordinator = Coordinator::default().with_key(key);
+    match found {
+        Ok(node) => coordinator.with_node_id(node.id).with_host(node.host).with_port(node.port),
+        Err(error) => coordinator
+            .with_node_id(BrokerId(-1))
+            .with_port(-1)
+            .with_error_code(error.code().code()),
+    }
+}
+
+async fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
+    match key_type {
+        GROUP => {}
+        TRANSACTION => return Err(ResponseError::CoordinatorNotAvailable.into()),
+        SHARE if cx.api_version >= SHARE_VERSION && is_share_key(key) => {
+            return Err(ResponseError::CoordinatorNotAvailable.into());
+        }
+        _ => return Err(ResponseError::InvalidRequest.into()),
+    }
+    if cx.image().topics.by_name(OFFSETS_TOPIC).is_none()
+        && let Err(error) = create_offsets_topic(cx).await
+    {
+        tracing::warn!(%error, "{OFFSETS_TOPIC} could not be made");
+    }
+    leader(cx, cx.parts.groups.partition_for(key))
+        .ok_or_else(|| ResponseError::CoordinatorNotAvailable.into())
+}
+
+/// `group:topic id:partition`, where the group may contain colons.
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let partition = parts.next().is_some_and(|partition| partition.parse::<i32>().is_ok());
+    let topic = parts.next().is_some_and(|topic| uuid_from_text(topic).is_some());
+    partition && topic && parts.next().is_some_and(|group| !group.trim().is_empty())
+}
+
+fn leader(cx: &Context, partition: i32) -> Option<Node> {
+    let image = cx.image();
+    let topic = image.topics.by_name(OFFSETS_TOPIC)?;
+    let leader = topic.partitions.get(usize::try_from(partition).ok()?)?.leader;
+    let mut nodes = brokers::nodes(cx, &image).into_iter();
+    nodes.find(|node| node.id.0 == leader && !node.fenced)
+}
+
+/// Has the controller make the topic; somebody else may do so at the same time.
+async fn create_offsets_topic(cx: &Context) -> Result<()> {
+    let response = forward::create_topics(cx, vec![offsets_topic(cx)]).await?;
+    for topic in response.topics {
+        match ResponseError::try_from_code(topic.error_code) {
+            None | Some(ResponseError::TopicAlreadyExists) => {}
+            Some(error) => {
+                let message = topic.error_message.map(|message| message.to_string());
+                return Err(Error::Explained(error, message.unwrap_or_default()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `__consumer_offsets` as Kafka makes it.
+pub(super) fn offsets_topic(cx: &Context) -> CreatableTopic {
+    let settings = &cx.parts.config;
+    let replication_factor = settings.capped(
+        "offsets.topic.replication.factor",
+        settings.offsets_topic_replication_factor,
+        cx.image().brokers.len(),
+    );
+    let config = |(name, value): (&'static str, String)| {
+        CreatableTopicConfig::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_value(Some(StrBytes::from_string(value)))
+    };
+    let configs = [
+        ("cleanup.policy", "compact".to_owned()),
+        ("compression.type", "producer".to_owned()),
+        ("segment.bytes", settings.offsets_topic_segment_bytes.to_string()),
+    ];
+    CreatableTopic::default()
+        .with_name(StrBytes::from_static_str(OFFSETS_TOPIC).into())
+        .with_num_partitions(settings.offsets_topic_num_partitions)
+        .with_replication_factor(replication_factor)
+        .with_configs(configs.into_iter().map(config).collect())
+}

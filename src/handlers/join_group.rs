@@ -1,0 +1,29 @@
+//! JoinGroup (11): a member comes into a group, or comes again for the next generation.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::coordinator::RequestContext;
+use crate::error::Result;
+use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
+use kafka_protocol::protocol::StrBytes;
+
+/// Before it the protocol's name could not be null.
+const NULL_PROTOCOL_VERSION: i16 = 7;
+
+pub(super) async fn handle(cx: &Context, request: JoinGroupRequest) -> Result<Reply> {
+    let caller = RequestContext {
+        api_version: cx.api_version,
+        client_id: cx.client_id.as_deref().unwrap_or_default().to_owned(),
+        client_host: cx.client_host.clone(),
+    };
+    let joined = cx.parts.groups.join_group(&caller, &request).await;
+    let mut response = joined.unwrap_or_else(|error| {
+        JoinGroupResponse::default()
+            .with_member_id(request.member_id)
+            .with_error_code(error.code().code())
+    });
+    if cx.api_version < NULL_PROTOCOL_VERSION {
+        response.protocol_name.get_or_insert_with(StrBytes::default);
+    }
+    Ok(cx.reply(&response))
+}

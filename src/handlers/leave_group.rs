@@ -1,0 +1,41 @@
+//! LeaveGroup (13): members leave, or an operator removes static ones.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::leave_group_response::MemberResponse;
+use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
+
+/// From here on several members may leave at once, each with an answer of its own.
+const BATCH_VERSION: i16 = 3;
+
+pub(super) async fn handle(cx: &Context, mut request: LeaveGroupRequest) -> Result<Reply> {
+    if cx.api_version < BATCH_VERSION {
+        let member = MemberIdentity::default().with_member_id(request.member_id.clone());
+        request.members = vec![member];
+    }
+    let mut response = LeaveGroupResponse::default();
+    match cx.parts.groups.leave_group(&request).await {
+        Ok(members) => response.members = members,
+        // Kafka means the group here, and says so of every member.
+        Err(error) if error.code() == ResponseError::UnknownMemberId => {
+            response.members = request.members.iter().map(unknown).collect();
+        }
+        Err(error) => response.error_code = error.code().code(),
+    }
+    if cx.api_version < BATCH_VERSION
+        && let Some(member) = response.members.pop()
+    {
+        response.error_code = member.error_code;
+    }
+    Ok(cx.reply(&response))
+}
+
+fn unknown(identity: &MemberIdentity) -> MemberResponse {
+    MemberResponse::default()
+        .with_member_id(identity.member_id.clone())
+        .with_group_instance_id(identity.group_instance_id.clone())
+        .with_error_code(ResponseError::UnknownMemberId.code())
+}

@@ -1,0 +1,97 @@
+//! OffsetCommit (8): a consumer remembers how far it has come.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestTopic;
+use crate::codec::schema::message::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::error::Result;
+use crate::metadata::Image;
+use kafka_protocol::error::ResponseError;
+
+/// From here on topics come by id.
+const TOPIC_ID_VERSION: i16 = 10;
+
+pub(super) async fn handle(cx: &Context, mut request: OffsetCommitRequest) -> Result<Reply> {
+    let image = cx.image();
+    let by_id = cx.api_version >= TOPIC_ID_VERSION;
+    let mut response = OffsetCommitResponse::default();
+    for topic in &mut request.topics {
+        let unknown = look_up(&image, topic, by_id);
+        response.topics.push(checked(&image, topic, unknown));
+        // What is refused is not committed.
+        topic.partitions.retain(|partition| {
+            unknown.is_none() && exists(&image, &topic.name, partition.partition_index)
+        });
+    }
+    request.topics.retain(|topic| !topic.partitions.is_empty());
+    if !request.topics.is_empty() {
+        let committed = cx.parts.groups.commit_offsets(cx.api_version, &request).await;
+        fill_in(&mut response, committed.map_err(|error| error.code()));
+    }
+    Ok(cx.reply(&response))
+}
+
+/// Completes name or id of a topic; the error if there is no such topic.
+fn look_up(
+    image: &Image,
+    topic: &mut OffsetCommitRequestTopic,
+    by_id: bool,
+) -> Option<ResponseError> {
+    let found =
+        if by_id { image.topics.by_id(topic.topic_id) } else { image.topics.by_name(&topic.name) };
+    match found {
+        Some(found) => {
+            topic.topic_id = found.id;
+            topic.name = found.name.to_string();
+            None
+        }
+        None if by_id => Some(ResponseError::UnknownTopicId),
+        None => Some(ResponseError::UnknownTopicOrPartition),
+    }
+}
+
+fn exists(image: &Image, topic: &str, partition: i32) -> bool {
+    let count = image.topics.by_name(topic).map_or(0, |topic| topic.partitions.len());
+    usize::try_from(partition).is_ok_and(|partition| partition < count)
+}
+
+fn checked(
+    image: &Image,
+    topic: &OffsetCommitRequestTopic,
+    unknown: Option<ResponseError>,
+) -> OffsetCommitResponseTopic {
+    let partition = |partition_index| {
+        let error = unknown.or_else(|| {
+            let exists = exists(image, &topic.name, partition_index);
+            (!exists).then_some(ResponseError::UnknownTopicOrPartition)
+        });
+        let error_code = error.map_or(0, |error| error.code());
+        OffsetCommitResponsePartition { partition_index, error_code }
+    };
+    OffsetCommitResponseTopic {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partitions: topic.partitions.iter().map(|p| partition(p.partition_index)).collect(),
+    }
+}
+
+/// The coordinator answered what was not refused before, in the same order.
+fn fill_in(
+    response: &mut OffsetCommitResponse,
+    committed: Result<OffsetCommitResponse, ResponseError>,
+) {
+    let accepted = response.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+    let accepted = accepted.filter(|partition| partition.error_code == 0);
+    match committed {
+        Err(error) => accepted.for_each(|partition| partition.error_code = error.code()),
+        Ok(committed) => {
+            let results = committed.topics.into_iter().flat_map(|topic| topic.partitions);
+            for (partition, result) in accepted.zip(results) {
+                partition.error_code = result.error_code;
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! SyncGroup (14): a member gets its assignment; the leader brings everybody's.
+
+use super::Context;
+use crate::codec::Reply;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
+
+/// From here on a member says which protocol it believes to be in use.
+const PROTOCOL_VERSION: i16 = 5;
+
+pub(super) async fn handle(cx: &Context, request: SyncGroupRequest) -> Result<Reply> {
+    let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
+    let synced = if cx.api_version >= PROTOCOL_VERSION && !says_protocol {
+        Err(ResponseError::InconsistentGroupProtocol.into())
+    } else {
+        cx.parts.groups.sync_group(&request).await
+    };
+    let response = synced
+        .unwrap_or_else(|error| SyncGroupResponse::default().with_error_code(error.code().code()));
+    Ok(cx.reply(&response))
+}

@@ -1,0 +1,376 @@
+//! The controller's state, owned by its thread: validate, append, replay, and now and then a
+//! snapshot.
+
+use super::super::loader::Loader;
+use super::super::quorum::{Opened, Quorum, bootstrap_records};
+use super::super::record::MetadataRecord;
+use super::super::snapshot::{self, SnapshotId};
+use super::super::{BROKER_CONFIG, Published, features};
+use super::brokers::{BrokerStatus, Heartbeat};
+use super::describe::QuorumState;
+use super::view::{Outcome, View};
+use crate::clock::Clock;
+use crate::codec::schema::metadata::register_controller_record::{
+    ControllerEndpoint, ControllerFeature,
+};
+use crate::codec::schema::metadata::*;
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::types::{BrokerId, Offset, Timestamp};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerRegistrationRequest;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+/// Security protocol of listeners until there are others.
+const PLAINTEXT: i16 = 0;
+/// QuorumController's answer of how many producer ids are in a block.
+const PRODUCER_ID_BLOCK_SIZE: i32 = 1000;
+/// Records of a change that need not count together are appended in batches of so many.
+const RECORDS_PER_BATCH_MAX: usize = 10_000;
+
+/// Everything that the controller's thread owns.
+pub(super) struct State {
+    disk: Disk,
+    clock: Clock,
+    /// As the file has it.
+    fixed: Arc<Config>,
+    /// With what the metadata log says on top.
+    pub config: Arc<Config>,
+    quorum: Quorum,
+    loader: Loader,
+    /// Offset of the RegisterBrokerRecord of each broker that registered since we lead.
+    registered_at: HashMap<BrokerId, Offset>,
+    /// Something was appended that is not yet durable.
+    dirty: bool,
+    last_append: Timestamp,
+    bytes_since_snapshot: u64,
+    last_snapshot: Timestamp,
+    snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
+    /// The disk failed; nothing is accepted any more.
+    failed: bool,
+}
+
+impl State {
+    /// Leads a new epoch of the log that was opened: writes down the first records of a new
+    /// cluster, fences what was left of ourselves, registers as controller. All of that is durable on
+    /// return; with it comes the whole state, to be published.
+    pub fn lead(
+        disk: Disk,
+        clock: Clock,
+        config: Arc<Config>,
+        opened: Opened,
+    ) -> Result<(State, Published)> {
+        let now = clock.now();
+        let mut state = State {
+            disk,
+            clock,
+            fixed: config.clone(),
+            config,
+            quorum: opened.quorum,
+            loader: opened.loader,
+            registered_at: HashMap::new(),
+            dirty: true,
+            last_append: now,
+            bytes_since_snapshot: 0,
+            last_snapshot: now,
+            snapshot: None,
+            failed: false,
+        };
+        state.update_config();
+        state.quorum.become_leader(now)?;
+        state.loader.image.offset = state.quorum.end_offset() - 1;
+        state.loader.image.epoch = state.quorum.epoch();
+        state.loader.timestamp = now;
+        state.begin(opened.bootstrap)?;
+        state.fence_former_self()?;
+        state.register_controller()?;
+        let first = state.flush()?.expect("becoming leader appends");
+        info!(
+            epoch = state.quorum.epoch(),
+            offset = state.loader.image.offset,
+            topics = state.loader.image.topics.len(),
+            "leading the metadata log"
+        );
+        Ok((state, first))
+    }
+
+    /// The first records of an empty log, or the end of a transaction that a crash cut off
+    /// (ActivationRecordsGenerator).
+    fn begin(&mut self, bootstrap: Vec<MetadataRecord>) -> Result<()> {
+        let mut records = Vec::new();
+        if self.loader.in_transaction() {
+            let reason = Some("Controller failover".to_owned());
+            records.push(MetadataRecord::AbortTransaction(AbortTransactionRecord { reason }));
+        }
+        if self.committed_metadata_version() == 0 {
+            let bootstrap = if bootstrap.is_empty() { bootstrap_records() } else { bootstrap };
+            let name = Some("Bootstrap records".to_owned());
+            records.push(MetadataRecord::BeginTransaction(BeginTransactionRecord { name }));
+            records.extend(bootstrap);
+            if records.iter().any(finalizes_elr) {
+                records.push(MetadataRecord::Config(ConfigRecord {
+                    resource_type: BROKER_CONFIG,
+                    resource_name: String::new(),
+                    name: "min.insync.replicas".to_owned(),
+                    value: Some(self.config.min_insync_replicas.to_string()),
+                }));
+            }
+            records.push(MetadataRecord::EndTransaction(EndTransactionRecord {}));
+        }
+        self.commit(&records)?;
+        let level = self.loader.image.metadata_version();
+        if level < features::OLDEST_METADATA_VERSION {
+            return Err(Error::Config(format!(
+                "the metadata log has metadata.version {level}; klamm needs at least {} ({})",
+                features::OLDEST_METADATA_VERSION,
+                features::metadata_version_name(features::OLDEST_METADATA_VERSION),
+            )));
+        }
+        Ok(())
+    }
+
+    /// The finalized level outside of a transaction that is about to be aborted.
+    fn committed_metadata_version(&self) -> i16 {
+        if self.loader.in_transaction() {
+            let mut loader = self.loader.clone();
+            let abort = MetadataRecord::AbortTransaction(AbortTransactionRecord::default());
+            return match loader.replay(&abort) {
+                Ok(()) => loader.image.metadata_version(),
+                Err(_) => 0,
+            };
+        }
+        self.loader.image.metadata_version()
+    }
+
+    /// Our broker half lived in the process that held the log before us: it is gone, and there is
+    /// no session to wait for. What Kafka writes when a session ends.
+    fn fence_former_self(&mut self) -> Result<()> {
+        let view = self.view();
+        let former = view.broker(self.config.node_id).filter(|broker| !broker.fenced);
+        let records = former.map(|broker| view.fence(broker)).unwrap_or_default();
+        self.commit_in_batches(&records)?;
+        Ok(())
+    }
+
+    fn register_controller(&mut self) -> Result<()> {
+        let options = self.quorum.options();
+        let point = |(name, host, port): &(String, String, u16)| ControllerEndpoint {
+            name: name.clone(),
+            host: host.clone(),
+            port: *port,
+            security_protocol: PLAINTEXT,
+        };
+        let feature = |&(name, least, greatest): &(&str, i16, i16)| ControllerFeature {
+            name: name.to_owned(),
+            min_supported_version: least,
+            max_supported_version: greatest,
+        };
+        let record = RegisterControllerRecord {
+            controller_id: options.node_id,
+            incarnation_id: Uuid::new_v4(),
+            zk_migration_ready: false,
+            end_points: options.listeners.iter().map(point).collect(),
+            features: features::SUPPORTED.iter().map(feature).collect(),
+        };
+        self.commit(&[MetadataRecord::RegisterController(record)])?;
+        Ok(())
+    }
+
+    /// What requests are validated against.
+    pub fn view(&self) -> View<'_> {
+        View { image: &self.loader.image, config: &self.config }
+    }
+
+    /// Appends records that count together and replays them; answers the offset of the last, or
+    /// -1 if there is none. They are committed once `flush` has returned.
+    pub fn commit(&mut self, records: &[MetadataRecord]) -> Result<Offset> {
+        if self.failed {
+            return Err(Error::Code(ResponseError::KafkaStorageError));
+        }
+        if records.is_empty() {
+            return Ok(-1);
+        }
+        let now = self.clock.now();
+        let metadata_version = match self.loader.image.metadata_version() {
+            0 => features::METADATA_VERSION_4_3,
+            level => level,
+        };
+        let appended = self.quorum.append(records, metadata_version, now);
+        let (offset, size) = appended.inspect_err(|_| self.failed = true)?;
+        for record in records {
+            self.loader.replay(record).inspect_err(|_| self.failed = true)?;
+        }
+        if records.iter().any(is_broker_config) {
+            self.update_config();
+        }
+        self.loader.image.offset = offset;
+        self.loader.image.epoch = self.quorum.epoch();
+        self.loader.timestamp = now;
+        self.bytes_since_snapshot += size as u64;
+        self.last_append = now;
+        self.dirty = true;
+        Ok(offset)
+    }
+
+    /// Puts what the log says of brokers' settings over the file's.
+    fn update_config(&mut self) {
+        let image = &self.loader.image;
+        let cluster = image.configs_of(BROKER_CONFIG, "");
+        let broker = image.configs_of(BROKER_CONFIG, &self.fixed.node_id.to_string());
+        match self.fixed.with_dynamic(&cluster, &broker) {
+            Ok(config) => self.config = Arc::new(config),
+            Err(error) => warn!(%error, "the settings in the metadata log do not fit"),
+        }
+    }
+
+    /// As `commit`, for records that need not count together.
+    fn commit_in_batches(&mut self, records: &[MetadataRecord]) -> Result<Offset> {
+        let mut last = -1;
+        for batch in records.chunks(RECORDS_PER_BATCH_MAX) {
+            last = self.commit(batch)?;
+        }
+        Ok(last)
+    }
+
+    /// Commits what a request comes to.
+    pub fn conclude<T>(&mut self, outcome: Outcome<T>) -> Result<(T, Offset)> {
+        let offset = self.commit(&outcome.records)?;
+        Ok((outcome.response, offset))
+    }
+
+    /// Makes durable what was appended; answers the step to publish, if anything was.
+    pub fn flush(&mut self) -> Result<Option<Published>> {
+        if self.failed {
+            return Err(Error::Code(ResponseError::KafkaStorageError));
+        }
+        if !std::mem::take(&mut self.dirty) {
+            return Ok(None);
+        }
+        self.quorum.flush().inspect_err(|_| self.failed = true)?;
+        Ok(Some(self.loader.take()))
+    }
+
+    /// Registers a broker; answers its epoch.
+    pub fn register_broker(&mut self, request: &BrokerRegistrationRequest) -> Result<i64> {
+        let outcome = self.view().register_broker(request, self.quorum.end_offset())?;
+        let offset = self.commit_in_batches(&outcome.records)?;
+        self.registered_at.insert(request.broker_id.0, offset);
+        info!(broker = request.broker_id.0, epoch = outcome.response, "registered the broker");
+        Ok(outcome.response)
+    }
+
+    /// Takes a heartbeat.
+    pub fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<BrokerStatus> {
+        let known = self.registered_at.get(&heartbeat.broker_id);
+        let registered_at = known.copied().unwrap_or(heartbeat.broker_epoch);
+        let outcome = self.view().heartbeat(heartbeat, registered_at)?;
+        self.commit_in_batches(&outcome.records)?;
+        Ok(outcome.response)
+    }
+
+    /// Hands out a block of producer ids: (first, count).
+    pub fn allocate_producer_ids(&mut self, id: BrokerId, epoch: i64) -> Result<(i64, i32)> {
+        self.view().check_broker_epoch(id, epoch)?;
+        let first = self.loader.image.next_producer_id;
+        let next = first.checked_add(i64::from(PRODUCER_ID_BLOCK_SIZE));
+        let next_producer_id = next.ok_or(ResponseError::UnknownServerError)?;
+        let record = ProducerIdsRecord { broker_id: id, broker_epoch: epoch, next_producer_id };
+        self.commit(&[MetadataRecord::ProducerIds(record)])?;
+        Ok((first, PRODUCER_ID_BLOCK_SIZE))
+    }
+
+    /// The finalized level of `kraft.version`.
+    pub fn kraft_version(&self) -> i16 {
+        self.quorum.kraft_version()
+    }
+
+    /// Where the quorum of one stands.
+    pub fn quorum_state(&self) -> QuorumState {
+        let options = self.quorum.options();
+        let dynamic = self.quorum.kraft_version() > 0;
+        QuorumState {
+            leader: options.node_id,
+            epoch: self.quorum.epoch(),
+            high_watermark: self.quorum.end_offset(),
+            directory_id: if dynamic { options.directory_id } else { Uuid::nil() },
+            listeners: options.listeners.clone(),
+            now: self.clock.now(),
+        }
+    }
+
+    /// What time asks for: a NoOp while nothing happens, snapshots when due.
+    pub fn tick(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        let idle = i64::from(self.config.metadata_max_idle_interval_ms);
+        if idle > 0 && now - self.last_append >= idle {
+            self.commit(&[MetadataRecord::NoOp(NoOpRecord {})])?;
+        }
+        if self.snapshot.as_ref().is_some_and(|(_, thread)| thread.is_finished()) {
+            self.finish_snapshot(now)?;
+        }
+        let bytes = self.config.metadata_log_max_record_bytes_between_snapshots;
+        let interval = self.config.metadata_log_max_snapshot_interval_ms;
+        let is_due = self.bytes_since_snapshot >= bytes.max(1) as u64
+            || (interval > 0 && now - self.last_snapshot >= interval);
+        // Only what is durable may be in a snapshot.
+        if is_due && self.snapshot.is_none() && !self.dirty {
+            self.begin_snapshot(now)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a snapshot of the image in a thread of its own; an image is cheap to hand over.
+    fn begin_snapshot(&mut self, now: Timestamp) -> Result<()> {
+        self.last_snapshot = now;
+        self.bytes_since_snapshot = 0;
+        let image = self.loader.image.clone();
+        let id = SnapshotId { offset: image.offset + 1, epoch: image.epoch };
+        if self.quorum.latest_snapshot() == Some(id) {
+            return Ok(());
+        }
+        let head = self.quorum.snapshot_head(self.loader.timestamp, image.metadata_version());
+        let (disk, dir) = (self.disk.clone(), self.quorum.dir().to_owned());
+        let thread = std::thread::Builder::new()
+            .name("metadata-snapshot".to_owned())
+            .spawn(move || snapshot::write(&disk, &dir, id, &head, image.to_records(), now))
+            .map_err(|source| Error::disk(self.quorum.dir(), source))?;
+        self.snapshot = Some((id, thread));
+        Ok(())
+    }
+
+    fn finish_snapshot(&mut self, now: Timestamp) -> Result<()> {
+        let Some((id, thread)) = self.snapshot.take() else { return Ok(()) };
+        let written = thread.join().unwrap_or(Err(Error::Closed));
+        match written {
+            Ok(()) => {
+                info!(offset = id.offset, epoch = id.epoch, "wrote a metadata snapshot");
+                self.quorum.snapshot_written(id, now)
+            }
+            // The log holds everything; the next snapshot may succeed.
+            Err(error) => {
+                error!(%error, offset = id.offset, "could not write a metadata snapshot");
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the snapshot under way and closes the log.
+    pub fn close(&mut self) -> Result<()> {
+        self.finish_snapshot(self.clock.now())?;
+        self.quorum.close()
+    }
+}
+
+fn finalizes_elr(record: &MetadataRecord) -> bool {
+    matches!(record, MetadataRecord::FeatureLevel(feature)
+        if feature.name == features::ELIGIBLE_LEADER_REPLICAS && feature.feature_level > 0)
+}
+
+fn is_broker_config(record: &MetadataRecord) -> bool {
+    matches!(record, MetadataRecord::Config(config) if config.resource_type == BROKER_CONFIG)
+}

@@ -1,0 +1,348 @@
+//! Produce, Fetch and the APIs about offsets, at every version, field by field.
+
+use super::{Peer, call, send};
+use crate::support::Broker;
+use bytes::Bytes;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsTopic,
+};
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::schema::message::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use klamm::codec::schema::message::{
+    DescribeLogDirsRequest, ListOffsetsRequest as OwnListOffsetsRequest,
+};
+use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+const INVALID_TOPIC: i16 = 17;
+const INVALID_REQUIRED_ACKS: i16 = 21;
+const UNSUPPORTED_VERSION: i16 = 35;
+const POLICY_VIOLATION: i16 = 44;
+const INVALID_PRODUCER_ID_MAPPING: i16 = 49;
+const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+const UNKNOWN_TOPIC_ID: i16 = 100;
+const OFFSET_OUT_OF_RANGE: i16 = 1;
+const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+
+fn name(topic: &str) -> TopicName {
+    TopicName(StrBytes::from_string(topic.to_owned()))
+}
+
+fn create(peer: &mut Peer, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Uuid {
+    let configs = configs.iter().map(|(key, value)| {
+        CreatableTopicConfig::default()
+            .with_name(StrBytes::from_string(key.to_string()))
+            .with_value(Some(StrBytes::from_string(value.to_string())))
+    });
+    let creatable = CreatableTopic::default()
+        .with_name(name(topic))
+        .with_num_partitions(partitions)
+        .with_replication_factor(1)
+        .with_configs(configs.collect());
+    let request =
+        CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(10_000);
+    let response = call(peer, 7, &request);
+    assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+    response.topics[0].topic_id
+}
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn batch(values: &[&str], transactional: bool) -> Bytes {
+    let builder = BatchBuilder::new(0, Compression::Uncompressed);
+    let mut builder = if transactional { builder.producer(1, 0, 0, true) } else { builder };
+    for (at, value) in values.iter().enumerate() {
+        builder.append(NOW + at as i64, Some(b"key"), Some(value.as_bytes()), &[]);
+    }
+    builder.build().to_bytes()
+}
+
+fn produce_request(topic: &str, id: Uuid, acks: i16, records: Bytes) -> ProduceRequest {
+    let data = PartitionProduceData::default().with_index(0).with_records(Some(records));
+    let topic = TopicProduceData::default()
+        .with_name(name(topic))
+        .with_topic_id(id)
+        .with_partition_data(vec![data]);
+    ProduceRequest::default().with_acks(acks).with_timeout_ms(10_000).with_topic_data(vec![topic])
+}
+
+fn produce(peer: &mut Peer, version: i16, request: &ProduceRequest) -> PartitionProduceResponse {
+    let mut response = call(peer, version, request);
+    response.responses.remove(0).partition_responses.remove(0)
+}
+
+fn fetch_request(topic: &str, id: Uuid, offset: i64) -> FetchRequest {
+    let partition =
+        FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
+    let topic = FetchTopic::default()
+        .with_topic(name(topic))
+        .with_topic_id(id)
+        .with_partitions(vec![partition]);
+    FetchRequest::default()
+        .with_max_wait_ms(0)
+        .with_min_bytes(1)
+        .with_max_bytes(1 << 20)
+        .with_session_epoch(-1)
+        .with_topics(vec![topic])
+}
+
+fn fetch(peer: &mut Peer, version: i16, request: &FetchRequest) -> PartitionData {
+    let mut response = call(peer, version, request);
+    assert_eq!((response.error_code, response.session_id), (0, 0));
+    response.responses.remove(0).partitions.remove(0)
+}
+
+/// By name and by id, as the version has it.
+fn named(version: i16, from: i16, topic: &'static str, id: Uuid) -> (&'static str, Uuid) {
+    if version < from { (topic, Uuid::nil()) } else { ("", id) }
+}
+
+#[test]
+fn every_version_of_fetch_returns_what_every_version_of_produce_sent() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    let id = create(&mut peer, "t", 1, &[]);
+    for (offset, version) in (3..=13).enumerate() {
+        let (topic, id) = named(version, 13, "t", id);
+        let acks = if version % 2 == 0 { 1 } else { -1 };
+        let request = produce_request(topic, id, acks, batch(&["value"], false));
+        let told = produce(&mut peer, version, &request);
+        assert_eq!((told.error_code, told.base_offset), (0, offset as i64), "v{version}");
+        assert_eq!(told.log_append_time_ms, -1);
+        assert_eq!(told.log_start_offset, if version < 5 { -1 } else { 0 });
+    }
+    let mut whole = Vec::new();
+    for offset in 0..11u8 {
+        let mut bytes = batch(&["value"], false).to_vec();
+        bytes[7] = offset;
+        bytes[12..16].fill(0);
+        whole.extend(bytes);
+    }
+    for version in 4..=18 {
+        let (topic, id) = named(version, 13, "t", id);
+        let told = fetch(&mut peer, version, &fetch_request(topic, id, 0));
+        assert_eq!((told.error_code, told.high_watermark), (0, 11), "v{version}");
+        assert_eq!((told.last_stable_offset, told.preferred_read_replica.0), (11, -1));
+        assert_eq!(told.records.unwrap(), whole, "v{version}");
+        assert!(told.aborted_transactions.is_none_or(|aborted| aborted.is_empty()));
+    }
+}
+
+#[test]
+fn acks_0_is_not_answered_and_its_error_ends_the_connection() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    send(&mut peer, 9, &produce_request("t", Uuid::nil(), 0, batch(&["a"], false)));
+    let told = fetch(&mut peer, 11, &fetch_request("t", Uuid::nil(), 0));
+    assert_eq!(told.high_watermark, 1, "the next answer is that of the next request");
+    send(&mut peer, 9, &produce_request("nowhere", Uuid::nil(), 0, batch(&["a"], false)));
+    assert_eq!(peer.receive(), None);
+}
+
+#[test]
+fn produce_says_what_is_wrong_with_each_partition() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    create(&mut peer, "__transaction_state", 1, &[("cleanup.policy", "compact")]);
+    let request = |topic, acks, transactional| {
+        produce_request(topic, Uuid::nil(), acks, batch(&["a"], transactional))
+    };
+    let in_name_of = |request: ProduceRequest| {
+        request.with_transactional_id(Some(TransactionalId(StrBytes::from_static_str("x"))))
+    };
+    for (request, error) in [
+        (request("t", 2, false), INVALID_REQUIRED_ACKS),
+        (request("t", -2, false), INVALID_REQUIRED_ACKS),
+        (request("nowhere", 1, false), UNKNOWN_TOPIC_OR_PARTITION),
+        (request("__transaction_state", 1, false), INVALID_TOPIC),
+        (request("t", -1, true), TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        (in_name_of(request("t", -1, true)), INVALID_PRODUCER_ID_MAPPING),
+    ] {
+        let told = produce(&mut peer, 9, &request);
+        assert_eq!((told.error_code, told.base_offset, told.log_start_offset), (error, -1, -1));
+    }
+    let unknown = produce_request("", Uuid::from_u128(7), 1, batch(&["a"], false));
+    assert_eq!(produce(&mut peer, 13, &unknown).error_code, UNKNOWN_TOPIC_ID);
+    let harmless = in_name_of(request("t", -1, false));
+    assert_eq!(produce(&mut peer, 9, &harmless).error_code, 0);
+}
+
+#[test]
+fn a_fetch_out_of_range_tells_nothing_but_that() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    for offset in [-1, 1] {
+        let told = fetch(&mut peer, 12, &fetch_request("t", Uuid::nil(), offset));
+        assert_eq!(told.error_code, OFFSET_OUT_OF_RANGE);
+        assert_eq!((told.high_watermark, told.last_stable_offset), (-1, -1));
+        assert_eq!((told.log_start_offset, told.records.unwrap().len()), (-1, 0));
+        assert_eq!(told.aborted_transactions, None);
+    }
+}
+
+#[test]
+fn a_waiting_fetch_is_answered_when_records_come() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    let began = Instant::now();
+    let patient = fetch_request("t", Uuid::nil(), 0).with_max_wait_ms(300);
+    assert_eq!(fetch(&mut peer, 12, &patient).records.unwrap().len(), 0);
+    assert!(began.elapsed() >= Duration::from_millis(300));
+
+    let very_patient = fetch_request("t", Uuid::nil(), 0).with_max_wait_ms(60_000);
+    let mut consumer = Peer::connect(broker.port);
+    send(&mut consumer, 12, &very_patient);
+    let request = produce_request("t", Uuid::nil(), -1, batch(&["a"], false));
+    produce(&mut peer, 9, &request);
+    assert!(consumer.receive().unwrap().len() > 61);
+}
+
+fn list(peer: &mut Peer, version: i16, timestamp: i64) -> (i16, i64, i64, i32) {
+    let asked = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
+    let topic = ListOffsetsTopic { name: "t".to_owned(), partitions: vec![asked] };
+    let request = OwnListOffsetsRequest {
+        replica_id: -1,
+        topics: vec![topic],
+        ..OwnListOffsetsRequest::default()
+    };
+    let response = call(peer, version, &request);
+    let told = &response.topics[0].partitions[0];
+    (told.error_code, told.timestamp, told.offset, told.leader_epoch)
+}
+
+#[test]
+fn offsets_are_listed_by_time_and_by_name() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    assert_eq!(list(&mut peer, 11, -3), (0, -1, -1, -1), "nothing has a timestamp yet");
+    let request = produce_request("t", Uuid::nil(), 1, batch(&["a", "b", "c"], false));
+    produce(&mut peer, 9, &request);
+    for version in 1..=11 {
+        let epoch = if version < 4 { -1 } else { 0 };
+        assert_eq!(list(&mut peer, version, -1), (0, -1, 3, epoch), "v{version}");
+        assert_eq!(list(&mut peer, version, -2), (0, -1, 0, epoch), "v{version}");
+        assert_eq!(list(&mut peer, version, NOW + 1), (0, NOW + 1, 1, epoch), "v{version}");
+        assert_eq!(list(&mut peer, version, NOW + 9), (0, -1, -1, -1), "v{version}");
+        let unsupported = (UNSUPPORTED_VERSION, -1, -1, -1);
+        for (timestamp, since, told) in [
+            (-3, 7, (0, NOW + 2, 2, epoch)),
+            (-4, 8, (0, -1, 0, epoch)),
+            (-5, 9, (0, -1, -1, -1)),
+            (-6, 11, (0, -1, -1, -1)),
+            (-7, 99, unsupported),
+        ] {
+            let told = if version < since { unsupported } else { told };
+            assert_eq!(list(&mut peer, version, timestamp), told, "v{version} {timestamp}");
+        }
+    }
+}
+
+#[test]
+fn records_are_deleted_and_logs_described() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    create(&mut peer, "compacted", 1, &[("cleanup.policy", "compact")]);
+    let request = produce_request("t", Uuid::nil(), 1, batch(&["a", "b", "c"], false));
+    produce(&mut peer, 9, &request);
+    let mut delete = |version, topic, offset| {
+        let partition = DeleteRecordsPartition::default().with_offset(offset);
+        let topic =
+            DeleteRecordsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
+        let request =
+            DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(1000);
+        let response = call(&mut peer, version, &request);
+        let told = &response.topics[0].partitions[0];
+        (told.error_code, told.low_watermark)
+    };
+    assert_eq!(delete(0, "t", 1), (0, 1));
+    assert_eq!(delete(1, "t", 4), (OFFSET_OUT_OF_RANGE, -1));
+    assert_eq!(delete(2, "t", -1), (0, 3));
+    assert_eq!(delete(2, "compacted", -1), (POLICY_VIOLATION, -1));
+    assert_eq!(delete(2, "nowhere", 0), (UNKNOWN_TOPIC_OR_PARTITION, -1));
+    assert_eq!(list(&mut peer, 11, -2), (0, -1, 3, 0));
+    for version in 1..=5 {
+        let response = call(&mut peer, version, &DescribeLogDirsRequest { topics: None });
+        let dir = &response.results[0];
+        assert_eq!(dir.error_code, 0);
+        assert_eq!(dir.log_dir, broker.data_dir().display().to_string());
+        let topic = dir.topics.iter().find(|topic| topic.name == "t").unwrap();
+        assert!(topic.partitions[0].partition_size > 0, "v{version}");
+        assert_eq!(dir.total_bytes > 0 && dir.usable_bytes > 0, version >= 4, "v{version}");
+    }
+}
+
+#[test]
+fn epochs_end_where_the_log_ends() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    let request = produce_request("t", Uuid::nil(), 1, batch(&["a", "b", "c"], false));
+    produce(&mut peer, 9, &request);
+    for version in 2..=4 {
+        for (epoch, told) in [(0, (0, 0, 3)), (5, (0, -1, -1))] {
+            let partition = OffsetForLeaderPartition::default().with_leader_epoch(epoch);
+            let topic = OffsetForLeaderTopic::default()
+                .with_topic(name("t"))
+                .with_partitions(vec![partition]);
+            let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+            let response = call(&mut peer, version, &request);
+            let end = &response.topics[0].partitions[0];
+            assert_eq!((end.error_code, end.leader_epoch, end.end_offset), told, "v{version}");
+        }
+    }
+}
+
+#[test]
+fn idempotent_producers_get_ids_of_their_own() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    create(&mut peer, "t", 1, &[]);
+    let no_transaction = InitProducerIdRequest::default().with_transactional_id(None);
+    let mut ids = Vec::new();
+    for version in 0..=5 {
+        let response = call(&mut peer, version, &no_transaction);
+        assert_eq!((response.error_code, response.producer_epoch), (0, 0), "v{version}");
+        ids.push(response.producer_id.0);
+    }
+    let first = ids[0];
+    assert_eq!(ids, (first..first + 6).collect::<Vec<i64>>());
+    let transactional = InitProducerIdRequest::default()
+        .with_transactional_id(Some(TransactionalId(StrBytes::from_static_str("x"))));
+    let response = call(&mut peer, 4, &transactional);
+    assert_eq!(response.error_code, COORDINATOR_NOT_AVAILABLE);
+
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed).producer(first, 0, 0, false);
+    builder.append(NOW, None, Some(b"value"), &[]);
+    let records = builder.build().to_bytes();
+    for _ in 0..2 {
+        let request = produce_request("t", Uuid::nil(), -1, records.clone());
+        let told = produce(&mut peer, 9, &request);
+        assert_eq!((told.error_code, told.base_offset), (0, 0), "the second is a duplicate");
+    }
+    let topic = TopicRequest::default().with_name(name("t")).with_partition_indexes(vec![0, 1]);
+    let response =
+        call(&mut peer, 0, &DescribeProducersRequest::default().with_topics(vec![topic]));
+    let partitions = &response.topics[0].partitions;
+    assert_eq!(partitions[1].error_code, UNKNOWN_TOPIC_OR_PARTITION);
+    let producer = &partitions[0].active_producers[0];
+    assert_eq!((producer.producer_id.0, producer.last_sequence), (first, 0));
+}

@@ -56,7 +56,9 @@ fn a_cut_ends_the_pass() {
     let disturb = |f: &Fixture| {
         f.log().truncate_to(56).unwrap();
         f.log().set_high_watermark(56);
-        (0..3).for_each(|_| drop(f.append(keyed(&[("n", Some("1")), ("n", Some("2"))], NOW))));
+        for _ in 0..3 {
+            f.append(keyed(&[("n", Some("1")), ("n", Some("2"))], NOW));
+        }
     };
     at_every_lock(disturb, |f, cleaned| {
         let end = f.log().log_end_offset();

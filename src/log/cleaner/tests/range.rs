@@ -83,7 +83,9 @@ fn a_cut_takes_the_checkpoint_along() {
     assert!(f.clean(NOW));
     assert_eq!(f.checkpoint(), 6);
     f.log().truncate_to(5).unwrap();
-    (0..4).for_each(|_| drop(f.put("b", Some("2"))));
+    for _ in 0..4 {
+        f.put("b", Some("2"));
+    }
     f.roll();
     assert_eq!(f.examine(NOW).unwrap().range.first_dirty, 5);
     assert_eq!(f.checkpoint(), 5);

@@ -33,6 +33,8 @@ use uuid::Uuid;
 const PUBLISHED_MAX: usize = 1024;
 /// How often a broker that waits for the controller asks again.
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
+/// How often the controller looks whether a NoOp record or a snapshot is due.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Runs the broker until SIGTERM or SIGINT; returns after a clean stop.
 pub fn run(config: Config) -> Result<()> {
@@ -43,10 +45,11 @@ pub fn run(config: Config) -> Result<()> {
     runtime.block_on(async {
         let mut terminated = stop_signal(SignalKind::terminate())?;
         let mut interrupted = stop_signal(SignalKind::interrupt())?;
-        let broker = Broker::start(config, Disk::Os, Clock::System).await?;
+        let mut broker = Broker::start(config, Disk::Os, Clock::System).await?;
         tokio::select! {
             _ = terminated.recv() => info!("stopping: SIGTERM"),
             _ = interrupted.recv() => info!("stopping: SIGINT"),
+            what = broker.failed() => return Err(Error::Config(what)),
         }
         broker.stop().await
     })
@@ -62,6 +65,7 @@ pub struct Broker {
     parts: Arc<Parts>,
     server: Server,
     background: JoinSet<()>,
+    failed: mpsc::Receiver<String>,
     ports: Vec<(String, u16)>,
 }
 
@@ -112,16 +116,25 @@ impl Broker {
         let mut background = JoinSet::new();
         background.spawn_blocking(move || applier.run(published));
         become_running(&parts).await?;
-        start_background(&parts, &mut background);
+        let (fail, failed) = mpsc::channel(1);
+        start_background(&parts, &mut background, fail);
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
         let server = Server::start(bound, &parts);
         announce(&parts.config);
-        Ok(Broker { parts, server, background, ports })
+        Ok(Broker { parts, server, background, failed, ports })
     }
 
     /// The ports listened on, by listener name: where the configuration says 0, this is what it got.
     pub fn ports(&self) -> &[(String, u16)] {
         &self.ports
+    }
+
+    /// Resolves when the broker cannot go on, with the reason; it is not stopped cleanly then.
+    pub async fn failed(&mut self) -> String {
+        match self.failed.recv().await {
+            Some(what) => what,
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops cleanly: nothing acknowledged needs recovery at the next start.
@@ -307,8 +320,8 @@ async fn become_running(parts: &Parts) -> Result<()> {
     }
 }
 
-/// What runs from time to time: heartbeats, checkpoints, retention.
-fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>) {
+/// What runs from time to time: heartbeats, checkpoints, retention, the metadata log's own needs.
+fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sender<String>) {
     let config = &parts.config;
     let checkpoint_ms = config.replica_high_watermark_checkpoint_interval_ms;
     repeat(tasks, checkpoint_ms, parts, |parts| parts.replicas.checkpoint());
@@ -319,7 +332,27 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>) {
             repeat(tasks, config.log_cleaner_backoff_ms, parts, |parts| parts.replicas.compact());
         }
     }
+    let flush_ms = config.log_flush_scheduler_interval_ms;
+    repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
     tasks.spawn(heartbeat(parts.clone()));
+    tasks.spawn(watch_over(parts.clone(), fail));
+}
+
+/// Ticks the controller; tells when the metadata log or the last log directory is lost.
+async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        let reason = match parts.controller.tick() {
+            Err(error) => format!("the metadata log cannot be written any more: {error}"),
+            Ok(()) if parts.replicas.is_offline() => {
+                "all log directories are offline; see the errors above".to_owned()
+            }
+            Ok(()) => continue,
+        };
+        // The receiver is gone only when the broker stops anyway.
+        let _ = fail.send(reason).await;
+        return;
+    }
 }
 
 /// Calls `work` on the blocking pool every `interval_ms`.

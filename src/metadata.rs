@@ -2,12 +2,13 @@
 //! controller, which writes them.
 //!
 //! ```text
-//!  record control     one record of the log, and KRaft's own           features   what levels mean
-//!  image              records -> Image, Image -> records               delta      what changed
-//!  topics cluster security    the nouns in an Image
-//!  loader             whole batches, transactions                      snapshot   an Image in a file
-//!  quorum             the log's directory: log, snapshots, quorum-state, and how it is formatted
-//!  controller         requests -> records -> log -> Image -> those who follow it
+//!  record control        one record of the log, and KRaft's own
+//!  topics cluster security features     the nouns in an Image
+//!  image                 records -> Image, Image -> records
+//!  delta                 what a step changed
+//!  loader snapshot       whole batches and transactions; an Image in a file
+//!  quorum                the log's directory: log, snapshots, quorum-state, how it is formatted
+//!  controller            requests -> records -> log -> Image -> those who follow it
 //! ```
 
 pub mod cluster;
@@ -63,6 +64,8 @@ pub struct Image {
     pub controllers: imbl::OrdMap<BrokerId, Arc<RegisterControllerRecord>>,
     /// Finalized features: name -> level; a feature at level 0 is not in it.
     pub features: imbl::OrdMap<String, i16>,
+    /// The finalized level of `kraft.version`, which control records set.
+    pub kraft_version: i16,
     /// (resource type, name) -> (key -> value). Types: 2 topic, 4 broker ("" is the default), 16
     /// client metrics, 32 group.
     pub configs: imbl::OrdMap<(i8, String), Arc<BTreeMap<String, String>>>,
@@ -82,6 +85,7 @@ impl Default for Image {
             brokers: imbl::OrdMap::new(),
             controllers: imbl::OrdMap::new(),
             features: imbl::OrdMap::new(),
+            kraft_version: 0,
             configs: imbl::OrdMap::new(),
             next_producer_id: 0,
             security: security::Security::default(),
@@ -100,6 +104,14 @@ impl Image {
     /// The finalized level of a feature, 0 if it is not finalized.
     pub fn feature(&self, name: &str) -> i16 {
         self.features.get(name).copied().unwrap_or(0)
+    }
+
+    /// All finalized features as ApiVersions names them: (name, level), by name. Their epoch is
+    /// `offset`.
+    pub fn finalized_features(&self) -> BTreeMap<String, i16> {
+        let kraft = (features::KRAFT_VERSION.to_owned(), self.kraft_version);
+        let features = self.features.iter().map(|(name, level)| (name.clone(), *level));
+        features.chain([kraft].into_iter().filter(|(_, level)| *level > 0)).collect()
     }
 
     /// The finalized `metadata.version`.

@@ -19,6 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["handlers"],
     &["server"],
     &["broker"],
+    &["logging"],
 ];
 /// Longer files are split; config.rs is a table and may be long.
 const FILE_LINES_MAX: usize = 600;

@@ -234,6 +234,8 @@ impl ClassicGroup {
             answer.skip_assignment = false;
             answer.error_code = error.code();
         }
+        // The member may have come back with other topics under the same protocol.
+        self.subscribed_topics = self.compute_subscribed_topics();
         turn.answer_join(ticket, answer);
     }
 

@@ -104,7 +104,7 @@ impl Slot {
                 let parked = HashMap::new();
                 let active = Active { shard, written, parked, next_ticket: 0 };
                 *state = State::Active(Box::new(active));
-                tracing::info!(partition = self.log.index(), "group coordinator loaded");
+                tracing::debug!(partition = self.log.index(), "group coordinator loaded");
                 true
             }
             Err(error) => {

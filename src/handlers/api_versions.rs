@@ -44,11 +44,11 @@ fn described(cx: &Context) -> ApiVersionsResponse {
         min_version: *min,
         max_version: *max,
     });
-    let finalized = image.features.iter().filter(|(_, level)| **level > 0);
+    let finalized = image.finalized_features().into_iter();
     let finalized = finalized.map(|(name, level)| FinalizedFeatureKey {
-        name: name.clone(),
-        max_version_level: *level,
-        min_version_level: *level,
+        name,
+        max_version_level: level,
+        min_version_level: level,
     });
     ApiVersionsResponse {
         api_keys: api_keys(cx),

@@ -28,7 +28,7 @@ pub struct Broker {
     pub log_dirs: Vec<Uuid>,
     /// Those of them that take no new partitions.
     pub cordoned_log_dirs: Vec<Uuid>,
-    /// (feature, least level, greatest level) that it supports.
+    /// (feature, least level, greatest level) that it supports, by name.
     pub features: Vec<(String, i16, i16)>,
 }
 
@@ -42,6 +42,9 @@ impl Broker {
             let levels = (feature.min_supported_version, feature.max_supported_version);
             (feature.name.clone(), levels.0, levels.1)
         };
+        // Kafka writes them in no order.
+        let mut features: Vec<_> = record.features.iter().map(feature).collect();
+        features.sort();
         Broker {
             id: record.broker_id,
             epoch: record.broker_epoch,
@@ -52,7 +55,7 @@ impl Broker {
             in_controlled_shutdown: record.in_controlled_shutdown,
             log_dirs: record.log_dirs.clone(),
             cordoned_log_dirs: record.cordoned_log_dirs.clone().unwrap_or_default(),
-            features: record.features.iter().map(feature).collect(),
+            features,
         }
     }
 

@@ -56,9 +56,9 @@ const QUEUE_LENGTH: usize = 1000;
 /// Requests that share one fsync at most.
 const GROUP_LENGTH: usize = 500;
 
-/// (API key, first version, last version) of what a controller listener answers: what
-/// `kafka-metadata-quorum --bootstrap-controller` and the Java admin client ask there.
-pub const CONTROLLER_APIS: &[(i16, i16, i16)] = &[(18, 0, 4), (55, 0, 2), (60, 0, 2)];
+/// (API key, first version, last version) of what a controller listener answers besides
+/// `FORWARDED`: ApiVersions and DescribeCluster, with which the Java admin client begins.
+pub const CONTROLLER_APIS: &[(i16, i16, i16)] = &[(18, 0, 4), (60, 0, 2)];
 
 /// A broker's request that the controller answers, as the client sent it (Envelope's content).
 #[derive(Clone, Debug)]
@@ -188,8 +188,9 @@ impl Controller {
     pub async fn describe_quorum(
         &self,
         request: DescribeQuorumRequest,
+        version: i16,
     ) -> Result<DescribeQuorumResponse> {
-        self.submit(move |state| Ok(state.quorum_state().describe(&request))).await
+        self.submit(move |state| Ok(state.quorum_state().describe(&request, version))).await
     }
 
     /// DescribeCluster, on the controller listener of this name.
@@ -219,9 +220,11 @@ impl Controller {
             }
             Box::new(|_| {})
         });
-        // A full queue is not idle, and the next tick is near.
-        let _ = queue.try_send(job);
-        Ok(())
+        match queue.try_send(job) {
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Error::Closed),
+            // A full queue is not idle, and the next tick is near.
+            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+        }
     }
 
     /// Ends the thread once its queue is empty; flushes and closes the metadata log. Blocks.

@@ -63,7 +63,9 @@ impl Image {
             }
             MetadataRecord::RemoveTopic(record) => {
                 let topic = self.topics.remove(record.topic_id)?;
-                self.configs.remove(&(TOPIC_CONFIG, topic.name.to_string()));
+                if self.configs.remove(&(TOPIC_CONFIG, topic.name.to_string())).is_some() {
+                    changes.config_changed(TOPIC_CONFIG, &topic.name);
+                }
                 changes.topic_deleted(topic);
                 Ok(())
             }

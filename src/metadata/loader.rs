@@ -20,8 +20,6 @@ pub(crate) struct Loader {
     changes: Changes,
     /// As it was before the open transaction.
     before_transaction: Option<Box<(Image, Changes)>>,
-    /// The finalized level of `kraft.version`.
-    pub kraft_version: i16,
     /// The voters that the log names; None while the settings do (`kraft.version` 0).
     pub voters: Option<VotersRecord>,
     /// When the last record was written.
@@ -35,7 +33,6 @@ impl Loader {
             image: Image { cluster_id: Arc::from(cluster_id), ..Image::default() },
             changes: Changes::default(),
             before_transaction: None,
-            kraft_version: 0,
             voters: None,
             timestamp: 0,
         }
@@ -60,7 +57,10 @@ impl Loader {
     pub fn load_control_batch(&mut self, batch: &Batch) -> Result<()> {
         for record in batch.records(i32::MAX as usize)? {
             match ControlRecord::decode(&record)? {
-                ControlRecord::KRaftVersion(level) => self.kraft_version = level,
+                ControlRecord::KRaftVersion(level) => {
+                    self.image.kraft_version = level;
+                    self.changes.features = true;
+                }
                 ControlRecord::Voters(voters) => self.voters = Some(voters),
                 ControlRecord::SnapshotHeader(header) => {
                     self.timestamp = header.last_contained_log_timestamp;

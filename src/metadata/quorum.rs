@@ -108,7 +108,7 @@ impl Quorum {
         let quorum = Quorum {
             epoch: last_epoch(&disk, &dir)?.max(log.latest_epoch()).max(0),
             voters: loader.voters.clone().map(ControlRecord::Voters),
-            kraft_version: loader.kraft_version,
+            kraft_version: loader.image.kraft_version,
             disk,
             dir,
             options,
@@ -143,39 +143,28 @@ impl Quorum {
         self.log.assign_epoch_start(self.epoch)?;
         let mut records =
             vec![ControlRecord::leader_change(self.options.node_id, &[self.options.node_id])];
-        // The log's first batch repeats what formatting put into the snapshot 0-0.
-        if self.kraft_version >= DYNAMIC_VOTERS && self.log.log_end_offset() == 0 {
+        // The log's first batch repeats what formatting put into the snapshot 0-0; later ones say
+        // it anew if we listen elsewhere.
+        let (id, directory) = (self.options.node_id, self.options.directory_id);
+        let us = Some(ControlRecord::single_voter(id, directory, &self.options.listeners));
+        let is_news = self.log.log_end_offset() == 0 || self.voters != us;
+        if self.kraft_version >= DYNAMIC_VOTERS && is_news {
             records.push(ControlRecord::KRaftVersion(self.kraft_version));
-            records.extend(self.voters.clone());
+            records.extend(us.clone());
+            self.voters = us;
         }
-        self.append_control(&records, now)?;
-        self.update_voter(now)
-    }
-
-    /// Writes down where this controller listens, if that changed.
-    fn update_voter(&mut self, now: Timestamp) -> Result<()> {
-        let options = &self.options;
-        let current =
-            ControlRecord::single_voter(options.node_id, options.directory_id, &options.listeners);
-        if self.kraft_version < DYNAMIC_VOTERS || self.voters.as_ref() == Some(&current) {
-            return Ok(());
-        }
-        self.append_control(std::slice::from_ref(&current), now)?;
-        self.voters = Some(current);
-        Ok(())
+        self.append_control(&records, now)
     }
 
     fn write_quorum_state(&self) -> Result<()> {
         let (id, epoch) = (self.options.node_id, self.epoch);
+        let leader = format!(r#""leaderId":{id},"leaderEpoch":{epoch},"votedId":-1"#);
         let state = if self.kraft_version >= DYNAMIC_VOTERS {
             let nobody = crate::types::uuid_to_text(Uuid::nil());
-            format!(
-                r#"{{"leaderId":{id},"leaderEpoch":{epoch},"votedId":-1,"votedDirectoryId":"{nobody}","data_version":1}}"#
-            )
+            format!(r#"{{{leader},"votedDirectoryId":"{nobody}","data_version":1}}"#)
         } else {
-            format!(
-                r#"{{"clusterId":"","leaderId":{id},"leaderEpoch":{epoch},"votedId":-1,"appliedOffset":0,"currentVoters":[{{"voterId":{id}}}],"data_version":0}}"#
-            )
+            let voters = format!(r#""currentVoters":[{{"voterId":{id}}}]"#);
+            format!(r#"{{"clusterId":"",{leader},"appliedOffset":0,{voters},"data_version":0}}"#)
         };
         self.disk.replace_file(&self.dir.join(QUORUM_STATE), state.as_bytes())
     }
@@ -281,8 +270,7 @@ impl Quorum {
     fn is_over_size(&self) -> Result<bool> {
         let mut size = self.log.size();
         for id in &self.snapshots {
-            let contents = self.disk.read_file(&self.dir.join(id.file_name()))?;
-            size += contents.map_or(0, |bytes| bytes.len() as u64);
+            size += self.disk.file_len(&self.dir.join(id.file_name()))?.unwrap_or(0);
         }
         Ok(self.options.retention_bytes >= 0 && size > self.options.retention_bytes as u64)
     }

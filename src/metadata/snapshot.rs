@@ -11,7 +11,7 @@ use super::control::ControlRecord;
 use super::loader::{Loader, decode_batch};
 use super::record::MetadataRecord;
 use crate::config::Compression;
-use crate::disk::Disk;
+use crate::disk::{Disk, File};
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
@@ -20,6 +20,7 @@ use bytes::Bytes;
 use std::path::Path;
 
 const SUFFIX: &str = ".checkpoint";
+const PART: &str = ".part";
 /// KafkaRaftClient.MAX_BATCH_SIZE_BYTES.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -48,9 +49,7 @@ impl SnapshotId {
 
 /// Whether the file is a snapshot that was not finished or is to be deleted.
 pub(super) fn is_left_over(name: &str) -> bool {
-    name.ends_with(".checkpoint.part")
-        || name.ends_with(".checkpoint.deleted")
-        || name.ends_with(".checkpoint.tmp")
+    name.ends_with(".checkpoint.part") || name.ends_with(".checkpoint.deleted")
 }
 
 /// What goes into a snapshot besides its records.
@@ -73,53 +72,63 @@ pub(super) fn write(
     records: impl Iterator<Item = MetadataRecord>,
     now: Timestamp,
 ) -> Result<()> {
-    let mut writer = Writer { epoch: id.epoch, next_offset: 0, now, bytes: Vec::new() };
+    let path = dir.join(id.file_name());
+    let part = dir.join(format!("{}{PART}", id.file_name()));
+    disk.remove_file(&part)?;
+    let file = disk.open(&part)?;
+    let mut writer = Writer { file, size: 0, epoch: id.epoch, next_offset: 0, now };
     let mut first = vec![ControlRecord::snapshot_header(head.last_contained_timestamp)];
     if head.kraft_version > 0 {
         first.push(ControlRecord::KRaftVersion(head.kraft_version));
         first.extend(head.voters.clone());
     }
-    writer.control(&first);
-    writer.data(records, head.metadata_version);
-    writer.control(&[ControlRecord::SnapshotFooter]);
-    disk.replace_file(&dir.join(id.file_name()), &writer.bytes)
+    writer.control(&first)?;
+    writer.data(records, head.metadata_version)?;
+    writer.control(&[ControlRecord::SnapshotFooter])?;
+    writer.file.sync_data()?;
+    disk.rename(&part, &path)
 }
 
 struct Writer {
+    file: File,
+    size: u64,
     epoch: LeaderEpoch,
     next_offset: Offset,
     now: Timestamp,
-    bytes: Vec<u8>,
 }
 
 impl Writer {
-    fn control(&mut self, records: &[ControlRecord]) {
+    fn control(&mut self, records: &[ControlRecord]) -> Result<()> {
         let mut batch = BatchBuilder::new(self.next_offset, Compression::Uncompressed).control();
         for record in records {
             batch.append(self.now, Some(&record.key()), Some(&record.value()), &[]);
         }
-        self.put(batch);
+        self.put(batch)
     }
 
-    fn data(&mut self, records: impl Iterator<Item = MetadataRecord>, metadata_version: i16) {
+    fn data(
+        &mut self,
+        records: impl Iterator<Item = MetadataRecord>,
+        metadata_version: i16,
+    ) -> Result<()> {
         let mut batch = BatchBuilder::new(self.next_offset, Compression::Uncompressed);
         for record in records {
             batch.append(self.now, None, Some(&record.encode(metadata_version)), &[]);
             if batch.uncompressed_bytes() >= BATCH_BYTES_MAX {
-                self.put(batch);
+                self.put(batch)?;
                 batch = BatchBuilder::new(self.next_offset, Compression::Uncompressed);
             }
         }
-        if !batch.is_empty() {
-            self.put(batch);
-        }
+        if batch.is_empty() { Ok(()) } else { self.put(batch) }
     }
 
-    fn put(&mut self, batch: BatchBuilder) {
+    fn put(&mut self, batch: BatchBuilder) -> Result<()> {
         let mut batch = batch.build();
         batch.set_leader_epoch(self.epoch);
+        self.file.write_at(&batch.to_bytes(), self.size)?;
+        self.size += batch.size() as u64;
         self.next_offset = batch.next_offset();
-        self.bytes.extend_from_slice(&batch.to_bytes());
+        Ok(())
     }
 }
 

@@ -116,36 +116,38 @@ impl View<'_> {
     /// Each finalized feature must lie in the broker's range; one that it does not name counts as
     /// 0 to 0.
     fn check_features(self, request: &BrokerRegistrationRequest) -> Result<()> {
-        let range = |name: &str| {
-            request
-                .features
-                .iter()
-                .find(|feature| feature.name.as_str() == name)
-                .map(|feature| (feature.min_supported_version, feature.max_supported_version))
-        };
         let named = request.features.iter().map(|feature| feature.name.as_str());
-        let finalized = self.image.features.keys().map(String::as_str);
-        for name in named.chain(finalized).filter(|name| *name != features::KRAFT_VERSION) {
-            let level = self.image.feature(name);
-            let (least, greatest) = range(name).unwrap_or((0, 0));
-            if !(least..=greatest).contains(&level) {
-                return Err(explained(
-                    ResponseError::UnsupportedVersion,
-                    format!(
-                        "Unable to register because the broker does not support finalized version \
-                         {level} of {name}. The broker wants a version between {least} and \
-                         {greatest}, inclusive."
-                    ),
-                ));
-            }
+        for name in named.clone() {
+            self.check_feature(request, name)?;
         }
-        if range(METADATA_VERSION).is_none() {
+        if !named.clone().any(|name| name == METADATA_VERSION) {
             return Err(explained(
                 ResponseError::InvalidRegistration,
                 format!("Request features do not contain '{METADATA_VERSION}'"),
             ));
         }
-        Ok(())
+        self.image.features.keys().try_for_each(|name| self.check_feature(request, name))
+    }
+
+    fn check_feature(self, request: &BrokerRegistrationRequest, name: &str) -> Result<()> {
+        let level = match name {
+            features::KRAFT_VERSION => self.image.kraft_version,
+            name => self.image.feature(name),
+        };
+        let range = request.features.iter().find(|feature| feature.name.as_str() == name);
+        let (least, greatest) = range.map_or((0, 0), |feature| {
+            (feature.min_supported_version, feature.max_supported_version)
+        });
+        if (least..=greatest).contains(&level) {
+            return Ok(());
+        }
+        Err(explained(
+            ResponseError::UnsupportedVersion,
+            format!(
+                "Unable to register because the broker does not support finalized version {level} \
+                 of {name}. The broker wants a version between {least} and {greatest}, inclusive."
+            ),
+        ))
     }
 
     /// What is left of the process that had the id before (handleBrokerShutdown).

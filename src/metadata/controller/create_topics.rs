@@ -15,7 +15,7 @@ use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopi
 use kafka_protocol::messages::create_topics_response::{
     CreatableTopicResult, CreateTopicsResponse,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// In a result: configs are not shown (only that they are not).
@@ -24,7 +24,7 @@ const UNKNOWN_COUNT: i32 = -1;
 impl View<'_> {
     /// Makes topics; each fails for itself.
     pub fn create_topics(self, request: &CreateTopicsRequest) -> Outcome<CreateTopicsResponse> {
-        let mut times: HashMap<&TopicName, usize> = HashMap::new();
+        let mut times: BTreeMap<&TopicName, usize> = BTreeMap::new();
         for topic in &request.topics {
             *times.entry(&topic.name).or_default() += 1;
         }
@@ -41,7 +41,7 @@ impl View<'_> {
             };
             results.push(created.unwrap_or_else(|error| failed(&topic.name, &Err(error))));
         }
-        results.extend(self.refused(request, &times));
+        results.extend(refused(&times));
         Outcome { records, response: CreateTopicsResponse::default().with_topics(results) }
             .unless(request.validate_only)
     }
@@ -60,31 +60,6 @@ impl View<'_> {
             ));
         }
         Ok(())
-    }
-
-    /// Names that came twice, and the one that nobody may make.
-    fn refused(
-        self,
-        request: &CreateTopicsRequest,
-        times: &HashMap<&TopicName, usize>,
-    ) -> Vec<CreatableTopicResult> {
-        let refuse = |name: &TopicName, message: &str| {
-            failed(name, &Err(explained(ResponseError::InvalidRequest, message)))
-        };
-        let mut names: Vec<&TopicName> = request.topics.iter().map(|topic| &topic.name).collect();
-        names.dedup();
-        let twice = names.iter().filter(|name| times[*name] > 1);
-        let mut results: Vec<CreatableTopicResult> =
-            twice.map(|name| refuse(name, "Duplicate topic name.")).collect();
-        results.dedup_by(|a, b| a.name == b.name);
-        for name in names.iter().filter(|name| times[*name] == 1) {
-            if name.as_str() == METADATA_TOPIC_NAME {
-                let message =
-                    format!("Creation of internal topic {METADATA_TOPIC_NAME} is prohibited.");
-                results.push(refuse(name, &message));
-            }
-        }
-        results
     }
 
     fn create_topic(
@@ -233,6 +208,20 @@ impl View<'_> {
         }
         Ok(partitions.into_values().collect())
     }
+}
+
+/// Names that came twice, and the one that nobody may make.
+fn refused(times: &BTreeMap<&TopicName, usize>) -> Vec<CreatableTopicResult> {
+    let prohibited = format!("Creation of internal topic {METADATA_TOPIC_NAME} is prohibited.");
+    let refusal = |(name, times): (&&TopicName, &usize)| {
+        let message = match *times {
+            1 if name.as_str() == METADATA_TOPIC_NAME => prohibited.as_str(),
+            1 => return None,
+            _ => "Duplicate topic name.",
+        };
+        Some(failed(name, &Err(explained(ResponseError::InvalidRequest, message))))
+    };
+    times.iter().filter_map(refusal).collect()
 }
 
 fn failed(name: &TopicName, result: &Result<()>) -> CreatableTopicResult {

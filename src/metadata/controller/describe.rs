@@ -34,7 +34,11 @@ pub(super) struct QuorumState {
 
 impl QuorumState {
     /// Who votes, who leads and how far everyone is.
-    pub fn describe(&self, request: &DescribeQuorumRequest) -> DescribeQuorumResponse {
+    pub fn describe(
+        &self,
+        request: &DescribeQuorumRequest,
+        version: i16,
+    ) -> DescribeQuorumResponse {
         let asked = request.topics.iter().map(|topic| {
             let indexes = topic.partitions.iter().map(|partition| partition.partition_index);
             (topic.topic_name.clone(), indexes.collect::<Vec<i32>>())
@@ -56,17 +60,22 @@ impl QuorumState {
         }
         let topic = TopicData::default()
             .with_topic_name(TopicName(text(TOPIC_NAME)))
-            .with_partitions(vec![self.partition()]);
-        DescribeQuorumResponse::default().with_topics(vec![topic]).with_nodes(vec![self.node()])
+            .with_partitions(vec![self.partition(version)]);
+        let nodes = if version >= 2 { vec![self.node()] } else { Vec::new() };
+        DescribeQuorumResponse::default().with_topics(vec![topic]).with_nodes(nodes)
     }
 
-    fn partition(&self) -> PartitionData {
-        let voter = ReplicaState::default()
+    fn partition(&self, version: i16) -> PartitionData {
+        let mut voter = ReplicaState::default()
             .with_replica_id(WireBrokerId(self.leader))
-            .with_replica_directory_id(self.directory_id)
-            .with_log_end_offset(self.high_watermark)
-            .with_last_fetch_timestamp(self.now)
-            .with_last_caught_up_timestamp(self.now);
+            .with_log_end_offset(self.high_watermark);
+        if version >= 1 {
+            voter.last_fetch_timestamp = self.now;
+            voter.last_caught_up_timestamp = self.now;
+        }
+        if version >= 2 {
+            voter.replica_directory_id = self.directory_id;
+        }
         PartitionData::default()
             .with_leader_id(WireBrokerId(self.leader))
             .with_leader_epoch(self.epoch)

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::types::Offset;
 use bytes::BytesMut;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse as Replaced;
-use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse as Altered;
+use kafka_protocol::messages::alter_configs_response as replaced;
+use kafka_protocol::messages::incremental_alter_configs_response as altered;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,7 +88,8 @@ fn forward_rare(state: &mut State, request: &Forwarded) -> Result<Answer> {
             answer(version, (state.view().list_reassignments(&decode(request)?), -1))
         }
         ApiKey::DescribeQuorum => {
-            answer(version, (state.quorum_state().describe(&decode(request)?), -1))
+            let described = state.quorum_state().describe(&decode(request)?, version);
+            answer(version, (described, -1))
         }
         ApiKey::AlterPartition => {
             let outcome = state.view().alter_partition(&decode(request)?, version)?;
@@ -112,7 +113,9 @@ fn decode<R: Decodable>(request: &Forwarded) -> Result<R> {
 
 fn answer<M: Encodable>(version: i16, (response, offset): (M, Offset)) -> Result<Answer> {
     let mut body = BytesMut::new();
-    response.encode(&mut body, version).expect("the answer is of the request's version");
+    response
+        .encode(&mut body, version)
+        .map_err(|error| explained(ResponseError::UnknownServerError, error.to_string()))?;
     Ok(Answer { body: body.freeze(), offset })
 }
 
@@ -182,7 +185,7 @@ fn alter_configs(
     let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
         let (code, message) = item_error(&result);
-        Altered::default()
+        altered::AlterConfigsResourceResponse::default()
             .with_error_code(code)
             .with_error_message(message)
             .with_resource_type(resource_type)
@@ -210,7 +213,7 @@ fn replace_configs(
     let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
         let (code, message) = item_error(&result);
-        Replaced::default()
+        replaced::AlterConfigsResourceResponse::default()
             .with_error_code(code)
             .with_error_message(message)
             .with_resource_type(resource_type)

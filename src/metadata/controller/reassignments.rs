@@ -13,11 +13,12 @@ use kafka_protocol::messages::alter_partition_reassignments_request::{
 use kafka_protocol::messages::alter_partition_reassignments_response::{
     AlterPartitionReassignmentsResponse, ReassignablePartitionResponse, ReassignableTopicResponse,
 };
-use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
 use kafka_protocol::messages::list_partition_reassignments_response::{
     ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
 };
-use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
+use kafka_protocol::messages::{
+    BrokerId as WireBrokerId, ListPartitionReassignmentsRequest, TopicName,
+};
 
 impl View<'_> {
     /// Moves partitions to other brokers, or takes that back; each fails for itself.

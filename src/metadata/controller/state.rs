@@ -57,8 +57,8 @@ pub(super) struct State {
 
 impl State {
     /// Leads a new epoch of the log that was opened: writes down the first records of a new
-    /// cluster, fences what was left of ourselves, registers as controller. All of that is durable on
-    /// return; with it comes the whole state, to be published.
+    /// cluster, fences what was left of ourselves, registers as controller. All of that is durable
+    /// on return; with it comes the whole state, to be published.
     pub fn lead(
         disk: Disk,
         clock: Clock,
@@ -306,10 +306,6 @@ impl State {
     /// What time asks for: a NoOp while nothing happens, snapshots when due.
     pub fn tick(&mut self) -> Result<()> {
         let now = self.clock.now();
-        let idle = i64::from(self.config.metadata_max_idle_interval_ms);
-        if idle > 0 && now - self.last_append >= idle {
-            self.commit(&[MetadataRecord::NoOp(NoOpRecord {})])?;
-        }
         if self.snapshot.as_ref().is_some_and(|(_, thread)| thread.is_finished()) {
             self.finish_snapshot(now)?;
         }
@@ -320,6 +316,10 @@ impl State {
         // Only what is durable may be in a snapshot.
         if is_due && self.snapshot.is_none() && !self.dirty {
             self.begin_snapshot(now)?;
+        }
+        let idle = i64::from(self.config.metadata_max_idle_interval_ms);
+        if idle > 0 && now - self.last_append >= idle {
+            self.commit(&[MetadataRecord::NoOp(NoOpRecord {})])?;
         }
         Ok(())
     }

@@ -40,8 +40,10 @@ pub fn config(overrides: &[(&str, &str)]) -> Arc<Config> {
         ("controller.quorum.voters", "1@127.0.0.1:9093"),
     ];
     let properties = defaults.iter().chain(overrides);
-    let properties: BTreeMap<String, String> =
+    let mut properties: BTreeMap<String, String> =
         properties.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    // "" stands for a setting that nobody set.
+    properties.retain(|_, value| !value.is_empty());
     Arc::new(Config::new(properties).unwrap())
 }
 
@@ -60,6 +62,10 @@ impl Node {
     }
 
     pub fn try_open(dir: &Path, overrides: &[(&str, &str)]) -> Result<Node> {
+        Node::open_in(dir, overrides, CLUSTER)
+    }
+
+    fn open_in(dir: &Path, overrides: &[(&str, &str)], cluster: &str) -> Result<Node> {
         let time = Arc::new(AtomicI64::new(1_700_000_000_000));
         let (sender, steps) = mpsc::channel(1000);
         let controller = Controller::open(
@@ -67,7 +73,7 @@ impl Node {
             Clock::Manual(time.clone()),
             config(overrides),
             dir,
-            CLUSTER,
+            cluster,
             DIRECTORY,
             sender,
         )?;
@@ -78,6 +84,20 @@ impl Node {
     pub async fn start(dir: &Path, overrides: &[(&str, &str)]) -> Node {
         let mut node = Node::open(dir, overrides);
         node.register(-1).await;
+        assert_eq!(node.beat(false).await, (false, false), "unfenced");
+        node
+    }
+
+    /// As `start`, in a directory of another cluster.
+    pub async fn start_in(dir: &Path, overrides: &[(&str, &str)], cluster: &str) -> Node {
+        let mut node = Node::open_in(dir, overrides, cluster).unwrap();
+        // The directory's id is the one that the partitions are in.
+        let image = node.image();
+        let known = image.brokers.get(&1).map(|broker| broker.log_dirs[0]);
+        let request = registration(-1)
+            .with_cluster_id(text(cluster))
+            .with_log_dirs(vec![known.unwrap_or(DIRECTORY)]);
+        node.epoch = node.controller.register(request).await.unwrap();
         assert_eq!(node.beat(false).await, (false, false), "unfenced");
         node
     }

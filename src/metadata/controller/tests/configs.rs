@@ -1,0 +1,186 @@
+//! AlterConfigs and IncrementalAlterConfigs: what is taken, what is refused and in which words.
+
+use super::support::*;
+use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
+use kafka_protocol::messages::alter_configs_request as old;
+use kafka_protocol::messages::alter_configs_request::AlterConfigsRequest;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use kafka_protocol::messages::{AlterConfigsResponse, ApiKey, IncrementalAlterConfigsResponse};
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+type Change<'a> = (&'a str, i8, Option<&'a str>);
+
+fn resource(resource_type: i8, name: &str, changes: &[Change<'_>]) -> AlterConfigsResource {
+    let config = |(key, operation, value): &Change<'_>| {
+        AlterableConfig::default()
+            .with_name(text(key))
+            .with_config_operation(*operation)
+            .with_value(value.map(text))
+    };
+    AlterConfigsResource::default()
+        .with_resource_type(resource_type)
+        .with_resource_name(text(name))
+        .with_configs(changes.iter().map(config).collect())
+}
+
+async fn alter(node: &Node, resource: AlterConfigsResource) -> (i16, String) {
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let answer: IncrementalAlterConfigsResponse =
+        node.ask(ApiKey::IncrementalAlterConfigs, 1, &request).await;
+    let result = &answer.responses[0];
+    (result.error_code, result.error_message.as_deref().unwrap_or("").to_owned())
+}
+
+#[tokio::test]
+async fn configs_are_changed_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("t", 1)).await;
+    let policy = "cleanup.policy";
+    for (change, value) in [
+        ((policy, APPEND, Some("compact")), Some("delete,compact")),
+        ((policy, APPEND, Some("compact")), Some("delete,compact")),
+        ((policy, SUBTRACT, Some("delete")), Some("compact")),
+        ((policy, SET, Some("delete")), Some("delete")),
+        ((policy, DELETE, None), None),
+    ] {
+        assert_eq!(alter(&node, resource(TOPIC_CONFIG, "t", &[change])).await, (0, String::new()));
+        let configs = node.image().configs_of(TOPIC_CONFIG, "t");
+        assert_eq!(configs.get(policy).map(String::as_str), value, "{change:?}");
+    }
+    for (kind, name, change) in [
+        (BROKER_CONFIG, "", ("log.cleaner.threads", SET, Some("2"))),
+        (BROKER_CONFIG, "1", ("log.cleaner.threads", SET, Some("3"))),
+        (GROUP_CONFIG, "g", ("consumer.session.timeout.ms", SET, Some("46000"))),
+        (CLIENT_METRICS_CONFIG, "m", ("metrics", SET, Some("a,b"))),
+        (CLIENT_METRICS_CONFIG, "m", ("metrics", APPEND, Some("c"))),
+    ] {
+        assert_eq!(alter(&node, resource(kind, name, &[change])).await, (0, String::new()));
+    }
+    assert_eq!(node.image().configs_of(CLIENT_METRICS_CONFIG, "m")["metrics"], "a,b,c");
+    assert_eq!(node.image().configs_of(BROKER_CONFIG, "1")["log.cleaner.threads"], "3");
+    node.stop().await;
+}
+
+#[tokio::test]
+#[allow(clippy::too_many_lines, reason = "a table")]
+async fn changes_that_kafka_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("t", 1)).await;
+    let long = "9".repeat(40_000);
+    let topic = |change| resource(TOPIC_CONFIG, "t", &[change]);
+    let min_isr = "min.insync.replicas";
+    for (asked, code, message) in [
+        (topic(("foo", SET, Some("1"))), 40, "Unknown topic config name: foo"),
+        (
+            topic(("retention.ms", SET, Some("x"))),
+            40,
+            "Invalid value x for configuration retention.ms: Not a number of type LONG",
+        ),
+        (
+            topic(("retention.ms", APPEND, Some("1"))),
+            40,
+            "Can't APPEND to key retention.ms because its type is not LIST.",
+        ),
+        (topic(("retention.ms", SET, None)), 42, "Null value not supported for : retention.ms"),
+        (topic(("retention.ms", 9, Some("1"))), 42, "Unknown operations type 9"),
+        (
+            topic(("retention.ms", SET, Some(&long))),
+            40,
+            "The configuration value cannot be added because it exceeds the maximum value size of \
+             32767 bytes.",
+        ),
+        (
+            resource(TOPIC_CONFIG, "none", &[("retention.ms", SET, Some("1"))]),
+            3,
+            "The topic 'none' does not exist.",
+        ),
+        (
+            resource(TOPIC_CONFIG, "", &[("retention.ms", SET, Some("1"))]),
+            42,
+            "Default topic resources are not allowed.",
+        ),
+        (
+            resource(TOPIC_CONFIG, "t", &[("retention.ms", SET, Some("1")); 2]),
+            42,
+            "Error due to duplicate config keys",
+        ),
+        (resource(77, "t", &[]), 42, "Unknown resource type 77"),
+        (resource(BROKER_CONFIG, "2", &[]), 42, "Unexpected broker id, expected 1, but received 2"),
+        (resource(BROKER_CONFIG, "x", &[]), 42, "Node id must be an integer, but it is: x"),
+        (
+            resource(BROKER_CONFIG, "1", &[(min_isr, SET, Some("2"))]),
+            40,
+            "Broker-level min.insync.replicas cannot be altered while ELR is enabled.",
+        ),
+        (
+            resource(BROKER_CONFIG, "", &[(min_isr, DELETE, None)]),
+            40,
+            "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.",
+        ),
+        (
+            resource(BROKER_CONFIG, "1", &[("node.id", SET, Some("2"))]),
+            42,
+            "Cannot update these configs dynamically: [node.id]",
+        ),
+        (
+            resource(GROUP_CONFIG, "g", &[("foo", SET, Some("1"))]),
+            40,
+            "Unknown group config name: foo",
+        ),
+        (resource(GROUP_CONFIG, "", &[]), 42, "Default group resources are not allowed."),
+        (
+            resource(CLIENT_METRICS_CONFIG, "m", &[("foo", SET, Some("1"))]),
+            42,
+            "Unknown client metrics configuration: foo",
+        ),
+        (
+            resource(CLIENT_METRICS_CONFIG, "m", &[("interval.ms", SET, Some("1"))]),
+            42,
+            "Invalid value 1 for interval.ms, interval must be between 100 and 3600000 (1 hour)",
+        ),
+    ] {
+        let name = format!("{asked:?}");
+        assert_eq!(alter(&node, asked).await, (code, message.to_owned()), "{name:.200}");
+    }
+    assert!(node.image().configs_of(TOPIC_CONFIG, "t").is_empty());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_old_request_replaces_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("t", 1)).await;
+    let first = resource(TOPIC_CONFIG, "t", &[("retention.ms", SET, Some("5"))]);
+    assert_eq!(alter(&node, first.clone()).await.0, 0);
+    let config =
+        old::AlterableConfig::default().with_name(text("segment.ms")).with_value(Some(text("7")));
+    let asked = old::AlterConfigsResource::default()
+        .with_resource_type(TOPIC_CONFIG)
+        .with_resource_name(text("t"))
+        .with_configs(vec![config]);
+    let request = AlterConfigsRequest::default().with_resources(vec![asked.clone()]);
+    for validate_only in [true, false] {
+        let request = request.clone().with_validate_only(validate_only);
+        let answer: AlterConfigsResponse = node.ask(ApiKey::AlterConfigs, 2, &request).await;
+        assert_eq!(answer.responses[0].error_code, 0);
+        let configs = node.image().configs_of(TOPIC_CONFIG, "t");
+        let keys: Vec<_> = configs.keys().collect();
+        assert_eq!(keys, [if validate_only { "retention.ms" } else { "segment.ms" }]);
+    }
+    let request = request.with_resources(vec![asked.clone(), asked]);
+    let answer: AlterConfigsResponse = node.ask(ApiKey::AlterConfigs, 0, &request).await;
+    for result in answer.responses {
+        let message = result.error_message.unwrap().to_string();
+        assert_eq!(message, "Each resource must appear at most once.");
+    }
+    node.stop().await;
+}

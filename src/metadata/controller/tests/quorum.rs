@@ -1,0 +1,178 @@
+//! What the controller tells about itself, producer ids, and requests about single partitions.
+
+use super::support::*;
+use crate::metadata::controller::{CONTROLLER_APIS, FORWARDED};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::alter_partition_reassignments_request::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
+use kafka_protocol::messages::describe_quorum_request::{
+    DescribeQuorumRequest, PartitionData, TopicData,
+};
+use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
+use kafka_protocol::messages::*;
+
+#[tokio::test]
+async fn the_quorum_is_us() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    let asked = |name_of_topic: &str| {
+        let topic = TopicData::default()
+            .with_topic_name(name(name_of_topic))
+            .with_partitions(vec![PartitionData::default()]);
+        DescribeQuorumRequest::default().with_topics(vec![topic])
+    };
+    let metadata = asked("__cluster_metadata");
+    let answer = node.controller.describe_quorum(metadata.clone(), 2).await.unwrap();
+    let partition = &answer.topics[0].partitions[0];
+    let voter = &partition.current_voters[0];
+    assert_eq!((partition.leader_id.0, partition.leader_epoch), (1, 1));
+    assert_eq!(partition.high_watermark, node.image().offset + 1);
+    assert_eq!((voter.replica_id.0, voter.log_end_offset), (1, partition.high_watermark));
+    let listener = &answer.nodes[0].listeners[0];
+    assert_eq!((listener.name.as_str(), listener.port), ("CONTROLLER", 9093));
+    for version in 0..=2 {
+        let _: DescribeQuorumResponse = node.ask(ApiKey::DescribeQuorum, version, &metadata).await;
+    }
+    let answer = node.controller.describe_quorum(asked("t"), 2).await.unwrap();
+    assert_eq!(answer.topics[0].partitions[0].error_code, 3);
+
+    let request = DescribeClusterRequest::default().with_endpoint_type(2);
+    let listener = || "CONTROLLER".to_owned();
+    let answer = node.controller.describe_cluster(request, 1, listener()).await.unwrap();
+    assert_eq!((answer.error_code, answer.controller_id.0), (0, 1));
+    assert_eq!((answer.brokers[0].host.as_str(), answer.brokers[0].port), ("127.0.0.1", 9093));
+    let request = DescribeClusterRequest::default().with_endpoint_type(1);
+    let answer = node.controller.describe_cluster(request, 1, listener()).await.unwrap();
+    assert_eq!(answer.error_code, ResponseError::MismatchedEndpointType.code());
+    node.stop().await;
+}
+
+#[test]
+fn what_is_listed_lies_in_what_the_crate_knows() {
+    for &(key, first, last) in FORWARDED.iter().chain(CONTROLLER_APIS) {
+        let known = ApiKey::try_from(key).unwrap().valid_versions();
+        assert!(known.min <= first && last <= known.max, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn producer_ids_come_in_blocks_that_never_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    let allocate = |epoch| node.controller.allocate_producer_ids(1, epoch);
+    assert_eq!(allocate(node.epoch).await.unwrap(), (0, 1000));
+    assert_eq!(allocate(node.epoch).await.unwrap(), (1000, 1000));
+    let stale = allocate(node.epoch + 1).await.unwrap_err();
+    assert_eq!(stale.code(), ResponseError::StaleBrokerEpoch);
+    node.stop().await;
+    let node = Node::start(dir.path(), &[]).await;
+    let next = node.controller.allocate_producer_ids(1, node.epoch).await.unwrap();
+    assert_eq!(next, (2000, 1000));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn elections_and_reassignments_on_one_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("t", 1)).await;
+    let elect = |topics: Option<Vec<TopicPartitions>>| {
+        ElectLeadersRequest::default().with_topic_partitions(topics)
+    };
+    let of = |topic: &str, index| {
+        TopicPartitions::default().with_topic(name(topic)).with_partitions(vec![index])
+    };
+    let some = elect(Some(vec![of("t", 0), of("t", 5), of("u", 0)]));
+    let answer: ElectLeadersResponse = node.ask(ApiKey::ElectLeaders, 2, &some).await;
+    let results: Vec<_> = answer
+        .replica_election_results
+        .iter()
+        .map(|topic| {
+            let result = &topic.partition_result[0];
+            (result.error_code, result.error_message.as_deref().unwrap_or("").to_owned())
+        })
+        .collect();
+    assert_eq!(
+        results,
+        [
+            (84, "Leader election not needed for topic partition.".to_owned()),
+            (3, "No such partition as t-5".to_owned()),
+            (3, "No such topic as u".to_owned()),
+        ]
+    );
+    let answer: ElectLeadersResponse = node.ask(ApiKey::ElectLeaders, 2, &elect(None)).await;
+    assert!(answer.replica_election_results[0].partition_result.is_empty());
+
+    let reassign = |topic: &str, replicas: Option<&[i32]>| {
+        let replicas = replicas.map(|ids| ids.iter().map(|&id| BrokerId(id)).collect());
+        let partition = ReassignablePartition::default().with_replicas(replicas);
+        let topic =
+            ReassignableTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
+        AlterPartitionReassignmentsRequest::default().with_topics(vec![topic])
+    };
+    for (request, code, message) in [
+        (reassign("t", Some(&[1])), 0, ""),
+        (reassign("t", None), 85, "No partition reassignment is in progress."),
+        (
+            reassign("t", Some(&[2])),
+            39,
+            "The manual partition assignment includes broker 2, but \
+            no such broker is registered.",
+        ),
+        (
+            reassign("t", Some(&[])),
+            39,
+            "The manual partition assignment includes an empty replica \
+            list.",
+        ),
+        (reassign("u", Some(&[1])), 3, "Unable to find a topic named u."),
+    ] {
+        let answer: AlterPartitionReassignmentsResponse =
+            node.ask(ApiKey::AlterPartitionReassignments, 0, &request).await;
+        let result = &answer.responses[0].partitions[0];
+        let got = (result.error_code, result.error_message.as_deref().unwrap_or(""));
+        assert_eq!(got, (code, message));
+    }
+    let request = ListPartitionReassignmentsRequest::default().with_topics(None);
+    let answer: ListPartitionReassignmentsResponse =
+        node.ask(ApiKey::ListPartitionReassignments, 0, &request).await;
+    assert!(answer.topics.is_empty());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn brokers_are_forgotten_and_unknown_requests_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("t", 1)).await;
+    let request = UnregisterBrokerRequest::default().with_broker_id(BrokerId(7));
+    let answer: UnregisterBrokerResponse = node.ask(ApiKey::UnregisterBroker, 0, &request).await;
+    let message = answer.error_message.as_deref();
+    assert_eq!(
+        (answer.error_code, message),
+        (102, Some("Broker ID 7 is not currently registered"))
+    );
+    let request = request.with_broker_id(BrokerId(1));
+    let answer: UnregisterBrokerResponse = node.ask(ApiKey::UnregisterBroker, 0, &request).await;
+    assert_eq!(answer.error_code, 0);
+    let image = node.image();
+    assert!(image.brokers.is_empty());
+    assert_eq!(image.topics.by_name("t").unwrap().partitions[0].leader, -1);
+    for (key, version) in [(ApiKey::CreateTopics, 1), (ApiKey::CreateAcls, 3)] {
+        let mut forwarded = super::super::Forwarded {
+            api_key: key as i16,
+            api_version: version,
+            body: bytes::Bytes::new(),
+            principal: String::new(),
+            client_host: String::new(),
+        };
+        let error = node.controller.forward(forwarded.clone()).await.unwrap_err();
+        assert_eq!(error.code(), ResponseError::UnsupportedVersion);
+        forwarded.api_version = 7;
+        forwarded.api_key = ApiKey::CreateTopics as i16;
+        let error = node.controller.forward(forwarded).await.unwrap_err();
+        assert_eq!(error.code(), ResponseError::InvalidRequest, "garbage");
+    }
+    node.controller.close().unwrap();
+}

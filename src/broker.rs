@@ -327,6 +327,11 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, checkpoint_ms, parts, |parts| parts.replicas.checkpoint());
     let retention_ms = config.log_retention_check_interval_ms;
     repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
+    if config.log_cleaner_enable {
+        for _ in 0..config.log_cleaner_threads {
+            repeat(tasks, config.log_cleaner_backoff_ms, parts, |parts| parts.replicas.compact());
+        }
+    }
     let flush_ms = config.log_flush_scheduler_interval_ms;
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
     tasks.spawn(heartbeat(parts.clone()));

@@ -139,6 +139,8 @@ impl Broker {
 
     /// Stops cleanly: nothing acknowledged needs recovery at the next start.
     pub async fn stop(mut self) -> Result<()> {
+        // Timers end; the applier, which no abort reaches, goes on until the controller is closed.
+        self.background.abort_all();
         let parts = self.parts;
         let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
         let applied = *parts.applied.borrow();
@@ -147,7 +149,6 @@ impl Broker {
         parts.groups.close().await?;
         parts.replicas.close(epoch)?;
         parts.controller.close()?;
-        self.background.abort_all();
         info!("stopped");
         Ok(())
     }

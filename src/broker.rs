@@ -75,9 +75,12 @@ impl Broker {
         let config = Arc::new(config);
         let mut logs = LogManager::open(disk.clone(), &config)?;
         let cluster_id = cluster_id(&logs, &config)?;
+        let metadata_dir = metadata_dir(&config, &logs);
+        Controller::check(&disk, &metadata_dir)?;
+        // From here on the directories are changed.
+        logs.unmark_clean_shutdown()?;
         logs.format(&cluster_id, config.node_id)?;
         let clean_epoch = previous_broker_epoch(&logs);
-        let metadata_dir = metadata_dir(&config, &logs);
         let (publish, published) = mpsc::channel(PUBLISHED_MAX);
         let directory = directory_of(&logs, &metadata_dir)?;
         let controller = Controller::open(

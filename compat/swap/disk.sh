@@ -4,9 +4,11 @@
 dump_files() {
   local name=$1 files=$2; shift 2
   [ -n "$files" ] || { fail 'no files'; check_done "$name"; return; }
-  tool kafka-dump-log "$@" --files "$(echo "$files" | paste -sd ,)"; succeeded
+  tool kafka-dump-log "$@" --files "$(echo "$files" | paste -sd ,)"
   # The tool takes the first offset of a later segment for a gap after -1; compaction and markers leave true gaps.
-  sed -i '/Non-consecutive offsets in/d; / is followed by /d' "$TOOL_DIR/err"
+  sed -i '/^Dumping /d; /Non-consecutive offsets in/d; / is followed by /d' "$TOOL_DIR/err"
+  sed -i '/^Dumping /d' "$TOOL_DIR/out"
+  succeeded
   refuse 'isvalid: false|invalid bytes|[Mm]ismatch|out of order|not found|Could not|Failed|ERROR|Exception|Unknown'
   check_done "$name"
 }

@@ -63,7 +63,7 @@ final class SwapData {
             create("codec-" + codec, 1);
         }
         create("recompressed", 1, "compression.type", "zstd");
-        create("compacted", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "0.01");
+        create("compacted", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
         create("append-time", 1, "message.timestamp.type", "LogAppendTime");
         create("segments", 1, "segment.bytes", MIB, "retention.ms", "-1");
         create("trimmed", 1, "segment.bytes", MIB);

@@ -28,6 +28,7 @@ import org.apache.kafka.clients.admin.ListConsumerGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
+import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.ProducerState;
 import org.apache.kafka.clients.admin.TopicDescription;
@@ -186,7 +187,7 @@ final class SwapState {
         Map<TopicPartition, ListOffsetsResultInfo> answers = admin.listOffsets(specs, new ListOffsetsOptions(isolation)).all().get();
         answers.forEach((tp, info) -> {
             boolean latest = what.startsWith("latest");
-            aspect("offsets").put(tp + " " + what, info.offset() + " at " + info.timestamp() + (latest ? "" : " epoch " + info.leaderEpoch().orElse(-1)));
+            aspect("offsets").put(tp + " " + what, info.offset() + " at " + info.timestamp() + (latest || what.startsWith("earliest") ? "" : " epoch " + info.leaderEpoch().orElse(-1)));
             if (latest) {
                 aspect(EPOCHS).put(tp.toString(), "" + info.leaderEpoch().orElse(-1));
             }
@@ -225,11 +226,16 @@ final class SwapState {
         }
         aspect(KAFKA_ONLY + "groups of newer kinds").putAll(Map.of(
             "consumer", "" + admin.describeConsumerGroups(List.of(Swap.CONSUMER_GROUP)).all().get(),
-            "share", "" + admin.describeShareGroups(List.of(Swap.SHARE_GROUP)).all().get(),
-            "share offsets", "" + admin.listShareGroupOffsets(Map.of(Swap.SHARE_GROUP, new org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec())).all().get(),
-            "streams", "" + admin.describeStreamsGroups(List.of(Swap.STREAMS_GROUP)).all().get()));
+            "share", admin.describeShareGroups(List.of(Swap.SHARE_GROUP)).all().get().values().stream()
+                .map(g -> g.groupState() + " epoch " + g.groupEpoch() + " assigned " + g.targetAssignmentEpoch() + " " + g.members()).toList().toString(),
+            "share offsets", "" + admin.listShareGroupOffsets(Map.of(Swap.SHARE_GROUP, new ListShareGroupOffsetsSpec())).all().get().values().stream()
+                .flatMap(offsets -> offsets.entrySet().stream()).map(e -> e.getKey() + (e.getValue() == null ? "" : " at " + e.getValue().startOffset())).sorted().toList(),
+            "streams", admin.describeStreamsGroups(List.of(Swap.STREAMS_GROUP)).all().get().values().stream()
+                .map(g -> g.groupState() + " epoch " + g.groupEpoch() + " topology " + g.topologyEpoch() + " " + g.subtopologies() + " " + g.members()).toList().toString()));
         List<String> ids = admin.listTransactions().all().get().stream().map(t -> t.transactionalId()).sorted().toList();
-        admin.describeTransactions(ids).all().get().forEach((id, transaction) -> aspect(KAFKA_ONLY + "transactions").put(id, "" + transaction));
+        admin.describeTransactions(ids).all().get().forEach((id, transaction) -> aspect(KAFKA_ONLY + "transactions").put(id,
+            transaction.state() + " producer " + transaction.producerId() + " epoch " + transaction.producerEpoch() + " since " + transaction.transactionStartTimeMs()
+                + " " + transaction.topicPartitions().stream().map(TopicPartition::toString).sorted().toList()));
         aspect(KAFKA_ONLY + "quotas and credentials").put("quotas", "" + admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get());
         aspect(KAFKA_ONLY + "quotas and credentials").put("credentials", "" + admin.describeUserScramCredentials().all().get());
     }
@@ -242,7 +248,7 @@ final class SwapState {
                 long length = Files.size(path);
                 aspect(FILES).put(data.relativize(path).toString(), length + " " + digest(path, length));
             }
-        } catch (java.io.UncheckedIOException | java.nio.file.NoSuchFileException e) {
+        } catch (java.io.UncheckedIOException | IOException e) {
             // A directory that is being deleted.
             Suite.that(e.toString().contains("-delete"), e.toString());
         }
@@ -305,7 +311,7 @@ final class SwapState {
                 } else if (!digest(path, length).equals(was[1])) {
                     differences.add(file.getKey() + " has other bytes");
                 }
-            } else if (!file.getKey().contains("-delete")) {
+            } else if (!file.getKey().contains("-delete") && !file.getKey().startsWith("trimmed-")) {
                 differences.add(file.getKey() + " is gone");
             }
         }

@@ -35,13 +35,14 @@ pub(super) struct TransactionIndex {
     disk: Disk,
     dir: Arc<Path>,
     base_offset: Offset,
+    suffix: &'static str,
     entries: usize,
 }
 
 impl TransactionIndex {
     /// The index as it lies on disk. An entry that ends before the segment is an error (Corrupt).
     pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<TransactionIndex> {
-        let mut index = TransactionIndex::create(disk, dir, base_offset);
+        let mut index = TransactionIndex::create(disk, dir, base_offset, SUFFIX);
         index.entries = disk.file_len(&index.path())?.unwrap_or(0) as usize / ENTRY_SIZE;
         if index.all()?.iter().any(|aborted| aborted.last_offset < base_offset) {
             return Err(Error::corrupt(format!("transaction index {}", index.path().display())));
@@ -49,13 +50,18 @@ impl TransactionIndex {
         Ok(index)
     }
 
-    /// An empty index.
-    pub fn create(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> TransactionIndex {
-        TransactionIndex { disk: disk.clone(), dir: dir.clone(), base_offset, entries: 0 }
+    /// An empty index in a file whose name ends with `suffix`.
+    pub fn create(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        suffix: &'static str,
+    ) -> TransactionIndex {
+        TransactionIndex { disk: disk.clone(), dir: dir.clone(), base_offset, suffix, entries: 0 }
     }
 
     pub fn path(&self) -> PathBuf {
-        self.dir.join(file_name(self.base_offset, SUFFIX))
+        self.dir.join(file_name(self.base_offset, self.suffix))
     }
 
     pub fn append(&mut self, aborted: AbortedTransaction) -> Result<()> {

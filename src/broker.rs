@@ -146,8 +146,17 @@ impl Broker {
         self.background.abort_all();
         let parts = self.parts;
         let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
-        let applied = *parts.applied.borrow();
-        parts.controller.heartbeat(id, epoch, applied, false, true).await?;
+        // The first answer takes the leaderships, the next fences: without that the next controller
+        // would wait for our session to end before it registers this broker again.
+        loop {
+            let applied = *parts.applied.borrow();
+            let asked = parts.controller.heartbeat(id, epoch, applied, false, true);
+            let (_, may_go) = asked.await?;
+            if may_go {
+                break;
+            }
+            tokio::time::sleep(HEARTBEAT_RETRY).await;
+        }
         self.server.stop().await;
         parts.groups.close().await?;
         parts.replicas.close(epoch)?;

@@ -28,7 +28,7 @@ dump() {
 }
 
 # digest DIR: every file and what is in it.
-digest() { (cd "$1" && find . -type f | sort | xargs sha256sum; find . -type d | sort) | sha256sum; }
+digest() { (cd "$1" && find . -type f -not -name .lock -print0 | sort -z | xargs -0 sha256sum; cd "$1" && find . -type d | sort); }
 
 # refusal NAME PATTERN: the copy in $copy, spoilt by now, is refused with such a message, and not touched.
 refusal() {
@@ -37,7 +37,7 @@ refusal() {
   timeout 20 "$KLAMM_BIN" "$copy/server.properties" > "$copy/out" 2>&1 || status=$?
   [ $status = 1 ] || [ $status = 2 ] || fail "exit status $status: $(tail -n 3 "$copy/out" | tr '\n' '|')"
   tail -n 1 "$copy/out" | grep -Eq -- "$2" || fail "no /$2/ in: $(tail -n 1 "$copy/out")"
-  [ "$before" = "$(digest "$copy/data")" ] || fail 'the directory has changed'
+  [ "$before" = "$(digest "$copy/data")" ] || fail "changed: $(diff <(echo "$before") <(digest "$copy/data") | tr '\n' '|')"
   check_done "$1 is refused, and nothing is changed"
   rm -rf "$copy"
 }
@@ -89,13 +89,16 @@ rebuilds() {
   done
   TARGET=kafka; broker_start "$kafka" && sleep 2 && stop || fail 'start of Kafka'
   TARGET=$other; broker_start "$klamm" && sleep 2 && stop || fail "start of $other"
+  files_of() {
+    (cd "$1/data" && find . -mindepth 2 -type f -not -path './__*' -not -path './*-delete/*' -not -name '*.deleted' | sort)
+  }
   while read -r file; do
     count=$((count + 1))
     cmp -s "$kafka/data/$file" "$klamm/data/$file" || differing+=("$file")
-  done < <(cd "$kafka/data" && find . -mindepth 2 -type f -not -path './__*' -not -name '*.deleted' | sort)
+  done < <(files_of "$kafka")
   [ "$count" -gt 50 ] || fail "only $count files"
-  [ ${#differing[@]} = 0 ] || fail "${#differing[@]} of $count files differ: ${differing[*]:0:8}"
-  files_of() { (cd "$1/data" && find . -mindepth 2 -type f -not -path './__*' -not -name '*.deleted' | sort); }
+  [ ${#differing[@]} = 0 ] || fail "${#differing[@]} of $count files differ: ${differing[*]:0:30}"
   [ "$(files_of "$kafka")" = "$(files_of "$klamm")" ] || fail "other files: $(diff <(files_of "$kafka") <(files_of "$klamm") | tr '\n' '|')"
+  if [ -n "$problem" ] && [ -n "${KEEP:-}" ]; then cp -a "$fifos" "$KEEP"; fi
   check_done "indexes and snapshots that both rebuild are equal, byte for byte ($count files)"
 }

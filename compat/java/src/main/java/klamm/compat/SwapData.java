@@ -96,6 +96,7 @@ final class SwapData {
     /** One round of everything that either broker can do. */
     void more(boolean kafka) throws Exception {
         round++;
+        trim(); // first, so that the segments behind it are gone in the end
         for (int p = 0; p < 3; p++) {
             write("plain", p, 20 + random.nextInt(50), 300);
         }
@@ -107,7 +108,6 @@ final class SwapData {
         write("segments", 0, 150, 10_000);
         write("trimmed", 0, 50, 10_000);
         writeCompacted(300);
-        trim();
         goOn();
         offsets();
         topicsAndConfigs();
@@ -230,7 +230,6 @@ final class SwapData {
         TopicPartition tp = new TopicPartition("trimmed", 0);
         admin.deleteRecords(Map.of(tp, RecordsToDelete.beforeOffset(100L + 37L * round))).all().get();
         alter(ConfigResource.Type.TOPIC, "trimmed", "file.delete.delay.ms", "" + (1000 + round));
-        Thread.sleep(50);
     }
 
     /** The idempotent producer goes on with the id and the sequence that it had under the other broker. */

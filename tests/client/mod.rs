@@ -14,7 +14,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -76,7 +76,8 @@ pub fn send(
     values: &[String],
 ) -> Vec<Result<(i32, i64), KafkaError>> {
     let deliveries = Deliveries::default();
-    let producer: ThreadedProducer<Deliveries> =
+    // One thread polls, or reports would overtake each other.
+    let producer: BaseProducer<Deliveries> =
         config(broker, settings).create_with_context(deliveries.clone()).unwrap();
     for value in values {
         let record = BaseRecord::<(), str>::to(topic).partition(partition).payload(value);

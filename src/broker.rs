@@ -75,9 +75,12 @@ impl Broker {
         let config = Arc::new(config);
         let mut logs = LogManager::open(disk.clone(), &config)?;
         let cluster_id = cluster_id(&logs, &config)?;
+        let metadata_dir = metadata_dir(&config, &logs);
+        Controller::check(&disk, &metadata_dir)?;
+        // From here on the directories are changed.
+        logs.unmark_clean_shutdown()?;
         logs.format(&cluster_id, config.node_id)?;
         let clean_epoch = previous_broker_epoch(&logs);
-        let metadata_dir = metadata_dir(&config, &logs);
         let (publish, published) = mpsc::channel(PUBLISHED_MAX);
         let directory = directory_of(&logs, &metadata_dir)?;
         let controller = Controller::open(
@@ -143,8 +146,17 @@ impl Broker {
         self.background.abort_all();
         let parts = self.parts;
         let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
-        let applied = *parts.applied.borrow();
-        parts.controller.heartbeat(id, epoch, applied, false, true).await?;
+        // The first answer takes the leaderships, the next fences: without that the next controller
+        // would wait for our session to end before it registers this broker again.
+        loop {
+            let applied = *parts.applied.borrow();
+            let asked = parts.controller.heartbeat(id, epoch, applied, false, true);
+            let (_, may_go) = asked.await?;
+            if may_go {
+                break;
+            }
+            tokio::time::sleep(HEARTBEAT_RETRY).await;
+        }
         self.server.stop().await;
         parts.groups.close().await?;
         parts.replicas.close(epoch)?;

@@ -51,6 +51,20 @@ impl Error {
         Error::Corrupt { what: what.into() }
     }
 
+    /// A file that a newer broker wrote.
+    pub fn unknown_version(path: &Path, found: impl fmt::Display, known: &str) -> Error {
+        Error::newer(path, format!("version {found} is not known here (only {known} is)"))
+    }
+
+    /// A file with something in it that a newer broker wrote: why it is not understood.
+    pub fn newer(path: &Path, why: impl fmt::Display) -> Error {
+        Error::Config(format!(
+            "{}: {why}. Nothing was changed: start the broker again that wrote it, or a newer \
+             klamm.",
+            path.display()
+        ))
+    }
+
     /// The one place that turns a failure into Kafka's error code.
     pub fn code(&self) -> ResponseError {
         match self {

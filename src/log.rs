@@ -28,6 +28,7 @@ mod segment;
 mod time_index;
 mod transaction_index;
 mod truncation;
+mod versions;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -46,6 +47,7 @@ use segment::Segment;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
+pub(crate) use versions::scan_log;
 
 /// Who appends: it decides what is checked and whether offsets are given or kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ mod tests;
 
 use super::cleaner::Cleaner;
 use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
-use super::{Log, OpenOptions, checkpoint, partition_metadata};
+use super::{Log, OpenOptions, checkpoint, partition_metadata, versions};
 use crate::config::{Config, TopicConfig};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
@@ -45,7 +45,7 @@ pub struct LogDir {
     pub path: PathBuf,
     /// None if it is not formatted yet.
     pub meta: Option<MetaProperties>,
-    /// It held `.kafka_cleanshutdown`, whose broker epoch this is; the file is deleted on reading.
+    /// It held `.kafka_cleanshutdown`, whose broker epoch this is.
     pub clean_shutdown: Option<i64>,
 }
 
@@ -98,8 +98,8 @@ pub struct LogManager {
 
 impl LogManager {
     /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
-    /// checkpoints, reads and deletes `.kafka_cleanshutdown`. A directory that another process has
-    /// locked is an error (Config).
+    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing. A directory that another
+    /// process has locked, or with a file of an unknown version, is an error (Config).
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
         let (mut dirs, mut checkpoints, mut locks) = (Vec::new(), Vec::new(), Vec::new());
         for path in config.log_dirs.iter().map(PathBuf::from) {
@@ -111,13 +111,14 @@ impl LogManager {
                     path.display()
                 ))
             })?);
+            versions::check_dir(&disk, &path)?;
             checkpoints.push(Checkpoints {
                 recovery_points: read_checkpoint(&disk, &path.join(RECOVERY_POINTS))?,
                 log_starts: read_checkpoint(&disk, &path.join(LOG_STARTS))?,
                 high_watermarks: read_checkpoint(&disk, &path.join(HIGH_WATERMARKS))?,
             });
             let meta = files::read_meta_properties(&disk, &path)?;
-            let clean_shutdown = files::take_clean_shutdown(&disk, &path)?;
+            let clean_shutdown = files::read_clean_shutdown(&disk, &path)?;
             dirs.push(Arc::new(LogDir { path, meta, clean_shutdown }));
         }
         Ok(LogManager {
@@ -157,6 +158,13 @@ impl LogManager {
             *dir = Arc::new(LogDir { path, meta: Some(meta), clean_shutdown });
         }
         Ok(())
+    }
+
+    /// Deletes `.kafka_cleanshutdown`, before anything else is changed: from now on a stop is
+    /// unclean until `mark_clean_shutdown`.
+    pub fn unmark_clean_shutdown(&self) -> Result<()> {
+        let mut clean = self.dirs.iter().filter(|dir| dir.clean_shutdown.is_some());
+        clean.try_for_each(|dir| files::remove_clean_shutdown(&self.disk, &dir.path))
     }
 
     /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,

@@ -8,7 +8,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 /// Name of the file in the log's directory.
-const FILE: &str = "partition.metadata";
+pub(super) const FILE: &str = "partition.metadata";
 
 /// The topic id of the log in `dir`; None if the file is not there.
 pub(super) fn read(disk: &Disk, dir: &Path) -> Result<Option<Uuid>> {

@@ -28,7 +28,7 @@ pub use forward::FORWARDED;
 
 use self::brokers::Heartbeat;
 use self::state::State;
-use super::quorum::{Options, Quorum};
+use super::quorum::{self, Options, Quorum};
 use super::{Image, Published};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -141,6 +141,12 @@ impl Controller {
             thread: Mutex::new(Some(thread)),
             shared,
         }))
+    }
+
+    /// Refuses a metadata log with a file or a record that is not known here (Config). Changes
+    /// nothing.
+    pub fn check(disk: &Disk, metadata_dir: &Path) -> Result<()> {
+        quorum::check(disk, metadata_dir)
     }
 
     /// The newest committed image.

@@ -2,6 +2,8 @@
 
 use super::{config, create_topic, expected, read, send, values};
 use crate::support::Broker;
+use klamm::metadata::record::MetadataRecord;
+use klamm::record::Batch;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::Offset;
 use std::time::Duration;
@@ -48,4 +50,24 @@ fn a_second_broker_on_the_same_directory_is_refused() {
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr) + String::from_utf8_lossy(&second.stdout);
     assert!(said.contains(".lock"), "{said}");
+}
+
+#[test]
+fn a_clean_stop_fences_the_broker_so_that_the_next_one_need_not_wait() {
+    let mut broker = Broker::start();
+    create_topic(&broker, "led", 1, &[]);
+    broker.stop();
+    let log = broker.data_dir().join("__cluster_metadata-0/00000000000000000000.log");
+    let mut bytes = bytes::Bytes::from(std::fs::read(log).unwrap());
+    let mut fenced = Vec::new();
+    while !bytes.is_empty() {
+        let batch = Batch::split_from(&mut bytes).unwrap();
+        for record in batch.records(1000).unwrap().into_iter().filter(|_| !batch.is_control()) {
+            let record = MetadataRecord::decode(record.value.unwrap()).unwrap();
+            if let MetadataRecord::BrokerRegistrationChange(change) = record {
+                fenced.push((change.fenced, change.in_controlled_shutdown));
+            }
+        }
+    }
+    assert_eq!(fenced, [(-1, 0), (0, 1), (1, 0)], "unfenced, about to go, gone");
 }

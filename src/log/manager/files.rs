@@ -35,7 +35,8 @@ pub(super) fn read_meta_properties(disk: &Disk, dir: &Path) -> Result<Option<Met
     let get = |key| properties.get(key).copied();
     match get("version") {
         Some("1") => {}
-        version => return Err(wrong(&format!("version is {version:?}, not 1"))),
+        Some(version) => return Err(Error::unknown_version(&path, version, "1")),
+        None => return Err(wrong("no version")),
     }
     let directory_id = get("directory.id").and_then(uuid_from_text);
     Ok(Some(MetaProperties {
@@ -68,16 +69,22 @@ pub(super) fn write_meta_properties(disk: &Disk, dir: &Path, meta: &MetaProperti
     disk.replace_file(&dir.join(META_PROPERTIES), text.as_bytes())
 }
 
-/// The broker epoch in `.kafka_cleanshutdown`, -1 if it cannot be read; None without the file,
-/// which is deleted: from now on a stop is unclean until it is written again.
-pub(super) fn take_clean_shutdown(disk: &Disk, dir: &Path) -> Result<Option<i64>> {
+/// The broker epoch in `.kafka_cleanshutdown`, -1 if it cannot be read; None without the file.
+pub(super) fn read_clean_shutdown(disk: &Disk, dir: &Path) -> Result<Option<i64>> {
     let path = dir.join(CLEAN_SHUTDOWN);
     let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
-    disk.remove_file(&path)?;
-    disk.sync_dir(dir)?;
     let json: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
-    let epoch = json.and_then(|json| json.get("brokerEpoch")?.as_i64());
-    Ok(Some(epoch.unwrap_or(-1)))
+    let number = |key: &str| json.as_ref().and_then(|json| json.get(key)?.as_i64());
+    match number("version") {
+        Some(0) | None => Ok(Some(number("brokerEpoch").unwrap_or(-1))),
+        Some(version) => Err(Error::unknown_version(&path, version, "0")),
+    }
+}
+
+/// Deletes `.kafka_cleanshutdown`: from now on a stop is unclean until it is written again.
+pub(super) fn remove_clean_shutdown(disk: &Disk, dir: &Path) -> Result<()> {
+    disk.remove_file(&dir.join(CLEAN_SHUTDOWN))?;
+    disk.sync_dir(dir)
 }
 
 /// Writes `.kafka_cleanshutdown`.

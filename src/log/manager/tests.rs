@@ -61,7 +61,6 @@ fn kafkas_directory_is_understood() {
     assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("referenceReference0000A", 1));
     assert_eq!(crate::types::uuid_to_text(meta.directory_id), "lBHnTetMyXi6gcI8fwQDRQ");
     assert_eq!(log_dir.clean_shutdown, Some(12));
-    assert!(!names(dir.path()).contains(&".kafka_cleanshutdown".to_owned()));
     let known = &manager.checkpoints[0];
     let fix = TopicPartition::new("fix", 0);
     assert_eq!((known.recovery_points[&fix], known.high_watermarks[&fix]), (548, 548));
@@ -86,7 +85,7 @@ fn broken_files_are_told_apart() {
         assert!(matches!(meta(text), Err(Error::Config(_))), "{text}");
     }
     // Checkpoints that cannot be read are as good as none.
-    for text in ["1\n0\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n", "\u{0}"] {
+    for text in ["one\n0\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n", "\u{0}"] {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join(RECOVERY_POINTS), text).unwrap();
         assert!(manager(&[dir.path()]).checkpoints[0].recovery_points.is_empty(), "{text:?}");
@@ -182,4 +181,42 @@ fn another_process_is_kept_out() {
         .status();
     // Without python there is nobody to ask.
     assert!(child.map_or(true, |status| !status.success()));
+}
+
+#[test]
+fn what_a_newer_broker_wrote_is_refused_and_not_touched() {
+    let files = [
+        ("meta.properties", "version=2\ncluster.id=c\n"),
+        (".kafka_cleanshutdown", r#"{"version":1,"brokerEpoch":3}"#),
+        ("recovery-point-offset-checkpoint", "1\n0\n"),
+        ("cleaner-offset-checkpoint", "1\n0\n"),
+        ("t-0/leader-epoch-checkpoint", "1\n0\n"),
+        ("t-0/partition.metadata", "version: 1\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ"),
+    ];
+    for (name, content) in files {
+        let dir = TempDir::new().unwrap();
+        let mut manager = self::manager(&[dir.path()]);
+        manager.format("c", 1).unwrap();
+        open_log(&manager, 0).close().unwrap();
+        manager.mark_clean_shutdown(3, |_| true).unwrap();
+        drop(manager);
+        fs::write(dir.path().join(name), content).unwrap();
+        let before = (names(dir.path()), names(&dir.path().join("t-0")));
+        let refused = LogManager::open(Disk::Os, &config_of(&[dir.path()]));
+        let Err(Error::Config(message)) = refused else { panic!("{name}: {refused:?}") };
+        assert!(message.contains(name) && message.contains("start the broker"), "{message}");
+        assert_eq!((names(dir.path()), names(&dir.path().join("t-0"))), before, "{name}");
+        assert_eq!(fs::read_to_string(dir.path().join(name)).unwrap(), content);
+    }
+}
+
+#[test]
+fn the_mark_of_a_clean_stop_stays_until_it_is_taken() {
+    let dir = TempDir::new().unwrap();
+    manager(&[dir.path()]).mark_clean_shutdown(3, |_| true).unwrap();
+    for _ in 0..2 {
+        assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, Some(3));
+    }
+    manager(&[dir.path()]).unmark_clean_shutdown().unwrap();
+    assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, None);
 }

@@ -19,10 +19,19 @@ const HEADER_SIZE: usize = 10;
 /// Bytes of a producer.
 const ENTRY_SIZE: usize = 46;
 
-/// The producers as a snapshot file, by their ids.
+/// The place of a producer in Kafka's snapshots, which are in the order of a Java `HashMap`: those
+/// of one bucket by their ids, as far as we know.
+fn place(id: ProducerId, count: usize) -> (u32, ProducerId) {
+    // It starts with 16 buckets, and doubles them when three quarters have an entry.
+    let buckets = (count * 4).div_ceil(3).next_power_of_two().max(16);
+    let hash = (id ^ (id as u64 >> 32) as i64) as u32;
+    ((hash ^ (hash >> 16)) & (buckets - 1) as u32, id)
+}
+
+/// The producers as a snapshot file, in Kafka's order.
 pub(super) fn encode(entries: &HashMap<ProducerId, Entry>) -> Vec<u8> {
     let mut sorted: Vec<_> = entries.iter().collect();
-    sorted.sort_unstable_by_key(|(id, _)| **id);
+    sorted.sort_unstable_by_key(|(id, _)| place(**id, entries.len()));
     let mut bytes = Vec::with_capacity(HEADER_SIZE + sorted.len() * ENTRY_SIZE);
     bytes.extend(VERSION.to_be_bytes());
     bytes.extend([0; 4]);
@@ -77,3 +86,6 @@ fn decode_entry(bytes: &[u8]) -> Option<(ProducerId, Entry)> {
     }
     Some((long(0)?, entry))
 }
+
+#[cfg(test)]
+mod tests;

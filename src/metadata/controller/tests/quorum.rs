@@ -1,7 +1,12 @@
 //! What the controller tells about itself, producer ids, and requests about single partitions.
 
 use super::support::*;
+use crate::config::Compression;
+use crate::disk::Disk;
+use crate::error::Error;
+use crate::metadata::controller::Controller;
 use crate::metadata::controller::{CONTROLLER_APIS, FORWARDED};
+use crate::record::builder::BatchBuilder;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_partition_reassignments_request::{
     AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
@@ -11,6 +16,7 @@ use kafka_protocol::messages::describe_quorum_request::{
 };
 use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use kafka_protocol::messages::*;
+use std::path::Path;
 
 #[tokio::test]
 async fn the_quorum_is_us() {
@@ -175,4 +181,43 @@ async fn brokers_are_forgotten_and_unknown_requests_refused() {
         assert_eq!(error.code(), ResponseError::InvalidRequest, "garbage");
     }
     node.controller.close().unwrap();
+}
+
+/// Stops a node, lets `spoil` loose on its `__cluster_metadata-0`, and answers why it is refused.
+async fn refusal(spoil: impl Fn(&Path, i64)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("t", 1)).await;
+    node.stop().await;
+    Controller::check(&Disk::Os, dir.path()).unwrap();
+    let log = dir.path().join("__cluster_metadata-0");
+    let end = Node::open(dir.path(), &[]).image().offset + 1;
+    spoil(&log, end);
+    match Controller::check(&Disk::Os, dir.path()) {
+        Err(Error::Config(message)) => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_a_newer_kafka_wrote_is_refused() {
+    for (record, named) in [
+        (&[1, 99, 0, 0], "a record of unknown type 99"),
+        (&[1, 2, 9, 0], "TopicRecord of unknown version 9"),
+        (&[2, 2, 0, 0], "frame version 2"),
+    ] {
+        let message = refusal(|log, end| {
+            let mut batch = BatchBuilder::new(end, Compression::Uncompressed);
+            batch.append(0, None, Some(record), &[]);
+            let file = Disk::Os.open(&log.join("00000000000000000000.log")).unwrap();
+            file.write_at(&batch.build().to_bytes(), file.len().unwrap()).unwrap();
+        });
+        let message = message.await;
+        assert!(message.contains(named) && message.contains("start the broker"), "{message}");
+    }
+    let state = refusal(|log, _| {
+        std::fs::write(log.join("quorum-state"), r#"{"leaderEpoch":1,"data_version":2}"#).unwrap();
+    });
+    let state = state.await;
+    assert!(state.contains("quorum-state: version 2 is not known"), "{state}");
 }

@@ -48,7 +48,7 @@ final class WireChecks {
     }
 
     /** One connection; answers are taken in the order of the requests. */
-    private static final class Connection implements AutoCloseable {
+    static final class Connection implements AutoCloseable {
         private final Socket socket;
         private final DataOutputStream out;
         private final DataInputStream in;

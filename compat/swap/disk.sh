@@ -1,0 +1,104 @@
+# What compat/swap/run asks of the files themselves. To be sourced by it.
+
+# dump_files NAME FILES [OPTION...]: kafka-dump-log has nothing to complain of in these files (one per line).
+dump_files() {
+  local name=$1 files=$2; shift 2
+  [ -n "$files" ] || { fail 'no files'; check_done "$name"; return; }
+  tool kafka-dump-log "$@" --files "$(echo "$files" | paste -sd ,)"
+  # The tool takes the first offset of a later segment for a gap after -1; compaction and markers leave true gaps.
+  sed -i '/^Dumping /d; /Non-consecutive offsets in/d; / is followed by /d' "$TOOL_DIR/err"
+  sed -i '/^Dumping /d' "$TOOL_DIR/out"
+  succeeded
+  refuse 'isvalid: false|invalid bytes|[Mm]ismatch|out of order|not found|Could not|Failed|ERROR|Exception|Unknown'
+  check_done "$name"
+}
+
+# dump WHEN: every file that Kafka's reader knows, after a clean stop.
+dump() {
+  local data=$BROKER_DIR/data
+  local logs; logs=$(find "$data" -name '*.log' | grep -v '/__' | sort)
+  dump_files "kafka-dump-log $1: logs" "$logs" --deep-iteration
+  dump_files "kafka-dump-log $1: group offsets" "$(find "$data"/__consumer_offsets-* -name '*.log')" --offsets-decoder
+  dump_files "kafka-dump-log $1: transaction states" "$(find "$data"/__transaction_state-* -name '*.log')" --transaction-log-decoder
+  dump_files "kafka-dump-log $1: share group states" "$(find "$data"/__share_group_state-* -name '*.log')" --share-group-state-decoder
+  dump_files "kafka-dump-log $1: metadata and its snapshots" "$(find "$data/__cluster_metadata-0" -name '*.log' -o -name '*.checkpoint')" --cluster-metadata-decoder
+  dump_files "kafka-dump-log $1: sanity of the indexes" "$(find "$data" -name '*.index' -o -name '*.timeindex')" --index-sanity-check
+  dump_files "kafka-dump-log $1: indexes against the logs" "$(find "$data" -name '*.index' -o -name '*.timeindex')" --verify-index-only
+  dump_files "kafka-dump-log $1: producer snapshots and aborted transactions" "$(find "$data" -name '*.snapshot' -o -name '*.txnindex')"
+}
+
+# digest DIR: every file and what is in it.
+digest() { (cd "$1" && find . -type f -not -name .lock -print0 | sort -z | xargs -0 sha256sum; cd "$1" && find . -type d | sort); }
+
+# refusal NAME PATTERN: the copy in $copy, spoilt by now, is refused with such a message, and not touched.
+refusal() {
+  local before status=0
+  before=$(digest "$copy/data")
+  timeout 20 "$KLAMM_BIN" "$copy/server.properties" > "$copy/out" 2>&1 || status=$?
+  [ $status = 1 ] || [ $status = 2 ] || fail "exit status $status: $(tail -n 3 "$copy/out" | tr '\n' '|')"
+  tail -n 1 "$copy/out" | grep -Eq -- "$2" || fail "no /$2/ in: $(tail -n 1 "$copy/out")"
+  [ "$before" = "$(digest "$copy/data")" ] || fail "changed: $(diff <(echo "$before") <(digest "$copy/data") | tr '\n' '|')"
+  check_done "$1 is refused, and nothing is changed"
+  rm -rf "$copy"
+}
+
+# copy_to NAME: sets $copy, a copy of the stopped broker's directory.
+copy_to() {
+  copy=$fifos/$1
+  mkdir -p "$copy/logs"
+  cp -a "$BROKER_DIR/data" "$copy/data"
+  sed "s|^log.dirs=.*|log.dirs=$copy/data|" "$BROKER_DIR/server.properties" > "$copy/server.properties"
+}
+
+# refusals: what a later Kafka may have written is not misread by klamm.
+refusals() {
+  [ "$other" = klamm ] || return 0
+  local way_out='start .*(Kafka|broker).* that wrote'
+  copy_to meta
+  sed -i 's/^version=1/version=2/' "$copy/data/meta.properties"
+  refusal 'meta.properties of version 2' "meta.properties.*version.*2.*$way_out"
+  copy_to epochs
+  sed -i '1s/0/1/' "$copy/data/plain-0/leader-epoch-checkpoint"
+  refusal 'leader-epoch-checkpoint of version 1' "plain-0/leader-epoch-checkpoint.*version.*1.*$way_out"
+  copy_to points
+  sed -i '1s/0/1/' "$copy/data/recovery-point-offset-checkpoint"
+  refusal 'recovery-point-offset-checkpoint of version 1' "recovery-point-offset-checkpoint.*version.*1.*$way_out"
+  copy_to partition
+  sed -i '1s/0/1/' "$copy/data/plain-1/partition.metadata"
+  refusal 'partition.metadata of version 1' "plain-1/partition.metadata.*version.*1.*$way_out"
+  copy_to quorum
+  sed -i 's/"data_version":[01]/"data_version":2/' "$copy/data/__cluster_metadata-0/quorum-state"
+  refusal 'quorum-state of version 2' "quorum-state.*version.*2.*$way_out"
+  copy_to record
+  java_run SwapRecord "$copy/data/__cluster_metadata-0" 99 0 || fail 'cannot append a record'
+  refusal 'a metadata record of type 99' "__cluster_metadata-0.*99.*$way_out"
+  copy_to version
+  java_run SwapRecord "$copy/data/__cluster_metadata-0" 2 9 || fail 'cannot append a record'
+  refusal 'a metadata record of version 9' "__cluster_metadata-0.*9.*$way_out"
+}
+
+# rebuilds: without indexes, producer snapshots and the marker of a clean stop, both make the same files of the same logs.
+rebuilds() {
+  local kafka klamm file differing=() count=0
+  copy_to kafka; kafka=$copy
+  copy_to klamm; klamm=$copy
+  for copy in "$kafka" "$klamm"; do
+    find "$copy/data" -mindepth 2 -not -path '*/__cluster_metadata-0/*' \
+      \( -name '*.index' -o -name '*.timeindex' -o -name '*.txnindex' -o -name '*.snapshot' \) -delete
+    rm -f "$copy/data/.kafka_cleanshutdown" "$copy/data/recovery-point-offset-checkpoint"
+  done
+  TARGET=kafka; broker_start "$kafka" && sleep 2 && stop || fail 'start of Kafka'
+  TARGET=$other; broker_start "$klamm" && sleep 2 && stop || fail "start of $other"
+  files_of() {
+    (cd "$1/data" && find . -mindepth 2 -type f -not -path './__*' -not -path './*-delete/*' -not -name '*.deleted' | sort)
+  }
+  while read -r file; do
+    count=$((count + 1))
+    cmp -s "$kafka/data/$file" "$klamm/data/$file" || differing+=("$file")
+  done < <(files_of "$kafka")
+  [ "$count" -gt 50 ] || fail "only $count files"
+  [ ${#differing[@]} = 0 ] || fail "${#differing[@]} of $count files differ: ${differing[*]:0:30}"
+  [ "$(files_of "$kafka")" = "$(files_of "$klamm")" ] || fail "other files: $(diff <(files_of "$kafka") <(files_of "$klamm") | tr '\n' '|')"
+  if [ -n "$problem" ] && [ -n "${KEEP:-}" ]; then cp -a "$fifos" "$KEEP"; fi
+  check_done "indexes and snapshots that both rebuild are equal, byte for byte ($count files)"
+}

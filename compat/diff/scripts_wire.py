@@ -75,7 +75,8 @@ def ask_api_versions(s):
         api_versions(s, "all", version, body)
         api_versions(s, "controller", version, body, to="controller")
     for name, release in (("", ""), ("-a", "1"), ("a b", "1"), ("a", ""), ("a", "1_0"), ("a.b-c", "v1.0-x"), ("ü", "1")):
-        s.ask(f"{name!r} {release!r}", "ApiVersions", 3, {"clientSoftwareName": name, "clientSoftwareVersion": release})
+        said = s.ask("", "ApiVersions", 3, {"clientSoftwareName": name, "clientSoftwareVersion": release}, note=False)
+        s.note(f"{name!r} {release!r}", said.get("errorCode"))
     for to in ("broker", "controller"):
         for version in (6, 99, 32767, -1):
             frame = struct.pack(">hhihB", 18, version, 7, -1, 0)

@@ -9,7 +9,7 @@ use super::file_name;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::record::Batch;
-use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
+use crate::types::{Offset, ProducerId, Timestamp};
 use entry::{Entry, Marker};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -89,7 +89,7 @@ impl ProducerStates {
     /// and fenced coordinators are errors unless a leader elsewhere has accepted them.
     pub fn check(&self, batches: &[Batch], origin: Origin) -> Result<Staged> {
         let mut staged = Staged::default();
-        for batch in batches.iter().filter(|batch| batch.producer_id() != NO_PRODUCER_ID) {
+        for batch in batches.iter().filter(|batch| batch.has_producer_id()) {
             self.check_batch(batch, origin, &mut staged)?;
         }
         Ok(staged)

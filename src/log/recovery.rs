@@ -12,7 +12,7 @@ use crate::config::TopicConfig;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::record::Batch;
-use crate::types::{NO_PRODUCER_ID, Offset, Timestamp};
+use crate::types::{Offset, Timestamp};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -319,7 +319,7 @@ fn replay_producers(
     batch: &Batch,
 ) -> Result<Vec<AbortedTransaction>> {
     let mut aborted = Vec::new();
-    if batch.producer_id() != NO_PRODUCER_ID {
+    if batch.has_producer_id() {
         let staged = producers.check(std::slice::from_ref(batch), Origin::Replication)?;
         for completed in producers.commit(staged) {
             let last_stable_offset = producers.complete(&completed);

@@ -3,6 +3,7 @@
 use super::{Peer, call};
 use crate::support::Broker;
 use kafka_protocol::messages::create_acls_request::AclCreation;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -12,19 +13,22 @@ use kafka_protocol::messages::describe_topic_partitions_request::{
     Cursor, TopicRequest as CursorTopic,
 };
 use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
-use kafka_protocol::messages::produce_request::TopicProduceData;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
-    CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeDelegationTokenRequest,
-    DescribeProducersRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-    DescribeTransactionsRequest, DescribeUserScramCredentialsRequest, FindCoordinatorRequest,
-    JoinGroupRequest, ListTransactionsRequest, ProduceRequest, SaslAuthenticateRequest,
-    SaslHandshakeRequest, UpdateFeaturesRequest,
+    CreateAclsRequest, CreateTopicsRequest, DeleteAclsRequest, DescribeAclsRequest,
+    DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeDelegationTokenRequest, DescribeProducersRequest, DescribeQuorumRequest,
+    DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
+    DescribeUserScramCredentialsRequest, FindCoordinatorRequest, JoinGroupRequest,
+    ListTransactionsRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+    UpdateFeaturesRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use klamm::codec::schema::message::OffsetCommitRequest;
 use klamm::codec::schema::message::offset_commit_request::OffsetCommitRequestTopic;
+use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
 
 const UNSUPPORTED_VERSION: i16 = 35;
 const ILLEGAL_SASL_STATE: i16 = 34;
@@ -186,6 +190,30 @@ fn nobody_produces_to_a_topic_that_cannot_be() {
         TopicRequest::default().with_name(text("a b").into()).with_partition_indexes(vec![0]);
     let request = DescribeProducersRequest::default().with_topics(vec![topic]);
     assert_eq!(call(peer, 0, &request).topics[0].partitions[0].error_code, INVALID_TOPIC);
+}
+
+#[test]
+fn a_negative_producer_id_is_none() {
+    let broker = Broker::start();
+    let peer = &mut Peer::connect(broker.port);
+    let topic = CreatableTopic::default()
+        .with_name(text("t").into())
+        .with_num_partitions(1)
+        .with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+    assert_eq!(call(peer, 7, &request).topics[0].error_code, 0);
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed).producer(-2, 0, 0, false);
+    builder.append(1, None, Some(b"v"), &[]);
+    let records = builder.build().to_bytes();
+    let partition = PartitionProduceData::default().with_records(Some(records));
+    let topic = TopicProduceData::default()
+        .with_name(text("t").into())
+        .with_partition_data(vec![partition]);
+    let request = ProduceRequest::default().with_acks(1).with_topic_data(vec![topic]);
+    assert_eq!(call(peer, 9, &request).responses[0].partition_responses[0].error_code, 0);
+    let topic = TopicRequest::default().with_name(text("t").into()).with_partition_indexes(vec![0]);
+    let request = DescribeProducersRequest::default().with_topics(vec![topic]);
+    assert_eq!(call(peer, 0, &request).topics[0].partitions[0].active_producers, []);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! The only door to the file system: files, directories, locks, sendfile ranges.
 
 mod mmap;
+mod reserve;
 
 pub use mmap::Map;
 
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use bytes::Bytes;
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock};
 use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -135,7 +136,7 @@ impl File {
 
     /// Makes the bytes durable (fdatasync).
     pub fn sync_data(&self) -> Result<()> {
-        self.os().sync_data().map_err(|error| self.failed(error))
+        self.os().sync_data().map_err(|error| unsynced(self.path(), error))
     }
 }
 
@@ -188,11 +189,36 @@ impl Disk {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
-        let file = self.open(&temporary)?;
-        file.truncate(0)?;
-        file.write_at(content, 0)?;
-        file.sync_data()?;
-        self.rename_unsynced(&temporary, path)
+        let write = || {
+            let file = self.open(&temporary)?;
+            file.truncate(0)?;
+            file.write_at(content, 0)?;
+            file.sync_data()?;
+            self.rename_unsynced(&temporary, path)
+        };
+        // On a full disk a half-written file would take room and be of no use.
+        write().inspect_err(|_| drop(self.remove_file(&temporary)))
+    }
+
+    /// Makes a file of `bytes` that the file system has really set aside.
+    fn allocate(&self, path: &Path, bytes: u64) -> Result<()> {
+        let file = self.open(path)?;
+        match fallocate(file.os(), FallocateFlags::empty(), 0, bytes) {
+            Err(rustix::io::Errno::OPNOTSUPP) => {
+                let zeros = vec![0; 1 << 16];
+                let positions = (0..bytes).step_by(zeros.len());
+                positions.into_iter().try_for_each(|position| {
+                    let len = (bytes - position).min(zeros.len() as u64) as usize;
+                    file.write_at(&zeros[..len], position)
+                })
+            }
+            allocated => allocated.map_err(|error| Error::disk(path, error.into())),
+        }
+    }
+
+    /// Total and usable bytes of the file system that `path` lies in, each at most i64::MAX.
+    pub fn space(&self, path: &Path) -> Result<(i64, i64)> {
+        space(path)
     }
 
     /// Makes a directory and those above it.
@@ -248,15 +274,16 @@ impl Disk {
 
     /// Makes a file's bytes durable, if it is there.
     pub fn sync_file(&self, path: &Path) -> Result<()> {
-        let synced = fs::File::open(path).and_then(|file| file.sync_data());
-        absent_is_none(path, synced).map(|_| ())
+        match absent_is_none(path, fs::File::open(path))? {
+            Some(file) => file.sync_data().map_err(|error| unsynced(path, error)),
+            None => Ok(()),
+        }
     }
 
     /// Makes a directory's entries durable.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
-        fs::File::open(path)
-            .and_then(|directory| directory.sync_all())
-            .map_err(|error| Error::disk(path, error))
+        let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
+        directory.sync_all().map_err(|error| unsynced(path, error))
     }
 
     /// Locks `path` against other processes as Java's `FileChannel.tryLock` does (fcntl F_SETLK);
@@ -270,6 +297,12 @@ impl Disk {
             Err(error) => Err(Error::disk(path, error.into())),
         }
     }
+}
+
+/// After a failed fsync nobody knows what is on the disk, and the next one may say that all is well
+/// (fsyncgate). So it never counts as a full disk, which would go on.
+fn unsynced(path: &Path, error: io::Error) -> Error {
+    Error::disk(path, io::Error::other(format!("fsync: {error}")))
 }
 
 fn absent_is_none<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {

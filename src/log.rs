@@ -273,6 +273,7 @@ impl Log {
         self.flush()?;
         self.producers.take_snapshot(true)?;
         self.active_mut().seal()?;
+        self.epochs.close()?;
         self.trash.empty(&self.disk)
     }
 
@@ -295,5 +296,16 @@ impl Log {
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+}
+
+/// For what is in memory and is written again later: a full disk only delays it.
+fn put_off(written: Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.is_disk_full() => {
+            tracing::warn!(%error, "waits in memory");
+            Ok(())
+        }
+        written => written,
     }
 }

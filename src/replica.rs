@@ -9,11 +9,12 @@ pub mod partition;
 pub mod producer_ids;
 pub mod purgatory;
 pub mod read;
+mod room;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::log::manager::LogManager;
+use crate::log::manager::{LogDir, LogManager};
 use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
 use arc_swap::ArcSwap;
@@ -25,7 +26,7 @@ use producer_ids::ProducerIds;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// All partitions of this broker (ReplicaManager).
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Replicas {
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied: strays are looked for once.
     is_loaded: AtomicBool,
+    /// Held by whoever opens logs.
+    applying: Mutex<()>,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
 }
@@ -49,12 +52,15 @@ enum Hosted {
     Online(Arc<Partition>),
     /// Its log could not be opened.
     Offline,
+    /// So it is, because the disk was full; it is opened when there is room.
+    NoRoom,
 }
 
 impl Replicas {
     /// No partitions yet; the first `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, logs: LogManager) -> Arc<Replicas> {
-        let dirs = logs.dirs().iter().map(|dir| Arc::new(DirHealth::new(&dir.path))).collect();
+        let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), &dir.path));
+        let dirs = logs.dirs().iter().map(health).collect();
         let sessions = config.max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
             dynamic: ArcSwap::from(Arc::clone(&config)),
@@ -64,6 +70,7 @@ impl Replicas {
             dirs,
             hosted: RwLock::default(),
             is_loaded: AtomicBool::new(false),
+            applying: Mutex::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
         })
@@ -77,7 +84,9 @@ impl Replicas {
                 partition.dir().check()?;
                 Ok(Arc::clone(partition))
             }
-            Some(Hosted::Offline) => Err(Error::Code(ResponseError::KafkaStorageError)),
+            Some(Hosted::Offline | Hosted::NoRoom) => {
+                Err(Error::Code(ResponseError::KafkaStorageError))
+            }
             None => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
         }
     }
@@ -106,7 +115,7 @@ impl Replicas {
     pub fn all(&self) -> Vec<Arc<Partition>> {
         let online = |hosted: &Hosted| match hosted {
             Hosted::Online(partition) => Some(Arc::clone(partition)),
-            Hosted::Offline => None,
+            Hosted::Offline | Hosted::NoRoom => None,
         };
         self.hosted().values().filter_map(online).collect()
     }

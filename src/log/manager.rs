@@ -109,6 +109,7 @@ impl LogManager {
                     path.display()
                 ))
             })?);
+            files::make_room(&disk, &path)?;
             checkpoints.push(Checkpoints {
                 recovery_points: read_checkpoint(&disk, &path.join(RECOVERY_POINTS))?,
                 log_starts: read_checkpoint(&disk, &path.join(LOG_STARTS))?,
@@ -126,6 +127,11 @@ impl LogManager {
             state: Mutex::default(),
             _locks: locks,
         })
+    }
+
+    /// The disk that the directories lie on.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// The directories, in the order of `log.dirs`.

@@ -190,13 +190,13 @@ impl ProducerStates {
             return Ok(());
         }
         let path = self.dir.join(file_name(self.end, SNAPSHOT));
-        let file = self.disk.open(&path)?;
-        let bytes = snapshot::encode(&self.entries);
-        file.truncate(0)?;
-        file.write_at(&bytes, 0)?;
-        if durable {
-            file.sync_data()?;
-        }
+        let write = || {
+            let file = self.disk.open(&path)?;
+            file.truncate(0)?;
+            file.write_at(&snapshot::encode(&self.entries), 0)?;
+            if durable { file.sync_data() } else { Ok(()) }
+        };
+        write().inspect_err(|_| drop(self.disk.remove_file(&path)))?;
         self.snapshots.insert(self.end);
         self.snapshot_end = self.end;
         Ok(())

@@ -7,7 +7,7 @@ use super::retention::{DELETED, Trash};
 use super::scan::Batches;
 use super::segment::{self, SUFFIXES, Segment};
 use super::transaction_index::{self, AbortedTransaction, TransactionIndex};
-use super::{Log, OpenOptions, Origin, offset_index};
+use super::{Log, OpenOptions, Origin, offset_index, put_off};
 use crate::config::TopicConfig;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -120,7 +120,7 @@ impl Loader<'_> {
             let segment = &mut self.segments[index];
             let config = &self.options.config;
             let cut = recover_segment(segment, config, &mut self.producers, &mut self.epochs)?;
-            self.producers.take_snapshot(false)?;
+            put_off(self.producers.take_snapshot(false))?;
             index += 1;
             if cut > 0 {
                 tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
@@ -209,10 +209,14 @@ impl Loader<'_> {
     }
 }
 
+/// Whether a file of this name in a log's directory waits for nothing but its removal.
+pub(super) fn is_deleted(name: &str) -> bool {
+    name.ends_with(DELETED) && !name.ends_with(CHECKPOINT_DELETED)
+}
+
 /// Removes deleted files and unfinished compactions, finishes finished ones. Answers the names
 /// that are left.
 fn remove_leftovers(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<Vec<String>> {
-    let is_deleted = |name: &str| name.ends_with(DELETED) && !name.ends_with(CHECKPOINT_DELETED);
     let is_leftover =
         |name: &str| is_deleted(name) || name.ends_with(CLEANED) || name.ends_with(SWAP);
     if !names.iter().any(|name| is_leftover(name)) {
@@ -350,7 +354,7 @@ pub(super) fn rebuild_producers(
         // Written by a broker before snapshots existed: there were no producers.
         for offset in snapshot_at.into_iter().chain([end_offset]) {
             producers.set_end(offset);
-            producers.take_snapshot(false)?;
+            put_off(producers.take_snapshot(false))?;
         }
         return Ok(());
     }
@@ -365,7 +369,7 @@ pub(super) fn rebuild_producers(
             let from = segment.base_offset().max(producers.end()).max(log_start_offset);
             producers.set_end(from);
             if snapshot_at.contains(&segment.base_offset()) {
-                producers.take_snapshot(false)?;
+                put_off(producers.take_snapshot(false))?;
             }
             let Some(first) = segment.locate(from)? else { continue };
             let mut batches = segment.batches_from(first.position)?;
@@ -377,5 +381,5 @@ pub(super) fn rebuild_producers(
         }
     }
     producers.set_end(end_offset);
-    producers.take_snapshot(true)
+    put_off(producers.take_snapshot(true))
 }

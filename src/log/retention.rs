@@ -59,6 +59,12 @@ impl Log {
         Ok(deleted)
     }
 
+    /// Removes the files of deleted segments without waiting for `file.delete.delay.ms`. Readers
+    /// that have them open are not disturbed.
+    pub fn empty_trash(&mut self) -> Result<()> {
+        self.trash.empty(&self.disk)
+    }
+
     /// Moves the log start offset up (DeleteRecords); segments below it are deleted later. Above
     /// the high watermark it is OFFSET_OUT_OF_RANGE.
     pub fn advance_log_start(&mut self, offset: Offset) -> Result<()> {

@@ -209,7 +209,7 @@ impl Segment {
                 Ok(written) => position += written,
                 Err(error) => {
                     // A full disk takes a part. What the books do not know must not stay.
-                    let _ = self.trim_file();
+                    self.trim_file()?;
                     return Err(error);
                 }
             }
@@ -246,7 +246,7 @@ impl Segment {
         if self.unindexed_bytes > index_interval_bytes {
             // Kafka indexes a batch by its last offset.
             self.time_index.maybe_append(max_timestamp)?;
-            self.offset_index.append(OffsetPosition { last_offset, position: self.size });
+            self.offset_index.append(OffsetPosition { last_offset, position: self.size })?;
             self.unindexed_bytes = 0;
         }
         if self.size == 0 {
@@ -374,6 +374,7 @@ impl Segment {
             self.time_index.maybe_append(*max_timestamp)?;
         }
         self.offset_index.flush()?;
+        self.transaction_index.flush()?;
         self.time_index.flush()
     }
 

@@ -175,8 +175,20 @@ impl Quorum {
         for record in records {
             batch.append(now, Some(&record.key()), Some(&record.value()), &[]);
         }
-        self.log.append(vec![batch.build()], self.epoch, Origin::RaftLeader, now)?;
-        Ok(())
+        self.put(batch.build(), now).map(drop)
+    }
+
+    /// Appends a batch, on a full disk by the log directory's reserve.
+    fn put(&mut self, batch: Batch, now: Timestamp) -> Result<Offset> {
+        let appended = self.log.append(vec![batch.clone()], self.epoch, Origin::RaftLeader, now);
+        let appended = match (appended, self.dir.parent()) {
+            (Err(error), Some(parent)) if error.is_disk_full() => {
+                self.disk.release_reserve(parent)?;
+                self.log.append(vec![batch], self.epoch, Origin::RaftLeader, now)
+            }
+            (appended, _) => appended,
+        };
+        Ok(appended?.last_offset)
     }
 
     /// Appends records as one batch; answers the offset of the last and the bytes written. They
@@ -194,8 +206,7 @@ impl Quorum {
         }
         let batch = batch.build();
         let size = batch.size();
-        let appended = self.log.append(vec![batch], self.epoch, Origin::RaftLeader, now)?;
-        Ok((appended.last_offset, size))
+        Ok((self.put(batch, now)?, size))
     }
 
     /// Makes everything appended durable, and with that committed.

@@ -188,7 +188,13 @@ impl Replicas {
             tracing::error!(log = %partition.topic_partition(), %error, "closing failed");
             unclean.insert(partition.dir().path());
         }
-        self.write_checkpoints()?;
+        match self.write_checkpoints() {
+            Err(error) if error.is_disk_full() => {
+                tracing::error!(%error, "no clean stop: the logs are recovered at the start");
+                return Ok(());
+            }
+            written => written?,
+        }
         let is_clean = |dir: &Path| self.is_online(dir) && !unclean.contains(dir);
         self.logs.mark_clean_shutdown(broker_epoch, is_clean)
     }

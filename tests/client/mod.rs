@@ -2,6 +2,7 @@
 
 mod admin;
 mod consume;
+mod full;
 mod groups;
 mod produce;
 mod restart;

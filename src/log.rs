@@ -149,6 +149,8 @@ pub struct Log {
     recovery_point: Offset,
     /// Base offset of the first segment that is not durable with all its indexes.
     first_unsynced: Offset,
+    /// Whether a power loss leaves the log's directory where it is.
+    is_dir_durable: bool,
     /// `segment.jitter.ms` of the active segment.
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.

@@ -20,6 +20,8 @@ pub struct Flush {
     indexes: Vec<PathBuf>,
     /// Where files are new since the last flush.
     dir: Option<Arc<Path>>,
+    /// Where that directory is new.
+    parent: Option<PathBuf>,
     upto: Offset,
     first_unsynced: Offset,
     truncations: u64,
@@ -30,7 +32,8 @@ impl Flush {
     pub fn run(&self) -> Result<()> {
         self.logs.iter().try_for_each(|log| log.sync_data())?;
         self.indexes.iter().try_for_each(|path| self.disk.sync_file(path))?;
-        self.dir.iter().try_for_each(|dir| self.disk.sync_dir(dir))
+        self.dir.iter().try_for_each(|dir| self.disk.sync_dir(dir))?;
+        self.parent.iter().try_for_each(|dir| self.disk.sync_dir(dir))
     }
 }
 
@@ -60,6 +63,7 @@ impl Log {
             disk: self.disk.clone(),
             logs: segments.iter().map(|s| s.file().cloned()).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
+            parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),
             upto,
             first_unsynced,
@@ -69,6 +73,7 @@ impl Log {
 
     /// `flush` has run: the recovery point moves.
     pub fn end_flush(&mut self, flush: &Flush) {
+        self.is_dir_durable = true;
         if flush.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flush.upto);
             self.first_unsynced = self.first_unsynced.max(flush.first_unsynced);

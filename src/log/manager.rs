@@ -101,7 +101,7 @@ impl LogManager {
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
         let (mut dirs, mut checkpoints, mut locks) = (Vec::new(), Vec::new(), Vec::new());
         for path in config.log_dirs.iter().map(PathBuf::from) {
-            disk.create_dir_all(&path)?;
+            make_dir(&disk, &path)?;
             locks.push(disk.lock(&path.join(LOCK))?.ok_or_else(|| {
                 Error::Config(format!(
                     "Failed to acquire lock on file .lock in {}. A Kafka instance in another \
@@ -335,6 +335,16 @@ impl LogManager {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Makes a log directory that a power loss leaves where it is.
+fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
+    let is_there = disk.file_len(path)?.is_some();
+    disk.create_dir_all(path)?;
+    match path.parent().filter(|parent| !is_there && !parent.as_os_str().is_empty()) {
+        Some(parent) => disk.sync_dir(parent),
+        None => Ok(()),
     }
 }
 

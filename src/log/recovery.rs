@@ -34,12 +34,13 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let names = match disk.list(dir) {
         Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             disk.create_dir_all(dir)?;
-            Vec::new()
+            None
         }
-        names => names?,
+        names => Some(names?),
     };
+    let is_dir_durable = names.is_some() && (options.clean || options.recovery_point > 0);
     let dir: Arc<Path> = dir.into();
-    let names = remove_leftovers(disk, &dir, names)?;
+    let names = remove_leftovers(disk, &dir, names.unwrap_or_default())?;
     let snapshots = names.iter().filter_map(|name| parse_file_name(name, SNAPSHOT)).collect();
     let mut loader = Loader {
         disk,
@@ -52,7 +53,8 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let broken = loader.find_segments(&names)?;
     loader.recover(&broken)?;
     let end_offset = loader.find_end()?;
-    loader.finish(partition, end_offset)
+    let log = loader.finish(partition, end_offset)?;
+    Ok(Log { is_dir_durable, ..log })
 }
 
 struct Loader<'a> {
@@ -128,8 +130,11 @@ impl Loader<'_> {
             if cut > 0 {
                 tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
                     "cut a segment at its first bad batch");
+                // What is cut off must not come back behind what is appended now.
+                self.segments[index - 1].file()?.sync_data()?;
                 if index > unflushed {
                     self.remove_segments(index)?;
+                    self.disk.sync_dir(&self.dir)?;
                 }
             }
         }
@@ -204,6 +209,7 @@ impl Loader<'_> {
             high_watermark: log_start_offset,
             recovery_point,
             first_unsynced,
+            is_dir_durable: false,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,

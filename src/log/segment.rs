@@ -201,6 +201,17 @@ impl Segment {
         })
     }
 
+    /// Whether it is time for a new segment although nothing is appended. Batches that a producer
+    /// dates far back age a segment only once nothing was written to it for as long.
+    pub fn is_stale(&self, config: &TopicConfig, jitter_ms: i64, now: Timestamp) -> Result<bool> {
+        let roll_ms = roll_ms(config).saturating_sub(jitter_ms);
+        if self.size == 0 || self.waited(now, now)? <= roll_ms {
+            return Ok(false);
+        }
+        let modified = self.disk.modified(&self.path(SUFFIX))?.unwrap_or(now);
+        Ok(now - self.created.min(modified) > roll_ms)
+    }
+
     /// Appends checked batches, whose offsets and epochs are given, by one write.
     pub fn append(&mut self, batches: &[Batch], index_interval_bytes: u64) -> Result<()> {
         let mut position = self.size;

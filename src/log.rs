@@ -149,6 +149,8 @@ pub struct Log {
     recovery_point: Offset,
     /// Base offset of the first segment that is not durable with all its indexes.
     first_unsynced: Offset,
+    /// Base offset of the last segment whose name in the directory is durable, -1 if unknown.
+    durable_name: Offset,
     /// Whether a power loss leaves the log's directory where it is.
     is_dir_durable: bool,
     /// `segment.jitter.ms` of the active segment.

@@ -24,6 +24,7 @@ pub struct Flush {
     parent: Option<PathBuf>,
     upto: Offset,
     first_unsynced: Offset,
+    durable_name: Offset,
     truncations: u64,
 }
 
@@ -58,13 +59,14 @@ impl Log {
         let segments = self.segments.get(from..count).unwrap_or_default();
         let sealed = segments.iter().filter(|s| s.base_offset() < first_unsynced);
         let suffixes = [offset_index::SUFFIX, time_index::SUFFIX, transaction_index::SUFFIX];
-        let is_new = |segment: &Segment| segment.base_offset() >= self.recovery_point;
+        let is_new = |segment: &Segment| segment.base_offset() > self.durable_name;
         Ok(Some(Flush {
             disk: self.disk.clone(),
             logs: segments.iter().map(|s| s.file().cloned()).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
             parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),
+            durable_name: segments.last().map_or(-1, Segment::base_offset),
             upto,
             first_unsynced,
             truncations: self.truncations,
@@ -76,6 +78,7 @@ impl Log {
         self.is_dir_durable = true;
         if flush.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flush.upto);
+            self.durable_name = self.durable_name.max(flush.durable_name);
             self.first_unsynced = self.first_unsynced.max(flush.first_unsynced);
         }
     }

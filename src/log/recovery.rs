@@ -209,6 +209,7 @@ impl Loader<'_> {
             high_watermark: log_start_offset,
             recovery_point,
             first_unsynced,
+            durable_name: -1,
             is_dir_durable: false,
             roll_jitter_ms: 0,
             trash: Trash::default(),

@@ -389,6 +389,11 @@ impl Segment {
         self.time_index.flush()
     }
 
+    /// Makes all its files durable.
+    pub fn sync(&self) -> Result<()> {
+        SUFFIXES.iter().try_for_each(|suffix| self.disk.sync_file(&self.path(suffix)))
+    }
+
     /// Nothing more comes: what only appends need is given back.
     pub fn retire(&mut self) {
         self.recent = VecDeque::new();

@@ -17,6 +17,8 @@ impl Log {
         self.discard_for_good(gone)?;
         let now = self.now;
         self.active_mut().truncate_to(offset, now)?;
+        // The recovery point may come to lie there, and nobody checks what is before it.
+        self.active().sync()?;
         self.end_at(offset);
         self.epochs.truncate_from_end(offset)?;
         self.log_start_offset = self.log_start_offset.min(offset);
@@ -59,5 +61,6 @@ impl Log {
         self.truncations += 1;
         self.recovery_point = self.recovery_point.min(offset);
         self.first_unsynced = self.first_unsynced.min(self.active_base());
+        self.durable_name = self.durable_name.min(self.active_base() - 1);
     }
 }

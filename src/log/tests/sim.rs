@@ -291,10 +291,10 @@ impl Life {
     }
 
     fn note_flush(&mut self) {
-        if self.end > self.flushed {
-            self.is_cut = false;
+        // Of a log whose records are all deleted, as in Kafka, nothing needs to be durable.
+        if self.end > self.flushed && self.end > self.start {
+            (self.flushed, self.is_cut) = (self.end, false);
         }
-        self.flushed = self.end;
     }
 
     fn checkpoint(&mut self) -> Result<()> {

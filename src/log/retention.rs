@@ -83,7 +83,7 @@ impl Log {
         }
         if offset > self.log_start_offset {
             self.log_start_offset = offset;
-            self.recovery_point = self.recovery_point.max(offset);
+            // Unlike Kafka, the recovery point stays: what is below is deleted, but not checked.
             self.epochs.truncate_from_start(offset)?;
             self.producers.advance_log_start(offset);
         }

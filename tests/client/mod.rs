@@ -2,6 +2,7 @@
 
 mod admin;
 mod consume;
+mod crash;
 mod full;
 mod groups;
 mod produce;

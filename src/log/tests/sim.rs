@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::sync::Mutex;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 100;
 const STEPS: usize = 80;
 const PRODUCERS: i64 = 3;
 

@@ -275,9 +275,15 @@ impl Log {
     /// be appended after it.
     pub fn close(&mut self) -> Result<()> {
         self.flush()?;
+        let is_changed = self.producers.is_ahead();
         self.producers.take_snapshot(true)?;
         self.active_mut().seal()?;
         self.epochs.close()?;
+        if is_changed {
+            // A clean stop says that none of this needs to be looked at.
+            self.active().sync()?;
+            self.disk.sync_dir(&self.dir)?;
+        }
         self.trash.empty(&self.disk)
     }
 

@@ -184,9 +184,14 @@ impl ProducerStates {
         self.entries.retain(|_, entry| !entry.is_expired(now, expiration_ms));
     }
 
+    /// Whether a snapshot would tell more than the last one.
+    pub fn is_ahead(&self) -> bool {
+        self.end > self.snapshot_end
+    }
+
     /// Writes a snapshot of what is known, unless there is one at this offset or later.
     pub fn take_snapshot(&mut self, durable: bool) -> Result<()> {
-        if self.end <= self.snapshot_end {
+        if !self.is_ahead() {
             return Ok(());
         }
         let path = self.dir.join(file_name(self.end, SNAPSHOT));

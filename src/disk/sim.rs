@@ -81,8 +81,7 @@ struct Content {
 impl Sim {
     /// An empty file system.
     pub fn new(seed: u64) -> Sim {
-        let root =
-            Node::Dir { live: Names::new(), durable: Names::new(), pending: Vec::new() };
+        let root = Node::Dir { live: Names::new(), durable: Names::new(), pending: Vec::new() };
         Sim(Arc::new(Mutex::new(World {
             random: Rng::with_seed(seed),
             nodes: BTreeMap::from([(ROOT, root)]),

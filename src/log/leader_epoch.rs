@@ -27,7 +27,8 @@ impl LeaderEpochs {
             let (epoch, offset) = line.split_once(' ')?;
             Some((epoch.parse().ok()?, offset.parse().ok()?))
         })?;
-        let mut epochs = LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), is_unwritten: false };
+        let mut epochs =
+            LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), is_unwritten: false };
         for (epoch, start) in read {
             epochs.enter(epoch, start);
         }

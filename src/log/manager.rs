@@ -338,14 +338,17 @@ impl LogManager {
     }
 }
 
-/// Makes a log directory that a power loss leaves where it is.
+/// Makes a log directory, and those above it, that a power loss leaves where they are.
 fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
-    let is_there = disk.file_len(path)?.is_some();
-    disk.create_dir_all(path)?;
-    match path.parent().filter(|parent| !is_there && !parent.as_os_str().is_empty()) {
-        Some(parent) => disk.sync_dir(parent),
-        None => Ok(()),
+    if disk.file_len(path)?.is_some() {
+        return Ok(());
     }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_dir(disk, parent)?;
+        disk.create_dir_all(path)?;
+        return disk.sync_dir(parent);
+    }
+    disk.create_dir_all(path)
 }
 
 fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {

@@ -124,7 +124,11 @@ impl Loader<'_> {
             let config = &self.options.config;
             let cut = recover_segment(segment, config, &mut self.producers, &mut self.epochs)?;
             let sealed = segment.seal();
-            if is_active { put_off(sealed)? } else { sealed? }
+            if is_active {
+                put_off(sealed)?
+            } else {
+                sealed?
+            }
             put_off(self.producers.take_snapshot(false))?;
             index += 1;
             if cut > 0 {

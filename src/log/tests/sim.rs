@@ -244,8 +244,7 @@ impl Life {
         );
         (0..count).for_each(|_| builder.append(NOW, None, None, &[]));
         let batch = vec![builder.build()];
-        let error =
-            self.with_log(|log| log.append(batch, epoch, Origin::Client, NOW));
+        let error = self.with_log(|log| log.append(batch, epoch, Origin::Client, NOW));
         match error {
             Err(Error::Duplicate { base_offset, .. }) => assert_eq!(base_offset, last.base),
             other => panic!("{other:?}, sent again: {last:?}; known {:?}", self.known),

@@ -141,6 +141,8 @@ impl Broker {
 
     /// Stops cleanly: nothing acknowledged needs recovery at the next start.
     pub async fn stop(mut self) -> Result<()> {
+        // Timers end; the applier, which no abort reaches, goes on until the controller is closed.
+        self.background.abort_all();
         let parts = self.parts;
         let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
         let applied = *parts.applied.borrow();
@@ -149,7 +151,6 @@ impl Broker {
         parts.groups.close().await?;
         parts.replicas.close(epoch)?;
         parts.controller.close()?;
-        self.background.abort_all();
         info!("stopped");
         Ok(())
     }
@@ -329,6 +330,11 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, checkpoint_ms, parts, |parts| parts.replicas.checkpoint());
     let retention_ms = config.log_retention_check_interval_ms;
     repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
+    if config.log_cleaner_enable {
+        for _ in 0..config.log_cleaner_threads {
+            repeat(tasks, config.log_cleaner_backoff_ms, parts, |parts| parts.replicas.compact());
+        }
+    }
     let flush_ms = config.log_flush_scheduler_interval_ms;
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
     repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));

@@ -172,6 +172,17 @@ impl File {
         Ok(self.len()? == 0)
     }
 
+    /// Sets when it was last written.
+    pub fn set_modified(&self, time: Timestamp) -> Result<()> {
+        let since = std::time::Duration::from_millis(time.max(0) as u64);
+        let time = std::time::UNIX_EPOCH + since;
+        match self {
+            File::Os(file, _) => file.set_modified(time).map_err(|error| self.failed(error)),
+            #[cfg(test)]
+            File::Sim(_) => Ok(()),
+        }
+    }
+
     /// Makes the bytes durable (fdatasync).
     pub fn sync_data(&self) -> Result<()> {
         let synced = match self {

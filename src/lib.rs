@@ -1,20 +1,64 @@
 //! klamm: Apache Kafka's broker in one Rust binary.
 //!
+//! Two sentences decide most questions. **Every byte is Kafka's**: what goes over the wire, what
+//! lies in the log directories, what is in the internal topics and in the metadata log is what
+//! Apache Kafka 4.3 would have sent or written. **Scale-out is Kafka's own engine**: one node is
+//! its own one-voter controller and writes `__cluster_metadata` as KRaft would, so that in a
+//! cluster only the other side of the controller client changes.
+//!
 //! # The map
-//! Data goes down by calls, answers come back as return values; nothing calls upward.
+//! Data goes down by calls, answers come back as return values; nothing calls upward. A lower
+//! layer tells an upper one by returning, or through a channel (metadata).
 //!
 //! ```text
+//!  logging       (of the binary) Kafka's look for tracing's events
+//!  broker        assembly and controlled shutdown; the only file that knows every part
 //!  server        listeners; one task per connection: read, dispatch, write the answers in order
 //!  handlers      the one API table; one file per API: check, call, shape the response
 //!  coordinator   groups and offsets: synchronous state machines rebuilt by replaying their topic
-//!  replica       partitions led here: leader epoch, high watermark, who waits for what
+//!  replica       partitions led here: leader epoch, high watermark, fetch sessions, who waits
 //!                                                                     -- async ends here --
 //!  metadata      an immutable Image, moved forward by records of the metadata log; the controller
-//!  log           segments, indexes, epochs, producer state, recovery, retention
+//!  log           segments, indexes, epochs, producer state, recovery, retention, cleaner, manager
 //!  record codec  a batch is bytes with a header; frames <-> messages
 //!  disk          the only door to the file system
-//!  types error clock config   the words everyone uses
+//!  config        every setting, declared once
+//!  types error clock   the words everyone uses
 //! ```
+//!
+//! `tests/tidy.rs` holds this direction. To find your way:
+//!
+//! | you want to know | read |
+//! |---|---|
+//! | how a request becomes an answer | `server/connection.rs`, `handlers.rs`, `handlers/<api>.rs` |
+//! | what happens to a produced batch | `handlers/produce.rs`, `record/validate.rs`, `replica/partition.rs`, `log/append.rs` |
+//! | how a fetch is answered by sendfile | `replica/read.rs`, `log/read.rs`, `codec/splice.rs`, `server/connection.rs` |
+//! | how anything is changed | `handlers/forward.rs`, `metadata/controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
+//! | how a group rebalances | `coordinator.rs`, `coordinator/runtime.rs`, and `tests/scenarios/*.txt` |
+//! | what a crash leaves and how it is mended | `log/recovery.rs`, `log/manager.rs`, `metadata/quorum.rs` |
+//! | what a message or record looks like | `codec/schemas.txt`, from which `build.rs` makes `codec::schema` |
+//! | what a setting means | `config.rs` |
+//!
+//! # Invariants
+//! - Metadata changes only by appending records to the metadata log and replaying them.
+//! - Consumers and coordinators see records below the high watermark only; it is computed from the
+//!   ISR, also when the ISR is just us.
+//! - Offset and leader epoch of a batch are written over the producer's bytes on their way to the
+//!   file; a batch is never encoded again unless the topic asks for it.
+//! - Nothing a peer sends decides an allocation: `codec::guard` walks a request before it is
+//!   decoded, and frames grow with the bytes that have come.
+//! - A connection's requests start in order and are answered in order; what waits does not hold
+//!   back the appends behind it.
+//! - No lock is held across an await, and nothing below `replica` awaits. The log and the
+//!   coordinators take the time as an argument.
+//! - A failing disk takes its log directory offline for good; an fsync is never tried again.
+//! - Files are touched through [`disk`] only, wall time comes from [`clock`] only.
+//!
+//! # Where this differs from the first design
+//! - Generated messages: kafka-protocol's where its version is Kafka 4.4's, ours from
+//!   `codec/schemas.txt` for the others and for all records; the guard walks both by the same text.
+//! - The controller is one thread with a queue: what comes at once shares one fsync.
+//! - Settings of topics are a type of their own ([`config::TopicConfig`]), made from the broker's.
 
 pub mod broker;
 pub mod clock;

@@ -10,6 +10,7 @@
 
 mod append;
 mod checkpoint;
+pub mod cleaner;
 mod flush;
 mod index_file;
 mod leader_epoch;
@@ -157,8 +158,10 @@ pub struct Log {
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
     trash: Trash,
-    /// How often the end was cut: a flush that began before a cut does not count.
+    /// How often the end was cut: a flush or a pass of the cleaner that began before does not count.
     truncations: u64,
+    /// The lowest cut that the cleaner's checkpoint does not know of.
+    cut_to: Offset,
     /// The last time that a caller told.
     now: Timestamp,
 }

@@ -12,6 +12,7 @@
 //! ```
 
 pub mod builder;
+mod compact;
 pub mod compression;
 pub mod iterator;
 pub mod validate;

@@ -3,6 +3,7 @@
 
 pub mod append;
 mod apply;
+mod compaction;
 pub mod fetch_session;
 pub mod log_dirs;
 pub mod partition;

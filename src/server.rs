@@ -42,6 +42,11 @@ impl Bound {
         Ok(Bound { listener, endpoint, socket })
     }
 
+    /// `name://host:port`, with the port it got.
+    fn address(&self) -> Listener {
+        Listener { port: self.port(), ..self.listener.clone() }
+    }
+
     /// The port it got, where port 0 was asked for.
     pub fn port(&self) -> u16 {
         self.socket.local_addr().map_or(self.listener.port, |address| address.port())
@@ -62,6 +67,7 @@ impl Server {
         let counts = Arc::new(Counts::new(parts));
         let mut acceptors = JoinSet::new();
         for bound in bound {
+            info!("awaiting connections on {}", bound.address());
             acceptors.spawn(accept(bound, parts.clone(), counts.clone(), stopped.clone()));
         }
         Server { stop, acceptors }

@@ -3,7 +3,7 @@
 //! - `wire`: bytes that no client sends, and bytes that every client sends
 //! - `client`: librdkafka by rdkafka: produce, consume, groups, admin, restarts
 //! - `support`: starts, kills and stops a broker in a directory of its own
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod client;
 mod support;

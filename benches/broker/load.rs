@@ -157,7 +157,7 @@ fn create_topic(target: &Target) {
 fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     let count = (size / (RECORD + 8)).max(1);
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+    let now = klamm::clock::Clock::System.now();
     let mut random = fastrand::Rng::with_seed(partition as u64);
     for _ in 0..count {
         let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();

@@ -4,7 +4,7 @@
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
 //! Apache Kafka comes from Maven Central by `compat/kafka/fetch` (KAFKA_REFERENCE_HOME).
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod load;
 mod target;

@@ -4,6 +4,7 @@ mod files;
 #[cfg(test)]
 mod tests;
 
+use super::cleaner::Cleaner;
 use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
 use super::{Log, OpenOptions, checkpoint, partition_metadata};
 use crate::config::{Config, TopicConfig};
@@ -91,6 +92,7 @@ pub struct LogManager {
     checkpoints: Vec<Checkpoints>,
     producer_id_expiration_ms: i64,
     state: Mutex<State>,
+    cleaner: Cleaner,
     _locks: Vec<Lock>,
 }
 
@@ -120,6 +122,7 @@ impl LogManager {
             dirs.push(Arc::new(LogDir { path, meta, clean_shutdown }));
         }
         Ok(LogManager {
+            cleaner: Cleaner::open(&disk, config)?,
             disk,
             dirs,
             checkpoints,
@@ -132,6 +135,11 @@ impl LogManager {
     /// The disk that the directories lie on.
     pub fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    /// Compaction of the logs.
+    pub fn cleaner(&self) -> &Cleaner {
+        &self.cleaner
     }
 
     /// The directories, in the order of `log.dirs`.
@@ -204,6 +212,9 @@ impl LogManager {
         now: Timestamp,
     ) -> Result<Log> {
         let (place, is_new) = self.find_place(partition)?;
+        if is_new {
+            self.cleaner.forget(partition)?;
+        }
         let (dir, known) = (&self.dirs[place.dir], &self.checkpoints[place.dir]);
         let offset_in = |offsets: &BTreeMap<TopicPartition, Offset>| match offsets.get(partition) {
             // A checkpoint may still name a log of the same name that was deleted.
@@ -275,6 +286,7 @@ impl LogManager {
         let to = from.with_file_name(dir_name_with_suffix(partition, suffix));
         self.disk.rename(from, &to)?;
         self.state().places.remove(partition);
+        self.cleaner.forget(partition)?;
         Ok(to)
     }
 

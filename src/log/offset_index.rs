@@ -34,8 +34,14 @@ impl OffsetIndex {
         Ok(OffsetIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX)? })
     }
 
-    pub fn create(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> OffsetIndex {
-        OffsetIndex { base_offset, file: IndexFile::create(disk, dir, base_offset, SUFFIX) }
+    /// An empty index in a file whose name ends with `suffix`.
+    pub fn create(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        suffix: &'static str,
+    ) -> OffsetIndex {
+        OffsetIndex { base_offset, file: IndexFile::create(disk, dir, base_offset, suffix) }
     }
 
     fn decode(&self, entry: &[u8; ENTRY_SIZE]) -> OffsetPosition {

@@ -30,6 +30,14 @@ pub(super) struct Completed {
     pub aborted: bool,
 }
 
+/// The last record of a producer, as compaction must keep it (LastRecord).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LastRecord {
+    /// Last offset of its last batch; None if only a marker of it is known.
+    pub data_offset: Option<Offset>,
+    pub producer_epoch: i16,
+}
+
 /// What an append will change, once it is written.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
@@ -155,6 +163,15 @@ impl ProducerStates {
     /// Every producer as DescribeProducers shows it.
     pub fn active(&self) -> Vec<super::ActiveProducer> {
         self.entries.iter().map(|(&id, entry)| entry.describe(id)).collect()
+    }
+
+    /// The last record of every producer.
+    pub fn last_records(&self) -> HashMap<ProducerId, LastRecord> {
+        let last = |entry: &Entry| LastRecord {
+            data_offset: entry.last_batch().map(|batch| batch.last_offset),
+            producer_epoch: entry.epoch,
+        };
+        self.entries.iter().map(|(&id, entry)| (id, last(entry))).collect()
     }
 
     /// Up to which offset the batches are known.

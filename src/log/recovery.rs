@@ -19,9 +19,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A file of an unfinished compaction.
-const CLEANED: &str = ".cleaned";
+pub(super) const CLEANED: &str = ".cleaned";
 /// A file of a finished compaction that is not renamed yet.
-const SWAP: &str = ".swap";
+pub(super) const SWAP: &str = ".swap";
 /// Snapshots of the metadata log are not ours to remove.
 const CHECKPOINT_DELETED: &str = ".checkpoint.deleted";
 
@@ -218,6 +218,7 @@ impl Loader<'_> {
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,
+            cut_to: Offset::MAX,
             now: self.options.now,
         })
     }

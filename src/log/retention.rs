@@ -26,8 +26,13 @@ impl Trash {
         let mut deleted = path.clone().into_os_string();
         deleted.push(DELETED);
         disk.rename_unsynced(&path, deleted.as_ref())?;
-        self.files.push((due, deleted.into()));
+        self.add(deleted.into(), due);
         Ok(())
+    }
+
+    /// Takes a file that is renamed already.
+    pub fn add(&mut self, path: PathBuf, due: Timestamp) {
+        self.files.push((due, path));
     }
 
     fn remove_due(&mut self, disk: &Disk, now: Timestamp) -> Result<()> {

@@ -100,11 +100,19 @@ pub(super) struct Batches<'a> {
     pub position: u64,
     end: u64,
     window: Bytes,
+    /// Bytes that are read at a time.
+    window_size: u64,
 }
 
 impl<'a> Batches<'a> {
     pub fn new(file: &'a File, position: u64, end: u64) -> Batches<'a> {
-        Batches { file, position, end, window: Bytes::new() }
+        Batches { file, position, end, window: Bytes::new(), window_size: BATCH_WINDOW }
+    }
+
+    /// Reads about `bytes` at a time.
+    pub fn window(mut self, bytes: u64) -> Batches<'a> {
+        self.window_size = bytes.max(HEADER_WINDOW as u64);
+        self
     }
 
     /// The next batch; None at the end, also if a batch is cut off there. Its checksum is not
@@ -113,7 +121,7 @@ impl<'a> Batches<'a> {
         let left = self.end - self.position;
         let mut size = size_of(&self.window);
         if size.is_none_or(|size| size > self.window.len() as u64) {
-            self.read(left.min(size.unwrap_or(0).max(BATCH_WINDOW)))?;
+            self.read(left.min(size.unwrap_or(0).max(self.window_size)))?;
             size = size_of(&self.window);
             if let Some(size) = size
                 && size > self.window.len() as u64

@@ -4,7 +4,7 @@ use super::file_name;
 use super::offset_index::{self, OffsetIndex, OffsetPosition};
 use super::scan::{Batches, Header, Headers};
 use super::time_index::{self, TimeIndex, TimestampEntry};
-use super::transaction_index::TransactionIndex;
+use super::transaction_index::{self, TransactionIndex};
 use crate::config::TopicConfig;
 use crate::disk::{Disk, File};
 use crate::error::Result;
@@ -19,7 +19,10 @@ use std::sync::{Arc, OnceLock};
 pub(super) const SUFFIX: &str = ".log";
 /// The files of a segment.
 pub(super) const SUFFIXES: [&str; 4] =
-    [SUFFIX, offset_index::SUFFIX, time_index::SUFFIX, super::transaction_index::SUFFIX];
+    [SUFFIX, offset_index::SUFFIX, time_index::SUFFIX, transaction_index::SUFFIX];
+/// The same of a segment that compaction writes.
+pub(super) const CLEANED_SUFFIXES: [&str; 4] =
+    [".log.cleaned", ".index.cleaned", ".timeindex.cleaned", ".txnindex.cleaned"];
 /// Batches of an append that are written without asking for memory.
 const CHUNK: usize = 16;
 /// How many of the last batches are remembered, for readers at the end of the log.
@@ -46,6 +49,8 @@ pub(super) struct Segment {
     disk: Disk,
     dir: Arc<Path>,
     base_offset: Offset,
+    /// End of the name of `file`.
+    suffix: &'static str,
     /// Opened when it is first needed.
     file: OnceLock<Arc<File>>,
     size: u64,
@@ -69,15 +74,40 @@ impl Segment {
         base_offset: Offset,
         now: Timestamp,
     ) -> Result<Segment> {
+        Segment::create_named(disk, dir, base_offset, now, SUFFIXES)
+    }
+
+    /// An empty segment that compaction fills, in files that end with `.cleaned`.
+    pub fn create_cleaned(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        now: Timestamp,
+    ) -> Result<Segment> {
+        for suffix in CLEANED_SUFFIXES {
+            disk.remove_file(&dir.join(file_name(base_offset, suffix)))?;
+        }
+        Segment::create_named(disk, dir, base_offset, now, CLEANED_SUFFIXES)
+    }
+
+    fn create_named(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        now: Timestamp,
+        suffixes: [&'static str; 4],
+    ) -> Result<Segment> {
+        let [suffix, offset_suffix, time_suffix, transaction_suffix] = suffixes;
         let mut segment = Segment {
             disk: disk.clone(),
             dir: dir.clone(),
             base_offset,
+            suffix,
             file: OnceLock::new(),
             size: 0,
-            offset_index: OffsetIndex::create(disk, dir, base_offset),
-            time_index: TimeIndex::create(disk, dir, base_offset),
-            transaction_index: TransactionIndex::create(disk, dir, base_offset),
+            offset_index: OffsetIndex::create(disk, dir, base_offset, offset_suffix),
+            time_index: TimeIndex::create(disk, dir, base_offset, time_suffix),
+            transaction_index: TransactionIndex::create(disk, dir, base_offset, transaction_suffix),
             max_timestamp: OnceLock::new(),
             first_timestamp: OnceLock::new(),
             created: now,
@@ -101,11 +131,17 @@ impl Segment {
             disk: disk.clone(),
             dir: dir.clone(),
             base_offset,
+            suffix: SUFFIX,
             file: OnceLock::new(),
             size: disk.file_len(&path)?.unwrap_or(0),
             offset_index: OffsetIndex::open(disk, dir, base_offset)?,
             time_index: TimeIndex::open(disk, dir, base_offset)?,
-            transaction_index: TransactionIndex::create(disk, dir, base_offset),
+            transaction_index: TransactionIndex::create(
+                disk,
+                dir,
+                base_offset,
+                transaction_index::SUFFIX,
+            ),
             max_timestamp: OnceLock::new(),
             first_timestamp: OnceLock::new(),
             created: now,
@@ -131,7 +167,7 @@ impl Segment {
         if let Some(file) = self.file.get() {
             return Ok(file);
         }
-        let file = Arc::new(self.disk.open(&self.path(SUFFIX))?);
+        let file = Arc::new(self.disk.open(&self.path(self.suffix))?);
         Ok(self.file.get_or_init(|| file))
     }
 
@@ -158,8 +194,13 @@ impl Segment {
     pub fn largest_timestamp(&self) -> Result<Timestamp> {
         match self.max_timestamp()?.timestamp {
             timestamp if timestamp >= 0 => Ok(timestamp),
-            _ => Ok(self.disk.modified(&self.path(SUFFIX))?.unwrap_or(0)),
+            _ => self.modified(),
         }
+    }
+
+    /// When it was last written.
+    pub fn modified(&self) -> Result<Timestamp> {
+        Ok(self.disk.modified(&self.path(self.suffix))?.unwrap_or(0))
     }
 
     /// Whether a batch up to `last_offset` can be indexed here.
@@ -190,15 +231,20 @@ impl Segment {
 
     /// How old the segment is when a batch with `max_timestamp` comes.
     fn waited(&self, now: Timestamp, max_timestamp: Timestamp) -> Result<i64> {
+        Ok(match self.first_timestamp()? {
+            Some(first) if first >= 0 => max_timestamp - first,
+            _ => now - self.created,
+        })
+    }
+
+    /// Greatest timestamp of the first batch; None if there is no batch.
+    pub fn first_timestamp(&self) -> Result<Option<Timestamp>> {
         if self.first_timestamp.get().is_none()
             && let Some(first) = Headers::new(self.file()?, 0, self.size).next()?
         {
             self.first_timestamp.get_or_init(|| first.max_timestamp);
         }
-        Ok(match self.first_timestamp.get() {
-            Some(&first) if first >= 0 => max_timestamp - first,
-            _ => now - self.created,
-        })
+        Ok(self.first_timestamp.get().copied())
     }
 
     /// Whether it is time for a new segment although nothing is appended. Batches that a producer

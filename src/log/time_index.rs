@@ -35,8 +35,14 @@ impl TimeIndex {
         Ok(TimeIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX)? })
     }
 
-    pub fn create(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> TimeIndex {
-        TimeIndex { base_offset, file: IndexFile::create(disk, dir, base_offset, SUFFIX) }
+    /// An empty index in a file whose name ends with `suffix`.
+    pub fn create(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        suffix: &'static str,
+    ) -> TimeIndex {
+        TimeIndex { base_offset, file: IndexFile::create(disk, dir, base_offset, suffix) }
     }
 
     fn decode(&self, entry: &[u8; ENTRY_SIZE]) -> TimestampEntry {

@@ -35,6 +35,7 @@ pub(super) struct TransactionIndex {
     disk: Disk,
     dir: Arc<Path>,
     base_offset: Offset,
+    suffix: &'static str,
     /// How many are in the file.
     entries: usize,
     /// Behind those: what a full disk did not take.
@@ -44,7 +45,7 @@ pub(super) struct TransactionIndex {
 impl TransactionIndex {
     /// The index as it lies on disk. An entry that ends before the segment is an error (Corrupt).
     pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<TransactionIndex> {
-        let mut index = TransactionIndex::create(disk, dir, base_offset);
+        let mut index = TransactionIndex::create(disk, dir, base_offset, SUFFIX);
         index.entries = disk.file_len(&index.path())?.unwrap_or(0) as usize / ENTRY_SIZE;
         if index.all()?.iter().any(|aborted| aborted.last_offset < base_offset) {
             return Err(Error::corrupt(format!("transaction index {}", index.path().display())));
@@ -52,14 +53,19 @@ impl TransactionIndex {
         Ok(index)
     }
 
-    /// An empty index.
-    pub fn create(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> TransactionIndex {
+    /// An empty index in a file whose name ends with `suffix`.
+    pub fn create(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        suffix: &'static str,
+    ) -> TransactionIndex {
         let (disk, dir) = (disk.clone(), dir.clone());
-        TransactionIndex { disk, dir, base_offset, entries: 0, unwritten: Vec::new() }
+        TransactionIndex { disk, dir, base_offset, suffix, entries: 0, unwritten: Vec::new() }
     }
 
     pub fn path(&self) -> PathBuf {
-        self.dir.join(file_name(self.base_offset, SUFFIX))
+        self.dir.join(file_name(self.base_offset, self.suffix))
     }
 
     /// Appends an entry. The batches hold it already, so it must not fail for want of room: if a

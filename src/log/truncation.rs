@@ -59,6 +59,7 @@ impl Log {
     fn end_at(&mut self, offset: Offset) {
         self.end_offset = offset;
         self.truncations += 1;
+        self.cut_to = self.cut_to.min(offset);
         self.recovery_point = self.recovery_point.min(offset);
         self.first_unsynced = self.first_unsynced.min(self.active_base());
         self.durable_name = self.durable_name.min(self.active_base() - 1);

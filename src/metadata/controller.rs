@@ -17,7 +17,6 @@ mod partition_change;
 mod placement;
 mod reassignments;
 mod replicas;
-mod schema;
 mod state;
 mod update_features;
 mod view;

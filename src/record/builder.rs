@@ -3,13 +3,13 @@
 
 use super::compression::{CompressionType, Compressor};
 use super::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_TIMESTAMP, put};
-use super::{CONTROL_FLAG, LOG_APPEND_TIME_FLAG, TRANSACTIONAL_FLAG};
+use super::{CONTROL_FLAG, DELETE_HORIZON_FLAG, LOG_APPEND_TIME_FLAG, TRANSACTIONAL_FLAG};
 use crate::config::Compression;
 use crate::types::{NO_EPOCH, NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use std::io::Write;
 
-/// Collects records into one batch, offsets from `base_offset` on, one by one.
+/// Collects records into one batch, offsets from `base_offset` on, as a rule one by one.
 #[derive(Debug)]
 pub struct BatchBuilder {
     base_offset: Offset,
@@ -22,6 +22,8 @@ pub struct BatchBuilder {
     base_timestamp: Option<Timestamp>,
     max_timestamp: Timestamp,
     count: i32,
+    /// That of the last record, unless compaction has removed that one.
+    last_offset_delta: i32,
     uncompressed_bytes: usize,
     /// Room for the header, and the records behind it.
     out: Compressor,
@@ -42,6 +44,7 @@ impl BatchBuilder {
             base_timestamp: None,
             max_timestamp: NO_TIMESTAMP,
             count: 0,
+            last_offset_delta: -1,
             uncompressed_bytes: HEADER_SIZE,
             out: Compressor::new(compression, vec![0; HEADER_SIZE]),
             scratch: Vec::new(),
@@ -76,6 +79,13 @@ impl BatchBuilder {
         self
     }
 
+    /// Notes when tombstones and markers may go, as compaction does (KIP-534).
+    pub(super) fn delete_horizon(mut self, horizon: Timestamp) -> Self {
+        self.attributes |= DELETE_HORIZON_FLAG;
+        self.base_timestamp = Some(horizon);
+        self
+    }
+
     /// Adds a record behind the last one.
     pub fn append(
         &mut self,
@@ -84,12 +94,26 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[(Bytes, Option<Bytes>)],
     ) {
+        self.append_at(self.last_offset_delta + 1, timestamp, key, value, headers);
+    }
+
+    /// Adds a record that is `offset_delta` behind the base offset.
+    pub(super) fn append_at(
+        &mut self,
+        offset_delta: i32,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(Bytes, Option<Bytes>)],
+    ) {
+        assert!(offset_delta > self.last_offset_delta, "offsets only grow");
+        self.last_offset_delta = offset_delta;
         let base_timestamp = *self.base_timestamp.get_or_insert(timestamp);
         let body = &mut self.scratch;
         body.clear();
         body.push(0);
         put_varint(body, timestamp.wrapping_sub(base_timestamp));
-        put_varint(body, i64::from(self.count));
+        put_varint(body, i64::from(offset_delta));
         put_bytes(body, key);
         put_bytes(body, value);
         put_varint(body, headers.len() as i64);
@@ -121,6 +145,12 @@ impl BatchBuilder {
         self.uncompressed_bytes
     }
 
+    /// The batch reaches up to here, whatever its last record.
+    pub(super) fn end_at(&mut self, last_offset_delta: i32) {
+        assert!(last_offset_delta >= self.last_offset_delta, "records lie within their batch");
+        self.last_offset_delta = last_offset_delta;
+    }
+
     /// The batch, with its checksum and without a leader epoch. A batch without records is a
     /// mistake of the caller.
     pub fn build(self) -> Batch {
@@ -133,7 +163,7 @@ impl BatchBuilder {
         put(&mut bytes, 12, &NO_EPOCH.to_be_bytes());
         put(&mut bytes, 16, &MAGIC.to_be_bytes());
         put(&mut bytes, 21, &self.attributes.to_be_bytes());
-        put(&mut bytes, 23, &(self.count - 1).to_be_bytes());
+        put(&mut bytes, 23, &self.last_offset_delta.to_be_bytes());
         put(&mut bytes, 27, &self.base_timestamp.unwrap_or(NO_TIMESTAMP).to_be_bytes());
         put(&mut bytes, 35, &max_timestamp.to_be_bytes());
         put(&mut bytes, 43, &self.producer_id.to_be_bytes());

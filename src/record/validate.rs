@@ -317,8 +317,8 @@ fn rebuild(
     Ok(builder.build())
 }
 
-/// The codec of a producer under `compression.type=producer`, for batches that are built anew.
-fn with_default_level(source: CompressionType) -> Compression {
+/// The codec of a batch that is built anew and keeps it.
+pub(super) fn with_default_level(source: CompressionType) -> Compression {
     match source {
         CompressionType::Uncompressed => Compression::Uncompressed,
         CompressionType::Gzip => Compression::Gzip { level: -1 },

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod compacting;
 mod durable;
 mod fetching;
 mod producing;

@@ -7,6 +7,7 @@ mod full;
 mod groups;
 mod produce;
 mod restart;
+mod stream;
 
 use crate::support::Broker;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -15,7 +16,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -77,15 +78,15 @@ pub fn send(
     values: &[String],
 ) -> Vec<Result<(i32, i64), KafkaError>> {
     let deliveries = Deliveries::default();
-    let producer: ThreadedProducer<Deliveries> =
+    // One thread polls, or reports would overtake each other.
+    let producer: BaseProducer<Deliveries> =
         config(broker, settings).create_with_context(deliveries.clone()).unwrap();
     for value in values {
         let record = BaseRecord::<(), str>::to(topic).partition(partition).payload(value);
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
-    let delivered = deliveries.0.lock().unwrap().clone();
-    delivered
+    std::mem::take(&mut *deliveries.0.lock().unwrap())
 }
 
 pub fn values(count: usize) -> Vec<String> {

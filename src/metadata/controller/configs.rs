@@ -4,7 +4,6 @@
 use super::super::record::MetadataRecord;
 use super::super::topics::reason_invalid;
 use super::super::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
-use super::schema;
 use super::view::{Outcome, View, explained, text};
 use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
 use crate::error::Result;
@@ -120,11 +119,7 @@ impl View<'_> {
         current: Option<&String>,
         operation: &str,
     ) -> Result<Vec<String>> {
-        let is_list = match resource_type {
-            CLIENT_METRICS_CONFIG => schema::is_client_metrics_list(key),
-            _ => self.config.is_list(resource_type, key),
-        };
-        if !is_list {
+        if !self.config.is_list(resource_type, key) {
             return Err(explained(
                 ResponseError::InvalidConfig,
                 format!("Can't {operation} to key {key} because its type is not LIST."),
@@ -208,11 +203,11 @@ impl View<'_> {
                 None => self.config.topic(configs).map(drop),
             },
             BROKER_CONFIG => self.check_broker_configs(name, configs),
-            CLIENT_METRICS_CONFIG => schema::check_client_metrics(name, configs),
+            CLIENT_METRICS_CONFIG => self.config.check_client_metrics(name, configs),
             GROUP_CONFIG if name.is_empty() => {
                 bad_request("Default group resources are not allowed.")
             }
-            GROUP_CONFIG => schema::check_group(configs),
+            GROUP_CONFIG => self.config.check_group(configs),
             _ => bad_request("Unknown resource type BROKER_LOGGER"),
         }
     }

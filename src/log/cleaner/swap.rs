@@ -1,0 +1,134 @@
+//! A cleaned segment takes the place of those it was made of, safe against a crash at every step
+//! (LocalLog.replaceSegments; LogLoader is its other half, see `recovery`).
+//!
+//! `.cleaned` files are thrown away at the next start, `.swap` files are finished: what they
+//! replace is removed, and they are renamed.
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::log::producer_state::SNAPSHOT;
+use crate::log::recovery::{CLEANED, SWAP};
+use crate::log::retention::DELETED;
+use crate::log::segment::{SUFFIXES, Segment};
+use crate::log::transaction_index::TransactionIndex;
+use crate::log::{Log, file_name};
+use crate::types::{Offset, Timestamp};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// One step of the swap.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Renames a file, within the log's directory.
+    Rename { from: PathBuf, to: PathBuf },
+    /// Makes the renames so far durable.
+    Sync,
+}
+
+/// What is done on disk, in order.
+#[derive(Debug)]
+pub(super) struct Swap {
+    dir: PathBuf,
+    /// Up to here a failure can be undone: the old segments are all there.
+    pub prepare: Vec<Step>,
+    /// From here on the new segment counts.
+    pub finish: Vec<Step>,
+    /// The old files under their last names.
+    pub deleted: Vec<PathBuf>,
+}
+
+impl Swap {
+    /// For the segment in `.cleaned` files of `dir` that replaces those at `old`, of which the first
+    /// has the same base offset.
+    pub fn plan(disk: &Disk, dir: &Path, old: &[Offset]) -> Result<Swap> {
+        let base_offset = old[0];
+        let mut swap = Swap {
+            dir: dir.to_owned(),
+            prepare: Vec::new(),
+            finish: Vec::new(),
+            deleted: Vec::new(),
+        };
+        let present =
+            |path: PathBuf| -> Result<Option<PathBuf>> { Ok(disk.file_len(&path)?.map(|_| path)) };
+        let mut renames = Vec::new();
+        for suffix in SUFFIXES {
+            let path = dir.join(file_name(base_offset, suffix));
+            if let Some(cleaned) = present(with_ending(&path, CLEANED))? {
+                let ready = with_ending(&path, SWAP);
+                swap.prepare.push(Step::Rename { from: cleaned, to: ready.clone() });
+                renames.push(Step::Rename { from: ready, to: path });
+            }
+        }
+        swap.prepare.push(Step::Sync);
+        for &offset in old {
+            // The producers' snapshot at the first segment stays, as that offset stays a base.
+            let snapshot = (offset != base_offset).then_some(SNAPSHOT);
+            for suffix in SUFFIXES.into_iter().chain(snapshot) {
+                if let Some(path) = present(dir.join(file_name(offset, suffix)))? {
+                    let deleted = with_ending(&path, DELETED);
+                    swap.finish.push(Step::Rename { from: path, to: deleted.clone() });
+                    swap.deleted.push(deleted);
+                }
+            }
+        }
+        swap.finish.append(&mut renames);
+        swap.finish.push(Step::Sync);
+        Ok(swap)
+    }
+
+    fn run(&self, disk: &Disk) -> Result<()> {
+        if let Err(error) = self.prepare.iter().try_for_each(|step| step.run(disk, &self.dir)) {
+            for step in &self.prepare {
+                let Step::Rename { from, to } = step else { continue };
+                disk.remove_file(from).and(disk.remove_file(to))?;
+            }
+            return Err(error);
+        }
+        let finished = self.finish.iter().try_for_each(|step| step.run(disk, &self.dir));
+        finished.map_err(|error| match error {
+            // Half a swap cannot be lived with, whatever the reason: the directory must go offline,
+            // and the next start finishes it. A full disk would be taken for a passing refusal.
+            Error::Disk { path, source } => Error::disk(&path, io::Error::other(source)),
+            other => other,
+        })
+    }
+}
+
+impl Step {
+    /// Does it.
+    pub fn run(&self, disk: &Disk, dir: &Path) -> Result<()> {
+        match self {
+            Step::Rename { from, to } => disk.rename_unsynced(from, to),
+            Step::Sync => disk.sync_dir(dir),
+        }
+    }
+}
+
+impl Log {
+    /// Puts the segment in `.cleaned` files in the place of `replaced`, the first of which has the
+    /// same base offset.
+    pub(super) fn replace_segments(
+        &mut self,
+        replaced: Range<usize>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let old: Vec<Offset> =
+            self.segments[replaced.clone()].iter().map(Segment::base_offset).collect();
+        let swap = Swap::plan(&self.disk, &self.dir, &old)?;
+        swap.run(&self.disk)?;
+        let mut segment = Segment::open(&self.disk, &self.dir, old[0], now)?;
+        segment.transaction_index = TransactionIndex::open(&self.disk, &self.dir, old[0])?;
+        self.segments.splice(replaced, [segment]);
+        old[1..].iter().for_each(|&offset| self.producers.forget_snapshot(offset));
+        let due = now.saturating_add(self.config.file_delete_delay_ms);
+        swap.deleted.into_iter().for_each(|path| self.trash.add(path, due));
+        Ok(())
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

@@ -19,9 +19,11 @@ const PRODUCERS: usize = 4;
 
 type Sender = ThreadedProducer<Acknowledged>;
 
-/// What was acknowledged: value and offset. A refusal ends the test.
+/// What was acknowledged, as value and offset, and what was refused.
+type Answers = (Vec<(String, i64)>, Vec<KafkaError>);
+
 #[derive(Clone, Default)]
-struct Acknowledged(Arc<Mutex<(Vec<(String, i64)>, Vec<KafkaError>)>>);
+struct Acknowledged(Arc<Mutex<Answers>>);
 
 impl ClientContext for Acknowledged {}
 

@@ -1,13 +1,16 @@
 //! The only door to the file system: files, directories, locks, sendfile ranges.
 
 mod mmap;
+mod reserve;
+#[cfg(test)]
+pub(crate) mod sim;
 
 pub use mmap::Map;
 
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use bytes::Bytes;
-use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock};
 use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,11 +21,14 @@ use std::sync::Arc;
 /// Buffers in one vectored write: Linux's IOV_MAX.
 const MAX_SLICES: usize = 1024;
 
-/// A file system. (`Sim`, which crashes, tears, fails and fills, comes with the faults' tests.)
+/// A file system.
 #[derive(Clone, Debug)]
 pub enum Disk {
     /// The machine's.
     Os,
+    /// One in memory that crashes, tears, fails and fills.
+    #[cfg(test)]
+    Sim(sim::Sim),
 }
 
 /// An open file, read and written at positions. Its path is where it was opened: only for messages.
@@ -30,6 +36,9 @@ pub enum Disk {
 pub enum File {
     /// A file of the machine.
     Os(fs::File, PathBuf),
+    /// A simulated one.
+    #[cfg(test)]
+    Sim(sim::SimFile),
 }
 
 /// A part of a file that an answer sends without reading it (sendfile). It stays readable when
@@ -47,7 +56,7 @@ pub struct FileRange {
 /// A directory's lock, held while this lives.
 #[derive(Debug)]
 pub struct Lock {
-    _file: fs::File,
+    _file: Option<fs::File>,
 }
 
 impl FileRange {
@@ -62,13 +71,11 @@ impl FileRange {
 impl File {
     /// Where it was opened.
     pub fn path(&self) -> &Path {
-        let File::Os(_, path) = self;
-        path
-    }
-
-    fn os(&self) -> &fs::File {
-        let File::Os(file, _) = self;
-        file
+        match self {
+            File::Os(_, path) => path,
+            #[cfg(test)]
+            File::Sim(file) => &file.path,
+        }
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -79,7 +86,13 @@ impl File {
     pub fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
-            match self.os().read_at(&mut buffer[filled..], position + filled as u64) {
+            let (rest, position) = (&mut buffer[filled..], position + filled as u64);
+            let read = match self {
+                File::Os(file, _) => file.read_at(rest, position),
+                #[cfg(test)]
+                File::Sim(file) => file.read_at(rest, position),
+            };
+            match read {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -91,21 +104,37 @@ impl File {
 
     /// Fills `buffer` from `position`; a file that ends before that is a disk error.
     pub fn read_exact_at(&self, buffer: &mut [u8], position: u64) -> Result<()> {
-        self.os().read_exact_at(buffer, position).map_err(|error| self.failed(error))
+        match self.read_at(buffer, position)? {
+            read if read == buffer.len() => Ok(()),
+            _ => Err(self.failed(io::ErrorKind::UnexpectedEof.into())),
+        }
     }
 
     /// Writes all of `bytes` at `position`.
     pub fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
-        self.os().write_all_at(bytes, position).map_err(|error| self.failed(error))
+        let written = match self {
+            File::Os(file, _) => file.write_all_at(bytes, position),
+            #[cfg(test)]
+            File::Sim(file) => file.write_at(bytes, position),
+        };
+        written.map_err(|error| self.failed(error))
     }
 
     /// Writes all of `slices`, one behind the other, from `position` on: one `pwritev` as a rule.
     pub fn write_vectored_at(&self, mut slices: &mut [IoSlice<'_>], position: u64) -> Result<()> {
         let mut position = position;
+        let file = match self {
+            File::Os(file, _) => file,
+            #[cfg(test)]
+            File::Sim(_) => {
+                let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+                return self.write_at(&bytes, position);
+            }
+        };
         IoSlice::advance_slices(&mut slices, 0);
         while !slices.is_empty() {
             let upto = slices.len().min(MAX_SLICES);
-            match rustix::io::pwritev(self.os(), &slices[..upto], position) {
+            match rustix::io::pwritev(file, &slices[..upto], position) {
                 Ok(0) => return Err(self.failed(io::ErrorKind::WriteZero.into())),
                 Ok(written) => {
                     position += written as u64;
@@ -120,12 +149,22 @@ impl File {
 
     /// Cuts or extends the file to `len` bytes.
     pub fn truncate(&self, len: u64) -> Result<()> {
-        self.os().set_len(len).map_err(|error| self.failed(error))
+        let cut = match self {
+            File::Os(file, _) => file.set_len(len),
+            #[cfg(test)]
+            File::Sim(file) => file.truncate(len),
+        };
+        cut.map_err(|error| self.failed(error))
     }
 
     /// Length in bytes.
     pub fn len(&self) -> Result<u64> {
-        Ok(self.os().metadata().map_err(|error| self.failed(error))?.len())
+        let len = match self {
+            File::Os(file, _) => file.metadata().map(|metadata| metadata.len()),
+            #[cfg(test)]
+            File::Sim(file) => file.len(),
+        };
+        len.map_err(|error| self.failed(error))
     }
 
     /// Whether it has no bytes.
@@ -137,18 +176,31 @@ impl File {
     pub fn set_modified(&self, time: Timestamp) -> Result<()> {
         let since = std::time::Duration::from_millis(time.max(0) as u64);
         let time = std::time::UNIX_EPOCH + since;
-        self.os().set_modified(time).map_err(|error| self.failed(error))
+        match self {
+            File::Os(file, _) => file.set_modified(time).map_err(|error| self.failed(error)),
+            #[cfg(test)]
+            File::Sim(_) => Ok(()),
+        }
     }
 
     /// Makes the bytes durable (fdatasync).
     pub fn sync_data(&self) -> Result<()> {
-        self.os().sync_data().map_err(|error| self.failed(error))
+        let synced = match self {
+            File::Os(file, _) => file.sync_data(),
+            #[cfg(test)]
+            File::Sim(file) => file.sync(),
+        };
+        synced.map_err(|error| unsynced(self.path(), error))
     }
 }
 
 impl AsFd for File {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.os().as_fd()
+        match self {
+            File::Os(file, _) => file.as_fd(),
+            #[cfg(test)]
+            File::Sim(_) => unreachable!("nothing is sent from a simulated disk"),
+        }
     }
 }
 
@@ -156,6 +208,10 @@ impl AsFd for File {
 impl Disk {
     /// Opens or makes a file for reading and writing.
     pub fn open(&self, path: &Path) -> Result<File> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return sim.open(path).map(File::Sim);
+        }
         fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -168,16 +224,28 @@ impl Disk {
 
     /// Reads a small file whole; None if there is none.
     pub fn read_file(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return absent_is_none(path, sim.read_file(path));
+        }
         absent_is_none(path, fs::read(path))
     }
 
     /// Length of a file in bytes; None if there is none.
     pub fn file_len(&self, path: &Path) -> Result<Option<u64>> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return absent_is_none(path, sim.file_len(path));
+        }
         Ok(absent_is_none(path, fs::metadata(path))?.map(|metadata| metadata.len()))
     }
 
     /// When a file was last written; None if there is none.
     pub fn modified(&self, path: &Path) -> Result<Option<Timestamp>> {
+        #[cfg(test)]
+        if matches!(self, Disk::Sim(_)) {
+            return Ok(self.file_len(path)?.map(|_| sim::MODIFIED));
+        }
         let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
         let since = |time: std::time::SystemTime| time.duration_since(std::time::UNIX_EPOCH);
         Ok(absent_is_none(path, modified)?
@@ -195,25 +263,71 @@ impl Disk {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
-        let file = self.open(&temporary)?;
-        file.truncate(0)?;
-        file.write_at(content, 0)?;
-        file.sync_data()?;
-        self.rename_unsynced(&temporary, path)
+        let write = || {
+            let file = self.open(&temporary)?;
+            file.truncate(0)?;
+            file.write_at(content, 0)?;
+            file.sync_data()?;
+            self.rename_unsynced(&temporary, path)
+        };
+        // On a full disk a half-written file would take room and be of no use.
+        write().inspect_err(|_| drop(self.remove_file(&temporary)))
+    }
+
+    /// Makes a file of `bytes` that the file system has really set aside.
+    fn allocate(&self, path: &Path, bytes: u64) -> Result<()> {
+        let file = self.open(path)?;
+        let os = match &file {
+            File::Os(os, _) => os,
+            #[cfg(test)]
+            File::Sim(_) => return file.truncate(bytes),
+        };
+        match fallocate(os, FallocateFlags::empty(), 0, bytes) {
+            Err(rustix::io::Errno::OPNOTSUPP) => {
+                let zeros = vec![0; 1 << 16];
+                let positions = (0..bytes).step_by(zeros.len());
+                positions.into_iter().try_for_each(|position| {
+                    let len = (bytes - position).min(zeros.len() as u64) as usize;
+                    file.write_at(&zeros[..len], position)
+                })
+            }
+            allocated => allocated.map_err(|error| Error::disk(path, error.into())),
+        }
+    }
+
+    /// Total and usable bytes of the file system that `path` lies in, each at most i64::MAX.
+    pub fn space(&self, path: &Path) -> Result<(i64, i64)> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return Ok(sim.space());
+        }
+        space(path)
     }
 
     /// Makes a directory and those above it.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return sim.create_dir_all(path).map_err(|error| Error::disk(path, error));
+        }
         fs::create_dir_all(path).map_err(|error| Error::disk(path, error))
     }
 
     /// The names in a directory, sorted.
     pub fn list(&self, path: &Path) -> Result<Vec<String>> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return sim.names(path, false).map_err(|error| Error::disk(path, error));
+        }
         self.names(path, |_| true)
     }
 
     /// The names of the directories in a directory, sorted.
     pub fn list_dirs(&self, path: &Path) -> Result<Vec<String>> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return sim.names(path, true).map_err(|error| Error::disk(path, error));
+        }
         self.names(path, |kind| kind.is_dir() || kind.is_symlink())
     }
 
@@ -240,43 +354,77 @@ impl Disk {
 
     /// Renames a file or directory; a crash may undo it.
     pub fn rename_unsynced(&self, from: &Path, to: &Path) -> Result<()> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return sim.rename(from, to).map_err(|error| Error::disk(from, error));
+        }
         fs::rename(from, to).map_err(|error| Error::disk(from, error))
     }
 
     /// Removes a file if it is there.
     pub fn remove_file(&self, path: &Path) -> Result<()> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return absent_is_none(path, sim.remove(path)).map(|_| ());
+        }
         absent_is_none(path, fs::remove_file(path)).map(|_| ())
     }
 
     /// Removes a directory and all in it, if it is there.
     pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return absent_is_none(path, sim.remove(path)).map(|_| ());
+        }
         absent_is_none(path, fs::remove_dir_all(path)).map(|_| ())
     }
 
     /// Makes a file's bytes durable, if it is there.
     pub fn sync_file(&self, path: &Path) -> Result<()> {
-        let synced = fs::File::open(path).and_then(|file| file.sync_data());
-        absent_is_none(path, synced).map(|_| ())
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return match self.file_len(path)? {
+                Some(_) => sim.sync(path).map_err(|error| unsynced(path, error)),
+                None => Ok(()),
+            };
+        }
+        match absent_is_none(path, fs::File::open(path))? {
+            Some(file) => file.sync_data().map_err(|error| unsynced(path, error)),
+            None => Ok(()),
+        }
     }
 
     /// Makes a directory's entries durable.
     pub fn sync_dir(&self, path: &Path) -> Result<()> {
-        fs::File::open(path)
-            .and_then(|directory| directory.sync_all())
-            .map_err(|error| Error::disk(path, error))
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return sim.sync(path).map_err(|error| unsynced(path, error));
+        }
+        let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
+        directory.sync_all().map_err(|error| unsynced(path, error))
     }
 
     /// Locks `path` against other processes as Java's `FileChannel.tryLock` does (fcntl F_SETLK);
     /// None if another process holds it. The system drops the lock when this process closes any
     /// descriptor of the file, so nothing else may open it.
     pub fn lock(&self, path: &Path) -> Result<Option<Lock>> {
-        let File::Os(file, _) = self.open(path)?;
+        let file = match self.open(path)? {
+            File::Os(file, _) => file,
+            #[cfg(test)]
+            File::Sim(_) => return Ok(Some(Lock { _file: None })),
+        };
         match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            Ok(()) => Ok(Some(Lock { _file: Some(file) })),
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
             Err(error) => Err(Error::disk(path, error.into())),
         }
     }
+}
+
+/// After a failed fsync nobody knows what is on the disk, and the next one may say that all is well
+/// (fsyncgate). So it never counts as a full disk, which would go on.
+fn unsynced(path: &Path, error: io::Error) -> Error {
+    Error::disk(path, io::Error::other(format!("fsync: {error}")))
 }
 
 fn absent_is_none<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {

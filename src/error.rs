@@ -46,6 +46,13 @@ impl Error {
         Error::Disk { path: path.to_owned(), source }
     }
 
+    /// Whether there was no room for it: nothing is broken, and it may succeed later.
+    pub fn is_disk_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Error::Disk { source, .. }
+            if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
+
     /// Bytes that are not what they should be.
     pub fn corrupt(what: impl Into<String>) -> Error {
         Error::Corrupt { what: what.into() }

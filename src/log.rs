@@ -152,6 +152,10 @@ pub struct Log {
     recovery_point: Offset,
     /// Base offset of the first segment that is not durable with all its indexes.
     first_unsynced: Offset,
+    /// Base offset of the last segment whose name in the directory is durable, -1 if unknown.
+    durable_name: Offset,
+    /// Whether a power loss leaves the log's directory where it is.
+    is_dir_durable: bool,
     /// `segment.jitter.ms` of the active segment.
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
@@ -276,8 +280,15 @@ impl Log {
     /// be appended after it.
     pub fn close(&mut self) -> Result<()> {
         self.flush()?;
+        let is_changed = self.producers.is_ahead();
         self.producers.take_snapshot(true)?;
         self.active_mut().seal()?;
+        self.epochs.close()?;
+        if is_changed {
+            // A clean stop says that none of this needs to be looked at.
+            self.active().sync()?;
+            self.disk.sync_dir(&self.dir)?;
+        }
         self.trash.empty(&self.disk)
     }
 
@@ -300,5 +311,16 @@ impl Log {
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+}
+
+/// For what is in memory and is written again later: a full disk only delays it.
+fn put_off(written: Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.is_disk_full() => {
+            tracing::warn!(%error, "waits in memory");
+            Ok(())
+        }
+        written => written,
     }
 }

@@ -10,11 +10,12 @@ pub mod partition;
 pub mod producer_ids;
 pub mod purgatory;
 pub mod read;
+mod room;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::log::manager::LogManager;
+use crate::log::manager::{LogDir, LogManager};
 use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
 use arc_swap::ArcSwap;
@@ -26,7 +27,7 @@ use producer_ids::ProducerIds;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// All partitions of this broker (ReplicaManager).
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Replicas {
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied: strays are looked for once.
     is_loaded: AtomicBool,
+    /// Held by whoever opens logs.
+    applying: Mutex<()>,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
 }
@@ -50,12 +53,15 @@ enum Hosted {
     Online(Arc<Partition>),
     /// Its log could not be opened.
     Offline,
+    /// So it is, because the disk was full; it is opened when there is room.
+    NoRoom,
 }
 
 impl Replicas {
     /// No partitions yet; the first `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, logs: LogManager) -> Arc<Replicas> {
-        let dirs = logs.dirs().iter().map(|dir| Arc::new(DirHealth::new(&dir.path))).collect();
+        let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), &dir.path));
+        let dirs = logs.dirs().iter().map(health).collect();
         let sessions = config.max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
             dynamic: ArcSwap::from(Arc::clone(&config)),
@@ -65,6 +71,7 @@ impl Replicas {
             dirs,
             hosted: RwLock::default(),
             is_loaded: AtomicBool::new(false),
+            applying: Mutex::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
         })
@@ -78,7 +85,9 @@ impl Replicas {
                 partition.dir().check()?;
                 Ok(Arc::clone(partition))
             }
-            Some(Hosted::Offline) => Err(Error::Code(ResponseError::KafkaStorageError)),
+            Some(Hosted::Offline | Hosted::NoRoom) => {
+                Err(Error::Code(ResponseError::KafkaStorageError))
+            }
             None => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
         }
     }
@@ -107,7 +116,7 @@ impl Replicas {
     pub fn all(&self) -> Vec<Arc<Partition>> {
         let online = |hosted: &Hosted| match hosted {
             Hosted::Online(partition) => Some(Arc::clone(partition)),
-            Hosted::Offline => None,
+            Hosted::Offline | Hosted::NoRoom => None,
         };
         self.hosted().values().filter_map(online).collect()
     }
@@ -180,7 +189,13 @@ impl Replicas {
             tracing::error!(log = %partition.topic_partition(), %error, "closing failed");
             unclean.insert(partition.dir().path());
         }
-        self.write_checkpoints()?;
+        match self.write_checkpoints() {
+            Err(error) if error.is_disk_full() => {
+                tracing::error!(%error, "no clean stop: the logs are recovered at the start");
+                return Ok(());
+            }
+            written => written?,
+        }
         let is_clean = |dir: &Path| self.is_online(dir) && !unclean.contains(dir);
         self.logs.mark_clean_shutdown(broker_epoch, is_clean)
     }

@@ -2,7 +2,7 @@
 
 use super::segment::{SUFFIXES, Segment};
 use super::transaction_index::AbortedTransaction;
-use super::{Appended, Log, Origin, file_name};
+use super::{Appended, Log, Origin, file_name, put_off};
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::{LeaderEpoch, NO_EPOCH, NO_TIMESTAMP, Offset, Timestamp};
@@ -137,7 +137,7 @@ impl Log {
         self.active_mut().retire();
         self.push_segment(base_offset)?;
         self.producers.set_end(base_offset);
-        self.producers.take_snapshot(false)
+        put_off(self.producers.take_snapshot(false))
     }
 
     pub(super) fn push_segment(&mut self, base_offset: Offset) -> Result<()> {

@@ -20,8 +20,11 @@ pub struct Flush {
     indexes: Vec<PathBuf>,
     /// Where files are new since the last flush.
     dir: Option<Arc<Path>>,
+    /// Where that directory is new.
+    parent: Option<PathBuf>,
     upto: Offset,
     first_unsynced: Offset,
+    durable_name: Offset,
     truncations: u64,
 }
 
@@ -30,7 +33,8 @@ impl Flush {
     pub fn run(&self) -> Result<()> {
         self.logs.iter().try_for_each(|log| log.sync_data())?;
         self.indexes.iter().try_for_each(|path| self.disk.sync_file(path))?;
-        self.dir.iter().try_for_each(|dir| self.disk.sync_dir(dir))
+        self.dir.iter().try_for_each(|dir| self.disk.sync_dir(dir))?;
+        self.parent.iter().try_for_each(|dir| self.disk.sync_dir(dir))
     }
 }
 
@@ -55,12 +59,14 @@ impl Log {
         let segments = self.segments.get(from..count).unwrap_or_default();
         let sealed = segments.iter().filter(|s| s.base_offset() < first_unsynced);
         let suffixes = [offset_index::SUFFIX, time_index::SUFFIX, transaction_index::SUFFIX];
-        let is_new = |segment: &Segment| segment.base_offset() >= self.recovery_point;
+        let is_new = |segment: &Segment| segment.base_offset() > self.durable_name;
         Ok(Some(Flush {
             disk: self.disk.clone(),
             logs: segments.iter().map(|s| s.file().cloned()).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
+            parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),
+            durable_name: segments.last().map_or(-1, Segment::base_offset),
             upto,
             first_unsynced,
             truncations: self.truncations,
@@ -69,8 +75,10 @@ impl Log {
 
     /// `flush` has run: the recovery point moves.
     pub fn end_flush(&mut self, flush: &Flush) {
+        self.is_dir_durable = true;
         if flush.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flush.upto);
+            self.durable_name = self.durable_name.max(flush.durable_name);
             self.first_unsynced = self.first_unsynced.max(flush.first_unsynced);
         }
     }

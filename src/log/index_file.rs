@@ -3,7 +3,7 @@
 //! What is on disk is mapped when somebody looks something up in it, so that an index costs
 //! neither memory nor a descriptor while nobody does.
 
-use super::file_name;
+use super::{file_name, put_off};
 use crate::disk::{Disk, Map};
 use crate::error::Result;
 use crate::types::Offset;
@@ -113,13 +113,9 @@ impl<const N: usize> IndexFile<N> {
 
     /// Appends an entry. If a full disk does not take the tail, it waits in memory: the entries
     /// must follow each other, and whoever seals the index learns of it.
-    pub fn push(&mut self, entry: [u8; N]) {
+    pub fn push(&mut self, entry: [u8; N]) -> Result<()> {
         self.tail.extend_from_slice(&entry);
-        if self.tail.len() + N > TAIL_BYTES
-            && let Err(error) = self.flush()
-        {
-            tracing::warn!(%error, "an index waits in memory");
-        }
+        if self.tail.len() + N > TAIL_BYTES { put_off(self.flush()) } else { Ok(()) }
     }
 
     /// Writes the tail, and makes the file if there is none: Kafka takes a segment without

@@ -1,6 +1,6 @@
 //! `leader-epoch-checkpoint`: at which offset each leader epoch begins (LeaderEpochFileCache).
 
-use super::checkpoint;
+use super::{checkpoint, put_off};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::types::{LeaderEpoch, Offset};
@@ -15,6 +15,8 @@ pub(super) struct LeaderEpochs {
     disk: Disk,
     path: PathBuf,
     entries: Vec<(LeaderEpoch, Offset)>,
+    /// The disk was full when the file was to be written.
+    is_unwritten: bool,
 }
 
 impl LeaderEpochs {
@@ -25,7 +27,8 @@ impl LeaderEpochs {
             let (epoch, offset) = line.split_once(' ')?;
             Some((epoch.parse().ok()?, offset.parse().ok()?))
         })?;
-        let mut epochs = LeaderEpochs { disk: disk.clone(), path, entries: Vec::new() };
+        let mut epochs =
+            LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), is_unwritten: false };
         for (epoch, start) in read {
             epochs.enter(epoch, start);
         }
@@ -40,7 +43,7 @@ impl LeaderEpochs {
     /// Notes that `epoch` begins at `start`, unless that is known. Entries that contradict
     /// it go: the newer leader is right.
     pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
-        if self.enter(epoch, start) { self.write() } else { Ok(()) }
+        if self.enter(epoch, start) || self.is_unwritten { self.write() } else { Ok(()) }
     }
 
     /// `assign` without the file, for recovery, which writes it once.
@@ -105,9 +108,20 @@ impl LeaderEpochs {
         self.write()
     }
 
-    /// Writes the file. An entry that a crash takes back is found again in its batches.
-    pub fn write(&self) -> Result<()> {
-        let lines = self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}"));
-        self.disk.replace_file_unsynced(&self.path, checkpoint::text(lines).as_bytes())
+    /// Writes the file. An entry that a crash takes back is found again in its batches. For the
+    /// same reason a full disk only puts it off.
+    pub fn write(&mut self) -> Result<()> {
+        self.is_unwritten = true;
+        put_off(self.close())
+    }
+
+    /// Writes what a full disk has put off.
+    pub fn close(&mut self) -> Result<()> {
+        if self.is_unwritten {
+            let lines = self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}"));
+            self.disk.replace_file_unsynced(&self.path, checkpoint::text(lines).as_bytes())?;
+            self.is_unwritten = false;
+        }
+        Ok(())
     }
 }

@@ -98,12 +98,13 @@ pub struct LogManager {
 
 impl LogManager {
     /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
-    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing. A directory that another
+    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing (a full disk's reserve is
+    /// given up, see `disk/reserve.rs`). A directory that another
     /// process has locked, or with a file of an unknown version, is an error (Config).
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
         let (mut dirs, mut checkpoints, mut locks) = (Vec::new(), Vec::new(), Vec::new());
         for path in config.log_dirs.iter().map(PathBuf::from) {
-            disk.create_dir_all(&path)?;
+            make_dir(&disk, &path)?;
             locks.push(disk.lock(&path.join(LOCK))?.ok_or_else(|| {
                 Error::Config(format!(
                     "Failed to acquire lock on file .lock in {}. A Kafka instance in another \
@@ -112,6 +113,7 @@ impl LogManager {
                 ))
             })?);
             versions::check_dir(&disk, &path)?;
+            files::make_room(&disk, &path)?;
             checkpoints.push(Checkpoints {
                 recovery_points: read_checkpoint(&disk, &path.join(RECOVERY_POINTS))?,
                 log_starts: read_checkpoint(&disk, &path.join(LOG_STARTS))?,
@@ -130,6 +132,11 @@ impl LogManager {
             state: Mutex::default(),
             _locks: locks,
         })
+    }
+
+    /// The disk that the directories lie on.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// Compaction of the logs.
@@ -350,6 +357,19 @@ impl LogManager {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// Makes a log directory, and those above it, that a power loss leaves where they are.
+fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
+    if disk.file_len(path)?.is_some() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_dir(disk, parent)?;
+        disk.create_dir_all(path)?;
+        return disk.sync_dir(parent);
+    }
+    disk.create_dir_all(path)
 }
 
 fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {

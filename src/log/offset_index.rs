@@ -56,14 +56,14 @@ impl OffsetIndex {
         self.file.len()
     }
 
-    pub fn append(&mut self, entry: OffsetPosition) {
+    pub fn append(&mut self, entry: OffsetPosition) -> Result<()> {
         let relative = i32::try_from(entry.last_offset - self.base_offset)
             .expect("a segment rolls before its offsets leave 31 bits");
         let position = i32::try_from(entry.position).expect("a segment has at most 2^31 - 1 bytes");
         let mut bytes = [0; ENTRY_SIZE];
         bytes[..4].copy_from_slice(&relative.to_be_bytes());
         bytes[4..].copy_from_slice(&position.to_be_bytes());
-        self.file.push(bytes);
+        self.file.push(bytes)
     }
 
     /// The last entry.

@@ -201,19 +201,24 @@ impl ProducerStates {
         self.entries.retain(|_, entry| !entry.is_expired(now, expiration_ms));
     }
 
+    /// Whether a snapshot would tell more than the last one.
+    pub fn is_ahead(&self) -> bool {
+        self.end > self.snapshot_end
+    }
+
     /// Writes a snapshot of what is known, unless there is one at this offset or later.
     pub fn take_snapshot(&mut self, durable: bool) -> Result<()> {
-        if self.end <= self.snapshot_end {
+        if !self.is_ahead() {
             return Ok(());
         }
         let path = self.dir.join(file_name(self.end, SNAPSHOT));
-        let file = self.disk.open(&path)?;
-        let bytes = snapshot::encode(&self.entries);
-        file.truncate(0)?;
-        file.write_at(&bytes, 0)?;
-        if durable {
-            file.sync_data()?;
-        }
+        let write = || {
+            let file = self.disk.open(&path)?;
+            file.truncate(0)?;
+            file.write_at(&snapshot::encode(&self.entries), 0)?;
+            if durable { file.sync_data() } else { Ok(()) }
+        };
+        write().inspect_err(|_| drop(self.disk.remove_file(&path)))?;
         self.snapshots.insert(self.end);
         self.snapshot_end = self.end;
         Ok(())

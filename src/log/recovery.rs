@@ -7,7 +7,7 @@ use super::retention::{DELETED, Trash};
 use super::scan::Batches;
 use super::segment::{self, SUFFIXES, Segment};
 use super::transaction_index::{self, AbortedTransaction, TransactionIndex};
-use super::{Log, OpenOptions, Origin, offset_index};
+use super::{Log, OpenOptions, Origin, offset_index, put_off};
 use crate::config::TopicConfig;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -34,12 +34,13 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let names = match disk.list(dir) {
         Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             disk.create_dir_all(dir)?;
-            Vec::new()
+            None
         }
-        names => names?,
+        names => Some(names?),
     };
+    let is_dir_durable = names.is_some() && (options.clean || options.recovery_point > 0);
     let dir: Arc<Path> = dir.into();
-    let names = remove_leftovers(disk, &dir, names)?;
+    let names = remove_leftovers(disk, &dir, names.unwrap_or_default())?;
     let snapshots = names.iter().filter_map(|name| parse_file_name(name, SNAPSHOT)).collect();
     let mut loader = Loader {
         disk,
@@ -52,7 +53,8 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let broken = loader.find_segments(&names)?;
     loader.recover(&broken)?;
     let end_offset = loader.find_end()?;
-    loader.finish(partition, end_offset)
+    let log = loader.finish(partition, end_offset)?;
+    Ok(Log { is_dir_durable, ..log })
 }
 
 struct Loader<'a> {
@@ -117,16 +119,26 @@ impl Loader<'_> {
                 self.options.now,
                 false,
             )?;
+            let is_active = index + 1 == self.segments.len();
             let segment = &mut self.segments[index];
             let config = &self.options.config;
             let cut = recover_segment(segment, config, &mut self.producers, &mut self.epochs)?;
-            self.producers.take_snapshot(false)?;
+            let sealed = segment.seal();
+            if is_active {
+                put_off(sealed)?
+            } else {
+                sealed?
+            }
+            put_off(self.producers.take_snapshot(false))?;
             index += 1;
             if cut > 0 {
                 tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
                     "cut a segment at its first bad batch");
+                // What is cut off must not come back behind what is appended now.
+                self.segments[index - 1].file()?.sync_data()?;
                 if index > unflushed {
                     self.remove_segments(index)?;
+                    self.disk.sync_dir(&self.dir)?;
                 }
             }
         }
@@ -201,6 +213,8 @@ impl Loader<'_> {
             high_watermark: log_start_offset,
             recovery_point,
             first_unsynced,
+            durable_name: -1,
+            is_dir_durable: false,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,
@@ -210,10 +224,14 @@ impl Loader<'_> {
     }
 }
 
+/// Whether a file of this name in a log's directory waits for nothing but its removal.
+pub(super) fn is_deleted(name: &str) -> bool {
+    name.ends_with(DELETED) && !name.ends_with(CHECKPOINT_DELETED)
+}
+
 /// Removes deleted files and unfinished compactions, finishes finished ones. Answers the names
 /// that are left.
 fn remove_leftovers(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<Vec<String>> {
-    let is_deleted = |name: &str| name.ends_with(DELETED) && !name.ends_with(CHECKPOINT_DELETED);
     let is_leftover =
         |name: &str| is_deleted(name) || name.ends_with(CLEANED) || name.ends_with(SWAP);
     if !names.iter().any(|name| is_leftover(name)) {
@@ -308,7 +326,6 @@ fn recover_segment(
     if cut > 0 {
         segment.trim_file()?;
     }
-    segment.seal()?;
     Ok(cut)
 }
 
@@ -351,7 +368,7 @@ pub(super) fn rebuild_producers(
         // Written by a broker before snapshots existed: there were no producers.
         for offset in snapshot_at.into_iter().chain([end_offset]) {
             producers.set_end(offset);
-            producers.take_snapshot(false)?;
+            put_off(producers.take_snapshot(false))?;
         }
         return Ok(());
     }
@@ -366,7 +383,7 @@ pub(super) fn rebuild_producers(
             let from = segment.base_offset().max(producers.end()).max(log_start_offset);
             producers.set_end(from);
             if snapshot_at.contains(&segment.base_offset()) {
-                producers.take_snapshot(false)?;
+                put_off(producers.take_snapshot(false))?;
             }
             let Some(first) = segment.locate(from)? else { continue };
             let mut batches = segment.batches_from(first.position)?;
@@ -378,5 +395,5 @@ pub(super) fn rebuild_producers(
         }
     }
     producers.set_end(end_offset);
-    producers.take_snapshot(true)
+    put_off(producers.take_snapshot(true))
 }

@@ -2,7 +2,7 @@
 
 use super::producer_state::SNAPSHOT;
 use super::segment::{SUFFIXES, Segment};
-use super::{Log, file_name};
+use super::{Log, file_name, put_off};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp};
@@ -51,17 +51,26 @@ impl Trash {
 impl Log {
     /// Retention by time, size and log start offset, as `cleanup.policy` allows; forgets silent
     /// producers and removes the files of what went `file.delete.delay.ms` ago. Answers how many
-    /// segments went. As in Kafka, the active segment rolls by `segment.ms` on an append only, but
-    /// retention takes it too once all its records are too old.
+    /// segments went. Unlike Kafka's, an active segment that is older than `segment.ms` rolls also
+    /// if nothing is appended, so that retention and compaction can take it.
     pub fn clean_up(&mut self, now: Timestamp) -> Result<usize> {
         self.now = now;
         self.trash.remove_due(&self.disk, now)?;
         self.producers.expire(now);
+        if self.active().is_stale(&self.config, self.roll_jitter_ms, now)? {
+            put_off(self.roll_at(self.end_offset))?;
+        }
         let mut deleted = self.delete_below_log_start()?;
         if self.config.delete {
             deleted += self.delete_by_size()? + self.delete_by_time()?;
         }
         Ok(deleted)
+    }
+
+    /// Removes the files of deleted segments without waiting for `file.delete.delay.ms`. Readers
+    /// that have them open are not disturbed.
+    pub fn empty_trash(&mut self) -> Result<()> {
+        self.trash.empty(&self.disk)
     }
 
     /// Moves the log start offset up (DeleteRecords); segments below it are deleted later. Above
@@ -79,7 +88,7 @@ impl Log {
         }
         if offset > self.log_start_offset {
             self.log_start_offset = offset;
-            self.recovery_point = self.recovery_point.max(offset);
+            // Unlike Kafka, the recovery point stays: what is below is deleted, but not checked.
             self.epochs.truncate_from_start(offset)?;
             self.producers.advance_log_start(offset);
         }

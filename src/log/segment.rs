@@ -247,6 +247,17 @@ impl Segment {
         Ok(self.first_timestamp.get().copied())
     }
 
+    /// Whether it is time for a new segment although nothing is appended. Batches that a producer
+    /// dates far back age a segment only once nothing was written to it for as long.
+    pub fn is_stale(&self, config: &TopicConfig, jitter_ms: i64, now: Timestamp) -> Result<bool> {
+        let roll_ms = roll_ms(config).saturating_sub(jitter_ms);
+        if self.size == 0 || self.waited(now, now)? <= roll_ms {
+            return Ok(false);
+        }
+        let modified = self.disk.modified(&self.path(SUFFIX))?.unwrap_or(now);
+        Ok(now - self.created.min(modified) > roll_ms)
+    }
+
     /// Appends checked batches, whose offsets and epochs are given, by one write.
     pub fn append(&mut self, batches: &[Batch], index_interval_bytes: u64) -> Result<()> {
         let mut position = self.size;
@@ -255,7 +266,7 @@ impl Segment {
                 Ok(written) => position += written,
                 Err(error) => {
                     // A full disk takes a part. What the books do not know must not stay.
-                    let _ = self.trim_file();
+                    self.trim_file()?;
                     return Err(error);
                 }
             }
@@ -292,7 +303,7 @@ impl Segment {
         if self.unindexed_bytes > index_interval_bytes {
             // Kafka indexes a batch by its last offset.
             self.time_index.maybe_append(max_timestamp)?;
-            self.offset_index.append(OffsetPosition { last_offset, position: self.size });
+            self.offset_index.append(OffsetPosition { last_offset, position: self.size })?;
             self.unindexed_bytes = 0;
         }
         if self.size == 0 {
@@ -420,7 +431,13 @@ impl Segment {
             self.time_index.maybe_append(*max_timestamp)?;
         }
         self.offset_index.flush()?;
+        self.transaction_index.flush()?;
         self.time_index.flush()
+    }
+
+    /// Makes all its files durable.
+    pub fn sync(&self) -> Result<()> {
+        SUFFIXES.iter().try_for_each(|suffix| self.disk.sync_file(&self.path(suffix)))
     }
 
     /// Nothing more comes: what only appends need is given back.

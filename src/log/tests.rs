@@ -3,6 +3,7 @@
 
 mod fixtures;
 mod model;
+mod sim;
 mod transactions;
 
 use super::*;
@@ -294,6 +295,28 @@ fn segments_roll_as_kafka_rolls_them() {
     }
     assert_eq!(f.log.segments.len(), 2);
     assert_eq!(f.read(6, 1000, Isolation::LogEnd), [(1 << 31, 1 << 31)]);
+}
+
+#[test]
+fn a_segment_rolls_in_time_also_if_nothing_comes() {
+    let mut f = Fixture::new(TopicConfig { segment_ms: 10, ..config() });
+    f.log.clean_up(NOW + 1000).unwrap();
+    assert_eq!(f.log.segments.len(), 1, "an empty one need not roll");
+    f.append(2);
+    for (now, segments) in [(NOW + 10, 1), (NOW + 11, 2), (NOW + 1000, 2)] {
+        f.log.clean_up(now).unwrap();
+        assert_eq!(f.log.segments.len(), segments, "{}", now - NOW);
+    }
+    // Then retention can take it, and what lies on disk opens as it was.
+    f.log.set_high_watermark(2);
+    f.reopen(false);
+    assert_eq!((f.log.segments.len(), f.append(1)), (2, 2));
+    // What is dated far back is no reason to roll again and again.
+    f.log.append(vec![batch(1, 5)], 0, Origin::Client, NOW).unwrap();
+    f.log.roll(NOW).unwrap();
+    f.log.append(vec![batch(1, 5)], 0, Origin::Client, NOW).unwrap();
+    f.log.clean_up(NOW + 10).unwrap();
+    assert_eq!(f.log.segments.len(), 3);
 }
 
 #[test]

@@ -71,8 +71,7 @@ impl TimeIndex {
         let mut bytes = [0; ENTRY_SIZE];
         bytes[..8].copy_from_slice(&entry.timestamp.to_be_bytes());
         bytes[8..].copy_from_slice(&relative.to_be_bytes());
-        self.file.push(bytes);
-        Ok(())
+        self.file.push(bytes)
     }
 
     /// The last entry; no timestamp at the base offset if there is none.

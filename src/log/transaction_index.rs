@@ -6,7 +6,7 @@
 //! 26 last stable offset when it was written i64                                  (34 bytes)
 //! ```
 
-use super::file_name;
+use super::{file_name, put_off};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::types::{Offset, ProducerId};
@@ -36,7 +36,10 @@ pub(super) struct TransactionIndex {
     dir: Arc<Path>,
     base_offset: Offset,
     suffix: &'static str,
+    /// How many are in the file.
     entries: usize,
+    /// Behind those: what a full disk did not take.
+    unwritten: Vec<AbortedTransaction>,
 }
 
 impl TransactionIndex {
@@ -57,38 +60,43 @@ impl TransactionIndex {
         base_offset: Offset,
         suffix: &'static str,
     ) -> TransactionIndex {
-        TransactionIndex { disk: disk.clone(), dir: dir.clone(), base_offset, suffix, entries: 0 }
+        let (disk, dir) = (disk.clone(), dir.clone());
+        TransactionIndex { disk, dir, base_offset, suffix, entries: 0, unwritten: Vec::new() }
     }
 
     pub fn path(&self) -> PathBuf {
         self.dir.join(file_name(self.base_offset, self.suffix))
     }
 
+    /// Appends an entry. The batches hold it already, so it must not fail for want of room: if a
+    /// full disk does not take it, it waits in memory, and whoever seals the segment learns of it.
     pub fn append(&mut self, aborted: AbortedTransaction) -> Result<()> {
-        let mut entry = [0; ENTRY_SIZE];
-        let fields = [
-            aborted.producer_id,
-            aborted.first_offset,
-            aborted.last_offset,
-            aborted.last_stable_offset,
-        ];
-        for (to, field) in entry[2..].chunks_exact_mut(8).zip(fields) {
-            to.copy_from_slice(&field.to_be_bytes());
+        self.unwritten.push(aborted);
+        put_off(self.flush())
+    }
+
+    /// Writes what waits.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
         }
+        let bytes: Vec<u8> = self.unwritten.iter().flat_map(encode).collect();
         let position = (self.entries * ENTRY_SIZE) as u64;
-        self.disk.open(&self.path())?.write_at(&entry, position)?;
-        self.entries += 1;
+        self.disk.open(&self.path())?.write_at(&bytes, position)?;
+        self.entries += self.unwritten.len();
+        self.unwritten.clear();
         Ok(())
     }
 
     /// All entries, in the order of their markers.
     pub fn all(&self) -> Result<Vec<AbortedTransaction>> {
         if self.entries == 0 {
-            return Ok(Vec::new());
+            return Ok(self.unwritten.clone());
         }
         let mut bytes = vec![0; self.entries * ENTRY_SIZE];
         self.disk.open(&self.path())?.read_exact_at(&mut bytes, 0)?;
-        bytes.chunks_exact(ENTRY_SIZE).map(|entry| self.decode(entry)).collect()
+        let stored = bytes.chunks_exact(ENTRY_SIZE).map(|entry| self.decode(entry));
+        stored.chain(self.unwritten.iter().map(|aborted| Ok(*aborted))).collect()
     }
 
     fn decode(&self, entry: &[u8]) -> Result<AbortedTransaction> {
@@ -128,6 +136,7 @@ impl TransactionIndex {
     /// Keeps the transactions whose marker lies below `offset`.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
         let keep = self.all()?.partition_point(|aborted| aborted.last_offset < offset);
+        self.unwritten.truncate(keep.saturating_sub(self.entries));
         if keep < self.entries {
             self.entries = keep;
             self.disk.open(&self.path())?.truncate((keep * ENTRY_SIZE) as u64)?;
@@ -138,9 +147,24 @@ impl TransactionIndex {
     /// Throws all entries away, also those that could not be read. The file stays if there is one.
     pub fn reset(&mut self) -> Result<()> {
         self.entries = 0;
+        self.unwritten.clear();
         match self.disk.file_len(&self.path())? {
             None | Some(0) => Ok(()),
             Some(_) => self.disk.open(&self.path())?.truncate(0),
         }
     }
+}
+
+fn encode(aborted: &AbortedTransaction) -> [u8; ENTRY_SIZE] {
+    let mut entry = [0; ENTRY_SIZE];
+    let fields = [
+        aborted.producer_id,
+        aborted.first_offset,
+        aborted.last_offset,
+        aborted.last_stable_offset,
+    ];
+    for (to, field) in entry[2..].chunks_exact_mut(8).zip(fields) {
+        to.copy_from_slice(&field.to_be_bytes());
+    }
+    entry
 }

@@ -1,11 +1,12 @@
 //! Cutting the log's end: what a follower does when its history is not the leader's.
 
-use super::{Log, recovery};
+use super::{Log, Segment, recovery};
 use crate::error::Result;
 use crate::types::Offset;
 
 impl Log {
-    /// Cuts everything from `offset` on.
+    /// Cuts everything from `offset` on. The caller writes the checkpoints then: a recovery point
+    /// above `offset` would keep what is appended now from being checked after a crash.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
         assert!(offset >= 0, "{} truncated to {offset}", self.partition);
         if offset >= self.end_offset {
@@ -13,9 +14,11 @@ impl Log {
         }
         let Some(last) = self.floor_segment(offset) else { return self.truncate_fully(offset) };
         let gone = self.segments.drain(last + 1..).collect();
-        self.discard(gone)?;
+        self.discard_for_good(gone)?;
         let now = self.now;
         self.active_mut().truncate_to(offset, now)?;
+        // The recovery point may come to lie there, and nobody checks what is before it.
+        self.active().sync()?;
         self.end_at(offset);
         self.epochs.truncate_from_end(offset)?;
         self.log_start_offset = self.log_start_offset.min(offset);
@@ -34,7 +37,7 @@ impl Log {
     /// Throws everything away and begins anew at `offset`.
     pub fn truncate_fully(&mut self, offset: Offset) -> Result<()> {
         let gone = std::mem::take(&mut self.segments);
-        self.discard(gone)?;
+        self.discard_for_good(gone)?;
         self.push_segment(offset)?;
         self.log_start_offset = offset;
         self.end_at(offset);
@@ -44,11 +47,21 @@ impl Log {
         Ok(())
     }
 
+    /// What comes back after a power loss would lie among what is appended now.
+    fn discard_for_good(&mut self, segments: Vec<Segment>) -> Result<()> {
+        if segments.is_empty() {
+            return Ok(());
+        }
+        self.discard(segments)?;
+        self.disk.sync_dir(&self.dir)
+    }
+
     fn end_at(&mut self, offset: Offset) {
         self.end_offset = offset;
         self.truncations += 1;
         self.cut_to = self.cut_to.min(offset);
         self.recovery_point = self.recovery_point.min(offset);
         self.first_unsynced = self.first_unsynced.min(self.active_base());
+        self.durable_name = self.durable_name.min(self.active_base() - 1);
     }
 }

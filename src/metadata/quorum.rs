@@ -166,7 +166,17 @@ impl Quorum {
             let voters = format!(r#""currentVoters":[{{"voterId":{id}}}]"#);
             format!(r#"{{"clusterId":"",{leader},"appliedOffset":0,{voters},"data_version":0}}"#)
         };
-        self.disk.replace_file(&self.dir.join(QUORUM_STATE), state.as_bytes())
+        let path = self.dir.join(QUORUM_STATE);
+        match self.disk.replace_file(&path, state.as_bytes()) {
+            // It fits into a sector, so the disk writes it whole also where the old one lies.
+            Err(error) if error.is_disk_full() => {
+                let file = self.disk.open(&path)?;
+                file.write_at(state.as_bytes(), 0)?;
+                file.truncate(state.len() as u64)?;
+                file.sync_data()
+            }
+            replaced => replaced,
+        }
     }
 
     fn append_control(&mut self, records: &[ControlRecord], now: Timestamp) -> Result<()> {
@@ -175,8 +185,20 @@ impl Quorum {
         for record in records {
             batch.append(now, Some(&record.key()), Some(&record.value()), &[]);
         }
-        self.log.append(vec![batch.build()], self.epoch, Origin::RaftLeader, now)?;
-        Ok(())
+        self.put(batch.build(), now).map(drop)
+    }
+
+    /// Appends a batch, on a full disk by the log directory's reserve.
+    fn put(&mut self, batch: Batch, now: Timestamp) -> Result<Offset> {
+        let appended = self.log.append(vec![batch.clone()], self.epoch, Origin::RaftLeader, now);
+        let appended = match (appended, self.dir.parent()) {
+            (Err(error), Some(parent)) if error.is_disk_full() => {
+                self.disk.release_reserve(parent)?;
+                self.log.append(vec![batch], self.epoch, Origin::RaftLeader, now)
+            }
+            (appended, _) => appended,
+        };
+        Ok(appended?.last_offset)
     }
 
     /// Appends records as one batch; answers the offset of the last and the bytes written. They
@@ -194,8 +216,7 @@ impl Quorum {
         }
         let batch = batch.build();
         let size = batch.size();
-        let appended = self.log.append(vec![batch], self.epoch, Origin::RaftLeader, now)?;
-        Ok((appended.last_offset, size))
+        Ok((self.put(batch, now)?, size))
     }
 
     /// Makes everything appended durable, and with that committed.
@@ -284,9 +305,12 @@ impl Quorum {
         Ok(self.options.retention_ms >= 0 && now - loader.timestamp > self.options.retention_ms)
     }
 
-    /// Closes the log.
+    /// Closes the log. As it is always checked from its start, a full disk spoils nothing.
     pub fn close(&mut self) -> Result<()> {
-        self.log.close()
+        match self.log.close() {
+            Err(error) if error.is_disk_full() => Ok(()),
+            closed => closed,
+        }
     }
 }
 

@@ -76,6 +76,19 @@ pub(super) fn write(
     let part = dir.join(format!("{}{PART}", id.file_name()));
     disk.remove_file(&part)?;
     let file = disk.open(&part)?;
+    let written = write_to(file, id, head, records, now);
+    // On a full disk a half-written file would take room and be of no use.
+    written.inspect_err(|_| drop(disk.remove_file(&part)))?;
+    disk.rename(&part, &path)
+}
+
+fn write_to(
+    file: File,
+    id: SnapshotId,
+    head: &Head,
+    records: impl Iterator<Item = MetadataRecord>,
+    now: Timestamp,
+) -> Result<()> {
     let mut writer = Writer { file, size: 0, epoch: id.epoch, next_offset: 0, now };
     let mut first = vec![ControlRecord::snapshot_header(head.last_contained_timestamp)];
     if head.kraft_version > 0 {
@@ -85,8 +98,7 @@ pub(super) fn write(
     writer.control(&first)?;
     writer.data(records, head.metadata_version)?;
     writer.control(&[ControlRecord::SnapshotFooter])?;
-    writer.file.sync_data()?;
-    disk.rename(&part, &path)
+    writer.file.sync_data()
 }
 
 struct Writer {

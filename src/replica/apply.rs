@@ -25,6 +25,7 @@ impl Replicas {
     /// `image`, deletes, applies changed topic configs. Blocking; called in order. What a broken
     /// log directory prevents is logged, and the partition is offline.
     pub fn apply(&self, image: &Image, delta: &Delta) -> Result<()> {
+        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = self.is_first_image();
         if is_first {
             self.mark_strays(image)?;
@@ -82,10 +83,10 @@ impl Replicas {
         let Assigned { topic, index, registration } = assigned;
         let id = TopicIdPartition { topic_id: topic.id, partition: *index };
         let hosted = self.hosted().get(&id).cloned();
-        let outcome = match hosted {
+        let outcome = match &hosted {
             Some(Hosted::Online(partition)) => partition.apply(registration),
             Some(Hosted::Offline) => return,
-            None => self.open(image, topic, *index).and_then(|partition| {
+            None | Some(Hosted::NoRoom) => self.open(image, topic, *index).and_then(|partition| {
                 partition.apply(registration)?;
                 self.hosted_mut().insert(id, Hosted::Online(partition));
                 Ok(())
@@ -93,8 +94,29 @@ impl Replicas {
         };
         if let Err(error) = self.observe(outcome) {
             tracing::error!(topic = %topic.name, index, %error, "partition goes offline");
-            if let Some(Hosted::Online(partition)) = self.hosted_mut().insert(id, Hosted::Offline) {
+            let is_open = matches!(hosted, Some(Hosted::Online(_)));
+            let failed =
+                if error.is_disk_full() && !is_open { Hosted::NoRoom } else { Hosted::Offline };
+            if let Some(Hosted::Online(partition)) = self.hosted_mut().insert(id, failed) {
                 partition.fail_waiters(error.code());
+            }
+        }
+    }
+
+    /// Opens the logs for which there was no room.
+    pub(super) fn open_missed(&self, image: &Image) {
+        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let missed: Vec<TopicIdPartition> = self
+            .hosted()
+            .iter()
+            .filter_map(|(id, hosted)| matches!(hosted, Hosted::NoRoom).then_some(*id))
+            .collect();
+        for id in missed {
+            // A topic that is deleted meanwhile loses its entry before the image knows.
+            if let Some(topic) = image.topics.by_id(id.topic_id)
+                && let Some(registration) = topic.partitions.get(id.partition as usize)
+            {
+                self.host(image, &Assigned { topic, index: id.partition, registration });
             }
         }
     }

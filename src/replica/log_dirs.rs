@@ -1,10 +1,14 @@
 //! Which log directories still work. The first disk error takes a directory offline for good
 //! (LogDirFailureChannel): nothing is written to it again, and the other directories go on.
+//!
+//! A full disk is not broken. Producers are refused with KAFKA_STORAGE_ERROR, which clients retry;
+//! everything else goes on by the reserve (`disk/reserve.rs`), retention runs at once, and when
+//! there is room again producers are let in.
 
 use super::partition::Partition;
+use crate::disk::Disk;
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
@@ -12,17 +16,21 @@ use std::sync::{Mutex, PoisonError, Weak};
 /// One log directory's health, shared by the partitions whose logs lie in it.
 #[derive(Debug)]
 pub struct DirHealth {
+    disk: Disk,
     path: PathBuf,
     offline: AtomicBool,
+    full: AtomicBool,
     partitions: Mutex<Vec<Weak<Partition>>>,
 }
 
 impl DirHealth {
     /// A directory that works.
-    pub fn new(path: &Path) -> DirHealth {
+    pub fn new(disk: &Disk, path: &Path) -> DirHealth {
         DirHealth {
+            disk: disk.clone(),
             path: path.to_owned(),
             offline: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             partitions: Mutex::default(),
         }
     }
@@ -55,15 +63,56 @@ impl DirHealth {
         partitions.push(partition);
     }
 
+    /// Whether its disk has no room for producers.
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Acquire)
+    }
+
+    /// KAFKA_STORAGE_ERROR while there is no room for producers.
+    pub fn check_room(&self) -> Result<()> {
+        if self.is_full() {
+            return Err(Error::Code(ResponseError::KafkaStorageError));
+        }
+        Ok(())
+    }
+
+    /// Looks whether there is room, which means that the reserve is whole; answers that. Called
+    /// again and again.
+    pub fn look_for_room(&self) -> Result<bool> {
+        let has_room = self.observe(self.disk.keep_reserve(&self.path))?;
+        if self.full.swap(!has_room, Ordering::AcqRel) == has_room {
+            let dir = self.path.display();
+            match has_room {
+                true => tracing::info!(%dir, "there is room again: producers are let in"),
+                false => tracing::error!(%dir, "the disk is full: producers are refused"),
+            }
+        }
+        Ok(has_room)
+    }
+
     /// Passes `result` on; a disk error in it takes the directory offline, except that a full disk
     /// only refuses what needed the room.
     pub fn observe<T>(&self, result: Result<T>) -> Result<T> {
-        if let Err(error @ Error::Disk { source, .. }) = &result
-            && source.kind() != ErrorKind::StorageFull
-        {
-            self.fail(error);
+        match &result {
+            Err(error) if error.is_disk_full() => drop(self.release_reserve(error)),
+            Err(error @ Error::Disk { .. }) => self.fail(error),
+            _ => {}
         }
         result
+    }
+
+    /// Refuses producers from now on, and gives the reserve back to the file system; answers
+    /// whether there was one, so that what failed may be tried once more.
+    pub fn release_reserve(&self, error: &Error) -> bool {
+        if !self.full.swap(true, Ordering::AcqRel) {
+            let dir = self.path.display();
+            tracing::error!(%dir, %error, "the disk is full: producers are refused");
+        }
+        let released = self.disk.release_reserve(&self.path);
+        if let Err(error) = &released {
+            self.fail(error);
+        }
+        released.unwrap_or(false)
     }
 
     fn fail(&self, error: &Error) {

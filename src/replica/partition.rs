@@ -213,12 +213,33 @@ impl Partition {
             return Err(Error::Code(ResponseError::NotEnoughReplicas));
         }
         let mut log = self.log()?;
-        let appended = self.dir.observe(log.append(batches, state.leader_epoch, origin, now))?;
+        let appended = self.append_to(&mut log, batches, state.leader_epoch, origin, now)?;
         let high_watermark = self.advance_high_watermark(&state, &mut log);
         drop(log);
         drop(state);
         self.waiters.moved(high_watermark);
         Ok(appended)
+    }
+
+    /// On a full disk a producer is refused, and a coordinator gets the reserve.
+    fn append_to(
+        &self,
+        log: &mut Log,
+        batches: Vec<Batch>,
+        leader_epoch: LeaderEpoch,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        if origin == Origin::Client {
+            self.dir.check_room()?;
+            return self.dir.observe(log.append(batches, leader_epoch, origin, now));
+        }
+        match log.append(batches.clone(), leader_epoch, origin, now) {
+            Err(error) if error.is_disk_full() && self.dir.release_reserve(&error) => {
+                self.dir.observe(log.append(batches, leader_epoch, origin, now))
+            }
+            appended => self.dir.observe(appended),
+        }
     }
 
     /// Reads whatever the role; `at_least_one` gives a first batch larger than `max_bytes`.
@@ -508,6 +529,11 @@ impl Partition {
             self.waiters.moved(high_watermark);
         }
         Ok(deleted)
+    }
+
+    /// Removes the files of deleted segments at once.
+    pub(super) fn empty_trash(&self) -> Result<()> {
+        self.dir.observe(self.log()?.empty_trash())
     }
 
     /// The topic was deleted: ends every wait, and lets `logs` take the log away.

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod compacting;
+mod durable;
 mod fetching;
 mod producing;
 
@@ -264,7 +265,14 @@ fn a_full_disk_takes_nothing_offline() {
     let partition = cluster.partition(id, 0);
     let full = Error::disk(partition.dir().path(), std::io::ErrorKind::StorageFull.into());
     let _ = partition.dir().observe::<()>(Err(full));
-    partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, 1, NOW).unwrap();
+    let append = |origin| partition.append(vec![batch(1)], NO_EPOCH, origin, 1, NOW);
+    assert_eq!(code(append(Origin::Client)), ResponseError::KafkaStorageError);
+    append(Origin::Coordinator).unwrap();
+    assert_eq!(partition.offsets().unwrap().log_end, 1);
+    // There is room, of course.
+    cluster.replicas.watch_room(&cluster.images.load());
+    append(Origin::Client).unwrap();
+    assert!(!cluster.replicas.is_offline());
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 mod admin;
 mod consume;
+mod crash;
+mod full;
 mod groups;
 mod produce;
 mod restart;

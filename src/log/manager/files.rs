@@ -1,6 +1,8 @@
 //! `meta.properties` and `.kafka_cleanshutdown` of a log directory (MetaProperties,
 //! CleanShutdownFileHandler).
 
+use super::super::names::{DELETE, parse_dir_name};
+use super::super::recovery;
 use super::MetaProperties;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -13,6 +15,28 @@ const META_PROPERTIES: &str = "meta.properties";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// Kafka keeps the first ids for special meanings (DirectoryId).
 const RESERVED_DIRECTORY_IDS: u128 = 100;
+
+/// Before anything is written at start: the reserve is there, or gives its room, or, if there is
+/// none, what is deleted already does.
+pub(super) fn make_room(disk: &Disk, dir: &Path) -> Result<()> {
+    if disk.settle_reserve(dir)? {
+        return Ok(());
+    }
+    tracing::warn!(dir = %dir.display(), "the disk is full: producers are refused until it is not");
+    for name in disk.list_dirs(dir)? {
+        let log = dir.join(&name);
+        match parse_dir_name(&name) {
+            Some((_, Some(DELETE))) => disk.remove_dir_all(&log)?,
+            Some((_, None)) => {
+                for file in disk.list(&log)?.iter().filter(|name| recovery::is_deleted(name)) {
+                    disk.remove_file(&log.join(file))?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
 
 /// A random id that Kafka would give a directory.
 pub(super) fn new_directory_id() -> Uuid {

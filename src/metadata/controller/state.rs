@@ -201,7 +201,8 @@ impl State {
             level => level,
         };
         let appended = self.quorum.append(records, metadata_version, now);
-        let (offset, size) = appended.inspect_err(|_| self.failed = true)?;
+        // A full disk takes nothing and breaks nothing.
+        let (offset, size) = appended.inspect_err(|error| self.failed = !error.is_disk_full())?;
         for record in records {
             self.loader.replay(record).inspect_err(|_| self.failed = true)?;
         }
@@ -319,7 +320,10 @@ impl State {
         }
         let idle = i64::from(self.config.metadata_max_idle_interval_ms);
         if idle > 0 && now - self.last_append >= idle {
-            self.commit(&[MetadataRecord::NoOp(NoOpRecord {})])?;
+            match self.commit(&[MetadataRecord::NoOp(NoOpRecord {})]) {
+                Err(error) if error.is_disk_full() => self.last_append = now,
+                committed => drop(committed?),
+            }
         }
         Ok(())
     }

@@ -40,11 +40,16 @@ pub struct Cluster {
     pub clock: Arc<AtomicI64>,
     loader: Loader,
     config: Arc<Config>,
+    disk: Disk,
     pub dir: TempDir,
 }
 
 impl Cluster {
     pub fn new() -> Cluster {
+        Cluster::on(Disk::Os)
+    }
+
+    pub fn on(disk: Disk) -> Cluster {
         let dir = TempDir::new().unwrap();
         let log_dir = dir.path().join("data").to_str().unwrap().to_owned();
         let properties = [("node.id", "1"), ("log.dirs", log_dir.as_str())];
@@ -52,10 +57,10 @@ impl Cluster {
             properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let config = Arc::new(Config::new(properties).unwrap());
         let clock = Arc::new(AtomicI64::new(NOW));
-        let replicas = open(&config, &clock);
+        let replicas = open(&disk, &config, &clock);
         let images = ArcSwap::default();
         let loader = Loader::new("a cluster");
-        let mut cluster = Cluster { replicas, images, clock, loader, config, dir };
+        let mut cluster = Cluster { replicas, images, clock, loader, config, disk, dir };
         cluster.publish();
         cluster
     }
@@ -64,8 +69,8 @@ impl Cluster {
     pub fn restart(&mut self) {
         let idle = Arc::new(Config::new(self.idle_properties()).unwrap());
         // The directory's lock goes with the old replicas.
-        self.replicas = open(&idle, &self.clock);
-        self.replicas = open(&self.config, &self.clock);
+        self.replicas = open(&self.disk, &idle, &self.clock);
+        self.replicas = open(&self.disk, &self.config, &self.clock);
         self.publish();
     }
 
@@ -151,7 +156,7 @@ impl Cluster {
     }
 }
 
-fn open(config: &Arc<Config>, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
-    let logs = LogManager::open(Disk::Os, config).unwrap();
+fn open(disk: &Disk, config: &Arc<Config>, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
+    let logs = LogManager::open(disk.clone(), config).unwrap();
     Replicas::new(Arc::clone(config), Clock::Manual(Arc::clone(clock)), logs)
 }

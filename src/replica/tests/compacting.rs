@@ -67,10 +67,12 @@ fn every_compacted_log_is_cleaned_and_no_other() {
     cluster.replicas.compact();
     assert_eq!(offsets(&cluster, ids[2]), Vec::<Offset>::new());
     assert_eq!(offsets(&cluster, ids[0]), seen[0]);
-    // What was clean stays so over a restart.
+    // What was clean stays so over a restart. The active segment was too old as well and has
+    // rolled, so its record is compacted with.
+    let seen = &seen[0][1..];
     cluster.restart();
     cluster.replicas.compact();
-    assert_eq!(offsets(&cluster, ids[0]), seen[0]);
+    assert_eq!(offsets(&cluster, ids[0]), seen);
     put(&cluster, ids[0], (0..40).map(|n| n % 4));
     cluster.replicas.compact();
     assert!(offsets(&cluster, ids[0]).len() < 10);

@@ -1,0 +1,436 @@
+//! A file system in memory that crashes, tears, fails and fills, all of it by a seed.
+//!
+//! It has a live image, which a process sees and `kill -9` leaves as it is, and a durable one. A
+//! power loss leaves of every file what was synced and any part of what was not, page by page and
+//! torn within a page; of every directory what was synced and the first of its later changes.
+
+use crate::error::{Error, Result};
+use fastrand::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bytes that are written together. Small, so that small files have several.
+const PAGE: usize = 256;
+const ROOT: u64 = 0;
+/// When every file was last written.
+pub(super) const MODIFIED: crate::types::Timestamp = 1_700_000_000_000;
+
+/// The file system; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Sim(Arc<Mutex<World>>);
+
+/// An open file.
+#[derive(Clone, Debug)]
+pub struct SimFile {
+    sim: Sim,
+    id: u64,
+    pub(super) path: PathBuf,
+}
+
+/// What is about to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// So many calls that change something go well before.
+    pub after: u64,
+    /// What the system says.
+    pub kind: ErrorKind,
+    /// Only an fsync fails.
+    pub sync_only: bool,
+}
+
+#[derive(Debug)]
+struct World {
+    random: Rng,
+    nodes: BTreeMap<u64, Node>,
+    next_id: u64,
+    capacity: u64,
+    fault: Option<Fault>,
+    syncs: u64,
+    trace: DefaultHasher,
+}
+
+#[derive(Debug)]
+enum Node {
+    Dir { live: Names, durable: Names, pending: Vec<Change> },
+    File(Content),
+}
+
+type Names = BTreeMap<String, u64>;
+
+/// A change of a directory that is not synced.
+#[derive(Clone, Debug)]
+enum Change {
+    Link(String, u64),
+    Unlink(String),
+    Rename(String, String),
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    /// Pages that differ, and that the next sync writes.
+    dirty: BTreeSet<usize>,
+    /// Pages that a failed sync has given up: later syncs say nothing of them.
+    lost: BTreeSet<usize>,
+}
+
+impl Sim {
+    /// An empty file system.
+    pub fn new(seed: u64) -> Sim {
+        let root = Node::Dir { live: Names::new(), durable: Names::new(), pending: Vec::new() };
+        Sim(Arc::new(Mutex::new(World {
+            random: Rng::with_seed(seed),
+            nodes: BTreeMap::from([(ROOT, root)]),
+            next_id: 1,
+            capacity: u64::MAX,
+            fault: None,
+            syncs: 0,
+            trace: DefaultHasher::new(),
+        })))
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One call fails later on; None: none does any more.
+    pub fn fail(&self, fault: Option<Fault>) {
+        self.world().fault = fault;
+    }
+
+    /// Whether the call that was to fail has not come yet.
+    pub fn is_fault_ahead(&self) -> bool {
+        self.world().fault.is_some()
+    }
+
+    /// So many bytes more than there are now can be held.
+    pub fn leave_free(&self, bytes: u64) {
+        let mut world = self.world();
+        world.capacity = world.used().saturating_add(bytes);
+    }
+
+    /// fsyncs so far, of files and directories.
+    pub fn syncs(&self) -> u64 {
+        self.world().syncs
+    }
+
+    /// A number that stands for all calls so far and their order.
+    pub fn trace(&self) -> u64 {
+        self.world().trace.finish()
+    }
+
+    /// The machine loses power; open files are of no use any more.
+    pub fn lose_power(&self) {
+        let world = &mut *self.world();
+        for node in world.nodes.values_mut() {
+            match node {
+                Node::Dir { live, durable, pending } => {
+                    let kept = world.random.usize(0..=pending.len());
+                    pending.drain(..).take(kept).for_each(|change| change.apply(durable));
+                    live.clone_from(durable);
+                }
+                Node::File(content) => content.lose_power(&mut world.random),
+            }
+        }
+        world.fault = None;
+    }
+
+    pub(super) fn open(&self, path: &Path) -> Result<SimFile> {
+        let id = self.world().open(path).map_err(|error| Error::disk(path, error))?;
+        Ok(SimFile { sim: self.clone(), id, path: path.to_owned() })
+    }
+
+    pub(super) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let world = self.world();
+        Ok(world.content(world.find(path)?)?.live.clone())
+    }
+
+    pub(super) fn file_len(&self, path: &Path) -> io::Result<u64> {
+        let world = self.world();
+        match &world.nodes[&world.find(path)?] {
+            Node::Dir { .. } => Ok(0),
+            Node::File(content) => Ok(content.live.len() as u64),
+        }
+    }
+
+    pub(super) fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.world().create_dir_all(path)
+    }
+
+    pub(super) fn names(&self, path: &Path, only_dirs: bool) -> io::Result<Vec<String>> {
+        let world = self.world();
+        let Node::Dir { live, .. } = &world.nodes[&world.find(path)?] else {
+            return Err(ErrorKind::NotADirectory.into());
+        };
+        let is_dir = |id: &u64| matches!(world.nodes[id], Node::Dir { .. });
+        Ok(live.iter().filter(|(_, id)| !only_dirs || is_dir(id)).map(|(n, _)| n.clone()).collect())
+    }
+
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        assert_eq!(from.parent(), to.parent(), "renames stay in their directory");
+        let world = &mut *self.world();
+        world.find(from)?;
+        let change = Change::Rename(name_of(from), name_of(to));
+        world.change(from, change, "rename")
+    }
+
+    /// A file, or a directory with all in it.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        let world = &mut *self.world();
+        world.find(path)?;
+        world.change(path, Change::Unlink(name_of(path)), "remove")
+    }
+
+    pub(super) fn sync(&self, path: &Path) -> io::Result<()> {
+        let world = &mut *self.world();
+        let id = world.find(path)?;
+        world.sync(id, path)
+    }
+
+    pub(super) fn space(&self) -> (i64, i64) {
+        let world = self.world();
+        let total = i64::try_from(world.capacity).unwrap_or(i64::MAX);
+        (total, total.saturating_sub(world.used() as i64))
+    }
+}
+
+impl SimFile {
+    pub(super) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let world = self.sim.world();
+        let live = &world.content(self.id)?.live;
+        let from = (position as usize).min(live.len());
+        let len = buffer.len().min(live.len() - from);
+        buffer[..len].copy_from_slice(&live[from..from + len]);
+        Ok(len)
+    }
+
+    /// On a full disk a part is written.
+    pub(super) fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        let world = &mut *self.sim.world();
+        let failed = world.call("write", &self.path, false).err();
+        let from = position as usize;
+        let room = world.room();
+        let len = world.content(self.id)?.live.len();
+        let fits = ((len as u64).saturating_add(room) as usize).saturating_sub(from);
+        let mut written = bytes.len().min(fits);
+        if failed.is_some() {
+            written = world.random.usize(0..=written);
+        }
+        world.content_mut(self.id)?.write(&bytes[..written], from);
+        match failed {
+            Some(error) => Err(error),
+            None if written < bytes.len() => Err(ErrorKind::StorageFull.into()),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn truncate(&self, len: u64) -> io::Result<()> {
+        let world = &mut *self.sim.world();
+        world.call("truncate", &self.path, false)?;
+        let content = world.content_mut(self.id)?;
+        let (old, len) = (content.live.len(), len as usize);
+        content.live.resize(len, 0);
+        content.touch(old.min(len)..old.max(len));
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> io::Result<u64> {
+        Ok(self.sim.world().content(self.id)?.live.len() as u64)
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.sim.world().sync(self.id, &self.path)
+    }
+}
+
+impl World {
+    /// Every call that changes something begins here.
+    fn call(&mut self, what: &str, path: &Path, is_sync: bool) -> io::Result<()> {
+        (what, path).hash(&mut self.trace);
+        let Some(fault) = &mut self.fault else { return Ok(()) };
+        if fault.sync_only && !is_sync {
+            return Ok(());
+        }
+        if fault.after > 0 {
+            fault.after -= 1;
+            return Ok(());
+        }
+        let kind = fault.kind;
+        self.fault = None;
+        Err(kind.into())
+    }
+
+    fn room(&self) -> u64 {
+        match self.capacity {
+            u64::MAX => u64::MAX,
+            capacity => capacity.saturating_sub(self.used()),
+        }
+    }
+
+    fn used(&self) -> u64 {
+        let len = |node: &Node| match node {
+            Node::File(content) => content.live.len() as u64,
+            Node::Dir { .. } => 0,
+        };
+        self.nodes.values().map(len).sum()
+    }
+
+    fn find(&self, path: &Path) -> io::Result<u64> {
+        let mut id = ROOT;
+        for component in path.components() {
+            let Component::Normal(name) = component else { continue };
+            let Some(Node::Dir { live, .. }) = self.nodes.get(&id) else {
+                return Err(ErrorKind::NotADirectory.into());
+            };
+            id = *live.get(&*name.to_string_lossy()).ok_or(ErrorKind::NotFound)?;
+        }
+        Ok(id)
+    }
+
+    fn change(&mut self, path: &Path, change: Change, what: &str) -> io::Result<()> {
+        self.call(what, path, false)?;
+        let parent = self.find(path.parent().unwrap_or(Path::new("/")))?;
+        let Some(Node::Dir { live, pending, .. }) = self.nodes.get_mut(&parent) else {
+            return Err(ErrorKind::NotADirectory.into());
+        };
+        change.clone().apply(live);
+        pending.push(change);
+        Ok(())
+    }
+
+    fn make(&mut self, path: &Path, node: Node, what: &str) -> io::Result<u64> {
+        let id = self.next_id;
+        self.change(path, Change::Link(name_of(path), id), what)?;
+        self.nodes.insert(id, node);
+        self.next_id += 1;
+        Ok(id)
+    }
+
+    fn open(&mut self, path: &Path) -> io::Result<u64> {
+        match self.find(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if self.room() == 0 {
+                    return Err(ErrorKind::StorageFull.into());
+                }
+                self.make(path, Node::File(Content::default()), "create")
+            }
+            found => found,
+        }
+    }
+
+    fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
+        if self.find(path).is_ok() {
+            return Ok(());
+        }
+        path.parent().map_or(Ok(()), |parent| self.create_dir_all(parent))?;
+        let dir = Node::Dir { live: Names::new(), durable: Names::new(), pending: Vec::new() };
+        self.make(path, dir, "mkdir").map(drop)
+    }
+
+    fn sync(&mut self, id: u64, path: &Path) -> io::Result<()> {
+        self.syncs += 1;
+        let failed = self.call("sync", path, true);
+        match self.nodes.get_mut(&id) {
+            Some(Node::File(content)) if failed.is_err() => {
+                content.lost.append(&mut content.dirty);
+            }
+            Some(Node::File(content)) => content.sync(),
+            Some(Node::Dir { durable, pending, .. }) if failed.is_ok() => {
+                pending.drain(..).for_each(|change| change.apply(durable));
+            }
+            _ => {}
+        }
+        failed
+    }
+
+    fn content(&self, id: u64) -> io::Result<&Content> {
+        match self.nodes.get(&id) {
+            Some(Node::File(content)) => Ok(content),
+            _ => Err(ErrorKind::IsADirectory.into()),
+        }
+    }
+
+    fn content_mut(&mut self, id: u64) -> io::Result<&mut Content> {
+        match self.nodes.get_mut(&id) {
+            Some(Node::File(content)) => Ok(content),
+            _ => Err(ErrorKind::IsADirectory.into()),
+        }
+    }
+}
+
+impl Change {
+    fn apply(self, names: &mut Names) {
+        match self {
+            Change::Link(name, id) => drop(names.insert(name, id)),
+            Change::Unlink(name) => drop(names.remove(&name)),
+            Change::Rename(from, to) => {
+                if let Some(id) = names.remove(&from) {
+                    names.insert(to, id);
+                }
+            }
+        }
+    }
+}
+
+impl Content {
+    fn touch(&mut self, bytes: std::ops::Range<usize>) {
+        let pages = bytes.start / PAGE..bytes.end.div_ceil(PAGE);
+        pages.for_each(|page| {
+            self.dirty.insert(page);
+            self.lost.remove(&page);
+        });
+    }
+
+    fn write(&mut self, bytes: &[u8], from: usize) {
+        if bytes.is_empty() {
+            return;
+        }
+        let (old, end) = (self.live.len(), from + bytes.len());
+        self.live.resize(old.max(end), 0);
+        self.live[from..end].copy_from_slice(bytes);
+        self.touch(from.min(old)..end);
+    }
+
+    fn sync(&mut self) {
+        self.durable.resize(self.live.len(), 0);
+        for page in std::mem::take(&mut self.dirty) {
+            let page = page * PAGE..((page + 1) * PAGE).min(self.live.len());
+            if !page.is_empty() {
+                self.durable[page.clone()].copy_from_slice(&self.live[page]);
+            }
+        }
+    }
+
+    fn lose_power(&mut self, random: &mut Rng) {
+        let (low, high) = (self.durable.len(), self.live.len());
+        let len = match random.u8(0..4) {
+            0 => low,
+            1 => high,
+            _ => random.usize(low.min(high)..=low.max(high)),
+        };
+        self.durable.resize(low.max(high), 0);
+        self.live.resize(low.max(high), 0);
+        for page in std::mem::take(&mut self.dirty) {
+            let (start, end) = (page * PAGE, ((page + 1) * PAGE).min(self.live.len()));
+            // Whole, torn, or not at all.
+            let written = match random.u8(0..4) {
+                0 => 0,
+                1 if start < end => random.usize(0..=end - start),
+                _ => end.saturating_sub(start),
+            };
+            self.durable[start.min(end)..start.min(end) + written]
+                .copy_from_slice(&self.live[start.min(end)..start.min(end) + written]);
+        }
+        self.lost.clear();
+        self.durable.truncate(len);
+        self.live.clone_from(&self.durable);
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

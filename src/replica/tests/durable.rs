@@ -1,0 +1,88 @@
+//! `flush.messages=1`: an answer means that the records are on the disk.
+
+use super::cluster::{Cluster, NOW, batch};
+use crate::disk::Disk;
+use crate::disk::sim::{Fault, Sim};
+use crate::error::Result;
+use crate::log::Origin;
+use crate::replica::partition::Partition;
+use crate::types::{NO_EPOCH, TopicIdPartition};
+use kafka_protocol::error::ResponseError;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+const PRODUCERS: usize = 50;
+
+async fn produce(partition: Arc<Partition>, origin: Origin) -> Result<()> {
+    let appended = partition.append(vec![batch(1)], NO_EPOCH, origin, -1, NOW)?;
+    partition.wait_for_high_watermark(appended.last_offset + 1, 10_000).await
+}
+
+/// A partition of a topic whose records are to be on the disk when they are acknowledged.
+fn durable(seed: u64) -> (Sim, Cluster, Arc<Partition>) {
+    let sim = Sim::new(seed);
+    let mut cluster = Cluster::on(Disk::Sim(sim.clone()));
+    let topic_id = cluster.create_topic("t", 1);
+    cluster.configure("t", "flush.messages", "1");
+    let partition = cluster.partition(topic_id, 0);
+    (sim, cluster, partition)
+}
+
+#[tokio::test]
+async fn concurrent_producers_share_syncs() {
+    let (sim, _cluster, partition) = durable(1);
+    // The first one also makes the names durable: of the segment and of its directory.
+    let before = sim.syncs();
+    produce(partition.clone(), Origin::Client).await.unwrap();
+    assert_eq!(sim.syncs() - before, 3);
+    let before = sim.syncs();
+    produce(partition.clone(), Origin::Coordinator).await.unwrap();
+    assert_eq!(sim.syncs() - before, 1, "a coordinator's records count as much");
+    let before = sim.syncs();
+    let tasks: Vec<_> =
+        (0..PRODUCERS).map(|_| tokio::spawn(produce(partition.clone(), Origin::Client))).collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let syncs = sim.syncs() - before;
+    assert!((1..=PRODUCERS as u64 / 5).contains(&syncs), "{syncs} syncs");
+    let log = partition.log().unwrap();
+    assert_eq!((log.recovery_point(), log.log_end_offset()), (52, 52));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_power_loss() {
+    for seed in 0..20 {
+        let (sim, mut cluster, partition) = durable(seed);
+        for _ in 0..5 {
+            produce(partition.clone(), Origin::Client).await.unwrap();
+        }
+        partition.append(vec![batch(9)], NO_EPOCH, Origin::Client, 1, NOW).unwrap();
+        sim.lose_power();
+        cluster.restart();
+        let end = cluster.partition(partition.topic_id(), 0).offsets().unwrap().log_end;
+        assert!(end == 5 || end == 14, "seed {seed}: {end}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sync_takes_the_directory_offline_for_good() {
+    let (sim, cluster, partition) = durable(1);
+    produce(partition.clone(), Origin::Client).await.unwrap();
+    // fsync tells a failure once; whoever asks again hears that all is well.
+    sim.fail(Some(Fault { after: 0, kind: ErrorKind::StorageFull, sync_only: true }));
+    let tasks: Vec<_> =
+        (0..PRODUCERS).map(|_| tokio::spawn(produce(partition.clone(), Origin::Client))).collect();
+    for task in tasks {
+        let error = task.await.unwrap().unwrap_err();
+        assert_eq!(error.code(), ResponseError::KafkaStorageError);
+    }
+    assert!(!sim.is_fault_ahead() && cluster.replicas.is_offline());
+    let syncs = sim.syncs();
+    partition.flush().unwrap_err();
+    cluster.replicas.flush_due();
+    cluster.replicas.clean_up();
+    let id = TopicIdPartition { topic_id: partition.topic_id(), partition: 0 };
+    assert!(cluster.replicas.partition(id).is_err());
+    assert_eq!(sim.syncs(), syncs, "nothing is synced again");
+}

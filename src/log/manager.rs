@@ -98,9 +98,9 @@ pub struct LogManager {
 
 impl LogManager {
     /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
-    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing (a full disk's reserve is
-    /// given up, see `disk/reserve.rs`). A directory that another
-    /// process has locked, or with a file of an unknown version, is an error (Config).
+    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing (but a full disk's reserve is
+    /// given up, see `disk/reserve.rs`). A directory that another process has locked, or with a
+    /// file of an unknown version, is an error (Config).
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
         let (mut dirs, mut checkpoints, mut locks) = (Vec::new(), Vec::new(), Vec::new());
         for path in config.log_dirs.iter().map(PathBuf::from) {

@@ -37,8 +37,10 @@ impl Log {
     /// Throws everything away and begins anew at `offset`.
     pub fn truncate_fully(&mut self, offset: Offset) -> Result<()> {
         let gone = std::mem::take(&mut self.segments);
-        self.discard_for_good(gone)?;
+        self.discard(gone)?;
         self.push_segment(offset)?;
+        // Nothing but the new segment's name tells where the log begins.
+        self.disk.sync_dir(&self.dir)?;
         self.log_start_offset = offset;
         self.end_at(offset);
         self.epochs.clear()?;

@@ -68,7 +68,9 @@ struct Life {
 
 fn open_manager(sim: &Sim) -> Result<LogManager> {
     let config = Config::new([("log.dirs".to_owned(), "/d".to_owned())].into()).unwrap();
-    LogManager::open(Disk::Sim(sim.clone()), &config)
+    let manager = LogManager::open(Disk::Sim(sim.clone()), &config)?;
+    manager.unmark_clean_shutdown()?;
+    Ok(manager)
 }
 
 fn open_log(manager: &LogManager, config: &Arc<TopicConfig>) -> Result<Arc<Mutex<Log>>> {

@@ -7,8 +7,8 @@ dump_files() {
   tool kafka-dump-log "$@" --files "$(echo "$files" | paste -sd ,)"
   # The tool takes the first offset of a later segment for a gap after -1; compaction and markers leave true gaps.
   sed -i '/^Dumping /d; /Non-consecutive offsets in/d; / is followed by /d' "$TOOL_DIR/err"
+  [ "$STATUS" = 0 ] || fail "exit status $STATUS in $(grep '^Dumping ' "$TOOL_DIR/out" | tail -n 1): $(grep -m 1 -A 2 Exception "$TOOL_DIR/err" | tr '\n' '|')"
   sed -i '/^Dumping /d' "$TOOL_DIR/out"
-  succeeded
   refuse 'isvalid: false|invalid bytes|[Mm]ismatch|out of order|not found|Could not|Failed|ERROR|Exception|Unknown'
   check_done "$name"
 }
@@ -16,14 +16,16 @@ dump_files() {
 # dump WHEN: every file that Kafka's reader knows, after a clean stop.
 dump() {
   local data=$BROKER_DIR/data
-  local logs; logs=$(find "$data" -name '*.log' | grep -v '/__' | sort)
+  # Kafka leaves the indexes of a deleted log as they were while it was open.
+  local indexes; indexes=$(find "$data" \( -name '*.index' -o -name '*.timeindex' \) -not -path '*-delete/*')
+  local logs; logs=$(find "$data" -name '*.log' | grep -v -e '/__' -e '-delete/' | sort)
   dump_files "kafka-dump-log $1: logs" "$logs" --deep-iteration
   dump_files "kafka-dump-log $1: group offsets" "$(find "$data"/__consumer_offsets-* -name '*.log')" --offsets-decoder
   dump_files "kafka-dump-log $1: transaction states" "$(find "$data"/__transaction_state-* -name '*.log')" --transaction-log-decoder
   dump_files "kafka-dump-log $1: share group states" "$(find "$data"/__share_group_state-* -name '*.log')" --share-group-state-decoder
   dump_files "kafka-dump-log $1: metadata and its snapshots" "$(find "$data/__cluster_metadata-0" -name '*.log' -o -name '*.checkpoint')" --cluster-metadata-decoder
-  dump_files "kafka-dump-log $1: sanity of the indexes" "$(find "$data" -name '*.index' -o -name '*.timeindex')" --index-sanity-check
-  dump_files "kafka-dump-log $1: indexes against the logs" "$(find "$data" -name '*.index' -o -name '*.timeindex')" --verify-index-only
+  dump_files "kafka-dump-log $1: sanity of the indexes" "$indexes" --index-sanity-check
+  dump_files "kafka-dump-log $1: indexes against the logs" "$indexes" --verify-index-only
   dump_files "kafka-dump-log $1: producer snapshots and aborted transactions" "$(find "$data" -name '*.snapshot' -o -name '*.txnindex')"
 }
 

@@ -98,9 +98,8 @@ pub struct LogManager {
 
 impl LogManager {
     /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
-    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing (but a full disk's reserve is
-    /// given up, see `disk/reserve.rs`). A directory that another process has locked, or with a
-    /// file of an unknown version, is an error (Config).
+    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing. A directory that another
+    /// process has locked, or with a file of an unknown version, is an error (Config).
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
         let (mut dirs, mut checkpoints, mut locks) = (Vec::new(), Vec::new(), Vec::new());
         for path in config.log_dirs.iter().map(PathBuf::from) {
@@ -113,7 +112,6 @@ impl LogManager {
                 ))
             })?);
             versions::check_dir(&disk, &path)?;
-            files::make_room(&disk, &path)?;
             checkpoints.push(Checkpoints {
                 recovery_points: read_checkpoint(&disk, &path.join(RECOVERY_POINTS))?,
                 log_starts: read_checkpoint(&disk, &path.join(LOG_STARTS))?,
@@ -168,10 +166,16 @@ impl LogManager {
     }
 
     /// Deletes `.kafka_cleanshutdown`, before anything else is changed: from now on a stop is
-    /// unclean until `mark_clean_shutdown`.
+    /// unclean until `mark_clean_shutdown`. A full disk's reserve gives its room for all that
+    /// follows (`disk/reserve.rs`).
     pub fn unmark_clean_shutdown(&self) -> Result<()> {
-        let mut clean = self.dirs.iter().filter(|dir| dir.clean_shutdown.is_some());
-        clean.try_for_each(|dir| files::remove_clean_shutdown(&self.disk, &dir.path))
+        for dir in &self.dirs {
+            files::make_room(&self.disk, &dir.path)?;
+            if dir.clean_shutdown.is_some() {
+                files::remove_clean_shutdown(&self.disk, &dir.path)?;
+            }
+        }
+        Ok(())
     }
 
     /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,

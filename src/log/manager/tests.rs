@@ -216,6 +216,7 @@ fn the_mark_of_a_clean_stop_stays_until_it_is_taken() {
     manager(&[dir.path()]).mark_clean_shutdown(3, |_| true).unwrap();
     for _ in 0..2 {
         assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, Some(3));
+        assert_eq!(names(dir.path()), [".kafka_cleanshutdown", ".lock"], "nothing is written");
     }
     manager(&[dir.path()]).unmark_clean_shutdown().unwrap();
     assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, None);

@@ -42,6 +42,8 @@ use std::sync::{Arc, LazyLock};
 pub const TOPIC_CONFIG: i8 = 2;
 /// Broker configs' resource type.
 pub const BROKER_CONFIG: i8 = 4;
+/// Broker loggers' resource type: levels, which are no records.
+pub const BROKER_LOGGER_CONFIG: i8 = 8;
 /// Client metrics subscriptions' resource type.
 pub const CLIENT_METRICS_CONFIG: i8 = 16;
 /// Group configs' resource type.

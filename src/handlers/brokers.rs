@@ -79,7 +79,7 @@ pub(super) fn ids(brokers: &[BrokerId]) -> Vec<kafka::BrokerId> {
     brokers.iter().map(|id| (*id).into()).collect()
 }
 
-/// Topics that belong to the brokers themselves.
+/// Topics that belong to the brokers themselves: only coordinators write to them.
 pub(super) fn is_internal(topic: &str) -> bool {
     matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }

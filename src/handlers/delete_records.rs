@@ -1,7 +1,7 @@
 //! DeleteRecords (21): moves the start of logs up.
 
 use super::Context;
-use super::produce::is_internal;
+use super::brokers::is_internal;
 use crate::codec::Reply;
 use crate::error::{Error, Result};
 use crate::metadata::Image;

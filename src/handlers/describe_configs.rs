@@ -6,7 +6,9 @@ use crate::codec::Reply;
 use crate::config::{Config, Row};
 use crate::error::{Error, Result};
 use crate::metadata::topics::reason_invalid;
-use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG};
+use crate::metadata::{
+    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG,
+};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
@@ -14,8 +16,6 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
-
-const BROKER_LOGGER_CONFIG: i8 = 8;
 
 pub(super) async fn handle(cx: &Context, request: DescribeConfigsRequest) -> Result<Reply> {
     let mut response = DescribeConfigsResponse::default();

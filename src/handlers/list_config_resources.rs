@@ -3,13 +3,14 @@
 use super::Context;
 use crate::codec::Reply;
 use crate::error::Result;
-use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG};
+use crate::metadata::{
+    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG,
+};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 use kafka_protocol::protocol::StrBytes;
 
-const BROKER_LOGGER_CONFIG: i8 = 8;
 /// In the order in which Kafka lists them.
 const TYPES: [i8; 5] =
     [GROUP_CONFIG, CLIENT_METRICS_CONFIG, BROKER_LOGGER_CONFIG, BROKER_CONFIG, TOPIC_CONFIG];

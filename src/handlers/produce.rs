@@ -3,8 +3,8 @@
 //! The appends happen in the first poll of the future, with no await before them: a connection
 //! starts its requests in order by polling each once, and that keeps a producer's order.
 
-use super::Context;
 use super::fetch::current_leader;
+use super::{Context, brokers};
 use crate::codec::Reply;
 use crate::error::{Error, Result};
 use crate::metadata::{Image, Topic};
@@ -24,10 +24,6 @@ use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
-
-/// Topics that only coordinators write to.
-const INTERNAL_TOPICS: [&str; 3] =
-    ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
 /// The client id whose appends to internal topics are let through (AdminUtils.ADMIN_CLIENT_ID).
 const ADMIN_CLIENT_ID: &str = "__admin_client";
@@ -125,17 +121,12 @@ fn append(
         return Err(Produced::failed(ResponseError::InvalidProducerIdMapping));
     }
     let is_admin = cx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
-    if is_internal(&topic.name) && !is_admin {
+    if brokers::is_internal(&topic.name) && !is_admin {
         return Err(Produced::failed(ResponseError::InvalidTopicException));
     }
     let id = TopicIdPartition { topic_id: topic.id, partition: data.index };
     let (replicas, now) = (&cx.parts.replicas, cx.parts.clock.now());
     Ok(replicas.produce(id, records, asks.acks, cx.api_version, now))
-}
-
-/// Whether only coordinators write to it.
-pub(super) fn is_internal(topic: &str) -> bool {
-    INTERNAL_TOPICS.contains(&topic)
 }
 
 /// Transactional records without a transactional id are refused as a whole, because nobody may

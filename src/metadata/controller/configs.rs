@@ -3,7 +3,9 @@
 
 use super::super::record::MetadataRecord;
 use super::super::topics::reason_invalid;
-use super::super::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
+use super::super::{
+    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG,
+};
 use super::view::{Outcome, View, explained, text};
 use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
 use crate::error::Result;
@@ -33,7 +35,6 @@ pub(super) enum Change {
     All(BTreeMap<String, Option<String>>),
 }
 
-const BROKER_LOGGER: i8 = 8;
 const MIN_ISR: &str = "min.insync.replicas";
 const VALUE_LENGTH_MAX: usize = i16::MAX as usize;
 
@@ -41,7 +42,7 @@ const VALUE_LENGTH_MAX: usize = i16::MAX as usize;
 pub(super) fn is_known_type(resource_type: i8) -> bool {
     matches!(
         resource_type,
-        TOPIC_CONFIG | BROKER_CONFIG | BROKER_LOGGER | CLIENT_METRICS_CONFIG | GROUP_CONFIG
+        TOPIC_CONFIG | BROKER_CONFIG | BROKER_LOGGER_CONFIG | CLIENT_METRICS_CONFIG | GROUP_CONFIG
     )
 }
 

@@ -3,7 +3,7 @@
 
 use super::classic_group::{ClassicGroup, GroupState};
 use super::offsets::{Committed, TopicOffsets};
-use super::outcome::{Completion, Outcome};
+use super::outcome::Outcome;
 use super::record::{GroupKind, Record};
 use super::shard::{Group, Shard};
 use super::text;
@@ -200,7 +200,7 @@ impl Shard {
                 }
             }
         }
-        Outcome { records, then: Completion::ReplayInParts, answer: () }
+        Outcome::replay_in_parts(records, ())
     }
 
     /// Forgets offsets that nobody has cared for in `offsets.retention.minutes`, and groups that
@@ -217,7 +217,7 @@ impl Shard {
                 self.cancel_timers(&id);
             }
         }
-        Outcome { records, then: Completion::ReplayInParts, answer: () }
+        Outcome::replay_in_parts(records, ())
     }
 
     /// Whether the group has no offsets left.

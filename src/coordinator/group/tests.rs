@@ -25,6 +25,7 @@ use crate::codec::schema::message::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use crate::config::Config;
+use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
 use crate::types::{NO_PRODUCER_ID, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -96,7 +97,7 @@ impl World {
                 writeln!(self.output, "record {line}").unwrap();
             }
         }
-        self.shard.complete(self.now, then, &records, appended);
+        then.follow(&mut self.shard, self.now, &records, appended);
         self.model.follow(&self.shard, &records, appended.is_ok());
         self.take_answers();
         match appended {

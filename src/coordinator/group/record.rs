@@ -13,45 +13,121 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::collections::BTreeMap;
 
-/// As broker 4.3 writes it (GroupCoordinatorRecordHelpers.GROUP_METADATA_VALUE_VERSION).
-const GROUP_METADATA_VERSION: i16 = 3;
+/// Type of an offset of Kafka 0.8.
+const LEGACY_OFFSET_COMMIT: i16 = 0;
 /// Flexible, with the topic's id.
 const OFFSET_COMMIT_VERSION: i16 = 4;
 /// The only version that has an expiry time.
 const OFFSET_COMMIT_EXPIRING_VERSION: i16 = 1;
 
-/// One record, as far as this coordinator understands it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Record {
-    /// An offset was committed, or (None) forgotten.
-    OffsetCommit(OffsetCommitKey, Option<OffsetCommitValue>),
-    /// A classic group reached a generation, or (None) is gone.
-    GroupMetadata(GroupMetadataKey, Option<GroupMetadataValue>),
-    /// A group of another protocol exists or is gone; its record's content is not ours to read.
-    OtherGroup {
-        /// The protocol.
-        kind: GroupKind,
-        /// The group.
-        group: String,
-        /// Whether the record is a tombstone.
-        gone: bool,
-    },
-    /// A member of such a group exists or is gone.
-    OtherMember {
-        /// The protocol.
-        kind: GroupKind,
-        /// The group.
-        group: String,
-        /// The member's id.
-        member: String,
-        /// Whether the record is a tombstone.
-        gone: bool,
-    },
-    /// Another record of such a group, or of a type that is newer than this broker.
-    Other {
-        /// Type of the record.
-        record_type: i16,
-    },
+/// Declares the records that are a key of version 0 and a value of one version that is written.
+macro_rules! records {
+    ($($(#[$doc:meta])* $name:ident($key:ident, $value:ident) written as $version:literal;)*) => {
+        /// One record; no value says that what the key names is gone.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Record {
+            /// An offset was committed, or forgotten.
+            OffsetCommit(OffsetCommitKey, Option<OffsetCommitValue>),
+            $($(#[$doc])* $name(group::$key, Option<group::$value>),)*
+            /// A record that means nothing any more, or of a type that is newer than this broker.
+            Other {
+                /// Type of the record.
+                record_type: i16,
+            },
+        }
+
+        impl Record {
+            /// Key and value as bytes. Fails if a client gave us a string that the format cannot
+            /// hold.
+            pub fn encode(&self) -> Result<(Bytes, Option<Bytes>)> {
+                match self {
+                    Record::OffsetCommit(key, value) => {
+                        let value = value.as_ref().map(encode_offset).transpose()?;
+                        Ok((message(OffsetCommitKey::KEY, 0, key)?, value))
+                    }
+                    $(Record::$name(key, value) => {
+                        let encode = |value| message($version, $version, value);
+                        let value = value.as_ref().map(encode).transpose()?;
+                        Ok((message(group::$key::KEY, 0, key)?, value))
+                    })*
+                    Record::Other { .. } => unreachable!("{self:?} is never written"),
+                }
+            }
+
+            /// Reads a record back. A type that is not known is `Other`; a known one that cannot
+            /// be read is an error.
+            pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Record> {
+                let mut key = key.clone();
+                Ok(match prefix(&mut key)? {
+                    LEGACY_OFFSET_COMMIT => decode_legacy_offset(&mut key, value)?,
+                    OffsetCommitKey::KEY => {
+                        Record::OffsetCommit(read(&mut key, 0)?, value.map(read_value).transpose()?)
+                    }
+                    $(group::$key::KEY => {
+                        Record::$name(read(&mut key, 0)?, value.map(read_value).transpose()?)
+                    })*
+                    record_type => Record::Other { record_type },
+                })
+            }
+        }
+    };
+}
+
+records! {
+    /// A classic group reached a generation.
+    GroupMetadata(GroupMetadataKey, GroupMetadataValue) written as 3;
+    /// A consumer group (KIP-848) reached an epoch.
+    ConsumerGroupMetadata(ConsumerGroupMetadataKey, ConsumerGroupMetadataValue) written as 0;
+    /// Partitions of the topics that a consumer group subscribes to, as Kafka before 4.1 kept them.
+    ConsumerGroupPartitionMetadata(
+        ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataValue
+    ) written as 0;
+    /// What a member of a consumer group subscribes to.
+    ConsumerGroupMemberMetadata(
+        ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue
+    ) written as 0;
+    /// The epoch that a consumer group's target assignment was made for.
+    ConsumerGroupTargetAssignmentMetadata(
+        ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue
+    ) written as 0;
+    /// What a member of a consumer group is to own.
+    ConsumerGroupTargetAssignmentMember(
+        ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberValue
+    ) written as 0;
+    /// What a member of a consumer group owns, and has to give back.
+    ConsumerGroupCurrentMemberAssignment(
+        ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue
+    ) written as 0;
+    /// The topics that match a regular expression of a consumer group.
+    ConsumerGroupRegularExpression(
+        ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue
+    ) written as 0;
+    /// A share group (KIP-932), which this broker only keeps.
+    ShareGroupMetadata(ShareGroupMetadataKey, ShareGroupMetadataValue) written as 0;
+    /// A member of a share group.
+    ShareGroupMemberMetadata(
+        ShareGroupMemberMetadataKey, ShareGroupMemberMetadataValue
+    ) written as 0;
+    /// A streams group (KIP-1071) reached an epoch.
+    StreamsGroupMetadata(StreamsGroupMetadataKey, StreamsGroupMetadataValue) written as 0;
+    /// What a member of a streams group is.
+    StreamsGroupMemberMetadata(
+        StreamsGroupMemberMetadataKey, StreamsGroupMemberMetadataValue
+    ) written as 0;
+    /// The epoch that a streams group's target assignment was made for.
+    StreamsGroupTargetAssignmentMetadata(
+        StreamsGroupTargetAssignmentMetadataKey, StreamsGroupTargetAssignmentMetadataValue
+    ) written as 0;
+    /// The tasks that a member of a streams group is to own.
+    StreamsGroupTargetAssignmentMember(
+        StreamsGroupTargetAssignmentMemberKey, StreamsGroupTargetAssignmentMemberValue
+    ) written as 0;
+    /// The tasks that a member of a streams group owns.
+    StreamsGroupCurrentMemberAssignment(
+        StreamsGroupCurrentMemberAssignmentKey, StreamsGroupCurrentMemberAssignmentValue
+    ) written as 0;
+    /// The topology of a streams group.
+    StreamsGroupTopology(StreamsGroupTopologyKey, StreamsGroupTopologyValue) written as 0;
 }
 
 /// Kafka's kinds of groups other than classic ones.
@@ -141,76 +217,26 @@ impl Record {
     pub fn is_known(record_type: i16) -> bool {
         matches!(record_type, 0..=8 | 10..=17 | 19..=23)
     }
-
-    /// Key and value as bytes. Fails if a client gave us a string that the format cannot hold.
-    pub fn encode(&self) -> Result<(Bytes, Option<Bytes>)> {
-        match self {
-            Record::OffsetCommit(key, value) => {
-                let encode = |value: &OffsetCommitValue| match value.expire_timestamp {
-                    -1 => message(OFFSET_COMMIT_VERSION, OFFSET_COMMIT_VERSION, value),
-                    _ => message(
-                        OFFSET_COMMIT_EXPIRING_VERSION,
-                        OFFSET_COMMIT_EXPIRING_VERSION,
-                        value,
-                    ),
-                };
-                let value = value.as_ref().map(encode).transpose()?;
-                Ok((message(OffsetCommitKey::KEY, 0, key)?, value))
-            }
-            Record::GroupMetadata(key, value) => {
-                let version = GROUP_METADATA_VERSION;
-                let encode = |value| message(version, version, value);
-                let value = value.as_ref().map(encode).transpose()?;
-                Ok((message(GroupMetadataKey::KEY, 0, key)?, value))
-            }
-            other => unreachable!("{other:?} is never written"),
-        }
-    }
-
-    /// Reads a record back. A type that is not known is `Other`; a known one that cannot be read
-    /// is an error, because state would silently be lost (as in Kafka, the load then fails).
-    pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Record> {
-        let mut key = key.clone();
-        let record_type = prefix(&mut key)?;
-        let gone = value.is_none();
-        Ok(match record_type {
-            0 => {
-                let key: group::LegacyOffsetCommitKey = read(&mut key, 0)?;
-                let value = value.map(read_value::<group::LegacyOffsetCommitValue>).transpose()?;
-                let key = offset_key(&key.group, &key.topic, key.partition);
-                Record::OffsetCommit(key, value.map(from_legacy))
-            }
-            OffsetCommitKey::KEY => {
-                Record::OffsetCommit(read(&mut key, 0)?, value.map(read_value).transpose()?)
-            }
-            GroupMetadataKey::KEY => {
-                Record::GroupMetadata(read(&mut key, 0)?, value.map(read_value).transpose()?)
-            }
-            3 | 11 | 17 => {
-                let key: group::ConsumerGroupMetadataKey = read(&mut key, 0)?;
-                Record::OtherGroup { kind: kind_of(record_type), group: key.group_id, gone }
-            }
-            5 | 10 | 19 => {
-                let key: group::ConsumerGroupMemberMetadataKey = read(&mut key, 0)?;
-                let (kind, member) = (kind_of(record_type), key.member_id);
-                Record::OtherMember { kind, group: key.group_id, member, gone }
-            }
-            record_type => Record::Other { record_type },
-        })
-    }
-}
-
-/// The three protocols name their groups and members in keys of the same form.
-fn kind_of(record_type: i16) -> GroupKind {
-    match record_type {
-        3 | 5 => GroupKind::Consumer,
-        10 | 11 => GroupKind::Share,
-        _ => GroupKind::Streams,
-    }
 }
 
 fn offset_key(group: &str, topic: &str, partition: i32) -> OffsetCommitKey {
     OffsetCommitKey { group: group.to_owned(), topic: topic.to_owned(), partition }
+}
+
+/// As Kafka 0.8 wrote them.
+fn decode_legacy_offset(key: &mut Bytes, value: Option<&Bytes>) -> Result<Record> {
+    let key: group::LegacyOffsetCommitKey = read(key, 0)?;
+    let value = value.map(read_value::<group::LegacyOffsetCommitValue>).transpose()?;
+    let key = offset_key(&key.group, &key.topic, key.partition);
+    Ok(Record::OffsetCommit(key, value.map(from_legacy)))
+}
+
+fn encode_offset(value: &OffsetCommitValue) -> Result<Bytes> {
+    let version = match value.expire_timestamp {
+        -1 => OFFSET_COMMIT_VERSION,
+        _ => OFFSET_COMMIT_EXPIRING_VERSION,
+    };
+    message(version, version, value)
 }
 
 fn from_legacy(value: group::LegacyOffsetCommitValue) -> OffsetCommitValue {

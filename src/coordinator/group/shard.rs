@@ -170,6 +170,21 @@ impl Shard {
         self.timers.set(Timer::OffsetExpiration, now + interval);
     }
 
+    fn replay_other(&mut self, kind: GroupKind, id: &str, there: bool) {
+        match there {
+            true => drop(self.other(kind, id)),
+            false => drop(self.groups.remove(id)),
+        }
+    }
+
+    fn replay_other_member(&mut self, kind: GroupKind, id: &str, member: &str, there: bool) {
+        if there {
+            self.other(kind, id).members.insert(member.to_owned());
+        } else if let Some(Group::Other(other)) = self.groups.get_mut(id) {
+            other.members.remove(member);
+        }
+    }
+
     fn other(&mut self, kind: GroupKind, id: &str) -> &mut OtherGroup {
         let group = self.groups.entry(GroupId::from(id)).or_insert_with(|| Group::new_other(kind));
         if !matches!(group, Group::Other(other) if other.kind == kind) {
@@ -268,19 +283,28 @@ impl StateMachine for Shard {
             Record::GroupMetadata(key, None) => {
                 self.groups.remove(&*key.group);
             }
-            Record::OtherGroup { group, gone: true, .. } => {
-                self.groups.remove(&**group);
+            Record::ConsumerGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Consumer, &key.group_id, value.is_some());
             }
-            Record::OtherGroup { kind, group, gone: false } => drop(self.other(*kind, group)),
-            Record::OtherMember { kind, group, member, gone: false } => {
-                self.other(*kind, group).members.insert(member.clone());
+            Record::ConsumerGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Consumer, &key.group_id, &key.member_id, there);
             }
-            Record::OtherMember { group, member, gone: true, .. } => {
-                if let Some(Group::Other(other)) = self.groups.get_mut(&**group) {
-                    other.members.remove(member);
-                }
+            Record::ShareGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Share, &key.group_id, value.is_some());
             }
-            Record::Other { .. } => {}
+            Record::ShareGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Share, &key.group_id, &key.member_id, there);
+            }
+            Record::StreamsGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Streams, &key.group_id, value.is_some());
+            }
+            Record::StreamsGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Streams, &key.group_id, &key.member_id, there);
+            }
+            _ => {}
         }
     }
 

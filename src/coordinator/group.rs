@@ -2,6 +2,7 @@
 //! per API (GroupCoordinatorService).
 
 mod admin;
+pub mod assignor;
 mod classic_group;
 mod commit;
 mod join;

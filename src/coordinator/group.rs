@@ -6,10 +6,12 @@ mod classic_group;
 mod commit;
 mod join;
 mod membership;
+mod metadata_hash;
 mod offsets;
 mod outcome;
 mod rebalance;
 mod record;
+mod settings;
 mod shard;
 mod timers;
 

@@ -17,6 +17,9 @@ pub type Partitions = BTreeMap<Uuid, BTreeSet<i32>>;
 /// How many partitions each subscribed topic has.
 pub type PartitionCounts = BTreeMap<Uuid, i32>;
 
+/// A partition on its own.
+type Partition = (Uuid, i32);
+
 /// A member as an assignor sees it. Racks are not part of it: Kafka's assignors know them and do
 /// not look at them (KIP-1101).
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +28,8 @@ pub struct Subscriber<'a> {
     pub id: &'a MemberId,
     /// `group.instance.id` of a static member.
     pub instance_id: Option<&'a str>,
-    /// What it subscribes to, by name or by regular expression; only topics that exist.
+    /// What it subscribes to, by name or by regular expression; only topics that exist. Members
+    /// with the same subscription best share one set: it is compared by address first.
     pub topics: &'a BTreeSet<Uuid>,
     /// Its last target assignment: what a sticky assignor lets it keep. A static member that came
     /// again has that of its predecessor.
@@ -71,12 +75,80 @@ impl Assignor {
     /// The target assignment of every one of `subscribers` (in any order): each partition of each
     /// topic that someone subscribes to has exactly one owner among the topic's subscribers. A
     /// member that gets nothing has an empty entry.
+    ///
+    /// Where Kafka goes by the order of a hash table, this goes by member id and topic id.
     pub fn assign(
         self,
         subscribers: &[Subscriber<'_>],
         counts: &PartitionCounts,
     ) -> Result<BTreeMap<MemberId, Partitions>, UnknownTopic> {
-        let _ = (subscribers, counts);
-        todo!()
+        let mut members = subscribers.to_vec();
+        members.sort_by_key(|member| member.id);
+        let homogeneous = all_subscribe_to_the_same(&members);
+        let distinct = if homogeneous { &members[..members.len().min(1)] } else { &members[..] };
+        let mut subscribed = distinct.iter().flat_map(|member| member.topics);
+        if let Some(unknown) = subscribed.find(|topic| !counts.contains_key(topic)) {
+            return Err(UnknownTopic(*unknown));
+        }
+        Ok(match self {
+            Assignor::Range => range::assign(&mut members, counts),
+            Assignor::Uniform if homogeneous => uniform_homogeneous::assign(&members, counts),
+            Assignor::Uniform => uniform_heterogeneous::assign(&members, counts),
+        })
     }
 }
+
+fn all_subscribe_to_the_same(members: &[Subscriber<'_>]) -> bool {
+    let same = |a: &BTreeSet<Uuid>, b: &BTreeSet<Uuid>| std::ptr::eq(a, b) || a == b;
+    members.windows(2).all(|pair| same(pair[0].topics, pair[1].topics))
+}
+
+/// What an assignor goes on from: what each member owns and may go on to own. A partition that is
+/// none (or no longer) or that another member owns too, as a client-side assignor may have left
+/// it, stays with the first.
+struct Owned {
+    /// Of each of the members, in order of topic and partition.
+    by_member: Vec<Vec<Partition>>,
+    /// Partitions that nobody owns, in order.
+    free: Vec<Partition>,
+}
+
+impl Owned {
+    fn of(members: &[Subscriber<'_>], topics: &BTreeSet<Uuid>, counts: &PartitionCounts) -> Owned {
+        let mut free: BTreeMap<Uuid, Vec<bool>> = topics
+            .iter()
+            .map(|topic| (*topic, vec![true; counts[topic].max(0) as usize]))
+            .collect();
+        let mut keep = |topic: Uuid, partition: i32| {
+            let partitions = free.get_mut(&topic)?;
+            let free = partitions.get_mut(usize::try_from(partition).ok()?)?;
+            std::mem::take(free).then_some((topic, partition))
+        };
+        let by_member = members.iter().map(|member| {
+            let subscribed = member.owned.iter().filter(|(topic, _)| member.topics.contains(topic));
+            let owned = subscribed.flat_map(|(topic, set)| set.iter().map(|p| (*topic, *p)));
+            owned.filter_map(|(topic, partition)| keep(topic, partition)).collect()
+        });
+        let by_member = by_member.collect();
+        let free = free.into_iter().flat_map(|(topic, free)| {
+            (0..).zip(free).filter(|(_, free)| *free).map(move |(partition, _)| (topic, partition))
+        });
+        Owned { by_member, free: free.collect() }
+    }
+}
+
+/// The answer, of what each of `members` got.
+fn assignment(
+    members: &[Subscriber<'_>],
+    by_member: Vec<Vec<Partition>>,
+) -> BTreeMap<MemberId, Partitions> {
+    let gathered = by_member.into_iter().map(|mut partitions| {
+        partitions.sort_unstable();
+        let topics = partitions.chunk_by(|a, b| a.0 == b.0);
+        topics.map(|topic| (topic[0].0, topic.iter().map(|(_, p)| *p).collect())).collect()
+    });
+    members.iter().map(|member| member.id.clone()).zip(gathered).collect()
+}
+
+#[cfg(test)]
+mod tests;

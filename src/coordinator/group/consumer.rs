@@ -13,12 +13,14 @@
 //!  reconcile    target assignment -> the member's next step
 //!  classic      members that still speak the classic protocol
 //!  migration    classic group <-> consumer group
+//!  embedded     what classic consumers bring and take               offsets: who may commit
 //!  record       the records, and the state they make               describe: what is shown
 //!  topic_hash   a number that changes when the topics do
 //! ```
 
 mod classic;
 mod describe;
+mod embedded;
 mod fence;
 mod heartbeat;
 mod member;
@@ -31,7 +33,11 @@ mod regex;
 mod target;
 mod topic_hash;
 
+#[cfg(test)]
+pub use embedded::encode_assignment;
+pub use heartbeat::check_heartbeat;
 pub use member::{ConsumerMember, EpochPartitions, MemberState};
+pub use offsets::{Committer, Permit};
 pub use topic_hash::TopicHashes;
 
 use super::assignor::Partitions;
@@ -330,10 +336,13 @@ impl ConsumerGroup {
             *leavers.entry(regex).or_default() += 1;
         }
         let kept = come.and_then(ConsumerMember::regex);
-        let is_unused = |regex: &str, count| {
-            kept != Some(regex) && self.subscribers_by(regex) == count
-        };
-        leavers.into_iter().filter(|(regex, count)| is_unused(regex, *count)).map(|(r, _)| r).collect()
+        let is_unused =
+            |regex: &str, count| kept != Some(regex) && self.subscribers_by(regex) == count;
+        leavers
+            .into_iter()
+            .filter(|(regex, count)| is_unused(regex, *count))
+            .map(|(r, _)| r)
+            .collect()
     }
 
     /// Ids of the topics of `member` that exist.

@@ -70,7 +70,7 @@ impl Shard {
         records.push(Record::consumer_epoch(&group.id, group.epoch + 1, hash));
         for member in &gone {
             for timer in member_timers(&group.id, member) {
-                self.timers().cancel(&timer);
+                self.timers.cancel(&timer);
             }
         }
         Outcome::replay(records, answer)
@@ -88,8 +88,8 @@ impl Shard {
         let Ok(group) = self.consumer(group).cloned() else { return Outcome::answer(()) };
         let Some(member) = group.member(id).cloned() else { return Outcome::answer(()) };
         // A static member that went away meanwhile has nothing to give back.
-        let is_over = member.state != MemberState::UnrevokedPartitions
-            || member.epoch == LEAVE_STATIC_EPOCH;
+        let is_over =
+            member.state != MemberState::UnrevokedPartitions || member.epoch == LEAVE_STATIC_EPOCH;
         if matches!(timer, Timer::Rebalance(..)) && is_over {
             return Outcome::answer(());
         }
@@ -104,7 +104,7 @@ impl Shard {
             if member.state == MemberState::UnrevokedPartitions {
                 let timer = Timer::Rebalance(group.id.clone(), member.id.clone());
                 let deadline = now + i64::from(member.rebalance_timeout_ms);
-                self.timers().set(timer, deadline);
+                self.timers.set(timer, deadline);
             }
         }
     }

@@ -10,11 +10,13 @@ use super::super::{GroupId, MemberId, RequestContext, text};
 use super::member::{ConsumerMember, MemberState};
 use super::reconcile::Reconciliation;
 use super::{ConsumerGroup, LEAVE_EPOCH, LEAVE_STATIC_EPOCH};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::types::{Timestamp, uuid_to_text};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
+use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::{Builder, Uuid};
@@ -62,6 +64,61 @@ pub struct Subscribed {
 /// Kafka's error with its words.
 pub fn refuse<T>(error: ResponseError, message: String) -> Result<T> {
     Err(Error::Explained(error, message))
+}
+
+/// From here on a member chooses its id itself.
+const OWN_MEMBER_ID_VERSION: i16 = 1;
+
+/// Whether a request is sound in itself.
+pub fn check_heartbeat(
+    config: &Config,
+    version: i16,
+    request: &ConsumerGroupHeartbeatRequest,
+) -> Result<()> {
+    let epoch = request.member_epoch;
+    let is_blank = |text: Option<&StrBytes>| text.is_some_and(|text| text.trim().is_empty());
+    let needs_id = version >= OWN_MEMBER_ID_VERSION || epoch > 0 || epoch == LEAVE_EPOCH;
+    let has_topics =
+        request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
+    let invalid = |message: &str| refuse(ResponseError::InvalidRequest, message.to_owned());
+    if needs_id && is_blank(Some(&request.member_id)) {
+        invalid("MemberId can't be empty.")
+    } else if is_blank(Some(&request.group_id)) {
+        invalid("GroupId can't be empty.")
+    } else if is_blank(request.instance_id.as_ref()) {
+        invalid("InstanceId can't be empty.")
+    } else if is_blank(request.rack_id.as_ref()) {
+        invalid("RackId can't be empty.")
+    } else if epoch == 0 && request.rebalance_timeout_ms == -1 {
+        invalid("RebalanceTimeoutMs must be provided in first request.")
+    } else if epoch == 0 && request.topic_partitions.as_ref().is_none_or(|t| !t.is_empty()) {
+        invalid("TopicPartitions must be empty when (re-)joining.")
+    } else if epoch == 0 && !has_topics {
+        invalid(
+            "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when \
+             (re-)joining.",
+        )
+    } else if epoch == LEAVE_STATIC_EPOCH && request.instance_id.is_none() {
+        invalid("InstanceId can't be null.")
+    } else if epoch < LEAVE_STATIC_EPOCH {
+        invalid("MemberEpoch is invalid.")
+    } else {
+        check_assignor(config, request.server_assignor.as_deref())
+    }
+}
+
+fn check_assignor(config: &Config, name: Option<&str>) -> Result<()> {
+    let supported = &config.group_consumer_assignors;
+    match name {
+        Some(name) if !supported.iter().any(|supported| supported == name) => {
+            let message = format!(
+                "ServerAssignor {name} is not supported. Supported assignors: {}.",
+                supported.join(", ")
+            );
+            refuse(ResponseError::UnsupportedAssignor, message)
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Shard {
@@ -137,10 +194,9 @@ impl Shard {
         let new = || Arc::new(ConsumerGroup::new(GroupId::from(id)));
         match self.groups.get(id) {
             None if joins => Ok(new()),
-            None => refuse(
-                ResponseError::GroupIdNotFound,
-                format!("Consumer group {id} not found."),
-            ),
+            None => {
+                refuse(ResponseError::GroupIdNotFound, format!("Consumer group {id} not found."))
+            }
             Some(Group::Consumer(group)) => Ok(group.clone()),
             Some(Group::Classic(group)) if joins && group.is_empty() => {
                 records.push(Record::group_tombstone(&group.id));
@@ -178,7 +234,7 @@ impl Shard {
         if !id.is_empty() {
             return MemberId::from(id);
         }
-        let bytes = self.random().u128(..).to_be_bytes();
+        let bytes = self.random.u128(..).to_be_bytes();
         MemberId::from(uuid_to_text(Builder::from_random_bytes(bytes).into_uuid()))
     }
 
@@ -248,9 +304,9 @@ impl Shard {
             let timer = Timer::Rebalance(change.group.id.clone(), next.id.clone());
             if next.state == MemberState::UnrevokedPartitions {
                 let deadline = change.now + i64::from(next.rebalance_timeout_ms);
-                self.timers().set(timer, deadline);
+                self.timers.set(timer, deadline);
             } else {
-                self.timers().cancel(&timer);
+                self.timers.cancel(&timer);
             }
         }
         change.updated = next;
@@ -260,7 +316,7 @@ impl Shard {
     /// Expects a heartbeat of a member in time.
     pub fn set_consumer_session(&mut self, now: Timestamp, group: &GroupId, member: &MemberId) {
         let timeout_ms = self.group_number("consumer.session.timeout.ms", group);
-        self.timers().set(Timer::Session(group.clone(), member.clone()), now + timeout_ms);
+        self.timers.set(Timer::Session(group.clone(), member.clone()), now + timeout_ms);
     }
 }
 

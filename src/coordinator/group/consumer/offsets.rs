@@ -25,7 +25,7 @@ pub struct Committer<'a> {
 }
 
 /// What a member with an older epoch may commit: partitions that it has had since.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Permit {
     /// None: everything.
     behind: Option<(Arc<ConsumerMember>, i32)>,
@@ -34,15 +34,14 @@ pub struct Permit {
 impl ConsumerGroup {
     /// Whether offsets may be committed, and of which partitions.
     pub fn validate_commit(&self, committer: Committer<'_>) -> Result<Permit> {
-        let everything = Permit { behind: None };
+        let everything = Permit::default();
         // An operator, or a consumer that manages its partitions itself.
         if committer.epoch < 0 && self.is_empty() {
             return Ok(everything);
         }
         let is_transactional = committer.version.is_none();
-        let is_nobody = committer.epoch == -1
-            && committer.member.is_empty()
-            && committer.instance.is_none();
+        let is_nobody =
+            committer.epoch == -1 && committer.member.is_empty() && committer.instance.is_none();
         if is_transactional && is_nobody {
             return Ok(everything);
         }

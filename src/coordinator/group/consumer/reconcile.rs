@@ -37,7 +37,9 @@ impl Reconciliation<'_> {
     /// The member after its next step; the same if it can make none.
     pub fn step(&self, member: &ConsumerMember) -> Result<ConsumerMember> {
         Ok(match member.state {
-            State::Stable if member.epoch != self.target_epoch => self.advance(member, member.epoch),
+            State::Stable if member.epoch != self.target_epoch => {
+                self.advance(member, member.epoch)
+            }
             State::Stable => self.follow_subscription(member),
             State::UnrevokedPartitions if self.still_owns(&member.pending_revocation) => {
                 self.follow_subscription(member)
@@ -52,10 +54,7 @@ impl Reconciliation<'_> {
             State::Unknown => {
                 let message = "The consumer group member is in a unknown state. The member must \
                                abandon all its partitions and rejoin.";
-                return Err(Error::Explained(
-                    ResponseError::FencedMemberEpoch,
-                    message.to_owned(),
-                ));
+                return Err(Error::Explained(ResponseError::FencedMemberEpoch, message.to_owned()));
             }
         })
     }

@@ -44,8 +44,7 @@ impl Record {
             topic_id: *topic_id,
             partitions: partitions.iter().copied().collect(),
         });
-        let value =
-            ConsumerGroupTargetAssignmentMemberValue { topic_partitions: topics.collect() };
+        let value = ConsumerGroupTargetAssignmentMemberValue { topic_partitions: topics.collect() };
         Record::ConsumerGroupTargetAssignmentMember(target_key(group, member), Some(value))
     }
 
@@ -116,17 +115,14 @@ impl Record {
     }
 
     /// Forgets a group whose members have these ids, and all it has.
-    pub fn consumer_group_gone<'a>(
-        group: &ConsumerGroup,
-        members: impl Iterator<Item = &'a str> + Clone,
-    ) -> Vec<Record> {
+    pub fn consumer_group_gone(group: &ConsumerGroup, members: &[&str]) -> Vec<Record> {
         let id = &*group.id;
         let mut records = Vec::new();
-        records.extend(members.clone().map(|member| Record::no_consumer_current(id, member)));
-        records.extend(members.clone().map(|member| Record::no_consumer_target(id, member)));
+        records.extend(members.iter().map(|member| Record::no_consumer_current(id, member)));
+        records.extend(members.iter().map(|member| Record::no_consumer_target(id, member)));
         let key = ConsumerGroupTargetAssignmentMetadataKey { group_id: id.to_owned() };
         records.push(Record::ConsumerGroupTargetAssignmentMetadata(key, None));
-        records.extend(members.map(|member| Record::no_consumer_member(id, member)));
+        records.extend(members.iter().map(|member| Record::no_consumer_member(id, member)));
         let regexes = group.resolved().keys();
         records.extend(regexes.map(|regex| Record::consumer_regex(id, regex, None)));
         records.push(Record::no_partition_metadata(id));

@@ -43,8 +43,8 @@ impl Shard {
         }
         if is_new || self.should_refresh(change.now, &group, change) {
             let timer = Timer::Regexes(group.id.clone());
-            if !self.timers().is_set(&timer) && self.may_refresh(change.now, &group) {
-                self.timers().set(timer, change.now);
+            if !self.timers.is_set(&timer) && self.may_refresh(change.now, &group) {
+                self.timers.set(timer, change.now);
             }
         }
         Ok(Subscribed { changed, bumps_epoch })

@@ -1,9 +1,9 @@
 //! The target assignment of a group's epoch (TargetAssignmentBuilder).
 
+use super::super::MemberId;
 use super::super::assignor::{Assignor, Partitions, Subscriber};
 use super::super::record::Record;
 use super::super::shard::Shard;
-use super::super::MemberId;
 use super::heartbeat::{Change, refuse};
 use super::{ConsumerGroup, ConsumerMember};
 use crate::error::Result;
@@ -69,10 +69,8 @@ impl Shard {
         let is_other = |member: &&Arc<ConsumerMember>| {
             member.id != updated.id && predecessor.is_none_or(|gone| gone.id != member.id)
         };
-        let members: Vec<&ConsumerMember> = (group.members().filter(is_other))
-            .map(|member| &**member)
-            .chain([updated])
-            .collect();
+        let members: Vec<&ConsumerMember> =
+            (group.members().filter(is_other)).map(|member| &**member).chain([updated]).collect();
         let topics = Subscriptions::of(group, &members, &self.image);
         let owner = |member: &ConsumerMember| match predecessor {
             Some(gone) if member.id == updated.id => group.target(&gone.id),
@@ -142,7 +140,7 @@ impl<'a> Subscriptions<'a> {
         Subscriptions { sets }
     }
 
-    fn of_member(&self, member: &ConsumerMember) -> &BTreeSet<Uuid> {
+    fn of_member(&self, member: &'a ConsumerMember) -> &BTreeSet<Uuid> {
         &self.sets[&key(member)]
     }
 

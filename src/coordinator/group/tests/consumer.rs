@@ -7,7 +7,9 @@ use super::super::{RequestContext, text};
 use super::{Args, World, show, topic_id};
 use crate::codec::schema::consumer::ConsumerProtocolAssignment;
 use crate::codec::schema::group::consumer_group_current_member_assignment_value::TopicPartitions as Current;
-use crate::codec::schema::metadata::{ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord};
+use crate::codec::schema::metadata::{
+    ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
+};
 use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
 use crate::metadata::record::MetadataRecord;
@@ -95,7 +97,12 @@ impl World {
             let count = owned.len();
             owned.sort_unstable();
             owned.dedup();
-            assert_eq!(owned.len(), count, "a partition has two owners: {}", show_group(group, &self.shard.image));
+            assert_eq!(
+                owned.len(),
+                count,
+                "a partition has two owners: {}",
+                show_group(group, &self.shard.image)
+            );
             assert!(group.assignment_epoch <= group.epoch);
             assert!(group.members().all(|member| member.epoch <= group.assignment_epoch));
         }
@@ -159,10 +166,7 @@ pub fn decoded_assignment(assignment: &Bytes) -> String {
     format!("[{}]", shown.join(" "))
 }
 
-fn shown<'a>(
-    topics: impl Iterator<Item = (&'a Uuid, Vec<String>)>,
-    image: &Image,
-) -> String {
+fn shown<'a>(topics: impl Iterator<Item = (&'a Uuid, Vec<String>)>, image: &Image) -> String {
     let mut items = Vec::new();
     for (id, partitions) in topics {
         let name = image.topics.by_id(*id).map(|topic| topic.name.to_string());
@@ -244,31 +248,45 @@ pub fn show_record(record: &Record, image: &Image) -> Option<String> {
             ),
         },
         Record::ConsumerGroupTargetAssignmentMember(key, value) => {
-            let value = value.as_ref().map_or_else(|| "tombstone".to_owned(), |value| {
-                let texts = |p: &[i32]| p.iter().map(ToString::to_string).collect();
-                let topics = value.topic_partitions.iter();
-                shown(topics.map(|t| (&t.topic_id, texts(&t.partitions))), image)
-            });
+            let value = value.as_ref().map_or_else(
+                || "tombstone".to_owned(),
+                |value| {
+                    let texts = |p: &[i32]| p.iter().map(ToString::to_string).collect();
+                    let topics = value.topic_partitions.iter();
+                    shown(topics.map(|t| (&t.topic_id, texts(&t.partitions))), image)
+                },
+            );
             format!("consumer-target {} {} {value}", key.group_id, key.member_id)
         }
         Record::ConsumerGroupCurrentMemberAssignment(key, value) => {
-            let value = value.as_ref().map_or_else(|| "tombstone".to_owned(), |value| {
-                let state = ["stable", "unrevoked", "unreleased"];
-                let state = state.get(usize::try_from(value.state).unwrap()).unwrap_or(&"?");
-                format!(
-                    "epoch={} previous={} {state} owns={} revokes={}",
-                    value.member_epoch,
-                    value.previous_member_epoch,
-                    current(&value.assigned_partitions),
-                    current(&value.partitions_pending_revocation)
-                )
-            });
+            let value = value.as_ref().map_or_else(
+                || "tombstone".to_owned(),
+                |value| {
+                    let state = ["stable", "unrevoked", "unreleased"];
+                    let state = state.get(usize::try_from(value.state).unwrap()).unwrap_or(&"?");
+                    format!(
+                        "epoch={} previous={} {state} owns={} revokes={}",
+                        value.member_epoch,
+                        value.previous_member_epoch,
+                        current(&value.assigned_partitions),
+                        current(&value.partitions_pending_revocation)
+                    )
+                },
+            );
             format!("consumer-current {} {} {value}", key.group_id, key.member_id)
         }
         Record::ConsumerGroupRegularExpression(key, value) => {
-            let value = value.as_ref().map_or_else(|| "tombstone".to_owned(), |value| {
-                format!("topics={} version={} at={}", value.topics.join("+"), value.version, value.timestamp)
-            });
+            let value = value.as_ref().map_or_else(
+                || "tombstone".to_owned(),
+                |value| {
+                    format!(
+                        "topics={} version={} at={}",
+                        value.topics.join("+"),
+                        value.version,
+                        value.timestamp
+                    )
+                },
+            );
             format!("consumer-regex {} {} {value}", key.group_id, key.regular_expression)
         }
         _ => return None,

@@ -3,13 +3,14 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError as Code;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use kafka_protocol::messages::{
-    ApiKey, CreateTopicsRequest, FindCoordinatorRequest, ListOffsetsRequest, OffsetFetchRequest,
-    RequestHeader,
+    ApiKey, CreateTopicsRequest, DescribeProducersRequest, FindCoordinatorRequest,
+    ListOffsetsRequest, ListTransactionsRequest, OffsetFetchRequest, RequestHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use std::io::{self, Read, Write};
@@ -179,6 +180,20 @@ impl Connection {
         let found = &response.topics[0].partitions[0];
         assert_eq!(found.error_code, 0, "ListOffsets");
         Ok(found.offset)
+    }
+
+    /// Who holds a partition open and what the coordinator knows of transactions, for a reader.
+    pub fn describe_open(&mut self, topic: &str, index: i32) -> Result<String, GaveUp> {
+        let asked = TopicRequest::default()
+            .with_name(StrBytes::from_string(topic.to_owned()).into())
+            .with_partition_indexes(vec![index]);
+        let producers = DescribeProducersRequest::default().with_topics(vec![asked]);
+        let producers = self.ask(0, &producers)?;
+        let transactions = self.ask(0, &ListTransactionsRequest::default())?;
+        let active = &producers.topics[0].partitions[0].active_producers;
+        let holding = active.iter().filter(|producer| producer.current_txn_start_offset >= 0);
+        let holding: Vec<String> = holding.map(|producer| format!("{producer:?}")).collect();
+        Ok(format!("{topic}-{index}: {holding:?}, of {:?}", transactions.transaction_states))
     }
 
     /// What a group has committed, once no transaction is open on it; -1 for nothing.

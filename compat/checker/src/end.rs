@@ -20,6 +20,7 @@ pub fn read(run: &Run) -> Result<History, GaveUp> {
         while connection.end_of(topic, index, true)? < connection.end_of(topic, index, false)? {
             if Instant::now() > end {
                 history.open.push(partition);
+                eprintln!("{}", connection.describe_open(topic, index)?);
                 break;
             }
             sleep(Duration::from_millis(50));
@@ -36,9 +37,12 @@ pub fn read(run: &Run) -> Result<History, GaveUp> {
 
 fn read_partition(run: &Run, partition: i32, history: &mut History) -> Result<(), GaveUp> {
     let mut reader = Reader::new(run, [(partition, 0)].into_iter());
-    while !reader.is_at_end() {
+    let is_open = history.open.contains(&partition);
+    let mut is_silent = false;
+    while !reader.is_at_end() && !(is_open && is_silent) {
         let mut steps = Vec::new();
-        reader.poll(1000, Duration::from_millis(200), &mut steps);
+        reader.poll(1000, Duration::from_secs(1), &mut steps);
+        is_silent = steps.is_empty();
         if let Some(Step::Poll { records, .. }) = steps.pop() {
             history.end.extend(records);
         }

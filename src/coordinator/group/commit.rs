@@ -43,6 +43,15 @@ impl Shard {
         self.validate_commit(version, request)?;
         // A commit of a member is a sign of life.
         self.keep_alive(now, &request.group_id, &request.member_id);
+        Ok(self.commit_all(now, request))
+    }
+
+    /// Commits what the caller has validated.
+    pub(super) fn commit_all(
+        &self,
+        now: Timestamp,
+        request: &OffsetCommitRequest,
+    ) -> Outcome<OffsetCommitResponse> {
         let expire_timestamp =
             (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
         let mut records = Vec::new();
@@ -70,7 +79,7 @@ impl Shard {
             }
             response.topics.push(answer);
         }
-        Ok(Outcome::replay(records, response))
+        Outcome::replay(records, response)
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {

@@ -1,5 +1,5 @@
 //! How long the server-side assignors take for a group of 1,000 members and 10,000 partitions:
-//! `cargo bench --bench assignors`. `compat/java/run assignors` measures Kafka's own.
+//! `cargo bench --bench assignors`. Kafka's own on the same input: Assignors.java.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use klamm::coordinator::group::MemberId;

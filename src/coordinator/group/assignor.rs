@@ -7,7 +7,7 @@ mod uniform_heterogeneous;
 mod uniform_homogeneous;
 
 use super::MemberId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use uuid::Uuid;
 
@@ -29,7 +29,8 @@ pub struct Subscriber<'a> {
     /// `group.instance.id` of a static member.
     pub instance_id: Option<&'a str>,
     /// What it subscribes to, by name or by regular expression; only topics that exist. Members
-    /// with the same subscription best share one set: it is compared by address first.
+    /// with the same subscription best share one set: what an assignor does
+    /// per subscription it then does once for all of them.
     pub topics: &'a BTreeSet<Uuid>,
     /// Its last target assignment: what a sticky assignor lets it keep. A static member that came
     /// again has that of its predecessor.
@@ -84,23 +85,28 @@ impl Assignor {
     ) -> Result<BTreeMap<MemberId, Partitions>, UnknownTopic> {
         let mut members = subscribers.to_vec();
         members.sort_by_key(|member| member.id);
-        let homogeneous = all_subscribe_to_the_same(&members);
-        let distinct = if homogeneous { &members[..members.len().min(1)] } else { &members[..] };
-        let mut subscribed = distinct.iter().flat_map(|member| member.topics);
+        let subscriptions = subscriptions(&members);
+        let mut subscribed = subscriptions.iter().flat_map(|(topics, _)| *topics);
         if let Some(unknown) = subscribed.find(|topic| !counts.contains_key(topic)) {
             return Err(UnknownTopic(*unknown));
         }
+        let homogeneous = subscriptions.windows(2).all(|pair| pair[0].0 == pair[1].0);
         Ok(match self {
-            Assignor::Range => range::assign(&mut members, counts),
+            Assignor::Range => range::assign(&mut members, &subscriptions, counts),
             Assignor::Uniform if homogeneous => uniform_homogeneous::assign(&members, counts),
             Assignor::Uniform => uniform_heterogeneous::assign(&members, counts),
         })
     }
 }
 
-fn all_subscribe_to_the_same(members: &[Subscriber<'_>]) -> bool {
-    let same = |a: &BTreeSet<Uuid>, b: &BTreeSet<Uuid>| std::ptr::eq(a, b) || a == b;
-    members.windows(2).all(|pair| same(pair[0].topics, pair[1].topics))
+/// The sets of topics that members subscribe to, and how many members share each. Equal sets may
+/// occur more than once.
+fn subscriptions<'a>(members: &[Subscriber<'a>]) -> Vec<(&'a BTreeSet<Uuid>, usize)> {
+    let mut shared = HashMap::<*const BTreeSet<Uuid>, (&BTreeSet<Uuid>, usize)>::new();
+    for member in members {
+        shared.entry(member.topics).or_insert((member.topics, 0)).1 += 1;
+    }
+    shared.into_values().collect()
 }
 
 /// What an assignor goes on from: what each member owns and may go on to own. A partition that is

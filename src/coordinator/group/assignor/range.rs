@@ -3,7 +3,7 @@
 
 use super::{PartitionCounts, Partitions, Subscriber};
 use crate::coordinator::group::MemberId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// How far the partitions of a topic are dealt out.
@@ -28,20 +28,23 @@ impl Topic {
 /// Static members come first, so that they keep their place whatever their member ids become.
 pub(super) fn assign(
     members: &mut [Subscriber<'_>],
+    subscriptions: &[(&BTreeSet<Uuid>, usize)],
     counts: &PartitionCounts,
 ) -> BTreeMap<MemberId, Partitions> {
     members.sort_by_key(|member| (member.instance_id.is_none(), member.instance_id, member.id));
     let mut topics = BTreeMap::<Uuid, Topic>::new();
-    for topic in members.iter().flat_map(|member| member.topics) {
-        let partitions = counts[topic];
-        topics
-            .entry(*topic)
-            .or_insert(Topic { partitions, subscribers: 0, served: 0 })
-            .subscribers += 1;
+    for (subscription, members) in subscriptions {
+        for topic in *subscription {
+            let new = || Topic { partitions: counts[topic], subscribers: 0, served: 0 };
+            topics.entry(*topic).or_insert_with(new).subscribers += *members as i32;
+        }
     }
+    let mut topics: Vec<(Uuid, Topic)> = topics.into_iter().collect();
     let mut ranges = |member: &Subscriber<'_>| -> Partitions {
+        // Both are in order: walking along is faster than looking up.
+        let mut others = topics.iter_mut();
         let ranges = member.topics.iter().map(|topic| {
-            let dealt = topics.get_mut(topic).expect("every subscribed topic was counted");
+            let (_, dealt) = others.find(|(id, _)| id == topic).expect("subscriptions has all");
             (*topic, dealt.next_range())
         });
         let some = ranges.filter(|(_, range)| !range.is_empty());

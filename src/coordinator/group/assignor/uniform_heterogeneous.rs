@@ -2,7 +2,7 @@
 //! subscribers that have least, then partitions move from those that have most to those that have
 //! least, topic by topic (UniformHeterogeneousAssignmentBuilder).
 
-use super::{Owned, Partition, PartitionCounts, Partitions, Subscriber, assignment};
+use super::{Owned, Partition, PartitionCounts, Partitions, Subscriber, assignment, subscriptions};
 use crate::coordinator::group::MemberId;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,10 +17,11 @@ pub(super) fn assign(
     members: &[Subscriber<'_>],
     counts: &PartitionCounts,
 ) -> BTreeMap<MemberId, Partitions> {
-    let ids: BTreeSet<Uuid> = members.iter().flat_map(|member| member.topics).copied().collect();
+    let ids: BTreeSet<Uuid> =
+        subscriptions(members).iter().flat_map(|(ids, _)| *ids).copied().collect();
     let owned = Owned::of(members, &ids, counts).by_member;
     let mut loads: Vec<i64> = owned.iter().map(|owned| owned.len() as i64).collect();
-    let mut topics = topics(members, &owned, counts);
+    let mut topics = topics(&ids, members, &owned, counts);
     topics.sort_by(Topic::turn);
     for topic in &mut topics {
         topic.hand_out(&mut loads);
@@ -39,25 +40,33 @@ struct Topic {
 }
 
 fn topics(
+    ids: &BTreeSet<Uuid>,
     members: &[Subscriber<'_>],
     owned: &[Vec<Partition>],
     counts: &PartitionCounts,
 ) -> Vec<Topic> {
-    let mut topics = BTreeMap::<Uuid, Topic>::new();
-    for (index, member) in members.iter().enumerate() {
+    let new = |id: &Uuid| {
+        let owners = vec![None; counts[id].max(0) as usize];
+        Topic { id: *id, subscribers: Vec::new(), owners }
+    };
+    let mut topics: Vec<Topic> = ids.iter().map(new).collect();
+    for (index, (member, owned)) in members.iter().zip(owned).enumerate() {
+        // All are in order: walking along is faster than looking up.
+        let mut others = topics.iter_mut();
         for id in member.topics {
-            let unowned = || vec![None; counts[id].max(0) as usize];
-            let new = || Topic { id: *id, subscribers: Vec::new(), owners: unowned() };
-            topics.entry(*id).or_insert_with(new).subscribers.push(index);
+            let topic = others.find(|topic| topic.id == *id).expect("ids has all");
+            topic.subscribers.push(index);
+        }
+        let mut others = topics.iter_mut();
+        for partitions in owned.chunk_by(|a, b| a.0 == b.0) {
+            let of_owned = |topic: &&mut Topic| topic.id == partitions[0].0;
+            let topic = others.find(of_owned).expect("one keeps only what one subscribes to");
+            for (_, partition) in partitions {
+                topic.owners[*partition as usize] = Some(index);
+            }
         }
     }
-    for (index, owned) in owned.iter().enumerate() {
-        for (id, partition) in owned {
-            let topic = topics.get_mut(id).expect("one keeps only what one subscribes to");
-            topic.owners[*partition as usize] = Some(index);
-        }
-    }
-    topics.into_values().collect()
+    topics
 }
 
 fn by_member(topics: &[Topic], members: usize) -> Vec<Vec<Partition>> {

@@ -41,6 +41,8 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 
 use crate::clock::Clock;
@@ -160,6 +162,8 @@ apis! {
         66 ListTransactions        0..=2  Broker => list_transactions(kafka::ListTransactionsRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
+        88 StreamsGroupHeartbeat   0..=1  Broker => streams_group_heartbeat(own::StreamsGroupHeartbeatRequest);
+        89 StreamsGroupDescribe    0..=1  Broker => streams_group_describe(own::StreamsGroupDescribeRequest);
     }
     forwarded {
         19 CreateTopics                2..=7 Both;

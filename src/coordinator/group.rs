@@ -13,6 +13,7 @@ mod rebalance;
 mod record;
 mod settings;
 mod shard;
+mod streams;
 mod timers;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ use shard::Shard;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use streams::InternalTopics;
 use tokio::sync::Semaphore;
 
 /// The topic that the coordinators' logs are partitions of.
@@ -60,6 +62,8 @@ pub struct Groups {
     /// Of `__consumer_offsets`, from when it is first seen on; 0 before.
     partitions: AtomicI32,
     slots: Mutex<HashMap<TopicIdPartition, Arc<Slot<Shard>>>>,
+    /// Topics that streams groups need and that are being made.
+    pub internal_topics: InternalTopics,
 }
 
 impl Groups {
@@ -72,6 +76,7 @@ impl Groups {
             loads: Arc::new(Semaphore::new(PARALLEL_LOADS)),
             partitions: AtomicI32::new(0),
             slots: Mutex::default(),
+            internal_topics: InternalTopics::default(),
         })
     }
 

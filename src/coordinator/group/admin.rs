@@ -64,22 +64,27 @@ impl Shard {
             let validated = self.validate_delete(id);
             if validated.is_ok() {
                 self.delete_all_offsets(id, &mut records);
-                records.push(Record::group_tombstone(id));
-                self.cancel_timers(id);
+                self.delete_group(id, &mut records);
             }
             answers.push(validated);
         }
         Outcome::replay(records, answers)
     }
 
+    /// Tombstones of a group that is empty; its timers stop.
+    pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
+        match self.groups.get(id) {
+            Some(Group::Streams(group)) => records.extend(group.tombstones()),
+            _ => records.push(Record::group_tombstone(id)),
+        }
+        self.cancel_timers(id);
+    }
+
     fn validate_delete(&self, id: &str) -> Result<()> {
         match self.groups.get(id) {
             None => Err(not_found(id)),
-            Some(Group::Classic(group)) if group.state() == GroupState::Empty => Ok(()),
-            Some(Group::Classic(_)) => Err(ResponseError::NonEmptyGroup.into()),
-            Some(Group::Other(other)) if !other.members.is_empty() => {
-                Err(ResponseError::NonEmptyGroup.into())
-            }
+            Some(group) if !group.is_empty() => Err(ResponseError::NonEmptyGroup.into()),
+            Some(Group::Classic(_) | Group::Streams(_)) => Ok(()),
             // Its records are not ours to delete.
             Some(Group::Other(_)) => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
@@ -97,6 +102,10 @@ impl Group {
                 .with_protocol_type(text(group.protocol_type.as_deref().unwrap_or_default()))
                 .with_group_state(text(&group.state().to_string()))
                 .with_group_type(text("classic")),
+            Group::Streams(group) => listed
+                .with_protocol_type(text("streams"))
+                .with_group_state(text(&group.state().to_string()))
+                .with_group_type(text("streams")),
             Group::Other(other) => listed
                 .with_protocol_type(text(other.kind.name()))
                 .with_group_state(text(if other.members.is_empty() { "Empty" } else { "Stable" }))

@@ -6,6 +6,7 @@ use super::offsets::{Committed, TopicOffsets};
 use super::outcome::Outcome;
 use super::record::{GroupKind, Record};
 use super::shard::{Group, Shard};
+use super::streams::Committer;
 use super::text;
 use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestPartition;
 use crate::codec::schema::message::offset_commit_response::{
@@ -89,6 +90,20 @@ impl Shard {
             None if version >= GROUP_ID_NOT_FOUND_VERSION => Err(not_found(&request.group_id)),
             None => Err(ResponseError::IllegalGeneration.into()),
             Some(Group::Classic(group)) => Ok(group.validate_commit(request)?),
+            Some(Group::Streams(group)) => {
+                let committer = Committer {
+                    member_id: &request.member_id,
+                    has_instance: request.group_instance_id.is_some(),
+                    epoch: generation,
+                    version: Some(version),
+                };
+                let partitions = request.topics.iter().flat_map(|topic| {
+                    let fitting =
+                        topic.partitions.iter().filter(|of| !self.is_metadata_too_large(of));
+                    fitting.map(|of| (topic.name.as_str(), of.partition_index))
+                });
+                group.validate_commit(committer, partitions)
+            }
             Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {} is not a consumer group.", request.group_id),
@@ -112,6 +127,10 @@ impl Shard {
                     return Err(ResponseError::UnknownMemberId.into());
                 }
                 self.offsets.of(&request.group_id).filter(|_| other.kind != GroupKind::Share)
+            }
+            Some(Group::Streams(group)) => {
+                group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
+                self.offsets.of(&request.group_id)
             }
             Some(Group::Classic(_)) => self.offsets.of(&request.group_id),
             None => None,
@@ -210,11 +229,10 @@ impl Shard {
         let mut ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         ids.sort();
         for id in ids {
-            let Some(Group::Classic(group)) = self.groups.get(&id) else { continue };
-            let all_gone = self.expire_group_offsets(now, group, &mut records);
-            if all_gone && group.state() == GroupState::Empty {
-                records.push(Record::group_tombstone(&id));
-                self.cancel_timers(&id);
+            let all_gone = self.expire_group_offsets(now, &id, &mut records);
+            let is_served = |group: &Group| !matches!(group, Group::Other(_)) && group.is_empty();
+            if all_gone && self.groups.get(&id).is_some_and(is_served) {
+                self.delete_group(&id, &mut records);
             }
         }
         Outcome::replay_in_parts(records, ())
@@ -224,11 +242,12 @@ impl Shard {
     fn expire_group_offsets(
         &self,
         now: Timestamp,
-        group: &ClassicGroup,
+        id: &Arc<str>,
         records: &mut Vec<Record>,
     ) -> bool {
-        let mut all_gone = self.offsets.pending_of(&group.id).next().is_none();
-        for (topic, partitions) in self.offsets.of(&group.id).into_iter().flatten() {
+        let Some(group) = self.groups.get(id) else { return false };
+        let mut all_gone = self.offsets.pending_of(id).next().is_none();
+        for (topic, partitions) in self.offsets.of(id).into_iter().flatten() {
             for (partition, committed) in partitions {
                 let unused_since = group.offset_unused_since(topic, committed);
                 let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
@@ -236,8 +255,8 @@ impl Shard {
                     Some(expires) => now >= expires,
                     None => now - since >= retention_ms,
                 });
-                if is_over && !self.offsets.is_pending(&group.id, topic, *partition) {
-                    records.push(Record::offset_tombstone(&group.id, topic, *partition));
+                if is_over && !self.offsets.is_pending(id, topic, *partition) {
+                    records.push(Record::offset_tombstone(id, topic, *partition));
                 } else {
                     all_gone = false;
                 }
@@ -285,11 +304,31 @@ impl ClassicGroup {
 }
 
 impl Group {
+    /// Whether it has no members.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Group::Classic(group) => group.state() == GroupState::Empty,
+            Group::Streams(group) => group.is_empty(),
+            Group::Other(other) => other.members.is_empty(),
+        }
+    }
+
+    /// Since when nobody has used an offset; None while someone may.
+    fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
+        match self {
+            Group::Classic(group) => group.offset_unused_since(topic, committed),
+            Group::Streams(group) if group.is_subscribed_to(topic) => None,
+            Group::Streams(_) => Some(committed.commit_timestamp),
+            Group::Other(_) => None,
+        }
+    }
+
     fn validate_offset_delete(&self, id: &str) -> Result<()> {
         match self {
             Group::Classic(group) if group.state() == GroupState::Empty => Ok(()),
             Group::Classic(group) if group.uses_consumer_protocol() => Ok(()),
             Group::Classic(_) => Err(ResponseError::NonEmptyGroup.into()),
+            Group::Streams(_) => Ok(()),
             Group::Other(other) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {id} is not a consumer group."),
@@ -302,6 +341,7 @@ impl Group {
     fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Streams(group) => group.is_subscribed_to(topic),
             Group::Other(other) => !other.members.is_empty(),
         }
     }

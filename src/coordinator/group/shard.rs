@@ -7,6 +7,7 @@ use super::membership::sync_error;
 use super::offsets::{Committed, Offsets};
 use super::outcome::{Outcome, Parked, Then, Turn, Write};
 use super::record::{GroupKind, Record};
+use super::streams::StreamsGroup;
 use super::timers::{Timer, Timers};
 use super::{GroupId, RequestContext, Ticket};
 use crate::config::{Compression, Config};
@@ -26,8 +27,10 @@ use std::sync::Arc;
 /// A group, of whatever kind.
 #[derive(Debug, PartialEq)]
 pub enum Group {
-    /// The kind that this broker serves.
+    /// The members decide who has what.
     Classic(Box<ClassicGroup>),
+    /// KIP-1071.
+    Streams(Box<StreamsGroup>),
     /// A kind that it only keeps.
     Other(OtherGroup),
 }
@@ -49,7 +52,7 @@ pub struct Shard {
     pub(super) image: Arc<Image>,
     pub(super) groups: HashMap<GroupId, Group>,
     pub(super) offsets: Offsets,
-    timers: Timers,
+    pub(super) timers: Timers,
     answers: Vec<(Ticket, Parked)>,
     random: fastrand::Rng,
 }
@@ -95,7 +98,9 @@ impl Shard {
             None if !request.member_id.is_empty() => {
                 Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
             }
-            Some(Group::Other(_)) => Some(join_error("", ResponseError::InconsistentGroupProtocol)),
+            Some(Group::Other(_) | Group::Streams(_)) => {
+                Some(join_error("", ResponseError::InconsistentGroupProtocol))
+            }
             _ => None,
         };
         if let Some(refusal) = refusal {
@@ -158,10 +163,13 @@ impl Shard {
     }
 
     pub(super) fn cancel_timers(&mut self, group: &str) {
-        if let Some(Group::Classic(group)) = self.groups.get(group) {
-            for timer in group.timers() {
-                self.timers.cancel(&timer);
-            }
+        let timers = match self.groups.get(group) {
+            Some(Group::Classic(group)) => group.timers(),
+            Some(Group::Streams(group)) => group.timers(),
+            _ => return,
+        };
+        for timer in timers {
+            self.timers.cancel(&timer);
         }
     }
 
@@ -192,7 +200,7 @@ impl Shard {
         }
         match group {
             Group::Other(other) => other,
-            Group::Classic(_) => unreachable!("it has just been made another"),
+            Group::Classic(_) | Group::Streams(_) => unreachable!("it has just been made another"),
         }
     }
 }
@@ -233,11 +241,16 @@ impl StateMachine for Shard {
         let timer = self.timers.take_due(now)?;
         let group = match &timer {
             Timer::Session(group, _) | Timer::Join(group) | Timer::Sync(group) => group.clone(),
+            Timer::Rebalance(..) => return Some(self.expire_streams_member(&timer)),
+            Timer::FirstAssignment(group) => return Some(self.make_first_assignment(now, group)),
             Timer::OffsetExpiration => {
                 self.set_offset_expiration(now);
                 return Some(self.expire_offsets(now));
             }
         };
+        if matches!(self.groups.get(&group), Some(Group::Streams(_))) {
+            return Some(self.expire_streams_member(&timer));
+        }
         let Some((classic, mut turn)) = self.classic(&group, now) else {
             return Some(Outcome::answer(()));
         };
@@ -297,14 +310,11 @@ impl StateMachine for Shard {
                 let there = value.is_some();
                 self.replay_other_member(GroupKind::Share, &key.group_id, &key.member_id, there);
             }
-            Record::StreamsGroupMetadata(key, value) => {
-                self.replay_other(GroupKind::Streams, &key.group_id, value.is_some());
+            record => {
+                if let Some(group) = record.streams_group() {
+                    self.replay_streams(group, record);
+                }
             }
-            Record::StreamsGroupMemberMetadata(key, value) => {
-                let there = value.is_some();
-                self.replay_other_member(GroupKind::Streams, &key.group_id, &key.member_id, there);
-            }
-            _ => {}
         }
     }
 
@@ -316,6 +326,7 @@ impl StateMachine for Shard {
         self.set_offset_expiration(now);
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         for id in ids {
+            self.load_streams_timers(now, &id);
             let Some((group, mut turn)) = self.classic(&id, now) else { continue };
             for member in group.members() {
                 turn.set_session(group, &member.id, member.session_timeout_ms);

@@ -14,6 +14,10 @@ pub enum Timer {
     Join(GroupId),
     /// The sync phase of a rebalance ends.
     Sync(GroupId),
+    /// A member has to give back what it is not to have (KIP-848, KIP-1071).
+    Rebalance(GroupId, MemberId),
+    /// A new streams group gets its first assignment.
+    FirstAssignment(GroupId),
     /// Offsets are looked through for expired ones.
     OffsetExpiration,
 }
@@ -39,6 +43,11 @@ impl Timers {
         if let Some(deadline) = self.deadlines.remove(timer) {
             self.by_time.remove(&(deadline, timer.clone()));
         }
+    }
+
+    /// Whether a timer runs.
+    pub fn is_set(&self, timer: &Timer) -> bool {
+        self.deadlines.contains_key(timer)
     }
 
     /// Takes out the earliest timer that is due.

@@ -93,12 +93,16 @@ impl Shard {
         ticket: Ticket,
     ) -> Outcome {
         let id = GroupId::from(&**request.group_id);
-        let is_new = !self.groups.contains_key(&id);
+        // An empty streams group makes room for a classic one.
+        let is_new = match self.groups.get(&id) {
+            Some(Group::Streams(group)) => group.is_empty(),
+            other => other.is_none(),
+        };
         let refusal = match self.groups.get(&id) {
-            None if !request.member_id.is_empty() => {
+            _ if is_new && !request.member_id.is_empty() => {
                 Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
             }
-            Some(Group::Other(_) | Group::Streams(_)) => {
+            Some(Group::Other(_) | Group::Streams(_)) if !is_new => {
                 Some(join_error("", ResponseError::InconsistentGroupProtocol))
             }
             _ => None,
@@ -107,7 +111,11 @@ impl Shard {
             self.answers.push((ticket, Parked::Join(refusal)));
             return Outcome::answer(());
         }
+        let mut records = Vec::new();
         if is_new {
+            if self.groups.contains_key(&id) {
+                self.delete_group(&id, &mut records);
+            }
             let group = ClassicGroup::new(id.clone(), now);
             self.groups.insert(id.clone(), Group::Classic(Box::new(group)));
         }
@@ -115,7 +123,9 @@ impl Shard {
         let write = group.join(&mut turn, Join { cx, request, ticket });
         let created = || Write { record: Record::new_group(group), then: Then::Created(ticket) };
         let write = if is_new { write.or_else(|| Some(created())) } else { write };
-        Outcome::classic(&id, write, ())
+        let mut outcome = Outcome::classic(&id, write, ());
+        outcome.records.splice(0..0, records);
+        outcome
     }
 
     /// A SyncGroup; answered as JoinGroup is.
@@ -248,7 +258,8 @@ impl StateMachine for Shard {
                 return Some(self.expire_offsets(now));
             }
         };
-        if matches!(self.groups.get(&group), Some(Group::Streams(_))) {
+        let is_session = matches!(timer, Timer::Session(..));
+        if is_session && matches!(self.groups.get(&group), Some(Group::Streams(_))) {
             return Some(self.expire_streams_member(&timer));
         }
         let Some((classic, mut turn)) = self.classic(&group, now) else {

@@ -11,6 +11,7 @@ mod chance;
 mod kafka;
 mod running;
 mod show;
+mod streams;
 
 use super::outcome::{Outcome, Parked};
 use super::record::Record;
@@ -27,6 +28,7 @@ use crate::codec::schema::message::offset_fetch_request::{
 use crate::config::Config;
 use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
+use crate::metadata::Loader;
 use crate::types::{NO_PRODUCER_ID, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
@@ -58,6 +60,7 @@ pub(super) struct World {
     unanswered: BTreeSet<Ticket>,
     fail_next: Option<ResponseError>,
     pub(super) model: chance::Model,
+    loader: Loader,
     output: String,
     labels: Vec<(String, String)>,
 }
@@ -73,6 +76,7 @@ impl World {
             unanswered: BTreeSet::new(),
             fail_next: None,
             model: chance::Model::default(),
+            loader: Loader::new("a cluster"),
             output: String::new(),
             labels: Vec::new(),
         };
@@ -146,6 +150,8 @@ impl World {
 
     fn restart(&mut self) {
         self.shard = self.replayed();
+        let image = self.loader.take().image;
+        self.shard.apply(&image);
         self.shard.loaded(self.now);
         self.unanswered.clear();
         self.take_answers();
@@ -165,6 +171,8 @@ impl World {
             "restart" => self.restart(),
             "fail" => self.fail_next = Some(show::error(args.get("error"))),
             "log" => self.log_foreign(&args),
+            "topic" | "group-config" => self.change_metadata(&args),
+            "streams" | "describe-streams" => result = self.streams(&args),
             "state" => self.output.push_str(&show::state(&self.shard)),
             "describe" | "list" | "fetch" => result = self.look(&args),
             _ => result = self.operate(&args),
@@ -188,6 +196,7 @@ impl World {
             let number: i32 = value.parse().unwrap();
             match key.as_str() {
                 "group_max_size" => config.group_max_size = number,
+                "streams_max_size" => config.group_streams_max_size = number,
                 "initial_delay" => config.group_initial_rebalance_delay_ms = number,
                 "metadata_max" => config.offset_metadata_max_bytes = number,
                 "retention_minutes" => config.offsets_retention_minutes = number,

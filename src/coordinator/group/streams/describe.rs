@@ -27,7 +27,7 @@ impl Shard {
 }
 
 impl StreamsGroup {
-    fn described(&self) -> DescribedGroup {
+    pub(in crate::coordinator::group) fn described(&self) -> DescribedGroup {
         let nothing = Tasks::default();
         let members = self.members.values().map(|member| {
             let target = self.target.get(&member.id).unwrap_or(&nothing);

@@ -205,7 +205,7 @@ pub fn record(record: &Record) -> String {
             }
             line
         }
-        other => format!("{other:?}"),
+        other => super::streams::record(other).unwrap_or_else(|| format!("{other:?}")),
     }
 }
 
@@ -216,6 +216,7 @@ pub fn state(shard: &Shard) -> String {
     for (id, group) in groups {
         match group {
             Group::Classic(group) => lines.push_str(&classic(group)),
+            Group::Streams(group) => lines.push_str(&super::streams::state(group)),
             Group::Other(other) => {
                 writeln!(lines, "{id} {} members={:?}", other.kind.name(), other.members).unwrap();
             }

@@ -6,7 +6,6 @@ use super::offsets::{Committed, TopicOffsets};
 use super::outcome::Outcome;
 use super::record::{GroupKind, Record};
 use super::shard::{Group, Shard};
-use super::streams::Committer;
 use super::text;
 use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestPartition;
 use crate::codec::schema::message::offset_commit_response::{
@@ -44,6 +43,15 @@ impl Shard {
         self.validate_commit(version, request)?;
         // A commit of a member is a sign of life.
         self.keep_alive(now, &request.group_id, &request.member_id);
+        Ok(self.commit_all(now, request))
+    }
+
+    /// Commits what the caller has validated.
+    pub(super) fn commit_all(
+        &self,
+        now: Timestamp,
+        request: &OffsetCommitRequest,
+    ) -> Outcome<OffsetCommitResponse> {
         let expire_timestamp =
             (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
         let mut records = Vec::new();
@@ -71,7 +79,7 @@ impl Shard {
             }
             response.topics.push(answer);
         }
-        Ok(Outcome::replay(records, response))
+        Outcome::replay(records, response)
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
@@ -90,20 +98,7 @@ impl Shard {
             None if version >= GROUP_ID_NOT_FOUND_VERSION => Err(not_found(&request.group_id)),
             None => Err(ResponseError::IllegalGeneration.into()),
             Some(Group::Classic(group)) => Ok(group.validate_commit(request)?),
-            Some(Group::Streams(group)) => {
-                let committer = Committer {
-                    member_id: &request.member_id,
-                    has_instance: request.group_instance_id.is_some(),
-                    epoch: generation,
-                    version: Some(version),
-                };
-                let partitions = request.topics.iter().flat_map(|topic| {
-                    let fitting =
-                        topic.partitions.iter().filter(|of| !self.is_metadata_too_large(of));
-                    fitting.map(|of| (topic.name.as_str(), of.partition_index))
-                });
-                group.validate_commit(committer, partitions)
-            }
+            Some(Group::Streams(group)) => group.validate_commit(Some(version), request),
             Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {} is not a consumer group.", request.group_id),

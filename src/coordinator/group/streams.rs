@@ -29,7 +29,6 @@ mod topology;
 
 pub use creation::InternalTopics;
 use heartbeat::Heartbeat;
-pub use offsets::Committer;
 
 use super::commit::not_found;
 use super::record::Record;

@@ -2,41 +2,30 @@
 
 use super::StreamsGroup;
 use super::member::Member;
+use crate::codec::schema::message::OffsetCommitRequest;
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 
 /// The first version of OffsetCommit that knows member epochs.
 const MEMBER_EPOCH_VERSION: i16 = 9;
 
-/// Who commits offsets.
-#[derive(Clone, Copy, Debug)]
-pub struct Committer<'a> {
-    /// `member.id`; empty if there is none.
-    pub member_id: &'a str,
-    /// Static members have one.
-    pub has_instance: bool,
-    /// -1 if there is none.
-    pub epoch: i32,
-    /// Version of OffsetCommit; None for TxnOffsetCommit, whose versions all will do.
-    pub version: Option<i16>,
-}
-
 impl StreamsGroup {
-    /// Whether `committer` may commit offsets of `partitions`, which are names and indexes. A
-    /// member may be late by the epochs in which it kept the task (KIP-1251).
-    pub fn validate_commit<'a>(
+    /// Whether who commits offsets may do so. A member may be late by the epochs in which it kept
+    /// the tasks. `version` is that of OffsetCommit; a TxnOffsetCommit has none.
+    pub fn validate_commit(
         &self,
-        committer: Committer<'_>,
-        mut partitions: impl Iterator<Item = (&'a str, i32)>,
+        version: Option<i16>,
+        request: &OffsetCommitRequest,
     ) -> Result<()> {
-        let Committer { member_id, has_instance, epoch, version } = committer;
+        let epoch = request.generation_id_or_member_epoch;
         if epoch < 0 && self.is_empty() {
             return Ok(());
         }
-        if version.is_none() && epoch == -1 && member_id.is_empty() && !has_instance {
+        let names_nobody = request.member_id.is_empty() && request.group_instance_id.is_none();
+        if version.is_none() && epoch == -1 && names_nobody {
             return Ok(());
         }
-        let member = self.member(member_id)?;
+        let member = self.member(&request.member_id)?;
         if version.is_some_and(|version| version < MEMBER_EPOCH_VERSION) {
             return Err(Error::Explained(
                 ResponseError::UnsupportedVersion,
@@ -51,10 +40,13 @@ impl StreamsGroup {
                 member.epoch
             )));
         }
-        match epoch == member.epoch {
-            true => Ok(()),
-            false => partitions.try_for_each(|of| self.validate_late_commit(member, epoch, of)),
+        if epoch == member.epoch {
+            return Ok(());
         }
+        let mut partitions = request.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(|of| (topic.name.as_str(), of.partition_index))
+        });
+        partitions.try_for_each(|of| self.validate_late_commit(member, epoch, of))
     }
 
     fn validate_late_commit(

@@ -127,7 +127,11 @@ impl Loader<'_> {
             if is_active {
                 put_off(sealed)?
             } else {
-                sealed?
+                sealed?;
+                if index < unflushed {
+                    // No flush goes so far back.
+                    segment.sync()?;
+                }
             }
             put_off(self.producers.take_snapshot(false))?;
             index += 1;
@@ -215,6 +219,7 @@ impl Loader<'_> {
             first_unsynced,
             durable_name: -1,
             is_dir_durable: false,
+            is_closed: false,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
+mod lives;
 mod model;
 mod sim;
 mod transactions;

@@ -47,6 +47,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     /// Cleans the log. Answers up to where it is clean now.
     pub fn run(&mut self) -> Result<Offset> {
         let range = self.candidate.range;
+        self.flush()?;
         let pieces = self.pieces()?;
         let map = self.read_keys(&pieces)?;
         self.statistics.keys = map.len();
@@ -76,6 +77,17 @@ impl<'p, 'a> Pass<'p, 'a> {
     fn log(&self) -> Result<MutexGuard<'a, Log>> {
         let log = (self.lock)()?;
         if log.truncations == self.candidate.truncations { Ok(log) } else { Err(Error::Closed) }
+    }
+
+    /// What has replaced a record must be on the disk before the record goes: a later one, or the
+    /// marker in the active segment that makes it one of a committed transaction.
+    fn flush(&self) -> Result<()> {
+        let begun = self.log()?.begin_flush()?;
+        if let Some(flush) = begun {
+            flush.run()?;
+            self.log()?.end_flush(&flush);
+        }
+        Ok(())
     }
 
     fn pieces(&self) -> Result<Vec<Piece>> {

@@ -156,6 +156,8 @@ pub struct Log {
     durable_name: Offset,
     /// Whether a power loss leaves the log's directory where it is.
     is_dir_durable: bool,
+    /// It was opened after a clean stop: what was there then is durable.
+    was_clean: bool,
     /// Nothing is appended any more, and everything is durable.
     is_closed: bool,
     /// `segment.jitter.ms` of the active segment.
@@ -290,13 +292,13 @@ impl Log {
     /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may
     /// be appended after it.
     pub fn close(&mut self) -> Result<()> {
-        let is_changed = self.recovery_point < self.end_offset || self.producers.is_ahead();
         self.flush()?;
-        self.producers.take_snapshot(true)?;
+        self.producers.take_snapshot()?;
         self.active_mut().seal()?;
         self.epochs.close()?;
-        if is_changed {
+        if !self.was_clean || self.producers.is_snapshot_new() {
             // A clean stop says that none of this needs to be looked at.
+            self.producers.sync_snapshot()?;
             self.active().sync()?;
             self.disk.sync_dir(&self.dir)?;
         }

@@ -285,7 +285,9 @@ impl World {
         if self.is_dead {
             return Err(ErrorKind::Other.into());
         }
-        (what, path).hash(&mut self.trace);
+        // The name of a deleted log is random.
+        let is_deleted = path.to_string_lossy().ends_with("-delete");
+        (what, (!is_deleted).then_some(path)).hash(&mut self.trace);
         let Some(fault) = &mut self.fault else { return Ok(()) };
         if fault.sync_only && !is_sync {
             return Ok(());

@@ -318,7 +318,9 @@ impl LogManager {
     ) -> Result<()> {
         let mut now: Vec<Checkpoints> = self.dirs.iter().map(|_| Checkpoints::default()).collect();
         let mut owners = Vec::with_capacity(logs.len());
-        for (partition, log) in logs {
+        let mut sorted: Vec<_> = logs.iter().collect();
+        sorted.sort_unstable_by_key(|(partition, _)| *partition);
+        for (partition, log) in sorted {
             let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
                 continue;
             };

@@ -133,7 +133,7 @@ impl Loader<'_> {
                     segment.sync()?;
                 }
             }
-            put_off(self.producers.take_snapshot(false))?;
+            put_off(self.producers.take_snapshot())?;
             index += 1;
             if cut > 0 {
                 tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
@@ -219,6 +219,7 @@ impl Loader<'_> {
             first_unsynced,
             durable_name: -1,
             is_dir_durable: false,
+            was_clean: self.options.clean,
             is_closed: false,
             roll_jitter_ms: 0,
             trash: Trash::default(),
@@ -373,7 +374,7 @@ pub(super) fn rebuild_producers(
         // Written by a broker before snapshots existed: there were no producers.
         for offset in snapshot_at.into_iter().chain([end_offset]) {
             producers.set_end(offset);
-            put_off(producers.take_snapshot(false))?;
+            put_off(producers.take_snapshot())?;
         }
         return Ok(());
     }
@@ -388,7 +389,7 @@ pub(super) fn rebuild_producers(
             let from = segment.base_offset().max(producers.end()).max(log_start_offset);
             producers.set_end(from);
             if snapshot_at.contains(&segment.base_offset()) {
-                put_off(producers.take_snapshot(false))?;
+                put_off(producers.take_snapshot())?;
             }
             let Some(first) = segment.locate(from)? else { continue };
             let mut batches = segment.batches_from(first.position)?;
@@ -400,5 +401,5 @@ pub(super) fn rebuild_producers(
         }
     }
     producers.set_end(end_offset);
-    put_off(producers.take_snapshot(true))
+    put_off(producers.take_snapshot())
 }

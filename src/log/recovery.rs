@@ -164,19 +164,24 @@ impl Loader<'_> {
     /// Where the log ends. One that ends before it begins (its files were deleted) begins anew.
     fn find_end(&mut self) -> Result<Offset> {
         let log_start_offset = self.options.log_start_offset;
-        if let Some(last) = self.segments.last() {
-            let end_offset = last.read_end_offset()?;
-            if end_offset >= log_start_offset {
-                return Ok(end_offset);
-            }
+        let end_offset = match self.segments.last() {
+            Some(last) => last.read_end_offset()?,
+            None => -1,
+        };
+        if end_offset >= log_start_offset {
+            return Ok(end_offset);
+        }
+        // Made before the others go: its name tells where the log begins.
+        let now = self.options.now;
+        let anew = Segment::create(self.disk, &self.dir, log_start_offset, now)?;
+        if !self.segments.is_empty() {
             tracing::warn!(dir = %self.dir.display(), end_offset, log_start_offset,
                 "the log ends before its start offset: all segments are removed");
             self.remove_segments(0)?;
             self.epochs.clear()?;
             self.producers.truncate_fully(log_start_offset)?;
         }
-        let now = self.options.now;
-        self.segments.push(Segment::create(self.disk, &self.dir, log_start_offset, now)?);
+        self.segments.push(anew);
         Ok(log_start_offset)
     }
 
@@ -201,6 +206,11 @@ impl Loader<'_> {
         )?;
         let recovery_point =
             if options.clean { end_offset } else { options.recovery_point.min(end_offset) };
+        let last = &self.segments[self.segments.len() - 1];
+        if !options.clean && recovery_point == end_offset && last.size() > 0 {
+            // If the next append rolls, nobody looks at this segment after the next crash.
+            last.sync()?;
+        }
         let durable = self.segments.partition_point(|s| s.base_offset() <= recovery_point);
         let first_unsynced = self.segments[durable.saturating_sub(1)].base_offset();
         Ok(Log {

@@ -121,8 +121,13 @@ impl Model {
         let (start, point) = self.with_log(|log| (log.log_start_offset(), log.recovery_point()));
         assert!(start >= self.start);
         self.start = start;
-        // Of a log whose records are all deleted, as in Kafka, nothing needs to be durable.
-        if self.end > self.start {
+        self.promise(point);
+    }
+
+    /// The log says that everything below is durable. If all of that is deleted, as in Kafka,
+    /// nothing needs to be.
+    fn promise(&mut self, point: Offset) {
+        if point > self.start {
             self.flushed = self.flushed.max(point);
         }
     }
@@ -309,9 +314,7 @@ impl Model {
         let done = cleaner.clean(&candidate, &lock, now);
         // It may have made something durable even if it failed.
         let point = self.with_log(|log| log.recovery_point());
-        if self.end > self.start {
-            self.flushed = self.flushed.max(point);
-        }
+        self.promise(point);
         assert!(done?);
         self.check();
         Ok(())

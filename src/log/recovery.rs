@@ -316,7 +316,7 @@ fn recover_segment(
         let batch = match batches.next() {
             Ok(Some(batch)) => batch,
             Ok(None) => break,
-            Err(error @ Error::Disk { .. }) => return Err(error),
+            Err(error @ (Error::Disk { .. } | Error::Config(_))) => return Err(error),
             Err(_) => break,
         };
         let sound = batch.checksum_holds()
@@ -329,7 +329,8 @@ fn recover_segment(
         for aborted in aborted {
             segment.transaction_index.append(aborted)?;
         }
-        segment.admit(&batch, config.index_interval_bytes as u64)?;
+        let bytes = batches.position - segment.size();
+        segment.admit(&batch, bytes, config.index_interval_bytes as u64)?;
         if batch.leader_epoch() > epochs.latest() {
             epochs_changed |= epochs.enter(batch.leader_epoch(), batch.base_offset());
         }

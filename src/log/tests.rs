@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
+mod legacy;
 mod lives;
 mod model;
 mod sim;

@@ -88,7 +88,10 @@ fn broken_files_are_told_apart() {
     for text in ["one\n0\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n", "\u{0}"] {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("recovery-point-offset-checkpoint"), text).unwrap();
-        assert!(manager(&[dir.path()]).state().checkpoints[0].recovery_points.is_empty(), "{text:?}");
+        assert!(
+            manager(&[dir.path()]).state().checkpoints[0].recovery_points.is_empty(),
+            "{text:?}"
+        );
     }
 }
 

@@ -72,8 +72,7 @@ impl Life {
             sim.leave_free(4 << 20);
         }
         let manager = open_manager(&sim).unwrap();
-        let mut life =
-            Life { sim, random, now: NOW, manager, models: Vec::new(), topics_made: 0 };
+        let mut life = Life { sim, random, now: NOW, manager, models: Vec::new(), topics_made: 0 };
         for n in 0..life.random.i32(1..4) {
             let model = life.new_topic(TopicPartition::new("t", n)).unwrap();
             life.models.push(model);

@@ -121,7 +121,10 @@ impl Life {
             20..24 => self.snapshot(),
             24 => self.quorum.clean_up(self.now),
             25 => self.full_disk(),
-            26 => self.quorum.close().and_then(|()| self.restart(self.random.clone().bool())),
+            26 => {
+                drop(self.quorum.close());
+                self.restart(false)
+            }
             27 => self.restart(false),
             _ => self.restart(true),
         };
@@ -203,7 +206,11 @@ impl Life {
         }
         let restarted = if self.random.bool() { self.restart(false) } else { Ok(()) };
         self.sim.leave_free(4 << 20);
-        restarted
+        match restarted {
+            // Nobody leads without a record that says so.
+            Err(error) if error.is_disk_full() => self.restart(false),
+            restarted => restarted,
+        }
     }
 
     fn restart(&mut self, is_power_loss: bool) -> Result<()> {

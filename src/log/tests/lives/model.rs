@@ -104,8 +104,7 @@ impl Model {
     }
 
     pub fn reopen(&mut self, manager: &LogManager, now: Timestamp) -> Result<()> {
-        let mut log =
-            manager.open_log(&self.partition, self.topic_id, self.config.clone(), now)?;
+        let mut log = manager.open_log(&self.partition, self.topic_id, self.config.clone(), now)?;
         log.set_high_watermark(manager.checkpointed_high_watermark(&self.partition));
         self.log = Arc::new(Mutex::new(log));
         self.in_flight = None;
@@ -482,7 +481,8 @@ impl Model {
         }
         let end = self.end;
         let stable = open.values().min().copied().unwrap_or(end);
-        let is_older = known.iter().any(|known| (0..from).contains(&known.current_txn_start_offset));
+        let is_older =
+            known.iter().any(|known| (0..from).contains(&known.current_txn_start_offset));
         if stable >= from && !is_older {
             assert_eq!(self.with_log(|log| log.last_stable_offset()), stable);
         }

@@ -122,8 +122,9 @@ impl Life {
             24 => self.quorum.clean_up(self.now),
             25 => self.full_disk(),
             26 => {
-                drop(self.quorum.close());
-                self.restart(false)
+                // What a failed fsync has left in memory is worth nothing.
+                let is_failed = self.quorum.close().is_err();
+                self.restart(is_failed)
             }
             27 => self.restart(false),
             _ => self.restart(true),

@@ -441,17 +441,14 @@ fn replay_log(log: &mut Log, loader: &mut Loader) -> Result<()> {
 fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
     let path = dir.join(QUORUM_STATE);
     let Some(content) = disk.read_file(&path)? else { return Ok(0) };
-    let state: serde_json::Value = match serde_json::from_slice(&content) {
-        Ok(state) => state,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "ignored a broken file");
-            return Ok(0);
-        }
-    };
+    let state: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
     match state["data_version"].as_i64() {
         Some(0 | 1) => {}
         Some(version) => return Err(Error::unknown_version(&path, version, "0 and 1")),
-        None => return Err(Error::corrupt(format!("{QUORUM_STATE}: no data_version"))),
+        None => {
+            tracing::warn!(path = %path.display(), "ignored a broken file");
+            return Ok(0);
+        }
     }
     let epoch = state["leaderEpoch"].as_i64().and_then(|epoch| i32::try_from(epoch).ok());
     epoch.ok_or_else(|| Error::corrupt(format!("{QUORUM_STATE}: no leaderEpoch")))

@@ -77,11 +77,6 @@ impl Replicas {
         })
     }
 
-    /// The settings in effect, with what the metadata log changed of them.
-    pub fn config(&self) -> Arc<Config> {
-        self.dynamic.load_full()
-    }
-
     /// The partition if its log is here: KAFKA_STORAGE_ERROR if it cannot be used,
     /// NOT_LEADER_OR_FOLLOWER if it is not here, as for a partition that the image knows.
     pub fn partition(&self, id: TopicIdPartition) -> Result<Arc<Partition>> {
@@ -124,6 +119,11 @@ impl Replicas {
             Hosted::Offline | Hosted::NoRoom => None,
         };
         self.hosted().values().filter_map(online).collect()
+    }
+
+    /// The settings in effect.
+    pub fn config(&self) -> Arc<Config> {
+        self.dynamic.load_full()
     }
 
     /// The log directories.

@@ -1,0 +1,434 @@
+//! A group whose members assign their partitions among themselves (ClassicGroup). What is in
+//! the log is its last generation; a rebalance under way is soft state and dies with the broker.
+
+use super::timers::Timer;
+use super::{GroupId, MemberId, Ticket};
+use crate::codec::schema::group::GroupMetadataValue;
+use crate::types::Timestamp;
+use bytes::{Buf, Bytes};
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::ConsumerProtocolSubscription;
+use kafka_protocol::protocol::Decodable;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// Protocol type of consumers, whose subscriptions the broker can read.
+const CONSUMER_PROTOCOL: &str = "consumer";
+
+/// Where a group is in its life (ClassicGroupState).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupState {
+    /// No members; perhaps offsets.
+    Empty,
+    /// Waiting for members to join.
+    PreparingRebalance,
+    /// Waiting for the leader's assignment.
+    CompletingRebalance,
+    /// Every member has its assignment.
+    Stable,
+}
+
+/// As DescribeGroups writes it.
+impl fmt::Display for GroupState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// A member of a classic group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Given by the coordinator.
+    pub id: MemberId,
+    /// `group.instance.id` of a static member (KIP-345).
+    pub instance_id: Option<Arc<str>>,
+    /// `client.id`.
+    pub client_id: String,
+    /// As `/127.0.0.1`.
+    pub client_host: String,
+    /// How long a rebalance waits for it.
+    pub rebalance_timeout_ms: i32,
+    /// How long it may be silent.
+    pub session_timeout_ms: i32,
+    /// The protocols it speaks, best first, each with its subscription.
+    pub protocols: Vec<(String, Bytes)>,
+    /// What the leader gave it.
+    pub assignment: Bytes,
+    /// Has not been through a rebalance yet, so it cannot send heartbeats.
+    pub is_new: bool,
+    /// Its JoinGroup waits for an answer.
+    pub awaiting_join: Option<Ticket>,
+    /// Its SyncGroup waits for an answer.
+    pub awaiting_sync: Option<Ticket>,
+}
+
+impl Member {
+    /// Its subscription under `protocol`.
+    pub fn metadata(&self, protocol: &str) -> Bytes {
+        let found = self.protocols.iter().find(|(name, _)| name == protocol);
+        found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+    }
+
+    /// A parked request stands for heartbeats, but not for a member that is new: its client may
+    /// have gone away without ever knowing its member id.
+    pub fn has_satisfied_heartbeat(&self) -> bool {
+        !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
+    }
+}
+
+/// How long the first rebalance of a group still waits for more members.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InitialDelay {
+    /// Of the timer that runs.
+    pub delay_ms: i32,
+    /// What the delay may still be extended by.
+    pub remaining_ms: i32,
+    /// Someone joined since the timer was set.
+    pub member_added: bool,
+}
+
+/// A classic group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassicGroup {
+    /// `group.id`.
+    pub id: GroupId,
+    state: GroupState,
+    /// When it came into its state; None if a record of old did not say.
+    pub state_timestamp: Option<Timestamp>,
+    /// None for a simple group: offsets, and never a member.
+    pub protocol_type: Option<String>,
+    /// Chosen by the members' votes.
+    pub protocol: Option<String>,
+    /// Counts the rebalances.
+    pub generation: i32,
+    /// The member that assigns.
+    pub leader: Option<MemberId>,
+    /// Topics that the members subscribed to, if the broker can tell.
+    pub subscribed_topics: Option<BTreeSet<String>>,
+    /// Members who were told their id and have to join again with it.
+    pub pending_joins: BTreeSet<MemberId>,
+    /// Members who have joined and have to ask for their assignment.
+    pub pending_syncs: BTreeSet<MemberId>,
+    /// Set while the first rebalance since the group was empty waits for members.
+    pub initial_delay: Option<InitialDelay>,
+    members: BTreeMap<MemberId, Member>,
+    static_members: BTreeMap<Arc<str>, MemberId>,
+}
+
+impl ClassicGroup {
+    /// An empty group.
+    pub fn new(id: GroupId, now: Timestamp) -> ClassicGroup {
+        ClassicGroup {
+            id,
+            state: GroupState::Empty,
+            state_timestamp: Some(now),
+            protocol_type: None,
+            protocol: None,
+            generation: 0,
+            leader: None,
+            subscribed_topics: None,
+            pending_joins: BTreeSet::new(),
+            pending_syncs: BTreeSet::new(),
+            initial_delay: None,
+            members: BTreeMap::new(),
+            static_members: BTreeMap::new(),
+        }
+    }
+
+    /// A group that is there because someone committed offsets in its name.
+    pub fn simple(id: GroupId) -> ClassicGroup {
+        ClassicGroup { state_timestamp: None, ..ClassicGroup::new(id, 0) }
+    }
+
+    /// A group that a consumer group leaves behind: every member has its share.
+    pub fn stable(
+        id: GroupId,
+        generation: i32,
+        members: Vec<Member>,
+        now: Timestamp,
+    ) -> ClassicGroup {
+        let state = GroupState::Stable;
+        let mut group = ClassicGroup { generation, state, ..ClassicGroup::new(id, now) };
+        for member in members {
+            group.add(CONSUMER_PROTOCOL, member);
+        }
+        group.protocol = group.select_protocol();
+        group.subscribed_topics = group.compute_subscribed_topics();
+        group
+    }
+
+    /// The group as its last generation left it.
+    pub fn from_record(id: &str, value: &GroupMetadataValue) -> ClassicGroup {
+        let protocol = value.protocol.clone();
+        let mut group = ClassicGroup {
+            generation: value.generation,
+            protocol: protocol.clone(),
+            leader: value.leader.as_deref().map(MemberId::from),
+            ..ClassicGroup::simple(GroupId::from(id))
+        };
+        for member in &value.members {
+            // Version 0 of the record had no rebalance timeout.
+            let rebalance_timeout_ms = match member.rebalance_timeout {
+                -1 => member.session_timeout,
+                timeout_ms => timeout_ms,
+            };
+            let subscription = (protocol.clone().unwrap_or_default(), member.subscription.clone());
+            group.add(
+                &value.protocol_type,
+                Member {
+                    id: MemberId::from(&*member.member_id),
+                    instance_id: member.group_instance_id.as_deref().map(Arc::from),
+                    client_id: member.client_id.clone(),
+                    client_host: member.client_host.clone(),
+                    rebalance_timeout_ms,
+                    session_timeout_ms: member.session_timeout,
+                    protocols: vec![subscription],
+                    assignment: member.assignment.clone(),
+                    is_new: false,
+                    awaiting_join: None,
+                    awaiting_sync: None,
+                },
+            );
+        }
+        let timestamp = value.current_state_timestamp;
+        group.protocol_type =
+            (!value.protocol_type.is_empty()).then(|| value.protocol_type.clone());
+        group.state_timestamp = (timestamp != -1).then_some(timestamp);
+        if !group.members.is_empty() {
+            group.state = GroupState::Stable;
+        }
+        group.subscribed_topics = group.compute_subscribed_topics();
+        group
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> GroupState {
+        self.state
+    }
+
+    /// Moves on. A move that the protocol does not have is a defect of ours.
+    pub fn transition(&mut self, to: GroupState, now: Timestamp) {
+        use GroupState::{CompletingRebalance, Empty, PreparingRebalance, Stable};
+        let valid = match to {
+            Empty | CompletingRebalance => self.state == PreparingRebalance,
+            PreparingRebalance => self.state != PreparingRebalance,
+            Stable => self.state == CompletingRebalance,
+        };
+        assert!(valid, "group {} cannot go from {} to {to}", self.id, self.state);
+        self.state = to;
+        self.state_timestamp = Some(now);
+    }
+
+    /// The members, by id.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// The members, by id.
+    pub fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.members.values_mut()
+    }
+
+    /// Their ids.
+    pub fn member_ids(&self) -> Vec<MemberId> {
+        self.members.keys().cloned().collect()
+    }
+
+    /// Whether it has no members.
+    pub fn is_empty(&self) -> bool {
+        self.state == GroupState::Empty
+    }
+
+    /// Number of members.
+    pub fn size(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The member `id`.
+    pub fn member(&self, id: &str) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// The member `id`.
+    pub fn member_mut(&mut self, id: &str) -> Option<&mut Member> {
+        self.members.get_mut(id)
+    }
+
+    /// The member that the static member `instance_id` is now.
+    pub fn static_member(&self, instance_id: &str) -> Option<&MemberId> {
+        self.static_members.get(instance_id)
+    }
+
+    /// Whether `member` assigns.
+    pub fn is_leader(&self, member: &str) -> bool {
+        self.leader.as_deref() == Some(member)
+    }
+
+    /// Adds a member; the first one brings the protocol type and leads.
+    pub fn add(&mut self, protocol_type: &str, member: Member) {
+        if self.members.is_empty() {
+            self.protocol_type = Some(protocol_type.to_owned());
+        }
+        if let Some(instance) = &member.instance_id {
+            let before = self.static_members.insert(instance.clone(), member.id.clone());
+            assert!(before.is_none(), "static member {instance} is there already");
+        }
+        if self.leader.is_none() {
+            self.leader = Some(member.id.clone());
+        }
+        self.pending_joins.remove(&member.id);
+        self.members.insert(member.id.clone(), member);
+    }
+
+    /// Removes a member, or one who was told its id; another becomes leader if need be.
+    pub fn remove(&mut self, id: &str) -> Option<Member> {
+        let removed = self.members.remove(id);
+        if let Some(instance) = removed.as_ref().and_then(|member| member.instance_id.as_ref()) {
+            self.static_members.remove(instance);
+        }
+        if self.is_leader(id) {
+            self.leader = self.members.keys().next().cloned();
+        }
+        self.pending_joins.remove(id);
+        self.pending_syncs.remove(id);
+        removed
+    }
+
+    /// Puts `member` in the place of the static member `old`, of the same instance.
+    pub fn replace(&mut self, old: &str, member: Member) {
+        self.members.remove(old);
+        if self.is_leader(old) {
+            self.leader = Some(member.id.clone());
+        }
+        let instance = member.instance_id.clone().expect("only static members are replaced");
+        self.static_members.insert(instance, member.id.clone());
+        self.members.insert(member.id.clone(), member);
+    }
+
+    /// Members whose JoinGroup waits.
+    pub fn awaiting_join(&self) -> usize {
+        self.members().filter(|member| member.awaiting_join.is_some()).count()
+    }
+
+    /// Whether nobody is missing from the join phase.
+    pub fn has_all_joined(&self) -> bool {
+        self.pending_joins.is_empty() && self.awaiting_join() == self.size()
+    }
+
+    /// The longest rebalance timeout of the members.
+    pub fn rebalance_timeout_ms(&self) -> i32 {
+        self.members().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0).max(0)
+    }
+
+    /// Whether someone of `protocol_type` with these protocols could be a member.
+    pub fn supports<'a>(
+        &self,
+        protocol_type: &str,
+        mut protocols: impl Iterator<Item = &'a str>,
+    ) -> bool {
+        if self.state == GroupState::Empty {
+            return !protocol_type.is_empty() && protocols.next().is_some();
+        }
+        let speaks = |member: &Member, name| member.protocols.iter().any(|(n, _)| n == name);
+        self.protocol_type.as_deref() == Some(protocol_type)
+            && protocols.any(|name| self.members().all(|member| speaks(member, name)))
+    }
+
+    /// The protocol that all members speak and most of them like best.
+    pub fn select_protocol(&self) -> Option<String> {
+        let first = self.members.values().next()?;
+        let spoken_by_all = |name: &String| {
+            self.members().all(|member| member.protocols.iter().any(|(n, _)| n == name))
+        };
+        let candidates: Vec<&String> =
+            first.protocols.iter().map(|(name, _)| name).filter(|n| spoken_by_all(n)).collect();
+        let votes = self.members().filter_map(|member| {
+            member.protocols.iter().map(|(name, _)| name).find(|name| candidates.contains(name))
+        });
+        let mut counts: Vec<(&String, usize)> = candidates.iter().map(|name| (*name, 0)).collect();
+        for vote in votes {
+            if let Some((_, count)) = counts.iter_mut().find(|(name, _)| *name == vote) {
+                *count += 1;
+            }
+        }
+        // The first of those with the most votes, so that a tie is decided alike every time.
+        let most = counts.iter().map(|(_, count)| *count).max()?;
+        counts.iter().find(|(_, count)| *count == most).map(|(name, _)| (*name).clone())
+    }
+
+    /// Reads the topics out of the members' subscriptions (ConsumerProtocolSubscription, of which
+    /// version 0 is a prefix of all others). None if this is no group of consumers.
+    pub fn compute_subscribed_topics(&self) -> Option<BTreeSet<String>> {
+        if self.protocol_type.as_deref() != Some(CONSUMER_PROTOCOL) {
+            return None;
+        }
+        let mut topics = BTreeSet::new();
+        if self.members.is_empty() {
+            return Some(topics);
+        }
+        let protocol = self.protocol.as_deref()?;
+        for member in self.members() {
+            topics.extend(subscription_topics(member.metadata(protocol))?);
+        }
+        Some(topics)
+    }
+
+    /// Whether offsets of `topic` are in use by the members. Unknown counts as yes for consumers.
+    pub fn is_subscribed_to(&self, topic: &str) -> bool {
+        match &self.subscribed_topics {
+            Some(topics) => topics.contains(topic),
+            None => self.uses_consumer_protocol(),
+        }
+    }
+
+    /// Whether the members are consumers.
+    pub fn uses_consumer_protocol(&self) -> bool {
+        self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL)
+    }
+
+    /// Whether `member` is one, and is the present one of its static instance.
+    pub fn validate_member(
+        &self,
+        member: &str,
+        instance_id: Option<&str>,
+    ) -> Result<(), ResponseError> {
+        if let Some(instance) = instance_id {
+            match self.static_member(instance) {
+                None => return Err(ResponseError::UnknownMemberId),
+                Some(existing) if **existing != *member => {
+                    return Err(ResponseError::FencedInstanceId);
+                }
+                Some(_) => {}
+            }
+        }
+        match self.members.contains_key(member) {
+            true => Ok(()),
+            false => Err(ResponseError::UnknownMemberId),
+        }
+    }
+
+    /// All timers that may run for this group.
+    pub fn timers(&self) -> Vec<Timer> {
+        let sessions = self.members.keys().chain(&self.pending_joins);
+        let mut timers: Vec<Timer> =
+            sessions.map(|member| Timer::Session(self.id.clone(), member.clone())).collect();
+        timers.push(Timer::Join(self.id.clone()));
+        timers.push(Timer::Sync(self.id.clone()));
+        timers
+    }
+}
+
+/// The guard of counts: a topic's name takes two bytes at least.
+fn subscription_topics(mut metadata: Bytes) -> Option<Vec<String>> {
+    if metadata.len() < 6 {
+        return None;
+    }
+    metadata.advance(2);
+    let count = i32::from_be_bytes(metadata[..4].try_into().ok()?);
+    if usize::try_from(count).ok()? > metadata.len() / 2 {
+        return None;
+    }
+    let subscription = ConsumerProtocolSubscription::decode(&mut metadata, 0).ok()?;
+    Some(subscription.topics.iter().map(|topic| topic.to_string()).collect())
+}

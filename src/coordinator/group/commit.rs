@@ -1,0 +1,443 @@
+//! What is asked of a shard about offsets: commit, fetch, delete, and their expiry
+//! (OffsetMetadataManager).
+
+use super::classic_group::{ClassicGroup, GroupState};
+use super::consumer::{Committer, Permit};
+use super::offsets::{Committed, TopicOffsets};
+use super::outcome::Outcome;
+use super::record::{GroupKind, Record};
+use super::shard::{Group, Shard};
+use super::text;
+use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestPartition;
+use crate::codec::schema::message::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use crate::codec::schema::message::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use crate::codec::schema::message::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
+};
+use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::error::{Error, Result};
+use crate::types::Timestamp;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::offset_delete_response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
+use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// From here on a group that is not there is said to be so.
+const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
+
+impl Shard {
+    /// Commits offsets of topics that the caller has looked up (name and id are set).
+    pub fn commit(
+        &mut self,
+        now: Timestamp,
+        version: i16,
+        request: &OffsetCommitRequest,
+    ) -> Result<Outcome<OffsetCommitResponse>> {
+        let permit = self.validate_commit(version, request)?;
+        // A commit of a member is a sign of life.
+        self.keep_alive(now, &request.group_id, &request.member_id);
+        self.commit_all(now, request, &permit)
+    }
+
+    /// Commits what the caller has validated, as far as the member may.
+    pub(super) fn commit_all(
+        &self,
+        now: Timestamp,
+        request: &OffsetCommitRequest,
+        permit: &Permit,
+    ) -> Result<Outcome<OffsetCommitResponse>> {
+        let expire_timestamp =
+            (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
+        let mut records = Vec::new();
+        let mut response = OffsetCommitResponse::default();
+        for topic in &request.topics {
+            let mut answer = OffsetCommitResponseTopic {
+                name: topic.name.clone(),
+                topic_id: topic.topic_id,
+                partitions: Vec::with_capacity(topic.partitions.len()),
+            };
+            for partition in &topic.partitions {
+                let mut error_code = 0;
+                if self.is_metadata_too_large(partition) {
+                    error_code = ResponseError::OffsetMetadataTooLarge.code();
+                } else {
+                    permit.allows(&topic.name, topic.topic_id, partition.partition_index)?;
+                    let (group, index) = (&request.group_id, partition.partition_index);
+                    let committed =
+                        Committed { expire_timestamp, ..committed(partition, topic.topic_id, now) };
+                    records.push(Record::offset(group, &topic.name, index, &committed));
+                }
+                let partition_index = partition.partition_index;
+                answer
+                    .partitions
+                    .push(OffsetCommitResponsePartition { partition_index, error_code });
+            }
+            response.topics.push(answer);
+        }
+        Ok(Outcome::replay(records, response))
+    }
+
+    fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
+        let limit = usize::try_from(self.config.offset_metadata_max_bytes).unwrap_or(0);
+        // Kafka counts UTF-16 code units, whatever the setting's name says.
+        let length = |metadata: &String| metadata.encode_utf16().count();
+        partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
+    }
+
+    fn validate_commit(&self, version: i16, request: &OffsetCommitRequest) -> Result<Permit> {
+        let generation = request.generation_id_or_member_epoch;
+        match self.groups.get(&*request.group_id) {
+            // Who says no generation manages its partitions itself; the group comes with the
+            // offsets.
+            None if generation < 0 => Ok(Permit::default()),
+            None if version >= GROUP_ID_NOT_FOUND_VERSION => Err(not_found(&request.group_id)),
+            None => Err(ResponseError::IllegalGeneration.into()),
+            Some(Group::Classic(group)) => {
+                group.validate_commit(request)?;
+                Ok(Permit::default())
+            }
+            Some(Group::Consumer(group)) => group.validate_commit(Committer {
+                member: &request.member_id,
+                instance: request.group_instance_id.as_deref(),
+                epoch: generation,
+                version: Some(version),
+            }),
+            Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
+                ResponseError::GroupIdNotFound,
+                format!("Group {} is not a consumer group.", request.group_id),
+            )),
+            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => {
+                Ok(Permit::default())
+            }
+            Some(Group::Other(_)) => Err(ResponseError::UnknownMemberId.into()),
+        }
+    }
+
+    /// The offsets of one group; all it has if the request names no topics. `stable` refuses
+    /// those that an open transaction may yet move.
+    pub fn fetch(
+        &self,
+        request: &OffsetFetchRequestGroup,
+        stable: bool,
+    ) -> Result<OffsetFetchResponseGroup> {
+        let offsets = match self.groups.get(&*request.group_id) {
+            Some(Group::Other(other)) => {
+                let by_member = request.member_id.is_some() || request.member_epoch >= 0;
+                if other.kind != GroupKind::Share && by_member {
+                    return Err(ResponseError::UnknownMemberId.into());
+                }
+                self.offsets.of(&request.group_id).filter(|_| other.kind != GroupKind::Share)
+            }
+            Some(Group::Consumer(group)) => {
+                group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
+                self.offsets.of(&request.group_id)
+            }
+            Some(Group::Classic(_)) => self.offsets.of(&request.group_id),
+            None => None,
+        };
+        let group: Arc<str> = Arc::from(&*request.group_id);
+        let is_pending =
+            |topic: &Arc<str>, index| stable && self.offsets.is_pending(&group, topic, index);
+        let topics = match &request.topics {
+            Some(topics) => {
+                topics.iter().map(|topic| fetch_topic(topic, offsets, &is_pending)).collect()
+            }
+            None => offsets.map_or_else(Vec::new, |offsets| fetch_all(offsets, &is_pending)),
+        };
+        let group_id = request.group_id.clone();
+        Ok(OffsetFetchResponseGroup { group_id, topics, ..OffsetFetchResponseGroup::default() })
+    }
+
+    /// Forgets offsets, but not of topics that the group's members are subscribed to.
+    pub fn delete_offsets(
+        &self,
+        request: &OffsetDeleteRequest,
+    ) -> Result<Outcome<OffsetDeleteResponse>> {
+        let id: Arc<str> = Arc::from(&**request.group_id);
+        let group = self.groups.get(&id).ok_or_else(|| not_found(&id))?;
+        group.validate_offset_delete(&id)?;
+        let mut records = Vec::new();
+        let mut response = OffsetDeleteResponse::default();
+        for topic in &request.topics {
+            let subscribed = group.is_subscribed_to(&topic.name);
+            let name: Arc<str> = Arc::from(&**topic.name);
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for partition in &topic.partitions {
+                let index = partition.partition_index;
+                let mut answer = OffsetDeleteResponsePartition::default();
+                answer.partition_index = index;
+                if subscribed {
+                    answer.error_code = ResponseError::GroupSubscribedToTopic.code();
+                } else if self.offsets.get(&id, &name, index).is_some()
+                    || self.offsets.is_pending(&id, &name, index)
+                {
+                    records.push(Record::offset_tombstone(&id, &name, index));
+                }
+                partitions.push(answer);
+            }
+            let answer = OffsetDeleteResponseTopic::default()
+                .with_name(text(&name).into())
+                .with_partitions(partitions);
+            response.topics.push(answer);
+        }
+        Ok(Outcome::replay(records, response))
+    }
+
+    /// Tombstones of all offsets of a group.
+    pub(super) fn delete_all_offsets(&self, group: &Arc<str>, records: &mut Vec<Record>) {
+        for (topic, partitions) in self.offsets.of(group).into_iter().flatten() {
+            for partition in partitions.keys() {
+                records.push(Record::offset_tombstone(group, topic, *partition));
+            }
+        }
+        for (topic, partition) in self.offsets.pending_of(group) {
+            if self.offsets.get(group, topic, partition).is_none() {
+                records.push(Record::offset_tombstone(group, topic, partition));
+            }
+        }
+    }
+
+    /// Forgets the offsets of topics that are no more. A topic of the same name may exist again;
+    /// its offsets have its id and stay.
+    pub fn forget_topics(&self, topics: &[(Arc<str>, Uuid)]) -> Outcome {
+        let mut records = Vec::new();
+        let mut forget =
+            |(name, id): &(Arc<str>, Uuid), group: &str, partition, offset: &Committed| {
+                if offset.topic_id.is_nil() || offset.topic_id == *id {
+                    records.push(Record::offset_tombstone(group, name, partition));
+                }
+            };
+        for topic in topics {
+            for (group, offsets) in self.offsets.groups() {
+                for (partition, offset) in offsets.get(&topic.0).into_iter().flatten() {
+                    forget(topic, group, *partition, offset);
+                }
+            }
+            for ((group, name, partition), offset) in self.offsets.pending() {
+                if *name == topic.0 {
+                    forget(topic, group, *partition, offset);
+                }
+            }
+        }
+        Outcome::replay_in_parts(records, ())
+    }
+
+    /// Forgets offsets that nobody has cared for in `offsets.retention.minutes`, and groups that
+    /// have neither members nor offsets any more.
+    pub(super) fn expire_offsets(&mut self, now: Timestamp) -> Outcome {
+        let mut records = Vec::new();
+        let mut ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
+        ids.sort();
+        for id in ids {
+            let group = self.groups.get(&id).expect("just listed");
+            let all_gone = self.expire_group_offsets(now, &id, group, &mut records);
+            if all_gone && group.is_empty() {
+                self.delete_group(&id, &mut records);
+            }
+        }
+        Outcome::replay_in_parts(records, ())
+    }
+
+    /// Whether the group has no offsets left.
+    fn expire_group_offsets(
+        &self,
+        now: Timestamp,
+        id: &Arc<str>,
+        group: &Group,
+        records: &mut Vec<Record>,
+    ) -> bool {
+        let mut all_gone = self.offsets.pending_of(id).next().is_none();
+        for (topic, partitions) in self.offsets.of(id).into_iter().flatten() {
+            for (partition, committed) in partitions {
+                let unused_since = group.offset_unused_since(topic, committed);
+                let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
+                let is_over = unused_since.is_some_and(|since| match committed.expire_timestamp {
+                    Some(expires) => now >= expires,
+                    None => now - since >= retention_ms,
+                });
+                if is_over && !self.offsets.is_pending(id, topic, *partition) {
+                    records.push(Record::offset_tombstone(id, topic, *partition));
+                } else {
+                    all_gone = false;
+                }
+            }
+        }
+        all_gone
+    }
+}
+
+impl ClassicGroup {
+    fn validate_commit(&self, request: &OffsetCommitRequest) -> Result<(), ResponseError> {
+        let generation = request.generation_id_or_member_epoch;
+        let empty = self.state() == GroupState::Empty;
+        if generation < 0 && empty {
+            return Ok(());
+        }
+        let instance = request.group_instance_id.as_deref();
+        if generation < 0 && request.member_id.is_empty() && instance.is_none() {
+            return Err(ResponseError::UnknownMemberId);
+        }
+        self.validate_member(&request.member_id, instance)?;
+        if generation != self.generation {
+            Err(ResponseError::IllegalGeneration)
+        } else if self.state() == GroupState::CompletingRebalance {
+            // It knows the generation, so it has joined; it shall come back when it is assigned.
+            Err(ResponseError::RebalanceInProgress)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Since when nobody has used an offset; None while someone may.
+    fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
+        if self.is_subscribed_to(topic) {
+            return None;
+        }
+        let knows_topics = self.uses_consumer_protocol() && self.subscribed_topics.is_some();
+        match self.state() {
+            _ if self.protocol_type.is_none() => Some(committed.commit_timestamp),
+            GroupState::Empty => Some(self.state_timestamp.unwrap_or(committed.commit_timestamp)),
+            GroupState::Stable if knows_topics => Some(committed.commit_timestamp),
+            _ => None,
+        }
+    }
+}
+
+impl Group {
+    /// Whether it has no members. What we only keep counts as having some.
+    fn is_empty(&self) -> bool {
+        match self {
+            Group::Classic(group) => group.is_empty(),
+            Group::Consumer(group) => group.is_empty(),
+            Group::Other(_) => false,
+        }
+    }
+
+    /// Since when nobody has used an offset; None while someone may.
+    fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
+        match self {
+            Group::Classic(group) => group.offset_unused_since(topic, committed),
+            Group::Consumer(group) if group.is_subscribed_to(topic) => None,
+            Group::Consumer(_) => Some(committed.commit_timestamp),
+            Group::Other(_) => None,
+        }
+    }
+
+    fn validate_offset_delete(&self, id: &str) -> Result<()> {
+        match self {
+            Group::Classic(group) if group.state() == GroupState::Empty => Ok(()),
+            Group::Classic(group) if group.uses_consumer_protocol() => Ok(()),
+            Group::Classic(_) => Err(ResponseError::NonEmptyGroup.into()),
+            Group::Consumer(_) => Ok(()),
+            Group::Other(other) if other.kind == GroupKind::Share => Err(Error::Explained(
+                ResponseError::GroupIdNotFound,
+                format!("Group {id} is not a consumer group."),
+            )),
+            Group::Other(_) => Ok(()),
+        }
+    }
+
+    /// What the members of a kind that we do not serve subscribe to is not known; so, everything.
+    fn is_subscribed_to(&self, topic: &str) -> bool {
+        match self {
+            Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.is_subscribed_to(topic),
+            Group::Other(other) => !other.members.is_empty(),
+        }
+    }
+}
+
+/// As Kafka words it.
+pub fn not_found(group: &str) -> Error {
+    Error::Explained(ResponseError::GroupIdNotFound, format!("Group {group} not found."))
+}
+
+fn committed(
+    partition: &OffsetCommitRequestPartition,
+    topic_id: Uuid,
+    now: Timestamp,
+) -> Committed {
+    Committed {
+        record_offset: -1,
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.committed_metadata.clone().unwrap_or_default(),
+        commit_timestamp: now,
+        expire_timestamp: None,
+        topic_id,
+    }
+}
+
+fn fetch_topic(
+    asked: &OffsetFetchRequestTopics,
+    offsets: Option<&TopicOffsets>,
+    is_pending: &impl Fn(&Arc<str>, i32) -> bool,
+) -> OffsetFetchResponseTopics {
+    let name: Arc<str> = Arc::from(&*asked.name);
+    let partitions = offsets.and_then(|offsets| offsets.get(&name));
+    let is_of_asked_topic = |committed: &&Committed| {
+        let (ours, theirs) = (committed.topic_id, asked.topic_id);
+        ours.is_nil() || theirs.is_nil() || ours == theirs
+    };
+    let fetch = |index: &i32| {
+        let found = partitions.and_then(|partitions| partitions.get(index));
+        fetched(*index, found.filter(is_of_asked_topic), is_pending(&name, *index))
+    };
+    OffsetFetchResponseTopics {
+        name: asked.name.clone(),
+        topic_id: asked.topic_id,
+        partitions: asked.partition_indexes.iter().map(fetch).collect(),
+    }
+}
+
+fn fetch_all(
+    offsets: &TopicOffsets,
+    is_pending: &impl Fn(&Arc<str>, i32) -> bool,
+) -> Vec<OffsetFetchResponseTopics> {
+    let topic = |(name, partitions): (&Arc<str>, &BTreeMap<i32, Committed>)| {
+        let partitions = partitions
+            .iter()
+            .map(|(index, found)| fetched(*index, Some(found), is_pending(name, *index)));
+        OffsetFetchResponseTopics {
+            name: name.to_string(),
+            topic_id: Uuid::nil(),
+            partitions: partitions.collect(),
+        }
+    };
+    offsets.iter().map(topic).collect()
+}
+
+fn fetched(
+    partition_index: i32,
+    found: Option<&Committed>,
+    pending: bool,
+) -> OffsetFetchResponsePartitions {
+    let absent = OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: -1,
+        committed_leader_epoch: -1,
+        metadata: Some(String::new()),
+        error_code: 0,
+    };
+    match found {
+        _ if pending => OffsetFetchResponsePartitions {
+            error_code: ResponseError::UnstableOffsetCommit.code(),
+            ..absent
+        },
+        None => absent,
+        Some(committed) => OffsetFetchResponsePartitions {
+            committed_offset: committed.offset,
+            committed_leader_epoch: committed.leader_epoch,
+            metadata: Some(committed.metadata.clone()),
+            ..absent
+        },
+    }
+}

@@ -1,0 +1,253 @@
+//! A classic group's rebalance: everybody joins, the leader assigns, everybody gets a share.
+//!
+//! ```text
+//! Empty -> PreparingRebalance -> CompletingRebalance -> Stable -> PreparingRebalance ...
+//!             `-> Empty (nobody left)   `-> PreparingRebalance (someone came, changed or went)
+//! ```
+
+use super::classic_group::{ClassicGroup, GroupState, InitialDelay};
+use super::join::join_error;
+use super::membership::sync_error;
+use super::outcome::{Then, Turn, Write};
+use super::record::Record;
+use super::timers::Timer;
+use super::{MemberId, text};
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::SyncGroupResponse;
+use std::collections::BTreeMap;
+
+impl ClassicGroup {
+    /// Starts a rebalance, or ends the join phase of the one under way if all have come.
+    pub fn rebalance_or_complete_join(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+        match self.state() {
+            GroupState::PreparingRebalance => self.complete_join_if_all_came(turn),
+            _ => self.prepare_rebalance(turn),
+        }
+    }
+
+    /// Starts a rebalance: members learn of it by their next heartbeat and join again.
+    pub fn prepare_rebalance(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+        if self.state() == GroupState::CompletingRebalance {
+            self.reset_assignments(turn, ResponseError::RebalanceInProgress);
+        }
+        self.pending_syncs.clear();
+        turn.timers.cancel(&Timer::Sync(self.id.clone()));
+        let is_initial = self.state() == GroupState::Empty;
+        self.transition(GroupState::PreparingRebalance, turn.now);
+        if is_initial {
+            // A group that starts up gets its members one after the other; wait for more of them.
+            let delay_ms = turn.config.group_initial_rebalance_delay_ms;
+            let remaining_ms = (self.rebalance_timeout_ms() - delay_ms).max(0);
+            self.set_initial_delay(turn, delay_ms, remaining_ms);
+            None
+        } else if self.has_all_joined() {
+            self.complete_join(turn)
+        } else {
+            self.set_join_timer(turn, self.rebalance_timeout_ms());
+            None
+        }
+    }
+
+    fn set_initial_delay(&mut self, turn: &mut Turn<'_>, delay_ms: i32, remaining_ms: i32) {
+        self.initial_delay = Some(InitialDelay { delay_ms, remaining_ms, member_added: false });
+        self.set_join_timer(turn, delay_ms);
+    }
+
+    fn set_join_timer(&self, turn: &mut Turn<'_>, timeout_ms: i32) {
+        turn.timers.set(Timer::Join(self.id.clone()), turn.now + i64::from(timeout_ms));
+    }
+
+    /// Ends the join phase if nobody is missing; the first rebalance waits for its timer.
+    pub fn complete_join_if_all_came(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+        let preparing = self.state() == GroupState::PreparingRebalance;
+        if preparing && self.initial_delay.is_none() && self.has_all_joined() {
+            return self.complete_join(turn);
+        }
+        None
+    }
+
+    /// The join phase has lasted long enough.
+    pub fn join_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+        if let Some(delay) = self.initial_delay
+            && delay.member_added
+            && delay.remaining_ms != 0
+        {
+            let next = turn.config.group_initial_rebalance_delay_ms.min(delay.remaining_ms);
+            self.set_initial_delay(turn, next, (delay.remaining_ms - delay.delay_ms).max(0));
+            return None;
+        }
+        self.complete_join(turn)
+    }
+
+    /// Leaves behind who did not come, and begins the next generation.
+    fn complete_join(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+        turn.timers.cancel(&Timer::Join(self.id.clone()));
+        self.initial_delay = None;
+        let absent: Vec<MemberId> = (self.members())
+            .filter(|member| member.awaiting_join.is_none() && member.instance_id.is_none())
+            .map(|member| member.id.clone())
+            .collect();
+        for member in absent {
+            self.remove(&member);
+            turn.timers.cancel(&Timer::Session(self.id.clone(), member));
+        }
+        if self.size() > 0 && !self.elect_leader() {
+            // Only static members, and none of them came: their session timeouts will tell.
+            self.set_join_timer(turn, self.rebalance_timeout_ms());
+            return None;
+        }
+        self.generation += 1;
+        self.pending_syncs.clear();
+        self.protocol = self.select_protocol();
+        self.subscribed_topics = self.compute_subscribed_topics();
+        if self.size() == 0 {
+            self.transition(GroupState::Empty, turn.now);
+            let record = Record::group(self, &BTreeMap::new());
+            return Some(Write { record, then: Then::Emptied });
+        }
+        self.transition(GroupState::CompletingRebalance, turn.now);
+        self.announce_generation(turn);
+        None
+    }
+
+    /// Whether the leader, or another in its place, has come.
+    fn elect_leader(&mut self) -> bool {
+        let leader = self.leader.as_deref().and_then(|id| self.member(id));
+        if leader.is_some_and(|member| member.awaiting_join.is_some()) {
+            return true;
+        }
+        let came = self.members().find(|member| member.awaiting_join.is_some());
+        let Some(id) = came.map(|member| member.id.clone()) else { return false };
+        self.leader = Some(id);
+        true
+    }
+
+    fn announce_generation(&mut self, turn: &mut Turn<'_>) {
+        for id in self.member_ids() {
+            let answer = self.join_answer(&id, self.is_leader(&id));
+            let member = self.member_mut(&id).expect("just listed");
+            member.is_new = false;
+            let (ticket, timeout_ms) = (member.awaiting_join.take(), member.session_timeout_ms);
+            if let Some(ticket) = ticket {
+                turn.answer_join(ticket, answer);
+            }
+            turn.set_session(self, &id, timeout_ms);
+            self.pending_syncs.insert(id);
+        }
+        let deadline = turn.now + i64::from(self.rebalance_timeout_ms());
+        turn.timers.set(Timer::Sync(self.id.clone()), deadline);
+    }
+
+    /// Whoever has not asked for its assignment by now is gone.
+    pub fn sync_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+        let rebalanced = [GroupState::CompletingRebalance, GroupState::Stable];
+        if self.pending_syncs.is_empty() || !rebalanced.contains(&self.state()) {
+            return None;
+        }
+        for member in std::mem::take(&mut self.pending_syncs) {
+            self.remove(&member);
+            turn.timers.cancel(&Timer::Session(self.id.clone(), member));
+        }
+        self.prepare_rebalance(turn)
+    }
+
+    /// A member was silent for too long.
+    pub fn session_expired(&mut self, turn: &mut Turn<'_>, id: &str) -> Option<Write> {
+        if self.pending_joins.contains(id) {
+            self.remove(id);
+        } else {
+            let member = self.member(id)?;
+            if member.has_satisfied_heartbeat() {
+                return None;
+            }
+            self.drop_member(turn, id);
+            if self.state() != GroupState::PreparingRebalance {
+                return self.rebalance_or_complete_join(turn);
+            }
+        }
+        let all_came = self.state() == GroupState::PreparingRebalance && self.has_all_joined();
+        if all_came { self.complete_join(turn) } else { None }
+    }
+
+    /// Removes a member and tells it so if it waits; it may join again.
+    pub fn drop_member(&mut self, turn: &mut Turn<'_>, id: &str) {
+        let Some(removed) = self.remove(id) else { return };
+        if let Some(ticket) = removed.awaiting_join {
+            turn.answer_join(ticket, join_error("", ResponseError::UnknownMemberId));
+        }
+        if let Some(ticket) = removed.awaiting_sync {
+            turn.answer_sync(ticket, sync_error(ResponseError::UnknownMemberId));
+        }
+    }
+
+    /// Every member's assignment as it is.
+    pub fn assignments(&self) -> BTreeMap<&str, Bytes> {
+        self.members().map(|member| (&*member.id, member.assignment.clone())).collect()
+    }
+
+    /// The leader's assignment is in the log, or could not be written.
+    pub fn finish_assignment(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut assignments: BTreeMap<MemberId, Bytes>,
+        result: Result<(), ResponseError>,
+    ) {
+        if let Err(error) = result {
+            self.reset_assignments(turn, error);
+            let write = self.rebalance_or_complete_join(turn);
+            assert!(write.is_none(), "nobody has joined the new rebalance yet");
+            return;
+        }
+        for member in self.members_mut() {
+            member.assignment = assignments.remove(&member.id).unwrap_or_default();
+        }
+        self.transition(GroupState::Stable, turn.now);
+        self.hand_out(turn, None);
+    }
+
+    fn reset_assignments(&mut self, turn: &mut Turn<'_>, error: ResponseError) {
+        for member in self.members_mut() {
+            member.assignment = Bytes::new();
+        }
+        self.hand_out(turn, Some(error));
+    }
+
+    /// Answers whoever waits, with an error.
+    pub fn give_up(&mut self, turn: &mut Turn<'_>, error: ResponseError) {
+        for member in self.members_mut() {
+            if let Some(ticket) = member.awaiting_join.take() {
+                turn.answer_join(ticket, join_error(&member.id, error));
+            }
+            if let Some(ticket) = member.awaiting_sync.take() {
+                turn.answer_sync(ticket, sync_error(error));
+            }
+        }
+    }
+
+    /// Answers the SyncGroups that wait. A session that ran out while its request waited was not
+    /// acted on, so it starts anew.
+    fn hand_out(&mut self, turn: &mut Turn<'_>, error: Option<ResponseError>) {
+        for id in self.member_ids() {
+            let answer = match error {
+                None => self.sync_answer(&id),
+                Some(error) => sync_error(error),
+            };
+            let member = self.member_mut(&id).expect("just listed");
+            let timeout_ms = member.session_timeout_ms;
+            if let Some(ticket) = member.awaiting_sync.take() {
+                turn.answer_sync(ticket, answer);
+                turn.set_session(self, &id, timeout_ms);
+            }
+        }
+    }
+
+    /// What `id` got.
+    pub fn sync_answer(&self, id: &str) -> SyncGroupResponse {
+        let assignment = self.member(id).map(|member| member.assignment.clone());
+        SyncGroupResponse::default()
+            .with_protocol_type(self.protocol_type.as_deref().map(text))
+            .with_protocol_name(self.protocol.as_deref().map(text))
+            .with_assignment(assignment.unwrap_or_default())
+    }
+}

@@ -1,0 +1,476 @@
+//! One partition of `__consumer_offsets`: its groups and offsets, as a state machine that takes
+//! the time as an argument and does no I/O (GroupCoordinatorShard, GroupMetadataManager).
+
+use super::classic_group::{ClassicGroup, GroupState};
+use super::consumer::{ConsumerGroup, TopicHashes};
+use super::join::{Join, join_error};
+use super::membership::sync_error;
+use super::offsets::{Committed, Offsets};
+use super::outcome::{Outcome, Parked, Then, Turn};
+use super::record::{GroupKind, Record};
+use super::timers::{Timer, Timers};
+use super::{GroupId, RequestContext, Ticket};
+use crate::config::{Compression, Config};
+use crate::coordinator::state_machine::{Completion, StateMachine};
+use crate::error::Result;
+use crate::metadata::{BROKER_CONFIG, GROUP_CONFIG, Image};
+use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::leave_group_response::MemberResponse;
+use kafka_protocol::messages::{
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
+};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// A group, of whatever kind.
+#[derive(Debug, PartialEq)]
+pub enum Group {
+    /// Its members assign their partitions among themselves.
+    Classic(Box<ClassicGroup>),
+    /// KIP-848. Shared with the operation that looks at it, which ends before it is changed.
+    Consumer(Arc<ConsumerGroup>),
+    /// A kind that this broker only keeps.
+    Other(OtherGroup),
+}
+
+/// A group of a protocol that this broker does not serve: it is kept as it is.
+#[derive(Debug, PartialEq)]
+pub struct OtherGroup {
+    /// The protocol.
+    pub kind: GroupKind,
+    /// Ids of the members.
+    pub members: BTreeSet<String>,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Shard {
+    pub(super) config: Arc<Config>,
+    /// The topics that there are.
+    pub(super) image: Arc<Image>,
+    pub(super) groups: HashMap<GroupId, Group>,
+    pub(super) offsets: Offsets,
+    pub(super) timers: Timers,
+    pub(super) random: fastrand::Rng,
+    /// Of the topics in `image`.
+    pub(super) topic_hashes: TopicHashes,
+    /// Offset of the first image, or of a later one that brought topics.
+    pub(super) topics_made_at: Offset,
+    answers: Vec<(Ticket, Parked)>,
+}
+
+impl Shard {
+    /// An empty shard; `seed` decides the member ids.
+    pub fn new(config: Arc<Config>, seed: u64) -> Shard {
+        Shard {
+            config,
+            image: Arc::default(),
+            groups: HashMap::new(),
+            offsets: Offsets::default(),
+            timers: Timers::default(),
+            random: fastrand::Rng::with_seed(seed),
+            topic_hashes: TopicHashes::default(),
+            topics_made_at: -1,
+            answers: Vec::new(),
+        }
+    }
+
+    /// The classic group `id`, with what its operations need.
+    pub(super) fn classic(
+        &mut self,
+        id: &str,
+        now: Timestamp,
+    ) -> Option<(&mut ClassicGroup, Turn<'_>)> {
+        let Group::Classic(group) = self.groups.get_mut(id)? else { return None };
+        let turn = Turn {
+            now,
+            config: &self.config,
+            timers: &mut self.timers,
+            answers: &mut self.answers,
+            random: &mut self.random,
+        };
+        Some((group, turn))
+    }
+
+    /// A number that is in effect for a group, by the name of the group's setting.
+    pub(super) fn group_number(&self, name: &str, group: &str) -> i64 {
+        self.config.group_number(name, &self.image.configs_of(GROUP_CONFIG, group))
+    }
+
+    /// Answers a request that may have waited.
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Parked) {
+        self.answers.push((ticket, answer));
+    }
+
+    /// A JoinGroup; the answer to `ticket` comes with those of all who waited for it.
+    pub fn join(
+        &mut self,
+        now: Timestamp,
+        cx: &RequestContext,
+        request: &JoinGroupRequest,
+        ticket: Ticket,
+    ) -> Outcome {
+        let id = GroupId::from(&**request.group_id);
+        let join = Join { cx, request, ticket };
+        let emptied = match self.groups.get(&id) {
+            Some(Group::Consumer(group)) if !group.is_empty() => {
+                let group = group.clone();
+                return self.join_consumer(now, join, group);
+            }
+            Some(Group::Consumer(group)) if request.member_id.is_empty() => {
+                Some(Record::consumer_group_gone(group, &[]))
+            }
+            _ => None,
+        };
+        let is_new = emptied.is_some() || !self.groups.contains_key(&id);
+        let refusal = match self.groups.get(&id) {
+            None if !request.member_id.is_empty() => {
+                Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
+            }
+            Some(Group::Consumer(_)) if emptied.is_none() => {
+                Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
+            }
+            Some(Group::Other(_)) => Some(join_error("", ResponseError::InconsistentGroupProtocol)),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            self.answers.push((ticket, Parked::Join(refusal)));
+            return Outcome::answer(());
+        }
+        let mut before = None;
+        if is_new {
+            self.cancel_timers(&id);
+            let group = ClassicGroup::new(id.clone(), now);
+            before = self.groups.insert(id.clone(), Group::Classic(Box::new(group))).map(Box::new);
+        }
+        let (group, mut turn) = self.classic(&id, now).expect("it is there and classic");
+        let write = group.join(&mut turn, join);
+        if !is_new {
+            return Outcome::classic(&id, write, ());
+        }
+        assert!(write.is_none(), "the first rebalance waits for its timer");
+        let mut records = emptied.unwrap_or_default();
+        records.push(Record::new_group(group));
+        let then = Completion::Then((id, Then::Created(ticket, before)));
+        Outcome { records, then, answer: () }
+    }
+
+    /// A SyncGroup; answered as JoinGroup is.
+    pub fn sync(&mut self, now: Timestamp, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
+        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id)
+            && !group.is_empty()
+        {
+            let group = group.clone();
+            return self.sync_consumer(now, request, ticket, &group);
+        }
+        match self.classic(&request.group_id, now) {
+            Some((group, mut turn)) if group.state() != GroupState::Empty => {
+                let write = group.sync(&mut turn, request, ticket);
+                let id = group.id.clone();
+                Outcome::classic(&id, write, ())
+            }
+            _ => {
+                let refusal = sync_error(ResponseError::UnknownMemberId);
+                self.answers.push((ticket, Parked::Sync(refusal)));
+                Outcome::answer(())
+            }
+        }
+    }
+
+    /// A Heartbeat.
+    pub fn heartbeat(&mut self, now: Timestamp, request: &HeartbeatRequest) -> Result<Outcome> {
+        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id) {
+            let group = group.clone();
+            return self.heartbeat_consumer(now, request, &group);
+        }
+        let found = self.classic(&request.group_id, now);
+        let (group, mut turn) = found.ok_or(ResponseError::UnknownMemberId)?;
+        group.heartbeat(&mut turn, request)?;
+        Ok(Outcome::answer(()))
+    }
+
+    /// A LeaveGroup; UNKNOWN_MEMBER_ID stands for all members if there is no such group.
+    pub fn leave(
+        &mut self,
+        now: Timestamp,
+        request: &LeaveGroupRequest,
+    ) -> Result<Outcome<Vec<MemberResponse>>> {
+        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id) {
+            let group = group.clone();
+            return Ok(self.leave_consumer(now, request, group));
+        }
+        let found = self.classic(&request.group_id, now);
+        let (group, mut turn) = found.ok_or(ResponseError::UnknownMemberId)?;
+        let (answers, write) = group.leave(&mut turn, &request.members);
+        let id = group.id.clone();
+        Ok(Outcome::classic(&id, write, answers))
+    }
+
+    /// Starts the session of a member anew, because it committed offsets.
+    pub(super) fn keep_alive(&mut self, now: Timestamp, group: &str, member: &str) {
+        if let Some((group, mut turn)) = self.classic(group, now) {
+            group.keep_alive(&mut turn, member);
+        }
+    }
+
+    pub(super) fn cancel_timers(&mut self, group: &str) {
+        let timers = match self.groups.get(group) {
+            Some(Group::Classic(group)) => group.timers(),
+            Some(Group::Consumer(group)) => group.timers(),
+            _ => Vec::new(),
+        };
+        for timer in timers {
+            self.timers.cancel(&timer);
+        }
+    }
+
+    fn set_offset_expiration(&mut self, now: Timestamp) {
+        let interval = self.config.offsets_retention_check_interval_ms;
+        self.timers.set(Timer::OffsetExpiration, now + interval);
+    }
+
+    fn replay_other(&mut self, kind: GroupKind, id: &str, there: bool) {
+        match there {
+            true => drop(self.other(kind, id)),
+            false => drop(self.groups.remove(id)),
+        }
+    }
+
+    fn replay_other_member(&mut self, kind: GroupKind, id: &str, member: &str, there: bool) {
+        if there {
+            self.other(kind, id).members.insert(member.to_owned());
+        } else if let Some(Group::Other(other)) = self.groups.get_mut(id) {
+            other.members.remove(member);
+        }
+    }
+
+    fn other(&mut self, kind: GroupKind, id: &str) -> &mut OtherGroup {
+        let group = self.groups.entry(GroupId::from(id)).or_insert_with(|| Group::new_other(kind));
+        if !matches!(group, Group::Other(other) if other.kind == kind) {
+            *group = Group::new_other(kind);
+        }
+        match group {
+            Group::Other(other) => other,
+            _ => unreachable!("it has just been made another"),
+        }
+    }
+}
+
+impl StateMachine for Shard {
+    const NAME: &'static str = "group coordinator";
+    type Record = Record;
+    type Then = (GroupId, Then);
+    type Parked = Parked;
+
+    /// `offsets.topic.compression.codec`, by the codecs' ids and at their default levels.
+    fn compression(&self) -> Compression {
+        match self.config.offsets_topic_compression_codec {
+            1 => Compression::Gzip { level: -1 },
+            2 => Compression::Snappy,
+            3 => Compression::Lz4 { level: 9 },
+            4 => Compression::Zstd { level: 3 },
+            _ => Compression::Uncompressed,
+        }
+    }
+
+    fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>)> {
+        record.encode()
+    }
+
+    fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Option<Record>> {
+        Ok(match Record::decode(key, value)? {
+            Record::Other { record_type } if !Record::is_known(record_type) => None,
+            decoded => Some(decoded),
+        })
+    }
+
+    fn apply(&mut self, image: &Arc<Image>) {
+        let before = std::mem::replace(&mut self.image, image.clone());
+        if before.offset == -1 || image.topics.has_new_since(&before.topics) {
+            self.topics_made_at = image.offset;
+        }
+        self.topic_hashes.clear();
+        let of_brokers = |image: &Image| {
+            ["", &self.config.node_id.to_string()].map(|name| image.configs_of(BROKER_CONFIG, name))
+        };
+        let [cluster, broker] = of_brokers(image);
+        if of_brokers(&before) != [cluster.clone(), broker.clone()] {
+            match self.config.with_dynamic(&cluster, &broker) {
+                Ok(config) => self.config = Arc::new(config),
+                Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
+        let timer = self.timers.take_due(now)?;
+        let group = match &timer {
+            Timer::Session(group, _) if self.consumer(group).is_ok() => {
+                return Some(self.consumer_timer(now, &timer));
+            }
+            Timer::Rebalance(..) | Timer::MemberJoin(..) | Timer::MemberSync(..) => {
+                return Some(self.consumer_timer(now, &timer));
+            }
+            Timer::Regexes(group) => return Some(self.resolve_regexes(now, group)),
+            Timer::Session(group, _) | Timer::Join(group) | Timer::Sync(group) => group.clone(),
+            Timer::OffsetExpiration => {
+                self.set_offset_expiration(now);
+                return Some(self.expire_offsets(now));
+            }
+        };
+        let Some((classic, mut turn)) = self.classic(&group, now) else {
+            return Some(Outcome::answer(()));
+        };
+        let write = match timer {
+            Timer::Session(_, member) => classic.session_expired(&mut turn, &member),
+            Timer::Join(_) => classic.join_expired(&mut turn),
+            _ => classic.sync_expired(&mut turn),
+        };
+        Some(Outcome::classic(&group, write, ()))
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.timers.next_deadline()
+    }
+
+    fn take_answers(&mut self) -> Vec<(Ticket, Parked)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    fn replay(&mut self, offset: Offset, producer: ProducerId, record: &Record) {
+        match record {
+            Record::OffsetCommit(key, Some(value)) => {
+                let group = GroupId::from(&*key.group);
+                let simple = || Group::Classic(Box::new(ClassicGroup::simple(group.clone())));
+                self.groups.entry(group.clone()).or_insert_with(simple);
+                let (topic, committed) =
+                    (Arc::from(&*key.topic), Committed::from_record(offset, value));
+                match producer {
+                    NO_PRODUCER_ID => self.offsets.put(group, topic, key.partition, committed),
+                    _ => {
+                        let key = (group, topic, key.partition);
+                        self.offsets.put_pending(producer, key, committed);
+                    }
+                }
+            }
+            Record::OffsetCommit(key, None) => {
+                self.offsets.remove(&key.group, &key.topic, key.partition);
+            }
+            Record::GroupMetadata(key, Some(value)) => {
+                let group = ClassicGroup::from_record(&key.group, value);
+                self.groups.insert(group.id.clone(), Group::Classic(Box::new(group)));
+            }
+            Record::GroupMetadata(key, None) => {
+                self.groups.remove(&*key.group);
+            }
+            Record::ConsumerGroupMetadata(..)
+            | Record::ConsumerGroupPartitionMetadata(..)
+            | Record::ConsumerGroupMemberMetadata(..)
+            | Record::ConsumerGroupTargetAssignmentMetadata(..)
+            | Record::ConsumerGroupTargetAssignmentMember(..)
+            | Record::ConsumerGroupCurrentMemberAssignment(..)
+            | Record::ConsumerGroupRegularExpression(..) => self.replay_consumer(record),
+            Record::ShareGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Share, &key.group_id, value.is_some());
+            }
+            Record::ShareGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Share, &key.group_id, &key.member_id, there);
+            }
+            Record::StreamsGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Streams, &key.group_id, value.is_some());
+            }
+            Record::StreamsGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Streams, &key.group_id, &key.member_id, there);
+            }
+            _ => {}
+        }
+    }
+
+    fn replay_end_transaction(&mut self, producer: ProducerId, committed: bool) {
+        self.offsets.end_transaction(producer, committed);
+    }
+
+    fn loaded(&mut self, now: Timestamp) {
+        self.set_offset_expiration(now);
+        let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
+        for id in ids {
+            if let Some(Group::Consumer(group)) = self.groups.get(&id) {
+                let group = group.clone();
+                self.loaded_consumer(now, &group);
+            }
+            let Some((group, mut turn)) = self.classic(&id, now) else { continue };
+            for member in group.members() {
+                turn.set_session(group, &member.id, member.session_timeout_ms);
+            }
+            let max_size = usize::try_from(turn.config.group_max_size).unwrap_or(0);
+            if group.size() > max_size {
+                // The limit was lowered: who joins first may stay.
+                let write = group.prepare_rebalance(&mut turn);
+                assert!(write.is_none(), "nobody has joined yet");
+            }
+        }
+    }
+    fn complete(
+        &mut self,
+        now: Timestamp,
+        (id, then): (GroupId, Then),
+        appended: Result<(), ResponseError>,
+    ) {
+        let then = match (then, appended) {
+            (Then::Created(ticket, before), Err(error)) => {
+                self.cancel_timers(&id);
+                self.groups.remove(&id);
+                self.groups.extend(before.map(|group| (id, *group)));
+                self.answers.retain(|(other, _)| *other != ticket);
+                return self.answer(ticket, Parked::Join(join_error("", error)));
+            }
+            (Then::Downgraded { joined, .. }, Err(error)) => {
+                if let Some((ticket, answer)) = joined {
+                    self.answer(ticket, Parked::Join(join_error(&answer.member_id, error)));
+                }
+                return;
+            }
+            (Then::Downgraded { group, rebalance, joined }, Ok(())) => {
+                self.finish_downgrade(now, &id, *group, rebalance);
+                if let Some((ticket, answer)) = joined {
+                    self.answer(ticket, Parked::Join(*answer));
+                }
+                return;
+            }
+            (Then::JoinedConsumer { ticket, answer, .. }, Err(error)) => {
+                return self.answer(ticket, Parked::Join(join_error(&answer.member_id, error)));
+            }
+            (
+                Then::JoinedConsumer { ticket, answer, session_timeout_ms, rebalance_timeout_ms },
+                Ok(()),
+            ) => {
+                let timeouts = (session_timeout_ms, rebalance_timeout_ms);
+                return self.finish_join(now, &id, ticket, *answer, timeouts);
+            }
+            (then, _) => then,
+        };
+        let Some((group, mut turn)) = self.classic(&id, now) else { return };
+        match then {
+            Then::Created(..)
+            | Then::Emptied
+            | Then::Downgraded { .. }
+            | Then::JoinedConsumer { .. } => {}
+            Then::Assigned(assignments) => {
+                group.finish_assignment(&mut turn, assignments, appended)
+            }
+            Then::KeepStatic { id, old, leader_before, skip } => {
+                group.finish_replacement(&mut turn, (id, *old, leader_before, skip), appended);
+            }
+        }
+    }
+}
+
+impl Group {
+    fn new_other(kind: GroupKind) -> Group {
+        Group::Other(OtherGroup { kind, members: BTreeSet::new() })
+    }
+}

@@ -1,0 +1,573 @@
+//! A shard driven by scripts (`tests/scenarios/*.txt`) and by chance.
+//!
+//! A script is a list of commands, each followed by `----` and what came of it. With
+//! `KLAMM_REWRITE_SCENARIOS=1` the test writes what came of it instead of comparing.
+//!
+//! Member ids end in a random id, which is shown as a number: `a-1`. Requests that may wait are
+//! numbered: `#2`. Subscriptions are shown as their topics: `range:t1+t2`.
+#![allow(clippy::unwrap_used)]
+
+mod chance;
+mod consumer;
+mod kafka;
+mod running;
+mod show;
+
+use super::consumer::ConsumerGroup;
+use super::outcome::{Outcome, Parked};
+use super::record::Record;
+use super::shard::{Group, Shard};
+use super::{GroupId, RequestContext, Ticket, text};
+use crate::codec::schema::group;
+use crate::codec::schema::message::OffsetCommitRequest;
+use crate::codec::schema::message::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use crate::codec::schema::message::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use crate::config::Config;
+use crate::coordinator::state_machine::StateMachine;
+use crate::error::Result;
+use crate::metadata::{Image, Loader};
+use crate::types::{NO_PRODUCER_ID, Timestamp};
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use kafka_protocol::messages::{
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetDeleteRequest,
+    SyncGroupRequest,
+};
+use kafka_protocol::protocol::{Encodable, StrBytes};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A shard with a log in memory and a clock that is moved by hand.
+pub(super) struct World {
+    pub(super) config: Config,
+    pub(super) shard: Shard,
+    metadata: Loader,
+    /// Keys and values, with the producer of a transactional batch.
+    log: Vec<(Bytes, Option<Bytes>, i64)>,
+    pub(super) now: Timestamp,
+    next_ticket: Ticket,
+    unanswered: BTreeSet<Ticket>,
+    fail_next: Option<ResponseError>,
+    pub(super) model: chance::Model,
+    output: String,
+    labels: Vec<(String, String)>,
+}
+
+impl World {
+    pub(super) fn new(config: Config) -> World {
+        let mut world = World {
+            shard: Shard::new(Arc::new(config.clone()), 7),
+            config,
+            metadata: Loader::new("a cluster"),
+            log: Vec::new(),
+            now: 0,
+            next_ticket: 1,
+            unanswered: BTreeSet::new(),
+            fail_next: None,
+            model: chance::Model::default(),
+            output: String::new(),
+            labels: Vec::new(),
+        };
+        world.shard.loaded(0);
+        world
+    }
+
+    /// What the runtime does, with a log that is a vector.
+    pub(super) fn finish<A>(&mut self, outcome: Outcome<A>) -> Result<A> {
+        let Outcome { records, then, answer } = outcome;
+        let failure = if records.is_empty() { None } else { self.fail_next.take() };
+        let appended = match failure {
+            Some(error) => Err(error),
+            None => Ok(i64::try_from(self.log.len()).unwrap()),
+        };
+        if appended.is_ok() {
+            for record in &records {
+                let (key, value) = record.encode().unwrap();
+                assert_eq!(Record::decode(&key, value.as_ref()).unwrap(), *record);
+                self.log.push((key, value, NO_PRODUCER_ID));
+                let line = consumer::show_record(record, &self.shard.image);
+                let line = line.unwrap_or_else(|| show::record(record));
+                writeln!(self.output, "record {line}").unwrap();
+            }
+        }
+        then.follow(&mut self.shard, self.now, NO_PRODUCER_ID, &records, appended);
+        self.model.follow(&self.shard, &records, appended.is_ok());
+        self.check_consumers();
+        self.take_answers();
+        match appended {
+            Ok(_) => Ok(answer),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn take_answers(&mut self) {
+        for (ticket, answer) in self.shard.take_answers() {
+            assert!(self.unanswered.remove(&ticket), "#{ticket} is answered once");
+            let line = match answer {
+                Parked::Join(answer) => show::join(&answer),
+                Parked::Sync(answer) => show::sync(&answer),
+            };
+            writeln!(self.output, "#{ticket} {line}").unwrap();
+        }
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        self.unanswered.insert(self.next_ticket - 1);
+        self.next_ticket - 1
+    }
+
+    pub(super) fn advance(&mut self, ms: i64) {
+        let end = self.now + ms;
+        while let Some(deadline) = self.shard.next_deadline().filter(|deadline| *deadline <= end) {
+            self.now = self.now.max(deadline);
+            while let Some(outcome) = self.shard.expire(self.now) {
+                drop(self.finish(outcome));
+            }
+        }
+        self.now = end;
+    }
+
+    fn consumers(&self) -> impl Iterator<Item = &ConsumerGroup> {
+        self.shard.groups.values().filter_map(|group| match group {
+            Group::Consumer(group) => Some(&**group),
+            _ => None,
+        })
+    }
+
+    /// A fresh shard, as the log makes it.
+    pub(super) fn replayed(&self) -> Shard {
+        let mut shard = Shard::new(Arc::new(self.config.clone()), 8);
+        for ((key, value, producer), offset) in self.log.iter().zip(0..) {
+            let record = Record::decode(key, value.as_ref()).unwrap();
+            shard.replay(offset, *producer, &record);
+        }
+        shard
+    }
+
+    fn restart(&mut self) {
+        let image = self.shard.image.clone();
+        self.shard = self.replayed();
+        if image.offset != -1 {
+            self.shard.apply(&image);
+        }
+        self.shard.loaded(self.now);
+        self.unanswered.clear();
+        self.take_answers();
+    }
+
+    /// Runs one command; answers what is to be compared.
+    fn run(&mut self, line: &str) -> String {
+        self.output.clear();
+        let line = self.real_ids(line);
+        let args = Args::parse(&line);
+        let name = args.name.as_str();
+        let mut result = Ok(());
+        match name {
+            "join" | "sync" => self.parked(&args),
+            "settings" => self.set(&args),
+            "advance" => self.advance(args.number("ms", 0)),
+            "restart" => self.restart(),
+            "fail" => self.fail_next = Some(show::error(args.get("error"))),
+            "topic" => self.topic(&args),
+            "config" => self.config(&args),
+            "log" => self.log_foreign(&args),
+            "state" => self.output.push_str(&show::state(&self.shard)),
+            "describe" | "describe-consumer" | "list" | "fetch" => result = self.look(&args),
+            _ => result = self.operate(&args),
+        }
+        if let Err(error) = result {
+            writeln!(self.output, "{}", show::failure(&error)).unwrap();
+        }
+        if matches!(name, "join" | "sync") && self.unanswered.contains(&(self.next_ticket - 1)) {
+            writeln!(self.output, "#{} waits", self.next_ticket - 1).unwrap();
+        }
+        if self.output.is_empty() {
+            self.output.push_str("ok\n");
+        }
+        let output = std::mem::take(&mut self.output);
+        self.labelled(output)
+    }
+
+    fn set(&mut self, args: &Args) {
+        let config = &mut self.config;
+        for (key, value) in &args.named {
+            if key == "migration" {
+                config.group_consumer_migration_policy = value.clone();
+                continue;
+            }
+            let number: i32 = value.parse().unwrap();
+            match key.as_str() {
+                "group_max_size" => config.group_max_size = number,
+                "initial_delay" => config.group_initial_rebalance_delay_ms = number,
+                "metadata_max" => config.offset_metadata_max_bytes = number,
+                "retention_minutes" => config.offsets_retention_minutes = number,
+                "consumer_max_size" => config.group_consumer_max_size = number,
+                other => panic!("no setting {other}"),
+            }
+        }
+        self.restart();
+    }
+
+    fn parked(&mut self, args: &Args) {
+        let ticket = self.ticket();
+        let outcome = if args.name == "join" {
+            let cx = RequestContext {
+                api_version: args.number("version", 9),
+                client_id: args.get("client").to_owned(),
+                client_host: "/127.0.0.1".to_owned(),
+            };
+            self.shard.join(self.now, &cx, &args.join(), ticket)
+        } else {
+            let request = args.sync(&self.shard.image);
+            self.shard.sync(self.now, &request, ticket)
+        };
+        drop(self.finish(outcome));
+    }
+
+    fn operate(&mut self, args: &Args) -> Result<()> {
+        if args.name == "member" {
+            let shown = self.member(args)?;
+            self.output.push_str(&shown);
+            return Ok(());
+        }
+        let shard = &mut self.shard;
+        let shown = match args.name.as_str() {
+            "heartbeat" => {
+                let outcome = shard.heartbeat(self.now, &args.heartbeat())?;
+                self.finish(outcome).map(|()| String::new())?
+            }
+            "leave" => {
+                let outcome = shard.leave(self.now, &args.leave())?;
+                show::leave(&self.finish(outcome)?)
+            }
+            "commit" => {
+                let outcome = shard.commit(self.now, args.number("version", 9), &args.commit())?;
+                show::commit(&self.finish(outcome)?)
+            }
+            "delete-offsets" => {
+                let outcome = shard.delete_offsets(&args.delete_offsets())?;
+                show::delete_offsets(&self.finish(outcome)?)
+            }
+            "forget-topic" => {
+                let topic = (Arc::from(args.get("name")), topic_id(args.get("id")));
+                let outcome = shard.forget_topics(&[topic]);
+                self.finish(outcome).map(|()| String::new())?
+            }
+            "delete" => {
+                let ids: Vec<GroupId> = args.list("groups").map(Arc::from).collect();
+                let outcome = shard.delete(&ids);
+                show::delete(&ids, self.finish(outcome)?)
+            }
+            other => panic!("no command {other}"),
+        };
+        self.output.push_str(&shown);
+        Ok(())
+    }
+
+    fn look(&mut self, args: &Args) -> Result<()> {
+        let shown = match args.name.as_str() {
+            "describe" => {
+                show::describe(&self.shard.describe(args.number("version", 6), args.get("group")))
+            }
+            "describe-consumer" => {
+                consumer::show_described(&self.shard.describe_consumer(args.get("group")))
+            }
+            "list" => {
+                let filter = |name| args.list(name).map(text).collect::<Vec<StrBytes>>();
+                let request = ListGroupsRequest::default()
+                    .with_states_filter(filter("states"))
+                    .with_types_filter(filter("types"));
+                show::list(self.shard.list(&request))
+            }
+            _ => show::fetch(&self.shard.fetch(&args.fetch(), args.has("stable"))?),
+        };
+        self.output.push_str(&shown);
+        Ok(())
+    }
+
+    /// A record of a kind that this coordinator does not write, or of a transaction.
+    fn log_foreign(&mut self, args: &Args) {
+        let (group_id, member_id) = (args.get("group").to_owned(), args.get("member").to_owned());
+        let mut key = BytesMut::new();
+        let record_type: i16 = args.number("type", 11);
+        key.put_i16(record_type);
+        let mut value = BytesMut::new();
+        value.put_i16(0);
+        if args.has("member") {
+            let message = group::ShareGroupMemberMetadataKey { group_id, member_id };
+            message.encode(&mut key, 0).unwrap();
+            group::ShareGroupMemberMetadataValue::default().encode(&mut value, 0).unwrap();
+        } else if record_type < 24 {
+            group::ShareGroupMetadataKey { group_id }.encode(&mut key, 0).unwrap();
+            match record_type {
+                17 => group::StreamsGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
+                _ => group::ShareGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
+            }
+        }
+        let value = (!args.has("gone")).then(|| value.freeze());
+        self.log.push((key.freeze(), value, NO_PRODUCER_ID));
+    }
+
+    /// `a-1` for `a-<random id>`.
+    fn labelled(&mut self, mut output: String) -> String {
+        while let Some(position) = find_uuid(&output) {
+            let id = output[position..position + 36].to_owned();
+            let known = self.labels.iter().find(|(real, _)| *real == id);
+            let label = known.map(|(_, label)| label.clone());
+            let label = label.unwrap_or_else(|| {
+                self.labels.push((id.clone(), (self.labels.len() + 1).to_string()));
+                self.labels.len().to_string()
+            });
+            output = output.replace(&id, &label);
+        }
+        output
+    }
+
+    /// The other way round; topics are not named like clients in scripts.
+    fn real_ids(&self, line: &str) -> String {
+        let real = |word: &str| {
+            let (client, label) = word.split_once('-')?;
+            let known = self.labels.iter().find(|(_, known)| known == label)?;
+            ["a", "b", "c", "d", "i", "j"]
+                .contains(&client)
+                .then(|| format!("{client}-{}", known.0))
+        };
+        let words = line.split_inclusive([' ', ',', '=', ':', '@']).map(|word| {
+            let bare = word.trim_end_matches([' ', ',', '=', ':', '@']);
+            real(bare).map_or_else(|| word.to_owned(), |real| real + &word[bare.len()..])
+        });
+        words.collect()
+    }
+}
+
+fn find_uuid(text: &str) -> Option<usize> {
+    let is_uuid = |bytes: &[u8]| {
+        bytes.iter().enumerate().all(|(i, byte)| match i {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+    };
+    text.as_bytes().windows(36).position(is_uuid)
+}
+
+/// `1` is a topic's id in scripts.
+fn topic_id(text: &str) -> Uuid {
+    Uuid::from_u128(text.parse().unwrap_or(0))
+}
+
+/// `name key=value ... flag`
+pub(super) struct Args {
+    name: String,
+    named: BTreeMap<String, String>,
+}
+
+impl Args {
+    fn parse(line: &str) -> Args {
+        let mut words = line.split_whitespace();
+        let name = words.next().unwrap().to_owned();
+        let named = words.map(|word| {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            (key.to_owned(), value.to_owned())
+        });
+        Args { name, named: named.collect() }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.named.contains_key(key)
+    }
+
+    fn get(&self, key: &str) -> &str {
+        self.named.get(key).map_or("", String::as_str)
+    }
+
+    fn number<N: std::str::FromStr>(&self, key: &str, default: N) -> N {
+        self.named.get(key).and_then(|value| value.parse().ok()).unwrap_or(default)
+    }
+
+    fn list(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.get(key).split(',').filter(|item| !item.is_empty())
+    }
+
+    fn optional(&self, key: &str) -> Option<StrBytes> {
+        self.named.get(key).map(|value| text(value))
+    }
+
+    fn group(&self) -> kafka_protocol::messages::GroupId {
+        text(self.get("group")).into()
+    }
+
+    fn join(&self) -> JoinGroupRequest {
+        let protocol = |item: &str| {
+            let (name, topics) = item.split_once(':').unwrap_or((item, ""));
+            JoinGroupRequestProtocol::default()
+                .with_name(text(name))
+                .with_metadata(show::subscription(topics))
+        };
+        let protocol_type = if self.has("type") { self.get("type") } else { "consumer" };
+        JoinGroupRequest::default()
+            .with_group_id(self.group())
+            .with_member_id(text(self.get("member")))
+            .with_group_instance_id(self.optional("instance"))
+            .with_session_timeout_ms(self.number("session", 10_000))
+            .with_rebalance_timeout_ms(self.number("rebalance", 60_000))
+            .with_protocol_type(text(protocol_type))
+            .with_protocols(self.list("protocols").map(protocol).collect())
+    }
+
+    /// `member:text`, or `member:@t-0+t-1` as consumers write it.
+    fn sync(&self, image: &Image) -> SyncGroupRequest {
+        let assignment = |item: &str| {
+            let (member, what) = item.split_once(':').unwrap();
+            let bytes = match what.strip_prefix('@') {
+                Some(partitions) => consumer::encoded_assignment(partitions, image),
+                None => Bytes::copy_from_slice(what.as_bytes()),
+            };
+            SyncGroupRequestAssignment::default()
+                .with_member_id(text(member))
+                .with_assignment(bytes)
+        };
+        SyncGroupRequest::default()
+            .with_group_id(self.group())
+            .with_member_id(text(self.get("member")))
+            .with_group_instance_id(self.optional("instance"))
+            .with_generation_id(self.number("generation", -1))
+            .with_protocol_type(self.optional("type"))
+            .with_protocol_name(self.optional("protocol"))
+            .with_assignments(self.list("assign").map(assignment).collect())
+    }
+
+    fn heartbeat(&self) -> HeartbeatRequest {
+        HeartbeatRequest::default()
+            .with_group_id(self.group())
+            .with_member_id(text(self.get("member")))
+            .with_group_instance_id(self.optional("instance"))
+            .with_generation_id(self.number("generation", -1))
+    }
+
+    /// `@i` is the static instance `i`, `m@i` the member `m` of it.
+    fn leave(&self) -> LeaveGroupRequest {
+        let identity = |item: &str| {
+            let (member, instance) =
+                item.split_once('@').map_or((item, None), |(m, i)| (m, Some(i)));
+            MemberIdentity::default()
+                .with_member_id(text(member))
+                .with_group_instance_id(instance.map(text))
+        };
+        let members = self.list("members").map(identity).collect();
+        LeaveGroupRequest::default().with_group_id(self.group()).with_members(members)
+    }
+
+    /// `topic-partition:offset`, with `@epoch` if the consumer knows it.
+    fn commit(&self) -> OffsetCommitRequest {
+        let topic = |item: &str| {
+            let (partition, offset) = item.split_once(':').unwrap();
+            let (topic, index) = partition.rsplit_once('-').unwrap();
+            let (offset, epoch) = offset.split_once('@').unwrap_or((offset, "-1"));
+            let partition = OffsetCommitRequestPartition {
+                partition_index: index.parse().unwrap(),
+                committed_offset: offset.parse().unwrap(),
+                committed_leader_epoch: epoch.parse().unwrap(),
+                committed_metadata: self.named.get("metadata").cloned(),
+            };
+            OffsetCommitRequestTopic {
+                name: topic.to_owned(),
+                topic_id: topic_id(self.get("id")),
+                partitions: vec![partition],
+            }
+        };
+        OffsetCommitRequest {
+            group_id: self.get("group").to_owned(),
+            member_id: self.get("member").to_owned(),
+            group_instance_id: self.named.get("instance").cloned(),
+            generation_id_or_member_epoch: self.number("generation", -1),
+            retention_time_ms: self.number("retention", -1),
+            topics: self.list("offsets").map(topic).collect(),
+        }
+    }
+
+    fn fetch(&self) -> OffsetFetchRequestGroup {
+        let topic = |item: &str| {
+            let (topic, index) = item.rsplit_once('-').unwrap();
+            OffsetFetchRequestTopics {
+                name: topic.to_owned(),
+                topic_id: topic_id(self.get("id")),
+                partition_indexes: vec![index.parse().unwrap()],
+            }
+        };
+        OffsetFetchRequestGroup {
+            group_id: self.get("group").to_owned(),
+            topics: self.has("offsets").then(|| self.list("offsets").map(topic).collect()),
+            member_id: self.named.get("member").cloned(),
+            member_epoch: self.number("epoch", -1),
+        }
+    }
+
+    fn delete_offsets(&self) -> OffsetDeleteRequest {
+        let topic = |item: &str| {
+            let (topic, index) = item.rsplit_once('-').unwrap();
+            let partition = OffsetDeleteRequestPartition::default()
+                .with_partition_index(index.parse().unwrap());
+            OffsetDeleteRequestTopic::default()
+                .with_name(text(topic).into())
+                .with_partitions(vec![partition])
+        };
+        let topics = self.list("offsets").map(topic).collect();
+        OffsetDeleteRequest::default().with_group_id(self.group()).with_topics(topics)
+    }
+}
+
+/// Runs a script; answers it with what came of its commands.
+fn play(script: &str) -> String {
+    let mut world = World::new(Config::default());
+    let mut played = String::new();
+    let mut lines = script.lines();
+    while let Some(line) = lines.next() {
+        writeln!(played, "{line}").unwrap();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let output = world.run(line);
+        writeln!(played, "----\n{output}").unwrap();
+        for _ in lines.by_ref().take_while(|expected| !expected.is_empty()) {}
+    }
+    played
+}
+
+#[test]
+fn the_scenarios_come_out_as_written() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut names: Vec<_> =
+        directory.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert!(!names.is_empty());
+    for name in names {
+        let script = std::fs::read_to_string(&name).unwrap();
+        let played = play(&script);
+        if std::env::var_os("KLAMM_REWRITE_SCENARIOS").is_some() {
+            std::fs::write(&name, played.trim_end().to_owned() + "\n").unwrap();
+        } else {
+            let (played, script) = (played.trim_end(), script.trim_end());
+            let differs = played.lines().zip(script.lines()).position(|(a, b)| a != b);
+            assert!(
+                played == script,
+                "{}:{}\n{played}",
+                name.display(),
+                differs.map_or(0, |line| line + 1)
+            );
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Deadlines of a shard, in time order. A timer fires by being taken out; what it does then is
+//! decided by the shard, so that expiry is a function of `now`.
+
+use super::{GroupId, MemberId};
+use crate::types::Timestamp;
+use std::collections::{BTreeSet, HashMap};
+
+/// What a deadline is about. Setting a timer anew moves its deadline.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Timer {
+    /// A member has to show signs of life.
+    Session(GroupId, MemberId),
+    /// The join phase of a rebalance ends.
+    Join(GroupId),
+    /// The sync phase of a rebalance ends.
+    Sync(GroupId),
+    /// A member of a group of ours (KIP-848, KIP-1071) has to give back what it owns.
+    Rebalance(GroupId, MemberId),
+    /// A classic member of a consumer group has to join again.
+    MemberJoin(GroupId, MemberId),
+    /// A classic member of a consumer group has to ask for its assignment.
+    MemberSync(GroupId, MemberId),
+    /// The regular expressions of a consumer group are looked up.
+    Regexes(GroupId),
+    /// Offsets are looked through for expired ones.
+    OffsetExpiration,
+}
+
+/// The timers of one shard.
+#[derive(Debug, Default)]
+pub struct Timers {
+    deadlines: HashMap<Timer, Timestamp>,
+    by_time: BTreeSet<(Timestamp, Timer)>,
+}
+
+impl Timers {
+    /// Sets or moves a timer.
+    pub fn set(&mut self, timer: Timer, deadline: Timestamp) {
+        if let Some(old) = self.deadlines.insert(timer.clone(), deadline) {
+            self.by_time.remove(&(old, timer.clone()));
+        }
+        self.by_time.insert((deadline, timer));
+    }
+
+    /// Stops a timer, if it runs.
+    pub fn cancel(&mut self, timer: &Timer) {
+        if let Some(deadline) = self.deadlines.remove(timer) {
+            self.by_time.remove(&(deadline, timer.clone()));
+        }
+    }
+
+    /// Whether a timer runs.
+    pub fn is_set(&self, timer: &Timer) -> bool {
+        self.deadlines.contains_key(timer)
+    }
+
+    /// Takes out the earliest timer that is due.
+    pub fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
+        if self.next_deadline()? > now {
+            return None;
+        }
+        let (_, timer) = self.by_time.pop_first()?;
+        self.deadlines.remove(&timer);
+        Some(timer)
+    }
+
+    /// When the earliest timer is due.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.by_time.first().map(|(deadline, _)| *deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_in_time_order_and_once() {
+        let mut timers = Timers::default();
+        let session = |member: &str| Timer::Session("g".into(), member.into());
+        timers.set(session("a"), 30);
+        timers.set(session("b"), 10);
+        timers.set(Timer::Join("g".into()), 20);
+        timers.set(session("b"), 40);
+        timers.cancel(&Timer::Join("g".into()));
+        timers.cancel(&Timer::Sync("g".into()));
+        assert_eq!(timers.next_deadline(), Some(30));
+        assert_eq!(timers.take_due(29), None);
+        assert_eq!(timers.take_due(40), Some(session("a")));
+        assert_eq!(timers.take_due(40), Some(session("b")));
+        assert_eq!(timers.take_due(i64::MAX), None);
+    }
+}

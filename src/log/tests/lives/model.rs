@@ -359,23 +359,26 @@ impl Model {
         assert!(start <= self.start.max(self.floor), "{start} > {}", self.start);
         if ended == End::PowerLoss {
             assert!(end >= self.flushed, "{end} < {} that were flushed", self.flushed);
-            let flushed = self.flushed;
-            self.batches.retain(|base, sent| {
-                (sent.last < flushed && sent.is_sure) || seen.contains_key(base)
-            });
+            for (base, sent) in &mut self.batches {
+                sent.is_sure &= sent.last < self.flushed || seen.contains_key(base);
+            }
             if start == end {
                 self.floor = end;
             }
         } else {
-            self.batches.retain(|base, sent| sent.is_sure || seen.contains_key(base));
-            let unsure = self.batches.values().find(|sent| !sent.is_sure);
-            let expected = unsure.map_or(self.end, |sent| sent.last + 1);
+            let unsure = self.batches.range(self.end..).find(|(base, _)| seen.contains_key(base));
+            let expected = unsure.map_or(self.end, |(_, sent)| sent.last + 1);
             assert_eq!(end, expected, "after {ended:?}");
         }
+        // What lies below the start may come back, if the start was not written down.
+        self.batches
+            .retain(|base, sent| sent.is_sure || seen.contains_key(base) || sent.last < start);
         if ended == End::Clean {
             assert_eq!(start, self.start, "after a clean stop");
         }
-        self.batches.values_mut().for_each(|sent| sent.is_sure = true);
+        for base in seen.keys() {
+            self.batches.entry(*base).and_modify(|sent| sent.is_sure = true);
+        }
         self.assert_seen(&seen, start);
         (self.start, self.end, self.flushed) = (start, end, self.flushed.min(end));
         self.epoch = self.epoch.max(self.with_log(|log| log.latest_epoch()));

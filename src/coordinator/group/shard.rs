@@ -13,7 +13,7 @@ use super::{GroupId, RequestContext, Ticket};
 use crate::config::{Compression, Config};
 use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::Result;
-use crate::metadata::{BROKER_CONFIG, GROUP_CONFIG, Image};
+use crate::metadata::Image;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -92,11 +92,6 @@ impl Shard {
             random: &mut self.random,
         };
         Some((group, turn))
-    }
-
-    /// A number that is in effect for a group, by the name of the group's setting.
-    pub(super) fn group_number(&self, name: &str, group: &str) -> i64 {
-        self.config.group_number(name, &self.image.configs_of(GROUP_CONFIG, group))
     }
 
     /// Answers a request that may have waited.
@@ -292,16 +287,6 @@ impl StateMachine for Shard {
             self.topics_made_at = image.offset;
         }
         self.topic_hashes.clear();
-        let of_brokers = |image: &Image| {
-            ["", &self.config.node_id.to_string()].map(|name| image.configs_of(BROKER_CONFIG, name))
-        };
-        let [cluster, broker] = of_brokers(image);
-        if of_brokers(&before) != [cluster.clone(), broker.clone()] {
-            match self.config.with_dynamic(&cluster, &broker) {
-                Ok(config) => self.config = Arc::new(config),
-                Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
-            }
-        }
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
@@ -363,6 +348,10 @@ impl StateMachine for Shard {
                 self.groups.insert(group.id.clone(), Group::Classic(Box::new(group)));
             }
             Record::GroupMetadata(key, None) => {
+                let id = GroupId::from(&*key.group);
+                // It may have been in a rebalance when it became a consumer group.
+                self.timers.cancel(&Timer::Join(id.clone()));
+                self.timers.cancel(&Timer::Sync(id));
                 self.groups.remove(&*key.group);
             }
             Record::ConsumerGroupMetadata(..)

@@ -8,7 +8,6 @@ mod commit;
 mod consumer;
 mod join;
 mod membership;
-mod metadata_hash;
 mod offsets;
 mod outcome;
 mod rebalance;

@@ -12,6 +12,7 @@ mod offsets;
 mod outcome;
 mod rebalance;
 mod record;
+mod settings;
 mod shard;
 mod streams;
 mod timers;

@@ -14,7 +14,7 @@ use super::{GroupId, RequestContext, Ticket};
 use crate::config::{Compression, Config};
 use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::Result;
-use crate::metadata::{BROKER_CONFIG, GROUP_CONFIG, Image};
+use crate::metadata::Image;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -95,11 +95,6 @@ impl Shard {
             random: &mut self.random,
         };
         Some((group, turn))
-    }
-
-    /// A number that is in effect for a group, by the name of the group's setting.
-    pub(super) fn group_number(&self, name: &str, group: &str) -> i64 {
-        self.config.group_effective(name, &self.image.configs_of(GROUP_CONFIG, group))
     }
 
     /// Answers a request that may have waited.
@@ -300,16 +295,6 @@ impl StateMachine for Shard {
             self.topics_made_at = image.offset;
         }
         self.topic_hashes.clear();
-        let of_brokers = |image: &Image| {
-            ["", &self.config.node_id.to_string()].map(|name| image.configs_of(BROKER_CONFIG, name))
-        };
-        let [cluster, broker] = of_brokers(image);
-        if of_brokers(&before) != [cluster.clone(), broker.clone()] {
-            match self.config.with_dynamic(&cluster, &broker) {
-                Ok(config) => self.config = Arc::new(config),
-                Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
-            }
-        }
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {

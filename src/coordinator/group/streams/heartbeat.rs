@@ -114,7 +114,7 @@ impl Shard {
         let validated_epoch = if configured.is_ready() { topology.epoch } else { -1 };
         check_tasks(&configured, turn.owned.as_ref())?;
         bump |= validated_epoch != group.validated_topology_epoch;
-        let standbys = self.group_number("streams.num.standby.replicas", &group.id);
+        let standbys = self.group_setting(&group.id, "streams.num.standby.replicas");
         let configs = Configs::from([(NUM_STANDBY_REPLICAS.to_owned(), standbys.to_string())]);
         bump |= configs != group.last_configs;
         let mut epoch = group.epoch;
@@ -185,10 +185,10 @@ impl Shard {
 
     /// Who joins a new group waits for others to join as well.
     fn delay_first_assignment(&mut self, group: &StreamsGroup, now: Timestamp) {
-        let delay = self.group_number("streams.initial.rebalance.delay.ms", &group.id);
+        let delay = self.group_setting(&group.id, "streams.initial.rebalance.delay.ms");
         let timer = Timer::FirstAssignment(group.id.clone());
         if group.is_empty() && delay > 0 && !self.timers.is_set(&timer) {
-            self.timers.set(timer, now + delay);
+            self.timers.set(timer, now + i64::from(delay));
         }
     }
 
@@ -223,9 +223,9 @@ impl Shard {
 
     /// Assignments are made at intervals.
     fn may_assign(&self, group: &StreamsGroup, now: Timestamp) -> bool {
-        let interval = self.group_number("streams.assignment.interval.ms", &group.id);
+        let interval = self.group_setting(&group.id, "streams.assignment.interval.ms");
         let last = group.target_timestamp;
-        last == 0 || interval == 0 || now >= last + interval
+        last == 0 || interval == 0 || now >= last + i64::from(interval)
     }
 
     /// One step of `member` towards `target`.
@@ -260,8 +260,8 @@ impl Shard {
     }
 
     fn keep_session(&mut self, group: &GroupId, member: &MemberId, now: Timestamp) {
-        let timeout = self.group_number("streams.session.timeout.ms", group);
-        self.timers.set(Timer::Session(group.clone(), member.clone()), now + timeout);
+        let timeout = self.group_setting(group, "streams.session.timeout.ms");
+        self.timers.set(Timer::Session(group.clone(), member.clone()), now + i64::from(timeout));
     }
 
     fn leave_streams(

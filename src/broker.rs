@@ -261,7 +261,8 @@ fn directory_of(logs: &LogManager, metadata_dir: &Path) -> Result<Uuid> {
 
 /// The epoch under which this broker stopped cleanly; -1 unless every directory says the same.
 fn previous_broker_epoch(logs: &LogManager) -> i64 {
-    let mut epochs = logs.dirs().iter().map(|dir| dir.clean_shutdown.unwrap_or(-1));
+    let online = logs.dirs().iter().filter(|dir| !dir.is_offline());
+    let mut epochs = online.map(|dir| dir.clean_shutdown.unwrap_or(-1));
     let first = epochs.next().unwrap_or(-1);
     if epochs.all(|epoch| epoch == first) { first } else { -1 }
 }
@@ -351,6 +352,7 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
     repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));
     tasks.spawn(heartbeat(parts.clone()));
+    tasks.spawn(tell_directories(parts.clone()));
     tasks.spawn(watch_over(parts.clone(), fail));
 }
 
@@ -368,6 +370,27 @@ async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
         // The receiver is gone only when the broker stops anyway.
         let _ = fail.send(reason).await;
         return;
+    }
+}
+
+/// Tells the controller where the partitions lie and which log directories have failed.
+async fn tell_directories(parts: Arc<Parts>) {
+    let mut told = Vec::new();
+    loop {
+        tokio::time::sleep(TICK).await;
+        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+        while let Some(request) = parts.replicas.next_assignments(epoch) {
+            if let Err(error) = parts.controller.assign_replicas(request).await {
+                error!(%error, "the controller refused to hear where partitions lie");
+            }
+        }
+        let failed = parts.replicas.failed_directories();
+        if failed != told {
+            match parts.controller.lose_directories(id, epoch, failed.clone()).await {
+                Ok(()) => told = failed,
+                Err(error) => error!(%error, "the controller refused a failed directory"),
+            }
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! The only door to the file system: files, directories, locks, sendfile ranges.
 
+mod boot;
+mod cached;
 mod mmap;
 mod reserve;
 #[cfg(test)]
 pub(crate) mod sim;
 
+pub use cached::{Cached, raise_descriptor_limit};
 pub use mmap::Map;
 
 use crate::error::{Error, Result};
@@ -217,6 +220,23 @@ impl Disk {
             .write(true)
             .create(true)
             .truncate(false)
+            .open(path)
+            .map(|file| File::Os(file, path.to_owned()))
+            .map_err(|error| Error::disk(path, error))
+    }
+
+    /// Opens a file for reading and writing that must be there.
+    pub fn open_existing(&self, path: &Path) -> Result<File> {
+        #[cfg(test)]
+        if let Disk::Sim(_) = self {
+            return match self.file_len(path)? {
+                Some(_) => self.open(path),
+                None => Err(Error::disk(path, io::ErrorKind::NotFound.into())),
+            };
+        }
+        fs::OpenOptions::new()
+            .read(true)
+            .write(true)
             .open(path)
             .map(|file| File::Os(file, path.to_owned()))
             .map_err(|error| Error::disk(path, error))

@@ -18,6 +18,7 @@ mod lookup;
 pub mod manager;
 mod names;
 mod offset_index;
+pub(crate) mod parallel;
 mod partition_metadata;
 mod producer_state;
 mod read;
@@ -48,6 +49,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 pub(crate) use versions::scan_log;
+
+/// So much of a log is read again, at most, when its process was killed.
+const UNSETTLED_BYTES: u64 = 1 << 20;
 
 /// Who appends: it decides what is checked and whether offsets are given or kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +120,17 @@ pub struct ActiveProducer {
     pub current_txn_start_offset: Offset,
 }
 
+/// How the process ended that had the log open before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It closed the log: nothing is to be recovered.
+    Cleanly,
+    /// It was killed, but the machine has run on: whatever was written is there.
+    Killed,
+    /// Nobody knows: what was not flushed may be gone or torn.
+    Unknown,
+}
+
 /// How a log is opened.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
@@ -125,8 +140,10 @@ pub struct OpenOptions {
     pub log_start_offset: Offset,
     /// From `recovery-point-offset-checkpoint`, 0 if absent: below it everything is on disk.
     pub recovery_point: Offset,
-    /// Whether the directory was closed cleanly.
-    pub clean: bool,
+    /// What is known of the end of the last process.
+    pub stopped: Stopped,
+    /// What lies in `leader-epoch-checkpoint`, if it was read already.
+    pub leader_epochs: Option<Vec<u8>>,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
     /// The time.
@@ -162,6 +179,10 @@ pub struct Log {
     trash: Trash,
     /// How often the end was cut: a flush or a pass of the cleaner that began before does not count.
     truncations: u64,
+    /// Where the log ended when `settle` looked last.
+    seen_end: Offset,
+    /// Bytes of the active segment when it was settled last.
+    settled_size: u64,
     /// The lowest cut that the cleaner's checkpoint does not know of.
     cut_to: Offset,
     /// The last time that a caller told.
@@ -290,6 +311,37 @@ impl Log {
             self.disk.sync_dir(&self.dir)?;
         }
         self.trash.empty(&self.disk)
+    }
+
+    /// Writes into their files, without waiting for the disk, the indexes, the epochs and, as a
+    /// sign that the rest is there, a snapshot of the producers, if nothing was appended since the
+    /// last call or much since the last writing. A process that is killed leaves little to be
+    /// rebuilt then, and a silent log keeps little in memory.
+    pub fn settle(&mut self) -> Result<()> {
+        let is_silent = std::mem::replace(&mut self.seen_end, self.end_offset) == self.end_offset;
+        let size = self.active().size();
+        let is_much = size.saturating_sub(self.settled_size) >= UNSETTLED_BYTES;
+        if !self.producers.is_ahead() || !(is_silent || is_much) {
+            return Ok(());
+        }
+        self.settled_size = size;
+        self.active_mut().flush_indexes()?;
+        self.epochs.close()?;
+        self.take_snapshot()?;
+        if is_silent {
+            self.active_mut().retire();
+        }
+        Ok(())
+    }
+
+    /// Writes a snapshot of the producers; the one before goes if it was `settle`'s.
+    fn take_snapshot(&mut self) -> Result<()> {
+        let before = self.producers.snapshot_end();
+        self.producers.take_snapshot(false)?;
+        if self.segments.binary_search_by_key(&before, Segment::base_offset).is_err() {
+            self.producers.remove_snapshot(before)?;
+        }
+        Ok(())
     }
 
     fn active(&self) -> &Segment {

@@ -3,6 +3,7 @@
 
 pub mod append;
 mod apply;
+mod assignment;
 mod compaction;
 pub mod fetch_session;
 pub mod log_dirs;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
+use crate::log::parallel::in_parallel;
 use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
 use arc_swap::ArcSwap;
@@ -28,6 +30,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use uuid::Uuid;
 
 /// All partitions of this broker (ReplicaManager).
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct Replicas {
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied: strays are looked for once.
     is_loaded: AtomicBool,
+    /// Partitions of which the controller does not know yet where they lie.
+    unassigned: Mutex<Vec<(TopicIdPartition, Uuid)>>,
     /// Held by whoever opens logs.
     applying: Mutex<()>,
     sessions: FetchSessions,
@@ -60,7 +65,7 @@ enum Hosted {
 impl Replicas {
     /// No partitions yet; the first `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, logs: LogManager) -> Arc<Replicas> {
-        let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), &dir.path));
+        let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), dir));
         let dirs = logs.dirs().iter().map(health).collect();
         let sessions = config.max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
@@ -71,6 +76,7 @@ impl Replicas {
             dirs,
             hosted: RwLock::default(),
             is_loaded: AtomicBool::new(false),
+            unassigned: Mutex::default(),
             applying: Mutex::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
@@ -172,6 +178,7 @@ impl Replicas {
     /// Writes the checkpoints: recovery points, log starts and high watermarks. About every
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub fn checkpoint(&self) {
+        self.settle();
         if let Err(error) = self.write_checkpoints() {
             tracing::warn!(%error, "writing the checkpoints failed");
         }
@@ -181,7 +188,7 @@ impl Replicas {
     /// directory with a log that did not close gets no such mark, and is recovered at the start.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
         let partitions = self.all();
-        let closed = apply::in_parallel(&partitions, |partition| partition.close());
+        let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
         let mut unclean = HashSet::new();
         for (partition, error) in
             partitions.iter().zip(closed).filter_map(|(p, closed)| Some((p, closed.err()?)))
@@ -198,6 +205,16 @@ impl Replicas {
         }
         let is_clean = |dir: &Path| self.is_online(dir) && !unclean.contains(dir);
         self.logs.mark_clean_shutdown(broker_epoch, is_clean)
+    }
+
+    /// Writes what is needed at the next start if the process is killed.
+    fn settle(&self) {
+        for partition in self.all() {
+            let settled = partition.log().and_then(|mut log| log.settle());
+            if let Err(error) = partition.dir().observe(settled) {
+                tracing::warn!(partition = %partition.topic_partition(), %error, "not settled");
+            }
+        }
     }
 
     fn write_checkpoints(&self) -> Result<()> {

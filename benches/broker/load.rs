@@ -22,9 +22,9 @@ const IN_FLIGHT: usize = 5;
 const PARTITIONS: usize = 8;
 const RECORD: usize = 100;
 const FETCH_BYTES: usize = 8 << 20;
-const PRODUCE_VERSION: i16 = 9;
+pub const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
-const CREATE_VERSION: i16 = 5;
+pub const CREATE_VERSION: i16 = 5;
 const LOG_TOPIC: &str = "bench";
 
 /// One kind of work.
@@ -102,17 +102,17 @@ impl Load {
     }
 }
 
-fn connect(target: &Target) -> TcpStream {
+pub fn connect(target: &Target) -> TcpStream {
     let socket = TcpStream::connect(("127.0.0.1", target.port)).unwrap();
     socket.set_nodelay(true).unwrap();
     socket
 }
 
-fn topic() -> TopicName {
+pub fn topic() -> TopicName {
     StrBytes::from_static_str(LOG_TOPIC).into()
 }
 
-fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
+pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(key as i16)
         .with_request_api_version(version)
@@ -126,7 +126,7 @@ fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
 }
 
 /// Reads one answer and cuts its (flexible) header off.
-fn receive(socket: &mut TcpStream) -> Bytes {
+pub fn receive(socket: &mut TcpStream) -> Bytes {
     let mut size = [0; 4];
     socket.read_exact(&mut size).unwrap();
     let mut answer = BytesMut::zeroed(u32::from_be_bytes(size) as usize);
@@ -134,19 +134,25 @@ fn receive(socket: &mut TcpStream) -> Bytes {
     answer.freeze().slice(5..)
 }
 
-fn create_topic(target: &Target) {
+/// Creates the topic; answers the error code, 0 or 36 if it was there.
+pub fn create(target: &Target, partitions: usize) -> i16 {
     let topics = vec![
         CreatableTopic::default()
             .with_name(topic())
-            .with_num_partitions(PARTITIONS as i32)
+            .with_num_partitions(partitions as i32)
             .with_replication_factor(1),
     ];
-    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(30_000);
+    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(600_000);
     let mut socket = connect(target);
     socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
     let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
     let code = answer.topics[0].error_code;
     assert!(code == 0 || code == 36, "create topic: {code}");
+    code
+}
+
+fn create_topic(target: &Target) {
+    let code = create(target, PARTITIONS);
     if code == 0 {
         // Kafka answers before the leader knows.
         std::thread::sleep(std::time::Duration::from_secs(1));
@@ -155,18 +161,31 @@ fn create_topic(target: &Target) {
 
 /// One request with one batch of as many records as fit into `size` bytes.
 fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
+    produce_to(&[partition], &records(partition, size), acks)
+}
+
+/// A batch of as many records as fit into `size` bytes.
+pub fn records(seed: usize, size: usize) -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     let count = (size / (RECORD + 8)).max(1);
     let now = klamm::clock::Clock::System.now();
-    let mut random = fastrand::Rng::with_seed(partition as u64);
+    let mut random = fastrand::Rng::with_seed(seed as u64);
     for _ in 0..count {
         let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();
         builder.append(now, None, Some(&value), &[]);
     }
-    let data = PartitionProduceData::default()
-        .with_index(partition as i32)
-        .with_records(Some(builder.build().to_bytes()));
-    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
+    builder.build().to_bytes()
+}
+
+/// A request with the same batch for each of `partitions`.
+pub fn produce_to(partitions: &[usize], records: &Bytes, acks: i16) -> Vec<u8> {
+    let data = partitions.iter().map(|&partition| {
+        PartitionProduceData::default()
+            .with_index(partition as i32)
+            .with_records(Some(records.clone()))
+    });
+    let data = data.collect();
+    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(data);
     let request = ProduceRequest::default()
         .with_acks(acks)
         .with_timeout_ms(30_000)

@@ -14,10 +14,18 @@ const VERSION: &str = "0";
 pub(super) fn read<T>(
     disk: &Disk,
     path: &Path,
-    parse: impl Fn(&str) -> Option<T>,
+    line: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>> {
-    let bytes = disk.read_file(path)?.unwrap_or_default();
-    parse_lines(&bytes, parse)
+    parse(path, &disk.read_file(path)?.unwrap_or_default(), line)
+}
+
+/// The lines of the checkpoint at `path` with this content.
+pub(super) fn parse<T>(
+    path: &Path,
+    content: &[u8],
+    line: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>> {
+    parse_lines(content, line)
         .ok_or_else(|| Error::corrupt(format!("checkpoint file {}", path.display())))
 }
 

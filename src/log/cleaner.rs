@@ -79,10 +79,13 @@ impl Candidate {
 }
 
 impl Cleaner {
-    /// Reads the checkpoints of `log.dirs`, which must exist.
-    pub fn open(disk: &Disk, config: &Config) -> Result<Cleaner> {
+    /// Reads the checkpoints of the log directories `dirs`, which must exist.
+    pub fn open(
+        disk: &Disk,
+        config: &Config,
+        dirs: impl Iterator<Item = PathBuf>,
+    ) -> Result<Cleaner> {
         let threads = config.log_cleaner_threads.max(1);
-        let dirs = config.log_dirs.iter().map(PathBuf::from);
         Ok(Cleaner {
             disk: disk.clone(),
             limits: Limits {

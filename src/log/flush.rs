@@ -62,7 +62,7 @@ impl Log {
         let is_new = |segment: &Segment| segment.base_offset() > self.durable_name;
         Ok(Some(Flush {
             disk: self.disk.clone(),
-            logs: segments.iter().map(|s| s.file().cloned()).collect::<Result<_>>()?,
+            logs: segments.iter().map(Segment::file).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
             parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),

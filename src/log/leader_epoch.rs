@@ -22,8 +22,14 @@ pub(super) struct LeaderEpochs {
 impl LeaderEpochs {
     /// Reads the checkpoint of the log in `dir`.
     pub fn open(disk: &Disk, dir: &Path) -> Result<LeaderEpochs> {
+        let content = disk.read_file(&dir.join(FILE))?.unwrap_or_default();
+        LeaderEpochs::parse(disk, dir, &content)
+    }
+
+    /// The checkpoint of the log in `dir`, which has this content.
+    pub fn parse(disk: &Disk, dir: &Path, content: &[u8]) -> Result<LeaderEpochs> {
         let path = dir.join(FILE);
-        let read = checkpoint::read(disk, &path, |line| {
+        let read = checkpoint::parse(&path, content, |line| {
             let (epoch, offset) = line.split_once(' ')?;
             Some((epoch.parse().ok()?, offset.parse().ok()?))
         })?;

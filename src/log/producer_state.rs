@@ -201,6 +201,11 @@ impl ProducerStates {
         self.entries.retain(|_, entry| !entry.is_expired(now, expiration_ms));
     }
 
+    /// Offset of the last snapshot.
+    pub fn snapshot_end(&self) -> Offset {
+        self.snapshot_end
+    }
+
     /// Whether a snapshot would tell more than the last one.
     pub fn is_ahead(&self) -> bool {
         self.end > self.snapshot_end

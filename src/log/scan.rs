@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC};
 use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Headers are read this many bytes at a time: what lies between two index entries, as a rule.
 const HEADER_WINDOW: usize = 4096;
@@ -49,8 +50,8 @@ impl Header {
 }
 
 /// The headers of the batches in `position..end` of a file.
-pub(super) struct Headers<'a> {
-    file: &'a File,
+pub(super) struct Headers {
+    file: Arc<File>,
     position: u64,
     end: u64,
     window: [u8; HEADER_WINDOW],
@@ -58,8 +59,8 @@ pub(super) struct Headers<'a> {
     window_len: usize,
 }
 
-impl<'a> Headers<'a> {
-    pub fn new(file: &'a File, position: u64, end: u64) -> Headers<'a> {
+impl Headers {
+    pub fn new(file: Arc<File>, position: u64, end: u64) -> Headers {
         let window = [0; HEADER_WINDOW];
         Headers { file, position, end, window, window_start: position, window_len: 0 }
     }
@@ -94,8 +95,8 @@ impl<'a> Headers<'a> {
 }
 
 /// The whole batches in `position..end` of a file.
-pub(super) struct Batches<'a> {
-    file: &'a File,
+pub(super) struct Batches {
+    file: Arc<File>,
     /// Where the next batch lies.
     pub position: u64,
     end: u64,
@@ -104,13 +105,13 @@ pub(super) struct Batches<'a> {
     window_size: u64,
 }
 
-impl<'a> Batches<'a> {
-    pub fn new(file: &'a File, position: u64, end: u64) -> Batches<'a> {
+impl Batches {
+    pub fn new(file: Arc<File>, position: u64, end: u64) -> Batches {
         Batches { file, position, end, window: Bytes::new(), window_size: BATCH_WINDOW }
     }
 
     /// Reads about `bytes` at a time.
-    pub fn window(mut self, bytes: u64) -> Batches<'a> {
+    pub fn window(mut self, bytes: u64) -> Batches {
         self.window_size = bytes.max(HEADER_WINDOW as u64);
         self
     }

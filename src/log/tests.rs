@@ -80,11 +80,22 @@ impl Fixture {
 }
 
 pub(super) fn open(dir: &Path, config: &TopicConfig, recovery_point: Offset, clean: bool) -> Log {
+    let stopped = if clean { Stopped::Cleanly } else { Stopped::Unknown };
+    open_after(dir, config, recovery_point, stopped)
+}
+
+pub(super) fn open_after(
+    dir: &Path,
+    config: &TopicConfig,
+    recovery_point: Offset,
+    stopped: Stopped,
+) -> Log {
     let options = OpenOptions {
         config: Arc::new(config.clone()),
         log_start_offset: 0,
         recovery_point,
-        clean,
+        stopped,
+        leader_epochs: None,
         producer_id_expiration_ms: 86_400_000,
         now: NOW,
     };

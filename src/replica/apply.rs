@@ -6,12 +6,14 @@ use super::{Hosted, Replicas};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::log::parallel::in_parallel;
+use crate::metadata::topics::UNASSIGNED_DIRECTORY;
 use crate::metadata::{self, BROKER_CONFIG, Delta, Image, TOPIC_CONFIG, Topic};
-use crate::types::{TopicIdPartition, TopicPartition};
+use crate::types::{TopicIdPartition, TopicPartition, uuid_to_text};
+use kafka_protocol::error::ResponseError;
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 /// A partition that is assigned to this broker.
 struct Assigned<'a> {
@@ -53,8 +55,12 @@ impl Replicas {
                 }
             }
         }
-        in_parallel(&assigned, |assigned| self.host(image, assigned));
-        if !is_first {
+        in_parallel(self.logs.threads(), &assigned, |assigned| self.host(image, assigned));
+        if is_first {
+            if let Err(error) = self.observe(self.logs.note_recovered()) {
+                tracing::warn!(%error, "the next start will have more to recover");
+            }
+        } else {
             self.apply_topic_configs(image, delta, are_defaults_new);
         }
         Ok(())
@@ -86,11 +92,17 @@ impl Replicas {
         let outcome = match &hosted {
             Some(Hosted::Online(partition)) => partition.apply(registration),
             Some(Hosted::Offline) => return,
-            None | Some(Hosted::NoRoom) => self.open(image, topic, *index).and_then(|partition| {
-                partition.apply(registration)?;
-                self.hosted_mut().insert(id, Hosted::Online(partition));
-                Ok(())
-            }),
+            None | Some(Hosted::NoRoom) => {
+                self.open(image, topic, *index, registration).and_then(|partition| {
+                    partition.apply(registration)?;
+                    let assigned = registration.directory_of(self.config.node_id);
+                    if let Some(directory) = partition.dir().id().filter(|&d| assigned != Some(d)) {
+                        self.note_assignment(id, directory);
+                    }
+                    self.hosted_mut().insert(id, Hosted::Online(partition));
+                    Ok(())
+                })
+            }
         };
         if let Err(error) = self.observe(outcome) {
             tracing::error!(topic = %topic.name, index, %error, "partition goes offline");
@@ -121,10 +133,29 @@ impl Replicas {
         }
     }
 
-    fn open(&self, image: &Image, topic: &Topic, index: i32) -> Result<Arc<Partition>> {
+    fn open(
+        &self,
+        image: &Image,
+        topic: &Topic,
+        index: i32,
+        registration: &metadata::Partition,
+    ) -> Result<Arc<Partition>> {
         let name = TopicPartition::new(Arc::clone(&topic.name), index);
         let config = self.topic_config(image, &topic.name)?;
-        let mut log = self.logs.open_log(&name, topic.id, config, self.clock.now())?;
+        let assigned = registration.directory_of(self.config.node_id).unwrap_or_default();
+        let wanted = self.logs.online_dir(assigned).map(|_| assigned);
+        // The log may lie in a directory that is offline (Partition.createLogIfNotExists).
+        let may_lie_elsewhere = wanted.is_none()
+            && assigned != UNASSIGNED_DIRECTORY
+            && self.dirs.iter().any(|dir| dir.is_offline());
+        if may_lie_elsewhere && !self.logs.has_log(&name) {
+            return Err(Error::Explained(
+                ResponseError::KafkaStorageError,
+                format!("log directory {} is offline", uuid_to_text(assigned)),
+            ));
+        }
+        let now = self.clock.now();
+        let mut log = self.logs.open_log_in(wanted, &name, topic.id, config, now)?;
         let high_watermark = self.logs.checkpointed_high_watermark(&name);
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
         let dir = self.dir_of(&log)?;
@@ -183,30 +214,4 @@ impl Replicas {
     fn topic_config(&self, image: &Image, topic: &str) -> Result<Arc<TopicConfig>> {
         self.dynamic.load().topic(&image.configs_of(TOPIC_CONFIG, topic))
     }
-}
-
-/// Does `work` for all `items` on as many threads as there are processors; the order of the
-/// results is that of the items.
-pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    if threads <= 1 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
 }

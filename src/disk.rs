@@ -424,6 +424,17 @@ impl Disk {
         directory.sync_all().map_err(|error| unsynced(path, error))
     }
 
+    /// Makes everything durable that lies in the file system of `path`, at once (syncfs).
+    pub fn sync_file_system(&self, path: &Path) -> Result<()> {
+        #[cfg(test)]
+        if let Disk::Sim(_) = self {
+            let names = self.list(path)?;
+            return names.iter().try_for_each(|name| self.sync_file(&path.join(name)));
+        }
+        let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
+        rustix::fs::syncfs(directory).map_err(|error| unsynced(path, error.into()))
+    }
+
     /// Locks `path` against other processes as Java's `FileChannel.tryLock` does (fcntl F_SETLK);
     /// None if another process holds it. The system drops the lock when this process closes any
     /// descriptor of the file, so nothing else may open it.

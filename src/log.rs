@@ -197,12 +197,17 @@ impl Log {
 
     /// Writes `partition.metadata` if absent; an id that differs is INCONSISTENT_TOPIC_ID.
     pub fn set_topic_id(&mut self, topic_id: Uuid) -> Result<()> {
+        self.put_topic_id(topic_id, true)
+    }
+
+    /// `set_topic_id`; unless `durable`, the caller or the first flush makes the file durable.
+    fn put_topic_id(&mut self, topic_id: Uuid, durable: bool) -> Result<()> {
         let known = match self.topic_id {
             Some(known) => Some(known),
             None => partition_metadata::read(&self.disk, &self.dir)?,
         };
         match known {
-            None => partition_metadata::write(&self.disk, &self.dir, topic_id)?,
+            None => partition_metadata::write(&self.disk, &self.dir, topic_id, durable)?,
             Some(known) if known == topic_id => {}
             Some(known) => {
                 return Err(Error::Explained(
@@ -284,7 +289,8 @@ impl Log {
 
     /// A new leader begins at the log's end, data or not.
     pub fn assign_epoch_start(&mut self, epoch: LeaderEpoch) -> Result<()> {
-        self.epochs.assign(epoch, self.end_offset)
+        self.epochs.begin(epoch, self.end_offset);
+        Ok(())
     }
 
     /// The producers that are remembered.

@@ -46,8 +46,10 @@ pub struct Replicas {
     is_loaded: AtomicBool,
     /// Partitions of which the controller does not know yet where they lie.
     unassigned: Mutex<Vec<(TopicIdPartition, Uuid)>>,
-    /// Held by whoever opens logs.
-    applying: Mutex<()>,
+    /// Held by whoever opens logs; whether they are closed for good.
+    applying: Mutex<bool>,
+    /// Many logs were made that a power loss may still take.
+    are_logs_unsynced: AtomicBool,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
 }
@@ -78,6 +80,7 @@ impl Replicas {
             is_loaded: AtomicBool::new(false),
             unassigned: Mutex::default(),
             applying: Mutex::default(),
+            are_logs_unsynced: AtomicBool::new(false),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
         })
@@ -187,6 +190,8 @@ impl Replicas {
     /// Fails all waiters, closes all logs, writes checkpoints and `.kafka_cleanshutdown`. A log
     /// directory with a log that did not close gets no such mark, and is recovered at the start.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
+        // What the metadata log tells from now on is for the next start.
+        *self.applying.lock().unwrap_or_else(PoisonError::into_inner) = true;
         let partitions = self.all();
         let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
         let mut unclean = HashSet::new();
@@ -205,6 +210,15 @@ impl Replicas {
         }
         let is_clean = |dir: &Path| self.is_online(dir) && !unclean.contains(dir);
         self.logs.mark_clean_shutdown(broker_epoch, is_clean)
+    }
+
+    /// Makes the logs durable that were made many at once.
+    pub fn sync_new_logs(&self) {
+        if self.are_logs_unsynced.swap(false, Ordering::AcqRel)
+            && let Err(error) = self.observe(self.logs.sync_dirs())
+        {
+            tracing::warn!(%error, "new logs are not durable");
+        }
     }
 
     /// Writes what is needed at the next start if the process is killed.

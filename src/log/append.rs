@@ -42,7 +42,7 @@ impl Log {
         }
         let staged = self.producers.check(&batches, origin)?;
         for batch in batches.iter().filter(|batch| batch.leader_epoch() >= 0) {
-            self.epochs.assign(batch.leader_epoch(), batch.base_offset())?;
+            self.epochs.assign(batch.leader_epoch(), batch.base_offset());
         }
         let max_timestamp = batches.iter().map(Batch::max_timestamp).max().unwrap_or(NO_TIMESTAMP);
         self.maybe_roll(bytes, base_offset, last_offset, max_timestamp)?;

@@ -1,7 +1,7 @@
 //! Making it durable, without the log's lock where it takes long.
 
 use super::segment::Segment;
-use super::{Log, offset_index, time_index, transaction_index};
+use super::{Log, offset_index, partition_metadata, time_index, transaction_index};
 use crate::disk::{Disk, File};
 use crate::error::Result;
 use crate::types::Offset;
@@ -20,8 +20,8 @@ pub struct Flush {
     indexes: Vec<PathBuf>,
     /// Where files are new since the last flush.
     dir: Option<Arc<Path>>,
-    /// Where that directory is new.
-    parent: Option<PathBuf>,
+    /// Where that directory is new, and with it `partition.metadata`.
+    parent: Option<(PathBuf, PathBuf)>,
     upto: Offset,
     first_unsynced: Offset,
     durable_name: Offset,
@@ -34,7 +34,10 @@ impl Flush {
         self.logs.iter().try_for_each(|log| log.sync_data())?;
         self.indexes.iter().try_for_each(|path| self.disk.sync_file(path))?;
         self.dir.iter().try_for_each(|dir| self.disk.sync_dir(dir))?;
-        self.parent.iter().try_for_each(|dir| self.disk.sync_dir(dir))
+        self.parent.iter().try_for_each(|(metadata, dir)| {
+            self.disk.sync_file(metadata)?;
+            self.disk.sync_dir(dir)
+        })
     }
 }
 
@@ -64,7 +67,11 @@ impl Log {
             disk: self.disk.clone(),
             logs: segments.iter().map(Segment::file).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
-            parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
+            parent: self
+                .dir
+                .parent()
+                .filter(|_| !self.is_dir_durable)
+                .map(|parent| (self.path(partition_metadata::FILE), parent.to_owned())),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),
             durable_name: segments.last().map_or(-1, Segment::base_offset),
             upto,

@@ -15,8 +15,11 @@ pub(super) struct LeaderEpochs {
     disk: Disk,
     path: PathBuf,
     entries: Vec<(LeaderEpoch, Offset)>,
-    /// The disk was full when the file was to be written.
+    /// The file is behind.
     is_unwritten: bool,
+    /// The last entry is of an epoch without batches, which no file needs to know: the next leader
+    /// begins its own there.
+    is_empty: bool,
 }
 
 impl LeaderEpochs {
@@ -33,8 +36,13 @@ impl LeaderEpochs {
             let (epoch, offset) = line.split_once(' ')?;
             Some((epoch.parse().ok()?, offset.parse().ok()?))
         })?;
-        let mut epochs =
-            LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), is_unwritten: false };
+        let mut epochs = LeaderEpochs {
+            disk: disk.clone(),
+            path,
+            entries: Vec::new(),
+            is_unwritten: false,
+            is_empty: false,
+        };
         for (epoch, start) in read {
             epochs.enter(epoch, start);
         }
@@ -46,13 +54,22 @@ impl LeaderEpochs {
         self.entries.last().map_or(crate::types::NO_EPOCH, |&(epoch, _)| epoch)
     }
 
-    /// Notes that `epoch` begins at `start`, unless that is known. Entries that contradict
-    /// it go: the newer leader is right.
-    pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
-        if self.enter(epoch, start) || self.is_unwritten { self.write() } else { Ok(()) }
+    /// Notes that a leader begins `epoch` at `start`, without a batch yet.
+    pub fn begin(&mut self, epoch: LeaderEpoch, start: Offset) {
+        self.is_empty |= self.enter(epoch, start);
     }
 
-    /// `assign` without the file, for recovery, which writes it once.
+    /// Notes that `epoch` begins with the batch at `start`, unless that is known. Entries that
+    /// contradict it go: the newer leader is right. The file is written when the log is settled,
+    /// rolled or closed: until then recovery finds the epoch in its batches.
+    pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) {
+        if self.enter(epoch, start) || self.is_empty {
+            self.is_unwritten = true;
+            self.is_empty = false;
+        }
+    }
+
+    /// `assign` for recovery, which writes the file once.
     pub fn enter(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         assert!(epoch >= 0 && start >= 0, "epoch {epoch} from {start}");
         if self.entries.last().is_some_and(|&(e, s)| e == epoch && s <= start) {

@@ -53,6 +53,15 @@ pub struct Found {
     pub dir: Arc<LogDir>,
 }
 
+/// Where and how a new log is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Placement {
+    /// The directory with this id, if that is online.
+    pub dir: Option<Uuid>,
+    /// It is made with so many others that the caller calls `sync_dirs` for all of them.
+    pub one_of_many: bool,
+}
+
 /// What the checkpoints of a log directory said at start, until the logs are opened.
 #[derive(Debug, Default)]
 struct Checkpoints {
@@ -291,19 +300,19 @@ impl LogManager {
         config: Arc<TopicConfig>,
         now: Timestamp,
     ) -> Result<Log> {
-        self.open_log_in(None, partition, topic_id, config, now)
+        self.open_log_in(Placement::default(), partition, topic_id, config, now)
     }
 
-    /// As `open_log`; a new log lies in the directory `wanted`, if that is online.
+    /// As `open_log`, but for where and how a new log is made.
     pub fn open_log_in(
         &self,
-        wanted: Option<Uuid>,
+        placement: Placement,
         partition: &TopicPartition,
         topic_id: Uuid,
         config: Arc<TopicConfig>,
         now: Timestamp,
     ) -> Result<Log> {
-        let (place, is_new) = self.find_place(partition, wanted)?;
+        let (place, is_new) = self.find_place(partition, placement.dir)?;
         if is_new {
             self.cleaner.forget(partition)?;
         }
@@ -332,7 +341,7 @@ impl LogManager {
         }
         let mut log = opened?;
         log.topic_id = place.topic_id;
-        log.set_topic_id(topic_id)?;
+        log.put_topic_id(topic_id, !placement.one_of_many)?;
         let place = Place { topic_id: Some(topic_id), ..place };
         let mut state = self.state();
         // The name of the topic is the caller's from now on.
@@ -377,6 +386,12 @@ impl LogManager {
         if let Some(place) = state.places.remove(partition) {
             state.counts[place.dir] -= 1;
         }
+    }
+
+    /// Makes everything durable that lies in the directories that are online.
+    pub fn sync_dirs(&self) -> Result<()> {
+        let mut online = self.dirs.iter().filter(|dir| !dir.is_offline());
+        online.try_for_each(|dir| self.disk.sync_file_system(&dir.path))
     }
 
     /// High watermark that `replication-offset-checkpoint` had at start, 0 if absent; told once.

@@ -10,9 +10,10 @@ use uuid::Uuid;
 /// Name of the file in the log's directory.
 pub(super) const FILE: &str = "partition.metadata";
 
-/// The topic id of the log in `dir`; None if the file is not there.
+/// The topic id of the log in `dir`; None if the file is not there or empty.
 pub(super) fn read(disk: &Disk, dir: &Path) -> Result<Option<Uuid>> {
-    disk.read_file(&dir.join(FILE))?.map(|content| parse(dir, &content)).transpose()
+    let content = disk.read_file(&dir.join(FILE))?.filter(|content| !content.is_empty());
+    content.map(|content| parse(dir, &content)).transpose()
 }
 
 /// The topic id of the log in `dir`, whose file has this content.
@@ -28,8 +29,14 @@ fn topic_id_in(text: &str) -> Option<Uuid> {
     (version && !topic_id.is_nil()).then_some(topic_id)
 }
 
-/// Writes the file.
-pub(super) fn write(disk: &Disk, dir: &Path, topic_id: Uuid) -> Result<()> {
+/// Writes the file. If it is not `durable`, a power loss may leave an empty one.
+pub(super) fn write(disk: &Disk, dir: &Path, topic_id: Uuid, durable: bool) -> Result<()> {
     let text = format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id));
-    disk.replace_file(&dir.join(FILE), text.as_bytes())
+    let path = dir.join(FILE);
+    if durable {
+        return disk.replace_file(&path, text.as_bytes());
+    }
+    let temporary = dir.join("partition.metadata.tmp");
+    disk.open(&temporary)?.write_at(text.as_bytes(), 0)?;
+    disk.rename_unsynced(&temporary, &path)
 }

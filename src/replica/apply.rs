@@ -6,6 +6,7 @@ use super::{Hosted, Replicas};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::log::manager::Placement;
 use crate::log::parallel::in_parallel;
 use crate::metadata::topics::UNASSIGNED_DIRECTORY;
 use crate::metadata::{self, BROKER_CONFIG, Delta, Image, TOPIC_CONFIG, Topic};
@@ -13,7 +14,11 @@ use crate::types::{TopicIdPartition, TopicPartition, uuid_to_text};
 use kafka_protocol::error::ResponseError;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+
+/// So many new logs are made durable together.
+const MANY: usize = 64;
 
 /// A partition that is assigned to this broker.
 struct Assigned<'a> {
@@ -27,7 +32,10 @@ impl Replicas {
     /// `image`, deletes, applies changed topic configs. Blocking; called in order. What a broken
     /// log directory prevents is logged, and the partition is offline.
     pub fn apply(&self, image: &Image, delta: &Delta) -> Result<()> {
-        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Ok(());
+        }
         let is_first = self.is_first_image();
         if is_first {
             self.mark_strays(image)?;
@@ -55,7 +63,11 @@ impl Replicas {
                 }
             }
         }
-        in_parallel(self.logs.threads(), &assigned, |assigned| self.host(image, assigned));
+        let are_many = !is_first && assigned.len() >= MANY;
+        in_parallel(self.logs.threads(), &assigned, |a| self.host(image, a, are_many));
+        if are_many {
+            self.are_logs_unsynced.store(true, Ordering::Release);
+        }
         if is_first {
             if let Err(error) = self.observe(self.logs.note_recovered()) {
                 tracing::warn!(%error, "the next start will have more to recover");
@@ -85,7 +97,7 @@ impl Replicas {
     }
 
     /// Brings one partition to what its registration says, opening its log if it is new here.
-    fn host(&self, image: &Image, assigned: &Assigned<'_>) {
+    fn host(&self, image: &Image, assigned: &Assigned<'_>, one_of_many: bool) {
         let Assigned { topic, index, registration } = assigned;
         let id = TopicIdPartition { topic_id: topic.id, partition: *index };
         let hosted = self.hosted().get(&id).cloned();
@@ -93,7 +105,7 @@ impl Replicas {
             Some(Hosted::Online(partition)) => partition.apply(registration),
             Some(Hosted::Offline) => return,
             None | Some(Hosted::NoRoom) => {
-                self.open(image, topic, *index, registration).and_then(|partition| {
+                self.open(image, assigned, one_of_many).and_then(|partition| {
                     partition.apply(registration)?;
                     let assigned = registration.directory_of(self.config.node_id);
                     if let Some(directory) = partition.dir().id().filter(|&d| assigned != Some(d)) {
@@ -128,7 +140,7 @@ impl Replicas {
             if let Some(topic) = image.topics.by_id(id.topic_id)
                 && let Some(registration) = topic.partitions.get(id.partition as usize)
             {
-                self.host(image, &Assigned { topic, index: id.partition, registration });
+                self.host(image, &Assigned { topic, index: id.partition, registration }, false);
             }
         }
     }
@@ -136,11 +148,11 @@ impl Replicas {
     fn open(
         &self,
         image: &Image,
-        topic: &Topic,
-        index: i32,
-        registration: &metadata::Partition,
+        assigned: &Assigned<'_>,
+        one_of_many: bool,
     ) -> Result<Arc<Partition>> {
-        let name = TopicPartition::new(Arc::clone(&topic.name), index);
+        let Assigned { topic, index, registration } = assigned;
+        let name = TopicPartition::new(Arc::clone(&topic.name), *index);
         let config = self.topic_config(image, &topic.name)?;
         let assigned = registration.directory_of(self.config.node_id).unwrap_or_default();
         let wanted = self.logs.online_dir(assigned).map(|_| assigned);
@@ -154,8 +166,8 @@ impl Replicas {
                 format!("log directory {} is offline", uuid_to_text(assigned)),
             ));
         }
-        let now = self.clock.now();
-        let mut log = self.logs.open_log_in(wanted, &name, topic.id, config, now)?;
+        let (now, placement) = (self.clock.now(), Placement { dir: wanted, one_of_many });
+        let mut log = self.logs.open_log_in(placement, &name, topic.id, config, now)?;
         let high_watermark = self.logs.checkpointed_high_watermark(&name);
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
         let dir = self.dir_of(&log)?;

@@ -341,8 +341,12 @@ async fn become_running(parts: &Parts) -> Result<()> {
 /// What runs from time to time: heartbeats, checkpoints, retention, the metadata log's own needs.
 fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sender<String>) {
     let config = &parts.config;
-    let checkpoint_ms = config.replica_high_watermark_checkpoint_interval_ms;
-    repeat(tasks, checkpoint_ms, parts, |parts| parts.replicas.checkpoint());
+    let settle_ms = config.replica_high_watermark_checkpoint_interval_ms;
+    repeat(tasks, settle_ms, parts, |parts| parts.replicas.settle());
+    let checkpoint_ms = config
+        .log_flush_offset_checkpoint_interval_ms
+        .min(config.log_flush_start_offset_checkpoint_interval_ms);
+    repeat(tasks, checkpoint_ms.into(), parts, |parts| parts.replicas.checkpoint());
     let retention_ms = config.log_retention_check_interval_ms;
     repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
     if config.log_cleaner_enable {

@@ -160,6 +160,21 @@ impl File {
         cut.map_err(|error| self.failed(error))
     }
 
+    /// Sets room for `len` bytes aside, without making the file longer: a process that dies leaves
+    /// nothing behind the bytes that it wrote. Truncating gives back what was not used. A file
+    /// system that cannot do it does not.
+    pub fn set_room_aside(&self, len: u64) -> Result<()> {
+        let file = match self {
+            File::Os(file, _) => file,
+            #[cfg(test)]
+            File::Sim(_) => return Ok(()),
+        };
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(self.failed(error.into())),
+        }
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> Result<u64> {
         let len = match self {

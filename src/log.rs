@@ -306,6 +306,7 @@ impl Log {
     /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may
     /// be appended after it.
     pub fn close(&mut self) -> Result<()> {
+        self.release_room()?;
         self.flush()?;
         let is_changed = self.producers.is_ahead();
         self.producers.take_snapshot(true)?;

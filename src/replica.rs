@@ -179,11 +179,40 @@ impl Replicas {
     }
 
     /// Writes the checkpoints: recovery points, log starts and high watermarks. About every
-    /// `replica.high.watermark.checkpoint.interval.ms`.
+    /// `log.flush.offset.checkpoint.interval.ms`.
     pub fn checkpoint(&self) {
-        self.settle();
         if let Err(error) = self.write_checkpoints() {
             tracing::warn!(%error, "writing the checkpoints failed");
+        }
+    }
+
+    /// Writes the high watermarks, and what is needed at the next start if the process is killed.
+    /// About every `replica.high.watermark.checkpoint.interval.ms`.
+    pub fn settle(&self) {
+        let partitions = self.all();
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            let mut high_watermarks = Vec::new();
+            for partition in partitions.iter().filter(|p| Arc::ptr_eq(p.dir(), dir)) {
+                let settled = partition.log().and_then(|mut log| {
+                    log.settle()?;
+                    Ok(log.high_watermark())
+                });
+                match settled {
+                    Ok(offset) => high_watermarks.push((partition.topic_partition(), offset)),
+                    Err(error) => {
+                        let error = dir.observe::<()>(Err(error));
+                        tracing::warn!(partition = %partition.topic_partition(), ?error,
+                            "not settled");
+                    }
+                }
+            }
+            if dir.is_offline() {
+                continue;
+            }
+            let written = self.logs.checkpoint_high_watermarks(dir.path(), &high_watermarks);
+            if let Err(error) = dir.observe(written) {
+                tracing::warn!(%error, "writing the high watermarks failed");
+            }
         }
     }
 
@@ -218,16 +247,6 @@ impl Replicas {
             && let Err(error) = self.observe(self.logs.sync_dirs())
         {
             tracing::warn!(%error, "new logs are not durable");
-        }
-    }
-
-    /// Writes what is needed at the next start if the process is killed.
-    fn settle(&self) {
-        for partition in self.all() {
-            let settled = partition.log().and_then(|mut log| log.settle());
-            if let Err(error) = partition.dir().observe(settled) {
-                tracing::warn!(partition = %partition.topic_partition(), %error, "not settled");
-            }
         }
     }
 

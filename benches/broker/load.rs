@@ -108,8 +108,12 @@ pub fn connect(target: &Target) -> TcpStream {
     socket
 }
 
-pub fn topic() -> TopicName {
-    StrBytes::from_static_str(LOG_TOPIC).into()
+fn topic_name(topic: &str) -> TopicName {
+    StrBytes::from_string(topic.to_owned()).into()
+}
+
+fn topic() -> TopicName {
+    topic_name(LOG_TOPIC)
 }
 
 pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
@@ -134,11 +138,11 @@ pub fn receive(socket: &mut TcpStream) -> Bytes {
     answer.freeze().slice(5..)
 }
 
-/// Creates the topic; answers the error code, 0 or 36 if it was there.
-pub fn create(target: &Target, partitions: usize) -> i16 {
+/// Creates a topic; answers the error code, 0 or 36 if it was there.
+pub fn create(target: &Target, topic: &str, partitions: usize) -> i16 {
     let topics = vec![
         CreatableTopic::default()
-            .with_name(topic())
+            .with_name(topic_name(topic))
             .with_num_partitions(partitions as i32)
             .with_replication_factor(1),
     ];
@@ -152,7 +156,7 @@ pub fn create(target: &Target, partitions: usize) -> i16 {
 }
 
 fn create_topic(target: &Target) {
-    let code = create(target, PARTITIONS);
+    let code = create(target, LOG_TOPIC, PARTITIONS);
     if code == 0 {
         // Kafka answers before the leader knows.
         std::thread::sleep(std::time::Duration::from_secs(1));
@@ -161,7 +165,7 @@ fn create_topic(target: &Target) {
 
 /// One request with one batch of as many records as fit into `size` bytes.
 fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
-    produce_to(&[partition], &records(partition, size), acks)
+    produce_to(&[(LOG_TOPIC.to_owned(), vec![partition])], &records(partition, size), acks)
 }
 
 /// A batch of as many records as fit into `size` bytes.
@@ -177,19 +181,20 @@ pub fn records(seed: usize, size: usize) -> Bytes {
     builder.build().to_bytes()
 }
 
-/// A request with the same batch for each of `partitions`.
-pub fn produce_to(partitions: &[usize], records: &Bytes, acks: i16) -> Vec<u8> {
-    let data = partitions.iter().map(|&partition| {
-        PartitionProduceData::default()
-            .with_index(partition as i32)
-            .with_records(Some(records.clone()))
+/// A request with the same batch for each partition of some topics.
+pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -> Vec<u8> {
+    let topics = topics.iter().map(|(topic, partitions)| {
+        let data = partitions.iter().map(|&partition| {
+            PartitionProduceData::default()
+                .with_index(partition as i32)
+                .with_records(Some(records.clone()))
+        });
+        TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(data.collect())
     });
-    let data = data.collect();
-    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(data);
     let request = ProduceRequest::default()
         .with_acks(acks)
         .with_timeout_ms(30_000)
-        .with_topic_data(vec![topic]);
+        .with_topic_data(topics.collect());
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 

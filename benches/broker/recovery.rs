@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a batch.
 const BATCH: usize = 32 << 10;
+/// Partitions of a topic: Kafka makes at most 9,999 with one request.
+const IN_TOPIC: usize = 1000;
 /// Partitions in a request.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 40;
 /// Requests on the way.
 const IN_FLIGHT: usize = 4;
 /// Apache Kafka takes minutes.
@@ -27,10 +29,17 @@ pub fn run(partitions: usize, gib: usize, with_kafka: bool) {
     let mut target = Target::start("klamm").expect("klamm is here");
     let empty = target.resident_kib();
     let begun = Instant::now();
-    load::create(&target, partitions);
+    for first in (0..partitions).step_by(IN_TOPIC) {
+        let topic = place(first).0;
+        load::create(&target, &topic, IN_TOPIC.min(partitions - first));
+    }
     let created = begun.elapsed();
     first_record(&target, partitions - 1, begun);
-    println!("create {partitions} partitions: {:.2} s", created.as_secs_f64());
+    let served = begun.elapsed().as_secs_f64();
+    println!(
+        "create {partitions} partitions: {:.2} s, served {served:.2} s",
+        created.as_secs_f64()
+    );
     show("klamm after that", &target, None, empty, partitions);
     let begun = Instant::now();
     fill(&target, partitions, gib << 30);
@@ -52,6 +61,11 @@ pub fn run(partitions: usize, gib: usize, with_kafka: bool) {
     }
 }
 
+/// Topic and index of the n-th partition.
+fn place(n: usize) -> (String, usize) {
+    (format!("bench-{}", n / IN_TOPIC), n % IN_TOPIC)
+}
+
 fn show(title: &str, target: &Target, time: Option<f64>, empty: u64, partitions: usize) {
     let (descriptors, maps) = target.descriptors_and_maps();
     let resident = target.resident_kib();
@@ -66,7 +80,8 @@ fn show(title: &str, target: &Target, time: Option<f64>, empty: u64, partitions:
 
 /// Seconds from `begun` until a record in `partition` is acknowledged.
 fn first_record(target: &Target, partition: usize, begun: Instant) -> f64 {
-    let frame = load::produce_to(&[partition], &load::records(0, 1), -1);
+    let (topic, partition) = place(partition);
+    let frame = load::produce_to(&[(topic, vec![partition])], &load::records(0, 1), -1);
     loop {
         assert!(begun.elapsed() < LIMIT, "no record is acknowledged");
         if TcpStream::connect(("127.0.0.1", target.port)).is_ok() {
@@ -101,12 +116,13 @@ fn write(target: &Target, partitions: usize, records: &Bytes, rounds: usize) {
     };
     for _ in 0..rounds {
         for first in (0..partitions).step_by(TOGETHER) {
-            let some: Vec<usize> = (first..partitions.min(first + TOGETHER)).collect();
+            let topic = place(first).0;
+            let some = (first..partitions.min(first + TOGETHER)).map(|p| place(p).1).collect();
             if waiting == IN_FLIGHT {
                 take(&mut socket);
                 waiting -= 1;
             }
-            socket.write_all(&load::produce_to(&some, records, -1)).unwrap();
+            socket.write_all(&load::produce_to(&[(topic, some)], records, -1)).unwrap();
             waiting += 1;
         }
     }

@@ -69,8 +69,12 @@ pub(super) fn write_offsets(
     path: &Path,
     offsets: &BTreeMap<TopicPartition, Offset>,
 ) -> Result<()> {
-    let line = |(tp, offset): (&TopicPartition, &Offset)| {
-        format!("{} {} {offset}", tp.topic, tp.partition)
-    };
-    disk.replace_file(path, text(offsets.iter().map(line)).as_bytes())
+    disk.replace_file(path, text_of(offsets.iter()).as_bytes())
+}
+
+/// The text of an offset checkpoint.
+pub(super) fn text_of<'a>(
+    offsets: impl ExactSizeIterator<Item = (&'a TopicPartition, &'a Offset)>,
+) -> String {
+    text(offsets.map(|(tp, offset)| format!("{} {} {offset}", tp.topic, tp.partition)))
 }

@@ -4,7 +4,8 @@ use super::{checkpoint, put_off};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::types::{LeaderEpoch, Offset};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Name of the file in the log's directory.
 pub(super) const FILE: &str = "leader-epoch-checkpoint";
@@ -13,7 +14,7 @@ pub(super) const FILE: &str = "leader-epoch-checkpoint";
 #[derive(Debug)]
 pub(super) struct LeaderEpochs {
     disk: Disk,
-    path: PathBuf,
+    dir: Arc<Path>,
     entries: Vec<(LeaderEpoch, Offset)>,
     /// The file is behind.
     is_unwritten: bool,
@@ -24,21 +25,20 @@ pub(super) struct LeaderEpochs {
 
 impl LeaderEpochs {
     /// Reads the checkpoint of the log in `dir`.
-    pub fn open(disk: &Disk, dir: &Path) -> Result<LeaderEpochs> {
+    pub fn open(disk: &Disk, dir: &Arc<Path>) -> Result<LeaderEpochs> {
         let content = disk.read_file(&dir.join(FILE))?.unwrap_or_default();
         LeaderEpochs::parse(disk, dir, &content)
     }
 
     /// The checkpoint of the log in `dir`, which has this content.
-    pub fn parse(disk: &Disk, dir: &Path, content: &[u8]) -> Result<LeaderEpochs> {
-        let path = dir.join(FILE);
-        let read = checkpoint::parse(&path, content, |line| {
+    pub fn parse(disk: &Disk, dir: &Arc<Path>, content: &[u8]) -> Result<LeaderEpochs> {
+        let read = checkpoint::parse(&dir.join(FILE), content, |line| {
             let (epoch, offset) = line.split_once(' ')?;
             Some((epoch.parse().ok()?, offset.parse().ok()?))
         })?;
         let mut epochs = LeaderEpochs {
             disk: disk.clone(),
-            path,
+            dir: Arc::clone(dir),
             entries: Vec::new(),
             is_unwritten: false,
             is_empty: false,
@@ -142,7 +142,8 @@ impl LeaderEpochs {
     pub fn close(&mut self) -> Result<()> {
         if self.is_unwritten {
             let lines = self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}"));
-            self.disk.replace_file_unsynced(&self.path, checkpoint::text(lines).as_bytes())?;
+            let path = self.dir.join(FILE);
+            self.disk.replace_file_unsynced(&path, checkpoint::text(lines).as_bytes())?;
             self.is_unwritten = false;
         }
         Ok(())

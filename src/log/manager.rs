@@ -16,6 +16,7 @@ use crate::types::{Offset, Timestamp, TopicPartition};
 pub use dirs::LogDir;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
@@ -88,6 +89,8 @@ struct State {
     counts: Vec<usize>,
     /// Of each log directory, until the logs are opened.
     previews: Vec<HashMap<String, Preview>>,
+    /// Hashes of the checkpoints that we wrote.
+    written: HashMap<PathBuf, u64>,
     /// Log directories with a log that could not be opened.
     failed: BTreeSet<usize>,
     /// Directories to remove, and when.
@@ -460,13 +463,36 @@ impl LogManager {
             if !is_online(&dir.path) {
                 continue;
             }
-            let write = |name: &str, offsets| {
-                checkpoint::write_offsets(&self.disk, &dir.path.join(name), offsets)
+            let write = |name: &str, offsets: &BTreeMap<TopicPartition, Offset>| {
+                self.write_changed(&dir.path.join(name), &checkpoint::text_of(offsets.iter()))
             };
             write(RECOVERY_POINTS, &checkpoints.recovery_points)?;
             write(LOG_STARTS, &checkpoints.log_starts)?;
             write(HIGH_WATERMARKS, &checkpoints.high_watermarks)?;
         }
+        Ok(())
+    }
+
+    /// Writes replication-offset checkpoints: high watermarks by log directory.
+    pub fn checkpoint_high_watermarks(
+        &self,
+        dir: &Path,
+        high_watermarks: &[(&TopicPartition, Offset)],
+    ) -> Result<()> {
+        let text = checkpoint::text_of(high_watermarks.iter().map(|(tp, offset)| (*tp, offset)));
+        self.write_changed(&dir.join(HIGH_WATERMARKS), &text)
+    }
+
+    /// Replaces a checkpoint, unless we wrote the same there the last time.
+    fn write_changed(&self, path: &Path, text: &str) -> Result<()> {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.state().written.get(path) == Some(&hash) {
+            return Ok(());
+        }
+        self.disk.replace_file(path, text.as_bytes())?;
+        self.state().written.insert(path.to_owned(), hash);
         Ok(())
     }
 

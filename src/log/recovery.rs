@@ -55,7 +55,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         options,
     };
     let broken = loader.find_segments(&names)?;
-    let end_offset = loader.recover(&broken)?;
+    let end_offset = loader.recover(broken)?;
     let end_offset = loader.find_end(end_offset)?;
     let log = loader.finish(partition, end_offset)?;
     Ok(Log { is_dir_durable, ..log })
@@ -107,7 +107,7 @@ impl Loader<'_> {
     /// recovery point on; or, if only the process was killed, what came after `Log::settle`. What
     /// lies behind a bad batch there is cut off and the later segments are removed: they were never
     /// durable. Answers where the last segment ends, if it was looked into.
-    fn recover(&mut self, broken: &BTreeSet<Offset>) -> Result<Option<Offset>> {
+    fn recover(&mut self, mut broken: BTreeSet<Offset>) -> Result<Option<Offset>> {
         let settled = self.load_settled()?;
         let point = settled.unwrap_or(self.options.recovery_point);
         let floor = self.segments.iter().rposition(|segment| segment.base_offset() <= point);
@@ -129,12 +129,17 @@ impl Loader<'_> {
                 Some(settled) if index == unflushed && !is_broken => self.resume(index, settled)?,
                 _ => None,
             };
-            let (new_end, cut) = match resumed {
+            let recovered = match resumed {
                 Some(recovered) => recovered,
                 None => self.rebuild(index)?,
             };
-            end = Some(new_end);
+            if let Some(next) = recovered.overflow {
+                self.split(index, next)?;
+                broken.insert(next);
+            }
+            end = Some(recovered.end);
             index += 1;
+            let cut = recovered.cut;
             if cut > 0 {
                 tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
                     "cut a segment at its first bad batch");
@@ -162,7 +167,7 @@ impl Loader<'_> {
     }
 
     /// Recovers only what lies behind `settled`. None, and nothing done, if the indexes do not fit.
-    fn resume(&mut self, index: usize, settled: Offset) -> Result<Option<(Offset, u64)>> {
+    fn resume(&mut self, index: usize, settled: Offset) -> Result<Option<Recovered>> {
         let segment = &mut self.segments[index];
         let Some(position) = segment.rewind_to(settled)? else { return Ok(None) };
         let config = &self.options.config;
@@ -174,7 +179,7 @@ impl Loader<'_> {
             &mut self.producers,
             &mut self.epochs,
         )?;
-        let (end, _) = recovered;
+        let end = recovered.end;
         if end < settled {
             tracing::warn!(dir = %self.dir.display(), end, settled, "the log is shorter than it was");
             return Ok(None);
@@ -186,7 +191,7 @@ impl Loader<'_> {
     }
 
     /// Recovers a segment from its first batch on, with all that belongs to it.
-    fn rebuild(&mut self, index: usize) -> Result<(Offset, u64)> {
+    fn rebuild(&mut self, index: usize) -> Result<Recovered> {
         let base_offset = self.segments[index].base_offset();
         rebuild_producers(
             &mut self.producers,
@@ -220,6 +225,36 @@ impl Loader<'_> {
         put_off(written)
     }
 
+    /// Before Kafka 2.0 compaction could make segments whose offsets need more than 31 bits
+    /// (KAFKA-6264): from the batch at `next` on they become a segment of their own.
+    fn split(&mut self, index: usize, next: Offset) -> Result<()> {
+        let (file, begin) = (self.segments[index].file()?, self.segments[index].size());
+        let is_there = self.segments.get(index + 1).is_some_and(|s| s.base_offset() == next);
+        tracing::warn!(dir = %self.dir.display(), next, "split a segment with too many offsets");
+        if !is_there {
+            let path = self.dir.join(file_name(next, segment::SUFFIX));
+            let unfinished = self.dir.join(file_name(next, segment::CLEANED_SUFFIXES[0]));
+            let copy = self.disk.open(&unfinished)?;
+            let mut position = begin;
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                let read = file.read_at(&mut buffer, position)?;
+                copy.write_at(&buffer[..read], position - begin)?;
+                position += read as u64;
+                if read < buffer.len() {
+                    break;
+                }
+            }
+            copy.sync_data()?;
+            self.disk.rename(&unfinished, &path)?;
+            let mut segment = Segment::open(self.disk, &self.dir, next, self.options.now)?;
+            segment.forget_indexes();
+            self.segments.insert(index + 1, segment);
+        }
+        self.segments[index].trim_file()?;
+        file.sync_data()
+    }
+
     fn remove_segments(&mut self, from: usize) -> Result<()> {
         for segment in self.segments.drain(from..) {
             tracing::warn!(dir = %self.dir.display(), base_offset = segment.base_offset(),
@@ -250,7 +285,12 @@ impl Loader<'_> {
             self.producers.truncate_fully(log_start_offset)?;
         }
         let now = self.options.now;
-        self.segments.push(Segment::create(self.disk, &self.dir, log_start_offset, now)?);
+        let segment = Segment::create(self.disk, &self.dir, log_start_offset, now)?;
+        if self.options.config.preallocate {
+            let segment_bytes = self.options.config.segment_bytes as u64;
+            segment.file()?.set_room_aside(segment_bytes)?;
+        }
+        self.segments.push(segment);
         Ok(log_start_offset)
     }
 
@@ -264,6 +304,8 @@ impl Loader<'_> {
         self.epochs.truncate_from_end(end_offset)?;
         self.epochs.truncate_from_start(options.log_start_offset)?;
         let log_start_offset = options.log_start_offset.max(self.segments[0].base_offset());
+        // As a rule it is one.
+        self.segments.shrink_to_fit();
         let base_offsets = self.segments.iter().map(Segment::base_offset).collect();
         self.producers.remove_stray_snapshots(&base_offsets)?;
         rebuild_producers(
@@ -364,9 +406,19 @@ fn finish_swaps(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<()> {
     disk.sync_dir(dir)
 }
 
+/// What reading a segment has found.
+struct Recovered {
+    /// One past the last offset.
+    end: Offset,
+    /// Bytes that were cut off.
+    cut: u64,
+    /// The first batch that needs a segment of its own.
+    overflow: Option<Offset>,
+}
+
 /// Reads a segment from the batch at `position` on, enters it into the indexes, notes epochs and
 /// producers from `trusted` on, and cuts the segment at the first batch that is not whole and
-/// sound. Answers where it ends then and how many bytes were cut.
+/// sound.
 fn recover_segment(
     segment: &mut Segment,
     position: u64,
@@ -374,11 +426,11 @@ fn recover_segment(
     config: &TopicConfig,
     producers: &mut ProducerStates,
     epochs: &mut LeaderEpochs,
-) -> Result<(Offset, u64)> {
+) -> Result<Recovered> {
     let len = segment.file()?.len()?;
     let mut batches = Batches::new(segment.file()?, position, len);
     let mut next_offset = segment.base_offset();
-    let mut epochs_changed = false;
+    let (mut epochs_changed, mut overflow) = (false, None);
     loop {
         let batch = match batches.next() {
             Ok(Some(batch)) => batch,
@@ -387,10 +439,12 @@ fn recover_segment(
             Err(_) => break,
         };
         let is_known = batch.next_offset() <= trusted;
-        let sound = batch.base_offset() >= next_offset
-            && segment.can_hold(batch.last_offset())
-            && (is_known || batch.checksum_holds());
+        let sound = batch.base_offset() >= next_offset && (is_known || batch.checksum_holds());
         if !sound {
+            break;
+        }
+        if !segment.can_hold(batch.last_offset()) {
+            overflow = Some(batch.base_offset());
             break;
         }
         if !is_known {
@@ -407,16 +461,16 @@ fn recover_segment(
     }
     if next_offset < trusted {
         // All of it is to be recovered, and so nothing is cut yet.
-        return Ok((next_offset, 0));
+        return Ok(Recovered { end: next_offset, cut: 0, overflow: None });
     }
     if epochs_changed {
         epochs.write()?;
     }
-    let cut = len - segment.size();
+    let cut = if overflow.is_some() { 0 } else { len - segment.size() };
     if cut > 0 {
         segment.trim_file()?;
     }
-    Ok((next_offset, cut))
+    Ok(Recovered { end: next_offset, cut, overflow })
 }
 
 /// Enters a batch that was accepted once into the producers' state. Answers the aborted

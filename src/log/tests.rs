@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
+mod killed;
 mod model;
 mod sim;
 mod transactions;
@@ -65,11 +66,16 @@ impl Fixture {
 
     /// Opens the directory anew, as after `kill -9` or a clean stop.
     pub fn reopen(&mut self, clean: bool) {
-        if clean {
+        self.reopen_after(if clean { Stopped::Cleanly } else { Stopped::Unknown });
+    }
+
+    pub fn reopen_after(&mut self, stopped: Stopped) {
+        if stopped == Stopped::Cleanly {
             self.log.close().unwrap();
         }
-        let point = if clean { self.log.end_offset } else { self.log.recovery_point };
-        self.log = open(&self.path(), &self.config, point, clean);
+        let is_clean = stopped == Stopped::Cleanly;
+        let point = if is_clean { self.log.end_offset } else { self.log.recovery_point };
+        self.log = open_after(&self.path(), &self.config, point, stopped);
     }
 
     /// The offsets that a reader from `from` sees, batch by batch: (base, last).

@@ -1,64 +1,25 @@
-//! The group coordinator: synchronous state machines, one per `__consumer_offsets` partition,
-//! rebuilt by replaying it.
+//! Coordinators: synchronous state machines, one per partition of an internal topic, rebuilt by
+//! replaying it.
 //!
 //! ```text
 //! Groups    which partition is a group's; one method per API
-//!   Slot    (runtime) loads, appends, waits for the high watermark, keeps time
+//!   Slot    (runtime) loads a state machine, appends, waits for the high watermark, keeps time
 //!     Shard   groups, offsets and timers of one partition; sync, takes `now`, returns an Outcome
 //!       ClassicGroup  (join, rebalance, membership)     Offsets  (commit)
 //! ```
 
-mod admin;
-mod classic_group;
-mod commit;
-mod join;
+pub mod group;
 mod loader;
-mod membership;
-mod offsets;
-mod outcome;
-mod rebalance;
-mod record;
 mod runtime;
-mod shard;
-mod timers;
+mod slots;
+mod state_machine;
 
-#[cfg(test)]
-mod tests;
+pub use group::{Groups, OFFSETS_TOPIC};
 
-use crate::clock::Clock;
-use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
-use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
-use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
-use crate::config::Config;
-use crate::error::Result;
-use crate::metadata::{Delta, Image};
-use crate::replica::Replicas;
-use crate::types::{TopicIdPartition, partition_for};
-use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_groups_response::DescribedGroup;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest,
-    OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
-};
+use crate::log::Verification;
+use crate::types::{NO_PRODUCER_ID, ProducerId};
 use kafka_protocol::protocol::StrBytes;
-use outcome::{Outcome, Parked};
-use runtime::Slot;
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Semaphore;
 
-/// The topic that the coordinators' logs are partitions of.
-pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
-/// As many shards are loaded at once; each reads into a buffer of `offsets.load.buffer.size`.
-const PARALLEL_LOADS: usize = 4;
-
-/// `group.id`.
-pub type GroupId = Arc<str>;
-/// Given by the coordinator to a member.
-pub type MemberId = Arc<str>;
 /// Names a request whose answer may have to wait.
 pub type Ticket = u64;
 
@@ -73,227 +34,44 @@ pub struct RequestContext {
     pub client_host: String,
 }
 
-/// All groups whose partition of `__consumer_offsets` this broker leads.
-#[derive(Debug)]
-pub struct Groups {
-    config: Arc<Config>,
-    clock: Clock,
-    replicas: Arc<Replicas>,
-    loads: Arc<Semaphore>,
-    /// Of `__consumer_offsets`, from when it is first seen on; 0 before.
-    partitions: AtomicI32,
-    slots: Mutex<HashMap<TopicIdPartition, Arc<Slot>>>,
+/// In whose name records are written.
+#[derive(Clone, Debug)]
+enum Writer {
+    /// The coordinator's own.
+    Coordinator,
+    /// A producer's, in its transaction.
+    Transaction { producer_id: ProducerId, producer_epoch: i16, verification: Verification },
 }
 
-impl Groups {
-    /// No groups yet: `apply` brings them.
-    pub fn new(config: Arc<Config>, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
-        Arc::new(Groups {
-            config,
-            clock,
-            replicas,
-            loads: Arc::new(Semaphore::new(PARALLEL_LOADS)),
-            partitions: AtomicI32::new(0),
-            slots: Mutex::default(),
-        })
-    }
-
-    /// Loads the shards of partitions that this broker came to lead, unloads the others; forgets
-    /// the offsets of deleted topics. To be called after `Replicas::apply`, in a tokio runtime.
-    pub fn apply(self: &Arc<Self>, image: &Arc<Image>, delta: &Delta) {
-        let led = self.led_partitions(image);
-        let mut slots = self.slots();
-        slots.retain(|id, slot| {
-            let stays = led.contains(id);
-            if !stays {
-                slot.close();
-            }
-            stays
-        });
-        for id in led {
-            // A new epoch under the same leader, us, leaves the state as it is.
-            if slots.contains_key(&id) {
-                continue;
-            }
-            match self.replicas.leader(id, -1) {
-                Ok(log) => {
-                    let (config, clock) = (self.config.clone(), self.clock.clone());
-                    let slot = Slot::load(config, clock, log, self.loads.clone());
-                    slots.insert(id, slot);
-                }
-                Err(error) => tracing::error!(partition = id.partition, %error, "not loaded"),
-            }
-        }
-        let all: Vec<Arc<Slot>> = slots.values().cloned().collect();
-        drop(slots);
-        if !delta.deleted_topics.is_empty() {
-            let topics: Vec<_> =
-                delta.deleted_topics.iter().map(|topic| (topic.name.clone(), topic.id)).collect();
-            tokio::spawn(async move {
-                for slot in all {
-                    let forget = slot.run(|shard, _| Ok(shard.forget_topics(&topics))).await;
-                    if let Err(error) = forget {
-                        tracing::warn!(%error, "offsets of deleted topics not forgotten");
-                    }
-                }
-            });
+impl Writer {
+    fn producer_id(&self) -> ProducerId {
+        match self {
+            Writer::Coordinator => NO_PRODUCER_ID,
+            Writer::Transaction { producer_id, .. } => *producer_id,
         }
     }
 
-    fn led_partitions(&self, image: &Image) -> HashSet<TopicIdPartition> {
-        let Some(topic) = image.topics.by_name(OFFSETS_TOPIC) else { return HashSet::new() };
-        let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
-        // Where a group belongs must not change while the broker runs, so the first count stays.
-        let _ = self.partitions.compare_exchange(0, count, Ordering::Relaxed, Ordering::Relaxed);
-        let led = topic.partitions.iter().zip(0..).filter(|(p, _)| p.leader == self.config.node_id);
-        led.map(|(_, partition)| TopicIdPartition { topic_id: topic.id, partition }).collect()
-    }
-
-    /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
-    pub async fn close(&self) -> Result<()> {
-        for (_, slot) in self.slots().drain() {
-            slot.close();
+    fn verification(&self) -> Verification {
+        match self {
+            Writer::Coordinator => Verification::NotNeeded,
+            Writer::Transaction { verification, .. } => *verification,
         }
-        Ok(())
-    }
-
-    /// The partition of `__consumer_offsets` that a group belongs to.
-    pub fn partition_for(&self, group: &str) -> i32 {
-        let count = match self.partitions.load(Ordering::Relaxed) {
-            0 => self.config.offsets_topic_num_partitions,
-            count => count,
-        };
-        partition_for(group, count)
-    }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Slot>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn slot(&self, group: &str) -> Result<Arc<Slot>> {
-        let partition = self.partition_for(group);
-        let slots = self.slots();
-        let found = slots.iter().find(|(id, _)| id.partition == partition);
-        Ok(found.ok_or(ResponseError::NotCoordinator)?.1.clone())
-    }
-
-    /// Joins a group, or joins again; answered when the rebalance has all its members.
-    pub async fn join_group(
-        &self,
-        cx: &RequestContext,
-        request: &JoinGroupRequest,
-    ) -> Result<JoinGroupResponse> {
-        check_group_id(&request.group_id)?;
-        let session_timeouts =
-            self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms;
-        if !session_timeouts.contains(&request.session_timeout_ms) {
-            return Err(ResponseError::InvalidSessionTimeout.into());
-        }
-        let slot = self.slot(&request.group_id)?;
-        let join = |shard: &mut shard::Shard, now, ticket| shard.join(now, cx, request, ticket);
-        match slot.run_parked(join).await? {
-            Parked::Join(answer) => Ok(answer),
-            Parked::Sync(_) => unreachable!("a ticket is answered in kind"),
-        }
-    }
-
-    /// Asks for an assignment, or brings all of them.
-    pub async fn sync_group(&self, request: &SyncGroupRequest) -> Result<SyncGroupResponse> {
-        check_group_id(&request.group_id)?;
-        let slot = self.slot(&request.group_id)?;
-        match slot.run_parked(|shard, now, ticket| shard.sync(now, request, ticket)).await? {
-            Parked::Sync(answer) => Ok(answer),
-            Parked::Join(_) => unreachable!("a ticket is answered in kind"),
-        }
-    }
-
-    /// Keeps a member's session. While the group is being loaded, every member is well.
-    pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<()> {
-        check_group_id(&request.group_id)?;
-        let slot = self.slot(&request.group_id)?;
-        match slot.run(|shard, now| shard.heartbeat(now, request)).await {
-            Err(error) if error.code() == ResponseError::CoordinatorLoadInProgress => Ok(()),
-            other => other,
-        }
-    }
-
-    /// Members leave.
-    pub async fn leave_group(&self, request: &LeaveGroupRequest) -> Result<Vec<MemberResponse>> {
-        check_group_id(&request.group_id)?;
-        let slot = self.slot(&request.group_id)?;
-        slot.run(|shard, now| shard.leave(now, request)).await
-    }
-
-    /// Commits offsets of topics that exist: their names and ids are both set.
-    pub async fn commit_offsets(
-        &self,
-        api_version: i16,
-        request: &OffsetCommitRequest,
-    ) -> Result<OffsetCommitResponse> {
-        let slot = self.slot(&request.group_id)?;
-        slot.run(|shard, now| shard.commit(now, api_version, request)).await
-    }
-
-    /// The committed offsets of one group.
-    pub async fn fetch_offsets(
-        &self,
-        request: &OffsetFetchRequestGroup,
-        require_stable: bool,
-    ) -> Result<OffsetFetchResponseGroup> {
-        let slot = self.slot(&request.group_id)?;
-        let fetched =
-            slot.run(|shard, _| shard.fetch(request, require_stable).map(Outcome::answer)).await;
-        fetched.map_err(|error| match error.code() {
-            // Consumers before 3.9 know no other retriable error here.
-            ResponseError::CoordinatorNotAvailable => ResponseError::NotCoordinator.into(),
-            _ => error,
-        })
-    }
-
-    /// Forgets offsets of topics that exist.
-    pub async fn delete_offsets(
-        &self,
-        request: &OffsetDeleteRequest,
-    ) -> Result<OffsetDeleteResponse> {
-        check_group_id(&request.group_id)?;
-        let slot = self.slot(&request.group_id)?;
-        slot.run(|shard, _| shard.delete_offsets(request)).await
-    }
-
-    /// Describes a classic group; one that is not there is dead.
-    pub async fn describe_group(&self, api_version: i16, group: &str) -> Result<DescribedGroup> {
-        let describe =
-            |shard: &mut shard::Shard, _| Ok(Outcome::answer(shard.describe(api_version, group)));
-        self.slot(group)?.run(describe).await
-    }
-
-    /// The groups of all shards here.
-    pub async fn list_groups(&self, request: &ListGroupsRequest) -> Result<Vec<ListedGroup>> {
-        let slots: Vec<Arc<Slot>> = self.slots().values().cloned().collect();
-        let mut groups = Vec::new();
-        for slot in slots {
-            match slot.run(|shard, _| Ok(Outcome::answer(shard.list(request)))).await {
-                Ok(listed) => groups.extend(listed),
-                Err(error) if error.code() == ResponseError::NotCoordinator => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(groups)
-    }
-
-    /// Deletes a group that is empty, with its offsets.
-    pub async fn delete_group(&self, group: &str) -> Result<()> {
-        let ids = [GroupId::from(group)];
-        let mut results = self.slot(group)?.run(|shard, _| Ok(shard.delete(&ids))).await?;
-        results.pop().expect("one answer for one group")
     }
 }
 
-fn check_group_id(group: &str) -> Result<()> {
-    match group {
-        "" => Err(ResponseError::InvalidGroupId.into()),
-        _ => Ok(()),
-    }
+/// The end of a transaction, as WriteTxnMarkers tells it to the partitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// Whose transaction it was.
+    pub producer_id: ProducerId,
+    /// Of the marker: under transaction version 2 it is newer than that of the records.
+    pub producer_epoch: i16,
+    /// Leader epoch of the coordinator's partition.
+    pub coordinator_epoch: i32,
+    /// Committed or aborted.
+    pub committed: bool,
+    /// Of the client.
+    pub transaction_version: i16,
 }
 
 /// Text for a message of kafka-protocol's.

@@ -1,7 +1,6 @@
-//! Rebuilds a shard from its log (CoordinatorLoaderImpl).
+//! Rebuilds a state machine from its log (CoordinatorLoaderImpl).
 
-use super::record::Record;
-use super::shard::Shard;
+use super::state_machine::StateMachine;
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::replica::partition::Partition;
@@ -12,11 +11,11 @@ use kafka_protocol::error::ResponseError;
 /// Most bytes that one batch may have when it is decompressed: as many as a segment.
 const MAX_BATCH_BYTES: usize = 100 * 1024 * 1024;
 
-/// Replays all of `log` into `shard`; answers the offset of the log's end. Blocking. Gives up
-/// with NOT_COORDINATOR when the shard is not wanted any more.
-pub fn load(
+/// Replays all of `log` into `machine`; answers the offset of the log's end. Blocking. Gives up
+/// with NOT_COORDINATOR when it is not wanted any more.
+pub fn load<M: StateMachine>(
     log: &Partition,
-    shard: &mut Shard,
+    machine: &mut M,
     buffer_size: usize,
     is_wanted: impl Fn() -> bool,
 ) -> Result<Offset> {
@@ -30,7 +29,7 @@ pub fn load(
             let mut bytes = range.read()?;
             while !bytes.is_empty() {
                 let batch = Batch::split_from(&mut bytes)?;
-                replay(shard, &batch)?;
+                replay(machine, &batch)?;
                 offset = batch.next_offset();
             }
         }
@@ -42,11 +41,11 @@ pub fn load(
 }
 
 /// Replays one batch.
-pub fn replay(shard: &mut Shard, batch: &Batch) -> Result<()> {
+pub fn replay<M: StateMachine>(machine: &mut M, batch: &Batch) -> Result<()> {
     if batch.is_control() {
         for record in batch.records(MAX_BATCH_BYTES)? {
             if let Some(committed) = record.key.as_ref().and_then(transaction_end) {
-                shard.replay_end_transaction(batch.producer_id(), committed);
+                machine.replay_end_transaction(batch.producer_id(), committed);
             }
         }
         return Ok(());
@@ -56,11 +55,13 @@ pub fn replay(shard: &mut Shard, batch: &Batch) -> Result<()> {
         let Some(key) = &record.key else {
             return Err(Error::corrupt(format!("coordinator record {}: no key", record.offset)));
         };
-        match Record::decode(key, record.value.as_ref())? {
-            Record::Other { record_type } if !Record::is_known(record_type) => {
-                tracing::warn!(record_type, "unknown record of a group; an upgrade was undone?");
-            }
-            decoded => shard.replay(record.offset, producer, &decoded),
+        match M::decode(key, record.value.as_ref())? {
+            Some(decoded) => machine.replay(record.offset, producer, &decoded),
+            None => tracing::warn!(
+                coordinator = M::NAME,
+                offset = record.offset,
+                "record of an unknown type; an upgrade was undone?"
+            ),
         }
     }
     Ok(())

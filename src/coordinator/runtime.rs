@@ -1,22 +1,21 @@
-//! Runs a shard on its partition: loads it from the log, appends what operations write, and lets
+//! Runs a state machine on its partition: loads it from the log, appends what operations write, and lets
 //! answers go when the high watermark has passed what they rest on (CoordinatorRuntime).
 //!
 //! An operation, the append of its records and the change of state are one step under the
-//! shard's lock, so the log has the records in the order in which the state took them. The state
+//! state machine's lock, so the log has the records in the order in which the state took them. The state
 //! is then ahead of the high watermark; nobody sees that, because every answer, a read's as well,
-//! waits for all that was written before it. If leadership goes, the shard is thrown away.
+//! waits for all that was written before it. If leadership goes, the state machine is thrown away.
 
-use super::outcome::{Completion, Outcome, Parked};
-use super::record::Record;
-use super::shard::Shard;
-use super::{Ticket, loader};
+use super::state_machine::{Completion, Outcome, StateMachine};
+use super::{Marker, Ticket, Writer, loader};
 use crate::clock::Clock;
-use crate::config::{Compression, Config};
+use crate::config::Compression;
 use crate::error::{Error, Result};
 use crate::log::Origin;
+use crate::metadata::Image;
 use crate::record::Batch;
-use crate::record::builder::BatchBuilder;
-use crate::replica::partition::Partition;
+use crate::record::builder::{BatchBuilder, transaction_marker};
+use crate::replica::partition::{Append, Partition};
 use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
@@ -24,52 +23,74 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-/// One partition of `__consumer_offsets` that this broker leads.
+/// One partition of a coordinator's topic that this broker leads.
 #[derive(Debug)]
-pub struct Slot {
-    config: Arc<Config>,
+pub struct Slot<M: StateMachine> {
+    settings: Settings,
     clock: Clock,
     log: Arc<Partition>,
-    state: Mutex<State>,
+    state: Mutex<State<M>>,
+    /// The newest one; a machine that is being loaded gets it when it is.
+    image: Mutex<Option<Arc<Image>>>,
     /// An earlier deadline was set, or the slot was closed.
     wake: Notify,
+    /// The machine has work for others, or the slot was closed.
+    work: Notify,
+}
+
+/// What differs between the coordinators' topics.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Bytes that are read at once when a log is loaded, and most bytes of a batch.
+    pub load_buffer_size: usize,
+    /// Milliseconds in which the replicas have to take what is written.
+    pub commit_timeout_ms: i32,
 }
 
 #[derive(Debug)]
-enum State {
+enum State<M: StateMachine> {
     Loading,
-    Active(Box<Active>),
+    Active(Box<Active<M>>),
     /// The log could not be read.
     Failed,
     Closed,
 }
 
 #[derive(Debug)]
-struct Active {
-    shard: Shard,
+struct Active<M: StateMachine> {
+    machine: M,
     /// One past the last record that the state rests on.
     written: Offset,
-    parked: HashMap<Ticket, oneshot::Sender<(Parked, Offset)>>,
+    parked: HashMap<Ticket, oneshot::Sender<(M::Parked, Offset)>>,
     next_ticket: Ticket,
 }
 
-impl Slot {
-    /// A slot that begins to load, on the runtime this is called in; at most as many slots load
-    /// at once as `permits` has.
+impl<M: StateMachine> Slot<M> {
+    /// A slot that begins to load `machine`, which is empty, on the runtime this is called in; at
+    /// most as many slots load at once as `permits` has.
     pub fn load(
-        config: Arc<Config>,
+        machine: M,
+        settings: Settings,
         clock: Clock,
         log: Arc<Partition>,
         permits: Arc<Semaphore>,
-    ) -> Arc<Slot> {
+    ) -> Arc<Slot<M>> {
         let state = Mutex::new(State::Loading);
-        let wake = Notify::new();
-        let slot = Arc::new(Slot { config, clock, log, state, wake });
+        let image = Mutex::default();
+        let slot = Arc::new(Slot {
+            settings,
+            clock,
+            log,
+            state,
+            image,
+            wake: Notify::new(),
+            work: Notify::new(),
+        });
         let loading = slot.clone();
         tokio::spawn(async move {
             let permit = permits.acquire().await;
             let blocking = loading.clone();
-            let loaded = tokio::task::spawn_blocking(move || blocking.read_log()).await;
+            let loaded = tokio::task::spawn_blocking(move || blocking.read_log(machine)).await;
             drop(permit);
             if loaded.is_ok_and(|active| active) {
                 loading.keep_time().await;
@@ -78,7 +99,15 @@ impl Slot {
         slot
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// The metadata moved on.
+    pub fn apply(&self, image: &Arc<Image>) {
+        *self.image.lock().unwrap_or_else(PoisonError::into_inner) = Some(image.clone());
+        if let State::Active(active) = &mut *self.state() {
+            active.machine.apply(image);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<M>> {
         // A panic in an operation leaves the shard in doubt: it is given up, not its lock.
         self.state.lock().unwrap_or_else(|poisoned| {
             let mut state = PoisonError::into_inner(poisoned);
@@ -89,26 +118,30 @@ impl Slot {
     }
 
     /// Whether the slot is active now.
-    fn read_log(&self) -> bool {
-        let mut shard = Shard::new(self.config.clone(), fastrand::u64(..));
-        let buffer_size = usize::try_from(self.config.offsets_load_buffer_size).unwrap_or(0);
+    fn read_log(&self, mut machine: M) -> bool {
         let is_wanted = || matches!(*self.state(), State::Loading);
-        let loaded = loader::load(&self.log, &mut shard, buffer_size, is_wanted);
+        let buffer_size = self.settings.load_buffer_size;
+        let loaded = loader::load(&self.log, &mut machine, buffer_size, is_wanted);
+        let partition = self.log.index();
         let mut state = self.state();
         if !matches!(*state, State::Loading) {
             return false;
         }
         match loaded {
             Ok(written) => {
-                shard.loaded(self.clock.now());
+                if let Some(image) = &*self.image.lock().unwrap_or_else(PoisonError::into_inner) {
+                    machine.apply(image);
+                }
+                machine.loaded(self.clock.now());
                 let parked = HashMap::new();
-                let active = Active { shard, written, parked, next_ticket: 0 };
+                let active = Active { machine, written, parked, next_ticket: 0 };
                 *state = State::Active(Box::new(active));
-                tracing::debug!(partition = self.log.index(), "group coordinator loaded");
+                self.work.notify_one();
+                tracing::debug!(partition, "{} loaded", M::NAME);
                 true
             }
             Err(error) => {
-                tracing::error!(partition = self.log.index(), %error, "group coordinator not loaded");
+                tracing::error!(partition, %error, "{} not loaded", M::NAME);
                 *state = State::Failed;
                 false
             }
@@ -119,13 +152,14 @@ impl Slot {
     pub fn close(&self) {
         *self.state() = State::Closed;
         self.wake.notify_one();
+        self.work.notify_one();
     }
 
     /// Expires what is due, until the slot is closed.
     async fn keep_time(&self) {
         loop {
             let deadline = match &*self.state() {
-                State::Active(active) => active.shard.next_deadline(),
+                State::Active(active) => active.machine.next_deadline(),
                 _ => return,
             };
             let wait_ms = deadline.map_or(i64::MAX, |deadline| deadline - self.clock.now());
@@ -141,42 +175,76 @@ impl Slot {
         let now = self.clock.now();
         let mut state = self.state();
         let State::Active(active) = &mut *state else { return };
-        while let Some(outcome) = active.shard.expire(now) {
-            if let Err(error) = active.write(&self.log, now, outcome) {
+        while let Some(outcome) = active.machine.expire(now) {
+            if let Err(error) = active.write(&self.log, now, outcome, &Writer::Coordinator) {
                 tracing::warn!(partition = self.log.index(), %error, "expiry not written");
             }
         }
+        self.tell_of_work(active);
+    }
+
+    fn tell_of_work(&self, active: &Active<M>) {
+        if active.machine.has_work() {
+            self.work.notify_one();
+        }
+    }
+
+    /// Resolves when the machine has work for whoever waits here; false if it is not here any more.
+    #[allow(dead_code, reason = "for the transaction coordinator, which comes next")]
+    pub async fn wait_for_work(&self) -> bool {
+        loop {
+            self.work.notified().await;
+            match &*self.state() {
+                State::Active(active) if active.machine.has_work() => return true,
+                State::Active(_) | State::Loading => {}
+                State::Failed | State::Closed => return false,
+            }
+        }
+    }
+
+    /// The partition that the machine's records are in.
+    #[allow(dead_code, reason = "for the transaction coordinator, which comes next")]
+    pub fn log(&self) -> &Arc<Partition> {
+        &self.log
     }
 
     /// Runs an operation and writes what it says; the inner result is that of the append. The
     /// answer may go when the high watermark has reached the offset beside it.
     fn operate<A>(
         &self,
-        operation: impl FnOnce(&mut Active, Timestamp) -> Result<Outcome<A>>,
+        writer: &Writer,
+        operation: impl FnOnce(&mut Active<M>, Timestamp) -> Result<Outcome<M, A>>,
     ) -> Result<(Result<A>, Offset)> {
         let now = self.clock.now();
         let mut state = self.state();
-        let active = match &mut *state {
-            State::Active(active) => active,
-            State::Loading => return Err(ResponseError::CoordinatorLoadInProgress.into()),
-            State::Failed | State::Closed => return Err(ResponseError::NotCoordinator.into()),
-        };
-        let deadline = active.shard.next_deadline();
+        let active = state.active()?;
+        let deadline = active.machine.next_deadline();
         let outcome = operation(active, now)?;
-        let answer = active.write(&self.log, now, outcome);
-        let next = active.shard.next_deadline();
+        let answer = active.write(&self.log, now, outcome, writer);
+        let next = active.machine.next_deadline();
         if next.is_some_and(|next| deadline.is_none_or(|deadline| next < deadline)) {
             self.wake.notify_one();
         }
+        self.tell_of_work(active);
         Ok((answer, active.written))
     }
 
     /// Runs an operation that is answered at once.
     pub async fn run<A>(
         &self,
-        operation: impl FnOnce(&mut Shard, Timestamp) -> Result<Outcome<A>>,
+        operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M, A>>,
     ) -> Result<A> {
-        let (answer, written) = self.operate(|active, now| operation(&mut active.shard, now))?;
+        self.run_as(&Writer::Coordinator, operation).await
+    }
+
+    /// As `run`, of which the records belong to a producer's transaction.
+    pub async fn run_as<A>(
+        &self,
+        writer: &Writer,
+        operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M, A>>,
+    ) -> Result<A> {
+        let (answer, written) =
+            self.operate(writer, |active, now| operation(&mut active.machine, now))?;
         let answer = answer.map_err(coordinator_error)?;
         self.committed(written).await?;
         Ok(answer)
@@ -185,23 +253,30 @@ impl Slot {
     /// Runs an operation whose answer may have to wait for other members.
     pub async fn run_parked(
         &self,
-        operation: impl FnOnce(&mut Shard, Timestamp, Ticket) -> Outcome,
-    ) -> Result<Parked> {
+        operation: impl FnOnce(&mut M, Timestamp, Ticket) -> Outcome<M>,
+    ) -> Result<M::Parked> {
         let (sender, receiver) = oneshot::channel();
         // If the append fails, the answer that comes by the ticket says so.
-        let _ = self.operate(|active, now| {
+        let _ = self.operate(&Writer::Coordinator, |active, now| {
             let ticket = active.next_ticket;
             active.next_ticket += 1;
             active.parked.insert(ticket, sender);
-            Ok(operation(&mut active.shard, now, ticket))
+            Ok(operation(&mut active.machine, now, ticket))
         })?;
         let (answer, written) = receiver.await.map_err(|_| ResponseError::NotCoordinator)?;
         self.committed(written).await?;
         Ok(answer)
     }
 
+    /// Ends a transaction in this log: writes its marker, and lets the state follow.
+    pub async fn end_transaction(&self, marker: &Marker) -> Result<()> {
+        let now = self.clock.now();
+        let written = self.state().active()?.end_transaction(&self.log, now, marker)?;
+        self.committed(written).await
+    }
+
     async fn committed(&self, written: Offset) -> Result<()> {
-        let timeout_ms = self.config.offsets_commit_timeout_ms;
+        let timeout_ms = self.settings.commit_timeout_ms;
         match self.log.wait_for_high_watermark(written, timeout_ms).await {
             // The high watermark is there; that replicas fell behind since is not our concern.
             Err(error) if error.code() == ResponseError::NotEnoughReplicasAfterAppend => Ok(()),
@@ -210,16 +285,52 @@ impl Slot {
     }
 }
 
-impl Active {
+impl<M: StateMachine> State<M> {
+    fn active(&mut self) -> Result<&mut Active<M>> {
+        match self {
+            State::Active(active) => Ok(active),
+            State::Loading => Err(ResponseError::CoordinatorLoadInProgress.into()),
+            State::Failed | State::Closed => Err(ResponseError::NotCoordinator.into()),
+        }
+    }
+}
+
+impl<M: StateMachine> Active<M> {
+    fn end_transaction(
+        &mut self,
+        log: &Partition,
+        now: Timestamp,
+        marker: &Marker,
+    ) -> Result<Offset> {
+        let batches = vec![transaction_marker(
+            marker.producer_id,
+            marker.producer_epoch,
+            marker.coordinator_epoch,
+            marker.committed,
+            now,
+        )];
+        let origin = Origin::Marker { transaction_version: marker.transaction_version };
+        let appended = log.append(batches, -1, origin, -1, now)?;
+        self.written = appended.last_offset + 1;
+        self.machine.replay_end_transaction(marker.producer_id, marker.committed);
+        Ok(self.written)
+    }
+
     /// Appends an outcome's records, lets the state follow, and sends the answers that are ready.
-    fn write<A>(&mut self, log: &Partition, now: Timestamp, outcome: Outcome<A>) -> Result<A> {
+    fn write<A>(
+        &mut self,
+        log: &Partition,
+        now: Timestamp,
+        outcome: Outcome<M, A>,
+        writer: &Writer,
+    ) -> Result<A> {
         let Outcome { records, then, answer } = outcome;
         let written = match then {
             _ if records.is_empty() => Ok(()),
-            Completion::ReplayInParts => self.write_in_parts(log, now, &records),
-            then => self.append(log, now, then, &records),
+            Completion::ReplayInParts => self.write_in_parts(log, now, &records, writer),
+            then => self.append(log, now, then, &records, writer),
         };
-        for (ticket, answer) in self.shard.take_answers() {
+        for (ticket, answer) in self.machine.take_answers() {
             if let Some(sender) = self.parked.remove(&ticket) {
                 // An error means that the connection is gone.
                 drop(sender.send((answer, self.written)));
@@ -232,53 +343,55 @@ impl Active {
         &mut self,
         log: &Partition,
         now: Timestamp,
-        records: &[Record],
+        records: &[M::Record],
+        writer: &Writer,
     ) -> Result<()> {
         const PART: usize = 500;
-        records.chunks(PART).try_for_each(|part| self.append(log, now, Completion::Replay, part))
+        let mut parts = records.chunks(PART);
+        parts.try_for_each(|part| self.append(log, now, Completion::Replay, part, writer))
     }
 
     fn append(
         &mut self,
         log: &Partition,
         now: Timestamp,
-        then: Completion,
-        records: &[Record],
+        then: Completion<M::Then>,
+        records: &[M::Record],
+        writer: &Writer,
     ) -> Result<()> {
-        let compression = compression(&self.shard.config);
-        let appended = batch_of(records, now, compression).and_then(|batch| {
+        let compression = self.machine.compression();
+        let appended = batch_of::<M>(records, now, compression, writer).and_then(|batch| {
             if batch.size() > usize::try_from(log.log()?.config().max_message_bytes).unwrap_or(0) {
                 return Err(ResponseError::RecordListTooLarge.into());
             }
-            log.append(vec![batch], -1, Origin::Coordinator, -1, now)
+            let verification = writer.verification();
+            let (batches, origin) = (vec![batch], Origin::Coordinator);
+            log.append_verified(Append { batches, origin, verification }, -1, -1, now)
         });
+        if let Ok(appended) = &appended {
+            self.written = appended.last_offset + 1;
+        }
         let result = match &appended {
             Ok(appended) => Ok(appended.base_offset),
             Err(error) => Err(error_code(error)),
         };
-        if let Ok(appended) = &appended {
-            self.written = appended.last_offset + 1;
-        }
-        self.shard.complete(now, then, records, result);
+        then.follow(&mut self.machine, now, writer.producer_id(), records, result);
         appended.map(drop)
     }
 }
 
-/// `offsets.topic.compression.codec`, by the codecs' ids and at their default levels.
-fn compression(config: &Config) -> Compression {
-    match config.offsets_topic_compression_codec {
-        1 => Compression::Gzip { level: -1 },
-        2 => Compression::Snappy,
-        3 => Compression::Lz4 { level: 9 },
-        4 => Compression::Zstd { level: 3 },
-        _ => Compression::Uncompressed,
-    }
-}
-
-fn batch_of(records: &[Record], now: Timestamp, compression: Compression) -> Result<Batch> {
+fn batch_of<M: StateMachine>(
+    records: &[M::Record],
+    now: Timestamp,
+    compression: Compression,
+    writer: &Writer,
+) -> Result<Batch> {
     let mut batch = BatchBuilder::new(0, compression);
+    if let Writer::Transaction { producer_id, producer_epoch, .. } = writer {
+        batch = batch.producer(*producer_id, *producer_epoch, 0, true);
+    }
     for record in records {
-        let (key, value) = record.encode()?;
+        let (key, value) = M::encode(record)?;
         batch.append(now, Some(&key), value.as_deref(), &[]);
     }
     Ok(batch.build())

@@ -1,11 +1,12 @@
-//! What an operation leaves behind: records to append, what to do once they are in the log, and
-//! answers. An operation itself changes soft state only.
+//! What an operation on a group leaves behind, and what it has at hand.
 
 use super::classic_group::{ClassicGroup, Member};
 use super::record::Record;
+use super::shard::Shard;
 use super::timers::{Timer, Timers};
 use super::{GroupId, MemberId, Ticket, join, membership};
 use crate::config::Config;
+use crate::coordinator::state_machine::{self, Completion};
 use crate::types::Timestamp;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -14,50 +15,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Builder;
 
-/// What an operation asks for. The records go into the log as one batch, then `then` is done,
-/// and `answer` may leave when the high watermark is past the batch.
-#[derive(Debug)]
-pub struct Outcome<A = ()> {
-    /// In order; none if the operation only looked.
-    pub records: Vec<Record>,
-    /// How the state follows.
-    pub then: Completion,
-    /// For who asked.
-    pub answer: A,
-}
+/// What an operation on a shard asks for.
+pub type Outcome<A = ()> = state_machine::Outcome<Shard, A>;
 
 impl<A> Outcome<A> {
-    /// Nothing to write.
-    pub fn answer(answer: A) -> Outcome<A> {
-        Outcome { records: Vec::new(), then: Completion::Replay, answer }
-    }
-
-    /// Records that change the state as they would when the log is loaded.
-    pub fn replay(records: Vec<Record>, answer: A) -> Outcome<A> {
-        Outcome { records, then: Completion::Replay, answer }
-    }
-
     /// What a classic group wants written, if anything.
     pub fn classic(group: &GroupId, write: Option<Write>, answer: A) -> Outcome<A> {
         match write {
             None => Outcome::answer(answer),
             Some(Write { record, then }) => {
-                let then = Completion::Classic(group.clone(), then);
+                let then = Completion::Then((group.clone(), then));
                 Outcome { records: vec![record], then, answer }
             }
         }
     }
-}
-
-/// What follows an append.
-#[derive(Debug)]
-pub enum Completion {
-    /// The records are replayed; if they could not be appended nothing has happened.
-    Replay,
-    /// As `Replay`, but the records do not belong together and may go into several batches.
-    ReplayInParts,
-    /// A classic group, whose records say only where a rebalance ended, goes on.
-    Classic(GroupId, Then),
 }
 
 /// A classic group's record, and what follows it.

@@ -3,7 +3,7 @@
 
 use super::classic_group::{ClassicGroup, GroupState};
 use super::offsets::{Committed, TopicOffsets};
-use super::outcome::{Completion, Outcome};
+use super::outcome::Outcome;
 use super::record::{GroupKind, Record};
 use super::shard::{Group, Shard};
 use super::text;
@@ -43,6 +43,15 @@ impl Shard {
         self.validate_commit(version, request)?;
         // A commit of a member is a sign of life.
         self.keep_alive(now, &request.group_id, &request.member_id);
+        Ok(self.commit_all(now, request))
+    }
+
+    /// Commits what the caller has validated.
+    pub(super) fn commit_all(
+        &self,
+        now: Timestamp,
+        request: &OffsetCommitRequest,
+    ) -> Outcome<OffsetCommitResponse> {
         let expire_timestamp =
             (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
         let mut records = Vec::new();
@@ -70,7 +79,7 @@ impl Shard {
             }
             response.topics.push(answer);
         }
-        Ok(Outcome::replay(records, response))
+        Outcome::replay(records, response)
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
@@ -200,7 +209,7 @@ impl Shard {
                 }
             }
         }
-        Outcome { records, then: Completion::ReplayInParts, answer: () }
+        Outcome::replay_in_parts(records, ())
     }
 
     /// Forgets offsets that nobody has cared for in `offsets.retention.minutes`, and groups that
@@ -217,7 +226,7 @@ impl Shard {
                 self.cancel_timers(&id);
             }
         }
-        Outcome { records, then: Completion::ReplayInParts, answer: () }
+        Outcome::replay_in_parts(records, ())
     }
 
     /// Whether the group has no offsets left.

@@ -2,18 +2,19 @@
 //! `__consumer_offsets` after the scenarios were played against it, a consumer of KIP-848, and a
 //! producer that committed an offset of `t-0` in one transaction and aborted another.
 
-use super::super::loader;
 use super::super::record::Record;
 use super::super::shard::Shard;
 use super::show;
 use crate::config::Config;
+use crate::coordinator::loader;
+use crate::coordinator::state_machine::StateMachine;
 use crate::record::Batch;
 use bytes::Bytes;
 use std::sync::Arc;
 
 fn batches() -> Vec<Batch> {
     let mut log =
-        Bytes::from_static(include_bytes!("../../../tests/fixtures/consumer_offsets.log"));
+        Bytes::from_static(include_bytes!("../../../../tests/fixtures/consumer_offsets.log"));
     let mut batches = Vec::new();
     while !log.is_empty() {
         batches.push(Batch::split_from(&mut log).unwrap());
@@ -45,5 +46,5 @@ fn a_log_of_kafkas_is_loaded() {
     }
     shard.loaded(0);
     let state = show::state(&shard);
-    assert_eq!(state, include_str!("../../../tests/fixtures/consumer_offsets.txt"), "\n{state}");
+    assert_eq!(state, include_str!("../../../../tests/fixtures/consumer_offsets.txt"), "\n{state}");
 }

@@ -5,13 +5,16 @@ use super::classic_group::{ClassicGroup, GroupState};
 use super::join::{Join, join_error};
 use super::membership::sync_error;
 use super::offsets::{Committed, Offsets};
-use super::outcome::{Completion, Outcome, Parked, Then, Turn, Write};
+use super::outcome::{Outcome, Parked, Then, Turn, Write};
 use super::record::{GroupKind, Record};
 use super::timers::{Timer, Timers};
 use super::{GroupId, RequestContext, Ticket};
-use crate::config::Config;
+use crate::config::{Compression, Config};
+use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
+use crate::metadata::Image;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
+use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{
@@ -42,6 +45,8 @@ pub struct OtherGroup {
 #[derive(Debug)]
 pub struct Shard {
     pub(super) config: Arc<Config>,
+    /// The topics that there are.
+    pub(super) image: Arc<Image>,
     pub(super) groups: HashMap<GroupId, Group>,
     pub(super) offsets: Offsets,
     timers: Timers,
@@ -54,6 +59,7 @@ impl Shard {
     pub fn new(config: Arc<Config>, seed: u64) -> Shard {
         Shard {
             config,
+            image: Arc::default(),
             groups: HashMap::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
@@ -159,8 +165,71 @@ impl Shard {
         }
     }
 
-    /// Does what the earliest timer that is due asks for; None if none is.
-    pub fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
+    fn set_offset_expiration(&mut self, now: Timestamp) {
+        let interval = self.config.offsets_retention_check_interval_ms;
+        self.timers.set(Timer::OffsetExpiration, now + interval);
+    }
+
+    fn replay_other(&mut self, kind: GroupKind, id: &str, there: bool) {
+        match there {
+            true => drop(self.other(kind, id)),
+            false => drop(self.groups.remove(id)),
+        }
+    }
+
+    fn replay_other_member(&mut self, kind: GroupKind, id: &str, member: &str, there: bool) {
+        if there {
+            self.other(kind, id).members.insert(member.to_owned());
+        } else if let Some(Group::Other(other)) = self.groups.get_mut(id) {
+            other.members.remove(member);
+        }
+    }
+
+    fn other(&mut self, kind: GroupKind, id: &str) -> &mut OtherGroup {
+        let group = self.groups.entry(GroupId::from(id)).or_insert_with(|| Group::new_other(kind));
+        if !matches!(group, Group::Other(other) if other.kind == kind) {
+            *group = Group::new_other(kind);
+        }
+        match group {
+            Group::Other(other) => other,
+            Group::Classic(_) => unreachable!("it has just been made another"),
+        }
+    }
+}
+
+impl StateMachine for Shard {
+    const NAME: &'static str = "group coordinator";
+    type Record = Record;
+    type Then = (GroupId, Then);
+    type Parked = Parked;
+
+    /// `offsets.topic.compression.codec`, by the codecs' ids and at their default levels.
+    fn compression(&self) -> Compression {
+        match self.config.offsets_topic_compression_codec {
+            1 => Compression::Gzip { level: -1 },
+            2 => Compression::Snappy,
+            3 => Compression::Lz4 { level: 9 },
+            4 => Compression::Zstd { level: 3 },
+            _ => Compression::Uncompressed,
+        }
+    }
+
+    fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>)> {
+        record.encode()
+    }
+
+    fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Option<Record>> {
+        Ok(match Record::decode(key, value)? {
+            Record::Other { record_type } if !Record::is_known(record_type) => None,
+            decoded => Some(decoded),
+        })
+    }
+
+    fn apply(&mut self, image: &Arc<Image>) {
+        self.image = image.clone();
+    }
+
+    fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
         let timer = self.timers.take_due(now)?;
         let group = match &timer {
             Timer::Session(group, _) | Timer::Join(group) | Timer::Sync(group) => group.clone(),
@@ -180,59 +249,15 @@ impl Shard {
         Some(Outcome::classic(&group, write, ()))
     }
 
-    fn set_offset_expiration(&mut self, now: Timestamp) {
-        let interval = self.config.offsets_retention_check_interval_ms;
-        self.timers.set(Timer::OffsetExpiration, now + interval);
-    }
-
-    /// When `expire` has something to do.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    fn next_deadline(&self) -> Option<Timestamp> {
         self.timers.next_deadline()
     }
 
-    /// The answers that have become ready.
-    pub fn take_answers(&mut self) -> Vec<(Ticket, Parked)> {
+    fn take_answers(&mut self) -> Vec<(Ticket, Parked)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// An outcome's records are in the log from `Ok` on, or could not be written; the state
-    /// follows. Must be called before the next operation.
-    pub fn complete(
-        &mut self,
-        now: Timestamp,
-        then: Completion,
-        records: &[Record],
-        appended: Result<Offset, ResponseError>,
-    ) {
-        let (id, then) = match then {
-            Completion::Classic(id, then) => (id, then),
-            Completion::Replay | Completion::ReplayInParts => {
-                let base = appended.iter().flat_map(|base| *base..);
-                for (record, offset) in records.iter().zip(base) {
-                    self.replay(offset, NO_PRODUCER_ID, record);
-                }
-                return;
-            }
-        };
-        let result = appended.map(drop);
-        if let (Then::Created(ticket), Err(error)) = (&then, result) {
-            self.cancel_timers(&id);
-            self.groups.remove(&id);
-            self.answers.retain(|(other, _)| other != ticket);
-            self.answers.push((*ticket, Parked::Join(join_error("", error))));
-        }
-        let Some((group, mut turn)) = self.classic(&id, now) else { return };
-        match then {
-            Then::Created(_) | Then::Emptied => {}
-            Then::Assigned(assignments) => group.finish_assignment(&mut turn, assignments, result),
-            Then::KeepStatic { id, old, leader_before, skip } => {
-                group.finish_replacement(&mut turn, (id, *old, leader_before, skip), result);
-            }
-        }
-    }
-
-    /// Changes the state as the record at `offset` says, in the log's order.
-    pub fn replay(&mut self, offset: Offset, producer: ProducerId, record: &Record) {
+    fn replay(&mut self, offset: Offset, producer: ProducerId, record: &Record) {
         match record {
             Record::OffsetCommit(key, Some(value)) => {
                 let group = GroupId::from(&*key.group);
@@ -258,40 +283,36 @@ impl Shard {
             Record::GroupMetadata(key, None) => {
                 self.groups.remove(&*key.group);
             }
-            Record::OtherGroup { group, gone: true, .. } => {
-                self.groups.remove(&**group);
+            Record::ConsumerGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Consumer, &key.group_id, value.is_some());
             }
-            Record::OtherGroup { kind, group, gone: false } => drop(self.other(*kind, group)),
-            Record::OtherMember { kind, group, member, gone: false } => {
-                self.other(*kind, group).members.insert(member.clone());
+            Record::ConsumerGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Consumer, &key.group_id, &key.member_id, there);
             }
-            Record::OtherMember { group, member, gone: true, .. } => {
-                if let Some(Group::Other(other)) = self.groups.get_mut(&**group) {
-                    other.members.remove(member);
-                }
+            Record::ShareGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Share, &key.group_id, value.is_some());
             }
-            Record::Other { .. } => {}
+            Record::ShareGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Share, &key.group_id, &key.member_id, there);
+            }
+            Record::StreamsGroupMetadata(key, value) => {
+                self.replay_other(GroupKind::Streams, &key.group_id, value.is_some());
+            }
+            Record::StreamsGroupMemberMetadata(key, value) => {
+                let there = value.is_some();
+                self.replay_other_member(GroupKind::Streams, &key.group_id, &key.member_id, there);
+            }
+            _ => {}
         }
     }
 
-    fn other(&mut self, kind: GroupKind, id: &str) -> &mut OtherGroup {
-        let group = self.groups.entry(GroupId::from(id)).or_insert_with(|| Group::new_other(kind));
-        if !matches!(group, Group::Other(other) if other.kind == kind) {
-            *group = Group::new_other(kind);
-        }
-        match group {
-            Group::Other(other) => other,
-            Group::Classic(_) => unreachable!("it has just been made another"),
-        }
-    }
-
-    /// A transaction marker of `producer`.
-    pub fn replay_end_transaction(&mut self, producer: ProducerId, committed: bool) {
+    fn replay_end_transaction(&mut self, producer: ProducerId, committed: bool) {
         self.offsets.end_transaction(producer, committed);
     }
 
-    /// All that was in the log has been replayed: members have a whole session to show up.
-    pub fn loaded(&mut self, now: Timestamp) {
+    fn loaded(&mut self, now: Timestamp) {
         self.set_offset_expiration(now);
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         for id in ids {
@@ -304,6 +325,29 @@ impl Shard {
                 // The limit was lowered: who joins first may stay.
                 let write = group.prepare_rebalance(&mut turn);
                 assert!(write.is_none(), "nobody has joined yet");
+            }
+        }
+    }
+    fn complete(
+        &mut self,
+        now: Timestamp,
+        (id, then): (GroupId, Then),
+        appended: Result<(), ResponseError>,
+    ) {
+        if let (Then::Created(ticket), Err(error)) = (&then, appended) {
+            self.cancel_timers(&id);
+            self.groups.remove(&id);
+            self.answers.retain(|(other, _)| other != ticket);
+            self.answers.push((*ticket, Parked::Join(join_error("", error))));
+        }
+        let Some((group, mut turn)) = self.classic(&id, now) else { return };
+        match then {
+            Then::Created(_) | Then::Emptied => {}
+            Then::Assigned(assignments) => {
+                group.finish_assignment(&mut turn, assignments, appended)
+            }
+            Then::KeepStatic { id, old, leader_before, skip } => {
+                group.finish_replacement(&mut turn, (id, *old, leader_before, skip), appended);
             }
         }
     }

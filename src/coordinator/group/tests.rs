@@ -25,6 +25,7 @@ use crate::codec::schema::message::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use crate::config::Config;
+use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
 use crate::types::{NO_PRODUCER_ID, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -96,7 +97,7 @@ impl World {
                 writeln!(self.output, "record {line}").unwrap();
             }
         }
-        self.shard.complete(self.now, then, &records, appended);
+        then.follow(&mut self.shard, self.now, NO_PRODUCER_ID, &records, appended);
         self.model.follow(&self.shard, &records, appended.is_ok());
         self.take_answers();
         match appended {
@@ -268,15 +269,23 @@ impl World {
     fn log_foreign(&mut self, args: &Args) {
         let (group_id, member_id) = (args.get("group").to_owned(), args.get("member").to_owned());
         let mut key = BytesMut::new();
-        let record_type = args.number("type", 3);
+        let record_type: i16 = args.number("type", 3);
         key.put_i16(record_type);
+        let mut value = BytesMut::new();
+        value.put_i16(0);
         if args.has("member") {
             let message = group::ConsumerGroupMemberMetadataKey { group_id, member_id };
             message.encode(&mut key, 0).unwrap();
+            group::ConsumerGroupMemberMetadataValue::default().encode(&mut value, 0).unwrap();
         } else if record_type < 24 {
             group::ConsumerGroupMetadataKey { group_id }.encode(&mut key, 0).unwrap();
+            match record_type {
+                11 => group::ShareGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
+                17 => group::StreamsGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
+                _ => group::ConsumerGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
+            }
         }
-        let value = (!args.has("gone")).then(|| Bytes::from_static(&[0, 0, 0, 0, 0, 1, 0]));
+        let value = (!args.has("gone")).then(|| value.freeze());
         self.log.push((key.freeze(), value, NO_PRODUCER_ID));
     }
 

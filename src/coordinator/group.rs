@@ -1,0 +1,243 @@
+//! The group coordinator: which partition of `__consumer_offsets` is a group's, and one method
+//! per API (GroupCoordinatorService).
+
+mod admin;
+pub mod assignor;
+mod classic_group;
+mod commit;
+mod join;
+mod membership;
+mod metadata_hash;
+mod offsets;
+mod outcome;
+mod rebalance;
+mod record;
+mod settings;
+mod shard;
+mod timers;
+mod transactional_commit;
+
+#[cfg(test)]
+mod tests;
+
+use super::runtime::{Settings, Slot};
+use super::slots::{Slots, Topic};
+use super::{Marker, RequestContext, Ticket, Writer, text};
+use crate::clock::Clock;
+use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
+use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::config::Config;
+use crate::error::Result;
+use crate::log::Verification;
+use crate::metadata::{Delta, Image};
+use crate::replica::Replicas;
+use crate::types::ProducerId;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
+use kafka_protocol::messages::leave_group_response::MemberResponse;
+use kafka_protocol::messages::list_groups_response::ListedGroup;
+use kafka_protocol::messages::{
+    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest,
+    OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+};
+use outcome::{Outcome, Parked};
+use shard::Shard;
+use std::sync::Arc;
+
+/// The topic that the coordinators' logs are partitions of.
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// `group.id`.
+pub type GroupId = Arc<str>;
+/// Given by the coordinator to a member.
+pub type MemberId = Arc<str>;
+/// All groups whose partition of `__consumer_offsets` this broker leads.
+#[derive(Debug)]
+pub struct Groups {
+    config: Arc<Config>,
+    slots: Slots<Shard>,
+}
+
+impl Groups {
+    /// No groups yet: `apply` brings them.
+    pub fn new(config: Arc<Config>, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
+        let topic = Topic { name: OFFSETS_TOPIC, partitions: config.offsets_topic_num_partitions };
+        let settings = Settings {
+            load_buffer_size: usize::try_from(config.offsets_load_buffer_size).unwrap_or(0),
+            commit_timeout_ms: config.offsets_commit_timeout_ms,
+        };
+        let slots = Slots::new(topic, settings, config.node_id, clock, replicas);
+        Arc::new(Groups { config, slots })
+    }
+
+    /// Loads the shards of partitions that this broker came to lead, unloads the others; forgets
+    /// the offsets of deleted topics. To be called after `Replicas::apply`, in a tokio runtime.
+    pub fn apply(self: &Arc<Self>, image: &Arc<Image>, delta: &Delta) {
+        self.slots.apply(image, || Shard::new(self.config.clone(), fastrand::u64(..)));
+        if !delta.deleted_topics.is_empty() {
+            let topics: Vec<_> =
+                delta.deleted_topics.iter().map(|topic| (topic.name.clone(), topic.id)).collect();
+            let all = self.slots.all();
+            tokio::spawn(async move {
+                for slot in all {
+                    let forget = slot.run(|shard, _| Ok(shard.forget_topics(&topics))).await;
+                    if let Err(error) = forget {
+                        tracing::warn!(%error, "offsets of deleted topics not forgotten");
+                    }
+                }
+            });
+        }
+    }
+
+    /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
+    pub async fn close(&self) -> Result<()> {
+        self.slots.close();
+        Ok(())
+    }
+
+    /// The partition of `__consumer_offsets` that a group belongs to.
+    pub fn partition_for(&self, group: &str) -> i32 {
+        self.slots.partition_for(group)
+    }
+
+    fn slot(&self, group: &str) -> Result<Arc<Slot<Shard>>> {
+        self.slots.of(group)
+    }
+
+    /// Joins a group, or joins again; answered when the rebalance has all its members.
+    pub async fn join_group(
+        &self,
+        cx: &RequestContext,
+        request: &JoinGroupRequest,
+    ) -> Result<JoinGroupResponse> {
+        check_group_id(&request.group_id)?;
+        let session_timeouts =
+            self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms;
+        if !session_timeouts.contains(&request.session_timeout_ms) {
+            return Err(ResponseError::InvalidSessionTimeout.into());
+        }
+        let slot = self.slot(&request.group_id)?;
+        let join = |shard: &mut Shard, now, ticket| shard.join(now, cx, request, ticket);
+        match slot.run_parked(join).await? {
+            Parked::Join(answer) => Ok(answer),
+            Parked::Sync(_) => unreachable!("a ticket is answered in kind"),
+        }
+    }
+
+    /// Asks for an assignment, or brings all of them.
+    pub async fn sync_group(&self, request: &SyncGroupRequest) -> Result<SyncGroupResponse> {
+        check_group_id(&request.group_id)?;
+        let slot = self.slot(&request.group_id)?;
+        match slot.run_parked(|shard, now, ticket| shard.sync(now, request, ticket)).await? {
+            Parked::Sync(answer) => Ok(answer),
+            Parked::Join(_) => unreachable!("a ticket is answered in kind"),
+        }
+    }
+
+    /// Keeps a member's session. While the group is being loaded, every member is well.
+    pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<()> {
+        check_group_id(&request.group_id)?;
+        let slot = self.slot(&request.group_id)?;
+        match slot.run(|shard, now| shard.heartbeat(now, request)).await {
+            Err(error) if error.code() == ResponseError::CoordinatorLoadInProgress => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Members leave.
+    pub async fn leave_group(&self, request: &LeaveGroupRequest) -> Result<Vec<MemberResponse>> {
+        check_group_id(&request.group_id)?;
+        let slot = self.slot(&request.group_id)?;
+        slot.run(|shard, now| shard.leave(now, request)).await
+    }
+
+    /// Commits offsets of topics that exist: their names and ids are both set.
+    pub async fn commit_offsets(
+        &self,
+        api_version: i16,
+        request: &OffsetCommitRequest,
+    ) -> Result<OffsetCommitResponse> {
+        let slot = self.slot(&request.group_id)?;
+        slot.run(|shard, now| shard.commit(now, api_version, request)).await
+    }
+
+    /// Commits offsets of topics that exist in the transaction of a producer, which the transaction
+    /// coordinator was asked about: they show when the transaction commits.
+    pub async fn commit_transactional_offsets(
+        &self,
+        producer: (ProducerId, i16),
+        verification: Verification,
+        request: &OffsetCommitRequest,
+    ) -> Result<OffsetCommitResponse> {
+        check_group_id(&request.group_id)?;
+        let (producer_id, producer_epoch) = producer;
+        let writer = Writer::Transaction { producer_id, producer_epoch, verification };
+        let slot = self.slot(&request.group_id)?;
+        slot.run_as(&writer, |shard, now| shard.commit_in_transaction(now, request)).await
+    }
+
+    /// Ends a transaction that has offsets in a partition of `__consumer_offsets`.
+    pub async fn end_transaction(&self, partition: i32, marker: &Marker) -> Result<()> {
+        self.slots.at(partition)?.end_transaction(marker).await
+    }
+
+    /// The committed offsets of one group.
+    pub async fn fetch_offsets(
+        &self,
+        request: &OffsetFetchRequestGroup,
+        require_stable: bool,
+    ) -> Result<OffsetFetchResponseGroup> {
+        let slot = self.slot(&request.group_id)?;
+        let fetched =
+            slot.run(|shard, _| shard.fetch(request, require_stable).map(Outcome::answer)).await;
+        fetched.map_err(|error| match error.code() {
+            // Consumers before 3.9 know no other retriable error here.
+            ResponseError::CoordinatorNotAvailable => ResponseError::NotCoordinator.into(),
+            _ => error,
+        })
+    }
+
+    /// Forgets offsets of topics that exist.
+    pub async fn delete_offsets(
+        &self,
+        request: &OffsetDeleteRequest,
+    ) -> Result<OffsetDeleteResponse> {
+        check_group_id(&request.group_id)?;
+        let slot = self.slot(&request.group_id)?;
+        slot.run(|shard, _| shard.delete_offsets(request)).await
+    }
+
+    /// Describes a classic group; one that is not there is dead.
+    pub async fn describe_group(&self, api_version: i16, group: &str) -> Result<DescribedGroup> {
+        let describe =
+            |shard: &mut Shard, _| Ok(Outcome::answer(shard.describe(api_version, group)));
+        self.slot(group)?.run(describe).await
+    }
+
+    /// The groups of all shards here.
+    pub async fn list_groups(&self, request: &ListGroupsRequest) -> Result<Vec<ListedGroup>> {
+        let mut groups = Vec::new();
+        for slot in self.slots.all() {
+            match slot.run(|shard, _| Ok(Outcome::answer(shard.list(request)))).await {
+                Ok(listed) => groups.extend(listed),
+                Err(error) if error.code() == ResponseError::NotCoordinator => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(groups)
+    }
+
+    /// Deletes a group that is empty, with its offsets.
+    pub async fn delete_group(&self, group: &str) -> Result<()> {
+        let ids = [GroupId::from(group)];
+        let mut results = self.slot(group)?.run(|shard, _| Ok(shard.delete(&ids))).await?;
+        results.pop().expect("one answer for one group")
+    }
+}
+
+fn check_group_id(group: &str) -> Result<()> {
+    match group {
+        "" => Err(ResponseError::InvalidGroupId.into()),
+        _ => Ok(()),
+    }
+}

@@ -5,7 +5,7 @@ use super::partition::Partition;
 use super::{Hosted, Replicas};
 use crate::config::{Config, TopicConfig};
 use crate::error::{Error, Result};
-use crate::log::Log;
+use crate::log::{Log, Stopped};
 use crate::log::manager::Placement;
 use crate::log::parallel::in_parallel;
 use crate::metadata::topics::UNASSIGNED_DIRECTORY;
@@ -70,7 +70,10 @@ impl Replicas {
         }
         let are_many = !is_first && assigned.len() >= MANY;
         in_parallel(self.logs.threads(), &assigned, |a| self.host(a, are_many));
-        if are_many {
+        // Of what a killed process left behind the disk may have refused something since.
+        let are_trusted =
+            is_first && self.logs.dirs().iter().any(|dir| dir.stopped == Stopped::Killed);
+        if are_many || are_trusted {
             self.are_logs_unsynced.store(true, Ordering::Release);
         }
         if is_first {

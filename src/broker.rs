@@ -26,11 +26,13 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// Steps of the metadata log that may wait until this broker has applied them.
 const PUBLISHED_MAX: usize = 1024;
+/// Where the state of share groups lies.
+const SHARE_STATE: &str = "__share_group_state";
 /// How often a broker that waits for the controller asks again.
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
 /// How often a full disk is looked for, and room on it.
@@ -123,6 +125,7 @@ impl Broker {
         let mut background = JoinSet::new();
         background.spawn_blocking(move || applier.run(published));
         become_running(&parts).await?;
+        warn_of_unserved(&parts.image.load());
         let (fail, failed) = mpsc::channel(1);
         start_background(&parts, &mut background, fail);
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
@@ -318,6 +321,17 @@ fn port_of(advertised: &Listener, bound: &[Bound]) -> u16 {
     match same {
         Some(bound) if advertised.port == 0 => bound.port(),
         _ => advertised.port,
+    }
+}
+
+/// Tells of what the directory holds and nobody here serves: it is kept as it is.
+fn warn_of_unserved(image: &Image) {
+    if let Some(topic) = image.topics.by_name(SHARE_STATE) {
+        let partitions = topic.partitions.len();
+        warn!(
+            "{SHARE_STATE} is here, with {partitions} partitions: klamm does not serve share groups \
+             yet. Their state is kept untouched; Apache Kafka finds it as it was."
+        );
     }
 }
 

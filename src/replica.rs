@@ -48,8 +48,8 @@ pub struct Replicas {
     unassigned: Mutex<Vec<(TopicIdPartition, Uuid)>>,
     /// Held by whoever opens logs; whether they are closed for good.
     applying: Mutex<bool>,
-    /// Many logs were made that a power loss may still take.
-    are_logs_unsynced: AtomicBool,
+    /// Held by whoever writes checkpoints; whether the last ones are written.
+    checkpointing: Mutex<bool>,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
 }
@@ -80,7 +80,7 @@ impl Replicas {
             is_loaded: AtomicBool::new(false),
             unassigned: Mutex::default(),
             applying: Mutex::default(),
-            are_logs_unsynced: AtomicBool::new(false),
+            checkpointing: Mutex::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
         })
@@ -181,6 +181,10 @@ impl Replicas {
     /// Writes the checkpoints: recovery points, log starts and high watermarks. About every
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub fn checkpoint(&self) {
+        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return;
+        }
         if let Err(error) = self.write_checkpoints() {
             tracing::warn!(%error, "writing the checkpoints failed");
         }
@@ -189,6 +193,10 @@ impl Replicas {
     /// Writes the high watermarks, and what is needed at the next start if the process is killed.
     /// About every `replica.high.watermark.checkpoint.interval.ms`.
     pub fn settle(&self) {
+        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return;
+        }
         let partitions = self.all();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             let mut high_watermarks = Vec::new();
@@ -199,10 +207,12 @@ impl Replicas {
                 });
                 match settled {
                     Ok(offset) => high_watermarks.push((partition.topic_partition(), offset)),
+                    // It was deleted meanwhile.
+                    Err(Error::Code(ResponseError::NotLeaderOrFollower)) => {}
                     Err(error) => {
-                        let error = dir.observe::<()>(Err(error));
-                        tracing::warn!(partition = %partition.topic_partition(), ?error,
-                            "not settled");
+                        let log = partition.topic_partition();
+                        tracing::warn!(%log, %error, "not settled");
+                        let _ = dir.observe::<()>(Err(error));
                     }
                 }
             }
@@ -221,6 +231,7 @@ impl Replicas {
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
         // What the metadata log tells from now on is for the next start.
         *self.applying.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner) = true;
         let partitions = self.all();
         let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
         let mut unclean = HashSet::new();
@@ -243,9 +254,7 @@ impl Replicas {
 
     /// Makes the logs durable that were made many at once.
     pub fn sync_new_logs(&self) {
-        if self.are_logs_unsynced.swap(false, Ordering::AcqRel)
-            && let Err(error) = self.observe(self.logs.sync_dirs())
-        {
+        if let Err(error) = self.observe(self.logs.sync_dirs()) {
             tracing::warn!(%error, "new logs are not durable");
         }
     }

@@ -18,6 +18,7 @@ use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -103,6 +104,7 @@ pub struct LogManager {
     disk: Disk,
     dirs: Vec<Arc<LogDir>>,
     threads: usize,
+    is_unsynced: AtomicBool,
     producer_id_expiration_ms: i64,
     state: Mutex<State>,
     cleaner: Cleaner,
@@ -143,7 +145,9 @@ impl LogManager {
             state.counts.push(0);
         }
         let online = dirs.iter().filter(|dir| !dir.is_offline()).map(|dir| dir.path.clone());
+        let is_unsynced = AtomicBool::new(dirs.iter().any(|dir| dir.stopped == Stopped::Killed));
         Ok(LogManager {
+            is_unsynced,
             cleaner: Cleaner::open(&disk, config, online)?,
             disk,
             dirs,
@@ -323,15 +327,15 @@ impl LogManager {
         let name = partition.to_string();
         let options = {
             let state = &mut *self.state();
-            let known = &mut state.checkpoints[place.dir];
+            let known = &state.checkpoints[place.dir];
             // A checkpoint may still name a log of the same name that was deleted.
-            let offset_in = |offsets: &mut BTreeMap<TopicPartition, Offset>| {
-                offsets.remove(partition).filter(|_| !is_new).unwrap_or(0)
+            let offset_in = |offsets: &BTreeMap<TopicPartition, Offset>| {
+                offsets.get(partition).copied().filter(|_| !is_new).unwrap_or(0)
             };
             OpenOptions {
                 config,
-                log_start_offset: offset_in(&mut known.log_starts),
-                recovery_point: offset_in(&mut known.recovery_points),
+                log_start_offset: offset_in(&known.log_starts),
+                recovery_point: offset_in(&known.recovery_points),
                 stopped: if is_new { Stopped::Cleanly } else { dir.stopped },
                 leader_epochs: state.previews[place.dir].remove(&name).map(|p| p.leader_epochs),
                 producer_id_expiration_ms: self.producer_id_expiration_ms,
@@ -345,8 +349,14 @@ impl LogManager {
         let mut log = opened?;
         log.topic_id = place.topic_id;
         log.put_topic_id(topic_id, !placement.one_of_many)?;
+        if is_new && placement.one_of_many {
+            self.is_unsynced.store(true, Ordering::Release);
+        }
         let place = Place { topic_id: Some(topic_id), ..place };
-        let mut state = self.state();
+        let state = &mut *self.state();
+        let known = &mut state.checkpoints[place.dir];
+        known.log_starts.remove(partition);
+        known.recovery_points.remove(partition);
         // The name of the topic is the caller's from now on.
         state.places.remove(partition);
         state.places.insert(partition.clone(), place);
@@ -391,8 +401,12 @@ impl LogManager {
         }
     }
 
-    /// Makes everything durable that lies in the directories that are online.
+    /// Makes everything durable that lies in the directories that are online, if something asks
+    /// for it: new logs, or files of a killed process, of which the disk may have refused some.
     pub fn sync_dirs(&self) -> Result<()> {
+        if !self.is_unsynced.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
         let mut online = self.dirs.iter().filter(|dir| !dir.is_offline());
         online.try_for_each(|dir| self.disk.sync_file_system(&dir.path))
     }
@@ -445,7 +459,7 @@ impl LogManager {
         logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>,
         is_online: impl Fn(&Path) -> bool,
     ) -> Result<()> {
-        let mut now: Vec<Checkpoints> = self.dirs.iter().map(|_| Checkpoints::default()).collect();
+        let mut now = self.unopened();
         for (partition, log) in logs {
             let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
                 continue;
@@ -494,6 +508,21 @@ impl LogManager {
         self.disk.replace_file(path, text.as_bytes())?;
         self.state().written.insert(path.to_owned(), hash);
         Ok(())
+    }
+
+    /// What start found in the checkpoints for logs that are here and could not be opened yet.
+    fn unopened(&self) -> Vec<Checkpoints> {
+        let state = self.state();
+        let is_here = |(log, _): &(&TopicPartition, &Offset)| state.places.contains_key(*log);
+        let here = |offsets: &BTreeMap<TopicPartition, Offset>| {
+            offsets.iter().filter(is_here).map(|(log, offset)| (log.clone(), *offset)).collect()
+        };
+        let unopened = state.checkpoints.iter().map(|known| Checkpoints {
+            recovery_points: here(&known.recovery_points),
+            log_starts: here(&known.log_starts),
+            high_watermarks: here(&known.high_watermarks),
+        });
+        unopened.collect()
     }
 
     /// After all logs are closed and checkpointed: `.kafka_cleanshutdown` with `broker_epoch` in

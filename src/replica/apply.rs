@@ -5,7 +5,7 @@ use super::partition::Partition;
 use super::{Hosted, Replicas};
 use crate::config::{Config, TopicConfig};
 use crate::error::{Error, Result};
-use crate::log::{Log, Stopped};
+use crate::log::Log;
 use crate::log::manager::Placement;
 use crate::log::parallel::in_parallel;
 use crate::metadata::topics::UNASSIGNED_DIRECTORY;
@@ -14,7 +14,6 @@ use crate::types::{TopicIdPartition, TopicPartition, uuid_to_text};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 /// So many new logs are made durable together.
@@ -70,12 +69,6 @@ impl Replicas {
         }
         let are_many = !is_first && assigned.len() >= MANY;
         in_parallel(self.logs.threads(), &assigned, |a| self.host(a, are_many));
-        // Of what a killed process left behind the disk may have refused something since.
-        let are_trusted =
-            is_first && self.logs.dirs().iter().any(|dir| dir.stopped == Stopped::Killed);
-        if are_many || are_trusted {
-            self.are_logs_unsynced.store(true, Ordering::Release);
-        }
         if is_first {
             if let Err(error) = self.observe(self.logs.note_recovered()) {
                 tracing::warn!(%error, "the next start will have more to recover");

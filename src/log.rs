@@ -364,7 +364,7 @@ impl Log {
         }
         self.settled_size = size;
         self.active_mut().flush_indexes()?;
-        self.epochs.close()?;
+        self.epochs.settle()?;
         self.take_snapshot()?;
         if is_silent {
             self.active_mut().retire();

@@ -1,6 +1,6 @@
 //! Opening a log: what a crash or an unfinished compaction left is put right (LogLoader).
 
-use super::leader_epoch::LeaderEpochs;
+use super::leader_epoch::{self, LeaderEpochs};
 use super::names::{file_name, parse_dir_name, parse_file_name};
 use super::producer_state::{ProducerStates, SNAPSHOT};
 use super::retention::{DELETED, Trash};
@@ -54,6 +54,13 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         segments: Vec::new(),
         options,
     };
+    if names.iter().any(|name| name == leader_epoch::SETTLED) {
+        match loader.options.stopped {
+            Stopped::Killed => loader.epochs.read_settled()?,
+            // A power loss may have brought it back.
+            _ => disk.remove_file(&loader.dir.join(leader_epoch::SETTLED))?,
+        }
+    }
     let broken = loader.find_segments(&names)?;
     let end_offset = loader.recover(broken)?;
     let end_offset = loader.find_end(end_offset)?;
@@ -220,7 +227,7 @@ impl Loader<'_> {
         let sealed = self.segments[index].seal();
         let sealed = if index + 1 < self.segments.len() { Ok(sealed?) } else { sealed };
         let written = sealed
-            .and_then(|()| self.epochs.close())
+            .and_then(|()| self.epochs.settle())
             .and_then(|()| self.producers.take_snapshot(false));
         put_off(written)
     }
@@ -301,7 +308,7 @@ impl Loader<'_> {
     ) -> Result<Log> {
         let options = &self.options;
         let is_clean = options.stopped == Stopped::Cleanly;
-        self.epochs.truncate_from_end(end_offset)?;
+        self.epochs.truncate_from_end(end_offset);
         self.epochs.truncate_from_start(options.log_start_offset)?;
         let log_start_offset = options.log_start_offset.max(self.segments[0].base_offset());
         // As a rule it is one.
@@ -464,7 +471,7 @@ fn recover_segment(
         return Ok(Recovered { end: next_offset, cut: 0, overflow: None });
     }
     if epochs_changed {
-        epochs.write()?;
+        epochs.changed();
     }
     let cut = if overflow.is_some() { 0 } else { len - segment.size() };
     if cut > 0 {

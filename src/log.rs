@@ -190,6 +190,8 @@ pub struct Log {
     durable_name: Offset,
     /// Whether a power loss leaves the log's directory where it is.
     is_dir_durable: bool,
+    /// Whether it leaves `partition.metadata` as it is.
+    is_id_durable: bool,
     /// `segment.jitter.ms` of the active segment.
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
@@ -224,7 +226,10 @@ impl Log {
             None => partition_metadata::read(&self.disk, &self.dir)?,
         };
         match known {
-            None => partition_metadata::write(&self.disk, &self.dir, topic_id, durable)?,
+            None => {
+                partition_metadata::write(&self.disk, &self.dir, topic_id, durable)?;
+                self.is_id_durable = durable;
+            }
             Some(known) if known == topic_id => {}
             Some(known) => {
                 return Err(Error::Explained(

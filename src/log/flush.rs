@@ -20,8 +20,10 @@ pub struct Flush {
     indexes: Vec<PathBuf>,
     /// Where files are new since the last flush.
     dir: Option<Arc<Path>>,
-    /// Where that directory is new, and with it `partition.metadata`.
-    parent: Option<(PathBuf, PathBuf)>,
+    /// `partition.metadata`, if it is new.
+    metadata: Option<PathBuf>,
+    /// Where that directory is new.
+    parent: Option<PathBuf>,
     upto: Offset,
     first_unsynced: Offset,
     durable_name: Offset,
@@ -34,10 +36,8 @@ impl Flush {
         self.logs.iter().try_for_each(|log| log.sync_data())?;
         self.indexes.iter().try_for_each(|path| self.disk.sync_file(path))?;
         self.dir.iter().try_for_each(|dir| self.disk.sync_dir(dir))?;
-        self.parent.iter().try_for_each(|(metadata, dir)| {
-            self.disk.sync_file(metadata)?;
-            self.disk.sync_dir(dir)
-        })
+        self.metadata.iter().try_for_each(|path| self.disk.sync_file(path))?;
+        self.parent.iter().try_for_each(|dir| self.disk.sync_dir(dir))
     }
 }
 
@@ -67,11 +67,8 @@ impl Log {
             disk: self.disk.clone(),
             logs: segments.iter().map(Segment::file).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
-            parent: self
-                .dir
-                .parent()
-                .filter(|_| !self.is_dir_durable)
-                .map(|parent| (self.path(partition_metadata::FILE), parent.to_owned())),
+            metadata: (!self.is_id_durable).then(|| self.path(partition_metadata::FILE)),
+            parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),
             durable_name: segments.last().map_or(-1, Segment::base_offset),
             upto,
@@ -82,7 +79,7 @@ impl Log {
 
     /// `flush` has run: the recovery point moves.
     pub fn end_flush(&mut self, flush: &Flush) {
-        self.is_dir_durable = true;
+        (self.is_dir_durable, self.is_id_durable) = (true, true);
         if flush.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flush.upto);
             self.durable_name = self.durable_name.max(flush.durable_name);

@@ -343,6 +343,7 @@ impl Loader<'_> {
             first_unsynced,
             durable_name: -1,
             is_dir_durable: false,
+            is_id_durable: true,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,

@@ -126,6 +126,39 @@ fn indexes_are_the_same_as_without_a_kill() {
 }
 
 #[test]
+fn epochs_are_known_after_a_kill() {
+    let mut f = Fixture::new(config());
+    let mut expected = Vec::new();
+    for epoch in 1..12 {
+        f.log.assign_epoch_start(epoch).unwrap();
+        if epoch % 3 > 0 {
+            f.log.append(vec![batch(2, NOW)], epoch, Origin::Client, NOW).unwrap();
+            expected.push(epoch);
+        }
+        match epoch {
+            4 | 7 => settle(&mut f.log),
+            5 => f.log.roll(NOW).unwrap(),
+            _ => {}
+        }
+        if epoch % 2 == 0 {
+            reopen(&mut f, Stopped::Killed);
+        }
+        let known = |epoch: &i32| f.log.end_offset_for_epoch(*epoch).is_some_and(|e| e.0 == *epoch);
+        assert!(expected.iter().all(known), "{epoch}");
+    }
+    // What Apache Kafka wrote since counts for more than what was settled.
+    settle(&mut f.log);
+    f.log.append(vec![batch(2, NOW)], 12, Origin::Client, NOW).unwrap();
+    settle(&mut f.log);
+    assert!(f.path().join("leader-epoch-checkpoint.settled").exists());
+    fs::write(f.path().join("leader-epoch-checkpoint"), "0\n1\n20 3\n").unwrap();
+    reopen(&mut f, Stopped::Killed);
+    assert_eq!((f.log.latest_epoch(), f.log.epoch_at(3)), (20, 20));
+    f.log.close().unwrap();
+    assert!(!f.path().join("leader-epoch-checkpoint.settled").exists());
+}
+
+#[test]
 fn one_snapshot_is_kept_in_a_segment() {
     let mut f = Fixture::new(config());
     let snapshots = |f: &Fixture| {

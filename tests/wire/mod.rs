@@ -4,6 +4,7 @@
 mod absent;
 mod data;
 mod hostile;
+mod jbod;
 mod protocol;
 
 use bytes::{Bytes, BytesMut};

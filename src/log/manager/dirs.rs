@@ -1,8 +1,9 @@
 //! One log directory: its lock, what is known of it at start, and whether it still works.
 
 use super::super::{parallel, versions};
-use super::{Checkpoints, HIGH_WATERMARKS, LOCK, LOG_STARTS, RECOVERY_POINTS, files};
-use super::{MetaProperties, read_checkpoint};
+use super::checkpoints::read_checkpoint;
+use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
+use super::{LOCK, MetaProperties, files};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::log::Stopped;

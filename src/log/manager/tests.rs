@@ -1,6 +1,7 @@
 //! Log directories: what start and stop leave in them.
 #![allow(clippy::unwrap_used)]
 
+use super::checkpoints::RECOVERY_POINTS;
 use super::*;
 use crate::log::Origin;
 use crate::log::tests::{NOW, batch, config};

@@ -98,7 +98,8 @@ impl Life {
             println!("step {step} at {at}: {:?}", self.models[at]);
         }
         let done = match step {
-            0..3 => self.checkpoint(),
+            0..2 => self.checkpoint(),
+            2 => self.manager.sync_dirs(),
             3 => self.full_disk(),
             4 => self.delete_topic(at),
             5 => self.stop(),
@@ -213,7 +214,6 @@ impl Life {
 
     fn close(&mut self) -> Result<()> {
         self.models.iter_mut().try_for_each(Model::close)?;
-        self.manager.sync_dirs()?;
         self.checkpoint()?;
         self.manager.mark_clean_shutdown(5, |_| true)
     }

@@ -144,6 +144,10 @@ impl Loader<'_> {
                 self.split(index, next)?;
                 broken.insert(next);
             }
+            if index < unflushed && index + 1 < self.segments.len() {
+                // No flush goes so far back.
+                self.segments[index].sync()?;
+            }
             end = Some(recovered.end);
             index += 1;
             let cut = recovered.cut;
@@ -327,7 +331,7 @@ impl Loader<'_> {
         let recovery_point =
             if is_clean { end_offset } else { options.recovery_point.min(end_offset) };
         let last = &self.segments[self.segments.len() - 1];
-        if options.stopped == Stopped::Unknown && recovery_point == end_offset && last.size() > 0 {
+        if !is_clean && recovery_point == end_offset && last.size() > 0 {
             // If the next append rolls, nobody looks at this segment after the next crash.
             last.sync()?;
         }

@@ -122,8 +122,12 @@ pub fn connect(target: &Target) -> TcpStream {
     socket
 }
 
-pub fn topic() -> TopicName {
-    StrBytes::from_static_str(LOG_TOPIC).into()
+fn topic_name(topic: &str) -> TopicName {
+    StrBytes::from_string(topic.to_owned()).into()
+}
+
+fn topic() -> TopicName {
+    topic_name(LOG_TOPIC)
 }
 
 pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
@@ -148,19 +152,25 @@ pub fn receive(socket: &mut TcpStream) -> Bytes {
     answer.freeze().slice(5..)
 }
 
-fn create_topic(target: &Target) {
+/// Creates a topic; answers the error code, 0 or 36 if it was there.
+pub fn create(target: &Target, topic: &str, partitions: usize) -> i16 {
     let topics = vec![
         CreatableTopic::default()
-            .with_name(topic())
-            .with_num_partitions(PARTITIONS as i32)
+            .with_name(topic_name(topic))
+            .with_num_partitions(partitions as i32)
             .with_replication_factor(1),
     ];
-    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(30_000);
+    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(600_000);
     let mut socket = connect(target);
     socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
     let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
     let code = answer.topics[0].error_code;
     assert!(code == 0 || code == 36, "create topic: {code}");
+    code
+}
+
+fn create_topic(target: &Target) {
+    let code = create(target, LOG_TOPIC, PARTITIONS);
     if code == 0 {
         // Kafka answers before the leader knows.
         std::thread::sleep(std::time::Duration::from_secs(1));
@@ -169,22 +179,36 @@ fn create_topic(target: &Target) {
 
 /// One request with one batch of as many records as fit into `size` bytes.
 fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
+    produce_to(&[(LOG_TOPIC.to_owned(), vec![partition])], &records(partition, size), acks)
+}
+
+/// A batch of as many records as fit into `size` bytes.
+pub fn records(seed: usize, size: usize) -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     let count = (size / (RECORD + 8)).max(1);
     let now = klamm::clock::Clock::System.now();
-    let mut random = fastrand::Rng::with_seed(partition as u64);
+    let mut random = fastrand::Rng::with_seed(seed as u64);
     for _ in 0..count {
         let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();
         builder.append(now, None, Some(&value), &[]);
     }
-    let data = PartitionProduceData::default()
-        .with_index(partition as i32)
-        .with_records(Some(builder.build().to_bytes()));
-    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
+    builder.build().to_bytes()
+}
+
+/// A request with the same batch for each partition of some topics.
+pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -> Vec<u8> {
+    let topics = topics.iter().map(|(topic, partitions)| {
+        let data = partitions.iter().map(|&partition| {
+            PartitionProduceData::default()
+                .with_index(partition as i32)
+                .with_records(Some(records.clone()))
+        });
+        TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(data.collect())
+    });
     let request = ProduceRequest::default()
         .with_acks(acks)
         .with_timeout_ms(30_000)
-        .with_topic_data(vec![topic]);
+        .with_topic_data(topics.collect());
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 

@@ -1,5 +1,7 @@
 //! The whole broker under load, klamm beside Apache Kafka in the same run:
 //! `cargo bench --bench broker -- [--quick] [--only klamm|kafka] [--load PART-OF-A-TITLE]`.
+//! `cargo bench --bench broker -- recovery [--quick] [--only klamm] [--partitions N] [--gib N]`
+//! measures the start after kill -9 instead (`recovery.rs`).
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
@@ -8,6 +10,7 @@
 
 mod durable;
 mod load;
+mod recovery;
 mod target;
 
 use load::{Load, Measured};
@@ -21,6 +24,15 @@ fn main() {
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let only = arguments.iter().position(|a| a == "--only").map(|at| arguments[at + 1].clone());
     let wanted = arguments.iter().position(|a| a == "--load").map(|at| arguments[at + 1].clone());
+    if arguments.iter().any(|argument| argument == "recovery") {
+        let number = |name: &str| {
+            let at = arguments.iter().position(|a| a == name)?;
+            Some(arguments[at + 1].parse().unwrap())
+        };
+        let partitions = number("--partitions").unwrap_or(if quick { 1000 } else { 10_000 });
+        let gib = number("--gib").unwrap_or(if quick { 2 } else { 20 });
+        return recovery::run(partitions, gib, only.as_deref() != Some("klamm"));
+    }
     let scale = if quick { 8 } else { 1 };
     let mut table: BTreeMap<(usize, &str), BTreeMap<&str, Measured>> = BTreeMap::new();
     for name in ["kafka", "klamm"] {

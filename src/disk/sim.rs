@@ -55,6 +55,8 @@ struct World {
     /// What an fsync claims to have done, and has not.
     lie: Option<Lie>,
     syncs: u64,
+    /// Directories of which it was noted since the last power loss that their logs are recovered.
+    recovered: BTreeSet<PathBuf>,
     trace: DefaultHasher,
 }
 
@@ -106,6 +108,7 @@ impl Sim {
             is_dead: false,
             lie: None,
             syncs: 0,
+            recovered: BTreeSet::new(),
             trace: DefaultHasher::new(),
         })))
     }
@@ -165,6 +168,25 @@ impl Sim {
             }
         }
         (world.fault, world.is_dead) = (None, false);
+        world.recovered.clear();
+    }
+
+    pub(super) fn is_recovered_since_boot(&self, dir: &Path) -> bool {
+        self.world().recovered.contains(dir)
+    }
+
+    pub(super) fn note_recovered(&self, dir: &Path) -> io::Result<()> {
+        let world = &mut *self.world();
+        world.call("note", dir, false)?;
+        world.recovered.insert(dir.to_owned());
+        Ok(())
+    }
+
+    /// All files and directories.
+    pub(super) fn sync_all(&self) -> io::Result<()> {
+        let world = &mut *self.world();
+        let ids: Vec<u64> = world.nodes.keys().copied().collect();
+        ids.into_iter().try_for_each(|id| world.sync(id, Path::new("/")))
     }
 
     pub(super) fn open(&self, path: &Path) -> Result<SimFile> {

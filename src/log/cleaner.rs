@@ -92,9 +92,12 @@ impl Candidate {
 }
 
 impl Cleaner {
-    /// Reads the checkpoints of `log.dirs`, which must exist.
-    pub fn open(disk: &Disk, config: &Config) -> Result<Cleaner> {
-        let dirs = config.log_dirs.iter().map(PathBuf::from);
+    /// Reads the checkpoints of the log directories `dirs`, which must exist.
+    pub fn open(
+        disk: &Disk,
+        config: &Config,
+        dirs: impl Iterator<Item = PathBuf>,
+    ) -> Result<Cleaner> {
         Ok(Cleaner {
             disk: disk.clone(),
             limits: Mutex::new(Limits::of(config)),

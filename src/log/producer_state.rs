@@ -259,6 +259,11 @@ impl ProducerStates {
         self.verifications.expire(now, expiration_ms);
     }
 
+    /// Offset of the last snapshot.
+    pub fn snapshot_end(&self) -> Offset {
+        self.snapshot_end
+    }
+
     /// Whether a snapshot would tell more than the last one.
     pub fn is_ahead(&self) -> bool {
         self.end > self.snapshot_end

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, legacy_header};
 use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// The smallest message of before Kafka 0.11.
 const LEGACY_SIZE_MIN: i64 = 26;
@@ -58,8 +59,8 @@ impl Header {
 }
 
 /// The headers of the batches in `position..end` of a file.
-pub(super) struct Headers<'a> {
-    file: &'a File,
+pub(super) struct Headers {
+    file: Arc<File>,
     position: u64,
     end: u64,
     window: [u8; HEADER_WINDOW],
@@ -67,8 +68,8 @@ pub(super) struct Headers<'a> {
     window_len: usize,
 }
 
-impl<'a> Headers<'a> {
-    pub fn new(file: &'a File, position: u64, end: u64) -> Headers<'a> {
+impl Headers {
+    pub fn new(file: Arc<File>, position: u64, end: u64) -> Headers {
         let window = [0; HEADER_WINDOW];
         Headers { file, position, end, window, window_start: position, window_len: 0 }
     }
@@ -111,8 +112,8 @@ impl<'a> Headers<'a> {
 }
 
 /// The whole batches in `position..end` of a file.
-pub(super) struct Batches<'a> {
-    file: &'a File,
+pub(super) struct Batches {
+    file: Arc<File>,
     /// Where the next batch lies.
     pub position: u64,
     end: u64,
@@ -121,13 +122,13 @@ pub(super) struct Batches<'a> {
     window_size: u64,
 }
 
-impl<'a> Batches<'a> {
-    pub fn new(file: &'a File, position: u64, end: u64) -> Batches<'a> {
+impl Batches {
+    pub fn new(file: Arc<File>, position: u64, end: u64) -> Batches {
         Batches { file, position, end, window: Bytes::new(), window_size: BATCH_WINDOW }
     }
 
     /// Reads about `bytes` at a time.
-    pub fn window(mut self, bytes: u64) -> Batches<'a> {
+    pub fn window(mut self, bytes: u64) -> Batches {
         self.window_size = bytes.max(HEADER_WINDOW as u64);
         self
     }

@@ -388,7 +388,8 @@ fn open_log(
         log_start_offset: 0,
         recovery_point: 0,
         // As Kafka: the metadata log is always checked from its start.
-        clean: false,
+        stopped: crate::log::Stopped::Unknown,
+        leader_epochs: None,
         producer_id_expiration_ms: 86_400_000,
         now,
     };

@@ -5,6 +5,7 @@ mod absent;
 mod consumer_groups;
 mod data;
 mod hostile;
+mod jbod;
 mod protocol;
 
 use bytes::{Bytes, BytesMut};

@@ -130,7 +130,8 @@ impl<'p, 'a> Pass<'p, 'a> {
     ) -> Result<()> {
         let (file, position) = self.open(piece, from)?;
         let buffer_bytes = self.limits.buffer_bytes;
-        let mut batches = Batches::new(&file, position, piece.size).window(buffer_bytes);
+        let mut batches =
+            Batches::new(Arc::clone(&file), position, piece.size).window(buffer_bytes);
         let mut paid = position;
         while let Some(batch) = batches.next()? {
             if batches.position - paid > buffer_bytes {
@@ -159,7 +160,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         let at = log.find_piece(piece)?;
         let segment = &log.segments[at];
         let entry = segment.offset_index.lookup(from)?;
-        Ok((segment.file()?.clone(), entry.map_or(0, |entry| entry.position)))
+        Ok((segment.file()?, entry.map_or(0, |entry| entry.position)))
     }
 
     /// Waits for the I/O rate; an error if the log is not what it was.

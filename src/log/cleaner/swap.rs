@@ -2,8 +2,8 @@
 //! (LocalLog.replaceSegments; LogLoader is its other half, see `recovery`).
 //!
 //! `.cleaned` files are thrown away at the next start, `.swap` files are finished: what they
-//! replace is removed, and they are renamed. Nothing is synced between the steps, which happen under
-//! the log's lock: a file system forgets the last renames of a directory before earlier ones.
+//! replace is removed, and they are renamed. Nothing is synced between the steps, which happen
+//! under the log's lock: a file system forgets the last renames of a directory before earlier ones.
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};

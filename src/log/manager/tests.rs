@@ -1,6 +1,7 @@
 //! Log directories: what start and stop leave in them.
 #![allow(clippy::unwrap_used)]
 
+use super::checkpoints::RECOVERY_POINTS;
 use super::*;
 use crate::log::Origin;
 use crate::log::tests::{NOW, batch, config};
@@ -87,11 +88,9 @@ fn broken_files_are_told_apart() {
     // Checkpoints that cannot be read are as good as none.
     for text in ["one\n0\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n", "\u{0}"] {
         let dir = TempDir::new().unwrap();
-        fs::write(dir.path().join("recovery-point-offset-checkpoint"), text).unwrap();
-        assert!(
-            manager(&[dir.path()]).state().checkpoints[0].recovery_points.is_empty(),
-            "{text:?}"
-        );
+        fs::write(dir.path().join(RECOVERY_POINTS), text).unwrap();
+        let manager = manager(&[dir.path()]);
+        assert!(manager.state().checkpoints[0].recovery_points.is_empty(), "{text:?}");
     }
 }
 

@@ -118,7 +118,8 @@ fn what_is_sound_but_not_understood_is_refused_and_stays() {
         config: Arc::new(small()),
         log_start_offset: 0,
         recovery_point: 0,
-        clean: false,
+        stopped: Stopped::Unknown,
+        leader_epochs: None,
         producer_id_expiration_ms: 86_400_000,
         now: NOW,
     };
@@ -144,7 +145,7 @@ fn compaction_keeps_the_last_of_every_key() {
     let log = Mutex::new(log);
     let settings = [("log.dirs".to_owned(), dir.path().display().to_string())].into();
     let config = crate::config::Config::new(settings).unwrap();
-    let cleaner = Cleaner::open(&Disk::Os, &config).unwrap();
+    let cleaner = Cleaner::open(&Disk::Os, &config, [dir.path().to_owned()].into_iter()).unwrap();
     let candidate = cleaner.examine(&mut log.lock().unwrap(), NOW).unwrap().unwrap();
     assert!(cleaner.clean(&candidate, &|| Ok(log.lock().unwrap()), NOW).unwrap());
     let (_, all) = expected();

@@ -72,6 +72,7 @@ impl Life {
             sim.leave_free(4 << 20);
         }
         let manager = open_manager(&sim).unwrap();
+        manager.note_recovered().unwrap();
         let mut life = Life { sim, random, now: NOW, manager, models: Vec::new(), topics_made: 0 };
         for n in 0..life.random.i32(1..4) {
             let model = life.new_topic(TopicPartition::new("t", n)).unwrap();
@@ -97,7 +98,8 @@ impl Life {
             println!("step {step} at {at}: {:?}", self.models[at]);
         }
         let done = match step {
-            0..3 => self.checkpoint(),
+            0..2 => self.checkpoint(),
+            2 => self.manager.sync_dirs(),
             3 => self.full_disk(),
             4 => self.delete_topic(at),
             5 => self.stop(),
@@ -126,6 +128,7 @@ impl Life {
             9..23 => model.append(random, now),
             23..26 => model.end_transaction(random, now),
             26..28 => model.resend(random, now),
+            28 if random.bool() => model.with_log(Log::settle),
             28 => model.with_log(|log| log.roll(now)),
             29 => model.delete_records(random),
             30..32 => model.clean_up(random, now),
@@ -246,7 +249,8 @@ impl Life {
 
     fn reopen(&mut self) -> Result<()> {
         self.manager = open_manager(&self.sim)?;
-        self.models.iter_mut().try_for_each(|model| model.reopen(&self.manager, self.now))
+        self.models.iter_mut().try_for_each(|model| model.reopen(&self.manager, self.now))?;
+        self.manager.note_recovered()
     }
 }
 

@@ -259,7 +259,8 @@ impl Loader<'_> {
             self.segments.insert(index + 1, segment);
         }
         self.segments[index].trim_file()?;
-        file.sync_data()
+        file.sync_data()?;
+        self.seal(index)
     }
 
     fn remove_segments(&mut self, from: usize) -> Result<()> {

@@ -73,8 +73,8 @@ fn show(title: &str, target: &Target, time: Option<f64>, empty: u64, partitions:
     let processor = target.processor_seconds();
     let time = time.map_or(String::new(), |time| format!("{time:.2} s, "));
     println!(
-        "{title}: {time}{processor:.2} s of processor time, {} MiB ({each:.2} KiB for each partition), {descriptors} descriptors, \
-         {maps} maps",
+        "{title}: {time}{processor:.2} s of processor time, {} MiB ({each:.2} KiB for each \
+         partition), {descriptors} descriptors, {maps} maps",
         resident / 1024
     );
 }

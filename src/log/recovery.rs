@@ -226,14 +226,14 @@ impl Loader<'_> {
         Ok(recovered)
     }
 
-    /// Writes what belongs to a recovered segment, the snapshot last, as `load_settled` expects.
+    /// Writes what belongs to a recovered segment, the snapshot last, as `load_settled` expects. Of
+    /// the active one it stays in memory, so that a start writes nothing: `Log::settle` comes soon.
     fn seal(&mut self, index: usize) -> Result<()> {
-        let sealed = self.segments[index].seal();
-        let sealed = if index + 1 < self.segments.len() { Ok(sealed?) } else { sealed };
-        let written = sealed
-            .and_then(|()| self.epochs.settle())
-            .and_then(|()| self.producers.take_snapshot());
-        put_off(written)
+        if index + 1 == self.segments.len() {
+            return Ok(());
+        }
+        self.segments[index].seal()?;
+        put_off(self.epochs.settle().and_then(|()| self.producers.take_snapshot()))
     }
 
     /// Before Kafka 2.0 compaction could make segments whose offsets need more than 31 bits
@@ -263,7 +263,8 @@ impl Loader<'_> {
             self.segments.insert(index + 1, segment);
         }
         self.segments[index].trim_file()?;
-        file.sync_data()
+        file.sync_data()?;
+        self.seal(index)
     }
 
     fn remove_segments(&mut self, from: usize) -> Result<()> {
@@ -320,14 +321,18 @@ impl Loader<'_> {
         self.segments.shrink_to_fit();
         let base_offsets = self.segments.iter().map(Segment::base_offset).collect();
         self.producers.remove_stray_snapshots(&base_offsets)?;
-        rebuild_producers(
-            &mut self.producers,
-            &self.segments,
-            log_start_offset,
-            end_offset,
-            options.now,
-            is_clean,
-        )?;
+        if !is_clean && self.producers.end() == end_offset {
+            self.producers.truncate_and_reload(log_start_offset, end_offset, options.now)?;
+        } else {
+            rebuild_producers(
+                &mut self.producers,
+                &self.segments,
+                log_start_offset,
+                end_offset,
+                options.now,
+                is_clean,
+            )?;
+        }
         let recovery_point =
             if is_clean { end_offset } else { options.recovery_point.min(end_offset) };
         let last = &self.segments[self.segments.len() - 1];

@@ -4,9 +4,8 @@
 
 use crate::metadata::{Image, Topic};
 use std::collections::HashMap;
-use std::hash::Hasher;
 use std::sync::Arc;
-use twox_hash::XxHash3_64;
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// The version of the hash.
 const MAGIC: u8 = 0;
@@ -25,7 +24,7 @@ impl TopicHashes {
 
     /// The hash of these topics, named in order; 0 if none of them exists.
     pub fn of_all<'a>(&mut self, image: &Image, names: impl Iterator<Item = &'a String>) -> i64 {
-        let mut hasher = XxHash3_64::new();
+        let mut hasher = Xxh3Default::new();
         let mut is_empty = true;
         for topic in names.filter_map(|name| image.topics.by_name(name)) {
             let of_topic = match self.of_topics.get(&topic.name) {
@@ -33,7 +32,7 @@ impl TopicHashes {
                 None => of_topic(image, topic),
             };
             self.of_topics.insert(topic.name.clone(), of_topic);
-            hasher.write(&of_topic.to_le_bytes());
+            hasher.update(&of_topic.to_le_bytes());
             is_empty = false;
         }
         if is_empty { 0 } else { signed(&hasher) }
@@ -41,11 +40,11 @@ impl TopicHashes {
 }
 
 fn of_topic(image: &Image, topic: &Topic) -> i64 {
-    let mut hasher = XxHash3_64::new();
+    let mut hasher = Xxh3Default::new();
     let (high, low) = topic.id.as_u64_pair();
-    hasher.write(&[MAGIC]);
-    hasher.write(&high.to_le_bytes());
-    hasher.write(&low.to_le_bytes());
+    hasher.update(&[MAGIC]);
+    hasher.update(&high.to_le_bytes());
+    hasher.update(&low.to_le_bytes());
     put_text(&mut hasher, &topic.name);
     put_length(&mut hasher, topic.partitions.len());
     for (index, partition) in topic.partitions.iter().enumerate() {
@@ -62,20 +61,20 @@ fn of_topic(image: &Image, topic: &Topic) -> i64 {
 }
 
 /// As hash4j's `putString`: the characters, and how many they are.
-fn put_text(hasher: &mut XxHash3_64, text: &str) {
+fn put_text(hasher: &mut Xxh3Default, text: &str) {
     for unit in text.encode_utf16() {
-        hasher.write(&unit.to_le_bytes());
+        hasher.update(&unit.to_le_bytes());
     }
     put_length(hasher, text.encode_utf16().count());
 }
 
-fn put_length(hasher: &mut XxHash3_64, length: usize) {
+fn put_length(hasher: &mut Xxh3Default, length: usize) {
     let length = i32::try_from(length).expect("Kafka counts in i32");
-    hasher.write(&length.to_le_bytes());
+    hasher.update(&length.to_le_bytes());
 }
 
-fn signed(hasher: &XxHash3_64) -> i64 {
-    hasher.finish().cast_signed()
+fn signed(hasher: &Xxh3Default) -> i64 {
+    i64::from_le_bytes(hasher.digest().to_le_bytes())
 }
 
 #[cfg(test)]

@@ -295,6 +295,16 @@ impl StateMachine for Shard {
             self.topics_made_at = image.offset;
         }
         self.topic_hashes.clear();
+        let of_brokers = |image: &Image| {
+            ["", &self.config.node_id.to_string()].map(|name| image.configs_of(BROKER_CONFIG, name))
+        };
+        let [cluster, broker] = of_brokers(image);
+        if of_brokers(&before) != [cluster.clone(), broker.clone()] {
+            match self.config.with_dynamic(&cluster, &broker) {
+                Ok(config) => self.config = Arc::new(config),
+                Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
+            }
+        }
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
@@ -366,8 +376,10 @@ impl StateMachine for Shard {
                 self.groups.insert(group.id.clone(), Group::Classic(Box::new(group)));
             }
             Record::GroupMetadata(key, None) => {
-                // What comes in its place has timers of its own.
-                self.cancel_timers(&key.group);
+                let id = GroupId::from(&*key.group);
+                // It may have been in a rebalance when it became a consumer group.
+                self.timers.cancel(&Timer::Join(id.clone()));
+                self.timers.cancel(&Timer::Sync(id));
                 self.groups.remove(&*key.group);
             }
             Record::ConsumerGroupMetadata(..)

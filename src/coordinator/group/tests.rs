@@ -9,6 +9,7 @@
 
 mod chance;
 mod kafka;
+mod kafka_streams;
 mod running;
 mod show;
 mod streams;

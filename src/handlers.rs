@@ -5,8 +5,12 @@
 //! `pub(super) async fn handle(cx: &Context, request: XRequest) -> Result<Reply>`.
 //! An error that has no place in the response closes the connection.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod api_versions;
 mod brokers;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_acls;
 mod delete_acls;
 mod delete_groups;
@@ -22,6 +26,7 @@ mod describe_producers;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod describe_user_scram_credentials;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod forward;
@@ -44,18 +49,22 @@ mod sasl_handshake;
 mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 use crate::clock::Clock;
 use crate::codec::{self, Reply, schema::message as own};
 use crate::config::Config;
-use crate::coordinator::Groups;
+use crate::coordinator::{Groups, Transactions};
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::metadata::controller::Controller;
+use crate::metadata::features::GROUP_VERSION;
 use crate::replica::Replicas;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages as kafka;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use std::sync::Arc;
@@ -145,6 +154,11 @@ apis! {
         21 DeleteRecords           0..=2  Broker => delete_records(kafka::DeleteRecordsRequest);
         22 InitProducerId          0..=5  Broker => init_producer_id(kafka::InitProducerIdRequest);
         23 OffsetForLeaderEpoch    2..=4  Broker => offset_for_leader_epoch(kafka::OffsetForLeaderEpochRequest);
+        24 AddPartitionsToTxn      0..=5  Broker => add_partitions_to_txn(kafka::AddPartitionsToTxnRequest);
+        25 AddOffsetsToTxn         0..=4  Broker => add_offsets_to_txn(kafka::AddOffsetsToTxnRequest);
+        26 EndTxn                  0..=5  Broker => end_txn(kafka::EndTxnRequest);
+        27 WriteTxnMarkers         1..=2  Broker => write_txn_markers(own::WriteTxnMarkersRequest);
+        28 TxnOffsetCommit         0..=6  Broker => txn_offset_commit(own::TxnOffsetCommitRequest);
         29 DescribeAcls            1..=3  Broker => describe_acls(kafka::DescribeAclsRequest);
         30 CreateAcls              1..=3  Broker => create_acls(kafka::CreateAclsRequest);
         31 DeleteAcls              1..=3  Broker => delete_acls(kafka::DeleteAclsRequest);
@@ -160,6 +174,8 @@ apis! {
         61 DescribeProducers       0..=0  Broker => describe_producers(kafka::DescribeProducersRequest);
         65 DescribeTransactions    0..=0  Broker => describe_transactions(kafka::DescribeTransactionsRequest);
         66 ListTransactions        0..=2  Broker => list_transactions(kafka::ListTransactionsRequest);
+        68 ConsumerGroupHeartbeat  0..=1  Broker => consumer_group_heartbeat(kafka::ConsumerGroupHeartbeatRequest);
+        69 ConsumerGroupDescribe   0..=1  Broker => consumer_group_describe(kafka::ConsumerGroupDescribeRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
         88 StreamsGroupHeartbeat   0..=1  Broker => streams_group_heartbeat(own::StreamsGroupHeartbeatRequest);
@@ -198,6 +214,8 @@ pub struct Parts {
     pub replicas: Arc<Replicas>,
     /// The groups here.
     pub groups: Arc<Groups>,
+    /// The transactional ids here.
+    pub transactions: Arc<Transactions>,
     /// The way to change anything.
     pub controller: Arc<Controller>,
     /// The image that this broker has applied: its logs exist, its coordinators know.
@@ -225,6 +243,9 @@ pub struct Context {
     pub listener: Arc<str>,
     /// Which half of the node that listener belongs to.
     pub endpoint: Endpoint,
+    /// Who appends on this connection: a produce that has to wait before it appends keeps its turn,
+    /// so that those behind it do not overtake it.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Context {
@@ -255,6 +276,16 @@ impl Context {
     pub async fn wait_until_applied(&self, offset: i64) -> Result<()> {
         let mut applied = self.parts.applied.clone();
         applied.wait_for(|at| *at >= offset).await.map(|_| ()).map_err(|_| Error::Closed)
+    }
+}
+
+/// Whether the cluster has consumer groups (KIP-848), and this broker serves them.
+fn consumer_groups_enabled(cx: &Context) -> Result<()> {
+    let protocols = &cx.parts.config.group_coordinator_rebalance_protocols;
+    let is_served = protocols.iter().any(|protocol| protocol == "consumer");
+    match is_served && cx.image().feature(GROUP_VERSION) > 0 {
+        true => Ok(()),
+        false => Err(ResponseError::UnsupportedVersion.into()),
     }
 }
 

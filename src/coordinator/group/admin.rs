@@ -71,25 +71,31 @@ impl Shard {
         Outcome::replay(records, answers)
     }
 
-    /// Tombstones of a group that is empty; its timers stop.
+    /// Tombstones of a group without members.
     pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
+        self.cancel_timers(id);
         match self.groups.get(id) {
+            Some(Group::Consumer(group)) => {
+                records.extend(Record::consumer_group_gone(group, &[]));
+            }
             Some(Group::Streams(group)) => records.extend(group.tombstones()),
             _ => records.push(Record::group_tombstone(id)),
         }
-        self.cancel_timers(id);
     }
 
     fn validate_delete(&self, id: &str) -> Result<()> {
         match self.groups.get(id) {
             None => Err(not_found(id)),
-            Some(group) if !group.is_empty() => Err(ResponseError::NonEmptyGroup.into()),
-            Some(Group::Classic(_) | Group::Streams(_)) => Ok(()),
+            Some(Group::Other(other)) if !other.members.is_empty() => {
+                Err(ResponseError::NonEmptyGroup.into())
+            }
             // Its records are not ours to delete.
             Some(Group::Other(_)) => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {id} is not a classic group."),
             )),
+            Some(group) if group.is_empty() => Ok(()),
+            Some(_) => Err(ResponseError::NonEmptyGroup.into()),
         }
     }
 }
@@ -102,6 +108,10 @@ impl Group {
                 .with_protocol_type(text(group.protocol_type.as_deref().unwrap_or_default()))
                 .with_group_state(text(&group.state().to_string()))
                 .with_group_type(text("classic")),
+            Group::Consumer(group) => listed
+                .with_protocol_type(text("consumer"))
+                .with_group_state(text(&group.state().to_string()))
+                .with_group_type(text("consumer")),
             Group::Streams(group) => listed
                 .with_protocol_type(text("streams"))
                 .with_group_state(text(&group.state().to_string()))

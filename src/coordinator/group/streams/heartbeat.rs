@@ -12,7 +12,6 @@ use super::{Configs, StreamsGroup, records};
 use crate::codec::schema::message::streams_group_heartbeat_response::Status;
 use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use crate::coordinator::RequestContext;
-use crate::coordinator::group::metadata_hash::metadata_hash;
 use crate::coordinator::group::outcome::Outcome;
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::shard::{Group, Shard};
@@ -157,7 +156,7 @@ impl Shard {
 
     /// The topology against the topics, again if either changed; and the topics' hash.
     fn configured(
-        &self,
+        &mut self,
         group: &mut StreamsGroup,
         topology: &Topology,
     ) -> Result<(Arc<Configured>, i64)> {
@@ -167,7 +166,7 @@ impl Shard {
         ) {
             return Ok((configured.clone(), group.metadata_hash));
         }
-        let hash = metadata_hash(&self.image, &topology.required_topics());
+        let hash = self.topic_hashes.of_all(&self.image, topology.required_topics().iter());
         if hash == group.metadata_hash {
             // Another hash is seen only once it is written down.
             group.soft.checked_at = Some(self.image.offset);

@@ -1,7 +1,7 @@
 //! What a real broker (4.3.1) wrote of a streams group: `tests/fixtures/streams_group.log` is the
 //! one partition of `__consumer_offsets` after `compat/streams` was run against it.
 
-use super::super::metadata_hash::metadata_hash;
+use super::super::consumer::TopicHashes;
 use super::super::record::Record;
 use super::super::shard::Shard;
 use super::show;
@@ -115,5 +115,5 @@ fn the_metadata_hash_is_that_of_the_real_topics() {
             _ => None,
         }
     });
-    assert_eq!(hashes.last(), Some(metadata_hash(&image, &topics)));
+    assert_eq!(hashes.last(), Some(TopicHashes::default().of_all(&image, topics.iter())));
 }

@@ -7,7 +7,7 @@
 use super::super::record::Record;
 use super::super::shard::{Group, Shard};
 use super::super::streams::StreamsGroup;
-use super::{Args, World, topic_id};
+use super::{Args, World};
 use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
 use crate::codec::schema::message::streams_group_describe_response::{
     self as described, DescribedGroup,
@@ -18,57 +18,12 @@ use crate::codec::schema::message::streams_group_heartbeat_request::{
 use crate::codec::schema::message::streams_group_heartbeat_response::{
     StreamsGroupHeartbeatResponse, TaskIds as GivenTaskIds, TopicPartition,
 };
-use crate::codec::schema::metadata::{
-    ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
-};
 use crate::coordinator::RequestContext;
-use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
-use crate::metadata::GROUP_CONFIG;
-use crate::metadata::record::MetadataRecord;
 use kafka_protocol::error::ResponseError;
 use std::fmt::Write as _;
 
 impl World {
-    /// `topic name=t id=1 partitions=2`, `topic id=1 gone`, `group-config group=g key=value`.
-    pub(super) fn change_metadata(&mut self, args: &Args) {
-        let topic_id = topic_id(args.get("id"));
-        let mut records = Vec::new();
-        if args.name == "group-config" {
-            let set = args.named.iter().filter(|(key, _)| *key != "group");
-            records.extend(set.map(|(name, value)| {
-                MetadataRecord::Config(ConfigRecord {
-                    resource_type: GROUP_CONFIG,
-                    resource_name: args.get("group").to_owned(),
-                    name: name.clone(),
-                    value: Some(value.clone()),
-                })
-            }));
-        } else if args.has("gone") {
-            records.push(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id }));
-        } else {
-            let name = args.get("name").to_owned();
-            records.push(MetadataRecord::Topic(TopicRecord { name, topic_id }));
-            records.extend((0..args.number("partitions", 1)).map(|partition_id| {
-                let (replicas, isr) = (vec![1], vec![1]);
-                MetadataRecord::Partition(PartitionRecord {
-                    partition_id,
-                    topic_id,
-                    replicas,
-                    isr,
-                    ..PartitionRecord::default()
-                })
-            }));
-        }
-        for record in &records {
-            self.loader.replay(record).unwrap();
-        }
-        // What the reader of the metadata log would say.
-        self.loader.image.offset += i64::try_from(records.len()).unwrap();
-        let image = self.loader.take().image;
-        self.shard.apply(&image);
-    }
-
     pub(super) fn streams(&mut self, args: &Args) -> Result<()> {
         let shown = match args.name.as_str() {
             "describe-streams" => describe(&self.shard.describe_streams(args.get("group"))),

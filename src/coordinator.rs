@@ -5,6 +5,7 @@
 //! Groups    which partition is a group's; one method per API
 //!   Slot    (runtime) loads a state machine, appends, waits for the high watermark, keeps time
 //!     Shard   groups, offsets and timers of one partition; sync, takes `now`, returns an Outcome
+//!       StreamsGroup  (streams)
 //!       ClassicGroup  (join, rebalance, membership)     Offsets  (commit)
 //! ```
 

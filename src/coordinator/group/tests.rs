@@ -14,6 +14,7 @@ mod kafka_streams;
 mod running;
 mod show;
 mod streams;
+mod streams_chance;
 
 use super::consumer::ConsumerGroup;
 use super::outcome::{Outcome, Parked};

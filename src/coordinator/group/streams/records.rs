@@ -146,7 +146,7 @@ fn ids(tasks: &TaskIds) -> Vec<CurrentTaskIds> {
     let ids = |(id, set): (&String, &std::collections::BTreeSet<i32>)| CurrentTaskIds {
         subtopology_id: id.clone(),
         partitions: set.iter().copied().collect(),
-        assignment_epochs: None,
+        ..CurrentTaskIds::default()
     };
     tasks.iter().map(ids).collect()
 }

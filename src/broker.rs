@@ -26,15 +26,19 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// Steps of the metadata log that may wait until this broker has applied them.
 const PUBLISHED_MAX: usize = 1024;
+/// Where the state of share groups lies.
+const SHARE_STATE: &str = "__share_group_state";
 /// How often a broker that waits for the controller asks again.
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
 /// How often a full disk is looked for, and room on it.
 const ROOM_MS: i64 = 200;
+/// How often logs that were made many at once are made durable.
+const SYNC_MS: i64 = 500;
 /// How often the controller looks whether a NoOp record or a snapshot is due.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -131,6 +135,7 @@ impl Broker {
         let mut background = JoinSet::new();
         background.spawn_blocking(move || applier.run(published));
         become_running(&parts).await?;
+        warn_of_unserved(&parts.image.load());
         let (fail, failed) = mpsc::channel(1);
         start_background(&parts, &mut background, fail);
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
@@ -274,7 +279,8 @@ fn directory_of(logs: &LogManager, metadata_dir: &Path) -> Result<Uuid> {
 
 /// The epoch under which this broker stopped cleanly; -1 unless every directory says the same.
 fn previous_broker_epoch(logs: &LogManager) -> i64 {
-    let mut epochs = logs.dirs().iter().map(|dir| dir.clean_shutdown.unwrap_or(-1));
+    let online = logs.dirs().iter().filter(|dir| !dir.is_offline());
+    let mut epochs = online.map(|dir| dir.clean_shutdown.unwrap_or(-1));
     let first = epochs.next().unwrap_or(-1);
     if epochs.all(|epoch| epoch == first) { first } else { -1 }
 }
@@ -331,6 +337,17 @@ fn port_of(advertised: &Listener, bound: &[Bound]) -> u16 {
     }
 }
 
+/// Tells of what the directory holds and nobody here serves: it is kept as it is.
+fn warn_of_unserved(image: &Image) {
+    if let Some(topic) = image.topics.by_name(SHARE_STATE) {
+        let partitions = topic.partitions.len();
+        warn!(
+            "{SHARE_STATE} is here, with {partitions} partitions: klamm does not serve share groups \
+             yet. Their state is kept untouched; Apache Kafka finds it as it was."
+        );
+    }
+}
+
 /// Heartbeats until the controller has unfenced us and we have applied that.
 async fn become_running(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
@@ -351,19 +368,23 @@ async fn become_running(parts: &Parts) -> Result<()> {
 /// What runs from time to time: heartbeats, checkpoints, retention, the metadata log's own needs.
 fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sender<String>) {
     let config = &parts.config;
-    let checkpoint_ms = config.replica_high_watermark_checkpoint_interval_ms;
-    repeat(tasks, checkpoint_ms, parts, |parts| parts.replicas.checkpoint());
+    let settle_ms = config.replica_high_watermark_checkpoint_interval_ms;
+    repeat(tasks, settle_ms, parts, |parts| parts.replicas.settle());
+    let checkpoint_ms = config
+        .log_flush_offset_checkpoint_interval_ms
+        .min(config.log_flush_start_offset_checkpoint_interval_ms);
+    repeat(tasks, checkpoint_ms.into(), parts, |parts| parts.replicas.checkpoint());
     let retention_ms = config.log_retention_check_interval_ms;
     repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
     if config.log_cleaner_enable {
-        for _ in 0..config.log_cleaner_threads {
-            repeat(tasks, config.log_cleaner_backoff_ms, parts, |parts| parts.replicas.compact());
-        }
+        tasks.spawn(compact(parts.clone()));
     }
     let flush_ms = config.log_flush_scheduler_interval_ms;
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
     repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));
+    repeat(tasks, SYNC_MS, parts, |parts| parts.replicas.sync_new_logs());
     tasks.spawn(heartbeat(parts.clone()));
+    tasks.spawn(tell_directories(parts.clone()));
     tasks.spawn(watch_over(parts.clone(), fail));
 }
 
@@ -381,6 +402,50 @@ async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
         // The receiver is gone only when the broker stops anyway.
         let _ = fail.send(reason).await;
         return;
+    }
+}
+
+/// Compaction, on as many threads as `log.cleaner.threads` says at the time.
+async fn compact(parts: Arc<Parts>) {
+    let mut threads: JoinSet<()> = JoinSet::new();
+    loop {
+        let config = parts.replicas.config();
+        let pause = Duration::from_millis(config.log_cleaner_backoff_ms.max(1) as u64);
+        while threads.len() < config.log_cleaner_threads.max(0) as usize {
+            let parts = parts.clone();
+            threads.spawn(async move {
+                tokio::time::sleep(pause).await;
+                if tokio::task::spawn_blocking(move || parts.replicas.compact()).await.is_err() {
+                    error!("compaction panicked; it is tried again");
+                }
+            });
+        }
+        // The settings may change while all of them are busy.
+        tokio::select! {
+            _ = threads.join_next(), if !threads.is_empty() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Tells the controller where the partitions lie and which log directories have failed.
+async fn tell_directories(parts: Arc<Parts>) {
+    let mut told = Vec::new();
+    loop {
+        tokio::time::sleep(TICK).await;
+        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+        while let Some(request) = parts.replicas.next_assignments(epoch) {
+            if let Err(error) = parts.controller.assign_replicas(request).await {
+                error!(%error, "the controller refused to hear where partitions lie");
+            }
+        }
+        let failed = parts.replicas.failed_directories();
+        if failed != told {
+            match parts.controller.lose_directories(id, epoch, failed.clone()).await {
+                Ok(()) => told = failed,
+                Err(error) => error!(%error, "the controller refused a failed directory"),
+            }
+        }
     }
 }
 

@@ -5,8 +5,9 @@
 //! Groups    which partition is a group's; one method per API
 //!   Slot    (runtime) loads a state machine, appends, waits for the high watermark, keeps time
 //!     Shard   groups, offsets and timers of one partition; sync, takes `now`, returns an Outcome
-//!       StreamsGroup  (streams)
-//!       ClassicGroup  (join, rebalance, membership)     Offsets  (commit)
+//!       ClassicGroup   (join, rebalance, membership)    Offsets  (commit)
+//!       StreamsGroup   (streams/...)
+//!       ConsumerGroup  (consumer/..., assignor/...)
 //! ```
 
 pub mod group;

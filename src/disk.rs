@@ -1,10 +1,13 @@
 //! The only door to the file system: files, directories, locks, sendfile ranges.
 
+mod boot;
+mod cached;
 mod mmap;
 mod reserve;
 #[cfg(test)]
 pub(crate) mod sim;
 
+pub use cached::{Cached, raise_descriptor_limit};
 pub use mmap::Map;
 
 use crate::error::{Error, Result};
@@ -157,6 +160,21 @@ impl File {
         cut.map_err(|error| self.failed(error))
     }
 
+    /// Sets room for `len` bytes aside, without making the file longer: a process that dies leaves
+    /// nothing behind the bytes that it wrote. Truncating gives back what was not used. A file
+    /// system that cannot do it does not.
+    pub fn set_room_aside(&self, len: u64) -> Result<()> {
+        let file = match self {
+            File::Os(file, _) => file,
+            #[cfg(test)]
+            File::Sim(_) => return Ok(()),
+        };
+        match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(self.failed(error.into())),
+        }
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> Result<u64> {
         let len = match self {
@@ -217,6 +235,23 @@ impl Disk {
             .write(true)
             .create(true)
             .truncate(false)
+            .open(path)
+            .map(|file| File::Os(file, path.to_owned()))
+            .map_err(|error| Error::disk(path, error))
+    }
+
+    /// Opens a file for reading and writing that must be there.
+    pub fn open_existing(&self, path: &Path) -> Result<File> {
+        #[cfg(test)]
+        if let Disk::Sim(_) = self {
+            return match self.file_len(path)? {
+                Some(_) => self.open(path),
+                None => Err(Error::disk(path, io::ErrorKind::NotFound.into())),
+            };
+        }
+        fs::OpenOptions::new()
+            .read(true)
+            .write(true)
             .open(path)
             .map(|file| File::Os(file, path.to_owned()))
             .map_err(|error| Error::disk(path, error))
@@ -402,6 +437,16 @@ impl Disk {
         }
         let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
         directory.sync_all().map_err(|error| unsynced(path, error))
+    }
+
+    /// Makes everything durable that lies in the file system of `path`, at once (syncfs).
+    pub fn sync_file_system(&self, path: &Path) -> Result<()> {
+        #[cfg(test)]
+        if let Disk::Sim(sim) = self {
+            return sim.sync_all().map_err(|error| unsynced(path, error));
+        }
+        let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
+        rustix::fs::syncfs(directory).map_err(|error| unsynced(path, error.into()))
     }
 
     /// Locks `path` against other processes as Java's `FileChannel.tryLock` does (fcntl F_SETLK);

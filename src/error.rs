@@ -41,9 +41,16 @@ pub enum Error {
 }
 
 impl Error {
-    /// A disk error about `path`.
+    /// A disk error about `path`. Too many open files are no fault of the disk: whoever asked may
+    /// ask again.
     pub fn disk(path: &Path, source: io::Error) -> Error {
-        Error::Disk { path: path.to_owned(), source }
+        match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+            Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => Error::Explained(
+                ResponseError::KafkaStorageError,
+                format!("{}: {source}: raise the limit (ulimit -n)", path.display()),
+            ),
+            _ => Error::Disk { path: path.to_owned(), source },
+        }
     }
 
     /// Whether there was no room for it: nothing is broken, and it may succeed later.

@@ -18,6 +18,7 @@ mod lookup;
 pub mod manager;
 mod names;
 mod offset_index;
+pub(crate) mod parallel;
 mod partition_metadata;
 mod producer_state;
 mod read;
@@ -48,6 +49,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 pub(crate) use versions::scan_log;
+
+/// So much of a log is read again, at most, when its process was killed.
+const UNSETTLED_BYTES: u64 = 1 << 20;
 
 /// Who appends: it decides what is checked and whether offsets are given or kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +137,17 @@ pub struct ActiveProducer {
     pub current_txn_start_offset: Offset,
 }
 
+/// How the process ended that had the log open before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It closed the log: nothing is to be recovered.
+    Cleanly,
+    /// It was killed, but the machine has run on: whatever was written is there.
+    Killed,
+    /// Nobody knows: what was not flushed may be gone or torn.
+    Unknown,
+}
+
 /// How a log is opened.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
@@ -142,8 +157,10 @@ pub struct OpenOptions {
     pub log_start_offset: Offset,
     /// From `recovery-point-offset-checkpoint`, 0 if absent: below it everything is on disk.
     pub recovery_point: Offset,
-    /// Whether the directory was closed cleanly.
-    pub clean: bool,
+    /// What is known of the end of the last process.
+    pub stopped: Stopped,
+    /// What lies in `leader-epoch-checkpoint`, if it was read already.
+    pub leader_epochs: Option<Vec<u8>>,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
     /// The time.
@@ -173,12 +190,22 @@ pub struct Log {
     durable_name: Offset,
     /// Whether a power loss leaves the log's directory where it is.
     is_dir_durable: bool,
+    /// It was opened after a clean stop: what was there then is durable.
+    was_clean: bool,
+    /// Nothing is appended any more, and everything is durable.
+    is_closed: bool,
+    /// Whether it leaves `partition.metadata` as it is.
+    is_id_durable: bool,
     /// `segment.jitter.ms` of the active segment.
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
     trash: Trash,
     /// How often the end was cut: a flush or a pass of the cleaner that began before does not count.
     truncations: u64,
+    /// Where the log ended when `settle` looked last.
+    seen_end: Offset,
+    /// Bytes of the active segment when it was settled last.
+    settled_size: u64,
     /// The lowest cut that the cleaner's checkpoint does not know of.
     cut_to: Offset,
     /// The last time that a caller told.
@@ -193,12 +220,20 @@ impl Log {
 
     /// Writes `partition.metadata` if absent; an id that differs is INCONSISTENT_TOPIC_ID.
     pub fn set_topic_id(&mut self, topic_id: Uuid) -> Result<()> {
+        self.put_topic_id(topic_id, true)
+    }
+
+    /// `set_topic_id`; unless `durable`, the caller or the first flush makes the file durable.
+    fn put_topic_id(&mut self, topic_id: Uuid, durable: bool) -> Result<()> {
         let known = match self.topic_id {
             Some(known) => Some(known),
             None => partition_metadata::read(&self.disk, &self.dir)?,
         };
         match known {
-            None => partition_metadata::write(&self.disk, &self.dir, topic_id)?,
+            None => {
+                partition_metadata::write(&self.disk, &self.dir, topic_id, durable)?;
+                self.is_id_durable = durable;
+            }
             Some(known) if known == topic_id => {}
             Some(known) => {
                 return Err(Error::Explained(
@@ -280,7 +315,8 @@ impl Log {
 
     /// A new leader begins at the log's end, data or not.
     pub fn assign_epoch_start(&mut self, epoch: LeaderEpoch) -> Result<()> {
-        self.epochs.assign(epoch, self.end_offset)
+        self.epochs.begin(epoch, self.end_offset);
+        Ok(())
     }
 
     /// A producer is about to ask its coordinator whether this partition is in its transaction, of
@@ -307,20 +343,62 @@ impl Log {
         self.recovery_point
     }
 
+    /// The recovery point as the checkpoint has it. While the log's end is durable it stays one
+    /// below: if the next append rolls, the indexes of the segment that ends there are not yet, and
+    /// a crash must find that segment to be one that is looked at.
+    fn recovery_checkpoint(&self) -> Offset {
+        let is_end = self.recovery_point == self.end_offset;
+        let is_open = is_end && self.end_offset > self.active_base() && !self.is_closed;
+        self.recovery_point - Offset::from(is_open)
+    }
+
     /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may
     /// be appended after it.
     pub fn close(&mut self) -> Result<()> {
+        self.release_room()?;
         self.flush()?;
-        let is_changed = self.producers.is_ahead();
-        self.producers.take_snapshot(true)?;
+        self.producers.take_snapshot()?;
         self.active_mut().seal()?;
         self.epochs.close()?;
-        if is_changed {
+        if !self.was_clean || self.producers.is_snapshot_new() {
             // A clean stop says that none of this needs to be looked at.
+            self.producers.sync_snapshot()?;
             self.active().sync()?;
             self.disk.sync_dir(&self.dir)?;
         }
+        self.is_closed = true;
         self.trash.empty(&self.disk)
+    }
+
+    /// Writes into their files, without waiting for the disk, the indexes, the epochs and, as a
+    /// sign that the rest is there, a snapshot of the producers, if nothing was appended since the
+    /// last call or much since the last writing. A process that is killed leaves little to be
+    /// rebuilt then, and a silent log keeps little in memory.
+    pub fn settle(&mut self) -> Result<()> {
+        let is_silent = std::mem::replace(&mut self.seen_end, self.end_offset) == self.end_offset;
+        let size = self.active().size();
+        let is_much = size.saturating_sub(self.settled_size) >= UNSETTLED_BYTES;
+        if !self.producers.is_ahead() || !(is_silent || is_much) {
+            return Ok(());
+        }
+        self.settled_size = size;
+        self.active_mut().flush_indexes()?;
+        self.epochs.settle()?;
+        self.take_snapshot()?;
+        if is_silent {
+            self.active_mut().retire();
+        }
+        Ok(())
+    }
+
+    /// Writes a snapshot of the producers; the one before goes if it was `settle`'s.
+    fn take_snapshot(&mut self) -> Result<()> {
+        let before = self.producers.snapshot_end();
+        self.producers.take_snapshot()?;
+        if self.segments.binary_search_by_key(&before, Segment::base_offset).is_err() {
+            self.producers.remove_snapshot(before)?;
+        }
+        Ok(())
     }
 
     fn active(&self) -> &Segment {

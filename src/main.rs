@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(2, error),
     };
+    klamm::disk::raise_descriptor_limit();
     match klamm::broker::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, error),

@@ -3,6 +3,7 @@
 
 pub mod append;
 mod apply;
+mod assignment;
 mod compaction;
 pub mod fetch_session;
 pub mod log_dirs;
@@ -16,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
+use crate::log::parallel::in_parallel;
 use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
 use arc_swap::ArcSwap;
@@ -28,6 +30,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use uuid::Uuid;
 
 /// All partitions of this broker (ReplicaManager).
 #[derive(Debug)]
@@ -41,8 +44,12 @@ pub struct Replicas {
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied: strays are looked for once.
     is_loaded: AtomicBool,
-    /// Held by whoever opens logs.
-    applying: Mutex<()>,
+    /// Partitions of which the controller does not know yet where they lie.
+    unassigned: Mutex<Vec<(TopicIdPartition, Uuid)>>,
+    /// Held by whoever opens logs; whether they are closed for good.
+    applying: Mutex<bool>,
+    /// Held by whoever writes checkpoints; whether the last ones are written.
+    checkpointing: Mutex<bool>,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
 }
@@ -60,7 +67,7 @@ enum Hosted {
 impl Replicas {
     /// No partitions yet; the first `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, logs: LogManager) -> Arc<Replicas> {
-        let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), &dir.path));
+        let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), dir));
         let dirs = logs.dirs().iter().map(health).collect();
         let sessions = config.max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
@@ -71,7 +78,9 @@ impl Replicas {
             dirs,
             hosted: RwLock::default(),
             is_loaded: AtomicBool::new(false),
+            unassigned: Mutex::default(),
             applying: Mutex::default(),
+            checkpointing: Mutex::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
         })
@@ -175,18 +184,61 @@ impl Replicas {
     }
 
     /// Writes the checkpoints: recovery points, log starts and high watermarks. About every
-    /// `replica.high.watermark.checkpoint.interval.ms`.
+    /// `log.flush.offset.checkpoint.interval.ms`.
     pub fn checkpoint(&self) {
+        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return;
+        }
         if let Err(error) = self.write_checkpoints() {
             tracing::warn!(%error, "writing the checkpoints failed");
+        }
+    }
+
+    /// Writes the high watermarks, and what is needed at the next start if the process is killed.
+    /// About every `replica.high.watermark.checkpoint.interval.ms`.
+    pub fn settle(&self) {
+        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return;
+        }
+        let partitions = self.all();
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            let mut high_watermarks = Vec::new();
+            for partition in partitions.iter().filter(|p| Arc::ptr_eq(p.dir(), dir)) {
+                let settled = partition.log().and_then(|mut log| {
+                    log.settle()?;
+                    Ok(log.high_watermark())
+                });
+                match settled {
+                    Ok(offset) => high_watermarks.push((partition.topic_partition(), offset)),
+                    // It was deleted meanwhile.
+                    Err(Error::Code(ResponseError::NotLeaderOrFollower)) => {}
+                    Err(error) => {
+                        let log = partition.topic_partition();
+                        tracing::warn!(%log, %error, "not settled");
+                        let _ = dir.observe::<()>(Err(error));
+                    }
+                }
+            }
+            if dir.is_offline() {
+                continue;
+            }
+            let written = self.logs.checkpoint_high_watermarks(dir.path(), &high_watermarks);
+            if let Err(error) = dir.observe(written) {
+                tracing::warn!(%error, "writing the high watermarks failed");
+            }
         }
     }
 
     /// Fails all waiters, closes all logs, writes checkpoints and `.kafka_cleanshutdown`. A log
     /// directory with a log that did not close gets no such mark, and is recovered at the start.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
+        // What the metadata log tells from now on is for the next start.
+        *self.applying.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner) = true;
         let partitions = self.all();
-        let closed = apply::in_parallel(&partitions, |partition| partition.close());
+        let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
         let mut unclean = HashSet::new();
         for (partition, error) in
             partitions.iter().zip(closed).filter_map(|(p, closed)| Some((p, closed.err()?)))
@@ -203,6 +255,13 @@ impl Replicas {
         }
         let is_clean = |dir: &Path| self.is_online(dir) && !unclean.contains(dir);
         self.logs.mark_clean_shutdown(broker_epoch, is_clean)
+    }
+
+    /// Makes the logs durable that were made many at once.
+    pub fn sync_new_logs(&self) {
+        if let Err(error) = self.observe(self.logs.sync_dirs()) {
+            tracing::warn!(%error, "new logs are not durable");
+        }
     }
 
     fn write_checkpoints(&self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
+use crate::durable;
 use crate::target::Target;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -22,9 +23,9 @@ const IN_FLIGHT: usize = 5;
 const PARTITIONS: usize = 8;
 const RECORD: usize = 100;
 const FETCH_BYTES: usize = 8 << 20;
-const PRODUCE_VERSION: i16 = 9;
+pub const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
-const CREATE_VERSION: i16 = 5;
+pub const CREATE_VERSION: i16 = 5;
 const LOG_TOPIC: &str = "bench";
 
 /// One kind of work.
@@ -35,6 +36,8 @@ pub enum Load {
     Fetch { bytes: usize },
     /// One record a request, one request in flight, acks=all.
     Latency { requests: usize },
+    /// The same of many producers at once, on a topic with `flush.messages=1`.
+    Durable { requests: usize },
 }
 
 /// What a load cost.
@@ -43,8 +46,9 @@ pub struct Measured {
     bytes: usize,
     wall: f64,
     processor: f64,
-    /// Sorted microseconds, for the latency load.
+    /// Sorted microseconds, for the latency loads.
     latencies: Vec<f64>,
+    is_durable: bool,
 }
 
 impl Measured {
@@ -52,7 +56,11 @@ impl Measured {
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         let gigabytes = self.bytes as f64 / 1e9;
         let per_million = self.processor / (self.requests as f64 / 1e6);
-        if self.latencies.is_empty() {
+        if self.is_durable {
+            let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
+            let per_ack = self.wall / self.requests as f64 * 1e6;
+            vec![("us/ack", per_ack), ("p50 us", at(0.5)), ("p99 us", at(0.99))]
+        } else if self.latencies.is_empty() {
             vec![
                 ("broker CPU s/GB", self.processor / gigabytes),
                 ("broker CPU s/million requests", per_million),
@@ -76,11 +84,15 @@ impl fmt::Display for Measured {
 impl Load {
     /// The same work, shorter, uncounted.
     pub fn warm_up(&self, target: &Target) {
-        create_topic(target);
+        match self {
+            Load::Durable { .. } => durable::create_topic(target),
+            _ => create_topic(target),
+        }
         let short = match *self {
             Load::Produce { batch, requests } => Load::Produce { batch, requests: requests / 2 },
             Load::Fetch { bytes } => Load::Fetch { bytes: bytes / 2 },
             Load::Latency { requests } => Load::Latency { requests: requests / 2 },
+            Load::Durable { requests } => Load::Durable { requests: requests / 4 },
         };
         short.run(target);
     }
@@ -91,6 +103,7 @@ impl Load {
             Load::Produce { batch, requests } => produce(target, batch, requests),
             Load::Fetch { bytes } => fetch(target, bytes),
             Load::Latency { requests } => latency(target, requests),
+            Load::Durable { requests } => durable::run(target, requests),
         };
         Measured {
             requests,
@@ -98,21 +111,26 @@ impl Load {
             wall: begun.elapsed().as_secs_f64(),
             processor: target.processor_seconds() - processor,
             latencies,
+            is_durable: matches!(self, Load::Durable { .. }),
         }
     }
 }
 
-fn connect(target: &Target) -> TcpStream {
+pub fn connect(target: &Target) -> TcpStream {
     let socket = TcpStream::connect(("127.0.0.1", target.port)).unwrap();
     socket.set_nodelay(true).unwrap();
     socket
 }
 
-fn topic() -> TopicName {
-    StrBytes::from_static_str(LOG_TOPIC).into()
+fn topic_name(topic: &str) -> TopicName {
+    StrBytes::from_string(topic.to_owned()).into()
 }
 
-fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
+fn topic() -> TopicName {
+    topic_name(LOG_TOPIC)
+}
+
+pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(key as i16)
         .with_request_api_version(version)
@@ -126,7 +144,7 @@ fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
 }
 
 /// Reads one answer and cuts its (flexible) header off.
-fn receive(socket: &mut TcpStream) -> Bytes {
+pub fn receive(socket: &mut TcpStream) -> Bytes {
     let mut size = [0; 4];
     socket.read_exact(&mut size).unwrap();
     let mut answer = BytesMut::zeroed(u32::from_be_bytes(size) as usize);
@@ -134,19 +152,25 @@ fn receive(socket: &mut TcpStream) -> Bytes {
     answer.freeze().slice(5..)
 }
 
-fn create_topic(target: &Target) {
+/// Creates a topic; answers the error code, 0 or 36 if it was there.
+pub fn create(target: &Target, topic: &str, partitions: usize) -> i16 {
     let topics = vec![
         CreatableTopic::default()
-            .with_name(topic())
-            .with_num_partitions(PARTITIONS as i32)
+            .with_name(topic_name(topic))
+            .with_num_partitions(partitions as i32)
             .with_replication_factor(1),
     ];
-    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(30_000);
+    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(600_000);
     let mut socket = connect(target);
     socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
     let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
     let code = answer.topics[0].error_code;
     assert!(code == 0 || code == 36, "create topic: {code}");
+    code
+}
+
+fn create_topic(target: &Target) {
+    let code = create(target, LOG_TOPIC, PARTITIONS);
     if code == 0 {
         // Kafka answers before the leader knows.
         std::thread::sleep(std::time::Duration::from_secs(1));
@@ -155,26 +179,40 @@ fn create_topic(target: &Target) {
 
 /// One request with one batch of as many records as fit into `size` bytes.
 fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
+    produce_to(&[(LOG_TOPIC.to_owned(), vec![partition])], &records(partition, size), acks)
+}
+
+/// A batch of as many records as fit into `size` bytes.
+pub fn records(seed: usize, size: usize) -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     let count = (size / (RECORD + 8)).max(1);
     let now = klamm::clock::Clock::System.now();
-    let mut random = fastrand::Rng::with_seed(partition as u64);
+    let mut random = fastrand::Rng::with_seed(seed as u64);
     for _ in 0..count {
         let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();
         builder.append(now, None, Some(&value), &[]);
     }
-    let data = PartitionProduceData::default()
-        .with_index(partition as i32)
-        .with_records(Some(builder.build().to_bytes()));
-    let topic = TopicProduceData::default().with_name(topic()).with_partition_data(vec![data]);
+    builder.build().to_bytes()
+}
+
+/// A request with the same batch for each partition of some topics.
+pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -> Vec<u8> {
+    let topics = topics.iter().map(|(topic, partitions)| {
+        let data = partitions.iter().map(|&partition| {
+            PartitionProduceData::default()
+                .with_index(partition as i32)
+                .with_records(Some(records.clone()))
+        });
+        TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(data.collect())
+    });
     let request = ProduceRequest::default()
         .with_acks(acks)
         .with_timeout_ms(30_000)
-        .with_topic_data(vec![topic]);
+        .with_topic_data(topics.collect());
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 
-fn check_produced(mut body: Bytes) {
+pub fn check_produced(mut body: Bytes) {
     let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
     let code = answer.responses[0].partition_responses[0].error_code;
     assert_eq!(code, 0, "produce");

@@ -1,12 +1,16 @@
 //! The whole broker under load, klamm beside Apache Kafka in the same run:
-//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka]`.
+//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka] [--load PART-OF-A-TITLE]`.
+//! `cargo bench --bench broker -- recovery [--quick] [--only klamm] [--partitions N] [--gib N]`
+//! measures the start after kill -9 instead (`recovery.rs`).
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
 //! Apache Kafka comes from Maven Central by `compat/kafka/fetch` (KAFKA_REFERENCE_HOME).
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+mod durable;
 mod load;
+mod recovery;
 mod target;
 
 use load::{Load, Measured};
@@ -19,6 +23,16 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let only = arguments.iter().position(|a| a == "--only").map(|at| arguments[at + 1].clone());
+    let wanted = arguments.iter().position(|a| a == "--load").map(|at| arguments[at + 1].clone());
+    if arguments.iter().any(|argument| argument == "recovery") {
+        let number = |name: &str| {
+            let at = arguments.iter().position(|a| a == name)?;
+            Some(arguments[at + 1].parse().unwrap())
+        };
+        let partitions = number("--partitions").unwrap_or(if quick { 1000 } else { 10_000 });
+        let gib = number("--gib").unwrap_or(if quick { 2 } else { 20 });
+        return recovery::run(partitions, gib, only.as_deref() != Some("klamm"));
+    }
     let scale = if quick { 8 } else { 1 };
     let mut table: BTreeMap<(usize, &str), BTreeMap<&str, Measured>> = BTreeMap::new();
     for name in ["kafka", "klamm"] {
@@ -30,6 +44,9 @@ fn main() {
             continue;
         };
         for (at, (title, load)) in loads(scale).into_iter().enumerate() {
+            if wanted.as_deref().is_some_and(|wanted| !title.contains(wanted)) {
+                continue;
+            }
             // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
             load.warm_up(&target);
             let measured = load.run(&target);
@@ -48,6 +65,7 @@ fn loads(scale: usize) -> Vec<(&'static str, Load)> {
         ("produce 16 KiB batches, acks=1", produce(16 << 10, 512 * MIB / scale)),
         ("produce 1.2 KB batches, acks=1", produce(1200, 120 * MIB / scale)),
         ("fetch 8 MiB answers", Load::Fetch { bytes: 4096 * MIB / scale }),
+        ("1 KB of 32 producers, flush.messages=1", Load::Durable { requests: 32_000 / scale }),
         ("one record, one in flight, acks=all", Load::Latency { requests: 40_000 / scale }),
     ]
 }

@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const KAFKA_VERSION: &str = "4.3.1";
+const PROPERTIES: &str = "server.properties";
 
 pub struct Target {
     process: Child,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     pub port: u16,
 }
 
@@ -20,21 +21,48 @@ impl Target {
     pub fn start(name: &str) -> Option<Target> {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        let properties = dir.path().join("server.properties");
-        fs::write(&properties, settings(dir.path(), port)).unwrap();
-        let log = fs::File::create(dir.path().join("broker.log")).unwrap();
-        let mut command = match name {
-            "klamm" => Command::new(env!("CARGO_BIN_EXE_klamm")),
-            _ => kafka(dir.path(), &properties)?,
-        };
-        command.arg(&properties).stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
-        let target = Target { process: command.spawn().unwrap(), _dir: dir, port };
-        let end = Instant::now() + Duration::from_secs(60);
-        while !answers(port) {
-            assert!(Instant::now() < end, "{name} does not answer");
+        fs::write(dir.path().join(PROPERTIES), settings(dir.path(), port)).unwrap();
+        if name != "klamm" {
+            format_by_kafka(dir.path(), &class_path()?);
+        }
+        let process = spawn(name, dir.path())?;
+        let target = Target { process, dir, port };
+        target.wait(Duration::from_secs(60));
+        Some(target)
+    }
+
+    /// Ends it without a warning and starts `name` on the same directory. Answers at once; None if
+    /// Apache Kafka's jars are not here.
+    pub fn kill_and_start(&mut self, name: &str) -> Option<()> {
+        self.kill();
+        self.process = spawn(name, self.dir.path())?;
+        Some(())
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it answers.
+    fn wait(&self, limit: Duration) {
+        let end = Instant::now() + limit;
+        while !answers(self.port) {
+            assert!(Instant::now() < end, "no answer");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Some(target)
+    }
+
+    fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Files and sockets that it has open, and maps in its address space.
+    pub fn descriptors_and_maps(&self) -> (usize, usize) {
+        let of = |what| format!("/proc/{}/{what}", self.process.id());
+        let maps = fs::read_to_string(of("maps")).unwrap();
+        (fs::read_dir(of("fd")).unwrap().count(), maps.lines().count())
     }
 
     /// Processor time it has used so far, user and system together.
@@ -55,8 +83,7 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
 }
 
@@ -79,31 +106,43 @@ fn settings(dir: &Path, port: u16) -> String {
     )
 }
 
-/// Formats the directory with Kafka's own tool and answers the command that starts the broker.
-fn kafka(dir: &Path, properties: &Path) -> Option<Command> {
+fn spawn(name: &str, dir: &Path) -> Option<Child> {
+    let log = fs::File::options().create(true).append(true).open(dir.join("broker.log")).unwrap();
+    let mut command = match name {
+        "klamm" => Command::new(env!("CARGO_BIN_EXE_klamm")),
+        _ => kafka(&class_path()?),
+    };
+    command.arg(PROPERTIES).current_dir(dir).stdin(Stdio::null());
+    Some(command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap())
+}
+
+/// Where the jars of Apache Kafka are; None if they are not here.
+fn class_path() -> Option<String> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| Path::new(&std::env::var("HOME").unwrap()).join(".cache"));
     let home = std::env::var_os("KAFKA_REFERENCE_HOME").map(PathBuf::from);
     let home = home.unwrap_or_else(|| cache.join("klamm-compat/kafka"));
     let libs = home.join(format!("libs/broker-{KAFKA_VERSION}"));
-    if !libs.join(".done").exists() {
-        return None;
-    }
-    let class_path = format!("{}/*", libs.display());
+    libs.join(".done").exists().then(|| format!("{}/*", libs.display()))
+}
+
+fn format_by_kafka(dir: &Path, class_path: &str) {
     let formatted = Command::new("java")
-        .args(["-cp", &class_path, "kafka.tools.StorageTool", "format"])
-        .args(["-t", "5L6g3nShT-eMCtK--X86sw", "-c"])
-        .arg(properties)
+        .args(["-cp", class_path, "kafka.tools.StorageTool", "format"])
+        .args(["-t", "5L6g3nShT-eMCtK--X86sw", "-c", PROPERTIES])
         .current_dir(dir)
         .stdout(Stdio::null())
         .status()
         .unwrap();
     assert!(formatted.success(), "kafka-storage format");
+}
+
+fn kafka(class_path: &str) -> Command {
     let mut command = Command::new("java");
     command.args(["-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
     command.args(["-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]);
-    command.args(["-cp", &class_path, "kafka.Kafka"]).current_dir(dir);
-    Some(command)
+    command.args(["-cp", class_path, "kafka.Kafka"]);
+    command
 }
 
 fn free_port() -> u16 {

@@ -54,7 +54,7 @@ impl Log {
         }
         let staged = self.producers.check(&batches, origin, verification)?;
         for batch in batches.iter().filter(|batch| batch.leader_epoch() >= 0) {
-            self.epochs.assign(batch.leader_epoch(), batch.base_offset())?;
+            self.epochs.assign(batch.leader_epoch(), batch.base_offset());
         }
         let max_timestamp = batches.iter().map(Batch::max_timestamp).max().unwrap_or(NO_TIMESTAMP);
         self.maybe_roll(bytes, base_offset, last_offset, max_timestamp)?;
@@ -146,10 +146,16 @@ impl Log {
         }
         assert!(base_offset > self.active_base(), "{} rolls backwards", self.partition);
         self.active_mut().seal()?;
+        self.release_room()?;
         self.active_mut().retire();
         self.push_segment(base_offset)?;
         self.producers.set_end(base_offset);
-        put_off(self.producers.take_snapshot(false))
+        put_off(self.epochs.close().and_then(|()| self.take_snapshot()))
+    }
+
+    /// What `preallocate` has set aside and nobody has used.
+    pub(super) fn release_room(&self) -> Result<()> {
+        if self.config.preallocate { self.active().trim_file() } else { Ok(()) }
     }
 
     pub(super) fn push_segment(&mut self, base_offset: Offset) -> Result<()> {
@@ -157,7 +163,11 @@ impl Log {
             // A crash may have left one that the log does not know.
             self.disk.remove_file(&self.path(&file_name(base_offset, suffix)))?;
         }
-        self.segments.push(Segment::create(&self.disk, &self.dir, base_offset, self.now)?);
+        let segment = Segment::create(&self.disk, &self.dir, base_offset, self.now)?;
+        if self.config.preallocate {
+            segment.file()?.set_room_aside(self.config.segment_bytes as u64)?;
+        }
+        self.segments.push(segment);
         self.roll_jitter_ms = match self.config.segment_jitter_ms.min(self.config.segment_ms) {
             jitter_ms if jitter_ms > 0 => fastrand::i64(0..jitter_ms),
             _ => 0,

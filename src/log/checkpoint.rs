@@ -14,10 +14,18 @@ const VERSION: &str = "0";
 pub(super) fn read<T>(
     disk: &Disk,
     path: &Path,
-    parse: impl Fn(&str) -> Option<T>,
+    line: impl Fn(&str) -> Option<T>,
 ) -> Result<Vec<T>> {
-    let bytes = disk.read_file(path)?.unwrap_or_default();
-    parse_lines(&bytes, parse)
+    parse(path, &disk.read_file(path)?.unwrap_or_default(), line)
+}
+
+/// The lines of the checkpoint at `path` with this content.
+pub(super) fn parse<T>(
+    path: &Path,
+    content: &[u8],
+    line: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>> {
+    parse_lines(content, line)
         .ok_or_else(|| Error::corrupt(format!("checkpoint file {}", path.display())))
 }
 
@@ -61,8 +69,12 @@ pub(super) fn write_offsets(
     path: &Path,
     offsets: &BTreeMap<TopicPartition, Offset>,
 ) -> Result<()> {
-    let line = |(tp, offset): (&TopicPartition, &Offset)| {
-        format!("{} {} {offset}", tp.topic, tp.partition)
-    };
-    disk.replace_file(path, text(offsets.iter().map(line)).as_bytes())
+    disk.replace_file(path, text_of(offsets.iter()).as_bytes())
+}
+
+/// The text of an offset checkpoint.
+pub(super) fn text_of<'a>(
+    offsets: impl ExactSizeIterator<Item = (&'a TopicPartition, &'a Offset)>,
+) -> String {
+    text(offsets.map(|(tp, offset)| format!("{} {} {offset}", tp.topic, tp.partition)))
 }

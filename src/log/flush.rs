@@ -1,7 +1,7 @@
 //! Making it durable, without the log's lock where it takes long.
 
 use super::segment::Segment;
-use super::{Log, offset_index, time_index, transaction_index};
+use super::{Log, offset_index, partition_metadata, time_index, transaction_index};
 use crate::disk::{Disk, File};
 use crate::error::Result;
 use crate::types::Offset;
@@ -20,6 +20,8 @@ pub struct Flush {
     indexes: Vec<PathBuf>,
     /// Where files are new since the last flush.
     dir: Option<Arc<Path>>,
+    /// `partition.metadata`, if it is new.
+    metadata: Option<PathBuf>,
     /// Where that directory is new.
     parent: Option<PathBuf>,
     upto: Offset,
@@ -34,6 +36,7 @@ impl Flush {
         self.logs.iter().try_for_each(|log| log.sync_data())?;
         self.indexes.iter().try_for_each(|path| self.disk.sync_file(path))?;
         self.dir.iter().try_for_each(|dir| self.disk.sync_dir(dir))?;
+        self.metadata.iter().try_for_each(|path| self.disk.sync_file(path))?;
         self.parent.iter().try_for_each(|dir| self.disk.sync_dir(dir))
     }
 }
@@ -62,8 +65,9 @@ impl Log {
         let is_new = |segment: &Segment| segment.base_offset() > self.durable_name;
         Ok(Some(Flush {
             disk: self.disk.clone(),
-            logs: segments.iter().map(|s| s.file().cloned()).collect::<Result<_>>()?,
+            logs: segments.iter().map(Segment::file).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
+            metadata: (!self.is_id_durable).then(|| self.path(partition_metadata::FILE)),
             parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),
             durable_name: segments.last().map_or(-1, Segment::base_offset),
@@ -75,7 +79,7 @@ impl Log {
 
     /// `flush` has run: the recovery point moves.
     pub fn end_flush(&mut self, flush: &Flush) {
-        self.is_dir_durable = true;
+        (self.is_dir_durable, self.is_id_durable) = (true, true);
         if flush.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flush.upto);
             self.durable_name = self.durable_name.max(flush.durable_name);

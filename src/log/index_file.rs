@@ -1,10 +1,11 @@
 //! A file of entries of one size in ascending order, on disk but for a short tail in memory.
 //!
-//! What is on disk is mapped when somebody looks something up in it, so that an index costs
-//! neither memory nor a descriptor while nobody does.
+//! Nothing is looked at before somebody asks, and what is on disk is mapped for lookups only as long
+//! as there are not too many maps. So an index costs neither memory nor a descriptor while nobody
+//! uses it.
 
 use super::{file_name, put_off};
-use crate::disk::{Disk, Map};
+use crate::disk::{Cached, Disk, Map};
 use crate::error::Result;
 use crate::types::Offset;
 use std::path::{Path, PathBuf};
@@ -21,26 +22,24 @@ pub(super) struct IndexFile<const N: usize> {
     base_offset: Offset,
     suffix: &'static str,
     exists: bool,
-    /// Entries in the file.
-    stored: usize,
-    /// Those, if somebody has looked.
-    map: OnceLock<Map>,
-    /// Entries behind those.
+    /// Entries in the file, if somebody has looked.
+    stored: OnceLock<usize>,
+    map: OnceLock<Arc<Cached<Map>>>,
+    /// Entries behind those in the file.
     tail: Vec<u8>,
 }
 
 impl<const N: usize> IndexFile<N> {
-    /// The index as it lies on disk, its last bytes cut if they are no whole entry.
+    /// The index as it lies on disk, if it is there. Its last bytes do not count if they are no
+    /// whole entry.
     pub fn open(
         disk: &Disk,
         dir: &Arc<Path>,
         base_offset: Offset,
         suffix: &'static str,
-    ) -> Result<IndexFile<N>> {
-        let mut index = IndexFile::create(disk, dir, base_offset, suffix);
-        let len = disk.file_len(&index.path())?;
-        (index.exists, index.stored) = (len.is_some(), len.unwrap_or(0) as usize / N);
-        Ok(index)
+    ) -> IndexFile<N> {
+        let index = IndexFile::create(disk, dir, base_offset, suffix);
+        IndexFile { exists: true, stored: OnceLock::new(), ..index }
     }
 
     /// An empty index; the file is made by the first `flush`.
@@ -57,7 +56,7 @@ impl<const N: usize> IndexFile<N> {
             base_offset,
             suffix,
             exists: false,
-            stored: 0,
+            stored: OnceLock::from(0),
             map: OnceLock::new(),
             tail: Vec::new(),
         }
@@ -67,27 +66,37 @@ impl<const N: usize> IndexFile<N> {
         self.dir.join(file_name(self.base_offset, self.suffix))
     }
 
+    fn stored(&self) -> Result<usize> {
+        if let Some(stored) = self.stored.get() {
+            return Ok(*stored);
+        }
+        let stored = self.disk.file_len(&self.path())?.unwrap_or(0) as usize / N;
+        Ok(*self.stored.get_or_init(|| stored))
+    }
+
     /// Number of entries.
-    pub fn len(&self) -> usize {
-        self.stored + self.tail.len() / N
+    pub fn len(&self) -> Result<usize> {
+        Ok(self.stored()? + self.tail.len() / N)
     }
 
     pub fn get(&self, index: usize) -> Result<[u8; N]> {
-        assert!(index < self.len(), "entry {index} of {}", self.len());
+        let (stored, len) = (self.stored()?, self.len()?);
+        assert!(index < len, "entry {index} of {len}");
         let mut entry = [0; N];
-        if index >= self.stored {
-            let at = (index - self.stored) * N;
+        if index >= stored {
+            let at = (index - stored) * N;
             entry.copy_from_slice(&self.tail[at..at + N]);
-        } else if let Some(map) = self.map.get() {
+        } else if let Some(map) = self.map.get().and_then(|map| map.peek()) {
             entry.copy_from_slice(&map[index * N..(index + 1) * N]);
         } else {
-            self.disk.open(&self.path())?.read_exact_at(&mut entry, (index * N) as u64)?;
+            let file = self.disk.open_existing(&self.path())?;
+            file.read_exact_at(&mut entry, (index * N) as u64)?;
         }
         Ok(entry)
     }
 
     pub fn last(&self) -> Result<Option<[u8; N]>> {
-        self.len().checked_sub(1).map(|index| self.get(index)).transpose()
+        self.len()?.checked_sub(1).map(|index| self.get(index)).transpose()
     }
 
     /// How many entries at the front are `below`; they must all lie before those that are not.
@@ -96,19 +105,21 @@ impl<const N: usize> IndexFile<N> {
             let (entries, _) = bytes.as_chunks::<N>();
             entries.partition_point(&below)
         };
-        let in_tail = count(&self.tail);
-        if in_tail > 0 || self.stored == 0 {
-            return Ok(self.stored + in_tail);
+        let (stored, in_tail) = (self.stored()?, count(&self.tail));
+        if in_tail > 0 || stored == 0 {
+            return Ok(stored + in_tail);
         }
-        Ok(count(self.map()?))
+        let map = self.map.get_or_init(Arc::default);
+        let map = map.get(|| self.disk.open_existing(&self.path())?.map(stored * N))?;
+        Ok(count(&map))
     }
 
-    fn map(&self) -> Result<&Map> {
-        if let Some(map) = self.map.get() {
-            return Ok(map);
+    /// Forgets how the file was: it changes. Nobody maps it meanwhile, as it is ours alone.
+    fn set_stored(&mut self, entries: usize) {
+        self.stored = OnceLock::from(entries);
+        if let Some(map) = self.map.take() {
+            map.close();
         }
-        let map = self.disk.open(&self.path())?.map(self.stored * N)?;
-        Ok(self.map.get_or_init(|| map))
     }
 
     /// Appends an entry. If a full disk does not take the tail, it waits in memory: the entries
@@ -124,23 +135,23 @@ impl<const N: usize> IndexFile<N> {
         if self.exists && self.tail.is_empty() {
             return Ok(());
         }
+        let stored = self.stored()?;
         let file = self.disk.open(&self.path())?;
-        file.write_at(&self.tail, (self.stored * N) as u64)?;
+        file.write_at(&self.tail, (stored * N) as u64)?;
         self.exists = true;
-        self.map = OnceLock::new();
-        self.stored += self.tail.len() / N;
+        self.set_stored(stored + self.tail.len() / N);
         self.tail = Vec::new();
         Ok(())
     }
 
     /// Keeps the first `entries`.
     pub fn truncate(&mut self, entries: usize) -> Result<()> {
-        if entries > self.stored {
-            self.tail.truncate((entries - self.stored) * N);
+        let stored = self.stored()?;
+        if entries >= stored {
+            self.tail.truncate((entries - stored) * N);
             return Ok(());
         }
-        self.stored = entries;
-        self.map = OnceLock::new();
+        self.set_stored(entries);
         self.tail.clear();
         if !self.exists {
             return Ok(());

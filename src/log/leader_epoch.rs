@@ -4,31 +4,55 @@ use super::{checkpoint, put_off};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::types::{LeaderEpoch, Offset};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Name of the file in the log's directory.
 pub(super) const FILE: &str = "leader-epoch-checkpoint";
+/// What the file will say when somebody waits for the disk. Only a process that was killed on a
+/// machine that runs on leaves one that counts.
+pub(super) const SETTLED: &str = "leader-epoch-checkpoint.settled";
+const TEMPORARY: &str = "leader-epoch-checkpoint.tmp";
 
 /// The epochs with their start offsets, both ascending.
 #[derive(Debug)]
 pub(super) struct LeaderEpochs {
     disk: Disk,
-    path: PathBuf,
+    dir: Arc<Path>,
     entries: Vec<(LeaderEpoch, Offset)>,
-    /// The disk was full when the file was to be written.
+    /// The file is behind.
     is_unwritten: bool,
+    /// `SETTLED` is there.
+    is_settled: bool,
+    /// And it is behind.
+    is_unsettled: bool,
+    /// The last entry is of an epoch without batches, which no file needs to know: the next leader
+    /// begins its own there.
+    is_empty: bool,
 }
 
 impl LeaderEpochs {
     /// Reads the checkpoint of the log in `dir`.
-    pub fn open(disk: &Disk, dir: &Path) -> Result<LeaderEpochs> {
-        let path = dir.join(FILE);
-        let read = checkpoint::read(disk, &path, |line| {
+    pub fn open(disk: &Disk, dir: &Arc<Path>) -> Result<LeaderEpochs> {
+        let content = disk.read_file(&dir.join(FILE))?.unwrap_or_default();
+        LeaderEpochs::parse(disk, dir, &content)
+    }
+
+    /// The checkpoint of the log in `dir`, which has this content.
+    pub fn parse(disk: &Disk, dir: &Arc<Path>, content: &[u8]) -> Result<LeaderEpochs> {
+        let read = checkpoint::parse(&dir.join(FILE), content, |line| {
             let (epoch, offset) = line.split_once(' ')?;
             Some((epoch.parse().ok()?, offset.parse().ok()?))
         })?;
-        let mut epochs =
-            LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), is_unwritten: false };
+        let mut epochs = LeaderEpochs {
+            disk: disk.clone(),
+            dir: Arc::clone(dir),
+            entries: Vec::new(),
+            is_unwritten: false,
+            is_settled: false,
+            is_unsettled: false,
+            is_empty: false,
+        };
         for (epoch, start) in read {
             epochs.enter(epoch, start);
         }
@@ -40,13 +64,27 @@ impl LeaderEpochs {
         self.entries.last().map_or(crate::types::NO_EPOCH, |&(epoch, _)| epoch)
     }
 
-    /// Notes that `epoch` begins at `start`, unless that is known. Entries that contradict
-    /// it go: the newer leader is right.
-    pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<()> {
-        if self.enter(epoch, start) || self.is_unwritten { self.write() } else { Ok(()) }
+    /// Notes that a leader begins `epoch` at `start`, without a batch yet.
+    pub fn begin(&mut self, epoch: LeaderEpoch, start: Offset) {
+        self.is_empty |= self.enter(epoch, start);
     }
 
-    /// `assign` without the file, for recovery, which writes it once.
+    /// Notes that `epoch` begins with the batch at `start`, unless that is known. Entries that
+    /// contradict it go: the newer leader is right. The file is written when the log is settled,
+    /// rolled or closed: until then recovery finds the epoch in its batches.
+    pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) {
+        if self.enter(epoch, start) || self.is_empty {
+            self.is_empty = false;
+            self.changed();
+        }
+    }
+
+    /// The files are behind.
+    pub fn changed(&mut self) {
+        (self.is_unwritten, self.is_unsettled) = (true, true);
+    }
+
+    /// `assign` for recovery, which writes the file once.
     pub fn enter(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         assert!(epoch >= 0 && start >= 0, "epoch {epoch} from {start}");
         if self.entries.last().is_some_and(|&(e, s)| e == epoch && s <= start) {
@@ -82,13 +120,13 @@ impl LeaderEpochs {
     }
 
     /// Forgets the epochs that begin at or behind `end`.
-    pub fn truncate_from_end(&mut self, end: Offset) -> Result<()> {
+    pub fn truncate_from_end(&mut self, end: Offset) {
         let keep = self.entries.partition_point(|&(_, start)| start < end);
-        if keep == self.entries.len() {
-            return Ok(());
+        if keep < self.entries.len() {
+            self.entries.truncate(keep);
+            // Opening the log does the same to a file that is behind.
+            self.changed();
         }
-        self.entries.truncate(keep);
-        self.write()
     }
 
     /// Forgets the epochs that end at or before `start`; the one that holds it begins there.
@@ -110,18 +148,49 @@ impl LeaderEpochs {
 
     /// Writes the file. An entry that a crash takes back is found again in its batches. For the
     /// same reason a full disk only puts it off.
-    pub fn write(&mut self) -> Result<()> {
-        self.is_unwritten = true;
+    fn write(&mut self) -> Result<()> {
+        self.changed();
         put_off(self.close())
     }
 
-    /// Writes what a full disk has put off.
-    pub fn close(&mut self) -> Result<()> {
-        if self.is_unwritten {
-            let lines = self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}"));
-            self.disk.replace_file_unsynced(&self.path, checkpoint::text(lines).as_bytes())?;
-            self.is_unwritten = false;
+    /// Writes what the file is to say beside it, without waiting for the disk.
+    pub fn settle(&mut self) -> Result<()> {
+        if self.is_unsettled {
+            let (temporary, path) = (self.dir.join(TEMPORARY), self.dir.join(SETTLED));
+            let file = self.disk.open(&temporary)?;
+            file.truncate(0)?;
+            file.write_at(self.text().as_bytes(), 0)?;
+            self.disk.rename_unsynced(&temporary, &path)?;
+            (self.is_settled, self.is_unsettled) = (true, false);
         }
         Ok(())
+    }
+
+    /// Takes over what a killed process has settled.
+    pub fn read_settled(&mut self) -> Result<()> {
+        let content = self.disk.read_file(&self.dir.join(SETTLED))?.unwrap_or_default();
+        let settled = LeaderEpochs::parse(&self.disk, &self.dir, &content)?;
+        self.is_settled = true;
+        // Apache Kafka may have led since; it writes nothing but the file.
+        if settled.latest() > self.latest() {
+            *self = LeaderEpochs { is_unwritten: true, is_settled: true, ..settled };
+        }
+        Ok(())
+    }
+
+    /// Writes the file if it is behind.
+    pub fn close(&mut self) -> Result<()> {
+        if self.is_unwritten {
+            self.disk.replace_file_unsynced(&self.dir.join(FILE), self.text().as_bytes())?;
+            (self.is_unwritten, self.is_unsettled) = (false, false);
+        }
+        if std::mem::take(&mut self.is_settled) {
+            self.disk.remove_file(&self.dir.join(SETTLED))?;
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        checkpoint::text(self.entries.iter().map(|(epoch, start)| format!("{epoch} {start}")))
     }
 }

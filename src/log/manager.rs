@@ -1,29 +1,30 @@
 //! The log directories: lock, `meta.properties`, checkpoints, loading, deleting (LogManager).
 
+mod checkpoints;
+mod dirs;
 mod files;
 #[cfg(test)]
 mod tests;
 
 use super::cleaner::Cleaner;
 use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
-use super::{Log, OpenOptions, checkpoint, partition_metadata, versions};
+use super::versions::Preview;
+use super::{Log, OpenOptions, Stopped, partition_metadata};
 use crate::config::{Config, TopicConfig};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
-use std::collections::{BTreeMap, HashMap};
+use checkpoints::Checkpoints;
+pub use dirs::LogDir;
+use kafka_protocol::error::ResponseError;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
 
 /// File whose lock keeps other brokers out.
 const LOCK: &str = ".lock";
-/// Below these offsets everything is durable.
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-/// Log start offsets above the first segment's.
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-/// High watermarks.
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// Directory of the metadata log, which is not among the managed ones.
 const METADATA_LOG: &str = "__cluster_metadata";
 
@@ -38,17 +39,6 @@ pub struct MetaProperties {
     pub directory_id: Uuid,
 }
 
-/// One log directory, locked while we run.
-#[derive(Debug)]
-pub struct LogDir {
-    /// Where it is.
-    pub path: PathBuf,
-    /// None if it is not formatted yet.
-    pub meta: Option<MetaProperties>,
-    /// It held `.kafka_cleanshutdown`, whose broker epoch this is.
-    pub clean_shutdown: Option<i64>,
-}
-
 /// A log found on disk at start, by its directory's name and `partition.metadata`.
 #[derive(Debug)]
 pub struct Found {
@@ -60,12 +50,13 @@ pub struct Found {
     pub dir: Arc<LogDir>,
 }
 
-/// What the checkpoints of a log directory said at start.
-#[derive(Debug, Default)]
-struct Checkpoints {
-    recovery_points: BTreeMap<TopicPartition, Offset>,
-    log_starts: BTreeMap<TopicPartition, Offset>,
-    high_watermarks: BTreeMap<TopicPartition, Offset>,
+/// Where and how a new log is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Placement {
+    /// The directory with this id, if that is online.
+    pub dir: Option<Uuid>,
+    /// It is made with so many others that the caller calls `sync_dirs` for all of them.
+    pub one_of_many: bool,
 }
 
 /// Where a log lies.
@@ -80,6 +71,18 @@ struct Place {
 #[derive(Debug, Default)]
 struct State {
     places: HashMap<TopicPartition, Place>,
+    /// Of each log directory.
+    checkpoints: Vec<Checkpoints>,
+    /// Logs in each log directory.
+    counts: Vec<usize>,
+    /// Of each log directory, until the logs are opened.
+    previews: Vec<HashMap<String, Preview>>,
+    /// Hashes of the checkpoints that we wrote.
+    written: HashMap<PathBuf, u64>,
+    /// Log directories with a log that could not be opened.
+    failed: BTreeSet<usize>,
+    /// Deleted logs that the checkpoints on disk may still name.
+    forgotten: BTreeSet<TopicPartition>,
     /// Directories to remove, and when.
     deletes: Vec<(Timestamp, PathBuf)>,
 }
@@ -89,7 +92,8 @@ struct State {
 pub struct LogManager {
     disk: Disk,
     dirs: Vec<Arc<LogDir>>,
-    checkpoints: Vec<Checkpoints>,
+    threads: usize,
+    is_unsynced: AtomicBool,
     producer_id_expiration_ms: i64,
     state: Mutex<State>,
     cleaner: Cleaner,
@@ -99,37 +103,53 @@ pub struct LogManager {
 impl LogManager {
     /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
     /// checkpoints and `.kafka_cleanshutdown`, and changes nothing. A directory that another
-    /// process has locked, or with a file of an unknown version, is an error (Config).
+    /// process has locked, or with a file of an unknown version, is an error (Config). One that
+    /// cannot be used goes offline, unless it is to hold the metadata log.
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
-        let (mut dirs, mut checkpoints, mut locks) = (Vec::new(), Vec::new(), Vec::new());
-        for path in config.log_dirs.iter().map(PathBuf::from) {
-            make_dir(&disk, &path)?;
-            locks.push(disk.lock(&path.join(LOCK))?.ok_or_else(|| {
-                Error::Config(format!(
-                    "Failed to acquire lock on file .lock in {}. A Kafka instance in another \
-                     process or thread is using this directory.",
-                    path.display()
-                ))
-            })?);
-            versions::check_dir(&disk, &path)?;
-            checkpoints.push(Checkpoints {
-                recovery_points: read_checkpoint(&disk, &path.join(RECOVERY_POINTS))?,
-                log_starts: read_checkpoint(&disk, &path.join(LOG_STARTS))?,
-                high_watermarks: read_checkpoint(&disk, &path.join(HIGH_WATERMARKS))?,
-            });
-            let meta = files::read_meta_properties(&disk, &path)?;
-            let clean_shutdown = files::read_clean_shutdown(&disk, &path)?;
-            dirs.push(Arc::new(LogDir { path, meta, clean_shutdown }));
+        let paths: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
+        let threads = dirs::recovery_threads(config.num_recovery_threads_per_data_dir, paths.len());
+        let metadata_dir = config.metadata_log_dir.as_ref().map(PathBuf::from);
+        let metadata_dir = metadata_dir.as_ref().unwrap_or(&paths[0]);
+        let (mut dirs, mut locks, mut state) = (Vec::new(), Vec::new(), State::default());
+        for (index, path) in paths.iter().enumerate() {
+            if paths[..index].contains(path) {
+                let duplicate = path.display();
+                return Err(Error::Config(format!("Duplicate log directory found: {duplicate}")));
+            }
+            let (dir, checkpoints, previews) = match dirs::open(&disk, path, threads) {
+                Ok(opened) => {
+                    locks.push(opened.lock);
+                    (opened.dir, opened.checkpoints, opened.previews)
+                }
+                Err(error @ Error::Disk { .. }) if path != metadata_dir => {
+                    let dir = path.display();
+                    tracing::error!(%dir, %error, "log directory is offline from the start");
+                    (LogDir::offline(path.clone()), Checkpoints::default(), HashMap::new())
+                }
+                Err(error) => return Err(error),
+            };
+            dirs.push(Arc::new(dir));
+            state.checkpoints.push(checkpoints);
+            state.previews.push(previews);
+            state.counts.push(0);
         }
+        let online = dirs.iter().filter(|dir| !dir.is_offline()).map(|dir| dir.path.clone());
+        let is_unsynced = AtomicBool::new(dirs.iter().any(|dir| dir.stopped == Stopped::Killed));
         Ok(LogManager {
-            cleaner: Cleaner::open(&disk, config)?,
+            is_unsynced,
+            cleaner: Cleaner::open(&disk, config, online)?,
             disk,
             dirs,
-            checkpoints,
+            threads,
             producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             _locks: locks,
         })
+    }
+
+    /// Threads that may open logs at once.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// The disk that the directories lie on.
@@ -150,7 +170,7 @@ impl LogManager {
     /// Writes `meta.properties` into the directories that lack it, with new directory ids.
     pub fn format(&mut self, cluster_id: &str, node_id: i32) -> Result<()> {
         for dir in &mut self.dirs {
-            if dir.meta.is_some() {
+            if dir.meta.is_some() || dir.is_offline() {
                 continue;
             }
             let meta = MetaProperties {
@@ -159,8 +179,7 @@ impl LogManager {
                 directory_id: files::new_directory_id(),
             };
             files::write_meta_properties(&self.disk, &dir.path, &meta)?;
-            let (path, clean_shutdown) = (dir.path.clone(), dir.clean_shutdown);
-            *dir = Arc::new(LogDir { path, meta: Some(meta), clean_shutdown });
+            *dir = Arc::new(dir.with_meta(meta));
         }
         Ok(())
     }
@@ -169,7 +188,7 @@ impl LogManager {
     /// unclean until `mark_clean_shutdown`. A full disk's reserve gives its room for all that
     /// follows (`disk/reserve.rs`).
     pub fn unmark_clean_shutdown(&self) -> Result<()> {
-        for dir in &self.dirs {
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             files::make_room(&self.disk, &dir.path)?;
             if dir.clean_shutdown.is_some() {
                 files::remove_clean_shutdown(&self.disk, &dir.path)?;
@@ -178,45 +197,98 @@ impl LogManager {
         Ok(())
     }
 
+    /// All logs are opened but for those that failed: if from now on only the process is killed,
+    /// what it has written in the other directories counts at the next start.
+    pub fn note_recovered(&self) -> Result<()> {
+        let failed = self.state().failed.clone();
+        let recovered =
+            |(index, dir): &(usize, &Arc<LogDir>)| !dir.is_offline() && !failed.contains(index);
+        let mut dirs = self.dirs.iter().enumerate().filter(recovered);
+        dirs.try_for_each(|(_, dir)| self.disk.note_recovered(&dir.path))
+    }
+
     /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,
     /// `-stray` and `-future` ones left alone. A directory that is none of Kafka's, or a partition
-    /// in two log directories, is an error (Config).
+    /// in two log directories, is an error (Config). A directory that fails goes offline.
     pub fn scan(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        for (index, dir) in self.dirs.iter().enumerate() {
-            for name in self.disk.list_dirs(&dir.path)? {
-                let path = dir.path.join(&name);
-                let Some((partition, suffix)) = parse_dir_name(&name) else {
-                    return Err(foreign_directory(&path));
-                };
-                match suffix {
-                    Some(names::DELETE) => self.disk.remove_dir_all(&path)?,
-                    Some(_) => {}
-                    None if &*partition.topic == METADATA_LOG => {}
-                    None => {
-                        let topic_id = partition_metadata::read(&self.disk, &path)?;
-                        self.place(&partition, Place { dir: index, topic_id })?;
-                        found.push(Found { partition, topic_id, dir: dir.clone() });
-                    }
-                }
+        for (index, dir) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {
+            match self.scan_dir(index, dir, &mut found) {
+                Err(error @ Error::Disk { .. }) => drop(dir.fail(&error)),
+                scanned => scanned?,
             }
         }
         Ok(found)
     }
 
+    fn scan_dir(&self, index: usize, dir: &Arc<LogDir>, found: &mut Vec<Found>) -> Result<()> {
+        for name in self.disk.list_dirs(&dir.path)? {
+            let path = dir.path.join(&name);
+            let Some((partition, suffix)) = parse_dir_name(&name) else {
+                return Err(foreign_directory(&path));
+            };
+            match suffix {
+                Some(names::DELETE) => self.disk.remove_dir_all(&path)?,
+                Some(_) => {}
+                None if &*partition.topic == METADATA_LOG => {}
+                None => {
+                    let topic_id = self.topic_id(index, &name, &path);
+                    self.place(
+                        &partition,
+                        Place { dir: index, topic_id: *topic_id.as_ref().unwrap_or(&None) },
+                    )?;
+                    match topic_id {
+                        Ok(topic_id) => found.push(Found { partition, topic_id, dir: dir.clone() }),
+                        // Whoever opens it fails in the same way, and it alone is offline.
+                        Err(error @ Error::Corrupt { .. }) => tracing::error!(%error),
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn topic_id(&self, dir: usize, name: &str, path: &Path) -> Result<Option<Uuid>> {
+        match self.state().previews[dir].get(name) {
+            Some(preview) => preview
+                .partition_metadata
+                .as_ref()
+                .map(|content| partition_metadata::parse(path, content))
+                .transpose(),
+            None => partition_metadata::read(&self.disk, path),
+        }
+    }
+
     fn place(&self, partition: &TopicPartition, place: Place) -> Result<()> {
-        match self.state().places.insert(partition.clone(), place) {
+        let mut state = self.state();
+        match state.places.insert(partition.clone(), place) {
             Some(other) if other.dir != place.dir => Err(Error::Config(format!(
                 "Duplicate log directories for {partition} are found in both {} and {}",
                 self.dirs[other.dir].path.display(),
                 self.dirs[place.dir].path.display(),
             ))),
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => {
+                state.counts[place.dir] += 1;
+                Ok(())
+            }
         }
     }
 
-    /// Opens the log of a partition where it lies, or makes it in the directory with the fewest.
-    /// Recovery runs here; several threads may call it for several partitions.
+    /// Whether a log of this partition lies in a directory that is online.
+    pub fn has_log(&self, partition: &TopicPartition) -> bool {
+        self.state().places.contains_key(partition)
+    }
+
+    /// The online directory with this id.
+    pub fn online_dir(&self, id: Uuid) -> Option<&Arc<LogDir>> {
+        let has_id = |dir: &&Arc<LogDir>| dir.meta.as_ref().is_some_and(|m| m.directory_id == id);
+        self.dirs.iter().filter(|dir| !dir.is_offline()).find(has_id)
+    }
+
+    /// Opens the log of a partition where it lies, or makes it in the online directory with the
+    /// fewest. Recovery runs here; several threads may call it for several partitions.
     pub fn open_log(
         &self,
         partition: &TopicPartition,
@@ -224,59 +296,117 @@ impl LogManager {
         config: Arc<TopicConfig>,
         now: Timestamp,
     ) -> Result<Log> {
-        let (place, is_new) = self.find_place(partition)?;
+        self.open_log_in(Placement::default(), partition, topic_id, config, now)
+    }
+
+    /// As `open_log`, but for where and how a new log is made.
+    pub fn open_log_in(
+        &self,
+        placement: Placement,
+        partition: &TopicPartition,
+        topic_id: Uuid,
+        config: Arc<TopicConfig>,
+        now: Timestamp,
+    ) -> Result<Log> {
+        let (place, is_new) = self.find_place(partition, placement.dir)?;
         if is_new {
             self.cleaner.forget(partition)?;
+            self.forget_checkpoints(partition)?;
         }
-        let (dir, known) = (&self.dirs[place.dir], &self.checkpoints[place.dir]);
-        let offset_in = |offsets: &BTreeMap<TopicPartition, Offset>| match offsets.get(partition) {
+        let dir = &self.dirs[place.dir];
+        let name = partition.to_string();
+        let options = {
+            let state = &mut *self.state();
+            let known = &state.checkpoints[place.dir];
             // A checkpoint may still name a log of the same name that was deleted.
-            Some(&offset) if !is_new => offset,
-            _ => 0,
+            let offset_in = |offsets: &BTreeMap<TopicPartition, Offset>| {
+                offsets.get(partition).copied().filter(|_| !is_new).unwrap_or(0)
+            };
+            OpenOptions {
+                config,
+                log_start_offset: offset_in(&known.log_starts),
+                recovery_point: offset_in(&known.recovery_points),
+                stopped: if is_new { Stopped::Cleanly } else { dir.stopped },
+                leader_epochs: state.previews[place.dir].remove(&name).map(|p| p.leader_epochs),
+                producer_id_expiration_ms: self.producer_id_expiration_ms,
+                now,
+            }
         };
-        let options = OpenOptions {
-            config,
-            log_start_offset: offset_in(&known.log_starts),
-            recovery_point: offset_in(&known.recovery_points),
-            clean: dir.clean_shutdown.is_some() || is_new,
-            producer_id_expiration_ms: self.producer_id_expiration_ms,
-            now,
-        };
-        let mut log = Log::open(&self.disk, &dir.path.join(partition.to_string()), options)?;
+        let opened = Log::open(&self.disk, &dir.path.join(name), options);
+        if opened.is_err() {
+            self.state().failed.insert(place.dir);
+        }
+        let mut log = opened?;
         log.topic_id = place.topic_id;
-        log.set_topic_id(topic_id)?;
-        self.state().places.insert(partition.clone(), Place { topic_id: Some(topic_id), ..place });
+        log.put_topic_id(topic_id, !placement.one_of_many)?;
+        if is_new && placement.one_of_many {
+            self.is_unsynced.store(true, Ordering::Release);
+        }
+        let place = Place { topic_id: Some(topic_id), ..place };
+        let state = &mut *self.state();
+        let known = &mut state.checkpoints[place.dir];
+        known.log_starts.remove(partition);
+        known.recovery_points.remove(partition);
+        // The name of the topic is the caller's from now on.
+        state.places.remove(partition);
+        state.places.insert(partition.clone(), place);
         Ok(log)
     }
 
     /// Where a log lies or shall lie, and whether it is to be made.
-    fn find_place(&self, partition: &TopicPartition) -> Result<(Place, bool)> {
+    fn find_place(
+        &self,
+        partition: &TopicPartition,
+        wanted: Option<Uuid>,
+    ) -> Result<(Place, bool)> {
         let mut state = self.state();
         if let Some(place) = state.places.get(partition) {
             return Ok((*place, false));
         }
-        let mut place = Place { dir: 0, topic_id: None };
-        let mut counts = vec![0; self.dirs.len()];
-        for place in state.places.values() {
-            counts[place.dir] += 1;
-        }
-        place.dir = (0..counts.len()).min_by_key(|&dir| counts[dir]).expect("there is a log.dir");
-        let mut is_new = true;
-        for (index, dir) in self.dirs.iter().enumerate() {
+        let wanted = wanted.and_then(|id| self.online_dir(id));
+        let (mut dir, mut is_new) = (None, true);
+        for (index, known) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {
             // Nobody may have scanned yet.
-            if self.disk.file_len(&dir.path.join(partition.to_string()))?.is_some() {
-                (place.dir, is_new) = (index, false);
+            if self.disk.file_len(&known.path.join(partition.to_string()))?.is_some() {
+                (dir, is_new) = (Some(index), false);
+                break;
+            }
+            let is_wanted = wanted.is_none_or(|wanted| Arc::ptr_eq(wanted, known));
+            if is_wanted && dir.is_none_or(|dir| state.counts[index] < state.counts[dir]) {
+                dir = Some(index);
             }
         }
+        let dir = dir.ok_or(Error::Code(ResponseError::KafkaStorageError))?;
+        let place = Place { dir, topic_id: None };
+        state.counts[dir] += 1;
         state.places.insert(partition.clone(), place);
         Ok((place, is_new))
     }
 
-    /// High watermark from `replication-offset-checkpoint`, 0 if absent.
+    /// A log that could not be made is not where it was to lie.
+    fn forget(&self, partition: &TopicPartition) {
+        let mut state = self.state();
+        if let Some(place) = state.places.remove(partition) {
+            state.counts[place.dir] -= 1;
+        }
+    }
+
+    /// Makes everything durable that lies in the directories that are online, if something asks
+    /// for it: new logs, or files of a killed process, of which the disk may have refused some.
+    pub fn sync_dirs(&self) -> Result<()> {
+        if !self.is_unsynced.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let mut online = self.dirs.iter().filter(|dir| !dir.is_offline());
+        online.try_for_each(|dir| self.disk.sync_file_system(&dir.path))
+    }
+
+    /// High watermark that `replication-offset-checkpoint` had at start, 0 if absent; told once.
     pub fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> Offset {
-        let place = self.state().places.get(partition).copied();
-        let offsets = place.map(|place| &self.checkpoints[place.dir].high_watermarks);
-        offsets.and_then(|offsets| offsets.get(partition)).copied().unwrap_or(0)
+        let state = &mut *self.state();
+        let place = state.places.get(partition);
+        let known = place.map(|place| &mut state.checkpoints[place.dir].high_watermarks);
+        known.and_then(|offsets| offsets.remove(partition)).unwrap_or(0)
     }
 
     /// Renames the directory to `-delete`; removed after `file.delete.delay.ms` by `run_deletes`.
@@ -298,7 +428,8 @@ impl LogManager {
     fn move_away(&self, from: &Path, partition: &TopicPartition, suffix: &str) -> Result<PathBuf> {
         let to = from.with_file_name(dir_name_with_suffix(partition, suffix));
         self.disk.rename(from, &to)?;
-        self.state().places.remove(partition);
+        self.state().forgotten.insert(partition.clone());
+        self.forget(partition);
         self.cleaner.forget(partition)?;
         Ok(to)
     }
@@ -308,41 +439,6 @@ impl LogManager {
         let due: Vec<_> = self.state().deletes.extract_if(.., |(due, _)| *due <= now).collect();
         for (_, path) in due {
             self.disk.remove_dir_all(&path)?;
-        }
-        Ok(())
-    }
-
-    /// Flushes the segments that were rolled since the last time, then writes recovery-point,
-    /// log-start-offset and replication-offset checkpoints of every dir that `is_online`.
-    pub fn checkpoint(
-        &self,
-        logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>,
-        is_online: impl Fn(&Path) -> bool,
-    ) -> Result<()> {
-        let mut now: Vec<Checkpoints> = self.dirs.iter().map(|_| Checkpoints::default()).collect();
-        for (partition, log) in logs {
-            let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
-                continue;
-            };
-            flush_sealed(log)?;
-            let log = lock(log);
-            let Checkpoints { recovery_points, log_starts, high_watermarks } = &mut now[dir];
-            recovery_points.insert(partition.clone(), log.recovery_point());
-            high_watermarks.insert(partition.clone(), log.high_watermark());
-            if log.log_start_offset() > log.segments[0].base_offset() {
-                log_starts.insert(partition.clone(), log.log_start_offset());
-            }
-        }
-        for (dir, checkpoints) in self.dirs.iter().zip(&now) {
-            if !is_online(&dir.path) {
-                continue;
-            }
-            let write = |name: &str, offsets| {
-                checkpoint::write_offsets(&self.disk, &dir.path.join(name), offsets)
-            };
-            write(RECOVERY_POINTS, &checkpoints.recovery_points)?;
-            write(LOG_STARTS, &checkpoints.log_starts)?;
-            write(HIGH_WATERMARKS, &checkpoints.high_watermarks)?;
         }
         Ok(())
     }
@@ -363,41 +459,8 @@ impl LogManager {
     }
 }
 
-/// Makes a log directory, and those above it, that a power loss leaves where they are.
-fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
-    if disk.file_len(path)?.is_some() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_dir(disk, parent)?;
-        disk.create_dir_all(path)?;
-        return disk.sync_dir(parent);
-    }
-    disk.create_dir_all(path)
-}
-
 fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-fn flush_sealed(log: &Mutex<Log>) -> Result<()> {
-    let flush = lock(log).begin_flush_of_sealed()?;
-    if let Some(flush) = flush {
-        flush.run()?;
-        lock(log).end_flush(&flush);
-    }
-    Ok(())
-}
-
-/// A checkpoint that cannot be read is worth no more than none: recovery reads more then.
-fn read_checkpoint(disk: &Disk, path: &Path) -> Result<BTreeMap<TopicPartition, Offset>> {
-    match checkpoint::read_offsets(disk, path) {
-        Err(Error::Corrupt { what }) => {
-            tracing::warn!(what, "ignored a broken checkpoint");
-            Ok(BTreeMap::new())
-        }
-        result => result,
-    }
 }
 
 fn foreign_directory(path: &Path) -> Error {

@@ -30,8 +30,8 @@ pub(super) struct OffsetIndex {
 }
 
 impl OffsetIndex {
-    pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<OffsetIndex> {
-        Ok(OffsetIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX)? })
+    pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> OffsetIndex {
+        OffsetIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX) }
     }
 
     /// An empty index in a file whose name ends with `suffix`.
@@ -52,7 +52,7 @@ impl OffsetIndex {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn len(&self) -> Result<usize> {
         self.file.len()
     }
 
@@ -86,8 +86,20 @@ impl OffsetIndex {
         Ok(entry.map(|entry| self.decode(&entry)))
     }
 
+    /// Drops the zeros that Apache Kafka keeps behind the entries while it runs.
+    pub fn drop_unused(&mut self) -> Result<()> {
+        if self.last()?.is_some_and(|last| last.position == 0) {
+            let used = self.file.partition_point(|e| self.decode(e).position > 0)?;
+            self.file.truncate(used)?;
+        }
+        Ok(())
+    }
+
     /// Keeps the entries below `offset`.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
+        if self.last()?.is_none_or(|last| last.last_offset < offset) {
+            return Ok(());
+        }
         let keep = self.file.partition_point(|e| self.decode(e).last_offset < offset)?;
         self.file.truncate(keep)
     }

@@ -10,25 +10,33 @@ use uuid::Uuid;
 /// Name of the file in the log's directory.
 pub(super) const FILE: &str = "partition.metadata";
 
-/// The topic id of the log in `dir`; None if the file is not there.
+/// The topic id of the log in `dir`; None if the file is not there or empty.
 pub(super) fn read(disk: &Disk, dir: &Path) -> Result<Option<Uuid>> {
-    let path = dir.join(FILE);
-    let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
-    match std::str::from_utf8(&bytes).ok().and_then(parse) {
-        Some(topic_id) => Ok(Some(topic_id)),
-        None => Err(Error::corrupt(path.display().to_string())),
-    }
+    let content = disk.read_file(&dir.join(FILE))?.filter(|content| !content.is_empty());
+    content.map(|content| parse(dir, &content)).transpose()
 }
 
-fn parse(text: &str) -> Option<Uuid> {
+/// The topic id of the log in `dir`, whose file has this content.
+pub(super) fn parse(dir: &Path, content: &[u8]) -> Result<Uuid> {
+    let topic_id = std::str::from_utf8(content).ok().and_then(topic_id_in);
+    topic_id.ok_or_else(|| Error::corrupt(dir.join(FILE).display().to_string()))
+}
+
+fn topic_id_in(text: &str) -> Option<Uuid> {
     let (version, topic_id) = text.trim_end().split_once('\n')?;
     let version = version.trim_end() == "version: 0";
     let topic_id = uuid_from_text(topic_id.strip_prefix("topic_id: ")?)?;
     (version && !topic_id.is_nil()).then_some(topic_id)
 }
 
-/// Writes the file.
-pub(super) fn write(disk: &Disk, dir: &Path, topic_id: Uuid) -> Result<()> {
+/// Writes the file. If it is not `durable`, a power loss may leave an empty one.
+pub(super) fn write(disk: &Disk, dir: &Path, topic_id: Uuid, durable: bool) -> Result<()> {
     let text = format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id));
-    disk.replace_file(&dir.join(FILE), text.as_bytes())
+    let path = dir.join(FILE);
+    if durable {
+        return disk.replace_file(&path, text.as_bytes());
+    }
+    let temporary = dir.join("partition.metadata.tmp");
+    disk.open(&temporary)?.write_at(text.as_bytes(), 0)?;
+    disk.rename_unsynced(&temporary, &path)
 }

@@ -81,7 +81,7 @@ impl Log {
             return Ok(None);
         }
         let len = (end - first.position) as usize;
-        let file = segment.file()?.clone();
+        let file = segment.file()?;
         Ok(Some((FileRange { file, position: first.position, len }, upper)))
     }
 

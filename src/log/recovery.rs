@@ -1,13 +1,13 @@
 //! Opening a log: what a crash or an unfinished compaction left is put right (LogLoader).
 
-use super::leader_epoch::LeaderEpochs;
+use super::leader_epoch::{self, LeaderEpochs};
 use super::names::{file_name, parse_dir_name, parse_file_name};
 use super::producer_state::{ProducerStates, SNAPSHOT};
 use super::retention::{DELETED, Trash};
 use super::scan::Batches;
 use super::segment::{self, SUFFIXES, Segment};
 use super::transaction_index::{self, AbortedTransaction, TransactionIndex};
-use super::{Log, OpenOptions, Origin, Verification, offset_index, put_off};
+use super::{Log, OpenOptions, Origin, Stopped, Verification, offset_index, put_off, time_index};
 use crate::config::TopicConfig;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -38,21 +38,32 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         }
         names => Some(names?),
     };
-    let is_dir_durable = names.is_some() && (options.clean || options.recovery_point > 0);
+    let is_clean = options.stopped == Stopped::Cleanly;
+    let is_dir_durable = names.is_some() && (is_clean || options.recovery_point > 0);
     let dir: Arc<Path> = dir.into();
     let names = remove_leftovers(disk, &dir, names.unwrap_or_default())?;
     let snapshots = names.iter().filter_map(|name| parse_file_name(name, SNAPSHOT)).collect();
     let mut loader = Loader {
         disk,
-        epochs: LeaderEpochs::open(disk, &dir)?,
+        epochs: match &options.leader_epochs {
+            Some(content) => LeaderEpochs::parse(disk, &dir, content)?,
+            None => LeaderEpochs::open(disk, &dir)?,
+        },
         producers: ProducerStates::new(disk, &dir, options.producer_id_expiration_ms, snapshots),
         dir,
         segments: Vec::new(),
         options,
     };
+    if names.iter().any(|name| name == leader_epoch::SETTLED) {
+        match loader.options.stopped {
+            Stopped::Killed => loader.epochs.read_settled()?,
+            // A power loss may have brought it back.
+            _ => disk.remove_file(&loader.dir.join(leader_epoch::SETTLED))?,
+        }
+    }
     let broken = loader.find_segments(&names)?;
-    loader.recover(&broken)?;
-    let end_offset = loader.find_end()?;
+    let end_offset = loader.recover(broken)?;
+    let end_offset = loader.find_end(end_offset)?;
     let log = loader.finish(partition, end_offset)?;
     Ok(Log { is_dir_durable, ..log })
 }
@@ -76,7 +87,9 @@ impl Loader<'_> {
             if let Some(base_offset) = parse_file_name(name, segment::SUFFIX) {
                 let now = self.options.now;
                 let mut segment = Segment::open(self.disk, &self.dir, base_offset, now)?;
-                if !has(&file_name(base_offset, offset_index::SUFFIX)) {
+                let indexes = [offset_index::SUFFIX, time_index::SUFFIX];
+                if !indexes.iter().all(|suffix| has(&file_name(base_offset, suffix))) {
+                    segment.forget_indexes();
                     broken.insert(base_offset);
                 }
                 if has(&file_name(base_offset, transaction_index::SUFFIX)) {
@@ -98,39 +111,46 @@ impl Loader<'_> {
     }
 
     /// Rebuilds the broken segments and, after an unclean stop, all from the one that holds the
-    /// recovery point on. What lies behind a bad batch there is cut off and the later segments are
-    /// removed: they were never durable.
-    fn recover(&mut self, broken: &BTreeSet<Offset>) -> Result<()> {
-        let point = self.options.recovery_point;
+    /// recovery point on; or, if only the process was killed, what came after `Log::settle`. What
+    /// lies behind a bad batch there is cut off and the later segments are removed: they were never
+    /// durable. Answers where the last segment ends, if it was looked into.
+    fn recover(&mut self, mut broken: BTreeSet<Offset>) -> Result<Option<Offset>> {
+        let settled = self.load_settled()?;
+        let point = settled.unwrap_or(self.options.recovery_point);
         let floor = self.segments.iter().rposition(|segment| segment.base_offset() <= point);
-        let unflushed = if self.options.clean { usize::MAX } else { floor.unwrap_or(0) };
+        let is_clean = self.options.stopped == Stopped::Cleanly;
+        let unflushed = if is_clean { usize::MAX } else { floor.unwrap_or(0) };
+        let mut end = None;
         let mut index = 0;
         while index < self.segments.len() {
-            let base_offset = self.segments[index].base_offset();
-            if index < unflushed && !broken.contains(&base_offset) {
+            let (base_offset, size) =
+                (self.segments[index].base_offset(), self.segments[index].size());
+            let is_broken = broken.contains(&base_offset);
+            let is_new = size == 0 && index + 1 == self.segments.len();
+            end = is_new.then_some(base_offset);
+            if is_new || (index < unflushed && !is_broken) {
                 index += 1;
                 continue;
             }
-            rebuild_producers(
-                &mut self.producers,
-                &self.segments[..index],
-                self.options.log_start_offset,
-                base_offset,
-                self.options.now,
-                false,
-            )?;
-            let is_active = index + 1 == self.segments.len();
-            let segment = &mut self.segments[index];
-            let config = &self.options.config;
-            let cut = recover_segment(segment, config, &mut self.producers, &mut self.epochs)?;
-            let sealed = segment.seal();
-            if is_active {
-                put_off(sealed)?
-            } else {
-                sealed?
+            let resumed = match settled {
+                Some(settled) if index == unflushed && !is_broken => self.resume(index, settled)?,
+                _ => None,
+            };
+            let recovered = match resumed {
+                Some(recovered) => recovered,
+                None => self.rebuild(index)?,
+            };
+            if let Some(next) = recovered.overflow {
+                self.split(index, next)?;
+                broken.insert(next);
             }
-            put_off(self.producers.take_snapshot(false))?;
+            if index < unflushed && index + 1 < self.segments.len() {
+                // No flush goes so far back.
+                self.segments[index].sync()?;
+            }
+            end = Some(recovered.end);
             index += 1;
+            let cut = recovered.cut;
             if cut > 0 {
                 tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
                     "cut a segment at its first bad batch");
@@ -142,7 +162,108 @@ impl Loader<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(end)
+    }
+
+    /// If only the process was killed, the machine still has all that was written: loads the
+    /// newest producer snapshot, which `Log::settle`, a roll or a clean stop wrote last. Everything
+    /// else that belongs to the batches below it was written before.
+    fn load_settled(&mut self) -> Result<Option<Offset>> {
+        if self.options.stopped != Stopped::Killed || !self.producers.has_snapshots() {
+            return Ok(None);
+        }
+        let log_start_offset = self.options.log_start_offset;
+        self.producers.truncate_and_reload(log_start_offset, Offset::MAX, self.options.now)?;
+        Ok(self.producers.has_snapshots().then(|| self.producers.end()))
+    }
+
+    /// Recovers only what lies behind `settled`. None, and nothing done, if the indexes do not fit.
+    fn resume(&mut self, index: usize, settled: Offset) -> Result<Option<Recovered>> {
+        let segment = &mut self.segments[index];
+        let Some(position) = segment.rewind_to(settled)? else { return Ok(None) };
+        let config = &self.options.config;
+        let recovered = recover_segment(
+            segment,
+            position,
+            settled,
+            config,
+            &mut self.producers,
+            &mut self.epochs,
+        )?;
+        let end = recovered.end;
+        if end < settled {
+            tracing::warn!(dir = %self.dir.display(), end, settled, "the log is shorter than it was");
+            return Ok(None);
+        }
+        if end > settled {
+            self.seal(index)?;
+        }
+        Ok(Some(recovered))
+    }
+
+    /// Recovers a segment from its first batch on, with all that belongs to it.
+    fn rebuild(&mut self, index: usize) -> Result<Recovered> {
+        let base_offset = self.segments[index].base_offset();
+        rebuild_producers(
+            &mut self.producers,
+            &self.segments[..index],
+            self.options.log_start_offset,
+            base_offset,
+            self.options.now,
+            false,
+        )?;
+        let segment = &mut self.segments[index];
+        segment.reset()?;
+        let recovered = recover_segment(
+            segment,
+            0,
+            base_offset,
+            &self.options.config,
+            &mut self.producers,
+            &mut self.epochs,
+        )?;
+        self.seal(index)?;
+        Ok(recovered)
+    }
+
+    /// Writes what belongs to a recovered segment, the snapshot last, as `load_settled` expects.
+    fn seal(&mut self, index: usize) -> Result<()> {
+        let sealed = self.segments[index].seal();
+        let sealed = if index + 1 < self.segments.len() { Ok(sealed?) } else { sealed };
+        let written = sealed
+            .and_then(|()| self.epochs.settle())
+            .and_then(|()| self.producers.take_snapshot());
+        put_off(written)
+    }
+
+    /// Before Kafka 2.0 compaction could make segments whose offsets need more than 31 bits
+    /// (KAFKA-6264): from the batch at `next` on they become a segment of their own.
+    fn split(&mut self, index: usize, next: Offset) -> Result<()> {
+        let (file, begin) = (self.segments[index].file()?, self.segments[index].size());
+        let is_there = self.segments.get(index + 1).is_some_and(|s| s.base_offset() == next);
+        tracing::warn!(dir = %self.dir.display(), next, "split a segment with too many offsets");
+        if !is_there {
+            let path = self.dir.join(file_name(next, segment::SUFFIX));
+            let unfinished = self.dir.join(file_name(next, segment::CLEANED_SUFFIXES[0]));
+            let copy = self.disk.open(&unfinished)?;
+            let mut position = begin;
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                let read = file.read_at(&mut buffer, position)?;
+                copy.write_at(&buffer[..read], position - begin)?;
+                position += read as u64;
+                if read < buffer.len() {
+                    break;
+                }
+            }
+            copy.sync_data()?;
+            self.disk.rename(&unfinished, &path)?;
+            let mut segment = Segment::open(self.disk, &self.dir, next, self.options.now)?;
+            segment.forget_indexes();
+            self.segments.insert(index + 1, segment);
+        }
+        self.segments[index].trim_file()?;
+        file.sync_data()
     }
 
     fn remove_segments(&mut self, from: usize) -> Result<()> {
@@ -158,21 +279,30 @@ impl Loader<'_> {
     }
 
     /// Where the log ends. One that ends before it begins (its files were deleted) begins anew.
-    fn find_end(&mut self) -> Result<Offset> {
+    fn find_end(&mut self, recovered: Option<Offset>) -> Result<Offset> {
         let log_start_offset = self.options.log_start_offset;
-        if let Some(last) = self.segments.last() {
-            let end_offset = last.read_end_offset()?;
-            if end_offset >= log_start_offset {
-                return Ok(end_offset);
-            }
+        let end_offset = match (recovered, self.segments.last()) {
+            (Some(end_offset), Some(_)) => end_offset,
+            (None, Some(last)) => last.read_end_offset()?,
+            (_, None) => -1,
+        };
+        if end_offset >= log_start_offset {
+            return Ok(end_offset);
+        }
+        // Made before the others go: its name tells where the log begins.
+        let now = self.options.now;
+        let anew = Segment::create(self.disk, &self.dir, log_start_offset, now)?;
+        if self.options.config.preallocate {
+            anew.file()?.set_room_aside(self.options.config.segment_bytes as u64)?;
+        }
+        if !self.segments.is_empty() {
             tracing::warn!(dir = %self.dir.display(), end_offset, log_start_offset,
                 "the log ends before its start offset: all segments are removed");
             self.remove_segments(0)?;
             self.epochs.clear()?;
             self.producers.truncate_fully(log_start_offset)?;
         }
-        let now = self.options.now;
-        self.segments.push(Segment::create(self.disk, &self.dir, log_start_offset, now)?);
+        self.segments.push(anew);
         Ok(log_start_offset)
     }
 
@@ -182,9 +312,12 @@ impl Loader<'_> {
         end_offset: Offset,
     ) -> Result<Log> {
         let options = &self.options;
-        self.epochs.truncate_from_end(end_offset)?;
+        let is_clean = options.stopped == Stopped::Cleanly;
+        self.epochs.truncate_from_end(end_offset);
         self.epochs.truncate_from_start(options.log_start_offset)?;
         let log_start_offset = options.log_start_offset.max(self.segments[0].base_offset());
+        // As a rule it is one.
+        self.segments.shrink_to_fit();
         let base_offsets = self.segments.iter().map(Segment::base_offset).collect();
         self.producers.remove_stray_snapshots(&base_offsets)?;
         rebuild_producers(
@@ -193,10 +326,15 @@ impl Loader<'_> {
             log_start_offset,
             end_offset,
             options.now,
-            options.clean,
+            is_clean,
         )?;
         let recovery_point =
-            if options.clean { end_offset } else { options.recovery_point.min(end_offset) };
+            if is_clean { end_offset } else { options.recovery_point.min(end_offset) };
+        let last = &self.segments[self.segments.len() - 1];
+        if !is_clean && recovery_point == end_offset && last.size() > 0 {
+            // If the next append rolls, nobody looks at this segment after the next crash.
+            last.sync()?;
+        }
         let durable = self.segments.partition_point(|s| s.base_offset() <= recovery_point);
         let first_unsynced = self.segments[durable.saturating_sub(1)].base_offset();
         Ok(Log {
@@ -215,9 +353,14 @@ impl Loader<'_> {
             first_unsynced,
             durable_name: -1,
             is_dir_durable: false,
+            was_clean: self.options.stopped == Stopped::Cleanly,
+            is_closed: false,
+            is_id_durable: true,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,
+            seen_end: end_offset,
+            settled_size: 0,
             cut_to: Offset::MAX,
             now: self.options.now,
         })
@@ -260,8 +403,9 @@ fn finish_swaps(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<()> {
         names.iter().filter_map(|name| Some((name, parse_file_name(name, &swap_log)?)))
     {
         let path = dir.join(name);
-        let file = disk.open(&path)?;
-        let mut batches = Batches::new(&file, 0, file.len()?);
+        let file = Arc::new(disk.open(&path)?);
+        let len = file.len()?;
+        let mut batches = Batches::new(file, 0, len);
         first = first.min(base_offset);
         end = end.max(base_offset);
         while let Some(batch) = batches.next()? {
@@ -282,51 +426,72 @@ fn finish_swaps(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<()> {
     disk.sync_dir(dir)
 }
 
-/// Reads a segment from its first batch on, rebuilds its indexes, notes its epochs and producers,
-/// and cuts it at the first batch that is not whole and sound. Answers how many bytes were cut.
+/// What reading a segment has found.
+struct Recovered {
+    /// One past the last offset.
+    end: Offset,
+    /// Bytes that were cut off.
+    cut: u64,
+    /// The first batch that needs a segment of its own.
+    overflow: Option<Offset>,
+}
+
+/// Reads a segment from the batch at `position` on, enters it into the indexes, notes epochs and
+/// producers from `trusted` on, and cuts the segment at the first batch that is not whole and
+/// sound.
 fn recover_segment(
     segment: &mut Segment,
+    position: u64,
+    trusted: Offset,
     config: &TopicConfig,
     producers: &mut ProducerStates,
     epochs: &mut LeaderEpochs,
-) -> Result<u64> {
-    let file = segment.file()?.clone();
-    let len = segment.size();
-    segment.reset()?;
-    let mut batches = Batches::new(&file, 0, len);
+) -> Result<Recovered> {
+    let len = segment.file()?.len()?;
+    let mut batches = Batches::new(segment.file()?, position, len);
     let mut next_offset = segment.base_offset();
-    let mut epochs_changed = false;
+    let (mut epochs_changed, mut overflow) = (false, None);
     loop {
         let batch = match batches.next() {
             Ok(Some(batch)) => batch,
             Ok(None) => break,
-            Err(error @ Error::Disk { .. }) => return Err(error),
+            Err(error @ (Error::Disk { .. } | Error::Config(_))) => return Err(error),
             Err(_) => break,
         };
-        let sound = batch.checksum_holds()
-            && batch.base_offset() >= next_offset
-            && segment.can_hold(batch.last_offset());
+        let is_known = batch.next_offset() <= trusted;
+        let sound = batch.base_offset() >= next_offset && (is_known || batch.checksum_holds());
         if !sound {
             break;
         }
-        let Ok(aborted) = replay_producers(producers, &batch) else { break };
-        for aborted in aborted {
-            segment.transaction_index.append(aborted)?;
+        if !segment.can_hold(batch.last_offset()) {
+            overflow = Some(batch.base_offset());
+            break;
         }
-        segment.admit(&batch, config.index_interval_bytes as u64)?;
+        if !is_known {
+            let Ok(aborted) = replay_producers(producers, &batch) else { break };
+            for aborted in aborted {
+                segment.transaction_index.append(aborted)?;
+            }
+        }
+        let bytes = batches.position - segment.size();
+        segment.admit(&batch, bytes, config.index_interval_bytes as u64)?;
         if batch.leader_epoch() > epochs.latest() {
             epochs_changed |= epochs.enter(batch.leader_epoch(), batch.base_offset());
         }
         next_offset = batch.next_offset();
     }
-    if epochs_changed {
-        epochs.write()?;
+    if next_offset < trusted {
+        // All of it is to be recovered, and so nothing is cut yet.
+        return Ok(Recovered { end: next_offset, cut: 0, overflow: None });
     }
-    let cut = len - segment.size();
+    if epochs_changed {
+        epochs.changed();
+    }
+    let cut = if overflow.is_some() { 0 } else { len - segment.size() };
     if cut > 0 {
         segment.trim_file()?;
     }
-    Ok(cut)
+    Ok(Recovered { end: next_offset, cut, overflow })
 }
 
 /// Enters a batch that was accepted once into the producers' state. Answers the aborted
@@ -372,7 +537,7 @@ pub(super) fn rebuild_producers(
         // Written by a broker before snapshots existed: there were no producers.
         for offset in snapshot_at.into_iter().chain([end_offset]) {
             producers.set_end(offset);
-            put_off(producers.take_snapshot(false))?;
+            put_off(producers.take_snapshot())?;
         }
         return Ok(());
     }
@@ -387,7 +552,7 @@ pub(super) fn rebuild_producers(
             let from = segment.base_offset().max(producers.end()).max(log_start_offset);
             producers.set_end(from);
             if snapshot_at.contains(&segment.base_offset()) {
-                put_off(producers.take_snapshot(false))?;
+                put_off(producers.take_snapshot())?;
             }
             let Some(first) = segment.locate(from)? else { continue };
             let mut batches = segment.batches_from(first.position)?;
@@ -399,5 +564,5 @@ pub(super) fn rebuild_producers(
         }
     }
     producers.set_end(end_offset);
-    put_off(producers.take_snapshot(true))
+    put_off(producers.take_snapshot())
 }

@@ -3,10 +3,13 @@
 
 use crate::disk::File;
 use crate::error::{Error, Result};
-use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC};
+use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, legacy_header};
 use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
+use std::sync::Arc;
 
+/// The smallest message of before Kafka 0.11.
+const LEGACY_SIZE_MIN: i64 = 26;
 /// Headers are read this many bytes at a time: what lies between two index entries, as a rule.
 const HEADER_WINDOW: usize = 4096;
 /// Whole batches are read this many bytes at a time.
@@ -29,6 +32,13 @@ impl Header {
         let int = |at: usize| i32::from_be_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let long = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         let size = i64::from(int(8)) + LOG_OVERHEAD as i64;
+        if let Some((last_offset, max_timestamp)) = legacy_header(bytes)
+            && size >= LEGACY_SIZE_MIN
+        {
+            // The first offset of a compressed message cannot be told from here.
+            let (size, base_offset) = (size as u64, last_offset);
+            return Ok(Header { position, size, base_offset, last_offset, max_timestamp });
+        }
         let delta = int(23);
         if bytes[16] as i8 != MAGIC || size < HEADER_SIZE as i64 || delta < 0 {
             return Err(Error::corrupt(format!("batch header at {position}")));
@@ -49,8 +59,8 @@ impl Header {
 }
 
 /// The headers of the batches in `position..end` of a file.
-pub(super) struct Headers<'a> {
-    file: &'a File,
+pub(super) struct Headers {
+    file: Arc<File>,
     position: u64,
     end: u64,
     window: [u8; HEADER_WINDOW],
@@ -58,26 +68,34 @@ pub(super) struct Headers<'a> {
     window_len: usize,
 }
 
-impl<'a> Headers<'a> {
-    pub fn new(file: &'a File, position: u64, end: u64) -> Headers<'a> {
+impl Headers {
+    pub fn new(file: Arc<File>, position: u64, end: u64) -> Headers {
         let window = [0; HEADER_WINDOW];
         Headers { file, position, end, window, window_start: position, window_len: 0 }
     }
 
     /// The next header; None at the end, also if a batch is cut off there.
     pub fn next(&mut self) -> Result<Option<Header>> {
-        if self.position + HEADER_SIZE as u64 > self.end {
+        let left = (self.end - self.position.min(self.end)) as usize;
+        let len = left.min(HEADER_SIZE);
+        if len <= MAGIC_AT {
             return Ok(None);
         }
         let mut at = (self.position - self.window_start) as usize;
-        if at + HEADER_SIZE > self.window_len {
-            let len = (self.end - self.position).min(HEADER_WINDOW as u64) as usize;
+        if at + len > self.window_len {
+            let len = left.min(HEADER_WINDOW);
             self.window_len = self.file.read_at(&mut self.window[..len], self.position)?;
             self.window_start = self.position;
             at = 0;
         }
-        let Some(bytes) = self.window[at..self.window_len].first_chunk() else { return Ok(None) };
-        let header = Header::decode(bytes, self.position)?;
+        let Some(bytes) = self.window[at..self.window_len].get(..len) else { return Ok(None) };
+        let mut padded = [0; HEADER_SIZE];
+        padded[..len].copy_from_slice(bytes);
+        let header = match Header::decode(&padded, self.position) {
+            // Only messages of before Kafka 0.11 are shorter.
+            Err(_) if len < HEADER_SIZE => return Ok(None),
+            header => header?,
+        };
         self.position = header.end();
         Ok((header.end() <= self.end).then_some(header))
     }
@@ -94,8 +112,8 @@ impl<'a> Headers<'a> {
 }
 
 /// The whole batches in `position..end` of a file.
-pub(super) struct Batches<'a> {
-    file: &'a File,
+pub(super) struct Batches {
+    file: Arc<File>,
     /// Where the next batch lies.
     pub position: u64,
     end: u64,
@@ -104,13 +122,13 @@ pub(super) struct Batches<'a> {
     window_size: u64,
 }
 
-impl<'a> Batches<'a> {
-    pub fn new(file: &'a File, position: u64, end: u64) -> Batches<'a> {
+impl Batches {
+    pub fn new(file: Arc<File>, position: u64, end: u64) -> Batches {
         Batches { file, position, end, window: Bytes::new(), window_size: BATCH_WINDOW }
     }
 
     /// Reads about `bytes` at a time.
-    pub fn window(mut self, bytes: u64) -> Batches<'a> {
+    pub fn window(mut self, bytes: u64) -> Batches {
         self.window_size = bytes.max(HEADER_WINDOW as u64);
         self
     }
@@ -132,8 +150,8 @@ impl<'a> Batches<'a> {
         }
         match size {
             Some(size) if size <= self.window.len() as u64 => {
-                let batch = Batch::split_from(&mut self.window)?;
-                self.position += batch.size() as u64;
+                let batch = Batch::split_stored(&mut self.window)?;
+                self.position += size;
                 Ok(Some(batch))
             }
             _ => Ok(None),

@@ -6,7 +6,7 @@ use super::scan::{Batches, Header, Headers};
 use super::time_index::{self, TimeIndex, TimestampEntry};
 use super::transaction_index::{self, TransactionIndex};
 use crate::config::TopicConfig;
-use crate::disk::{Disk, File};
+use crate::disk::{Cached, Disk, File};
 use crate::error::Result;
 use crate::record::{Batch, PREFIX_SIZE};
 use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
@@ -51,8 +51,7 @@ pub(super) struct Segment {
     base_offset: Offset,
     /// End of the name of `file`.
     suffix: &'static str,
-    /// Opened when it is first needed.
-    file: OnceLock<Arc<File>>,
+    file: Arc<Cached<File>>,
     size: u64,
     pub offset_index: OffsetIndex,
     pub time_index: TimeIndex,
@@ -103,7 +102,7 @@ impl Segment {
             dir: dir.clone(),
             base_offset,
             suffix,
-            file: OnceLock::new(),
+            file: Arc::default(),
             size: 0,
             offset_index: OffsetIndex::create(disk, dir, base_offset, offset_suffix),
             time_index: TimeIndex::create(disk, dir, base_offset, time_suffix),
@@ -115,7 +114,7 @@ impl Segment {
             recent: VecDeque::new(),
         };
         segment.reset_max_timestamp(segment.no_timestamp());
-        segment.file()?;
+        segment.file.get(|| disk.open(&segment.path(suffix)))?;
         Ok(segment)
     }
 
@@ -132,10 +131,10 @@ impl Segment {
             dir: dir.clone(),
             base_offset,
             suffix: SUFFIX,
-            file: OnceLock::new(),
+            file: Arc::default(),
             size: disk.file_len(&path)?.unwrap_or(0),
-            offset_index: OffsetIndex::open(disk, dir, base_offset)?,
-            time_index: TimeIndex::open(disk, dir, base_offset)?,
+            offset_index: OffsetIndex::open(disk, dir, base_offset),
+            time_index: TimeIndex::open(disk, dir, base_offset),
             transaction_index: TransactionIndex::create(
                 disk,
                 dir,
@@ -148,6 +147,13 @@ impl Segment {
             unindexed_bytes: 0,
             recent: VecDeque::new(),
         })
+    }
+
+    /// The files of its indexes are not all there.
+    pub fn forget_indexes(&mut self) {
+        let (disk, dir, base_offset) = (&self.disk, &self.dir, self.base_offset);
+        self.offset_index = OffsetIndex::create(disk, dir, base_offset, offset_index::SUFFIX);
+        self.time_index = TimeIndex::create(disk, dir, base_offset, time_index::SUFFIX);
     }
 
     pub fn base_offset(&self) -> Offset {
@@ -163,12 +169,9 @@ impl Segment {
         self.dir.join(file_name(self.base_offset, suffix))
     }
 
-    pub fn file(&self) -> Result<&Arc<File>> {
-        if let Some(file) = self.file.get() {
-            return Ok(file);
-        }
-        let file = Arc::new(self.disk.open(&self.path(self.suffix))?);
-        Ok(self.file.get_or_init(|| file))
+    /// The file of its batches, opened if it is not.
+    pub fn file(&self) -> Result<Arc<File>> {
+        self.file.get(|| self.disk.open_existing(&self.path(self.suffix)))
     }
 
     fn no_timestamp(&self) -> TimestampEntry {
@@ -219,8 +222,8 @@ impl Segment {
         now: Timestamp,
     ) -> Result<bool> {
         let index_bytes = config.segment_index_bytes as usize;
-        let full = self.offset_index.len() >= index_bytes / offset_index::ENTRY_SIZE
-            || self.time_index.len() + 1 >= index_bytes / time_index::ENTRY_SIZE;
+        let full = self.offset_index.len()? >= index_bytes / offset_index::ENTRY_SIZE
+            || self.time_index.len()? + 1 >= index_bytes / time_index::ENTRY_SIZE;
         let too_large = self.size + bytes > config.segment_bytes as u64;
         Ok(too_large
             || full
@@ -272,7 +275,7 @@ impl Segment {
             }
         }
         for batch in batches {
-            self.admit(batch, index_interval_bytes)?;
+            self.admit(batch, batch.size() as u64, index_interval_bytes)?;
         }
         Ok(())
     }
@@ -291,9 +294,10 @@ impl Segment {
         Ok(batches.iter().map(|batch| batch.size() as u64).sum())
     }
 
-    /// Enters the batch that lies at `size` into the books. Append and recovery share it, so a
-    /// recovered segment has the very indexes that it had before the crash.
-    pub fn admit(&mut self, batch: &Batch, index_interval_bytes: u64) -> Result<()> {
+    /// Enters the batch that lies at `size`, and takes so many bytes there, into the books. Append
+    /// and recovery share it, so a recovered segment has the very indexes that it had before the
+    /// crash.
+    pub fn admit(&mut self, batch: &Batch, bytes: u64, index_interval_bytes: u64) -> Result<()> {
         let (last_offset, timestamp) = (batch.last_offset(), batch.max_timestamp());
         let mut max_timestamp = self.max_timestamp()?;
         if timestamp > max_timestamp.timestamp {
@@ -314,8 +318,8 @@ impl Segment {
         }
         let base_offset = batch.base_offset();
         self.recent.push_back(Recent { base_offset, last_offset, position: self.size });
-        self.unindexed_bytes += batch.size() as u64;
-        self.size += batch.size() as u64;
+        self.unindexed_bytes += bytes;
+        self.size += bytes;
         Ok(())
     }
 
@@ -358,6 +362,9 @@ impl Segment {
 
     /// One past the last offset; the base offset if the segment is empty.
     pub fn read_end_offset(&self) -> Result<Offset> {
+        if self.size == 0 {
+            return Ok(self.base_offset);
+        }
         let from = self.offset_index.last()?.map_or(0, |entry| entry.position);
         let mut headers = Headers::new(self.file()?, from, self.size);
         let mut end = self.base_offset;
@@ -368,12 +375,12 @@ impl Segment {
     }
 
     /// The headers from `position` on.
-    pub fn headers_from(&self, position: u64) -> Result<Headers<'_>> {
+    pub fn headers_from(&self, position: u64) -> Result<Headers> {
         Ok(Headers::new(self.file()?, position, self.size))
     }
 
     /// The batches from `position` on.
-    pub fn batches_from(&self, position: u64) -> Result<Batches<'_>> {
+    pub fn batches_from(&self, position: u64) -> Result<Batches> {
         Ok(Batches::new(self.file()?, position, self.size))
     }
 
@@ -387,6 +394,37 @@ impl Segment {
         (self.size, self.unindexed_bytes) = (0, 0);
         self.recent.clear();
         Ok(())
+    }
+
+    /// Forgets what is entered from the last index entry below `offset` on, to `admit` it again from
+    /// there: answers that entry's position. None if the entry is none of a batch; then all of the
+    /// segment has to be read.
+    pub fn rewind_to(&mut self, offset: Offset) -> Result<Option<u64>> {
+        self.offset_index.drop_unused()?;
+        self.time_index.drop_unused()?;
+        self.offset_index.truncate_to(offset)?;
+        self.time_index.truncate_to(offset)?;
+        self.transaction_index.truncate_to(offset)?;
+        let last = self.offset_index.last()?;
+        if let Some(last) = last {
+            let header = Headers::new(self.file()?, last.position, self.size).next();
+            let fits = |header: Header| header.last_offset == last.last_offset;
+            if !header.ok().flatten().is_some_and(fits) {
+                return Ok(None);
+            }
+        }
+        self.reset_max_timestamp(self.time_index.last()?);
+        self.first_timestamp = OnceLock::new();
+        (self.size, self.unindexed_bytes) = (last.map_or(0, |last| last.position), 0);
+        self.recent.clear();
+        Ok(Some(self.size))
+    }
+
+    /// Writes what the indexes have in memory.
+    pub fn flush_indexes(&mut self) -> Result<()> {
+        self.offset_index.flush()?;
+        self.transaction_index.flush()?;
+        self.time_index.flush()
     }
 
     /// Cuts the file behind the batches that are entered.
@@ -430,9 +468,7 @@ impl Segment {
         if let Some(max_timestamp) = self.max_timestamp.get() {
             self.time_index.maybe_append(*max_timestamp)?;
         }
-        self.offset_index.flush()?;
-        self.transaction_index.flush()?;
-        self.time_index.flush()
+        self.flush_indexes()
     }
 
     /// Makes all its files durable.

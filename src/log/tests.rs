@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
+mod killed;
+mod legacy;
+mod lives;
 mod model;
 mod sim;
 mod transactions;
@@ -65,11 +68,16 @@ impl Fixture {
 
     /// Opens the directory anew, as after `kill -9` or a clean stop.
     pub fn reopen(&mut self, clean: bool) {
-        if clean {
+        self.reopen_after(if clean { Stopped::Cleanly } else { Stopped::Unknown });
+    }
+
+    pub fn reopen_after(&mut self, stopped: Stopped) {
+        if stopped == Stopped::Cleanly {
             self.log.close().unwrap();
         }
-        let point = if clean { self.log.end_offset } else { self.log.recovery_point };
-        self.log = open(&self.path(), &self.config, point, clean);
+        let is_clean = stopped == Stopped::Cleanly;
+        let point = if is_clean { self.log.end_offset } else { self.log.recovery_point };
+        self.log = open_after(&self.path(), &self.config, point, stopped);
     }
 
     /// The offsets that a reader from `from` sees, batch by batch: (base, last).
@@ -80,11 +88,22 @@ impl Fixture {
 }
 
 pub(super) fn open(dir: &Path, config: &TopicConfig, recovery_point: Offset, clean: bool) -> Log {
+    let stopped = if clean { Stopped::Cleanly } else { Stopped::Unknown };
+    open_after(dir, config, recovery_point, stopped)
+}
+
+pub(super) fn open_after(
+    dir: &Path,
+    config: &TopicConfig,
+    recovery_point: Offset,
+    stopped: Stopped,
+) -> Log {
     let options = OpenOptions {
         config: Arc::new(config.clone()),
         log_start_offset: 0,
         recovery_point,
-        clean,
+        stopped,
+        leader_epochs: None,
         producer_id_expiration_ms: 86_400_000,
         now: NOW,
     };

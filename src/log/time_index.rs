@@ -31,8 +31,8 @@ pub(super) struct TimeIndex {
 }
 
 impl TimeIndex {
-    pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<TimeIndex> {
-        Ok(TimeIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX)? })
+    pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> TimeIndex {
+        TimeIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX) }
     }
 
     /// An empty index in a file whose name ends with `suffix`.
@@ -57,7 +57,7 @@ impl TimeIndex {
         TimestampEntry { timestamp: NO_TIMESTAMP, offset: self.base_offset }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn len(&self) -> Result<usize> {
         self.file.len()
     }
 
@@ -86,8 +86,20 @@ impl TimeIndex {
         Ok(entry.map_or(self.none(), |entry| self.decode(&entry)))
     }
 
+    /// Drops the zeros that Apache Kafka keeps behind the entries while it runs.
+    pub fn drop_unused(&mut self) -> Result<()> {
+        if self.file.last()?.is_some_and(|last| last == [0; ENTRY_SIZE]) {
+            let used = self.file.partition_point(|e| *e != [0; ENTRY_SIZE])?;
+            self.file.truncate(used)?;
+        }
+        Ok(())
+    }
+
     /// Keeps the entries below `offset`.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
+        if self.file.last()?.is_none_or(|last| self.decode(&last).offset < offset) {
+            return Ok(());
+        }
         let keep = self.file.partition_point(|e| self.decode(e).offset < offset)?;
         self.file.truncate(keep)
     }

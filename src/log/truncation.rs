@@ -10,7 +10,8 @@ impl Log {
     pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
         assert!(offset >= 0, "{} truncated to {offset}", self.partition);
         if offset >= self.end_offset {
-            return self.epochs.truncate_from_end(self.end_offset);
+            self.epochs.truncate_from_end(self.end_offset);
+            return Ok(());
         }
         let Some(last) = self.floor_segment(offset) else { return self.truncate_fully(offset) };
         let gone = self.segments.drain(last + 1..).collect();
@@ -20,7 +21,7 @@ impl Log {
         // The recovery point may come to lie there, and nobody checks what is before it.
         self.active().sync()?;
         self.end_at(offset);
-        self.epochs.truncate_from_end(offset)?;
+        self.epochs.truncate_from_end(offset);
         self.log_start_offset = self.log_start_offset.min(offset);
         recovery::rebuild_producers(
             &mut self.producers,

@@ -2,34 +2,61 @@
 //! broker does not know are refused, and a newer broker can still open them.
 
 use super::names::{self, parse_dir_name, parse_file_name};
+use super::parallel::in_parallel;
 use super::scan::Batches;
 use super::{leader_epoch, partition_metadata, segment};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::Offset;
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
+
+/// The small files of a log, read once at start.
+#[derive(Debug, Default)]
+pub(super) struct Preview {
+    /// `leader-epoch-checkpoint`.
+    pub leader_epochs: Vec<u8>,
+    /// `partition.metadata`; None if it is not there or empty.
+    pub partition_metadata: Option<Vec<u8>>,
+}
 
 /// Refuses a log directory with a checkpoint or a `partition.metadata` of an unknown version
-/// (Config). What cannot be read at all is left to those who read it.
-pub(super) fn check_dir(disk: &Disk, dir: &Path) -> Result<()> {
+/// (Config). What cannot be read at all is left to those who read it. Answers what the logs have,
+/// by the names of their directories.
+pub(super) fn check_dir(
+    disk: &Disk,
+    dir: &Path,
+    threads: usize,
+) -> Result<HashMap<String, Preview>> {
     for name in disk.list(dir)?.iter().filter(|name| name.ends_with("-offset-checkpoint")) {
-        check_file(disk, &dir.join(name), "")?;
+        let path = dir.join(name);
+        check_version(&path, &disk.read_file(&path)?.unwrap_or_default(), "")?;
     }
-    for name in disk.list_dirs(dir)? {
-        let suffix = parse_dir_name(&name).map(|(_, suffix)| suffix);
-        if suffix.is_some_and(|suffix| suffix != Some(names::DELETE)) {
-            check_file(disk, &dir.join(&name).join(leader_epoch::FILE), "")?;
-            check_file(disk, &dir.join(&name).join(partition_metadata::FILE), "version: ")?;
-        }
-    }
-    Ok(())
+    let mut names = disk.list_dirs(dir)?;
+    names.retain(|name| {
+        parse_dir_name(name).is_some_and(|(_, suffix)| suffix != Some(names::DELETE))
+    });
+    let previews = in_parallel(threads, &names, |name| preview(disk, &dir.join(name)));
+    names.into_iter().zip(previews).map(|(name, preview)| Ok((name, preview?))).collect()
+}
+
+fn preview(disk: &Disk, log: &Path) -> Result<Preview> {
+    let path = log.join(leader_epoch::FILE);
+    let leader_epochs = disk.read_file(&path)?.unwrap_or_default();
+    check_version(&path, &leader_epochs, "")?;
+    let path = log.join(partition_metadata::FILE);
+    let partition_metadata = disk.read_file(&path)?;
+    check_version(&path, partition_metadata.as_deref().unwrap_or_default(), "version: ")?;
+    let partition_metadata = partition_metadata.filter(|content| !content.is_empty());
+    Ok(Preview { leader_epochs, partition_metadata })
 }
 
 /// The first line of these files is their version, behind `label`; 0 is the only one there is.
-fn check_file(disk: &Disk, path: &Path, label: &str) -> Result<()> {
-    let bytes = disk.read_file(path)?.unwrap_or_default();
-    let line = bytes.split(|byte| *byte == b'\n').next().and_then(|line| str::from_utf8(line).ok());
+fn check_version(path: &Path, content: &[u8], label: &str) -> Result<()> {
+    let line = content.split(|byte| *byte == b'\n').next();
+    let line = line.and_then(|line| str::from_utf8(line).ok());
     let version = line.and_then(|line| line.trim_end().strip_prefix(label)?.parse().ok());
     match version {
         Some(0_i64) | None => Ok(()),
@@ -56,9 +83,9 @@ pub(crate) fn scan_log(
     let first = segments.iter().rposition(|(base_offset, _)| *base_offset <= from).unwrap_or(0);
     for (_, name) in segments.drain(first..) {
         let path = dir.join(name);
-        let file = disk.open(&path)?;
+        let file = Arc::new(disk.open(&path)?);
         let len = file.len()?;
-        let mut batches = Batches::new(&file, 0, len);
+        let mut batches = Batches::new(file, 0, len);
         loop {
             match batches.next() {
                 Ok(Some(batch)) if batch.checksum_holds() => {

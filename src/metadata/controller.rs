@@ -39,8 +39,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    BrokerRegistrationRequest, DescribeClusterRequest, DescribeClusterResponse,
-    DescribeQuorumRequest, DescribeQuorumResponse,
+    AssignReplicasToDirsRequest, BrokerRegistrationRequest, DescribeClusterRequest,
+    DescribeClusterResponse, DescribeQuorumRequest, DescribeQuorumResponse,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -171,6 +171,25 @@ impl Controller {
         let heartbeat = Heartbeat { broker_id, broker_epoch, applied, want_fence, want_shut_down };
         let status = self.submit(move |state| state.heartbeat(heartbeat)).await?;
         Ok((status.fenced, status.should_shut_down))
+    }
+
+    /// Tells that log directories of a broker have failed.
+    pub async fn lose_directories(
+        &self,
+        broker_id: BrokerId,
+        broker_epoch: i64,
+        failed: Vec<uuid::Uuid>,
+    ) -> Result<()> {
+        self.submit(move |state| state.lose_directories(broker_id, broker_epoch, &failed)).await
+    }
+
+    /// Tells in which log directories a broker has put its replicas.
+    pub async fn assign_replicas(&self, request: AssignReplicasToDirsRequest) -> Result<()> {
+        self.submit(move |state| {
+            let outcome = state.view().assign_replicas(&request)?;
+            state.conclude(outcome).map(drop)
+        })
+        .await
     }
 
     /// A block of producer ids: (first, count).

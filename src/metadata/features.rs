@@ -38,7 +38,7 @@ pub const SUPPORTED: [(&str, i16, i16); 7] = [
 
 /// What a directory that we format finalizes: only what we implement, so that a client never
 /// counts on more. Kafka's defaults are share 1 besides; an operator raises it with
-/// `kafka-features` once we serve them.
+/// `kafka-features` once we serve it.
 pub const FORMATTED: [(&str, i16); 5] = [
     (METADATA_VERSION, METADATA_VERSION_4_3),
     (ELIGIBLE_LEADER_REPLICAS, 1),

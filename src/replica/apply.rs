@@ -3,21 +3,29 @@
 
 use super::partition::Partition;
 use super::{Hosted, Replicas};
-use crate::config::TopicConfig;
+use crate::config::{Config, TopicConfig};
 use crate::error::{Error, Result};
 use crate::log::Log;
+use crate::log::manager::Placement;
+use crate::log::parallel::in_parallel;
+use crate::metadata::topics::UNASSIGNED_DIRECTORY;
 use crate::metadata::{self, BROKER_CONFIG, Delta, Image, TOPIC_CONFIG, Topic};
-use crate::types::{TopicIdPartition, TopicPartition};
-use std::collections::HashSet;
+use crate::types::{TopicIdPartition, TopicPartition, uuid_to_text};
+use kafka_protocol::error::ResponseError;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
+
+/// So many new logs are made durable together.
+const MANY: usize = 64;
 
 /// A partition that is assigned to this broker.
 struct Assigned<'a> {
     topic: &'a Topic,
     index: i32,
     registration: &'a metadata::Partition,
+    /// None if it is not right: the topic cannot be served.
+    config: Option<Arc<TopicConfig>>,
 }
 
 impl Replicas {
@@ -25,7 +33,10 @@ impl Replicas {
     /// `image`, deletes, applies changed topic configs. Blocking; called in order. What a broken
     /// log directory prevents is logged, and the partition is offline.
     pub fn apply(&self, image: &Image, delta: &Delta) -> Result<()> {
-        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Ok(());
+        }
         let is_first = self.is_first_image();
         if is_first {
             self.mark_strays(image)?;
@@ -44,17 +55,25 @@ impl Replicas {
             delta.changed_topics.iter().filter_map(|id| image.topics.by_id(*id)).collect()
         };
         let mut assigned = Vec::new();
+        let configs = TopicConfigs::new(self, image)?;
         for topic in changed {
+            let config = configs.of(&topic.name);
             for (index, registration) in topic.partitions.iter().enumerate() {
                 if registration.replicas.contains(&self.config.node_id) {
-                    assigned.push(Assigned { topic, index: index as i32, registration });
+                    let (index, config) = (index as i32, config.clone());
+                    assigned.push(Assigned { topic, index, registration, config });
                 } else {
                     self.delete(topic, index);
                 }
             }
         }
-        in_parallel(&assigned, |assigned| self.host(image, assigned));
-        if !is_first {
+        let are_many = !is_first && assigned.len() >= MANY;
+        in_parallel(self.logs.threads(), &assigned, |a| self.host(a, are_many));
+        if is_first {
+            if let Err(error) = self.observe(self.logs.note_recovered()) {
+                tracing::warn!(%error, "the next start will have more to recover");
+            }
+        } else {
             self.apply_topic_configs(image, delta, are_defaults_new);
         }
         Ok(())
@@ -79,15 +98,19 @@ impl Replicas {
     }
 
     /// Brings one partition to what its registration says, opening its log if it is new here.
-    fn host(&self, image: &Image, assigned: &Assigned<'_>) {
-        let Assigned { topic, index, registration } = assigned;
+    fn host(&self, assigned: &Assigned<'_>, one_of_many: bool) {
+        let Assigned { topic, index, registration, .. } = assigned;
         let id = TopicIdPartition { topic_id: topic.id, partition: *index };
         let hosted = self.hosted().get(&id).cloned();
         let outcome = match &hosted {
             Some(Hosted::Online(partition)) => partition.apply(registration),
             Some(Hosted::Offline) => return,
-            None | Some(Hosted::NoRoom) => self.open(image, topic, *index).and_then(|partition| {
+            None | Some(Hosted::NoRoom) => self.open(assigned, one_of_many).and_then(|partition| {
                 partition.apply(registration)?;
+                let assigned = registration.directory_of(self.config.node_id);
+                if let Some(directory) = partition.dir().id().filter(|&d| assigned != Some(d)) {
+                    self.note_assignment(id, directory);
+                }
                 self.hosted_mut().insert(id, Hosted::Online(partition));
                 Ok(())
             }),
@@ -111,20 +134,36 @@ impl Replicas {
             .iter()
             .filter_map(|(id, hosted)| matches!(hosted, Hosted::NoRoom).then_some(*id))
             .collect();
+        let Ok(configs) = TopicConfigs::new(self, image) else { return };
         for id in missed {
             // A topic that is deleted meanwhile loses its entry before the image knows.
             if let Some(topic) = image.topics.by_id(id.topic_id)
                 && let Some(registration) = topic.partitions.get(id.partition as usize)
             {
-                self.host(image, &Assigned { topic, index: id.partition, registration });
+                let (index, config) = (id.partition, configs.of(&topic.name));
+                self.host(&Assigned { topic, index, registration, config }, false);
             }
         }
     }
 
-    fn open(&self, image: &Image, topic: &Topic, index: i32) -> Result<Arc<Partition>> {
-        let name = TopicPartition::new(Arc::clone(&topic.name), index);
-        let config = self.topic_config(image, &topic.name)?;
-        let mut log = self.logs.open_log(&name, topic.id, config, self.clock.now())?;
+    fn open(&self, assigned: &Assigned<'_>, one_of_many: bool) -> Result<Arc<Partition>> {
+        let Assigned { topic, index, registration, config } = assigned;
+        let name = TopicPartition::new(Arc::clone(&topic.name), *index);
+        let config = config.clone().ok_or(Error::Code(ResponseError::InvalidConfig))?;
+        let assigned = registration.directory_of(self.config.node_id).unwrap_or_default();
+        let wanted = self.logs.online_dir(assigned).map(|_| assigned);
+        // The log may lie in a directory that is offline (Partition.createLogIfNotExists).
+        let may_lie_elsewhere = wanted.is_none()
+            && assigned != UNASSIGNED_DIRECTORY
+            && self.dirs.iter().any(|dir| dir.is_offline());
+        if may_lie_elsewhere && !self.logs.has_log(&name) {
+            return Err(Error::Explained(
+                ResponseError::KafkaStorageError,
+                format!("log directory {} is offline", uuid_to_text(assigned)),
+            ));
+        }
+        let (now, placement) = (self.clock.now(), Placement { dir: wanted, one_of_many });
+        let mut log = self.logs.open_log_in(placement, &name, topic.id, config, now)?;
         let high_watermark = self.logs.checkpointed_high_watermark(&name);
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
         let dir = self.dir_of(&log)?;
@@ -153,7 +192,10 @@ impl Replicas {
         let cluster = image.configs_of(BROKER_CONFIG, "");
         let own = image.configs_of(BROKER_CONFIG, &self.config.node_id.to_string());
         match self.config.with_dynamic(&cluster, &own) {
-            Ok(config) => self.dynamic.store(Arc::new(config)),
+            Ok(config) => {
+                self.logs.cleaner().reconfigure(&config);
+                self.dynamic.store(Arc::new(config));
+            }
             Err(error) => tracing::error!(%error, "dynamic broker settings not applied"),
         }
     }
@@ -169,44 +211,43 @@ impl Replicas {
         if changed.is_empty() && !are_defaults_new {
             return;
         }
-        for partition in self.all() {
-            if !are_defaults_new && !changed.contains(&**partition.topic()) {
-                continue;
-            }
-            let config = self.topic_config(image, partition.topic());
-            if let Err(error) = config.and_then(|config| partition.set_config(config)) {
-                tracing::error!(log = %partition.topic_partition(), %error, "settings not applied");
+        let Ok(configs) = TopicConfigs::new(self, image) else { return };
+        let mut partitions = self.all();
+        partitions.retain(|p| are_defaults_new || changed.contains(&**p.topic()));
+        partitions.sort_by(|one, other| one.topic().cmp(other.topic()));
+        for partitions in partitions.chunk_by(|one, other| one.topic() == other.topic()) {
+            let Some(config) = configs.of(partitions[0].topic()) else { continue };
+            for partition in partitions {
+                if let Err(error) = partition.set_config(Arc::clone(&config)) {
+                    let log = partition.topic_partition();
+                    tracing::error!(%log, %error, "settings not applied");
+                }
             }
         }
-    }
-
-    fn topic_config(&self, image: &Image, topic: &str) -> Result<Arc<TopicConfig>> {
-        self.dynamic.load().topic(&image.configs_of(TOPIC_CONFIG, topic))
     }
 }
 
-/// Does `work` for all `items` on as many threads as there are processors; the order of the
-/// results is that of the items.
-pub(super) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
-    if threads <= 1 {
-        return items.iter().map(work).collect();
+/// The settings of topics. Those without settings of their own share the defaults.
+struct TopicConfigs<'a> {
+    image: &'a Image,
+    broker: Arc<Config>,
+    defaults: Arc<TopicConfig>,
+}
+
+impl<'a> TopicConfigs<'a> {
+    fn new(replicas: &Replicas, image: &'a Image) -> Result<TopicConfigs<'a>> {
+        let broker = replicas.dynamic.load_full();
+        let defaults = broker.topic(&BTreeMap::new())?;
+        Ok(TopicConfigs { image, broker, defaults })
     }
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
-                }
-            });
+
+    /// The settings of a topic; None, and it is told, if they are not right.
+    fn of(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+        let overrides = self.image.configs_of(TOPIC_CONFIG, topic);
+        if overrides.is_empty() {
+            return Some(Arc::clone(&self.defaults));
         }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+        let config = self.broker.topic(&overrides);
+        config.inspect_err(|error| tracing::error!(topic, %error, "settings are not right")).ok()
+    }
 }

@@ -8,28 +8,28 @@
 use super::partition::Partition;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::log::manager::LogDir;
 use kafka_protocol::error::ResponseError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use uuid::Uuid;
 
 /// One log directory's health, shared by the partitions whose logs lie in it.
 #[derive(Debug)]
 pub struct DirHealth {
     disk: Disk,
-    path: PathBuf,
-    offline: AtomicBool,
+    dir: Arc<LogDir>,
     full: AtomicBool,
     partitions: Mutex<Vec<Weak<Partition>>>,
 }
 
 impl DirHealth {
-    /// A directory that works.
-    pub fn new(disk: &Disk, path: &Path) -> DirHealth {
+    /// Of a directory as it is at start.
+    pub fn new(disk: &Disk, dir: &Arc<LogDir>) -> DirHealth {
         DirHealth {
             disk: disk.clone(),
-            path: path.to_owned(),
-            offline: AtomicBool::new(false),
+            dir: Arc::clone(dir),
             full: AtomicBool::new(false),
             partitions: Mutex::default(),
         }
@@ -37,12 +37,17 @@ impl DirHealth {
 
     /// The directory.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.dir.path
+    }
+
+    /// Its id; None if it is not formatted, or was offline from the start.
+    pub fn id(&self) -> Option<Uuid> {
+        self.dir.meta.as_ref().map(|meta| meta.directory_id)
     }
 
     /// Whether a disk error has taken it offline.
     pub fn is_offline(&self) -> bool {
-        self.offline.load(Ordering::Acquire)
+        self.dir.is_offline()
     }
 
     /// KAFKA_STORAGE_ERROR once the directory is offline.
@@ -79,9 +84,9 @@ impl DirHealth {
     /// Looks whether there is room, which means that the reserve is whole; answers that. Called
     /// again and again.
     pub fn look_for_room(&self) -> Result<bool> {
-        let has_room = self.observe(self.disk.keep_reserve(&self.path))?;
+        let has_room = self.observe(self.disk.keep_reserve(self.path()))?;
         if self.full.swap(!has_room, Ordering::AcqRel) == has_room {
-            let dir = self.path.display();
+            let dir = self.path().display();
             match has_room {
                 true => tracing::info!(%dir, "there is room again: producers are let in"),
                 false => tracing::error!(%dir, "the disk is full: producers are refused"),
@@ -105,10 +110,10 @@ impl DirHealth {
     /// whether there was one, so that what failed may be tried once more.
     pub fn release_reserve(&self, error: &Error) -> bool {
         if !self.full.swap(true, Ordering::AcqRel) {
-            let dir = self.path.display();
+            let dir = self.path().display();
             tracing::error!(%dir, %error, "the disk is full: producers are refused");
         }
-        let released = self.disk.release_reserve(&self.path);
+        let released = self.disk.release_reserve(self.path());
         if let Err(error) = &released {
             self.fail(error);
         }
@@ -116,10 +121,9 @@ impl DirHealth {
     }
 
     fn fail(&self, error: &Error) {
-        if self.offline.swap(true, Ordering::AcqRel) {
+        if !self.dir.fail(error) {
             return;
         }
-        tracing::error!(dir = %self.path.display(), %error, "log directory goes offline");
         let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         for partition in partitions.iter().filter_map(Weak::upgrade) {
             partition.fail_waiters(ResponseError::KafkaStorageError);

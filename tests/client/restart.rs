@@ -1,11 +1,12 @@
 //! What was acknowledged is there after a stop, clean or not.
 
-use super::{config, create_topic, expected, read, send, values};
+use super::{PATIENCE, Seen, config, create_topic, expected, poll, read, send, values};
 use crate::support::Broker;
 use klamm::metadata::record::MetadataRecord;
 use klamm::record::Batch;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::topic_partition_list::Offset;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::time::Duration;
 
 fn check_restarts(stop: fn(&mut Broker)) {
@@ -70,4 +71,63 @@ fn a_clean_stop_fences_the_broker_so_that_the_next_one_need_not_wait() {
         }
     }
     assert_eq!(fenced, [(-1, 0), (0, 1), (1, 0)], "unfenced, about to go, gone");
+}
+
+/// Many more logs than descriptors: files are closed and opened again as they are used.
+#[test]
+fn more_logs_than_descriptors_are_served() {
+    const PARTITIONS: i32 = 300;
+    let mut broker = Broker::start_limited(128);
+    create_topic(&broker, "many", PARTITIONS, &[]);
+    for round in 0..2 {
+        let producer: BaseProducer = config(&broker, &[]).create().unwrap();
+        for partition in 0..PARTITIONS {
+            let value = format!("{round} to {partition}");
+            let record = BaseRecord::<(), str>::to("many").partition(partition).payload(&value);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+        let open = std::fs::read_dir(format!("/proc/{}/fd", broker.pid())).unwrap().count();
+        assert!(open <= 128, "{open} descriptors");
+        if round == 0 {
+            broker.kill();
+            broker.launch();
+        }
+    }
+    let consumer: BaseConsumer =
+        config(&broker, &[("group.id", "unused"), ("enable.auto.commit", "false")])
+            .create()
+            .unwrap();
+    // An answer under way holds the files that it sends.
+    let mut came = Vec::new();
+    for first in (0..PARTITIONS).step_by(30) {
+        let mut assignment = TopicPartitionList::new();
+        for partition in first..first + 30 {
+            assignment.add_partition_offset("many", partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        came.extend(poll(&consumer, 60));
+    }
+    came.sort();
+    let expected = (0..PARTITIONS).flat_map(|partition| {
+        (0..2).map(move |round| Seen {
+            partition,
+            offset: round,
+            key: None,
+            value: Some(format!("{round} to {partition}").into_bytes()),
+        })
+    });
+    assert!(came == expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn state_that_nobody_serves_is_told_of_at_start() {
+    let mut broker = Broker::start();
+    create_topic(&broker, "__share_group_state", 1, &[]);
+    broker.stop();
+    broker.launch();
+    let log = broker.log();
+    assert!(log.contains("klamm does not serve share groups yet"), "{log}");
+    // What the controller says while the logs are closed takes no partition offline.
+    assert!(!log.contains("goes offline"), "{log}");
 }

@@ -14,6 +14,8 @@ pub struct Broker {
     pub port: u16,
     dir: TempDir,
     settings: Vec<(String, String)>,
+    /// `ulimit -n`, if it is not the test's own.
+    descriptors: Option<u32>,
     process: Option<Child>,
 }
 
@@ -23,13 +25,23 @@ impl Broker {
         Broker::start_with(&[])
     }
 
+    /// A fresh broker that may have so many files and sockets open.
+    pub fn start_limited(descriptors: u32) -> Broker {
+        Broker::start_as(&[], Some(descriptors))
+    }
+
     /// A fresh broker with settings beside the harness's own.
     pub fn start_with(settings: &[(&str, &str)]) -> Broker {
+        Broker::start_as(settings, None)
+    }
+
+    fn start_as(settings: &[(&str, &str)], descriptors: Option<u32>) -> Broker {
         let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let mut broker = Broker {
             port: free_port(),
             dir: tempfile::tempdir().unwrap(),
             settings,
+            descriptors,
             process: None,
         };
         broker.launch();
@@ -90,7 +102,16 @@ impl Broker {
             .open(self.dir.path().join("broker.log"))
             .unwrap();
         let data = self.data_dir();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+        let klamm = env!("CARGO_BIN_EXE_klamm");
+        let mut command = match self.descriptors {
+            None => Command::new(klamm),
+            Some(descriptors) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, klamm]);
+                shell
+            }
+        };
         let own = [
             ("listeners".to_owned(), format!("PLAINTEXT://127.0.0.1:{}", self.port)),
             ("log.dirs".to_owned(), data.display().to_string()),

@@ -2,8 +2,10 @@
 //! it is, the connection closes or gets an error, memory stays flat, everyone else is served.
 
 mod absent;
+mod consumer_groups;
 mod data;
 mod hostile;
+mod jbod;
 mod protocol;
 
 use bytes::{Bytes, BytesMut};

@@ -71,7 +71,7 @@ impl Shard {
         Outcome::replay(records, answers)
     }
 
-    /// Tombstones of a group without members.
+    /// Tombstones of a group without members; its timers stop.
     pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
         self.cancel_timers(id);
         match self.groups.get(id) {
@@ -86,16 +86,13 @@ impl Shard {
     fn validate_delete(&self, id: &str) -> Result<()> {
         match self.groups.get(id) {
             None => Err(not_found(id)),
-            Some(Group::Other(other)) if !other.members.is_empty() => {
-                Err(ResponseError::NonEmptyGroup.into())
-            }
+            Some(group) if group.has_members() => Err(ResponseError::NonEmptyGroup.into()),
+            Some(Group::Classic(_) | Group::Consumer(_) | Group::Streams(_)) => Ok(()),
             // Its records are not ours to delete.
             Some(Group::Other(_)) => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {id} is not a classic group."),
             )),
-            Some(group) if group.is_empty() => Ok(()),
-            Some(_) => Err(ResponseError::NonEmptyGroup.into()),
         }
     }
 }

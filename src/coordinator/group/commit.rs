@@ -104,16 +104,16 @@ impl Shard {
                 group.validate_commit(request)?;
                 Ok(Permit::default())
             }
-            Some(Group::Streams(group)) => {
-                group.validate_commit(Some(version), request)?;
-                Ok(Permit::default())
-            }
             Some(Group::Consumer(group)) => group.validate_commit(Committer {
                 member: &request.member_id,
                 instance: request.group_instance_id.as_deref(),
                 epoch: generation,
                 version: Some(version),
             }),
+            Some(Group::Streams(group)) => {
+                group.validate_commit(Some(version), request)?;
+                Ok(Permit::default())
+            }
             Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {} is not a consumer group.", request.group_id),
@@ -247,7 +247,8 @@ impl Shard {
         for id in ids {
             let group = self.groups.get(&id).expect("just listed");
             let all_gone = self.expire_group_offsets(now, &id, group, &mut records);
-            if all_gone && group.is_empty() {
+            let is_kept = matches!(group, Group::Other(_));
+            if all_gone && !is_kept && !group.has_members() {
                 self.delete_group(&id, &mut records);
             }
         }
@@ -320,13 +321,13 @@ impl ClassicGroup {
 }
 
 impl Group {
-    /// Whether it has no members. What we only keep counts as having some.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether it has members.
+    pub(super) fn has_members(&self) -> bool {
         match self {
-            Group::Classic(group) => group.is_empty(),
-            Group::Consumer(group) => group.is_empty(),
-            Group::Streams(group) => group.is_empty(),
-            Group::Other(_) => false,
+            Group::Classic(group) => !group.is_empty(),
+            Group::Consumer(group) => !group.is_empty(),
+            Group::Streams(group) => !group.is_empty(),
+            Group::Other(other) => !other.members.is_empty(),
         }
     }
 

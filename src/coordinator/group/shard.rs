@@ -14,7 +14,7 @@ use super::{GroupId, RequestContext, Ticket};
 use crate::config::{Compression, Config};
 use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::Result;
-use crate::metadata::{BROKER_CONFIG, GROUP_CONFIG, Image};
+use crate::metadata::Image;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -97,11 +97,6 @@ impl Shard {
         Some((group, turn))
     }
 
-    /// A number that is in effect for a group, by the name of the group's setting.
-    pub(super) fn group_number(&self, name: &str, group: &str) -> i64 {
-        self.config.group_number(name, &self.image.configs_of(GROUP_CONFIG, group))
-    }
-
     /// Answers a request that may have waited.
     pub(super) fn answer(&mut self, ticket: Ticket, answer: Parked) {
         self.answers.push((ticket, answer));
@@ -117,6 +112,7 @@ impl Shard {
     ) -> Outcome {
         let id = GroupId::from(&**request.group_id);
         let join = Join { cx, request, ticket };
+        // An empty group of another kind makes room for a classic one.
         let emptied = match self.groups.get(&id) {
             Some(Group::Consumer(group)) if !group.is_empty() => {
                 let group = group.clone();
@@ -125,9 +121,7 @@ impl Shard {
             Some(Group::Consumer(group)) if request.member_id.is_empty() => {
                 Some(Record::consumer_group_gone(group, &[]))
             }
-            Some(Group::Streams(group)) if group.is_empty() && request.member_id.is_empty() => {
-                Some(group.tombstones().to_vec())
-            }
+            Some(Group::Streams(group)) if group.is_empty() => Some(group.tombstones().into()),
             _ => None,
         };
         let is_new = emptied.is_some() || !self.groups.contains_key(&id);
@@ -138,10 +132,7 @@ impl Shard {
             Some(Group::Consumer(_)) if emptied.is_none() => {
                 Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
             }
-            Some(Group::Streams(group)) if emptied.is_none() && group.is_empty() => {
-                Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
-            }
-            Some(Group::Other(_) | Group::Streams(_)) if emptied.is_none() => {
+            Some(Group::Other(_) | Group::Streams(_)) if !is_new => {
                 Some(join_error("", ResponseError::InconsistentGroupProtocol))
             }
             _ => None,
@@ -304,40 +295,34 @@ impl StateMachine for Shard {
             self.topics_made_at = image.offset;
         }
         self.topic_hashes.clear();
-        let of_brokers = |image: &Image| {
-            ["", &self.config.node_id.to_string()].map(|name| image.configs_of(BROKER_CONFIG, name))
-        };
-        let [cluster, broker] = of_brokers(image);
-        if of_brokers(&before) != [cluster.clone(), broker.clone()] {
-            match self.config.with_dynamic(&cluster, &broker) {
-                Ok(config) => self.config = Arc::new(config),
-                Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
-            }
-        }
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
         let timer = self.timers.take_due(now)?;
         let group = match &timer {
-            Timer::Session(group, _) | Timer::Rebalance(group, _)
-                if matches!(self.groups.get(group), Some(Group::Streams(_))) =>
-            {
-                return Some(self.expire_streams_member(&timer));
-            }
-            Timer::Session(group, _) if self.consumer(group).is_ok() => {
-                return Some(self.consumer_timer(now, &timer));
-            }
-            Timer::Rebalance(..) | Timer::MemberJoin(..) | Timer::MemberSync(..) => {
-                return Some(self.consumer_timer(now, &timer));
-            }
-            Timer::Regexes(group) => return Some(self.resolve_regexes(now, group)),
-            Timer::Session(group, _) | Timer::Join(group) | Timer::Sync(group) => group.clone(),
-            Timer::FirstAssignment(group) => return Some(self.make_first_assignment(now, group)),
             Timer::OffsetExpiration => {
                 self.set_offset_expiration(now);
                 return Some(self.expire_offsets(now));
             }
+            Timer::Regexes(group) => return Some(self.resolve_regexes(now, group)),
+            Timer::FirstAssignment(group) => return Some(self.make_first_assignment(now, group)),
+            Timer::Join(group) | Timer::Sync(group) => group.clone(),
+            Timer::Session(group, _)
+            | Timer::Rebalance(group, _)
+            | Timer::MemberJoin(group, _)
+            | Timer::MemberSync(group, _) => group.clone(),
         };
+        // Of what the group was before it may have become another kind.
+        let is_classic = matches!(timer, Timer::Join(_) | Timer::Sync(_));
+        match self.groups.get(&group) {
+            Some(Group::Consumer(_)) if !is_classic => {
+                return Some(self.consumer_timer(now, &timer));
+            }
+            Some(Group::Streams(_)) if !is_classic => {
+                return Some(self.expire_streams_member(&timer));
+            }
+            _ => {}
+        }
         let Some((classic, mut turn)) = self.classic(&group, now) else {
             return Some(Outcome::answer(()));
         };
@@ -381,6 +366,8 @@ impl StateMachine for Shard {
                 self.groups.insert(group.id.clone(), Group::Classic(Box::new(group)));
             }
             Record::GroupMetadata(key, None) => {
+                // What comes in its place has timers of its own.
+                self.cancel_timers(&key.group);
                 self.groups.remove(&*key.group);
             }
             Record::ConsumerGroupMetadata(..)
@@ -413,11 +400,11 @@ impl StateMachine for Shard {
         self.set_offset_expiration(now);
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         for id in ids {
-            self.load_streams_timers(now, &id);
             if let Some(Group::Consumer(group)) = self.groups.get(&id) {
                 let group = group.clone();
                 self.loaded_consumer(now, &group);
             }
+            self.load_streams_timers(now, &id);
             let Some((group, mut turn)) = self.classic(&id, now) else { continue };
             for member in group.members() {
                 turn.set_session(group, &member.id, member.session_timeout_ms);

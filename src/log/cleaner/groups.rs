@@ -27,8 +27,8 @@ impl Piece {
             end,
             size: segment.size(),
             modified: segment.modified()?,
-            index_bytes: segment.offset_index.len() * offset_index::ENTRY_SIZE,
-            time_index_bytes: segment.time_index.len() * time_index::ENTRY_SIZE,
+            index_bytes: segment.offset_index.len()? * offset_index::ENTRY_SIZE,
+            time_index_bytes: segment.time_index.len()? * time_index::ENTRY_SIZE,
         })
     }
 }

@@ -51,7 +51,8 @@ fn cleaner(dir: &Path, more: &[(&str, &str)]) -> Cleaner {
     let mut settings: BTreeMap<String, String> =
         more.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
     settings.insert("log.dirs".to_owned(), dir.display().to_string());
-    Cleaner::open(&Disk::Os, &Config::new(settings).unwrap()).unwrap()
+    let config = Config::new(settings).unwrap();
+    Cleaner::open(&Disk::Os, &config, std::iter::once(dir.to_owned())).unwrap()
 }
 
 /// In memory if that is possible: a pass syncs every file it writes, and a crash is not what these

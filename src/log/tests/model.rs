@@ -28,7 +28,7 @@ impl Model {
     }
 
     fn step(&mut self) {
-        match self.random.u8(0..20) {
+        match self.random.u8(0..21) {
             0..10 => self.append(),
             10 => self.f.log.roll(NOW).unwrap(),
             11 => self.truncate(),
@@ -38,6 +38,7 @@ impl Model {
             15 => self.epoch += 1,
             16 => self.reopen(),
             17 => self.crash(),
+            18 => self.f.log.settle().unwrap(),
             _ => self.read(),
         }
     }
@@ -97,23 +98,28 @@ impl Model {
             self.batches.clear();
             self.end = self.log_start;
         }
-        self.open(false);
+        self.open(Stopped::Unknown);
     }
 
     fn reopen(&mut self) {
-        let clean = self.random.bool();
-        if clean {
+        let stopped = match self.random.u8(0..4) {
+            0 => Stopped::Unknown,
+            1 => Stopped::Killed,
+            _ => Stopped::Cleanly,
+        };
+        if stopped == Stopped::Cleanly {
             self.f.log.close().unwrap();
         }
-        self.open(clean);
+        self.open(stopped);
     }
 
-    fn open(&mut self, clean: bool) {
+    fn open(&mut self, stopped: Stopped) {
         let options = OpenOptions {
             config: Arc::new(self.f.config.clone()),
             log_start_offset: self.log_start,
             recovery_point: self.f.log.recovery_point(),
-            clean,
+            stopped,
+            leader_epochs: None,
             producer_id_expiration_ms: 86_400_000,
             now: NOW,
         };

@@ -112,12 +112,16 @@ fn the_last_stable_offset_waits_for_open_transactions() {
         (Marker(3, 0, 0, true), 6, 3),
         (Data(2, 0, 2, 1, false), 8, 8),
     ];
-    for reopen in [None, Some(true), Some(false)] {
+    let stopped = [Stopped::Cleanly, Stopped::Unknown, Stopped::Killed].map(Some);
+    for reopen in [None].into_iter().chain(stopped) {
         let mut f = Fixture::new(config());
         for (n, (sent, high_watermark, stable)) in rows.into_iter().enumerate() {
             append(&mut f.log, sent).unwrap();
-            if let Some(clean) = reopen {
-                f.reopen(clean);
+            if n % 3 == 2 {
+                (0..2).for_each(|_| f.log.settle().unwrap());
+            }
+            if let Some(stopped) = reopen {
+                f.reopen_after(stopped);
             }
             f.log.set_high_watermark(high_watermark);
             // A snapshot does not know of ends that are not replicated, as in Kafka.
@@ -134,11 +138,12 @@ fn the_last_stable_offset_waits_for_open_transactions() {
 
 #[test]
 fn producers_are_known_after_opening_and_forgotten_in_time() {
-    for clean in [true, false] {
+    for stopped in [Stopped::Cleanly, Stopped::Unknown, Stopped::Killed] {
         let mut f = Fixture::new(config());
         append(&mut f.log, Data(1, 2, 0, 3, false)).unwrap();
+        (0..2).for_each(|_| f.log.settle().unwrap());
         append(&mut f.log, Data(2, 0, 0, 1, true)).unwrap();
-        f.reopen(clean);
+        f.reopen_after(stopped);
         let mut known = f.log.active_producers();
         known.sort_by_key(|producer| producer.producer_id);
         let seen = |p: &ActiveProducer| {

@@ -269,6 +269,36 @@ impl View<'_> {
         }
     }
 
+    /// Log directories of a broker have failed: it cannot lead what lies in them
+    /// (handleDirectoriesOffline).
+    pub fn lose_directories(
+        self,
+        id: BrokerId,
+        epoch: i64,
+        failed: &[Uuid],
+    ) -> Result<Outcome<()>> {
+        let broker = self.check_broker_epoch(id, epoch)?;
+        let is_lost = |directory: &Uuid| failed.contains(directory);
+        let mut records = Vec::new();
+        if !broker.log_dirs.iter().any(is_lost) {
+            return Ok(Outcome { records, response: () });
+        }
+        let may_lead = |other| other != id && self.is_active(other);
+        for (topic, index, partition) in all_partitions(self.image) {
+            if partition.directory_of(id).as_ref().is_some_and(is_lost) {
+                let isr = without(&partition.isr, id);
+                records.extend(
+                    self.change_partition(topic, index, partition, &may_lead, |c| c.isr(isr)),
+                );
+            }
+        }
+        records.push(registration_change(BrokerRegistrationChangeRecord {
+            log_dirs: broker.log_dirs.iter().copied().filter(|dir| !is_lost(dir)).collect(),
+            ..change_of(broker)
+        }));
+        Ok(Outcome { records, response: () })
+    }
+
     /// Forgets a broker for good (UnregisterBroker).
     pub fn unregister_broker(self, id: BrokerId) -> Result<Outcome<()>> {
         let broker = self.broker(id).ok_or_else(|| {

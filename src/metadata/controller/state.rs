@@ -274,6 +274,12 @@ impl State {
         Ok(outcome.response)
     }
 
+    /// Log directories of a broker have failed.
+    pub fn lose_directories(&mut self, id: BrokerId, epoch: i64, failed: &[Uuid]) -> Result<()> {
+        let outcome = self.view().lose_directories(id, epoch, failed)?;
+        self.commit_in_batches(&outcome.records).map(drop)
+    }
+
     /// Hands out a block of producer ids: (first, count).
     pub fn allocate_producer_ids(&mut self, id: BrokerId, epoch: i64) -> Result<(i64, i32)> {
         self.view().check_broker_epoch(id, epoch)?;

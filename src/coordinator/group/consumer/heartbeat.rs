@@ -163,11 +163,11 @@ impl Shard {
                 || request.subscribed_topic_regex.is_some())
             && request.topic_partitions.is_some();
         let shows = joins || is_full || change.member.assigned != change.updated.assigned;
-        let interval_ms = self.group_number("consumer.heartbeat.interval.ms", &group_id);
+        let interval_ms = self.group_setting(&group_id, "consumer.heartbeat.interval.ms");
         let answer = ConsumerGroupHeartbeatResponse::default()
             .with_member_id(Some(text(&change.updated.id)))
             .with_member_epoch(change.updated.epoch)
-            .with_heartbeat_interval_ms(i32::try_from(interval_ms).unwrap_or(i32::MAX))
+            .with_heartbeat_interval_ms(interval_ms)
             .with_assignment(shows.then(|| assignment(&change.updated)));
         Ok(Outcome::replay(self.finish_change(change), answer))
     }
@@ -315,8 +315,8 @@ impl Shard {
 
     /// Expects a heartbeat of a member in time.
     pub fn set_consumer_session(&mut self, now: Timestamp, group: &GroupId, member: &MemberId) {
-        let timeout_ms = self.group_number("consumer.session.timeout.ms", group);
-        self.timers.set(Timer::Session(group.clone(), member.clone()), now + timeout_ms);
+        let timeout_ms = self.group_setting(group, "consumer.session.timeout.ms");
+        self.timers.set(Timer::Session(group.clone(), member.clone()), now + i64::from(timeout_ms));
     }
 }
 

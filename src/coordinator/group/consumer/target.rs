@@ -31,10 +31,10 @@ impl Shard {
             let target = holder.map(|holder| group.target(&holder)).unwrap_or_default();
             (group.assignment_epoch, target)
         };
-        let interval_ms = self.group_number("consumer.assignment.interval.ms", &group.id);
+        let interval_ms = self.group_setting(&group.id, "consumer.assignment.interval.ms");
         let is_due = group.assignment_timestamp == 0
             || interval_ms == 0
-            || change.now >= group.assignment_timestamp + interval_ms;
+            || change.now >= group.assignment_timestamp + i64::from(interval_ms);
         if group.assignment_epoch >= epoch || !is_due {
             return Ok(last());
         }

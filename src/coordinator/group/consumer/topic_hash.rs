@@ -4,8 +4,9 @@
 
 use crate::metadata::{Image, Topic};
 use std::collections::HashMap;
+use std::hash::Hasher;
 use std::sync::Arc;
-use xxhash_rust::xxh3::Xxh3Default;
+use twox_hash::XxHash3_64;
 
 /// The version of the hash.
 const MAGIC: u8 = 0;
@@ -24,7 +25,7 @@ impl TopicHashes {
 
     /// The hash of these topics, named in order; 0 if none of them exists.
     pub fn of_all<'a>(&mut self, image: &Image, names: impl Iterator<Item = &'a String>) -> i64 {
-        let mut hasher = Xxh3Default::new();
+        let mut hasher = XxHash3_64::new();
         let mut is_empty = true;
         for topic in names.filter_map(|name| image.topics.by_name(name)) {
             let of_topic = match self.of_topics.get(&topic.name) {
@@ -32,7 +33,7 @@ impl TopicHashes {
                 None => of_topic(image, topic),
             };
             self.of_topics.insert(topic.name.clone(), of_topic);
-            hasher.update(&of_topic.to_le_bytes());
+            hasher.write(&of_topic.to_le_bytes());
             is_empty = false;
         }
         if is_empty { 0 } else { signed(&hasher) }
@@ -40,11 +41,11 @@ impl TopicHashes {
 }
 
 fn of_topic(image: &Image, topic: &Topic) -> i64 {
-    let mut hasher = Xxh3Default::new();
+    let mut hasher = XxHash3_64::new();
     let (high, low) = topic.id.as_u64_pair();
-    hasher.update(&[MAGIC]);
-    hasher.update(&high.to_le_bytes());
-    hasher.update(&low.to_le_bytes());
+    hasher.write(&[MAGIC]);
+    hasher.write(&high.to_le_bytes());
+    hasher.write(&low.to_le_bytes());
     put_text(&mut hasher, &topic.name);
     put_length(&mut hasher, topic.partitions.len());
     for (index, partition) in topic.partitions.iter().enumerate() {
@@ -61,18 +62,76 @@ fn of_topic(image: &Image, topic: &Topic) -> i64 {
 }
 
 /// As hash4j's `putString`: the characters, and how many they are.
-fn put_text(hasher: &mut Xxh3Default, text: &str) {
+fn put_text(hasher: &mut XxHash3_64, text: &str) {
     for unit in text.encode_utf16() {
-        hasher.update(&unit.to_le_bytes());
+        hasher.write(&unit.to_le_bytes());
     }
     put_length(hasher, text.encode_utf16().count());
 }
 
-fn put_length(hasher: &mut Xxh3Default, length: usize) {
+fn put_length(hasher: &mut XxHash3_64, length: usize) {
     let length = i32::try_from(length).expect("Kafka counts in i32");
-    hasher.update(&length.to_le_bytes());
+    hasher.write(&length.to_le_bytes());
 }
 
-fn signed(hasher: &Xxh3Default) -> i64 {
-    i64::from_le_bytes(hasher.digest().to_le_bytes())
+fn signed(hasher: &XxHash3_64) -> i64 {
+    hasher.finish().cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::codec::schema::metadata::{PartitionRecord, RegisterBrokerRecord, TopicRecord};
+    use crate::metadata::Loader;
+    use crate::metadata::record::MetadataRecord;
+    use uuid::Uuid;
+
+    fn add_topic(loader: &mut Loader, id: (u64, u64), name: &str, replicas: &[&[i32]]) {
+        let topic_id = Uuid::from_u64_pair(id.0, id.1);
+        let topic = TopicRecord { name: name.to_owned(), topic_id };
+        loader.replay(&MetadataRecord::Topic(topic)).unwrap();
+        for (partition_id, replicas) in (0..).zip(replicas) {
+            let replicas = replicas.to_vec();
+            let isr = replicas.clone();
+            let record = PartitionRecord {
+                partition_id,
+                topic_id,
+                replicas,
+                isr,
+                ..PartitionRecord::default()
+            };
+            loader.replay(&MetadataRecord::Partition(record)).unwrap();
+        }
+    }
+
+    /// The numbers are what hash4j 0.22.0 made of the same input.
+    #[test]
+    fn the_hash_is_that_of_kafka() {
+        let mut loader = Loader::new("a cluster");
+        for (broker_id, rack) in
+            [(1, Some("rack1")), (2, Some("rack0")), (3, Some("rack2")), (4, None)]
+        {
+            let rack = rack.map(str::to_owned);
+            let broker =
+                RegisterBrokerRecord { broker_id, rack, ..RegisterBrokerRecord::default() };
+            loader.replay(&MetadataRecord::RegisterBroker(broker)).unwrap();
+        }
+        add_topic(&mut loader, (0, 7), "foo", &[&[1, 2, 4], &[3, 1]]);
+        let id = (0x0123_4567_89ab_cdef, 0x8899_aabb_ccdd_eeff);
+        add_topic(&mut loader, id, "größe", &[&[4], &[4], &[4]]);
+        add_topic(&mut loader, (1, 2), "a-rather-long-topic-name", &[&[4_i32][..]; 40]);
+        let image = loader.take().image;
+        let hash = |name: &str| of_topic(&image, image.topics.by_name(name).unwrap());
+        assert_eq!(hash("foo"), 510_427_759_103_550_602);
+        assert_eq!(hash("größe"), 7_955_866_220_713_498_169);
+        assert_eq!(hash("a-rather-long-topic-name"), -866_989_705_983_820_244);
+        let group = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            TopicHashes::default().of_all(&image, names.iter())
+        };
+        assert_eq!(group(&["none"]), 0);
+        assert_eq!(group(&["größe", "foo"]), 369_333_429_992_258_409);
+        assert_eq!(group(&["foo", "none", "größe"]), group(&["foo", "größe"]));
+    }
 }

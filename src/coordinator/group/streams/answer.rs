@@ -37,10 +37,11 @@ impl Shard {
         mut statuses: Vec<Status>,
     ) -> Heartbeat {
         let Heard { before, after, configured, was_there } = heard;
+        let interval_ms = self.group_setting(&group.id, "streams.heartbeat.interval.ms");
         let mut response = StreamsGroupHeartbeatResponse {
             member_id: after.id.to_string(),
             member_epoch: after.epoch,
-            heartbeat_interval_ms: self.group_setting(&group.id, "streams.heartbeat.interval.ms"),
+            heartbeat_interval_ms: interval_ms,
             ..StreamsGroupHeartbeatResponse::default()
         };
         if request.member_epoch == JOIN_EPOCH || before.assigned != after.assigned {

@@ -362,7 +362,7 @@ fn new_group(
             let message = format!("Streams group {id} not found.");
             Err(Error::Explained(ResponseError::GroupIdNotFound, message))
         }
-        Some(empty @ Group::Classic(_)) if joins && empty.is_empty() => {
+        Some(Group::Classic(group)) if joins && group.is_empty() => {
             turn.records.push(Record::group_tombstone(id));
             Ok(Box::new(StreamsGroup::new(id.clone())))
         }

@@ -1,0 +1,168 @@
+//! Files and maps that are opened when they are used, and closed when there are too many: a broker
+//! has more logs than descriptors, and more indexes than `vm.max_map_count`.
+//!
+//! Whoever uses one holds it for as long as that takes. What was not used since the hand of the
+//! clock last came by goes first (CLOCK), so that use takes no common lock.
+
+use super::{File, Map};
+use crate::error::Result;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Maps that are kept: a process has 65,530 as a rule.
+const MAX_MAPS: usize = 2048;
+/// Files that are kept however few descriptors there are.
+const MIN_FILES: usize = 16;
+
+static FILES: LazyLock<Cache<File>> = LazyLock::new(|| Cache::new(max_files()));
+static MAPS: LazyLock<Cache<Map>> = LazyLock::new(|| Cache::new(MAX_MAPS));
+
+/// Lets the process have as many descriptors as the system allows it, as Java does.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// Half of the descriptors: the others are for connections.
+fn max_files() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors / 2).unwrap_or(usize::MAX).max(MIN_FILES)
+}
+
+/// Something that may be closed between two uses.
+#[derive(Debug)]
+pub struct Cached<T> {
+    open: Mutex<Option<Arc<T>>>,
+    is_used: AtomicBool,
+}
+
+impl<T> Default for Cached<T> {
+    fn default() -> Cached<T> {
+        Cached { open: Mutex::new(None), is_used: AtomicBool::new(false) }
+    }
+}
+
+impl<T> Cached<T> {
+    /// Closes it, if it is open.
+    pub fn close(&self) {
+        *self.lock() = None;
+    }
+
+    /// It, if it is open.
+    pub fn peek(&self) -> Option<Arc<T>> {
+        self.lock().clone()
+    }
+
+    // One assignment changes it.
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<T>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cached<File> {
+    /// The file, opened by `open` if it is not.
+    pub fn get(self: &Arc<Self>, open: impl FnOnce() -> Result<File>) -> Result<Arc<File>> {
+        FILES.get(self, open)
+    }
+}
+
+impl Cached<Map> {
+    /// The map, made by `map` if there is none.
+    pub fn get(self: &Arc<Self>, map: impl FnOnce() -> Result<Map>) -> Result<Arc<Map>> {
+        MAPS.get(self, map)
+    }
+}
+
+/// What is open.
+#[derive(Debug)]
+struct Cache<T> {
+    max: usize,
+    clock: Mutex<VecDeque<Weak<Cached<T>>>>,
+}
+
+impl<T> Cache<T> {
+    fn new(max: usize) -> Cache<T> {
+        Cache { max, clock: Mutex::default() }
+    }
+
+    fn get(&self, cached: &Arc<Cached<T>>, open: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        let mut slot = cached.lock();
+        if let Some(opened) = &*slot {
+            if !cached.is_used.load(Ordering::Relaxed) {
+                cached.is_used.store(true, Ordering::Relaxed);
+            }
+            return Ok(Arc::clone(opened));
+        }
+        let opened = Arc::new(open()?);
+        *slot = Some(Arc::clone(&opened));
+        // Whoever holds the clock looks into slots.
+        drop(slot);
+        self.note(cached);
+        Ok(opened)
+    }
+
+    /// Closes what is too many, one for one that was opened.
+    fn note(&self, cached: &Arc<Cached<T>>) {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.push_back(Arc::downgrade(cached));
+        let mut steps = 2 * clock.len();
+        while clock.len() > self.max && steps > 0 {
+            steps -= 1;
+            let Some(next) = clock.pop_front() else { break };
+            let Some(oldest) = next.upgrade() else { continue };
+            let was_used = oldest.is_used.swap(false, Ordering::Relaxed);
+            match oldest.open.try_lock() {
+                Ok(mut slot) if !was_used => *slot = None,
+                _ => clock.push_back(next),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn use_it(cache: &Cache<u8>, cached: &Arc<Cached<u8>>) -> bool {
+        let mut opened = false;
+        cache.get(cached, || Ok(u8::from(std::mem::replace(&mut opened, true)))).unwrap();
+        opened
+    }
+
+    #[test]
+    fn what_is_used_stays_open_and_the_rest_is_closed() {
+        let cache = Cache::new(3);
+        let some: Vec<Arc<Cached<u8>>> = (0..6).map(|_| Arc::default()).collect();
+        for cached in &some {
+            assert!(use_it(&cache, cached));
+            assert_eq!(use_it(&cache, &some[0]), false, "the first one is in use");
+        }
+        let open: Vec<bool> = some.iter().map(|cached| cached.peek().is_some()).collect();
+        assert_eq!(open, [true, false, false, false, true, true]);
+        assert!(use_it(&cache, &some[1]), "what was closed is opened again");
+        assert_eq!(some.iter().filter(|cached| cached.peek().is_some()).count(), 3);
+    }
+
+    #[test]
+    fn what_somebody_holds_lives_on() {
+        let cache = Cache::new(1);
+        let (first, second) = (Arc::default(), Arc::default());
+        let held = cache.get(&first, || Ok(7)).unwrap();
+        cache.get(&second, || Ok(8)).unwrap();
+        assert_eq!((*held, first.peek()), (7, None));
+    }
+
+    #[test]
+    fn what_is_gone_leaves_the_clock() {
+        let cache = Cache::new(2);
+        for _ in 0..100 {
+            cache.get(&Arc::default(), || Ok(1)).unwrap();
+        }
+        assert!(cache.clock.lock().unwrap().len() <= 2);
+    }
+}

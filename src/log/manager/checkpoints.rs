@@ -1,0 +1,172 @@
+//! The offset checkpoints of the log directories.
+
+use super::{LogManager, lock};
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::log::{Log, checkpoint};
+use crate::types::{Offset, TopicPartition};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Below these offsets everything is durable.
+pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+/// Log start offsets above the first segment's.
+pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+/// High watermarks.
+pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+
+/// What the checkpoints of a log directory said at start, until the logs are opened.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoints {
+    pub recovery_points: BTreeMap<TopicPartition, Offset>,
+    pub log_starts: BTreeMap<TopicPartition, Offset>,
+    pub high_watermarks: BTreeMap<TopicPartition, Offset>,
+}
+
+impl LogManager {
+    /// Before a log is made: what the checkpoints say of a deleted one of the same name must not be
+    /// taken for this one's, also after a crash.
+    pub(super) fn forget_checkpoints(&self, partition: &TopicPartition) -> Result<()> {
+        let gone = {
+            let state = &mut *self.state();
+            let names = |known: &mut Checkpoints| {
+                let Checkpoints { recovery_points, log_starts, high_watermarks } = known;
+                let maps = [recovery_points, log_starts, high_watermarks];
+                maps.into_iter().filter_map(|offsets| offsets.remove(partition)).count() > 0
+            };
+            let is_named = state.checkpoints.iter_mut().map(names).fold(false, |a, b| a | b);
+            if is_named {
+                state.forgotten.insert(partition.clone());
+            }
+            if !state.forgotten.contains(partition) {
+                return Ok(());
+            }
+            state.forgotten.clone()
+        };
+        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+            for name in [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS] {
+                let path = dir.path.join(name);
+                let mut offsets = read_checkpoint(&self.disk, &path)?;
+                offsets.retain(|partition, _| !gone.contains(partition));
+                self.write_changed(&path, &checkpoint::text_of(offsets.iter()))?;
+            }
+        }
+        self.state().forgotten.retain(|partition| !gone.contains(partition));
+        Ok(())
+    }
+
+    /// Flushes the segments that were rolled since the last time, then writes recovery-point,
+    /// log-start-offset and replication-offset checkpoints of every dir that `is_online`.
+    pub fn checkpoint(
+        &self,
+        logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>,
+        is_online: impl Fn(&Path) -> bool,
+    ) -> Result<()> {
+        let gone = self.state().forgotten.clone();
+        let mut now = self.unopened();
+        let mut owners = Vec::with_capacity(logs.len());
+        let mut sorted: Vec<_> = logs.iter().collect();
+        sorted.sort_unstable_by_key(|(partition, _)| *partition);
+        for (partition, log) in sorted {
+            let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
+                continue;
+            };
+            flush_sealed(log)?;
+            let log = lock(log);
+            let Checkpoints { recovery_points, log_starts, high_watermarks } = &mut now[dir];
+            recovery_points.insert(partition.clone(), log.recovery_checkpoint());
+            owners.push((partition, dir, log.topic_id));
+            high_watermarks.insert(partition.clone(), log.high_watermark());
+            if log.log_start_offset() > log.segments[0].base_offset() {
+                log_starts.insert(partition.clone(), log.log_start_offset());
+            }
+        }
+        {
+            // A log may have been deleted meanwhile, and there may be a new one of its name.
+            let state = self.state();
+            for (partition, dir, topic_id) in owners {
+                if state.places.get(partition).is_none_or(|place| place.topic_id != topic_id) {
+                    now[dir].recovery_points.remove(partition);
+                    now[dir].log_starts.remove(partition);
+                    now[dir].high_watermarks.remove(partition);
+                }
+            }
+        }
+        for (dir, checkpoints) in self.dirs.iter().zip(&now) {
+            if !is_online(&dir.path) {
+                continue;
+            }
+            let write = |name: &str, offsets: &BTreeMap<TopicPartition, Offset>| {
+                self.write_changed(&dir.path.join(name), &checkpoint::text_of(offsets.iter()))
+            };
+            write(RECOVERY_POINTS, &checkpoints.recovery_points)?;
+            write(LOG_STARTS, &checkpoints.log_starts)?;
+            write(HIGH_WATERMARKS, &checkpoints.high_watermarks)?;
+        }
+        self.state().forgotten.retain(|partition| !gone.contains(partition));
+        Ok(())
+    }
+
+    /// Writes replication-offset checkpoints: high watermarks by log directory.
+    pub fn checkpoint_high_watermarks(
+        &self,
+        dir: &Path,
+        high_watermarks: &[(&TopicPartition, Offset)],
+    ) -> Result<()> {
+        let text = checkpoint::text_of(high_watermarks.iter().map(|(tp, offset)| (*tp, offset)));
+        self.write_changed(&dir.join(HIGH_WATERMARKS), &text)
+    }
+
+    /// Replaces a checkpoint, unless we wrote the same there the last time.
+    fn write_changed(&self, path: &Path, text: &str) -> Result<()> {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.state().written.get(path) == Some(&hash) {
+            return Ok(());
+        }
+        self.disk.replace_file(path, text.as_bytes())?;
+        self.state().written.insert(path.to_owned(), hash);
+        Ok(())
+    }
+
+    /// What start found in the checkpoints for logs that are here and could not be opened yet.
+    fn unopened(&self) -> Vec<Checkpoints> {
+        let state = self.state();
+        let is_here = |(log, _): &(&TopicPartition, &Offset)| state.places.contains_key(*log);
+        let here = |offsets: &BTreeMap<TopicPartition, Offset>| {
+            offsets.iter().filter(is_here).map(|(log, offset)| (log.clone(), *offset)).collect()
+        };
+        let unopened = state.checkpoints.iter().map(|known| Checkpoints {
+            recovery_points: here(&known.recovery_points),
+            log_starts: here(&known.log_starts),
+            high_watermarks: here(&known.high_watermarks),
+        });
+        unopened.collect()
+    }
+}
+
+fn flush_sealed(log: &Mutex<Log>) -> Result<()> {
+    let flush = lock(log).begin_flush_of_sealed()?;
+    if let Some(flush) = flush {
+        flush.run()?;
+        lock(log).end_flush(&flush);
+    }
+    Ok(())
+}
+
+/// A checkpoint that cannot be read is worth no more than none: recovery reads more then.
+pub(super) fn read_checkpoint(
+    disk: &Disk,
+    path: &Path,
+) -> Result<BTreeMap<TopicPartition, Offset>> {
+    match checkpoint::read_offsets(disk, path) {
+        Err(Error::Corrupt { what }) => {
+            tracing::warn!(what, "ignored a broken checkpoint");
+            Ok(BTreeMap::new())
+        }
+        result => result,
+    }
+}

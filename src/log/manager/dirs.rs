@@ -1,0 +1,121 @@
+//! One log directory: its lock, what is known of it at start, and whether it still works.
+
+use super::super::{parallel, versions};
+use super::checkpoints::read_checkpoint;
+use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
+use super::{LOCK, MetaProperties, files};
+use crate::disk::{Disk, Lock};
+use crate::error::{Error, Result};
+use crate::log::Stopped;
+use crate::log::versions::Preview;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One log directory, locked while we run.
+#[derive(Debug)]
+pub struct LogDir {
+    /// Where it is.
+    pub path: PathBuf,
+    /// None if it is not formatted yet, or was offline from the start.
+    pub meta: Option<MetaProperties>,
+    /// It held `.kafka_cleanshutdown`, whose broker epoch this is.
+    pub clean_shutdown: Option<i64>,
+    /// How the last process ended that had it open.
+    pub stopped: Stopped,
+    offline: AtomicBool,
+}
+
+impl LogDir {
+    /// One that cannot be used.
+    pub(super) fn offline(path: PathBuf) -> LogDir {
+        LogDir {
+            path,
+            meta: None,
+            clean_shutdown: None,
+            stopped: Stopped::Unknown,
+            offline: AtomicBool::new(true),
+        }
+    }
+
+    /// The same with other `meta.properties`.
+    pub(super) fn with_meta(&self, meta: MetaProperties) -> LogDir {
+        LogDir {
+            path: self.path.clone(),
+            meta: Some(meta),
+            clean_shutdown: self.clean_shutdown,
+            stopped: self.stopped,
+            offline: AtomicBool::new(self.is_offline()),
+        }
+    }
+
+    /// Whether a disk error has taken it offline, at start or later.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Ordering::Acquire)
+    }
+
+    /// Takes it offline for good (LogDirFailureChannel); answers whether it was online.
+    pub fn fail(&self, error: &Error) -> bool {
+        let was_online = !self.offline.swap(true, Ordering::AcqRel);
+        if was_online {
+            tracing::error!(dir = %self.path.display(), %error, "log directory goes offline");
+        }
+        was_online
+    }
+}
+
+/// What start finds in a log directory.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub dir: LogDir,
+    pub checkpoints: Checkpoints,
+    pub previews: HashMap<String, Preview>,
+    pub lock: Lock,
+}
+
+/// Makes a log directory if it is not there, locks it, and reads what it says of itself. Nothing
+/// else is changed.
+pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
+    make_dir(disk, path)?;
+    let lock = disk.lock(&path.join(LOCK))?.ok_or_else(|| {
+        Error::Config(format!(
+            "Failed to acquire lock on file .lock in {}. A Kafka instance in another process or \
+             thread is using this directory.",
+            path.display()
+        ))
+    })?;
+    let previews = versions::check_dir(disk, path, threads)?;
+    let checkpoints = Checkpoints {
+        recovery_points: read_checkpoint(disk, &path.join(RECOVERY_POINTS))?,
+        log_starts: read_checkpoint(disk, &path.join(LOG_STARTS))?,
+        high_watermarks: read_checkpoint(disk, &path.join(HIGH_WATERMARKS))?,
+    };
+    let clean_shutdown = files::read_clean_shutdown(disk, path)?;
+    let stopped = match clean_shutdown {
+        Some(_) => Stopped::Cleanly,
+        None if disk.is_recovered_since_boot(path)? => Stopped::Killed,
+        None => Stopped::Unknown,
+    };
+    let meta = files::read_meta_properties(disk, path)?;
+    let offline = AtomicBool::new(false);
+    let dir = LogDir { path: path.to_owned(), meta, clean_shutdown, stopped, offline };
+    Ok(Opened { dir, checkpoints, previews, lock })
+}
+
+/// Makes a log directory, and those above it, that a power loss leaves where they are.
+fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
+    if disk.file_len(path)?.is_some() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_dir(disk, parent)?;
+        disk.create_dir_all(path)?;
+        return disk.sync_dir(parent);
+    }
+    disk.create_dir_all(path)
+}
+
+/// Threads that look into logs: `num.recovery.threads.per.data.dir`, and all processors.
+pub(super) fn recovery_threads(per_dir: i32, dirs: usize) -> usize {
+    (per_dir.max(1) as usize * dirs).max(parallel::processors())
+}

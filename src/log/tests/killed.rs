@@ -1,0 +1,220 @@
+//! What is read after `kill -9`, when the machine has run on: what lies behind `settle`, and no more.
+
+use super::*;
+use fastrand::Rng;
+use std::collections::BTreeMap;
+use std::fs;
+
+fn reopen(f: &mut Fixture, stopped: Stopped) {
+    f.reopen_after(stopped);
+    f.log.set_high_watermark(Offset::MAX);
+}
+
+fn settle(log: &mut Log) {
+    // The second call finds the log silent.
+    log.settle().unwrap();
+    log.settle().unwrap();
+}
+
+fn damage(f: &Fixture, position: usize) {
+    let path = f.path().join("00000000000000000000.log");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[position] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn what_is_settled_is_not_read_again() {
+    for (stopped, end) in [(Stopped::Killed, 40), (Stopped::Unknown, 0)] {
+        let mut f = Fixture::new(TopicConfig { index_interval_bytes: 200, ..config() });
+        f.append_many(10);
+        settle(&mut f.log);
+        f.append_many(10);
+        // A record of the first batch.
+        damage(&f, 70);
+        reopen(&mut f, stopped);
+        assert_eq!(f.log.log_end_offset(), end, "{stopped:?}");
+    }
+}
+
+#[test]
+fn what_is_not_settled_is_checked() {
+    let mut f = Fixture::new(TopicConfig { index_interval_bytes: 200, ..config() });
+    f.append_many(10);
+    settle(&mut f.log);
+    let settled = f.log.size();
+    f.append_many(10);
+    let size = f.log.size();
+    damage(&f, (settled + (size - settled) / 2) as usize + 65);
+    reopen(&mut f, Stopped::Killed);
+    assert_eq!((f.log.log_end_offset(), f.log.size()), (30, settled + (size - settled) / 2));
+    // A part of a batch.
+    f.append_many(1);
+    let file = f.log.active().file().unwrap();
+    file.truncate(f.log.size() - 1).unwrap();
+    reopen(&mut f, Stopped::Killed);
+    assert_eq!(f.log.log_end_offset(), 30);
+    // Less than was settled: nothing is taken on trust.
+    settle(&mut f.log);
+    f.log.active().file().unwrap().truncate(settled / 2).unwrap();
+    reopen(&mut f, Stopped::Killed);
+    assert_eq!(f.log.log_end_offset(), 10);
+}
+
+#[test]
+fn an_index_that_does_not_fit_is_rebuilt() {
+    let mut f = Fixture::new(TopicConfig { index_interval_bytes: 200, ..config() });
+    f.append_many(20);
+    settle(&mut f.log);
+    let path = f.path().join("00000000000000000000.index");
+    let good = fs::read(&path).unwrap();
+    let mut broken = good.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    // As Kafka leaves it: as long as it may become.
+    let long = [good.clone(), vec![0; 8000]].concat();
+    for bytes in [broken, long, good[..good.len() - 3].to_vec()] {
+        fs::write(&path, bytes).unwrap();
+        reopen(&mut f, Stopped::Killed);
+        assert_eq!(f.log.log_end_offset(), 40);
+        assert_eq!(f.read(0, 1 << 20, Isolation::LogEnd).len(), 20);
+        assert_eq!(f.read(31, 1, Isolation::LogEnd), [(30, 31)]);
+        settle(&mut f.log);
+    }
+}
+
+fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let is_index = |name: &String| name.contains("index");
+    let names = Disk::Os.list(path).unwrap().into_iter().filter(is_index);
+    names.map(|name| (name.clone(), fs::read(path.join(name)).unwrap())).collect()
+}
+
+/// However often a log was settled and its process killed, its indexes are those that its batches
+/// alone give.
+#[test]
+fn indexes_are_the_same_as_without_a_kill() {
+    for seed in 0..30 {
+        let mut random = Rng::with_seed(seed);
+        let mut f = Fixture::new(TopicConfig {
+            index_interval_bytes: random.i32(0..600),
+            segment_bytes: random.i32(2000..9000),
+            ..config()
+        });
+        for _ in 0..random.usize(20..150) {
+            let batch = batch(random.usize(1..4), NOW + random.i64(0..100));
+            f.log.append(vec![batch], random.i32(0..3), Origin::Client, NOW).unwrap();
+            match random.u8(0..16) {
+                0 => settle(&mut f.log),
+                1 => reopen(&mut f, Stopped::Killed),
+                _ => {}
+            }
+        }
+        f.log.close().unwrap();
+        let (end, kept) = (f.log.log_end_offset(), files(&f.path()));
+        for name in kept.keys() {
+            fs::remove_file(f.path().join(name)).unwrap();
+        }
+        reopen(&mut f, Stopped::Unknown);
+        assert_eq!(f.log.log_end_offset(), end, "seed {seed}");
+        f.log.close().unwrap();
+        // A kill seals the segment, and so a timestamp may be noted that an index entry would have
+        // noted a little later.
+        let offsets = |files: BTreeMap<String, Vec<u8>>| {
+            files.into_iter().filter(|(name, _)| name.ends_with(".index")).collect::<Vec<_>>()
+        };
+        assert_eq!(offsets(files(&f.path())), offsets(kept), "seed {seed}");
+    }
+}
+
+#[test]
+fn epochs_are_known_after_a_kill() {
+    let mut f = Fixture::new(config());
+    let mut expected = Vec::new();
+    for epoch in 1..12 {
+        f.log.assign_epoch_start(epoch).unwrap();
+        if epoch % 3 > 0 {
+            f.log.append(vec![batch(2, NOW)], epoch, Origin::Client, NOW).unwrap();
+            expected.push(epoch);
+        }
+        match epoch {
+            4 | 7 => settle(&mut f.log),
+            5 => f.log.roll(NOW).unwrap(),
+            _ => {}
+        }
+        if epoch % 2 == 0 {
+            reopen(&mut f, Stopped::Killed);
+        }
+        let known = |epoch: &i32| f.log.end_offset_for_epoch(*epoch).is_some_and(|e| e.0 == *epoch);
+        assert!(expected.iter().all(known), "{epoch}");
+    }
+    // What Apache Kafka wrote since counts for more than what was settled.
+    settle(&mut f.log);
+    f.log.append(vec![batch(2, NOW)], 12, Origin::Client, NOW).unwrap();
+    settle(&mut f.log);
+    assert!(f.path().join("leader-epoch-checkpoint.settled").exists());
+    fs::write(f.path().join("leader-epoch-checkpoint"), "0\n1\n20 3\n").unwrap();
+    reopen(&mut f, Stopped::Killed);
+    assert_eq!((f.log.latest_epoch(), f.log.epoch_at(3)), (20, 20));
+    f.log.close().unwrap();
+    assert!(!f.path().join("leader-epoch-checkpoint.settled").exists());
+}
+
+#[test]
+fn one_snapshot_is_kept_in_a_segment() {
+    let mut f = Fixture::new(config());
+    let snapshots = |f: &Fixture| {
+        let names = Disk::Os.list(&f.path()).unwrap().into_iter();
+        names.filter(|name| name.ends_with(".snapshot")).collect::<Vec<_>>()
+    };
+    for _ in 0..3 {
+        f.append_many(5);
+        settle(&mut f.log);
+    }
+    assert_eq!(snapshots(&f), ["00000000000000000030.snapshot"]);
+    f.append_many(1);
+    f.log.roll(NOW).unwrap();
+    assert_eq!(snapshots(&f), ["00000000000000000032.snapshot"]);
+    f.append_many(1);
+    settle(&mut f.log);
+    let both = ["00000000000000000032.snapshot", "00000000000000000034.snapshot"];
+    assert_eq!(snapshots(&f), both);
+}
+
+/// KAFKA-6264: old compaction could put offsets into one segment that need more than 31 bits.
+#[test]
+fn a_segment_with_too_many_offsets_is_split() {
+    let mut f = Fixture::new(config());
+    let far = Offset::from(i32::MAX) + 10;
+    let mut bytes = Vec::new();
+    for offset in [0, 5, far, far + 7] {
+        let mut batch = batch(2, NOW);
+        batch.set_base_offset(offset);
+        bytes.extend_from_slice(&batch.to_bytes());
+    }
+    fs::write(f.path().join("00000000000000000000.log"), bytes).unwrap();
+    reopen(&mut f, Stopped::Unknown);
+    let bases: Vec<Offset> = f.log.segments.iter().map(Segment::base_offset).collect();
+    assert_eq!((bases, f.log.log_end_offset()), (vec![0, far], far + 9));
+    assert_eq!(f.read(0, 1 << 20, Isolation::LogEnd), [(0, 1), (5, 6)]);
+    assert_eq!(f.read(7, 1 << 20, Isolation::LogEnd), [(far, far + 1), (far + 7, far + 8)]);
+    reopen(&mut f, Stopped::Unknown);
+    assert_eq!(f.log.segments.len(), 2);
+}
+
+#[test]
+fn room_is_set_aside_and_given_back() {
+    use std::os::unix::fs::MetadataExt;
+    let room = 1 << 20;
+    let mut f = Fixture::new(TopicConfig { preallocate: true, segment_bytes: room, ..config() });
+    let taken = |f: &Fixture| {
+        let metadata = fs::metadata(f.path().join("00000000000000000000.log")).unwrap();
+        (metadata.len(), metadata.blocks() * 512 >= room as u64)
+    };
+    f.append_many(1);
+    let size = f.log.size();
+    // Not every file system can.
+    let (len, is_set_aside) = taken(&f);
+    assert_eq!(len, size);
+    println!("room is set aside: {is_set_aside}");
+    f.log.close().unwrap();
+    assert_eq!(taken(&f), (size, false));
+}

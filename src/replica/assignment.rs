@@ -1,0 +1,57 @@
+//! Telling the controller in which log directories the partitions lie (AssignmentsManager), and
+//! which directories have failed: it elects no leader there, neither now nor after a restart.
+
+use super::Replicas;
+use crate::types::TopicIdPartition;
+use kafka_protocol::messages::AssignReplicasToDirsRequest;
+use kafka_protocol::messages::assign_replicas_to_dirs_request::{
+    DirectoryData, PartitionData, TopicData,
+};
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use uuid::Uuid;
+
+/// Partitions in one request (AssignReplicasToDirsRequest.MAX_ASSIGNMENTS_PER_REQUEST).
+const MAX_ASSIGNMENTS: usize = 2250;
+
+impl Replicas {
+    /// The partition's log lies in `directory`, which the metadata log does not know yet. At most
+    /// every partition here waits so.
+    pub(super) fn note_assignment(&self, id: TopicIdPartition, directory: Uuid) {
+        self.unassigned.lock().unwrap_or_else(PoisonError::into_inner).push((id, directory));
+    }
+
+    /// What the controller has not been told yet; None if there is nothing.
+    pub fn next_assignments(&self, epoch: i64) -> Option<AssignReplicasToDirsRequest> {
+        let mut unassigned = self.unassigned.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = unassigned.len().min(MAX_ASSIGNMENTS);
+        if count == 0 {
+            return None;
+        }
+        let mut topics: BTreeMap<(Uuid, Uuid), Vec<PartitionData>> = BTreeMap::new();
+        for (id, directory) in unassigned.drain(..count) {
+            let partition = PartitionData::default().with_partition_index(id.partition);
+            topics.entry((directory, id.topic_id)).or_default().push(partition);
+        }
+        let mut directories: Vec<DirectoryData> = Vec::new();
+        for ((directory, topic_id), partitions) in topics {
+            if directories.last().is_none_or(|last| last.id != directory) {
+                directories.push(DirectoryData::default().with_id(directory));
+            }
+            if let Some(last) = directories.last_mut() {
+                last.topics
+                    .push(TopicData::default().with_topic_id(topic_id).with_partitions(partitions));
+            }
+        }
+        let request = AssignReplicasToDirsRequest::default()
+            .with_broker_id(self.config.node_id.into())
+            .with_broker_epoch(epoch)
+            .with_directories(directories);
+        Some(request)
+    }
+
+    /// The ids of the directories that have failed since the start.
+    pub fn failed_directories(&self) -> Vec<Uuid> {
+        self.dirs.iter().filter(|dir| dir.is_offline()).filter_map(|dir| dir.id()).collect()
+    }
+}

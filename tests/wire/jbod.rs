@@ -1,0 +1,219 @@
+//! Several log directories, of which one fails: at start, or while the broker runs. A file in the
+//! way stands for a disk that is gone (permissions do not bind root).
+
+use super::{Peer, call};
+use crate::support::Broker;
+use bytes::Bytes;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::StrBytes;
+use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const LEADER_NOT_AVAILABLE: i16 = 5;
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+const STORAGE_ERROR: i16 = 56;
+const PARTITIONS: i32 = 9;
+
+struct Jbod {
+    root: TempDir,
+    broker: Broker,
+}
+
+impl Jbod {
+    /// A broker with the log directories a, b and c, and a topic with three partitions in each.
+    fn start() -> Jbod {
+        let root = TempDir::new().unwrap();
+        let dirs = ["a", "b", "c"].map(|name| root.path().join(name).display().to_string());
+        let broker = Broker::start_with(&[("log.dirs", &dirs.join(",")), ("node.id", "1")]);
+        let jbod = Jbod { root, broker };
+        jbod.create("t", PARTITIONS);
+        (0..PARTITIONS).for_each(|partition| assert_eq!(jbod.produce("t", partition), (0, 0)));
+        for dir in ["a", "b", "c"] {
+            assert_eq!(jbod.logs_in(dir, "t").len(), 3, "{dir}");
+        }
+        jbod
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Partitions of a topic that lie in a directory.
+    fn logs_in(&self, dir: &str, topic: &str) -> Vec<i32> {
+        let names = fs::read_dir(self.path(dir)).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut found: Vec<i32> = names
+            .filter_map(|name| name.strip_prefix(topic)?.strip_prefix('-')?.parse().ok())
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// The disk of `b` is gone.
+    fn take_away(&self) {
+        fs::rename(self.path("b"), self.path("kept")).unwrap();
+        fs::write(self.path("b"), "no directory").unwrap();
+    }
+
+    fn give_back(&self) {
+        fs::remove_file(self.path("b")).unwrap();
+        fs::rename(self.path("kept"), self.path("b")).unwrap();
+    }
+
+    fn create(&self, topic: &str, partitions: i32) {
+        let creatable = CreatableTopic::default()
+            .with_name(name(topic))
+            .with_num_partitions(partitions)
+            .with_replication_factor(1);
+        let request =
+            CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(10_000);
+        let response = call(&mut Peer::connect(self.broker.port), 7, &request);
+        assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+    }
+
+    /// Appends a record: error code and base offset.
+    fn produce(&self, topic: &str, partition: i32) -> (i16, i64) {
+        let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+        builder.append(1_700_000_000_000, None, Some(b"value"), &[]);
+        let records: Bytes = builder.build().to_bytes();
+        let data =
+            PartitionProduceData::default().with_index(partition).with_records(Some(records));
+        let topic =
+            TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![data]);
+        let request = ProduceRequest::default()
+            .with_acks(-1)
+            .with_timeout_ms(10_000)
+            .with_topic_data(vec![topic]);
+        let response = call(&mut Peer::connect(self.broker.port), 9, &request);
+        let answer = &response.responses[0].partition_responses[0];
+        (answer.error_code, answer.base_offset)
+    }
+
+    /// Error code and number of partitions of each log directory.
+    fn describe(&self) -> Vec<(String, i16, usize)> {
+        let request = DescribeLogDirsRequest::default().with_topics(None);
+        let response = call(&mut Peer::connect(self.broker.port), 4, &request);
+        let dirs = response.results.iter().map(|dir| {
+            let partitions = dir.topics.iter().map(|topic| topic.partitions.len()).sum();
+            let path = Path::new(dir.log_dir.as_str()).file_name().unwrap();
+            (path.to_str().unwrap().to_owned(), dir.error_code, partitions)
+        });
+        dirs.collect()
+    }
+
+    /// Error code and leader of each partition in the metadata.
+    fn leaders(&self, topic: &str) -> Vec<(i16, i32)> {
+        let asked = metadata_request::MetadataRequestTopic::default().with_name(Some(name(topic)));
+        let request = MetadataRequest::default().with_topics(Some(vec![asked]));
+        let response = call(&mut Peer::connect(self.broker.port), 9, &request);
+        let mut partitions: Vec<_> = response.topics[0].partitions.iter().collect();
+        partitions.sort_by_key(|partition| partition.partition_index);
+        partitions.iter().map(|p| (p.error_code, p.leader_id.0)).collect()
+    }
+
+    /// `lost` cannot be used, everything else can; `offset` is the next of all.
+    fn check(&self, lost: &[i32], offset: i64) {
+        for partition in 0..PARTITIONS {
+            let (code, base_offset) = self.produce("t", partition);
+            if lost.contains(&partition) {
+                let refused = [STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER].contains(&code);
+                assert!(refused, "{partition}: {code}");
+            } else {
+                assert_eq!((code, base_offset), (0, offset), "{partition}");
+            }
+        }
+        let expected = [("a", 0, 3), ("b", STORAGE_ERROR, 0), ("c", 0, 3)];
+        let expected = expected.map(|(name, code, count)| (name.to_owned(), code, count));
+        assert_eq!(self.describe(), expected);
+    }
+
+    fn wait_for_leaders(&self, lost: &[i32]) {
+        let end = Instant::now() + Duration::from_secs(10);
+        let expected: Vec<(i16, i32)> = (0..PARTITIONS)
+            .map(|p| if lost.contains(&p) { (LEADER_NOT_AVAILABLE, -1) } else { (0, 1) })
+            .collect();
+        while self.leaders("t") != expected {
+            assert!(Instant::now() < end, "{:?}", self.leaders("t"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn name(topic: &str) -> TopicName {
+    TopicName(StrBytes::from_string(topic.to_owned()))
+}
+
+#[test]
+fn a_directory_that_fails_at_start_is_offline_alone() {
+    let mut jbod = Jbod::start();
+    let lost = jbod.logs_in("b", "t");
+    // The controller hears where the partitions lie; only then are they not made anew elsewhere.
+    std::thread::sleep(Duration::from_millis(500));
+    jbod.broker.stop();
+    jbod.take_away();
+    jbod.broker.launch();
+    jbod.wait_for_leaders(&lost);
+    jbod.check(&lost, 1);
+    assert_eq!(jbod.logs_in("a", "t").len() + jbod.logs_in("c", "t").len(), 6);
+    jbod.create("new", 4);
+    assert_eq!((jbod.logs_in("a", "new").len(), jbod.logs_in("c", "new").len()), (2, 2));
+    assert_eq!(jbod.produce("new", 3), (0, 0));
+    jbod.broker.kill();
+
+    // It comes back, and everything is there.
+    jbod.give_back();
+    jbod.broker.launch();
+    jbod.wait_for_leaders(&[]);
+    for partition in 0..PARTITIONS {
+        let next = if lost.contains(&partition) { 1 } else { 2 };
+        assert_eq!(jbod.produce("t", partition), (0, next), "{partition}");
+    }
+}
+
+#[test]
+fn a_directory_that_fails_while_the_broker_runs_is_offline_alone() {
+    let mut jbod = Jbod::start();
+    let lost = jbod.logs_in("b", "t");
+    std::thread::sleep(Duration::from_millis(500));
+    jbod.take_away();
+    jbod.wait_for_leaders(&lost);
+    jbod.check(&lost, 1);
+    jbod.create("new", 4);
+    assert_eq!((jbod.logs_in("a", "new").len(), jbod.logs_in("c", "new").len()), (2, 2));
+    // The stop is clean for the others.
+    jbod.broker.stop();
+    for (dir, is_clean) in [("a", true), ("kept", false), ("c", true)] {
+        let path = jbod.path(dir).join(".kafka_cleanshutdown");
+        assert_eq!(path.exists(), is_clean, "{dir}");
+    }
+    jbod.give_back();
+    jbod.broker.launch();
+    jbod.wait_for_leaders(&[]);
+    for partition in 0..PARTITIONS {
+        let next = if lost.contains(&partition) { 1 } else { 2 };
+        assert_eq!(jbod.produce("t", partition), (0, next), "{partition}");
+    }
+}
+
+#[test]
+fn without_the_metadata_log_there_is_no_start() {
+    let mut jbod = Jbod::start();
+    jbod.broker.stop();
+    fs::rename(jbod.path("a"), jbod.path("kept")).unwrap();
+    fs::write(jbod.path("a"), "no directory").unwrap();
+    let dirs = ["a", "b"].map(|name| jbod.path(name).display().to_string()).join(",");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_klamm"))
+        .args(["--override", &format!("log.dirs={dirs}")])
+        .args(["--override", "listeners=PLAINTEXT://127.0.0.1:0"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(&jbod.path("a").display().to_string()), "{said}");
+}

@@ -35,6 +35,7 @@
 //! | how a fetch is answered by sendfile | `replica/read.rs`, `log/read.rs`, `codec/splice.rs`, `server/connection.rs` |
 //! | how anything is changed | `handlers/forward.rs`, `metadata/controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
 //! | how a group rebalances | `coordinator/group.rs`, `coordinator/runtime.rs`, and `tests/scenarios/*.txt` |
+//! | how Kafka Streams gets its tasks | `coordinator/group/streams.rs` |
 //! | what a crash leaves and how it is mended | `log/recovery.rs`, `log/manager.rs`, `metadata/quorum.rs` |
 //! | what a message or record looks like | `codec/schemas.txt`, from which `build.rs` makes `codec::schema` |
 //! | what a setting means | `config.rs` |

@@ -14,7 +14,7 @@ use super::{GroupId, RequestContext, Ticket};
 use crate::config::{Compression, Config};
 use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::Result;
-use crate::metadata::Image;
+use crate::metadata::{BROKER_CONFIG, Image};
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;

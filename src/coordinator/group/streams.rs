@@ -232,3 +232,29 @@ impl StreamsGroup {
         }
     }
 }
+
+#[cfg(test)]
+impl StreamsGroup {
+    /// What of the group is in the log.
+    pub(super) fn kept(&self) -> StreamsGroup {
+        StreamsGroup { soft: Soft::default(), ..self.clone() }
+    }
+
+    /// No task is with two members, and the owners are those that the members say.
+    pub(super) fn check(&self) {
+        let mut owners = Owners::default();
+        let mut active = std::collections::BTreeSet::new();
+        for member in self.members.values() {
+            for tasks in [&member.assigned, &member.pending_revocation] {
+                owners.add(tasks, &member.process_id);
+                let of = |(id, set): (&String, &BTreeMap<i32, i32>)| {
+                    set.keys().map(|task| (id.clone(), *task)).collect::<Vec<_>>()
+                };
+                for task in tasks.active.iter().flat_map(of) {
+                    assert!(active.insert(task.clone()), "{task:?} is with two members");
+                }
+            }
+        }
+        assert_eq!(owners, self.owners);
+    }
+}

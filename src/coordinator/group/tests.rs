@@ -10,9 +10,11 @@
 mod chance;
 mod consumer;
 mod kafka;
+mod kafka_streams;
 mod running;
 mod show;
 mod streams;
+mod streams_chance;
 
 use super::consumer::ConsumerGroup;
 use super::outcome::{Outcome, Parked};

@@ -1,4 +1,5 @@
-//! Internal topics that are being made, and why some could not be (DefaultAutoTopicCreationManager).
+//! Internal topics that are being made, and why some could not be
+//! (DefaultAutoTopicCreationManager).
 
 use crate::types::Timestamp;
 use std::collections::{HashMap, HashSet};

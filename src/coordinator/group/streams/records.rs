@@ -146,7 +146,7 @@ fn ids(tasks: &TaskIds) -> Vec<CurrentTaskIds> {
     let ids = |(id, set): (&String, &std::collections::BTreeSet<i32>)| CurrentTaskIds {
         subtopology_id: id.clone(),
         partitions: set.iter().copied().collect(),
-        assignment_epochs: None,
+        ..CurrentTaskIds::default()
     };
     tasks.iter().map(ids).collect()
 }
@@ -253,6 +253,36 @@ impl StreamsGroup {
                 },
                 ..member.unwrap_or_else(|| Member::new(id))
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+impl StreamsGroup {
+    /// A record of this group, made of what it is now.
+    pub(in crate::coordinator::group) fn remade(&self, record: &Record) -> Option<Record> {
+        let id = &*self.id;
+        match record {
+            Record::StreamsGroupMetadata(_, Some(_)) => Some(epoch(
+                id,
+                self.epoch,
+                self.metadata_hash,
+                self.validated_topology_epoch,
+                &self.last_configs,
+            )),
+            Record::StreamsGroupMemberMetadata(key, Some(_)) => {
+                self.members.get(&*key.member_id).map(|of| member(id, of))
+            }
+            Record::StreamsGroupTargetAssignmentMetadata(_, Some(_)) => {
+                Some(target_epoch(id, self.target_epoch, self.target_timestamp))
+            }
+            Record::StreamsGroupTargetAssignmentMember(key, Some(_)) => {
+                self.target.get(&*key.member_id).map(|of| target(id, &key.member_id, of))
+            }
+            Record::StreamsGroupCurrentMemberAssignment(key, Some(_)) => {
+                self.members.get(&*key.member_id).map(|of| current(id, of))
+            }
+            _ => None,
         }
     }
 }

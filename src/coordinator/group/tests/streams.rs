@@ -5,6 +5,7 @@
 //! 3 partitions. `active=0:1+2;1:0` are tasks 0_1, 0_2 and 1_0.
 
 use super::super::record::Record;
+use super::super::shard::{Group, Shard};
 use super::super::streams::StreamsGroup;
 use super::{Args, World};
 use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
@@ -329,4 +330,12 @@ fn current(
         line.push_str(&labelled(label, &shown.join(",")));
     }
     line
+}
+
+/// A record that was replayed, made anew of what the group is after it.
+pub fn remade(shard: &Shard, record: &Record) -> Option<Record> {
+    match shard.groups.get(record.streams_group()?) {
+        Some(Group::Streams(group)) => group.remade(record),
+        _ => None,
+    }
 }

@@ -5,6 +5,7 @@ mod absent;
 mod data;
 mod hostile;
 mod protocol;
+mod transactions;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};

@@ -74,6 +74,7 @@ fn commits_show_and_aborts_do_not_also_after_a_crash() {
     let second = producer(&broker, "x");
     second.begin_transaction().unwrap();
     send(&second, "e");
+    second.flush(PATIENCE).unwrap();
     second.commit_transaction(PATIENCE).unwrap();
     assert!(first.commit_transaction(PATIENCE).is_err(), "fenced");
     await_committed(&broker, &["a", "c", "e"]);
@@ -91,6 +92,7 @@ fn offsets_are_committed_with_the_transaction() {
     for (offset, commits, expected) in [(5, true, 5), (6, false, 5), (7, true, 7)] {
         producer.begin_transaction().unwrap();
         send(&producer, "value");
+        producer.flush(PATIENCE).unwrap();
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset("t", 0, Offset::Offset(offset)).unwrap();
         producer.send_offsets_to_transaction(&offsets, &group, PATIENCE).unwrap();

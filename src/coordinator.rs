@@ -8,6 +8,7 @@
 //!       ClassicGroup   (join, rebalance, membership)    Offsets  (commit)
 //!       StreamsGroup   (streams/...)
 //!       ConsumerGroup  (consumer/..., assignor/...)
+//! Transactions  the same for transactional ids; see there
 //! ```
 
 pub mod group;

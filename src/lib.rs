@@ -15,7 +15,7 @@
 //!  broker        assembly and controlled shutdown; the only file that knows every part
 //!  server        listeners; one task per connection: read, dispatch, write the answers in order
 //!  handlers      the one API table; one file per API: check, call, shape the response
-//!  coordinator   groups and offsets: synchronous state machines rebuilt by replaying their topic
+//!  coordinator   groups, transactions: synchronous state machines rebuilt by replaying their topic
 //!  replica       partitions led here: leader epoch, high watermark, fetch sessions, who waits
 //!                                                                     -- async ends here --
 //!  metadata      an immutable Image, moved forward by records of the metadata log; the controller
@@ -36,6 +36,7 @@
 //! | how anything is changed | `handlers/forward.rs`, `metadata/controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
 //! | how a group rebalances | `coordinator/group.rs`, `coordinator/runtime.rs`, and `tests/scenarios/*.txt` |
 //! | how Kafka Streams gets its tasks | `coordinator/group/streams.rs` |
+//! | how a transaction begins and ends | `handlers/produce/verify.rs`, `coordinator/transaction.rs`, `tests/scenarios/transaction_*.txt` |
 //! | what a crash leaves and how it is mended | `log/recovery.rs`, `log/manager.rs`, `metadata/quorum.rs` |
 //! | what a message or record looks like | `codec/schemas.txt`, from which `build.rs` makes `codec::schema` |
 //! | what a setting means | `config.rs` |

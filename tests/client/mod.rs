@@ -9,6 +9,7 @@ mod groups;
 mod produce;
 mod restart;
 mod stream;
+mod transactions;
 
 use crate::support::Broker;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};

@@ -19,9 +19,8 @@ use kafka_protocol::messages::{
     CreateAclsRequest, CreateTopicsRequest, DeleteAclsRequest, DescribeAclsRequest,
     DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
     DescribeDelegationTokenRequest, DescribeProducersRequest, DescribeQuorumRequest,
-    DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
-    DescribeUserScramCredentialsRequest, FindCoordinatorRequest, JoinGroupRequest,
-    ListTransactionsRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+    DescribeTopicPartitionsRequest, DescribeUserScramCredentialsRequest, FindCoordinatorRequest,
+    JoinGroupRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
     UpdateFeaturesRequest,
 };
 use kafka_protocol::protocol::StrBytes;
@@ -39,7 +38,6 @@ const SECURITY_DISABLED: i16 = 54;
 const DELEGATION_TOKEN_REQUEST_NOT_ALLOWED: i16 = 64;
 const RESOURCE_NOT_FOUND: i16 = 91;
 const DUPLICATE_RESOURCE: i16 = 92;
-const TRANSACTIONAL_ID_NOT_FOUND: i16 = 105;
 
 fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
@@ -126,23 +124,6 @@ fn there_are_no_quotas() {
             assert_eq!(response.entries, (code == 0).then(Vec::new), "{components:?}");
         }
     }
-}
-
-#[test]
-fn there_are_no_transactions() {
-    let broker = Broker::start();
-    let peer = &mut Peer::connect(broker.port);
-    for version in 0..=2 {
-        let states = vec![text("Ongoing"), text("Nonsense")];
-        let request = ListTransactionsRequest::default().with_state_filters(states);
-        let response = call(peer, version, &request);
-        assert_eq!((response.error_code, response.transaction_states.len()), (0, 0));
-        assert_eq!(response.unknown_state_filters, [text("Nonsense")]);
-    }
-    let request =
-        DescribeTransactionsRequest::default().with_transactional_ids(vec![text("t").into()]);
-    let states = call(peer, 0, &request).transaction_states;
-    assert_eq!(states[0].error_code, TRANSACTIONAL_ID_NOT_FOUND);
 }
 
 #[test]

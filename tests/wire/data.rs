@@ -35,7 +35,6 @@ const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const UNKNOWN_TOPIC_ID: i16 = 100;
 const OFFSET_OUT_OF_RANGE: i16 = 1;
-const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 
 fn name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
@@ -325,11 +324,6 @@ fn idempotent_producers_get_ids_of_their_own() {
     }
     let first = ids[0];
     assert_eq!(ids, (first..first + 6).collect::<Vec<i64>>());
-    let transactional = InitProducerIdRequest::default()
-        .with_transactional_id(Some(TransactionalId(StrBytes::from_static_str("x"))));
-    let response = call(&mut peer, 4, &transactional);
-    assert_eq!(response.error_code, COORDINATOR_NOT_AVAILABLE);
-
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed).producer(first, 0, 0, false);
     builder.append(NOW, None, Some(b"value"), &[]);
     let records = builder.build().to_bytes();

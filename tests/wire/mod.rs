@@ -7,6 +7,7 @@ mod data;
 mod hostile;
 mod jbod;
 mod protocol;
+mod transactions;
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};

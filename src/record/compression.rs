@@ -181,6 +181,22 @@ impl Decompressor {
         }
     }
 
+    /// Shows the next `size` bytes, where they lie if they lie together.
+    pub(super) fn with_exact<T>(
+        &mut self,
+        size: usize,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        match self.chunk()?.get(..size) {
+            Some(bytes) => {
+                let seen = look(bytes);
+                self.consume(size)?;
+                Ok(seen)
+            }
+            None => Ok(look(&self.read_exact(size)?)),
+        }
+    }
+
     /// The next `size` bytes.
     pub(super) fn read_exact(&mut self, size: usize) -> Result<Bytes> {
         // Taken out so that chunk() may borrow the rest.

@@ -64,13 +64,18 @@ final class Broker {
     /** Creates a topic of a unique name, with configs given as key, value, key, value. */
     static String topic(String prefix, int partitions, String... configs) throws Exception {
         String name = unique(prefix);
+        create(name, partitions, configs);
+        return name;
+    }
+
+    /** Creates a topic of this name. */
+    static void create(String name, int partitions, String... configs) throws Exception {
         Map<String, String> map = new HashMap<>();
         for (int i = 0; i < configs.length; i += 2) {
             map.put(configs[i], configs[i + 1]);
         }
         admin().createTopics(List.of(new NewTopic(name, Optional.of(partitions), Optional.empty()).configs(map))).all().get();
         awaitTopic(name, partitions);
-        return name;
     }
 
     /**

@@ -75,26 +75,26 @@ final class SwapData {
     private int round;
 
     void fill() throws Exception {
-        create("plain", 3);
+        Broker.create("plain", 3);
         for (String codec : CODECS) {
-            create("codec-" + codec, 1);
+            Broker.create("codec-" + codec, 1);
         }
-        create("recompressed", 1, "compression.type", "zstd");
-        create("compacted", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
-        create("compacted-transactions", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
-        create("compacted-deleted", 1, "cleanup.policy", "compact,delete", "retention.ms", "-1", "min.cleanable.dirty.ratio", "1.0");
-        create("append-time", 1, "message.timestamp.type", "LogAppendTime");
-        create("segments", 1, "segment.bytes", MIB, "retention.ms", "-1");
-        create("trimmed", 1, "segment.bytes", MIB);
-        create("transactions", 2);
-        create("open", 1);
-        create("producer-ids", 1);
-        create("continuing", 1);
-        create("empty", 2);
-        create("grown", 1);
-        create("doomed", 2);
-        create(Swap.INFLIGHT, 1, "segment.bytes", MIB);
-        create(Swap.INFLIGHT_TRANSACTIONS, 2, "segment.bytes", MIB);
+        Broker.create("recompressed", 1, "compression.type", "zstd");
+        Broker.create("compacted", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
+        Broker.create("compacted-transactions", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
+        Broker.create("compacted-deleted", 1, "cleanup.policy", "compact,delete", "retention.ms", "-1", "min.cleanable.dirty.ratio", "1.0");
+        Broker.create("append-time", 1, "message.timestamp.type", "LogAppendTime");
+        Broker.create("segments", 1, "segment.bytes", MIB, "retention.ms", "-1");
+        Broker.create("trimmed", 1, "segment.bytes", MIB);
+        Broker.create("transactions", 2);
+        Broker.create("open", 1);
+        Broker.create("producer-ids", 1);
+        Broker.create("continuing", 1);
+        Broker.create("empty", 2);
+        Broker.create("grown", 1);
+        Broker.create("doomed", 2);
+        Broker.create(Swap.INFLIGHT, 1, "segment.bytes", MIB);
+        Broker.create(Swap.INFLIGHT_TRANSACTIONS, 2, "segment.bytes", MIB);
         continuing = producer("acks", "all", "enable.idempotence", true);
         write("doomed", 0, 100, 100);
         admin.deleteTopics(List.of("doomed")).all().get();
@@ -139,15 +139,6 @@ final class SwapData {
         if (Broker.served().contains(ApiKeys.END_TXN)) {
             transactions();
         }
-    }
-
-    private void create(String name, int partitions, String... configs) throws Exception {
-        Map<String, String> map = new HashMap<>();
-        for (int i = 0; i < configs.length; i += 2) {
-            map.put(configs[i], configs[i + 1]);
-        }
-        admin.createTopics(List.of(new NewTopic(name, Optional.of(partitions), Optional.empty()).configs(map))).all().get();
-        Broker.awaitTopic(name, partitions);
     }
 
     private void alter(ConfigResource.Type type, String name, String key, String value) throws Exception {
@@ -310,7 +301,7 @@ final class SwapData {
     }
 
     private void topicsAndConfigs() throws Exception {
-        create("round-" + round, 2, "retention.bytes", "123456789", "max.message.bytes", "" + (1_000_000 + round));
+        Broker.create("round-" + round, 2, "retention.bytes", "123456789", "max.message.bytes", "" + (1_000_000 + round));
         write("round-" + round, 1, 10, 100);
         if (round > 1) {
             admin.deleteTopics(List.of("round-" + (round - 1))).all().get();

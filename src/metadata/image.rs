@@ -3,9 +3,10 @@
 use super::delta::Changes;
 use super::record::MetadataRecord;
 use super::security::quota_entity;
-use super::{Broker, Image, TOPIC_CONFIG, features};
+use super::{BROKER_CONFIG, Broker, Image, TOPIC_CONFIG, features};
 use crate::codec::schema::metadata::client_quota_record::EntityData;
 use crate::codec::schema::metadata::*;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::types::BrokerId;
 use std::sync::Arc;
@@ -129,6 +130,14 @@ impl Image {
         let broker = self.registered(change.broker_id, change.broker_epoch)?.merge(change)?;
         self.brokers.insert(broker.id, Arc::new(broker));
         Ok(())
+    }
+
+    /// `fixed`, a broker's settings from its file, with those of the metadata log on top: of all
+    /// brokers under the empty name, then its own.
+    pub fn broker_config(&self, fixed: &Config) -> Result<Config> {
+        let of_all = self.configs_of(BROKER_CONFIG, "");
+        let own = self.configs_of(BROKER_CONFIG, &fixed.node_id.to_string());
+        fixed.with_dynamic(&of_all, &own)
     }
 
     fn replay_config(&mut self, record: &ConfigRecord, changes: &mut Changes) {

@@ -5,7 +5,6 @@ use crate::config::Compression;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::metadata::controller::Controller;
-use crate::metadata::controller::{CONTROLLER_APIS, FORWARDED};
 use crate::record::builder::BatchBuilder;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_partition_reassignments_request::{
@@ -42,24 +41,7 @@ async fn the_quorum_is_us() {
     }
     let answer = node.controller.describe_quorum(asked("t"), 2).await.unwrap();
     assert_eq!(answer.topics[0].partitions[0].error_code, 3);
-
-    let request = DescribeClusterRequest::default().with_endpoint_type(2);
-    let listener = || "CONTROLLER".to_owned();
-    let answer = node.controller.describe_cluster(request, 1, listener()).await.unwrap();
-    assert_eq!((answer.error_code, answer.controller_id.0), (0, 1));
-    assert_eq!((answer.brokers[0].host.as_str(), answer.brokers[0].port), ("127.0.0.1", 9093));
-    let request = DescribeClusterRequest::default().with_endpoint_type(1);
-    let answer = node.controller.describe_cluster(request, 1, listener()).await.unwrap();
-    assert_eq!(answer.error_code, ResponseError::MismatchedEndpointType.code());
     node.stop().await;
-}
-
-#[test]
-fn what_is_listed_lies_in_what_the_crate_knows() {
-    for &(key, first, last) in FORWARDED.iter().chain(CONTROLLER_APIS) {
-        let known = ApiKey::try_from(key).unwrap().valid_versions();
-        assert!(known.min <= first && last <= known.max, "{key}");
-    }
 }
 
 #[tokio::test]

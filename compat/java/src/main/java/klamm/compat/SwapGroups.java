@@ -170,8 +170,9 @@ public final class SwapGroups {
             for (int i = 0; i < group.members.size(); i++) {
                 Member member = group.members.get(i);
                 ConsumerGroupMetadata metadata = member.call(consumer -> consumer.groupMetadata());
-                state.put(group.name + " member " + i, metadata.memberId() + " generation " + metadata.generationId() + " instance " + metadata.groupInstanceId()
-                    + " rebalances " + member.rebalances + " lost " + member.lost + " owns " + member.assigned);
+                // The leader of a classic group asks for a rebalance when it sees fewer partitions in a broker that has just started.
+                String epoch = group.isClassic() ? "" : " epoch " + metadata.generationId() + " rebalances " + member.rebalances;
+                state.put(group.name + " member " + i, metadata.memberId() + epoch + " lost " + member.lost + " owns " + member.assigned);
             }
         }
         if (!streams.isEmpty()) {

@@ -16,6 +16,10 @@ import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ClassicGroupDescription;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
+import org.apache.kafka.clients.admin.MemberAssignment;
+import org.apache.kafka.clients.admin.MemberDescription;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -157,14 +161,27 @@ public final class SwapGroups {
         }
     }
 
+    private static List<String> members(Collection<MemberDescription> members) {
+        return members.stream().map(member -> member.consumerId() + " instance " + member.groupInstanceId() + " " + member.clientId() + " " + member.host()
+            + " epoch " + member.memberEpoch() + " upgraded " + member.upgraded() + " owns " + partitions(member.assignment())
+            + " gets " + member.targetAssignment().map(SwapGroups::partitions)).sorted().toList();
+    }
+
+    private static List<String> partitions(MemberAssignment assignment) {
+        return assignment.topicPartitions().stream().map(TopicPartition::toString).sorted().toList();
+    }
+
     /** What the broker tells of the groups, and what their members know of themselves. */
     private Map<String, String> capture() throws Exception {
         Map<String, String> state = new TreeMap<>();
         for (Group group : groups) {
             if (group.isClassic()) {
-                state.put(group.name, "" + admin.describeClassicGroups(List.of(group.name)).all().get().get(group.name));
+                ClassicGroupDescription described = admin.describeClassicGroups(List.of(group.name)).all().get().get(group.name);
+                state.put(group.name, described.state() + " " + described.protocol() + " " + described.protocolData() + " " + members(described.members()));
             }
-            state.put(group.name + " described", "" + admin.describeConsumerGroups(List.of(group.name)).all().get().get(group.name));
+            ConsumerGroupDescription described = admin.describeConsumerGroups(List.of(group.name)).all().get().get(group.name);
+            state.put(group.name + " described", described.groupState() + " " + described.type() + " " + described.partitionAssignor() + " epoch " + described.groupEpoch()
+                + " assigned " + described.targetAssignmentEpoch() + " " + members(described.members()));
             state.put(group.name + " offsets", "" + new TreeMap<>(admin.listConsumerGroupOffsets(group.name).partitionsToOffsetAndMetadata().get().entrySet().stream()
                 .collect(Collectors.toMap(e -> "" + e.getKey(), e -> "" + e.getValue()))));
             for (int i = 0; i < group.members.size(); i++) {
@@ -178,7 +195,7 @@ public final class SwapGroups {
         if (!streams.isEmpty()) {
             var group = admin.describeStreamsGroups(List.of(Swap.STREAMS_GROUP)).all().get().get(Swap.STREAMS_GROUP);
             state.put("streams group", group.groupState() + " epoch " + group.groupEpoch() + " assigned " + group.targetAssignmentEpoch() + " topology " + group.topologyEpoch()
-                + " " + group.subtopologies() + " " + group.members());
+                + " " + group.subtopologies() + " " + group.members().stream().map(Object::toString).sorted().toList());
             for (int i = 0; i < streams.size(); i++) {
                 state.put("streams member " + i, "" + streams.get(i));
             }

@@ -60,6 +60,8 @@ final class SwapState {
     /** The aspect whose files may grow. */
     static final String FILES = "log files";
     private static final List<Path> LOG_DIRS = Stream.of(System.getenv("LOG_DIRS").split(",")).map(Path::of).toList();
+    private static final List<String> ALWAYS = List.of("topics", "features", "configs", "records, read_uncommitted", "records, read_committed", "offsets", EPOCHS,
+        "producers", "log directories", "classic groups", "committed offsets", FILES);
     private static final int TIMES = 6; // look-ups by time in each partition
 
     private final Admin admin = Broker.admin();
@@ -72,6 +74,7 @@ final class SwapState {
     static SwapState capture() throws Exception {
         Set<ApiKeys> served = Broker.served();
         SwapState state = new SwapState();
+        ALWAYS.forEach(state::aspect); // also what has no entry now is compared
         List<TopicPartition> partitions = state.topics();
         state.configs();
         List<TopicPartition> filled = partitions.stream().filter(tp -> !tp.topic().startsWith("__") && !tp.topic().startsWith(Swap.INFLIGHT)).toList();
@@ -289,6 +292,7 @@ final class SwapState {
     }
 
     private void transactions() throws Exception {
+        aspect("transactions");
         List<String> ids = admin.listTransactions().all().get().stream().map(TransactionListing::transactionalId)
             .filter(name -> !name.startsWith(Swap.INFLIGHT)).sorted().toList();
         admin.describeTransactions(ids).all().get().forEach((id, transaction) -> aspect("transactions").put(id,

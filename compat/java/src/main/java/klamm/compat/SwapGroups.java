@@ -153,11 +153,15 @@ public final class SwapGroups {
             });
         }
         if (!streams.isEmpty()) {
-            Broker.eventually(120_000, "each task of the streams group has an owner", () -> {
-                streams.forEach(member -> that(member.problem == null, "streams member: " + member.problem));
-                return streams.stream().flatMap(member -> member.owned().stream()).sorted().toList().equals(List.of(0, 1, 2, 3, 4, 5))
-                    && streams.stream().noneMatch(member -> member.owned().isEmpty());
-            });
+            try {
+                Broker.eventually(60_000, "each task of the streams group has an owner", () -> {
+                    streams.forEach(member -> that(member.problem == null, "streams member: " + member.problem));
+                    return streams.stream().flatMap(member -> member.owned().stream()).sorted().toList().equals(List.of(0, 1, 2, 3, 4, 5))
+                        && streams.stream().noneMatch(member -> member.owned().isEmpty());
+                });
+            } catch (AssertionError e) {
+                throw new AssertionError(e.getMessage() + " " + streams);
+            }
         }
     }
 

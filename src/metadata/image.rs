@@ -163,9 +163,9 @@ impl Image {
         }
         let (least, greatest) = features::supported(name);
         if !(least..=greatest).contains(level) {
-            return Err(Error::Config(format!(
-                "the metadata log has {name} finalized at {level}; klamm supports {least} to \
-                 {greatest}"
+            return Err(Error::corrupt(format!(
+                "{name} is finalized at {level}, which is not known here (only {least} to \
+                 {greatest} are)"
             )));
         }
         changes.features = true;

@@ -266,11 +266,7 @@ fn with_gap(compression: Compression) -> Batch {
     bytes[at] = 4;
     let mut out = compression::Compressor::new(compression, Vec::new());
     std::io::Write::write_all(&mut out, &bytes).unwrap();
-    let header = batch(compression).to_bytes();
-    let mut whole = [&header[..HEADER_SIZE], &out.finish()].concat();
-    let length = (whole.len() - LOG_OVERHEAD) as i32;
-    put(&mut whole, 8, &length.to_be_bytes());
-    patched(&Batch::split_from(&mut whole.into()).unwrap(), HEADER_SIZE, &[])
+    with_payload(&batch(compression), &out.finish())
 }
 
 #[test]
@@ -292,6 +288,33 @@ fn payloads_that_do_not_decompress() {
         let refused = refuse(broken.to_bytes(), &topic(pairs), 13);
         assert_eq!(refused.error.code(), UnknownServerError, "as Kafka, whose codec throws");
     }
+}
+
+/// The batch with this payload, and lengths and a checksum that fit.
+fn with_payload(batch: &Batch, payload: &[u8]) -> Batch {
+    let mut bytes = [&batch.to_bytes()[..HEADER_SIZE], payload].concat();
+    let length = (bytes.len() - LOG_OVERHEAD) as i32;
+    put(&mut bytes, 8, &length.to_be_bytes());
+    patched(&Batch::split_from(&mut bytes.into()).unwrap(), HEADER_SIZE, &[])
+}
+
+/// What Java's codecs make of streams that are none or go on; seen in Kafka 4.3.1's answers.
+#[test]
+fn nothing_compressed_and_more_than_that() {
+    for (compression, code) in [
+        (GZIP, UnknownServerError),
+        (Compression::Snappy, UnknownServerError),
+        (Compression::Lz4 { level: 9 }, UnknownServerError),
+        (ZSTD, InvalidRecord),
+    ] {
+        let empty = with_payload(&batch(compression), &[]);
+        assert_eq!(refuse(empty.to_bytes(), &topic(&[]), 13).error.code(), code, "{compression:?}");
+    }
+    let good = batch(GZIP);
+    let trailing = with_payload(&good, &[&good.payload()[..], b"trailing"].concat());
+    assert_eq!(accept(&trailing, &topic(&[])).to_bytes(), trailing.to_bytes());
+    let twice = with_payload(&good, &[&good.payload()[..], &good.payload()[..]].concat());
+    assert_eq!(refuse(twice.to_bytes(), &topic(&[]), 13).error.code(), InvalidRecord);
 }
 
 /// DefaultRecordBatch.RecordIterator: the count in the header is that of the payload.

@@ -234,6 +234,7 @@ public final class SwapGroups {
             group.join();
         }
         if (KINDS.contains("streams")) {
+            admin.listConsumerGroupOffsets(Swap.STREAMS_GROUP).partitionsToOffsetAndMetadata().get(); // has the broker make its topic of groups
             streams.add(new SwapStreamsMember(Swap.STREAMS_GROUP, TOPIC));
             streams.add(new SwapStreamsMember(Swap.STREAMS_GROUP, TOPIC));
         }

@@ -150,7 +150,10 @@ impl Replicas {
 
     fn apply_broker_configs(&self, image: &Image) {
         match image.broker_config(&self.config) {
-            Ok(config) => self.dynamic.store(Arc::new(config)),
+            Ok(config) => {
+                self.logs.cleaner().reconfigure(&config);
+                self.dynamic.store(Arc::new(config));
+            }
             Err(error) => tracing::error!(%error, "dynamic broker settings not applied"),
         }
     }

@@ -4,6 +4,7 @@
 # A broker lives in a directory: server.properties, data/ (log.dirs), logs/ and pid. Environment:
 #   TARGET           klamm or kafka
 #   KLAMM_BIN        the klamm binary, default target/release/klamm
+#   FORMAT_OPTIONS   more options of "kafka-storage format", for the reference
 #   KAFKA_HEAP_OPTS  heap of the reference, default -Xmx512M
 #   START_TIMEOUT    seconds until the broker has to answer, default 60
 
@@ -67,8 +68,9 @@ broker_start() {
       local libs; libs=$("$kafka/fetch") || return 1
       local java=(java -server -Dkafka.logs.dir="$dir/logs"
         -Dlog4j2.configurationFile="$kafka/log4j2-broker.yaml" -cp "$libs/*")
-      if [ ! -e "$dir/data/meta.properties" ]; then
-        "${java[@]}" kafka.tools.StorageTool format -t klammCompatReference0A \
+      if [ -z "$(find "$dir/data" -maxdepth 2 -name meta.properties)" ]; then
+        # shellcheck disable=SC2086 # options are a list of words
+        "${java[@]}" kafka.tools.StorageTool format -t klammCompatReference0A ${FORMAT_OPTIONS:-} \
           -c "$dir/server.properties" >> "$dir/logs/format.log" 2>&1 || { cat "$dir/logs/format.log" >&2; return 1; }
       fi
       # shellcheck disable=SC2086 # heap options are a list of words

@@ -20,10 +20,10 @@ dump() {
   local indexes; indexes=$(find "$data" \( -name '*.index' -o -name '*.timeindex' \) -not -path '*-delete/*')
   local logs; logs=$(find "$data" -name '*.log' | grep -v -e '/__' -e '-delete/' | sort)
   dump_files "kafka-dump-log $1: logs" "$logs" --deep-iteration
-  dump_files "kafka-dump-log $1: group offsets" "$(find "$data"/__consumer_offsets-* -name '*.log')" --offsets-decoder
-  dump_files "kafka-dump-log $1: transaction states" "$(find "$data"/__transaction_state-* -name '*.log')" --transaction-log-decoder
-  dump_files "kafka-dump-log $1: share group states" "$(find "$data"/__share_group_state-* -name '*.log')" --share-group-state-decoder
-  dump_files "kafka-dump-log $1: metadata and its snapshots" "$(find "$data/__cluster_metadata-0" -name '*.log' -o -name '*.checkpoint')" --cluster-metadata-decoder
+  dump_files "kafka-dump-log $1: group offsets" "$(find "$data"/*/__consumer_offsets-* -name '*.log')" --offsets-decoder
+  dump_files "kafka-dump-log $1: transaction states" "$(find "$data"/*/__transaction_state-* -name '*.log')" --transaction-log-decoder
+  dump_files "kafka-dump-log $1: share group states" "$(find "$data"/*/__share_group_state-* -name '*.log')" --share-group-state-decoder
+  dump_files "kafka-dump-log $1: metadata and its snapshots" "$(find "$data"/*/__cluster_metadata-0 -name '*.log' -o -name '*.checkpoint')" --cluster-metadata-decoder
   dump_files "kafka-dump-log $1: sanity of the indexes" "$indexes" --index-sanity-check
   dump_files "kafka-dump-log $1: indexes against the logs" "$indexes" --verify-index-only
   dump_files "kafka-dump-log $1: producer snapshots and aborted transactions" "$(find "$data" -name '*.snapshot' -o -name '*.txnindex')"
@@ -49,34 +49,37 @@ copy_to() {
   copy=$fifos/$1
   mkdir -p "$copy/logs"
   cp -a "$BROKER_DIR/data" "$copy/data"
-  sed "s|^log.dirs=.*|log.dirs=$copy/data|" "$BROKER_DIR/server.properties" > "$copy/server.properties"
+  sed "/^authorizer.class.name=/d; /^log.dirs=/s|$BROKER_DIR/|$copy/|g" "$BROKER_DIR/server.properties" > "$copy/server.properties"
 }
 
 # refusals: what a later Kafka may have written is not misread by klamm.
 refusals() {
   [ "$other" = klamm ] || return 0
   local way_out='start .*(Kafka|broker).* that wrote'
-  copy_to meta
-  sed -i 's/^version=1/version=2/' "$copy/data/meta.properties"
-  refusal 'meta.properties of version 2' "meta.properties.*version.*2.*$way_out"
-  copy_to epochs
-  sed -i '1s/0/1/' "$copy/data/plain-0/leader-epoch-checkpoint"
-  refusal 'leader-epoch-checkpoint of version 1' "plain-0/leader-epoch-checkpoint.*version.*1.*$way_out"
-  copy_to points
-  sed -i '1s/0/1/' "$copy/data/recovery-point-offset-checkpoint"
-  refusal 'recovery-point-offset-checkpoint of version 1' "recovery-point-offset-checkpoint.*version.*1.*$way_out"
-  copy_to partition
-  sed -i '1s/0/1/' "$copy/data/plain-1/partition.metadata"
-  refusal 'partition.metadata of version 1' "plain-1/partition.metadata.*version.*1.*$way_out"
-  copy_to quorum
-  sed -i 's/"data_version":[01]/"data_version":2/' "$copy/data/__cluster_metadata-0/quorum-state"
-  refusal 'quorum-state of version 2' "quorum-state.*version.*2.*$way_out"
-  copy_to record
-  java_run SwapRecord "$copy/data/__cluster_metadata-0" 99 0 || fail 'cannot append a record'
-  refusal 'a metadata record of type 99' "__cluster_metadata-0.*99.*$way_out"
-  copy_to version
-  java_run SwapRecord "$copy/data/__cluster_metadata-0" 2 9 || fail 'cannot append a record'
-  refusal 'a metadata record of version 9' "__cluster_metadata-0.*9.*$way_out"
+  spoilt() { # spoilt NAME FILE SED PATTERN
+    copy_to spoilt
+    local file; file=$(find "$copy/data" -path "*/$2" | sort | head -n 1)
+    sed -i "$3" "$file" || fail "no $2"
+    refusal "$1" "$4.*$way_out"
+  }
+  spoilt 'meta.properties of version 2' meta.properties 's/^version=1/version=2/' 'meta.properties.*version.*2'
+  spoilt 'leader-epoch-checkpoint of version 1' plain-0/leader-epoch-checkpoint 1s/0/1/ 'plain-0/leader-epoch-checkpoint.*version.*1'
+  spoilt 'partition.metadata of version 1' plain-1/partition.metadata 1s/0/1/ 'plain-1/partition.metadata.*version.*1'
+  spoilt 'quorum-state of version 2' quorum-state 's/"data_version":[01]/"data_version":2/' 'quorum-state.*version.*2'
+  local name
+  for name in recovery-point log-start replication cleaner; do
+    spoilt "$name-offset-checkpoint of version 1" "$name-offset-checkpoint" 1s/0/1/ "$name-offset-checkpoint.*version.*1"
+  done
+  appended() { # appended NAME TYPE VERSION PATTERN [HEX]: a record in the metadata log
+    copy_to record
+    java_run SwapRecord "$(echo "$copy"/data/*/__cluster_metadata-0)" "${@:2:2}" "${@:5}" || fail 'cannot append a record'
+    refusal "$1" "__cluster_metadata-0.*$4.*$way_out"
+  }
+  appended 'a metadata record of type 99' 99 0 99
+  appended 'a metadata record of version 9' 2 9 9
+  # FeatureLevelRecord: a compact string, a level of two bytes, no tagged fields.
+  appended 'metadata.version 99' 12 0 'metadata.version.*99' "11$(printf metadata.version | od -An -tx1 | tr -d ' \n')006300"
+  appended 'a feature of which nobody knows' 12 0 'swap.version.*7' "0d$(printf swap.version | od -An -tx1 | tr -d ' \n')000700"
 }
 
 # rebuilds: without indexes, producer snapshots and the marker of a clean stop, both make the same files of the same logs.
@@ -85,14 +88,14 @@ rebuilds() {
   copy_to kafka; kafka=$copy
   copy_to klamm; klamm=$copy
   for copy in "$kafka" "$klamm"; do
-    find "$copy/data" -mindepth 2 -not -path '*/__cluster_metadata-0/*' \
+    find "$copy/data" -mindepth 3 -not -path '*/__cluster_metadata-0/*' \
       \( -name '*.index' -o -name '*.timeindex' -o -name '*.txnindex' -o -name '*.snapshot' \) -delete
-    rm -f "$copy/data/.kafka_cleanshutdown" "$copy/data/recovery-point-offset-checkpoint"
+    rm -f "$copy"/data/*/.kafka_cleanshutdown "$copy"/data/*/recovery-point-offset-checkpoint
   done
   TARGET=kafka; broker_start "$kafka" && sleep 2 && stop || fail 'start of Kafka'
   TARGET=$other; broker_start "$klamm" && sleep 2 && stop || fail "start of $other"
   files_of() {
-    (cd "$1/data" && find . -mindepth 2 -type f -not -path './__*' -not -path './*-delete/*' -not -name '*.deleted' | sort)
+    (cd "$1/data" && find . -mindepth 3 -type f -not -path '*/__*' -not -path './*-delete/*' -not -name '*.deleted' | sort)
   }
   while read -r file; do
     count=$((count + 1))
@@ -103,4 +106,37 @@ rebuilds() {
   [ "$(files_of "$kafka")" = "$(files_of "$klamm")" ] || fail "other files: $(diff <(files_of "$kafka") <(files_of "$klamm") | tr '\n' '|')"
   if [ -n "$problem" ] && [ -n "${KEEP:-}" ]; then cp -a "$fifos" "$KEEP"; fi
   check_done "indexes and snapshots that both rebuild are equal, byte for byte ($count files)"
+}
+
+# spoil: each check sees what it is there for: one change after the other, by the broker and behind its back.
+spoil() {
+  local saved=$fifos/saved
+  turn kafka 'before anything is spoilt'
+  ask spoil
+  ask 'note what is there'
+  stop
+  cp -a "$BROKER_DIR/data" "$saved"
+  # seen NAME PATTERN COMMAND...: after the command (in the directory of the disks), "FAIL ... PATTERN" is among the answers.
+  seen() {
+    local name=$1 pattern=$2 before=$FAILURES; shift 2
+    rm -rf "$BROKER_DIR/data"; cp -a "$saved" "$BROKER_DIR/data"
+    (cd "$BROKER_DIR/data" && "$@") || fail "cannot spoil"
+    TARGET=$other; authorizer
+    if broker_start "$BROKER_DIR" > "$fifos/answers.txt" 2>&1; then
+      ask "check spoilt" > "$fifos/answers.txt"
+      broker_kill
+    fi
+    BROKER_PID=''
+    FAILURES=$before
+    grep -Eq "^FAIL.*$pattern" "$fifos/answers.txt" || fail "not seen: $(grep -v '^ok' "$fifos/answers.txt" | head -n 3)"
+    check_done "the check sees $name"
+  }
+  cut_log() { truncate -s -100 "$(find . -path "*/$1/*.log" | sort | tail -n 1)"; }
+  seen 'the end of a log cut off' 'log files' cut_log plain-0
+  seen 'a record changed' 'records' eval 'f=$(echo */plain-2/*0.log); printf X | dd of=$f bs=1 seek=300 conv=notrunc status=none'
+  seen 'lost offsets of groups' 'committed offsets' eval 'rm -rf */__consumer_offsets-*/*'
+  seen 'a lost log start' 'offsets' eval 'rm */log-start-offset-checkpoint'
+  seen 'lost aborted transactions' 'read_committed' eval 'for f in */transactions-0/*.txnindex; do : > $f; done'
+  seen 'a lost log' 'records' eval 'rm -rf */codec-zstd-0'
+  seen 'a log in another directory' 'log directories' eval 'd=$(echo */codec-gzip-0); for o in */; do [ "$o" = "${d%%/*}/" ] || mv "$d" "$o"; done'
 }

@@ -4,6 +4,7 @@ use super::brokers::{self, CLUSTER_OPERATIONS};
 use super::{Context, Endpoint};
 use crate::codec::Reply;
 use crate::error::Result;
+use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
@@ -17,9 +18,8 @@ pub(super) async fn handle(cx: &Context, request: DescribeClusterRequest) -> Res
         Endpoint::Broker => BROKERS,
         Endpoint::Controller => CONTROLLERS,
     };
-    let asked = if cx.api_version == 0 { BROKERS } else { request.endpoint_type };
-    if asked != served {
-        return Ok(cx.reply(&mismatch(asked, served)));
+    if request.endpoint_type != served {
+        return Ok(cx.reply(&refusal(request.endpoint_type, cx.api_version)));
     }
     let image = cx.image();
     let mut response = DescribeClusterResponse::default()
@@ -29,8 +29,9 @@ pub(super) async fn handle(cx: &Context, request: DescribeClusterRequest) -> Res
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
     if served == CONTROLLERS {
-        response.controller_id = cx.parts.config.node_id.into();
-        response.brokers = controllers(cx);
+        response.brokers = controllers(&image, &cx.listener);
+        // The only voter leads; without a listener of that name nobody can be told where.
+        response.controller_id = response.brokers.first().map_or(BrokerId(-1), |us| us.broker_id);
     } else {
         response.controller_id = brokers::any_alive(&image);
         let nodes = brokers::nodes(cx, &image).into_iter();
@@ -49,40 +50,42 @@ fn described(node: brokers::Node) -> DescribeClusterBroker {
         .with_is_fenced(node.fenced)
 }
 
-/// This node, on the listener that was asked.
-fn controllers(cx: &Context) -> Vec<DescribeClusterBroker> {
-    let listeners = cx.parts.config.controller_listeners();
-    let listener = listeners.into_iter().find(|listener| listener.name == *cx.listener);
-    let node = listener.map(|listener| {
-        DescribeClusterBroker::default()
-            .with_broker_id(BrokerId(cx.parts.config.node_id))
-            .with_host(StrBytes::from_string(listener.host))
-            .with_port(i32::from(listener.port))
+/// The controllers by the endpoints of the listener that was asked.
+fn controllers(image: &Image, listener: &str) -> Vec<DescribeClusterBroker> {
+    let controllers = image.controllers.values().filter_map(|controller| {
+        let point = controller.end_points.iter().find(|point| point.name == listener)?;
+        Some(
+            DescribeClusterBroker::default()
+                .with_broker_id(BrokerId(controller.controller_id))
+                .with_host(StrBytes::from_string(point.host.clone()))
+                .with_port(i32::from(point.port)),
+        )
     });
-    node.into_iter().collect()
+    controllers.collect()
 }
 
-fn mismatch(asked: i8, served: i8) -> DescribeClusterResponse {
-    let (code, message) = match (asked, served) {
-        (BROKERS | CONTROLLERS, BROKERS) => (
+/// AuthHelper.computeDescribeClusterResponse.
+fn refusal(asked: i8, version: i16) -> DescribeClusterResponse {
+    let (code, message) = match asked {
+        CONTROLLERS => (
             ResponseError::MismatchedEndpointType,
             "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type \
              CONTROLLER"
                 .to_owned(),
         ),
-        (BROKERS | CONTROLLERS, _) => (
+        BROKERS => (
             ResponseError::MismatchedEndpointType,
             "The request was sent to an endpoint of type CONTROLLER, but we wanted an endpoint of \
              type BROKER"
                 .to_owned(),
         ),
-        (other, _) => {
+        other => {
             let message = format!("Unsupported endpoint type {other}");
             (ResponseError::UnsupportedEndpointType, message)
         }
     };
+    let code = if version == 0 { ResponseError::InvalidRequest } else { code };
     DescribeClusterResponse::default()
-        .with_endpoint_type(served)
         .with_error_code(code.code())
         .with_error_message(Some(StrBytes::from_string(message)))
 }

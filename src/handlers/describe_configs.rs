@@ -47,7 +47,7 @@ fn is_asked(resource: &DescribeConfigsResource, name: &str) -> bool {
 fn rows(cx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Row>> {
     let image = cx.image();
     let name = resource.resource_name.as_str();
-    let config = current(cx, &image)?;
+    let config = image.broker_config(&cx.parts.config)?;
     match resource.resource_type {
         TOPIC_CONFIG => topic_rows(&image, &config, name),
         BROKER_CONFIG if name.is_empty() => Ok(config.cluster_rows()),
@@ -65,13 +65,6 @@ fn rows(cx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Row>> {
         GROUP_CONFIG => Ok(config.group_rows(&image.configs_of(GROUP_CONFIG, name))),
         other => Err(invalid(&format!("Unsupported resource type: {other}"))),
     }
-}
-
-/// The settings now in effect: those of the start with what the metadata log says on top.
-fn current(cx: &Context, image: &Image) -> Result<Config> {
-    let of_all = image.configs_of(BROKER_CONFIG, "");
-    let own = image.configs_of(BROKER_CONFIG, &cx.parts.config.node_id.to_string());
-    cx.parts.config.with_dynamic(&of_all, &own)
 }
 
 fn topic_rows(image: &Image, config: &Config, topic: &str) -> Result<Vec<Row>> {

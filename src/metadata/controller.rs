@@ -24,8 +24,6 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use forward::FORWARDED;
-
 use self::brokers::Heartbeat;
 use self::state::State;
 use super::quorum::{self, Options, Quorum};
@@ -39,8 +37,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
-    AssignReplicasToDirsRequest, BrokerRegistrationRequest, DescribeClusterRequest,
-    DescribeClusterResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    AssignReplicasToDirsRequest, BrokerRegistrationRequest, DescribeQuorumRequest,
+    DescribeQuorumResponse,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,10 +52,6 @@ use tracing::error;
 const QUEUE_LENGTH: usize = 1000;
 /// Requests that share one fsync at most.
 const GROUP_LENGTH: usize = 500;
-
-/// (API key, first version, last version) of what a controller listener answers besides
-/// `FORWARDED`: ApiVersions and DescribeCluster, with which the Java admin client begins.
-pub const CONTROLLER_APIS: &[(i16, i16, i16)] = &[(18, 0, 4), (60, 0, 2)];
 
 /// A broker's request that the controller answers, as the client sent it (Envelope's content).
 #[derive(Clone, Debug)]
@@ -202,8 +196,8 @@ impl Controller {
     }
 
     /// CreateTopics, DeleteTopics, CreatePartitions, AlterConfigs, IncrementalAlterConfigs,
-    /// UpdateFeatures, ElectLeaders, Alter/ListPartitionReassignments, DescribeQuorum, ...: what
-    /// `FORWARDED` lists. An error is one of the whole request.
+    /// UpdateFeatures, ElectLeaders, Alter/ListPartitionReassignments, DescribeQuorum, ...; other
+    /// APIs are UNSUPPORTED_VERSION. An error is one of the whole request.
     pub async fn forward(&self, request: Forwarded) -> Result<Answer> {
         self.submit(move |state| forward::forward(state, &request)).await
     }
@@ -215,20 +209,6 @@ impl Controller {
         version: i16,
     ) -> Result<DescribeQuorumResponse> {
         self.submit(move |state| Ok(state.quorum_state().describe(&request, version))).await
-    }
-
-    /// DescribeCluster, on the controller listener of this name.
-    pub async fn describe_cluster(
-        &self,
-        request: DescribeClusterRequest,
-        version: i16,
-        listener: String,
-    ) -> Result<DescribeClusterResponse> {
-        self.submit(move |state| {
-            let leader = state.config.node_id;
-            Ok(state.view().describe_controllers(&request, version, &listener, leader))
-        })
-        .await
     }
 
     /// NoOp records while idle, snapshots when due; called about every 100 ms. An error says that

@@ -3,9 +3,10 @@
 use super::delta::Changes;
 use super::record::MetadataRecord;
 use super::security::quota_entity;
-use super::{Broker, Image, TOPIC_CONFIG, features};
+use super::{BROKER_CONFIG, Broker, Image, TOPIC_CONFIG, features};
 use crate::codec::schema::metadata::client_quota_record::EntityData;
 use crate::codec::schema::metadata::*;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::types::BrokerId;
 use std::sync::Arc;
@@ -131,6 +132,14 @@ impl Image {
         Ok(())
     }
 
+    /// `fixed`, a broker's settings from its file, with those of the metadata log on top: of all
+    /// brokers under the empty name, then its own.
+    pub fn broker_config(&self, fixed: &Config) -> Result<Config> {
+        let of_all = self.configs_of(BROKER_CONFIG, "");
+        let own = self.configs_of(BROKER_CONFIG, &fixed.node_id.to_string());
+        fixed.with_dynamic(&of_all, &own)
+    }
+
     fn replay_config(&mut self, record: &ConfigRecord, changes: &mut Changes) {
         let resource = (record.resource_type, record.resource_name.clone());
         changes.config_changed(resource.0, &resource.1);
@@ -154,9 +163,9 @@ impl Image {
         }
         let (least, greatest) = features::supported(name);
         if !(least..=greatest).contains(level) {
-            return Err(Error::Config(format!(
-                "the metadata log has {name} finalized at {level}; klamm supports {least} to \
-                 {greatest}"
+            return Err(Error::corrupt(format!(
+                "{name} is finalized at {level}, which is not known here (only {least} to \
+                 {greatest} are)"
             )));
         }
         changes.features = true;

@@ -5,8 +5,9 @@ mod snappy;
 use super::iterator::invalid;
 use crate::config::Compression;
 use crate::error::{Error, Result};
+use bytes::buf::Reader;
 use bytes::{Buf, Bytes, BytesMut};
-use flate2::{read::MultiGzDecoder, write::GzEncoder};
+use flate2::{bufread::GzDecoder, write::GzEncoder};
 use kafka_protocol::error::ResponseError;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use std::fmt;
@@ -155,7 +156,12 @@ impl Decompressor {
     ) -> Result<Decompressor> {
         let stream: Box<dyn Read + Send> = match codec {
             CompressionType::Uncompressed => Box::new(bytes.reader()),
-            CompressionType::Gzip => Box::new(MultiGzDecoder::new(bytes.reader())),
+            CompressionType::Gzip => Box::new(Gzip(GzDecoder::new(bytes.reader()))),
+            // Kafka's codecs refuse nothing at all, but for zstd's.
+            CompressionType::Snappy | CompressionType::Lz4 if bytes.is_empty() => {
+                return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            CompressionType::Zstd if bytes.is_empty() => Box::new(io::empty()),
             CompressionType::Snappy => Box::new(snappy::Decoder::new(bytes)),
             CompressionType::Lz4 => Box::new(FrameDecoder::new(bytes.reader())),
             CompressionType::Zstd => {
@@ -178,6 +184,22 @@ impl Decompressor {
                 Ok(byte)
             }
             None => invalid("Incorrect declared batch size, premature EOF reached"),
+        }
+    }
+
+    /// Shows the next `size` bytes, where they lie if they lie together.
+    pub(super) fn with_exact<T>(
+        &mut self,
+        size: usize,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        match self.chunk()?.get(..size) {
+            Some(bytes) => {
+                let seen = look(bytes);
+                self.consume(size)?;
+                Ok(seen)
+            }
+            None => Ok(look(&self.read_exact(size)?)),
         }
     }
 
@@ -220,6 +242,24 @@ impl Decompressor {
                 Ok(())
             }
             None => invalid(format!("The batch holds more than {} bytes", self.bytes_max)),
+        }
+    }
+}
+
+/// The members of a gzip stream. What follows them and is none is left alone, as by Java's
+/// GZIPInputStream.
+struct Gzip(GzDecoder<Reader<Bytes>>);
+
+impl Read for Gzip {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        const MEMBER: &[u8] = &[0x1f, 0x8b, 8];
+        loop {
+            let read = self.0.read(out)?;
+            let rest = self.0.get_ref().get_ref();
+            if read > 0 || out.is_empty() || !rest.starts_with(MEMBER) {
+                return Ok(read);
+            }
+            self.0 = GzDecoder::new(rest.clone().reader());
         }
     }
 }

@@ -32,10 +32,16 @@ pub struct Record {
 #[derive(Debug)]
 pub struct Records {
     source: Source,
-    base_offset: Offset,
-    base_timestamp: Timestamp,
-    append_time: Option<Timestamp>,
+    base: Base,
     remaining: i32,
+}
+
+/// What the header says of all records.
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    offset: Offset,
+    timestamp: Timestamp,
+    append_time: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -58,37 +64,63 @@ impl Records {
         }
         Ok(Records {
             source,
-            base_offset: batch.base_offset(),
-            base_timestamp: batch.base_timestamp(),
-            append_time: batch.append_time(),
+            base: Base {
+                offset: batch.base_offset(),
+                timestamp: batch.base_timestamp(),
+                append_time: batch.append_time(),
+            },
             remaining: batch.count(),
         })
     }
 
     /// The next record's bytes without their size. After an error there is nothing more.
     pub(super) fn next_body(&mut self) -> Option<Result<Bytes>> {
+        self.next_with(|source, _| source.read_record())
+    }
+
+    /// Shows the next record to `look`, without keeping it. After an error there is nothing more.
+    pub(super) fn next_view<T>(&mut self, look: impl FnOnce(&View<'_>) -> T) -> Option<Result<T>> {
+        self.next_with(|source, base| match source {
+            Source::Plain(_) => Ok(look(&base.view(&source.read_record()?)?)),
+            Source::Compressed(stream) => {
+                let size = record_size(stream)?;
+                stream.with_exact(size, |body| base.view(body).map(|view| look(&view)))?
+            }
+        })
+    }
+
+    fn next_with<T>(
+        &mut self,
+        read: impl FnOnce(&mut Source, Base) -> Result<T>,
+    ) -> Option<Result<T>> {
         if self.remaining == 0 {
             return None;
         }
         self.remaining -= 1;
-        let body = self.source.read_record().and_then(|body| {
+        let record = read(&mut self.source, self.base).and_then(|record| {
             if self.remaining == 0 && !self.source.is_at_end()? {
                 return invalid("Incorrect declared batch size, records still remaining in file");
             }
-            Ok(body)
+            Ok(record)
         });
-        if body.is_err() {
+        if record.is_err() {
             self.remaining = 0;
         }
-        Some(body)
+        Some(record)
     }
 
     /// What a record's bytes say, nothing copied.
     pub(super) fn view<'a>(&self, body: &'a [u8]) -> Result<View<'a>> {
+        self.base.view(body)
+    }
+}
+
+impl Base {
+    fn view(self, body: &[u8]) -> Result<View<'_>> {
         let mut rest = Slice(body);
         rest.byte()?;
-        let timestamp = self.base_timestamp.wrapping_add(rest.varlong()?);
-        let offset = self.base_offset.wrapping_add(i64::from(rest.varint()?));
+        let timestamp = self.timestamp.wrapping_add(rest.varlong()?);
+        let offset = self.offset.wrapping_add(i64::from(rest.varint()?));
         let key = rest.nullable()?;
         let value = rest.nullable()?;
         let header_count = rest.varint()?;
@@ -146,9 +178,7 @@ impl Source {
                 Ok(bytes.split_to(size as usize))
             }
             Source::Compressed(stream) => {
-                let size = varint(|| stream.read_byte())?;
-                let size = usize::try_from(size)
-                    .or_else(|_| invalid(format!("Invalid record size {size}")))?;
+                let size = record_size(stream)?;
                 stream.read_exact(size)
             }
         }
@@ -160,6 +190,11 @@ impl Source {
             Source::Compressed(stream) => stream.is_at_end(),
         }
     }
+}
+
+fn record_size(stream: &mut Decompressor) -> Result<usize> {
+    let size = varint(|| stream.read_byte())?;
+    usize::try_from(size).or_else(|_| invalid(format!("Invalid record size {size}")))
 }
 
 /// A record that still lies in its bytes.

@@ -49,12 +49,6 @@ pub fn validate(
     let target = config.compression.unwrap_or_else(|| with_default_level(source));
     let recompress = CompressionType::of(target) != source;
     let rules = Rules { config, now, claims_append_time: batch.is_log_append_time() };
-    if !recompress && !must_be_read(&batch, &rules) {
-        if config.log_append_time {
-            batch.set_max_timestamp(now, true);
-        }
-        return Ok(vec![batch]);
-    }
     let walked = walk(&batch, &rules)?;
     // Compressed batches with gaps were always put right instead of refused, so they are here.
     if recompress || (batch.is_compressed() && !walked.consecutive) {
@@ -66,26 +60,6 @@ pub fn validate(
         batch.set_max_timestamp(walked.max_timestamp, false);
     }
     Ok(vec![batch])
-}
-
-/// Whether the records must be looked at, or the header is believed.
-///
-/// Kafka reads the records of every batch, compressed or not. Walking uncompressed ones is cheap,
-/// and is done always. Decompressing costs more than all the rest of an append, so a compressed
-/// batch is opened only if the topic's settings ask something of its records that the header does
-/// not answer. Otherwise two lies of a producer go unseen: a header whose largest timestamp is not
-/// that of the records, and a payload that does not hold `count` records. Both passed the
-/// checksum, so they come of a faulty client and not of a faulty wire, and only readers of that
-/// batch see them. To be as strict as Kafka, answer true here.
-fn must_be_read(batch: &Batch, rules: &Rules<'_>) -> bool {
-    let config = rules.config;
-    !batch.is_compressed()
-        || config.compact
-        || rules.claims_append_time
-        || !config.log_append_time
-            && (batch.max_timestamp() == NO_TIMESTAMP
-                || config.message_timestamp_before_max_ms != i64::MAX
-                || rules.is_out_of_range(batch.max_timestamp()))
 }
 
 /// The one batch that a request of version 3 or later holds. What follows it and is no whole batch
@@ -232,16 +206,14 @@ fn walk(batch: &Batch, rules: &Rules<'_>) -> Result<Walked, Refused> {
     let mut walked = Walked { max_timestamp: NO_TIMESTAMP, consecutive: true };
     let mut errors = RecordErrors::default();
     let mut index = 0;
-    while let Some(body) = records.next_body() {
-        let body = body?;
-        let record = records.view(&body)?;
-        match rules.check(&record) {
-            Some((code, message)) => errors.add(index, code, message),
-            None => {
-                walked.max_timestamp = walked.max_timestamp.max(record.timestamp);
-                walked.consecutive &= record.offset == batch.base_offset() + i64::from(index);
-            }
+    while let Some(seen) = records.next_view(|record| match rules.check(record) {
+        Some((code, message)) => errors.add(index, code, message),
+        None => {
+            walked.max_timestamp = walked.max_timestamp.max(record.timestamp);
+            walked.consecutive &= record.offset == batch.base_offset() + i64::from(index);
         }
+    }) {
+        seen?;
         index += 1;
     }
     errors.into_result().map(|()| walked)

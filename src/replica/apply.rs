@@ -187,11 +187,8 @@ impl Replicas {
         }
     }
 
-    /// A broker's dynamic settings: of all brokers under the empty name, then its own.
     fn apply_broker_configs(&self, image: &Image) {
-        let cluster = image.configs_of(BROKER_CONFIG, "");
-        let own = image.configs_of(BROKER_CONFIG, &self.config.node_id.to_string());
-        match self.config.with_dynamic(&cluster, &own) {
+        match image.broker_config(&self.config) {
             Ok(config) => {
                 self.logs.cleaner().reconfigure(&config);
                 self.dynamic.store(Arc::new(config));

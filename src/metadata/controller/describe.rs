@@ -1,23 +1,15 @@
-//! What the controller tells about itself: DescribeQuorum, DescribeCluster for controllers.
+//! What the controller tells about itself: DescribeQuorum.
 
 use super::super::quorum::TOPIC_NAME;
-use super::view::{View, text};
+use super::view::text;
 use crate::types::{BrokerId, LeaderEpoch, Offset, Timestamp};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_cluster_request::DescribeClusterRequest;
-use kafka_protocol::messages::describe_cluster_response::{
-    DescribeClusterBroker, DescribeClusterResponse,
-};
 use kafka_protocol::messages::describe_quorum_request::DescribeQuorumRequest;
 use kafka_protocol::messages::describe_quorum_response::{
     DescribeQuorumResponse, Listener, Node, PartitionData, ReplicaState, TopicData,
 };
 use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
 use uuid::Uuid;
-
-/// EndpointType of DescribeCluster.
-const BROKERS: i8 = 1;
-const CONTROLLERS: i8 = 2;
 
 /// Errors.UNKNOWN_TOPIC_OR_PARTITION's sentence.
 const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
@@ -93,50 +85,4 @@ impl QuorumState {
         });
         Node::default().with_node_id(WireBrokerId(self.leader)).with_listeners(listeners.collect())
     }
-}
-
-impl View<'_> {
-    /// DescribeCluster as a controller listener answers it: controllers instead of brokers, by
-    /// the endpoints of the listener that was asked.
-    pub fn describe_controllers(
-        self,
-        request: &DescribeClusterRequest,
-        version: i16,
-        listener: &str,
-        leader: BrokerId,
-    ) -> DescribeClusterResponse {
-        let response =
-            DescribeClusterResponse::default().with_cluster_id(text(&*self.image.cluster_id));
-        if request.endpoint_type != CONTROLLERS {
-            let (code, message) = wrong_endpoint(request.endpoint_type, version);
-            return response.with_error_code(code.code()).with_error_message(Some(text(message)));
-        }
-        let controllers = self.image.controllers.values().filter_map(|controller| {
-            let point = controller.end_points.iter().find(|point| point.name == listener)?;
-            Some(
-                DescribeClusterBroker::default()
-                    .with_broker_id(WireBrokerId(controller.controller_id))
-                    .with_host(text(&point.host))
-                    .with_port(i32::from(point.port)),
-            )
-        });
-        let controllers: Vec<DescribeClusterBroker> = controllers.collect();
-        let known = controllers.iter().any(|controller| controller.broker_id.0 == leader);
-        response
-            .with_endpoint_type(CONTROLLERS)
-            .with_controller_id(WireBrokerId(if known { leader } else { -1 }))
-            .with_brokers(controllers)
-    }
-}
-
-fn wrong_endpoint(endpoint_type: i8, version: i16) -> (ResponseError, String) {
-    let (code, message) = if endpoint_type == BROKERS {
-        let message = "The request was sent to an endpoint of type CONTROLLER, but we wanted an \
-                       endpoint of type BROKER";
-        (ResponseError::MismatchedEndpointType, message.to_owned())
-    } else {
-        let message = format!("Unsupported endpoint type {endpoint_type}");
-        (ResponseError::UnsupportedEndpointType, message)
-    };
-    (if version == 0 { ResponseError::InvalidRequest } else { code }, message)
 }

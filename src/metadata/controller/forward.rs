@@ -14,23 +14,6 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// (API key, first version, last version) of what `Controller::forward` serves.
-pub const FORWARDED: &[(i16, i16, i16)] = &[
-    (ApiKey::CreateTopics as i16, 2, 7),
-    (ApiKey::DeleteTopics as i16, 1, 6),
-    (ApiKey::AlterConfigs as i16, 0, 2),
-    (ApiKey::CreatePartitions as i16, 0, 3),
-    (ApiKey::ElectLeaders as i16, 0, 2),
-    (ApiKey::IncrementalAlterConfigs as i16, 0, 1),
-    (ApiKey::AlterPartitionReassignments as i16, 0, 1),
-    (ApiKey::ListPartitionReassignments as i16, 0, 0),
-    (ApiKey::DescribeQuorum as i16, 0, 2),
-    (ApiKey::AlterPartition as i16, 2, 3),
-    (ApiKey::UpdateFeatures as i16, 0, 2),
-    (ApiKey::UnregisterBroker as i16, 0, 0),
-    (ApiKey::AssignReplicasToDirs as i16, 0, 0),
-];
-
 /// AlterConfigOp.OpType.
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -41,11 +24,7 @@ const SUBTRACT: i8 = 3;
 /// the answer.
 pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> {
     let version = request.api_version;
-    let served = FORWARDED
-        .iter()
-        .any(|&(key, first, last)| key == request.api_key && (first..=last).contains(&version));
-    let api_key = ApiKey::try_from(request.api_key).ok().filter(|_| served);
-    match api_key.ok_or(ResponseError::UnsupportedVersion)? {
+    match ApiKey::try_from(request.api_key).map_err(|()| ResponseError::UnsupportedVersion)? {
         ApiKey::CreateTopics => {
             let outcome = state.view().create_topics(&decode(request)?);
             answer(version, state.conclude(outcome)?)

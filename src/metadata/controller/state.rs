@@ -220,10 +220,7 @@ impl State {
 
     /// Puts what the log says of brokers' settings over the file's.
     fn update_config(&mut self) {
-        let image = &self.loader.image;
-        let cluster = image.configs_of(BROKER_CONFIG, "");
-        let broker = image.configs_of(BROKER_CONFIG, &self.fixed.node_id.to_string());
-        match self.fixed.with_dynamic(&cluster, &broker) {
+        match self.loader.image.broker_config(&self.fixed) {
             Ok(config) => self.config = Arc::new(config),
             Err(error) => warn!(%error, "the settings in the metadata log do not fit"),
         }

@@ -7,9 +7,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -21,6 +23,9 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.requests.ApiVersionsRequest;
+import org.apache.kafka.common.requests.ApiVersionsResponse;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -42,6 +47,15 @@ final class Broker {
         return admin;
     }
 
+    /** The requests that the broker serves. */
+    static Set<ApiKeys> served() throws Exception {
+        try (WireChecks.Connection connection = new WireChecks.Connection()) {
+            connection.send(new ApiVersionsRequest.Builder().build((short) 3));
+            return connection.answer(ApiVersionsResponse.class).data().apiKeys().stream()
+                .filter(api -> ApiKeys.hasId(api.apiKey())).map(api -> ApiKeys.forId(api.apiKey())).collect(Collectors.toSet());
+        }
+    }
+
     /** A name nobody else uses: for topics and groups. */
     static String unique(String prefix) {
         return prefix + "-" + RUN + "-" + SERIAL.incrementAndGet();
@@ -50,13 +64,18 @@ final class Broker {
     /** Creates a topic of a unique name, with configs given as key, value, key, value. */
     static String topic(String prefix, int partitions, String... configs) throws Exception {
         String name = unique(prefix);
+        create(name, partitions, configs);
+        return name;
+    }
+
+    /** Creates a topic of this name. */
+    static void create(String name, int partitions, String... configs) throws Exception {
         Map<String, String> map = new HashMap<>();
         for (int i = 0; i < configs.length; i += 2) {
             map.put(configs[i], configs[i + 1]);
         }
         admin().createTopics(List.of(new NewTopic(name, Optional.of(partitions), Optional.empty()).configs(map))).all().get();
         awaitTopic(name, partitions);
-        return name;
     }
 
     /**

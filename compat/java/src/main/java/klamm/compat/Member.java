@@ -16,9 +16,10 @@ import org.apache.kafka.clients.consumer.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.TopicPartition;
 
-/** A member of a classic group that polls in a thread of its own and notes what happens to it. */
+/** A member of a group (a classic one unless its configs say otherwise) that polls in a thread of its own and notes what happens to it. */
 final class Member implements AutoCloseable {
     final List<ConsumerRecord<String, String>> records = new CopyOnWriteArrayList<>();
     final List<TopicPartition> revoked = new CopyOnWriteArrayList<>();
@@ -62,8 +63,18 @@ final class Member implements AutoCloseable {
         thread.start();
     }
 
+    /** Of the consumer protocol: the broker finds the topics. */
+    Member(String group, SubscriptionPattern topics, Object... overrides) {
+        this(group, overrides);
+        consumer.subscribe(topics, listener);
+        thread.start();
+    }
+
     private Member(String group, Object... overrides) {
-        List<Object> all = new ArrayList<>(List.of("group.id", group, "session.timeout.ms", 6000, "heartbeat.interval.ms", 300));
+        List<Object> all = new ArrayList<>(List.of("group.id", group));
+        if (!List.of(overrides).contains("consumer")) { // with that protocol the broker has these
+            all.addAll(List.of("session.timeout.ms", 6000, "heartbeat.interval.ms", 300));
+        }
         all.addAll(List.of(overrides));
         consumer = Broker.consumer(all.toArray());
         thread = new Thread(this::poll, "member of " + group);
@@ -116,6 +127,12 @@ final class Member implements AutoCloseable {
     public void close() {
         stop();
         consumer.close();
+    }
+
+    /** Leaves the group, also a static member. */
+    void leave() {
+        stop();
+        consumer.close(CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP));
     }
 
     /** Vanishes without a word to the group, as a process that crashed. */

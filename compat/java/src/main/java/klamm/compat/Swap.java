@@ -2,8 +2,11 @@ package klamm.compat;
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import org.apache.kafka.common.protocol.ApiKeys;
 
 /**
  * What compat/swap/run asks of the broker while Kafka and klamm take turns on one directory.
@@ -11,35 +14,41 @@ import java.util.Map;
  * <p>Commands on stdin, each answered by lines of checks and "done":
  *
  * <pre>
- * fill            (Kafka runs) makes topics, groups and all else, and notes what the broker tells
+ * fill            makes topics, groups and all else, and notes what the broker tells
+ * note            notes what the broker tells
  * load            writes until the next check
  * check NAME      everything is as noted; with load running: no record is lost or doubled
  * more            writes on with the broker that runs, and notes what it tells
- * compact         the compacted topic is compacted by the broker that runs and has the same last values
+ * compact         the compacted topics are compacted by the broker that runs and have the same last values
+ * spoil           changes one thing after the other and asks whether the check sees it
  * </pre>
- *
- * A command may be preceded by "kafka" or "klamm", the broker that runs.
  */
 public final class Swap {
+    /** What the load writes; all other topics are compared as they are. */
     static final String INFLIGHT = "inflight";
+    static final String INFLIGHT_TRANSACTIONS = "inflight-transactions";
     static final String CONSUMER_GROUP = "consumer-group";
     static final String SHARE_GROUP = "share-group";
     static final String STREAMS_GROUP = "streams-group";
 
     private final SwapData data = new SwapData();
+    /** What all brokers until now serve. */
+    private final Set<ApiKeys> everywhere = EnumSet.allOf(ApiKeys.class);
     private SwapLoad load;
+    private SwapTransactions transactions;
     private boolean loading;
     private SwapState noted;
     private int failures;
 
     private Swap() { }
 
-    private void note(boolean kafka) throws Exception {
+    private void note(String name) throws Exception {
         SwapState older = noted;
-        noted = SwapState.capture(kafka);
+        noted = SwapState.capture();
         if (older != null) {
             noted.inherit(older);
         }
+        System.out.println("ok " + name);
     }
 
     private void failed(String name, String why) {
@@ -47,18 +56,36 @@ public final class Swap {
         System.out.println("FAIL " + name + ": " + why.replace('\n', ' '));
     }
 
-    private void check(String name, boolean kafka) throws Exception {
+    private void one(String name, Callable<?> check) {
+        try {
+            check.call();
+            System.out.println("ok " + name);
+        } catch (Exception | AssertionError e) {
+            failed(name, e.toString());
+        }
+    }
+
+    private void startLoad() throws Exception {
+        load.start();
+        if (everywhere.contains(ApiKeys.END_TXN)) {
+            if (transactions == null) {
+                transactions = new SwapTransactions(INFLIGHT_TRANSACTIONS);
+            }
+            transactions.start();
+        }
+        loading = true;
+    }
+
+    private void check(String name) throws Exception {
+        everywhere.retainAll(Broker.served());
         if (loading) {
             loading = false;
-            try {
-                load.stopAndCheck();
-                System.out.println("ok " + name + ": every record of the producer that goes on");
-            } catch (Exception | AssertionError e) {
-                failed(name + ": every record of the producer that goes on", e.toString());
+            one(name + ": every record of the producer that goes on", load::stopAndCheck);
+            if (transactions != null) {
+                one(name + ": every transaction of the producer that goes on", transactions::stopAndCheck);
             }
         }
-        Map<String, List<String>> all = noted.compare(SwapState.capture(kafka));
-        all.forEach((aspect, differences) -> {
+        noted.compare(SwapState.capture()).forEach((aspect, differences) -> {
             if (differences.isEmpty()) {
                 System.out.println("ok " + name + ": " + aspect);
             } else {
@@ -67,30 +94,35 @@ public final class Swap {
         });
     }
 
-    private void command(String broker, String command, String name) throws Exception {
-        boolean kafka = broker.equals("kafka");
+    private void spoil(String aspect, Callable<?> change) {
+        one("the check sees a change of " + aspect, () -> {
+            change.call();
+            Broker.eventually(5000, aspect + " as before", () -> !noted.compare(SwapState.capture()).get(aspect).isEmpty());
+            noted = SwapState.capture();
+            return null;
+        });
+    }
+
+    private void command(String command, String name) throws Exception {
         switch (command) {
             case "fill" -> {
                 data.fill();
                 load = new SwapLoad(INFLIGHT);
-                note(kafka);
-                System.out.println("ok " + name);
+                everywhere.retainAll(Broker.served());
+                note(name);
             }
-            case "load" -> {
-                load.start();
-                loading = true;
-            }
-            case "check" -> check(name, kafka);
+            case "note" -> note(name);
+            case "load" -> startLoad();
+            case "check" -> check(name);
             case "more" -> {
-                data.more(kafka);
-                note(kafka);
-                System.out.println("ok " + name);
+                data.more();
+                note(name);
             }
             case "compact" -> {
                 data.compact();
-                note(kafka);
-                System.out.println("ok " + name);
+                note(name);
             }
+            case "spoil" -> data.spoil(this::spoil);
             default -> throw new IllegalArgumentException(command);
         }
     }
@@ -98,9 +130,9 @@ public final class Swap {
     private void run() throws Exception {
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in));
         for (String line = commands.readLine(); line != null; line = commands.readLine()) {
-            String[] words = line.split(" ", 3);
+            String[] words = line.split(" ", 2);
             try {
-                command(words[0], words[1], words.length > 2 ? words[2] : words[1]);
+                command(words[0], words[words.length - 1]);
             } catch (Exception | AssertionError e) {
                 failed(line, e + " at " + List.of(e.getStackTrace()).stream().filter(f -> f.getClassName().contains("Swap")).findFirst().orElse(null));
             }

@@ -11,7 +11,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.function.BiConsumer;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.AlterConfigOp.OpType;
@@ -33,14 +37,23 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.message.StreamsGroupHeartbeatRequestData;
+import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.requests.StreamsGroupHeartbeatRequest;
 import org.apache.kafka.common.requests.StreamsGroupHeartbeatResponse;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
@@ -48,6 +61,8 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 final class SwapData {
     private static final String[] CODECS = {"none", "gzip", "snappy", "lz4", "zstd"};
     private static final String MIB = "" + (1 << 20);
+    /** A subscription of client metrics. */
+    static final String METRICS = "swap-metrics";
 
     private final Admin admin = Broker.admin();
     private final Random random = new Random(4); // the same data in each run
@@ -55,28 +70,32 @@ final class SwapData {
     private Producer<byte[], byte[]> open;
     private long continuingId = -1;
     private int continuingCount;
+    private boolean opened;
+    private long newestProducerId = -1;
     private int round;
 
     void fill() throws Exception {
-        create("plain", 3);
+        Broker.create("plain", 3);
         for (String codec : CODECS) {
-            create("codec-" + codec, 1);
+            Broker.create("codec-" + codec, 1);
         }
-        create("recompressed", 1, "compression.type", "zstd");
-        create("compacted", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
-        create("append-time", 1, "message.timestamp.type", "LogAppendTime");
-        create("segments", 1, "segment.bytes", MIB, "retention.ms", "-1");
-        create("trimmed", 1, "segment.bytes", MIB);
-        create("transactions", 2);
-        create("open", 1);
-        create("continuing", 1);
-        create("empty", 2);
-        create("grown", 1);
-        create("doomed", 2);
-        create(Swap.INFLIGHT, 1, "segment.bytes", MIB);
+        Broker.create("recompressed", 1, "compression.type", "zstd");
+        Broker.create("compacted", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
+        Broker.create("compacted-transactions", 1, "cleanup.policy", "compact", "segment.bytes", MIB, "min.cleanable.dirty.ratio", "1.0");
+        Broker.create("compacted-deleted", 1, "cleanup.policy", "compact,delete", "retention.ms", "-1", "min.cleanable.dirty.ratio", "1.0");
+        Broker.create("append-time", 1, "message.timestamp.type", "LogAppendTime");
+        Broker.create("segments", 1, "segment.bytes", MIB, "retention.ms", "-1");
+        Broker.create("trimmed", 1, "segment.bytes", MIB);
+        Broker.create("transactions", 2);
+        Broker.create("open", 1);
+        Broker.create("producer-ids", 1);
+        Broker.create("continuing", 1);
+        Broker.create("empty", 2);
+        Broker.create("grown", 1);
+        Broker.create("doomed", 2);
+        Broker.create(Swap.INFLIGHT, 1, "segment.bytes", MIB);
+        Broker.create(Swap.INFLIGHT_TRANSACTIONS, 2, "segment.bytes", MIB);
         continuing = producer("acks", "all", "enable.idempotence", true);
-        open = producer("transactional.id", "open", "transaction.timeout.ms", 900_000);
-        open.initTransactions();
         write("doomed", 0, 100, 100);
         admin.deleteTopics(List.of("doomed")).all().get();
         write("segments", 0, 400, 10_000);
@@ -84,16 +103,22 @@ final class SwapData {
         compact();
         alter(ConfigResource.Type.BROKER, "1", "background.threads", "9");
         alter(ConfigResource.Type.BROKER, "", "message.max.bytes", "1048500");
-        alter(ConfigResource.Type.GROUP, Swap.SHARE_GROUP, "share.auto.offset.reset", "earliest");
-        quotasAndCredentials();
-        more(true);
-        newGroups();
+        Set<ApiKeys> served = Broker.served();
+        if (served.contains(ApiKeys.SHARE_GROUP_HEARTBEAT)) {
+            alter(ConfigResource.Type.GROUP, Swap.SHARE_GROUP, "share.auto.offset.reset", "earliest");
+        }
+        if (served.contains(ApiKeys.GET_TELEMETRY_SUBSCRIPTIONS)) {
+            alter(ConfigResource.Type.CLIENT_METRICS, METRICS, "interval.ms", "600000");
+        }
+        security(served);
+        more();
+        newGroups(served);
         admin.alterConsumerGroupOffsets("deleted-group", Map.of(new TopicPartition("plain", 0), new OffsetAndMetadata(3))).all().get();
         admin.deleteConsumerGroups(List.of("deleted-group")).all().get();
     }
 
     /** One round of everything that either broker can do. */
-    void more(boolean kafka) throws Exception {
+    void more() throws Exception {
         round++;
         trim(); // first, so that the segments behind it are gone in the end
         for (int p = 0; p < 3; p++) {
@@ -109,19 +134,11 @@ final class SwapData {
         writeCompacted(300);
         goOn();
         offsets();
+        producerIds();
         topicsAndConfigs();
-        if (kafka) {
+        if (Broker.served().contains(ApiKeys.END_TXN)) {
             transactions();
         }
-    }
-
-    private void create(String name, int partitions, String... configs) throws Exception {
-        Map<String, String> map = new HashMap<>();
-        for (int i = 0; i < configs.length; i += 2) {
-            map.put(configs[i], configs[i + 1]);
-        }
-        admin.createTopics(List.of(new NewTopic(name, Optional.of(partitions), Optional.empty()).configs(map))).all().get();
-        Broker.awaitTopic(name, partitions);
     }
 
     private void alter(ConfigResource.Type type, String name, String key, String value) throws Exception {
@@ -185,8 +202,16 @@ final class SwapData {
             byte[] key = ("key " + random.nextInt(100)).getBytes(StandardCharsets.UTF_8);
             records.add(new ProducerRecord<>("compacted", 0, key, i % 50 == 49 ? null : bytes(1000)));
         }
-        try (Producer<byte[], byte[]> producer = producer("linger.ms", 5)) {
+        try (Producer<byte[], byte[]> producer = producer("linger.ms", 5, "compression.type", CODECS[random.nextInt(CODECS.length)])) {
             send(producer, records);
+        }
+        write("compacted-deleted", 0, records);
+    }
+
+    /** The same keys to another topic. */
+    private void write(String topic, int partition, List<ProducerRecord<byte[], byte[]>> records) throws Exception {
+        try (Producer<byte[], byte[]> producer = producer("linger.ms", 5)) {
+            send(producer, records.stream().map(r -> new ProducerRecord<>(topic, partition, r.key(), r.value())).toList());
         }
     }
 
@@ -244,6 +269,18 @@ final class SwapData {
         equal(continuingCount - 1, producers.get(0).lastSequence(), "the producer's sequence");
     }
 
+    /** A producer that is new gets an id that none had, whoever gave it. */
+    private void producerIds() throws Exception {
+        TopicPartition tp = new TopicPartition("producer-ids", 0);
+        try (Producer<byte[], byte[]> producer = producer("enable.idempotence", true)) {
+            send(producer, "producer-ids", 0, 1, 100);
+        }
+        List<Long> ids = admin.describeProducers(List.of(tp)).all().get().get(tp).activeProducers().stream().map(ProducerState::producerId).sorted().toList();
+        equal(round, ids.size(), "producer ids, after a new one in each round");
+        that(ids.get(ids.size() - 1) > newestProducerId, "the new producer id is among " + ids + ", which had one of " + newestProducerId);
+        newestProducerId = ids.get(ids.size() - 1);
+    }
+
     private void offsets() throws Exception {
         Map<TopicPartition, OffsetAndMetadata> some = new HashMap<>();
         for (int p = 0; p < 3; p++) {
@@ -264,7 +301,7 @@ final class SwapData {
     }
 
     private void topicsAndConfigs() throws Exception {
-        create("round-" + round, 2, "retention.bytes", "123456789", "max.message.bytes", "" + (1_000_000 + round));
+        Broker.create("round-" + round, 2, "retention.bytes", "123456789", "max.message.bytes", "" + (1_000_000 + round));
         write("round-" + round, 1, 10, 100);
         if (round > 1) {
             admin.deleteTopics(List.of("round-" + (round - 1))).all().get();
@@ -295,33 +332,82 @@ final class SwapData {
                 }
             }
         }
-        if (round > 1) {
-            if (round % 2 == 0) {
-                open.abortTransaction();
-            } else {
-                open.commitTransaction();
-            }
+        compactedTransactions();
+        if (open == null) {
+            open = producer("transactional.id", "open", "transaction.timeout.ms", 900_000);
+            open.initTransactions();
+        }
+        if (opened && round % 2 == 0) {
+            open.abortTransaction();
+        } else if (opened) {
+            open.commitTransaction();
         }
         open.beginTransaction();
         send(open, "open", 0, 10, 200);
         open.sendOffsetsToTransaction(Map.of(new TopicPartition("plain", 1), new OffsetAndMetadata(10L * round)), new ConsumerGroupMetadata("open"));
+        opened = true;
         write("open", 0, 5, 100);
     }
 
-    private void quotasAndCredentials() throws Exception {
-        admin.alterClientQuotas(List.of(new ClientQuotaAlteration(new ClientQuotaEntity(Map.of("user", "swap")),
-            List.of(new ClientQuotaAlteration.Op("producer_byte_rate", 1e9))))).all().get();
-        admin.alterUserScramCredentials(List.of(new UserScramCredentialUpsertion("swap",
-            new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), "secret"))).all().get();
+    /** Keys that are written again, committed and aborted, with markers between them. */
+    private void compactedTransactions() throws Exception {
+        try (Producer<byte[], byte[]> producer = producer("transactional.id", "compacted-transactions", "linger.ms", 5)) {
+            producer.initTransactions();
+            for (int i = 0; i < 8; i++) {
+                List<ProducerRecord<byte[], byte[]>> records = new ArrayList<>();
+                for (int k = 0; k < 200; k++) {
+                    records.add(new ProducerRecord<>("compacted-transactions", 0, ("key " + random.nextInt(100)).getBytes(StandardCharsets.UTF_8), bytes(1000)));
+                }
+                producer.beginTransaction();
+                send(producer, records);
+                if (i % 3 == 0) {
+                    producer.abortTransaction();
+                } else {
+                    producer.commitTransaction();
+                }
+            }
+        }
+    }
+
+    /** What the metadata log holds of quotas, credentials and permissions. */
+    private void security(Set<ApiKeys> served) throws Exception {
+        if (served.contains(ApiKeys.ALTER_CLIENT_QUOTAS)) {
+            admin.alterClientQuotas(List.of(new ClientQuotaAlteration(new ClientQuotaEntity(Map.of("user", "swap")),
+                List.of(new ClientQuotaAlteration.Op("producer_byte_rate", 1e9))))).all().get();
+        }
+        if (served.contains(ApiKeys.ALTER_USER_SCRAM_CREDENTIALS)) {
+            admin.alterUserScramCredentials(List.of(new UserScramCredentialUpsertion("swap",
+                new ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096), "secret"))).all().get();
+        }
+        if (served.contains(ApiKeys.CREATE_ACLS)) {
+            try {
+                admin.createAcls(List.of(new AclBinding(new ResourcePattern(ResourceType.TOPIC, "pla", PatternType.PREFIXED),
+                    new AccessControlEntry("User:swap", "127.0.0.1", AclOperation.READ, AclPermissionType.ALLOW)))).all().get();
+            } catch (ExecutionException e) {
+                that(e.getCause() instanceof SecurityDisabledException, "" + e);
+            }
+        }
     }
 
     /** A group of each newer kind, with committed state and without members. */
-    private void newGroups() throws Exception {
-        try (Consumer<String, String> consumer = Broker.consumer("group.id", Swap.CONSUMER_GROUP, "group.protocol", "consumer")) {
-            consumer.subscribe(List.of("plain"));
-            Broker.poll(consumer, 20);
-            consumer.commitSync();
+    private void newGroups(Set<ApiKeys> served) throws Exception {
+        if (served.contains(ApiKeys.CONSUMER_GROUP_HEARTBEAT)) {
+            try (Consumer<String, String> consumer = Broker.consumer("group.id", Swap.CONSUMER_GROUP, "group.protocol", "consumer")) {
+                consumer.subscribe(List.of("plain"));
+                Broker.poll(consumer, 20);
+                consumer.commitSync();
+            }
         }
+        if (served.contains(ApiKeys.SHARE_GROUP_HEARTBEAT)) {
+            shareGroup();
+        }
+        if (served.contains(ApiKeys.STREAMS_GROUP_HEARTBEAT)) {
+            streamsHeartbeat(0);
+            streamsHeartbeat(-1);
+        }
+    }
+
+    private static void shareGroup() throws Exception {
         try (KafkaShareConsumer<String, String> consumer = new KafkaShareConsumer<>(Map.of("bootstrap.servers", Broker.BOOTSTRAP, "group.id", Swap.SHARE_GROUP),
                 new StringDeserializer(), new StringDeserializer())) {
             consumer.subscribe(List.of("plain"));
@@ -333,8 +419,28 @@ final class SwapData {
             }
             consumer.commitSync();
         }
-        streamsHeartbeat(0);
-        streamsHeartbeat(-1);
+    }
+
+    /** One thing of each kind that the checks have to see, with the aspect that has to show it. */
+    void spoil(BiConsumer<String, Callable<?>> check) {
+        TopicPartition tp = new TopicPartition("plain", 0);
+        check.accept("topics", () -> admin.createTopics(List.of(new NewTopic("spoilt", 1, (short) 1))).all().get());
+        check.accept("log directories", () -> admin.createTopics(List.of(new NewTopic("spoilt-2", 1, (short) 1))).all().get());
+        check.accept("configs", () -> {
+            alter(ConfigResource.Type.TOPIC, "empty", "retention.ms", "77777777");
+            return null;
+        });
+        check.accept("records, read_uncommitted", () -> {
+            write("plain", 0, 1, 10);
+            return null;
+        });
+        check.accept("offsets", () -> admin.deleteRecords(Map.of(tp, RecordsToDelete.beforeOffset(1))).all().get());
+        check.accept("producers", () -> {
+            write("plain", 1, 1, 10);
+            return null;
+        });
+        check.accept("classic groups", () -> admin.deleteConsumerGroups(List.of("simple-1")).all().get());
+        check.accept("committed offsets", () -> admin.alterConsumerGroupOffsets("simple", Map.of(tp, new OffsetAndMetadata(1))).all().get());
     }
 
     private static void streamsHeartbeat(int epoch) throws Exception {

@@ -66,7 +66,7 @@ final class SwapLoad {
     }
 
     /** Goes on for a moment (after a crash with what was in flight), stops, and reads everything. */
-    void stopAndCheck() throws Exception {
+    Void stopAndCheck() throws Exception {
         long before = acknowledged.get();
         Broker.eventually(60_000, "records are acknowledged again, " + problems, () -> acknowledged.get() > before + 500 || !problems.isEmpty());
         running = false;
@@ -80,5 +80,6 @@ final class SwapLoad {
                 "offset " + record.offset() + " holds record " + record.key() + ", expected " + expected);
             expected++;
         }
+        return null;
     }
 }

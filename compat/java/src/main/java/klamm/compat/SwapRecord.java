@@ -4,13 +4,14 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.HexFormat;
 import java.util.stream.Stream;
 import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.record.internal.MemoryRecords;
 import org.apache.kafka.common.record.internal.RecordBatch;
 import org.apache.kafka.common.record.internal.SimpleRecord;
 
-/** Appends a record of any type and version to a metadata log, as a later Kafka might. Arguments: directory, type, version. */
+/** Appends a record of any type and version to a metadata log, as a later Kafka might. Arguments: directory, type, version, the message as hexadecimal. */
 public final class SwapRecord {
     public static void main(String[] args) throws Exception {
         Path log;
@@ -21,8 +22,9 @@ public final class SwapRecord {
         for (RecordBatch batch : MemoryRecords.readableRecords(ByteBuffer.wrap(Files.readAllBytes(log))).batches()) {
             last = batch;
         }
-        // Frame version, type and version of the record, all of one byte, and a message of nothing but tagged fields.
-        byte[] value = {1, Byte.parseByte(args[1]), Byte.parseByte(args[2]), 0};
+        // Frame version, type and version of the record, all of one byte, and the message; without one, no tagged fields.
+        byte[] message = HexFormat.of().parseHex(args.length > 3 ? args[3] : "00");
+        byte[] value = ByteBuffer.allocate(3 + message.length).put((byte) 1).put(Byte.parseByte(args[1])).put(Byte.parseByte(args[2])).put(message).array();
         MemoryRecords records = MemoryRecords.withRecords(last.nextOffset(), Compression.NONE, last.partitionLeaderEpoch(),
             new SimpleRecord(System.currentTimeMillis(), null, value));
         ByteBuffer buffer = records.buffer();

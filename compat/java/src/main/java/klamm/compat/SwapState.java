@@ -20,7 +20,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
@@ -33,25 +37,31 @@ import org.apache.kafka.clients.admin.ListShareGroupOffsetsSpec;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.ProducerState;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.TransactionListing;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.GroupType;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.quota.ClientQuotaFilter;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /** All that a broker tells of itself, as text by aspect and entry, so that two brokers can be compared. */
 final class SwapState {
-    /** What only Kafka can tell: it is compared when the next Kafka runs on the directory. */
-    static final String KAFKA_ONLY = "kafka: ";
     /** The aspect whose numbers grow from one start to the next. */
     static final String EPOCHS = "leader epochs";
     /** The aspect whose files may grow. */
     static final String FILES = "log files";
+    private static final List<Path> LOG_DIRS = Stream.of(System.getenv("LOG_DIRS").split(",")).map(Path::of).toList();
+    private static final List<String> ALWAYS = List.of("topics", "features", "configs", "records, read_uncommitted", "records, read_committed", "offsets", EPOCHS,
+        "producers", "log directories", "classic groups", "committed offsets", FILES);
     private static final int TIMES = 6; // look-ups by time in each partition
 
     private final Admin admin = Broker.admin();
@@ -60,19 +70,43 @@ final class SwapState {
 
     private SwapState() { }
 
-    /** Asks the broker for everything. */
-    static SwapState capture(boolean kafka) throws Exception {
+    /** Asks the broker for everything that it serves. */
+    static SwapState capture() throws Exception {
+        Set<ApiKeys> served = Broker.served();
         SwapState state = new SwapState();
+        ALWAYS.forEach(state::aspect); // also what has no entry now is compared
         List<TopicPartition> partitions = state.topics();
         state.configs();
-        List<TopicPartition> filled = partitions.stream().filter(tp -> !tp.topic().startsWith("__") && !tp.topic().equals(Swap.INFLIGHT)).toList();
+        List<TopicPartition> filled = partitions.stream().filter(tp -> !tp.topic().startsWith("__") && !tp.topic().startsWith(Swap.INFLIGHT)).toList();
         state.records(filled, IsolationLevel.READ_UNCOMMITTED);
         state.records(filled, IsolationLevel.READ_COMMITTED);
         state.offsets(filled);
         state.producers(filled);
-        state.groups();
-        if (kafka) {
-            state.kafkaOnly();
+        state.placement();
+        state.classicGroups();
+        if (served.contains(ApiKeys.CONSUMER_GROUP_DESCRIBE)) {
+            state.consumerGroups();
+        }
+        if (served.contains(ApiKeys.STREAMS_GROUP_DESCRIBE)) {
+            state.streamsGroups();
+        }
+        if (served.contains(ApiKeys.SHARE_GROUP_DESCRIBE)) {
+            state.shareGroups();
+        }
+        if (served.contains(ApiKeys.DESCRIBE_TRANSACTIONS)) {
+            state.transactions();
+        }
+        if (served.contains(ApiKeys.ALTER_CLIENT_QUOTAS)) {
+            state.aspect("quotas").put("all", "" + state.admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get());
+        }
+        if (served.contains(ApiKeys.ALTER_USER_SCRAM_CREDENTIALS)) {
+            state.aspect("credentials").put("all", "" + state.admin.describeUserScramCredentials().all().get());
+        }
+        if (served.contains(ApiKeys.DESCRIBE_ACLS)) {
+            state.acls();
+        }
+        if (served.contains(ApiKeys.GET_TELEMETRY_SUBSCRIPTIONS)) {
+            state.dynamicConfigs(List.of(new ConfigResource(ConfigResource.Type.CLIENT_METRICS, SwapData.METRICS)), "subscriptions of metrics");
         }
         state.files();
         return state;
@@ -105,10 +139,14 @@ final class SwapState {
         resources.add(new ConfigResource(ConfigResource.Type.BROKER, "1"));
         resources.add(new ConfigResource(ConfigResource.Type.BROKER, ""));
         resources.add(new ConfigResource(ConfigResource.Type.GROUP, Swap.SHARE_GROUP));
+        dynamicConfigs(resources, "configs");
+    }
+
+    private void dynamicConfigs(List<ConfigResource> resources, String aspect) throws Exception {
         admin.describeConfigs(resources).all().get().forEach((resource, config) -> {
             for (ConfigEntry entry : config.entries()) {
                 if (entry.source().name().startsWith("DYNAMIC_")) {
-                    aspect("configs").put(resource.type() + " " + resource.name() + " " + entry.name(), entry.source() + " " + entry.value());
+                    aspect(aspect).put(resource.type() + " " + resource.name() + " " + entry.name(), entry.source() + " " + entry.value());
                 }
             }
         });
@@ -203,57 +241,91 @@ final class SwapState {
         });
     }
 
-    private void groups() throws Exception {
-        TreeSet<String> names = new TreeSet<>();
-        for (GroupListing group : admin.listGroups().all().get()) {
-            if (group.type().equals(java.util.Optional.of(GroupType.CLASSIC))) {
-                aspect("groups").put(group.groupId(), group.protocol() + " " + group.groupState());
-                names.add(group.groupId());
-            }
-        }
-        names.add(Swap.CONSUMER_GROUP);
+    /** Which log directory holds a partition. */
+    private void placement() throws Exception {
+        admin.describeLogDirs(List.of(1)).allDescriptions().get().get(1).forEach((path, dir) ->
+            dir.replicaInfos().keySet().forEach(tp -> aspect("log directories").put(tp.toString(), path)));
+    }
+
+    private List<String> groupsOf(GroupType type) throws Exception {
+        return admin.listGroups().all().get().stream().filter(group -> group.type().equals(Optional.of(type))).map(GroupListing::groupId)
+            .filter(name -> !name.startsWith(Swap.INFLIGHT)).sorted().toList();
+    }
+
+    private void classicGroups() throws Exception {
+        List<String> names = groupsOf(GroupType.CLASSIC);
+        admin.describeClassicGroups(names).all().get().forEach((name, group) -> aspect("classic groups").put(name, "" + group));
+        committed(names);
+        committed(List.of(Swap.CONSUMER_GROUP));
+    }
+
+    private void committed(List<String> groups) throws Exception {
         Map<String, ListConsumerGroupOffsetsSpec> specs = new HashMap<>();
-        names.forEach(name -> specs.put(name, new ListConsumerGroupOffsetsSpec()));
+        groups.forEach(name -> specs.put(name, new ListConsumerGroupOffsetsSpec()));
         admin.listConsumerGroupOffsets(specs).all().get().forEach((group, offsets) ->
             offsets.forEach((tp, offset) -> aspect("committed offsets").put(group + " " + tp, "" + offset)));
     }
 
-    /** What klamm does not serve: groups of the newer kinds, transactions, quotas, credentials. */
-    private void kafkaOnly() throws Exception {
-        for (GroupListing group : admin.listGroups().all().get()) {
-            if (!group.type().equals(java.util.Optional.of(GroupType.CLASSIC))) {
-                aspect(KAFKA_ONLY + "groups of newer kinds").put(group.groupId(), "" + group);
-            }
+    private void consumerGroups() throws Exception {
+        List<String> names = groupsOf(GroupType.CONSUMER);
+        aspect("consumer groups").put("names", "" + names);
+        admin.describeConsumerGroups(names).all().get().forEach((name, group) -> aspect("consumer groups").put(name, "" + group));
+        committed(names);
+    }
+
+    private void streamsGroups() throws Exception {
+        List<String> names = groupsOf(GroupType.STREAMS);
+        aspect("streams groups").put("names", "" + names);
+        admin.describeStreamsGroups(names).all().get().forEach((name, g) -> aspect("streams groups").put(name,
+            g.groupState() + " epoch " + g.groupEpoch() + " topology " + g.topologyEpoch() + " " + g.subtopologies() + " " + g.members()));
+    }
+
+    private void shareGroups() throws Exception {
+        List<String> names = groupsOf(GroupType.SHARE);
+        aspect("share groups").put("names", "" + names);
+        admin.describeShareGroups(names).all().get().forEach((name, g) -> aspect("share groups").put(name,
+            g.groupState() + " epoch " + g.groupEpoch() + " assigned " + g.targetAssignmentEpoch() + " " + g.members()));
+        for (String name : names) {
+            admin.listShareGroupOffsets(Map.of(name, new ListShareGroupOffsetsSpec())).all().get().get(name)
+                .forEach((tp, offset) -> aspect("share groups").put(name + " " + tp, offset == null ? "" : "at " + offset.startOffset()));
         }
-        aspect(KAFKA_ONLY + "groups of newer kinds").putAll(Map.of(
-            "consumer", "" + admin.describeConsumerGroups(List.of(Swap.CONSUMER_GROUP)).all().get(),
-            "share", admin.describeShareGroups(List.of(Swap.SHARE_GROUP)).all().get().values().stream()
-                .map(g -> g.groupState() + " epoch " + g.groupEpoch() + " assigned " + g.targetAssignmentEpoch() + " " + g.members()).toList().toString(),
-            "share offsets", "" + admin.listShareGroupOffsets(Map.of(Swap.SHARE_GROUP, new ListShareGroupOffsetsSpec())).all().get().values().stream()
-                .flatMap(offsets -> offsets.entrySet().stream()).map(e -> e.getKey() + (e.getValue() == null ? "" : " at " + e.getValue().startOffset())).sorted().toList(),
-            "streams", admin.describeStreamsGroups(List.of(Swap.STREAMS_GROUP)).all().get().values().stream()
-                .map(g -> g.groupState() + " epoch " + g.groupEpoch() + " topology " + g.topologyEpoch() + " " + g.subtopologies() + " " + g.members()).toList().toString()));
-        List<String> ids = admin.listTransactions().all().get().stream().map(t -> t.transactionalId()).sorted().toList();
-        admin.describeTransactions(ids).all().get().forEach((id, transaction) -> aspect(KAFKA_ONLY + "transactions").put(id,
+    }
+
+    private void transactions() throws Exception {
+        aspect("transactions");
+        List<String> ids = admin.listTransactions().all().get().stream().map(TransactionListing::transactionalId)
+            .filter(name -> !name.startsWith(Swap.INFLIGHT)).sorted().toList();
+        admin.describeTransactions(ids).all().get().forEach((id, transaction) -> aspect("transactions").put(id,
             transaction.state() + " producer " + transaction.producerId() + " epoch " + transaction.producerEpoch() + " since " + transaction.transactionStartTimeMs()
                 + " " + transaction.topicPartitions().stream().map(TopicPartition::toString).sorted().toList()));
-        aspect(KAFKA_ONLY + "quotas and credentials").put("quotas", "" + admin.describeClientQuotas(ClientQuotaFilter.all()).entities().get());
-        aspect(KAFKA_ONLY + "quotas and credentials").put("credentials", "" + admin.describeUserScramCredentials().all().get());
+    }
+
+    /** Nothing if the broker runs without an authorizer. */
+    private void acls() throws Exception {
+        try {
+            List<String> all = admin.describeAcls(AclBindingFilter.ANY).values().get().stream().map(AclBinding::toString).sorted().toList();
+            aspect("permissions").put("all", "" + all);
+        } catch (ExecutionException e) {
+            if (!(e.getCause() instanceof SecurityDisabledException)) {
+                throw e;
+            }
+        }
     }
 
     /** Length and digest of every segment of every log. */
     private void files() throws Exception {
-        Path data = Path.of(System.getenv("BROKER_DIR"), "data");
         // File: what the broker replaces at this moment may be gone when a stream of paths gets there.
-        for (File dir : data.toFile().listFiles(f -> f.isDirectory() && !f.getName().endsWith("-delete"))) {
-            String[] names = dir.list((d, name) -> name.endsWith(".log"));
-            for (String name : names == null ? new String[0] : names) {
-                Path path = dir.toPath().resolve(name);
-                try {
-                    long length = Files.size(path);
-                    aspect(FILES).put(data.relativize(path).toString(), length + " " + digest(path, length));
-                } catch (NoSuchFileException | FileNotFoundException e) {
-                    // Deleted meanwhile.
+        for (Path data : LOG_DIRS) {
+            for (File dir : data.toFile().listFiles(f -> f.isDirectory() && !f.getName().endsWith("-delete"))) {
+                String[] names = dir.list((d, name) -> name.endsWith(".log"));
+                for (String name : names == null ? new String[0] : names) {
+                    Path path = dir.toPath().resolve(name);
+                    try {
+                        long length = Files.size(path);
+                        aspect(FILES).put(path.toString(), length + " " + digest(path, length));
+                    } catch (NoSuchFileException | FileNotFoundException e) {
+                        // Deleted meanwhile.
+                    }
                 }
             }
         }
@@ -307,7 +379,7 @@ final class SwapState {
     private List<String> compareFiles() throws Exception {
         List<String> differences = new ArrayList<>();
         for (Map.Entry<String, String> file : aspects.get(FILES).entrySet()) {
-            Path path = Path.of(System.getenv("BROKER_DIR"), "data", file.getKey());
+            Path path = Path.of(file.getKey());
             if (Files.exists(path)) {
                 String[] was = file.getValue().split(" ");
                 long length = Long.parseLong(was[0]);
@@ -316,19 +388,15 @@ final class SwapState {
                 } else if (!digest(path, length).equals(was[1])) {
                     differences.add(file.getKey() + " has other bytes");
                 }
-            } else if (!file.getKey().startsWith("trimmed-")) {
+            } else if (!file.getKey().contains("/trimmed-")) {
                 differences.add(file.getKey() + " is gone");
             }
         }
         return differences;
     }
 
-    /** Takes over from an older state what only Kafka knows, if this one was asked of another broker. */
+    /** Takes over from an older state what the broker of this one does not serve: the next that does is held to it. */
     void inherit(SwapState older) {
-        older.aspects.forEach((name, entries) -> {
-            if (name.startsWith(KAFKA_ONLY)) {
-                aspects.putIfAbsent(name, entries);
-            }
-        });
+        older.aspects.forEach(aspects::putIfAbsent);
     }
 }

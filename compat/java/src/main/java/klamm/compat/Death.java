@@ -1,0 +1,34 @@
+package klamm.compat;
+
+import java.lang.reflect.Field;
+import java.time.Duration;
+import org.apache.kafka.clients.KafkaClient;
+import org.apache.kafka.clients.consumer.CloseOptions;
+import org.apache.kafka.clients.consumer.CloseOptions.GroupMembershipOperation;
+import org.apache.kafka.clients.consumer.Consumer;
+
+/** Ends a consumer as the end of its process would: its connections close, and nobody is told anything. */
+final class Death {
+    private Death() { }
+
+    static void of(Consumer<?, ?> consumer) {
+        try {
+            Object delegate = field(consumer, "delegate");
+            if (delegate.getClass().getSimpleName().equals("AsyncKafkaConsumer")) {
+                // Told to remain in the group, it leaves it nevertheless (4.3.1).
+                Object thread = field(field(delegate, "applicationEventHandler"), "networkThread");
+                ((KafkaClient) field(field(thread, "networkClientDelegate"), "client")).close();
+            }
+        } catch (ReflectiveOperationException e) {
+            throw new AssertionError(e);
+        }
+        consumer.close(CloseOptions.timeout(Duration.ZERO)
+            .withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP));
+    }
+
+    private static Object field(Object of, String name) throws ReflectiveOperationException {
+        Field field = of.getClass().getDeclaredField(name);
+        field.setAccessible(true);
+        return field.get(of);
+    }
+}

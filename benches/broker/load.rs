@@ -48,10 +48,19 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Of work that is counted in requests alone.
+    pub fn of_requests(requests: usize, wall: f64, processor: f64) -> Measured {
+        Measured { requests, bytes: 0, wall, processor, latencies: Vec::new() }
+    }
+
     /// The figures by name, all "less is better".
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         let gigabytes = self.bytes as f64 / 1e9;
         let per_million = self.processor / (self.requests as f64 / 1e6);
+        if self.bytes == 0 {
+            let wall = self.wall / (self.requests as f64 / 1e6);
+            return vec![("broker CPU us each", per_million), ("wall us each", wall)];
+        }
         if self.latencies.is_empty() {
             vec![
                 ("broker CPU s/GB", self.processor / gigabytes),
@@ -102,7 +111,7 @@ impl Load {
     }
 }
 
-fn connect(target: &Target) -> TcpStream {
+pub fn connect(target: &Target) -> TcpStream {
     let socket = TcpStream::connect(("127.0.0.1", target.port)).unwrap();
     socket.set_nodelay(true).unwrap();
     socket
@@ -112,7 +121,7 @@ fn topic() -> TopicName {
     StrBytes::from_static_str(LOG_TOPIC).into()
 }
 
-fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
+pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(key as i16)
         .with_request_api_version(version)
@@ -126,7 +135,7 @@ fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
 }
 
 /// Reads one answer and cuts its (flexible) header off.
-fn receive(socket: &mut TcpStream) -> Bytes {
+pub fn receive(socket: &mut TcpStream) -> Bytes {
     let mut size = [0; 4];
     socket.read_exact(&mut size).unwrap();
     let mut answer = BytesMut::zeroed(u32::from_be_bytes(size) as usize);
@@ -135,22 +144,53 @@ fn receive(socket: &mut TcpStream) -> Bytes {
 }
 
 fn create_topic(target: &Target) {
-    let topics = vec![
+    create_topics(target, &[LOG_TOPIC.to_owned()], PARTITIONS);
+}
+
+/// Makes those that are not there yet.
+pub fn create_topics(target: &Target, names: &[String], partitions: usize) {
+    let topic = |name: &String| {
         CreatableTopic::default()
-            .with_name(topic())
-            .with_num_partitions(PARTITIONS as i32)
-            .with_replication_factor(1),
-    ];
-    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(30_000);
+            .with_name(StrBytes::from_string(name.clone()).into())
+            .with_num_partitions(partitions as i32)
+            .with_replication_factor(1)
+    };
+    let topics = names.iter().map(topic).collect();
+    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(120_000);
     let mut socket = connect(target);
     socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
     let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
-    let code = answer.topics[0].error_code;
-    assert!(code == 0 || code == 36, "create topic: {code}");
-    if code == 0 {
+    let codes: Vec<i16> = answer.topics.iter().map(|topic| topic.error_code).collect();
+    assert!(codes.iter().all(|code| [0, 36].contains(code)), "create topics: {codes:?}");
+    if codes.contains(&0) {
         // Kafka answers before the leader knows.
-        std::thread::sleep(std::time::Duration::from_secs(1));
+        let made = (names.len() * partitions) as u64;
+        std::thread::sleep(std::time::Duration::from_millis(1000 + made));
     }
+}
+
+/// Sends these over a few connections, some in flight on each; the answers are in the same order.
+pub fn exchange(target: &Target, frames: &[Vec<u8>]) -> Vec<Bytes> {
+    let share = frames.len().div_ceil(CONNECTIONS).max(1);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (frames.chunks(share))
+            .map(|frames| scope.spawn(move || exchange_on(target, frames)))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn exchange_on(target: &Target, frames: &[Vec<u8>]) -> Vec<Bytes> {
+    let mut socket = connect(target);
+    let mut answers = Vec::with_capacity(frames.len());
+    let (first, rest) = frames.split_at(frames.len().min(IN_FLIGHT));
+    socket.write_all(&first.concat()).unwrap();
+    for next in rest {
+        answers.push(receive(&mut socket));
+        socket.write_all(next).unwrap();
+    }
+    answers.extend(first.iter().map(|_| receive(&mut socket)));
+    answers
 }
 
 /// One request with one batch of as many records as fit into `size` bytes.

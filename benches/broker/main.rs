@@ -1,14 +1,17 @@
 //! The whole broker under load, klamm beside Apache Kafka in the same run:
-//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka]`.
+//! `cargo bench --bench broker -- [--quick] [--groups] [--only klamm|kafka]`; with `--groups` the
+//! group coordinator instead of the log.
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
 //! Apache Kafka comes from Maven Central by `compat/kafka/fetch` (KAFKA_REFERENCE_HOME).
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+mod groups;
 mod load;
 mod target;
 
+use groups::Scale;
 use load::{Load, Measured};
 use std::collections::BTreeMap;
 use target::Target;
@@ -18,6 +21,7 @@ const MIB: usize = 1 << 20;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
+    let groups = arguments.iter().any(|argument| argument == "--groups");
     let only = arguments.iter().position(|a| a == "--only").map(|at| arguments[at + 1].clone());
     let scale = if quick { 8 } else { 1 };
     let mut table: BTreeMap<(usize, &str), BTreeMap<&str, Measured>> = BTreeMap::new();
@@ -29,12 +33,20 @@ fn main() {
             eprintln!("{name}: not here (see compat/README.md), left out");
             continue;
         };
-        for (at, (title, load)) in loads(scale).into_iter().enumerate() {
-            // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
-            load.warm_up(&target);
-            let measured = load.run(&target);
+        let mut at = 0;
+        let mut note = |title: &'static str, measured: Measured| {
             eprintln!("{name:6} {title:34} {measured}");
             table.entry((at, title)).or_default().insert(name, measured);
+            at += 1;
+        };
+        if groups {
+            groups::measure(&target, group_scale(scale), note);
+        } else {
+            for (title, load) in loads(scale) {
+                // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
+                load.warm_up(&target);
+                note(title, load.run(&target));
+            }
         }
         eprintln!("{name:6} resident memory {} MiB", target.resident_kib() / 1024);
     }
@@ -50,6 +62,17 @@ fn loads(scale: usize) -> Vec<(&'static str, Load)> {
         ("fetch 8 MiB answers", Load::Fetch { bytes: 4096 * MIB / scale }),
         ("one record, one in flight, acks=all", Load::Latency { requests: 40_000 / scale }),
     ]
+}
+
+fn group_scale(scale: usize) -> Scale {
+    Scale {
+        members: 1000 / scale,
+        topics: 10,
+        partitions: 10_000 / scale,
+        groups: 10_000 / scale,
+        static_members: 200 / scale,
+        heartbeats: 200_000 / scale,
+    }
 }
 
 fn report(table: &BTreeMap<(usize, &str), BTreeMap<&str, Measured>>) {

@@ -57,6 +57,8 @@ final class Chaos {
     /** Who owned a partition in an epoch. */
     private final Map<String, String> owners = new ConcurrentHashMap<>();
     private final ConcurrentLinkedQueue<String> wrong = new ConcurrentLinkedQueue<>();
+    /** What was assigned and revoked, for the person who has to understand it. */
+    private final ConcurrentLinkedQueue<String> history = new ConcurrentLinkedQueue<>();
     private final List<One> members = new ArrayList<>();
     private final Map<String, Integer> acts = new HashMap<>();
     private int serial;
@@ -113,17 +115,26 @@ final class Chaos {
         private final ConsumerRebalanceListener listener = new ConsumerRebalanceListener() {
             @Override
             public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+                note("gives up", partitions);
                 commit();
             }
 
             @Override
             public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
+                note("gets", partitions);
                 own(partitions);
             }
 
             @Override
-            public void onPartitionsLost(Collection<TopicPartition> partitions) { }
+            public void onPartitionsLost(Collection<TopicPartition> partitions) {
+                note("loses", partitions);
+            }
         };
+
+        private void note(String what, Collection<TopicPartition> partitions) {
+            history.add(System.currentTimeMillis() % 1_000_000 + " " + name + " in epoch " + consumer.groupMetadata().generationId()
+                + " " + what + " " + partitions);
+        }
 
         /** Notes that these partitions are this member's in its present epoch. */
         private void own(Collection<TopicPartition> partitions) {
@@ -136,7 +147,8 @@ final class Chaos {
             for (TopicPartition tp : still) {
                 String owner = owners.putIfAbsent(tp + " in epoch " + epoch, name);
                 if (owner != null && !owner.equals(name)) {
-                    wrong.add(tp + " had two owners in epoch " + epoch + ": " + owner + " and " + name);
+                    wrong.add(tp + " had two owners in epoch " + epoch + ": " + owner + " and " + name + ": "
+                        + history.stream().filter(line -> line.contains(tp.toString())).toList());
                 }
             }
         }
@@ -167,6 +179,7 @@ final class Chaos {
                     int pause = pauseMs;
                     if (pause > 0) {
                         pauseMs = 0;
+                        note("pauses " + pause, List.copyOf(consumer.assignment()));
                         Thread.sleep(pause);
                     }
                 }
@@ -185,6 +198,7 @@ final class Chaos {
         }
 
         void end(boolean dies) throws InterruptedException {
+            history.add(System.currentTimeMillis() % 1_000_000 + " " + name + (dies ? " dies " : " leaves ") + assigned);
             this.dies = dies;
             stopped.set(true);
             thread.join(20_000);

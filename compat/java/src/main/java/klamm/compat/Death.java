@@ -1,5 +1,6 @@
 package klamm.compat;
 
+import java.io.IOException;
 import java.lang.reflect.Field;
 import java.time.Duration;
 import org.apache.kafka.clients.KafkaClient;
@@ -17,18 +18,26 @@ final class Death {
             if (delegate.getClass().getSimpleName().equals("AsyncKafkaConsumer")) {
                 // Told to remain in the group, it leaves it nevertheless (4.3.1).
                 Object thread = field(field(delegate, "applicationEventHandler"), "networkThread");
+                of(thread, "closeTimeout").set(thread, Duration.ZERO);
+                of(thread, "running").set(thread, false);
                 ((KafkaClient) field(field(thread, "networkClientDelegate"), "client")).close();
             }
-        } catch (ReflectiveOperationException e) {
+        } catch (ReflectiveOperationException | IOException e) {
             throw new AssertionError(e);
         }
-        consumer.close(CloseOptions.timeout(Duration.ZERO)
-            .withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP));
+        Thread rest = new Thread(() -> consumer.close(CloseOptions.timeout(Duration.ZERO)
+            .withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP)));
+        rest.setDaemon(true); // it may wait for answers that cannot come any more
+        rest.start();
     }
 
     private static Object field(Object of, String name) throws ReflectiveOperationException {
-        Field field = of.getClass().getDeclaredField(name);
+        return of(of, name).get(of);
+    }
+
+    private static Field of(Object object, String name) throws ReflectiveOperationException {
+        Field field = object.getClass().getDeclaredField(name);
         field.setAccessible(true);
-        return field.get(of);
+        return field;
     }
 }

@@ -39,6 +39,7 @@ final class Member implements AutoCloseable {
         @Override
         public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
             revoked.addAll(partitions);
+            gone(partitions);
         }
 
         @Override
@@ -49,6 +50,13 @@ final class Member implements AutoCloseable {
         @Override
         public void onPartitionsLost(Collection<TopicPartition> partitions) {
             lost.addAll(partitions);
+            gone(partitions);
+        }
+
+        private void gone(Collection<TopicPartition> partitions) {
+            Set<String> left = new TreeSet<>(assigned);
+            partitions.forEach(tp -> left.remove(tp.toString()));
+            assigned = left;
         }
     };
 

@@ -99,7 +99,8 @@ impl Config {
         }
     }
 
-    fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
+    /// A number that is in effect for a group; its name is one of `GROUP_SETTINGS`.
+    pub fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
         let setting = group_setting(name).expect("a name of the table below");
         let text = self.group_value(setting, configs);
         text.and_then(|text| text.trim().parse().ok()).expect("validated before")

@@ -2,6 +2,7 @@
 
 mod admin;
 mod consume;
+mod consumer_groups;
 mod crash;
 mod full;
 mod groups;

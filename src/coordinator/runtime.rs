@@ -7,15 +7,15 @@
 //! waits for all that was written before it. If leadership goes, the state machine is thrown away.
 
 use super::state_machine::{Completion, Outcome, StateMachine};
-use super::{Ticket, loader};
+use super::{Marker, Ticket, Writer, loader};
 use crate::clock::Clock;
 use crate::config::Compression;
 use crate::error::{Error, Result};
 use crate::log::Origin;
 use crate::metadata::Image;
 use crate::record::Batch;
-use crate::record::builder::BatchBuilder;
-use crate::replica::partition::Partition;
+use crate::record::builder::{BatchBuilder, transaction_marker};
+use crate::replica::partition::{Append, Partition};
 use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ pub struct Slot<M: StateMachine> {
     image: Mutex<Option<Arc<Image>>>,
     /// An earlier deadline was set, or the slot was closed.
     wake: Notify,
+    /// The machine has work for others, or the slot was closed.
+    work: Notify,
 }
 
 /// What differs between the coordinators' topics.
@@ -75,7 +77,15 @@ impl<M: StateMachine> Slot<M> {
     ) -> Arc<Slot<M>> {
         let state = Mutex::new(State::Loading);
         let image = Mutex::default();
-        let slot = Arc::new(Slot { settings, clock, log, state, image, wake: Notify::new() });
+        let slot = Arc::new(Slot {
+            settings,
+            clock,
+            log,
+            state,
+            image,
+            wake: Notify::new(),
+            work: Notify::new(),
+        });
         let loading = slot.clone();
         tokio::spawn(async move {
             let permit = permits.acquire().await;
@@ -126,6 +136,7 @@ impl<M: StateMachine> Slot<M> {
                 let parked = HashMap::new();
                 let active = Active { machine, written, parked, next_ticket: 0 };
                 *state = State::Active(Box::new(active));
+                self.work.notify_one();
                 tracing::debug!(partition, "{} loaded", M::NAME);
                 true
             }
@@ -141,6 +152,7 @@ impl<M: StateMachine> Slot<M> {
     pub fn close(&self) {
         *self.state() = State::Closed;
         self.wake.notify_one();
+        self.work.notify_one();
     }
 
     /// Expires what is due, until the slot is closed.
@@ -164,32 +176,56 @@ impl<M: StateMachine> Slot<M> {
         let mut state = self.state();
         let State::Active(active) = &mut *state else { return };
         while let Some(outcome) = active.machine.expire(now) {
-            if let Err(error) = active.write(&self.log, now, outcome) {
+            if let Err(error) = active.write(&self.log, now, outcome, &Writer::Coordinator) {
                 tracing::warn!(partition = self.log.index(), %error, "expiry not written");
             }
         }
+        self.tell_of_work(active);
+    }
+
+    fn tell_of_work(&self, active: &Active<M>) {
+        if active.machine.has_work() {
+            self.work.notify_one();
+        }
+    }
+
+    /// Resolves when the machine has work for whoever waits here; false if it is not here any more.
+    #[allow(dead_code, reason = "for the transaction coordinator, which comes next")]
+    pub async fn wait_for_work(&self) -> bool {
+        loop {
+            self.work.notified().await;
+            match &*self.state() {
+                State::Active(active) if active.machine.has_work() => return true,
+                State::Active(_) | State::Loading => {}
+                State::Failed | State::Closed => return false,
+            }
+        }
+    }
+
+    /// The partition that the machine's records are in.
+    #[allow(dead_code, reason = "for the transaction coordinator, which comes next")]
+    pub fn log(&self) -> &Arc<Partition> {
+        &self.log
     }
 
     /// Runs an operation and writes what it says; the inner result is that of the append. The
     /// answer may go when the high watermark has reached the offset beside it.
     fn operate<A>(
         &self,
+        writer: &Writer,
         operation: impl FnOnce(&mut Active<M>, Timestamp) -> Result<Outcome<M, A>>,
     ) -> Result<(Result<A>, Offset)> {
         let now = self.clock.now();
         let mut state = self.state();
-        let active = match &mut *state {
-            State::Active(active) => active,
-            State::Loading => return Err(ResponseError::CoordinatorLoadInProgress.into()),
-            State::Failed | State::Closed => return Err(ResponseError::NotCoordinator.into()),
-        };
+        let active = state.active()?;
         let deadline = active.machine.next_deadline();
         let outcome = operation(active, now)?;
-        let answer = active.write(&self.log, now, outcome);
+        let answer = active.write(&self.log, now, outcome, writer);
         let next = active.machine.next_deadline();
         if next.is_some_and(|next| deadline.is_none_or(|deadline| next < deadline)) {
             self.wake.notify_one();
         }
+        self.tell_of_work(active);
         Ok((answer, active.written))
     }
 
@@ -198,7 +234,17 @@ impl<M: StateMachine> Slot<M> {
         &self,
         operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M, A>>,
     ) -> Result<A> {
-        let (answer, written) = self.operate(|active, now| operation(&mut active.machine, now))?;
+        self.run_as(&Writer::Coordinator, operation).await
+    }
+
+    /// As `run`, of which the records belong to a producer's transaction.
+    pub async fn run_as<A>(
+        &self,
+        writer: &Writer,
+        operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M, A>>,
+    ) -> Result<A> {
+        let (answer, written) =
+            self.operate(writer, |active, now| operation(&mut active.machine, now))?;
         let answer = answer.map_err(coordinator_error)?;
         self.committed(written).await?;
         Ok(answer)
@@ -211,7 +257,7 @@ impl<M: StateMachine> Slot<M> {
     ) -> Result<M::Parked> {
         let (sender, receiver) = oneshot::channel();
         // If the append fails, the answer that comes by the ticket says so.
-        let _ = self.operate(|active, now| {
+        let _ = self.operate(&Writer::Coordinator, |active, now| {
             let ticket = active.next_ticket;
             active.next_ticket += 1;
             active.parked.insert(ticket, sender);
@@ -220,6 +266,13 @@ impl<M: StateMachine> Slot<M> {
         let (answer, written) = receiver.await.map_err(|_| ResponseError::NotCoordinator)?;
         self.committed(written).await?;
         Ok(answer)
+    }
+
+    /// Ends a transaction in this log: writes its marker, and lets the state follow.
+    pub async fn end_transaction(&self, marker: &Marker) -> Result<()> {
+        let now = self.clock.now();
+        let written = self.state().active()?.end_transaction(&self.log, now, marker)?;
+        self.committed(written).await
     }
 
     async fn committed(&self, written: Offset) -> Result<()> {
@@ -232,14 +285,50 @@ impl<M: StateMachine> Slot<M> {
     }
 }
 
+impl<M: StateMachine> State<M> {
+    fn active(&mut self) -> Result<&mut Active<M>> {
+        match self {
+            State::Active(active) => Ok(active),
+            State::Loading => Err(ResponseError::CoordinatorLoadInProgress.into()),
+            State::Failed | State::Closed => Err(ResponseError::NotCoordinator.into()),
+        }
+    }
+}
+
 impl<M: StateMachine> Active<M> {
+    fn end_transaction(
+        &mut self,
+        log: &Partition,
+        now: Timestamp,
+        marker: &Marker,
+    ) -> Result<Offset> {
+        let batches = vec![transaction_marker(
+            marker.producer_id,
+            marker.producer_epoch,
+            marker.coordinator_epoch,
+            marker.committed,
+            now,
+        )];
+        let origin = Origin::Marker { transaction_version: marker.transaction_version };
+        let appended = log.append(batches, -1, origin, -1, now)?;
+        self.written = appended.last_offset + 1;
+        self.machine.replay_end_transaction(marker.producer_id, marker.committed);
+        Ok(self.written)
+    }
+
     /// Appends an outcome's records, lets the state follow, and sends the answers that are ready.
-    fn write<A>(&mut self, log: &Partition, now: Timestamp, outcome: Outcome<M, A>) -> Result<A> {
+    fn write<A>(
+        &mut self,
+        log: &Partition,
+        now: Timestamp,
+        outcome: Outcome<M, A>,
+        writer: &Writer,
+    ) -> Result<A> {
         let Outcome { records, then, answer } = outcome;
         let written = match then {
             _ if records.is_empty() => Ok(()),
-            Completion::ReplayInParts => self.write_in_parts(log, now, &records),
-            then => self.append(log, now, then, &records),
+            Completion::ReplayInParts => self.write_in_parts(log, now, &records, writer),
+            then => self.append(log, now, then, &records, writer),
         };
         for (ticket, answer) in self.machine.take_answers() {
             if let Some(sender) = self.parked.remove(&ticket) {
@@ -255,9 +344,11 @@ impl<M: StateMachine> Active<M> {
         log: &Partition,
         now: Timestamp,
         records: &[M::Record],
+        writer: &Writer,
     ) -> Result<()> {
         const PART: usize = 500;
-        records.chunks(PART).try_for_each(|part| self.append(log, now, Completion::Replay, part))
+        let mut parts = records.chunks(PART);
+        parts.try_for_each(|part| self.append(log, now, Completion::Replay, part, writer))
     }
 
     fn append(
@@ -266,13 +357,16 @@ impl<M: StateMachine> Active<M> {
         now: Timestamp,
         then: Completion<M::Then>,
         records: &[M::Record],
+        writer: &Writer,
     ) -> Result<()> {
         let compression = self.machine.compression();
-        let appended = batch_of::<M>(records, now, compression).and_then(|batch| {
+        let appended = batch_of::<M>(records, now, compression, writer).and_then(|batch| {
             if batch.size() > usize::try_from(log.log()?.config().max_message_bytes).unwrap_or(0) {
                 return Err(ResponseError::RecordListTooLarge.into());
             }
-            log.append(vec![batch], -1, Origin::Coordinator, -1, now)
+            let verification = writer.verification();
+            let (batches, origin) = (vec![batch], Origin::Coordinator);
+            log.append_verified(Append { batches, origin, verification }, -1, -1, now)
         });
         if let Ok(appended) = &appended {
             self.written = appended.last_offset + 1;
@@ -281,7 +375,7 @@ impl<M: StateMachine> Active<M> {
             Ok(appended) => Ok(appended.base_offset),
             Err(error) => Err(error_code(error)),
         };
-        then.follow(&mut self.machine, now, records, result);
+        then.follow(&mut self.machine, now, writer.producer_id(), records, result);
         appended.map(drop)
     }
 }
@@ -290,8 +384,12 @@ fn batch_of<M: StateMachine>(
     records: &[M::Record],
     now: Timestamp,
     compression: Compression,
+    writer: &Writer,
 ) -> Result<Batch> {
     let mut batch = BatchBuilder::new(0, compression);
+    if let Writer::Transaction { producer_id, producer_epoch, .. } = writer {
+        batch = batch.producer(*producer_id, *producer_epoch, 0, true);
+    }
     for record in records {
         let (key, value) = M::encode(record)?;
         batch.append(now, Some(&key), value.as_deref(), &[]);

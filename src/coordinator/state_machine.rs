@@ -5,7 +5,7 @@ use super::Ticket;
 use crate::config::Compression;
 use crate::error::Result;
 use crate::metadata::Image;
-use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
+use crate::types::{Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use std::fmt::Debug;
@@ -51,6 +51,11 @@ pub trait StateMachine: Debug + Send + Sized + 'static {
 
     /// Does what the earliest timer that is due asks for; None if none is.
     fn expire(&mut self, now: Timestamp) -> Option<Outcome<Self>>;
+
+    /// Whether somebody else has to do something now, who waits in `Slot::wait_for_work`.
+    fn has_work(&self) -> bool {
+        false
+    }
 
     /// The answers that have become ready.
     fn take_answers(&mut self) -> Vec<(Ticket, Self::Parked)>;
@@ -104,18 +109,19 @@ impl<M: StateMachine, A> Outcome<M, A> {
 
 impl<T> Completion<T> {
     /// Lets `machine` follow what became of `records`: they are in the log from `Ok` on, or could
-    /// not be written.
+    /// not be written. `producer` is whose transaction they belong to, or `NO_PRODUCER_ID`.
     pub fn follow<M: StateMachine<Then = T>>(
         self,
         machine: &mut M,
         now: Timestamp,
+        producer: ProducerId,
         records: &[M::Record],
         appended: Result<Offset, ResponseError>,
     ) {
         let replays = !matches!(self, Completion::Then(_));
         if let (true, Ok(base)) = (replays, appended) {
             for (record, offset) in records.iter().zip(base..) {
-                machine.replay(offset, NO_PRODUCER_ID, record);
+                machine.replay(offset, producer, record);
             }
         }
         if let Completion::Then(then) | Completion::ReplayThen(then) = self {

@@ -7,6 +7,7 @@ use super::fetch::current_leader;
 use super::{Context, brokers};
 use crate::codec::Reply;
 use crate::error::{Error, Result};
+use crate::log::Verification;
 use crate::metadata::{Image, Topic};
 use crate::record::Batch;
 use crate::replica::append::{AwaitedOffset, Produced};
@@ -126,7 +127,7 @@ fn append(
     }
     let id = TopicIdPartition { topic_id: topic.id, partition: data.index };
     let (replicas, now) = (&cx.parts.replicas, cx.parts.clock.now());
-    Ok(replicas.produce(id, records, asks.acks, cx.api_version, now))
+    Ok(replicas.produce(id, records, asks.acks, cx.api_version, Verification::NotNeeded, now))
 }
 
 /// Transactional records without a transactional id are refused as a whole, because nobody may

@@ -2,7 +2,7 @@
 
 use super::segment::{SUFFIXES, Segment};
 use super::transaction_index::AbortedTransaction;
-use super::{Appended, Log, Origin, file_name, put_off};
+use super::{Appended, Log, Origin, Verification, file_name, put_off};
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::{LeaderEpoch, NO_EPOCH, NO_TIMESTAMP, Offset, Timestamp};
@@ -15,9 +15,21 @@ impl Log {
     /// looks at `flush.messages` first, so that one flush serves all that wait.
     pub fn append(
         &mut self,
+        batches: Vec<Batch>,
+        leader_epoch: LeaderEpoch,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        self.append_verified(batches, leader_epoch, origin, Verification::NotNeeded, now)
+    }
+
+    /// As `append`; a transactional batch begins a transaction only with the right `verification`.
+    pub fn append_verified(
+        &mut self,
         mut batches: Vec<Batch>,
         leader_epoch: LeaderEpoch,
         origin: Origin,
+        verification: Verification,
         now: Timestamp,
     ) -> Result<Appended> {
         self.now = now;
@@ -40,7 +52,7 @@ impl Log {
                 ),
             ));
         }
-        let staged = self.producers.check(&batches, origin)?;
+        let staged = self.producers.check(&batches, origin, verification)?;
         for batch in batches.iter().filter(|batch| batch.leader_epoch() >= 0) {
             self.epochs.assign(batch.leader_epoch(), batch.base_offset())?;
         }

@@ -3,9 +3,10 @@
 
 mod entry;
 mod snapshot;
+mod verification;
 
-use super::Origin;
 use super::file_name;
+use super::{Origin, Verification};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::record::Batch;
@@ -15,6 +16,7 @@ use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use verification::Verifications;
 
 /// End of a snapshot's name.
 pub(super) const SNAPSHOT: &str = ".snapshot";
@@ -44,6 +46,8 @@ pub(super) struct Staged {
     entries: Vec<(ProducerId, Entry)>,
     started: Vec<(Offset, ProducerId)>,
     completed: Vec<Completed>,
+    /// Of transactional batches: producer, epoch, and whether it is a marker.
+    transactional: Vec<(ProducerId, i16, bool)>,
 }
 
 /// The producers of one log up to an offset.
@@ -57,6 +61,7 @@ pub(super) struct ProducerStates {
     open: BTreeMap<Offset, ProducerId>,
     /// Ended ones whose marker is not below the high watermark yet: first offset to marker.
     unreplicated: BTreeMap<Offset, Offset>,
+    verifications: Verifications,
     /// Offsets of the snapshots on disk.
     snapshots: BTreeSet<Offset>,
     end: Offset,
@@ -78,6 +83,7 @@ impl ProducerStates {
             entries: HashMap::new(),
             open: BTreeMap::new(),
             unreplicated: BTreeMap::new(),
+            verifications: Verifications::default(),
             snapshots,
             end: 0,
             snapshot_end: 0,
@@ -86,16 +92,28 @@ impl ProducerStates {
 
     /// Checks `batches`, whose offsets are given, against what is known. Nothing changes before
     /// `commit`. A client's repeated batch is `Error::Duplicate`; gaps in sequences, old epochs
-    /// and fenced coordinators are errors unless a leader elsewhere has accepted them.
-    pub fn check(&self, batches: &[Batch], origin: Origin) -> Result<Staged> {
+    /// and fenced coordinators are errors unless a leader elsewhere has accepted them, and so is
+    /// a transaction that begins without the right `verification`.
+    pub fn check(
+        &self,
+        batches: &[Batch],
+        origin: Origin,
+        verification: Verification,
+    ) -> Result<Staged> {
         let mut staged = Staged::default();
         for batch in batches.iter().filter(|batch| batch.has_producer_id()) {
-            self.check_batch(batch, origin, &mut staged)?;
+            self.check_batch(batch, origin, verification, &mut staged)?;
         }
         Ok(staged)
     }
 
-    fn check_batch(&self, batch: &Batch, origin: Origin, staged: &mut Staged) -> Result<()> {
+    fn check_batch(
+        &self,
+        batch: &Batch,
+        origin: Origin,
+        verification: Verification,
+        staged: &mut Staged,
+    ) -> Result<()> {
         let producer_id = batch.producer_id();
         let known = self.entries.get(&producer_id);
         if origin == Origin::Client
@@ -105,6 +123,14 @@ impl ProducerStates {
                 base_offset: earlier.last_offset - Offset::from(earlier.offset_delta),
                 append_time: earlier.timestamp,
             });
+        }
+        if batch.is_transactional() {
+            let (epoch, is_marker) = (batch.producer_epoch(), batch.is_control());
+            if !is_marker && !known.is_some_and(|entry| entry.has_open_transaction(epoch)) {
+                entry::check_epoch(known, producer_id, epoch, origin)?;
+                self.verifications.check(batch, verification)?;
+            }
+            staged.transactional.push((producer_id, epoch, is_marker));
         }
         let at = match staged.entries.iter().position(|(id, _)| *id == producer_id) {
             Some(at) => at,
@@ -123,7 +149,14 @@ impl ProducerStates {
                 last_offset: batch.base_offset(),
                 aborted: marker.abort,
             }));
-        } else if let Some(first_offset) = entry.append(batch, origin)? {
+            return Ok(());
+        }
+        if origin == Origin::Client
+            && let Some(asked) = self.verifications.get(producer_id)
+        {
+            asked.check_sequence(batch, known.is_some_and(|entry| entry.last_batch().is_some()))?;
+        }
+        if let Some(first_offset) = entry.append(batch, origin)? {
             staged.started.push((first_offset, producer_id));
         }
         Ok(())
@@ -133,7 +166,28 @@ impl ProducerStates {
     pub fn commit(&mut self, staged: Staged) -> Vec<Completed> {
         self.entries.extend(staged.entries);
         self.open.extend(staged.started);
+        for (producer_id, epoch, is_marker) in staged.transactional {
+            self.verifications.appended(producer_id, epoch, is_marker);
+        }
         staged.completed
+    }
+
+    /// See `Log::start_verification`.
+    pub fn start_verification(
+        &mut self,
+        producer: ProducerId,
+        epoch: i16,
+        sequence: i32,
+        adds: bool,
+        now: Timestamp,
+    ) -> Result<Verification> {
+        let known = self.entries.get(&producer);
+        entry::check_epoch(known, producer, epoch, Origin::Client)?;
+        if known.is_some_and(|entry| entry.has_open_transaction(epoch)) {
+            return Ok(Verification::Ongoing);
+        }
+        let guard = self.verifications.start(producer, epoch, sequence, adds, now);
+        Ok(Verification::Guard(guard))
     }
 
     /// Moves an ended transaction from the open to the unreplicated ones. Answers the offset below
@@ -199,6 +253,7 @@ impl ProducerStates {
     pub fn expire(&mut self, now: Timestamp) {
         let expiration_ms = self.expiration_ms;
         self.entries.retain(|_, entry| !entry.is_expired(now, expiration_ms));
+        self.verifications.expire(now, expiration_ms);
     }
 
     /// Whether a snapshot would tell more than the last one.

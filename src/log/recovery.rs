@@ -7,7 +7,7 @@ use super::retention::{DELETED, Trash};
 use super::scan::Batches;
 use super::segment::{self, SUFFIXES, Segment};
 use super::transaction_index::{self, AbortedTransaction, TransactionIndex};
-use super::{Log, OpenOptions, Origin, offset_index, put_off};
+use super::{Log, OpenOptions, Origin, Verification, offset_index, put_off};
 use crate::config::TopicConfig;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -337,7 +337,11 @@ fn replay_producers(
 ) -> Result<Vec<AbortedTransaction>> {
     let mut aborted = Vec::new();
     if batch.has_producer_id() {
-        let staged = producers.check(std::slice::from_ref(batch), Origin::Replication)?;
+        let staged = producers.check(
+            std::slice::from_ref(batch),
+            Origin::Replication,
+            Verification::NotNeeded,
+        )?;
         for completed in producers.commit(staged) {
             let last_stable_offset = producers.complete(&completed);
             aborted.extend(completed.aborted.then_some(AbortedTransaction {

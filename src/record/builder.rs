@@ -176,6 +176,27 @@ impl BatchBuilder {
     }
 }
 
+/// The batch that ends a transaction (EndTransactionMarker): a control record whose key is
+/// `version i16, type i16` (0 abort, 1 commit) and whose value `version i16, coordinator epoch i32`.
+pub fn transaction_marker(
+    producer_id: ProducerId,
+    producer_epoch: i16,
+    coordinator_epoch: i32,
+    committed: bool,
+    now: Timestamp,
+) -> Batch {
+    let mut batch = BatchBuilder::new(0, Compression::Uncompressed).control().producer(
+        producer_id,
+        producer_epoch,
+        -1,
+        true,
+    );
+    let mut value = [0; 6];
+    value[2..].copy_from_slice(&coordinator_epoch.to_be_bytes());
+    batch.append(now, Some(&[0, 0, 0, u8::from(committed)]), Some(&value), &[]);
+    batch.build()
+}
+
 /// Appends a zigzag varint of one to ten bytes.
 fn put_varint(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;

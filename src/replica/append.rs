@@ -2,9 +2,9 @@
 //! (ReplicaManager.appendRecords).
 
 use super::Replicas;
-use super::partition::Partition;
+use super::partition::{Append, Partition};
 use crate::error::Error;
-use crate::log::Origin;
+use crate::log::{Origin, Verification};
 use crate::record::validate::{Refused, validate};
 use crate::types::{NO_EPOCH, Offset, Timestamp, TopicIdPartition};
 use bytes::Bytes;
@@ -53,13 +53,15 @@ impl Produced {
 
 impl Replicas {
     /// Checks and appends one partition's records: the part of Produce that must happen in the
-    /// order of a connection's requests. A batch that was appended before counts as appended.
+    /// order of a connection's requests. A batch that was appended before counts as appended; one that
+    /// begins a transaction has to be verified.
     pub fn produce(
         &self,
         id: TopicIdPartition,
         records: Bytes,
         required_acks: i16,
         produce_version: i16,
+        verification: Verification,
         now: Timestamp,
     ) -> (Produced, Option<AwaitedOffset>) {
         let partition = match self.leader(id, NO_EPOCH) {
@@ -72,7 +74,8 @@ impl Replicas {
         };
         let count: i64 =
             batches.iter().map(|batch| batch.next_offset() - batch.base_offset()).sum();
-        let appended = partition.append(batches, NO_EPOCH, Origin::Client, required_acks, now);
+        let append = Append { batches, origin: Origin::Client, verification };
+        let appended = partition.append_verified(append, NO_EPOCH, required_acks, now);
         let (base_offset, append_time, next_offset, log_start_offset) = match appended {
             Ok(done) => {
                 (done.base_offset, done.append_time, done.last_offset + 1, done.log_start_offset)

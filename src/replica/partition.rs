@@ -1,5 +1,6 @@
 //! One partition: its log behind one lock, its role, its high watermark, its waiters.
 
+mod append;
 mod state;
 
 use super::log_dirs::DirHealth;
@@ -7,12 +8,12 @@ use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
-use crate::log::{ActiveProducer, Appended, Log, Origin, Read, TimestampOffset};
+use crate::log::{ActiveProducer, Log, Read, TimestampOffset};
 use crate::metadata;
-use crate::record::Batch;
 use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
 };
+pub use append::Append;
 use kafka_protocol::error::ResponseError;
 use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -195,51 +196,6 @@ impl Partition {
     /// in `epoch` (-1: any).
     pub fn check_leader(&self, epoch: LeaderEpoch) -> Result<()> {
         self.state().check_leader(epoch)
-    }
-
-    /// Appends as the leader of `leader_epoch` (-1: any), moves the high watermark and wakes who
-    /// waited. `required_acks` -1 asks for min.insync.replicas first.
-    pub fn append(
-        &self,
-        batches: Vec<Batch>,
-        leader_epoch: LeaderEpoch,
-        origin: Origin,
-        required_acks: i16,
-        now: Timestamp,
-    ) -> Result<Appended> {
-        let state = self.state();
-        state.check_leader(leader_epoch)?;
-        if required_acks == -1 && !state.has_min_isr(&self.config()) {
-            return Err(Error::Code(ResponseError::NotEnoughReplicas));
-        }
-        let mut log = self.log()?;
-        let appended = self.append_to(&mut log, batches, state.leader_epoch, origin, now)?;
-        let high_watermark = self.advance_high_watermark(&state, &mut log);
-        drop(log);
-        drop(state);
-        self.waiters.moved(high_watermark);
-        Ok(appended)
-    }
-
-    /// On a full disk a producer is refused, and a coordinator gets the reserve.
-    fn append_to(
-        &self,
-        log: &mut Log,
-        batches: Vec<Batch>,
-        leader_epoch: LeaderEpoch,
-        origin: Origin,
-        now: Timestamp,
-    ) -> Result<Appended> {
-        if origin == Origin::Client {
-            self.dir.check_room()?;
-            return self.dir.observe(log.append(batches, leader_epoch, origin, now));
-        }
-        match log.append(batches.clone(), leader_epoch, origin, now) {
-            Err(error) if error.is_disk_full() && self.dir.release_reserve(&error) => {
-                self.dir.observe(log.append(batches, leader_epoch, origin, now))
-            }
-            appended => self.dir.observe(appended),
-        }
     }
 
     /// Reads whatever the role; `at_least_one` gives a first batch larger than `max_bytes`.

@@ -44,6 +44,16 @@ impl Shard {
         let permit = self.validate_commit(version, request)?;
         // A commit of a member is a sign of life.
         self.keep_alive(now, &request.group_id, &request.member_id);
+        self.commit_all(now, request, &permit)
+    }
+
+    /// Commits what the caller has validated, as far as the member may.
+    pub(super) fn commit_all(
+        &self,
+        now: Timestamp,
+        request: &OffsetCommitRequest,
+        permit: &Permit,
+    ) -> Result<Outcome<OffsetCommitResponse>> {
         let expire_timestamp =
             (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
         let mut records = Vec::new();

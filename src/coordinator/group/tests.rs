@@ -103,7 +103,7 @@ impl World {
                 writeln!(self.output, "record {line}").unwrap();
             }
         }
-        then.follow(&mut self.shard, self.now, &records, appended);
+        then.follow(&mut self.shard, self.now, NO_PRODUCER_ID, &records, appended);
         self.model.follow(&self.shard, &records, appended.is_ok());
         self.check_consumers();
         self.take_answers();

@@ -75,6 +75,11 @@ impl Entry {
         self.transaction_start
     }
 
+    /// Whether the transaction that is open is this epoch's.
+    pub fn has_open_transaction(&self, epoch: i16) -> bool {
+        self.transaction_start.is_some() && self.epoch == epoch
+    }
+
     pub fn describe(&self, producer_id: ProducerId) -> ActiveProducer {
         ActiveProducer {
             producer_id,
@@ -122,7 +127,7 @@ impl Entry {
 
     /// Enters a batch of records. Answers its first offset if it begins a transaction.
     pub fn append(&mut self, batch: &Batch, origin: Origin) -> Result<Option<Offset>> {
-        self.check_epoch(batch, origin)?;
+        check_epoch(Some(self), batch.producer_id(), batch.producer_epoch(), origin)?;
         if origin == Origin::Client {
             self.check_sequence(batch)?;
         }
@@ -146,17 +151,23 @@ impl Entry {
         }
     }
 
-    fn check_epoch(&self, batch: &Batch, origin: Origin) -> Result<()> {
-        // A leader elsewhere has decided already.
-        if batch.producer_epoch() >= self.epoch || origin == Origin::Replication {
+    /// A marker of transaction version 2 has an epoch that no record has. The same marker may come
+    /// again after its transaction has ended: its answer was lost. Nor may an epoch that has no
+    /// next one keep a transaction open.
+    fn check_marker_epoch(&self, batch: &Batch, origin: Origin) -> Result<()> {
+        let epoch = batch.producer_epoch();
+        let Origin::Marker { transaction_version: 2.. } = origin else {
+            return check_epoch(Some(self), batch.producer_id(), epoch, origin);
+        };
+        let again = self.transaction_start.is_none() || epoch == i16::MAX;
+        if epoch > self.epoch || (epoch == self.epoch && again) {
             return Ok(());
         }
         Err(refused(
             ResponseError::InvalidProducerEpoch,
             format!(
-                "Epoch of producer {} is {}, which is smaller than the last seen epoch {}",
+                "Epoch of producer {} is {epoch}, which is <= the last seen epoch {} (TV2)",
                 batch.producer_id(),
-                batch.producer_epoch(),
                 self.epoch
             ),
         ))
@@ -192,7 +203,7 @@ impl Entry {
         batch: &Batch,
         origin: Origin,
     ) -> Result<Option<Offset>> {
-        self.check_epoch(batch, origin)?;
+        self.check_marker_epoch(batch, origin)?;
         if marker.coordinator_epoch < self.coordinator_epoch && origin != Origin::Replication {
             return Err(refused(
                 ResponseError::TransactionCoordinatorFenced,
@@ -207,6 +218,26 @@ impl Entry {
         self.last_timestamp = marker.timestamp;
         Ok(self.transaction_start.take())
     }
+}
+
+/// INVALID_PRODUCER_EPOCH if a newer epoch is known, unless a leader elsewhere has decided already.
+pub(super) fn check_epoch(
+    known: Option<&Entry>,
+    producer_id: ProducerId,
+    epoch: i16,
+    origin: Origin,
+) -> Result<()> {
+    let last_epoch = known.map_or(NO_EPOCH, |entry| entry.epoch);
+    if epoch >= last_epoch || origin == Origin::Replication {
+        return Ok(());
+    }
+    Err(refused(
+        ResponseError::InvalidProducerEpoch,
+        format!(
+            "Epoch of producer {producer_id} is {epoch}, which is smaller than the last seen \
+             epoch {last_epoch}"
+        ),
+    ))
 }
 
 /// The record of a control batch that ends a transaction (EndTransactionMarker):

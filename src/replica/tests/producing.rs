@@ -2,6 +2,7 @@
 
 use super::cluster::{Cluster, NOW, batch};
 use crate::config::Compression;
+use crate::log::Verification;
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
 use crate::replica::append::Produced;
@@ -13,7 +14,8 @@ use uuid::Uuid;
 /// Appends as Produce v13 with acks=all does; answers what is said and the offset waited for.
 fn produce(cluster: &Cluster, topic_id: Uuid, records: Bytes) -> (Produced, Option<Offset>) {
     let id = TopicIdPartition { topic_id, partition: 0 };
-    let (produced, awaited) = cluster.replicas.produce(id, records, -1, 13, NOW);
+    let (produced, awaited) =
+        cluster.replicas.produce(id, records, -1, 13, Verification::NotNeeded, NOW);
     (produced, awaited.map(|awaited| awaited.offset))
 }
 

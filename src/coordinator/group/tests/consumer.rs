@@ -7,6 +7,9 @@ use super::super::{RequestContext, text};
 use super::{Args, World, show, topic_id};
 use crate::codec::schema::consumer::ConsumerProtocolAssignment;
 use crate::codec::schema::group::consumer_group_current_member_assignment_value::TopicPartitions as Current;
+use crate::codec::schema::group::{
+    ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue,
+};
 use crate::codec::schema::metadata::{
     ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
@@ -200,8 +203,29 @@ fn show_heartbeat(answer: &ConsumerGroupHeartbeatResponse, image: &Image) -> Str
     format!("member {id} epoch={}{assignment}\n", answer.member_epoch)
 }
 
-/// A record of a consumer group; None if it is another's.
-pub fn show_record(record: &Record, image: &Image) -> Option<String> {
+fn shown_member(value: &ConsumerGroupMemberMetadataValue) -> String {
+    let mut line = String::new();
+    let optional = [
+        ("@", value.instance_id.as_deref()),
+        (" rack=", value.rack_id.as_deref()),
+        (" regex=", value.subscribed_topic_regex.as_deref().filter(|r| !r.is_empty())),
+        (" assignor=", value.server_assignor.as_deref()),
+    ];
+    for (name, text) in optional.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        write!(line, "{name}{text}").unwrap();
+    }
+    write!(line, " topics={}", value.subscribed_topic_names.join("+")).unwrap();
+    if let Some(classic) = &value.classic_member_metadata {
+        let names: Vec<&str> = classic.supported_protocols.iter().map(|p| &*p.name).collect();
+        write!(line, " classic={}", names.join("+")).unwrap();
+    }
+    line
+}
+
+fn shown_current_record(
+    value: &ConsumerGroupCurrentMemberAssignmentValue,
+    image: &Image,
+) -> String {
     let current = |topics: &[Current]| {
         let texts = |topic: &Current| {
             let epochs = topic.assignment_epochs.as_ref().unwrap();
@@ -209,6 +233,19 @@ pub fn show_record(record: &Record, image: &Image) -> Option<String> {
         };
         shown(topics.iter().map(|topic| (&topic.topic_id, texts(topic))), image)
     };
+    let state = ["stable", "unrevoked", "unreleased"];
+    let state = state.get(usize::try_from(value.state).unwrap()).unwrap_or(&"unknown");
+    format!(
+        "epoch={} previous={} {state} owns={} revokes={}",
+        value.member_epoch,
+        value.previous_member_epoch,
+        current(&value.assigned_partitions),
+        current(&value.partitions_pending_revocation)
+    )
+}
+
+/// A record of a consumer group; None if it is another's.
+pub fn show_record(record: &Record, image: &Image) -> Option<String> {
     Some(match record {
         Record::ConsumerGroupMetadata(key, value) => match value {
             None => format!("consumer-group {} tombstone", key.group_id),
@@ -218,27 +255,11 @@ pub fn show_record(record: &Record, image: &Image) -> Option<String> {
             format!("consumer-topics {} tombstone", key.group_id)
         }
         Record::ConsumerGroupMemberMetadata(key, value) => {
-            let (group, member) = (&key.group_id, &key.member_id);
-            let Some(value) = value else {
-                return Some(format!("consumer-member {group} {member} tombstone"));
-            };
-            let mut line = format!("consumer-member {group} {member}");
-            let optional = [
-                ("@", value.instance_id.as_deref()),
-                (" rack=", value.rack_id.as_deref()),
-                (" regex=", value.subscribed_topic_regex.as_deref().filter(|r| !r.is_empty())),
-                (" assignor=", value.server_assignor.as_deref()),
-            ];
-            for (name, text) in optional.into_iter().filter_map(|(n, text)| Some((n, text?))) {
-                write!(line, "{name}{text}").unwrap();
-            }
-            write!(line, " topics={}", value.subscribed_topic_names.join("+")).unwrap();
-            if let Some(classic) = &value.classic_member_metadata {
-                let names: Vec<&str> =
-                    classic.supported_protocols.iter().map(|p| &*p.name).collect();
-                write!(line, " classic={}", names.join("+")).unwrap();
-            }
-            line
+            let of = format!("consumer-member {} {}", key.group_id, key.member_id);
+            value.as_ref().map_or_else(
+                || format!("{of} tombstone"),
+                |value| format!("{of}{}", shown_member(value)),
+            )
         }
         Record::ConsumerGroupTargetAssignmentMetadata(key, value) => match value {
             None => format!("consumer-target {} tombstone", key.group_id),
@@ -259,20 +280,8 @@ pub fn show_record(record: &Record, image: &Image) -> Option<String> {
             format!("consumer-target {} {} {value}", key.group_id, key.member_id)
         }
         Record::ConsumerGroupCurrentMemberAssignment(key, value) => {
-            let value = value.as_ref().map_or_else(
-                || "tombstone".to_owned(),
-                |value| {
-                    let state = ["stable", "unrevoked", "unreleased"];
-                    let state = state.get(usize::try_from(value.state).unwrap()).unwrap_or(&"?");
-                    format!(
-                        "epoch={} previous={} {state} owns={} revokes={}",
-                        value.member_epoch,
-                        value.previous_member_epoch,
-                        current(&value.assigned_partitions),
-                        current(&value.partitions_pending_revocation)
-                    )
-                },
-            );
+            let value = value.as_ref().map(|value| shown_current_record(value, image));
+            let value = value.unwrap_or_else(|| "tombstone".to_owned());
             format!("consumer-current {} {} {value}", key.group_id, key.member_id)
         }
         Record::ConsumerGroupRegularExpression(key, value) => {

@@ -1,0 +1,76 @@
+//! Offsets that are committed with a transaction, or not at all
+//! (OffsetMetadataManager.commitTransactionalOffset).
+
+use super::classic_group::{ClassicGroup, GroupState};
+use super::consumer::{Committer, Permit};
+use super::outcome::Outcome;
+use super::record::GroupKind;
+use super::shard::{Group, Shard};
+use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::error::{Error, Result};
+use crate::types::Timestamp;
+use kafka_protocol::error::ResponseError;
+
+impl Shard {
+    /// Commits offsets in a producer's transaction. Unlike `commit` this is no sign of life.
+    pub fn commit_in_transaction(
+        &mut self,
+        now: Timestamp,
+        request: &OffsetCommitRequest,
+    ) -> Result<Outcome<OffsetCommitResponse>> {
+        let permit = self.validate_transactional_commit(request)?;
+        self.commit_all(now, request, &permit)
+    }
+
+    fn validate_transactional_commit(&self, request: &OffsetCommitRequest) -> Result<Permit> {
+        let generation = request.generation_id_or_member_epoch;
+        match self.groups.get(&*request.group_id) {
+            None if generation < 0 => Ok(Permit::default()),
+            None => Err(ResponseError::IllegalGeneration.into()),
+            Some(Group::Classic(group)) => {
+                group.validate_transactional_commit(request)?;
+                Ok(Permit::default())
+            }
+            Some(Group::Consumer(group)) => group.validate_commit(Committer {
+                member: &request.member_id,
+                instance: request.group_instance_id.as_deref(),
+                epoch: generation,
+                version: None,
+            }),
+            Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
+                ResponseError::GroupIdNotFound,
+                format!("Group {} is not a consumer group.", request.group_id),
+            )),
+            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => {
+                Ok(Permit::default())
+            }
+            Some(Group::Other(_)) if names_nobody(request) => Ok(Permit::default()),
+            Some(Group::Other(_)) => Err(ResponseError::UnknownMemberId.into()),
+        }
+    }
+}
+
+impl ClassicGroup {
+    /// Who says nothing of itself is believed: old producers cannot. Nor does it matter whether the
+    /// group rebalances.
+    fn validate_transactional_commit(
+        &self,
+        request: &OffsetCommitRequest,
+    ) -> Result<(), ResponseError> {
+        let generation = request.generation_id_or_member_epoch;
+        if names_nobody(request) || (generation < 0 && self.state() == GroupState::Empty) {
+            return Ok(());
+        }
+        self.validate_member(&request.member_id, request.group_instance_id.as_deref())?;
+        match generation == self.generation {
+            true => Ok(()),
+            false => Err(ResponseError::IllegalGeneration),
+        }
+    }
+}
+
+fn names_nobody(request: &OffsetCommitRequest) -> bool {
+    request.generation_id_or_member_epoch < 0
+        && request.member_id.is_empty()
+        && request.group_instance_id.is_none()
+}

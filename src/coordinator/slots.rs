@@ -1,0 +1,149 @@
+//! The slots of one coordinator: which partitions of its topic this broker leads, and which of
+//! them a key belongs to.
+
+use super::runtime::{Settings, Slot};
+use super::state_machine::StateMachine;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::metadata::Image;
+use crate::replica::Replicas;
+use crate::types::{BrokerId, TopicIdPartition, partition_for};
+use kafka_protocol::error::ResponseError;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Semaphore;
+
+/// As many logs are loaded at once; each is read into a buffer of `load_buffer_size`.
+const PARALLEL_LOADS: usize = 4;
+
+/// The partitions of one coordinator's topic that this broker leads.
+#[derive(Debug)]
+pub struct Slots<M: StateMachine> {
+    topic: Topic,
+    settings: Settings,
+    node_id: BrokerId,
+    clock: Clock,
+    replicas: Arc<Replicas>,
+    loads: Arc<Semaphore>,
+    /// Of the topic, from when it is first seen on; 0 before.
+    partitions: AtomicI32,
+    slots: Mutex<HashMap<TopicIdPartition, Arc<Slot<M>>>>,
+}
+
+/// A coordinator's topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Topic {
+    /// Its name.
+    pub name: &'static str,
+    /// How many partitions it gets when it is made.
+    pub partitions: i32,
+}
+
+impl<M: StateMachine> Slots<M> {
+    /// None yet: `apply` brings them.
+    pub fn new(
+        topic: Topic,
+        settings: Settings,
+        node_id: BrokerId,
+        clock: Clock,
+        replicas: Arc<Replicas>,
+    ) -> Slots<M> {
+        Slots {
+            topic,
+            settings,
+            node_id,
+            clock,
+            replicas,
+            loads: Arc::new(Semaphore::new(PARALLEL_LOADS)),
+            partitions: AtomicI32::new(0),
+            slots: Mutex::default(),
+        }
+    }
+
+    /// Begins to load the partitions that this broker came to lead, with the empty machines that
+    /// `new` makes, and unloads the others; all get the image. Answers the slots that are new. To
+    /// be called after `Replicas::apply`, in a tokio runtime.
+    pub fn apply(&self, image: &Arc<Image>, new: impl Fn() -> M) -> Vec<Arc<Slot<M>>> {
+        let led = self.led_partitions(image);
+        let mut begun = Vec::new();
+        let mut slots = self.lock();
+        slots.retain(|id, slot| {
+            let stays = led.contains(id);
+            if !stays {
+                slot.close();
+            }
+            stays
+        });
+        for id in led {
+            // A new epoch under the same leader, us, leaves the state as it is.
+            if slots.contains_key(&id) {
+                continue;
+            }
+            match self.replicas.leader(id, -1) {
+                Ok(log) => {
+                    let (clock, loads) = (self.clock.clone(), self.loads.clone());
+                    let slot = Slot::load(new(), self.settings, clock, log, loads);
+                    begun.push(slot.clone());
+                    slots.insert(id, slot);
+                }
+                Err(error) => {
+                    let (topic, partition) = (self.topic.name, id.partition);
+                    tracing::error!(topic, partition, %error, "not loaded");
+                }
+            }
+        }
+        let all: Vec<Arc<Slot<M>>> = slots.values().cloned().collect();
+        drop(slots);
+        for slot in &all {
+            slot.apply(image);
+        }
+        begun
+    }
+
+    fn led_partitions(&self, image: &Image) -> HashSet<TopicIdPartition> {
+        let Some(topic) = image.topics.by_name(self.topic.name) else { return HashSet::new() };
+        let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
+        // Where a key belongs must not change while the broker runs, so the first count stays.
+        let _ = self.partitions.compare_exchange(0, count, Ordering::Relaxed, Ordering::Relaxed);
+        let led = topic.partitions.iter().zip(0..).filter(|(p, _)| p.leader == self.node_id);
+        led.map(|(_, partition)| TopicIdPartition { topic_id: topic.id, partition }).collect()
+    }
+
+    /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
+    pub fn close(&self) {
+        for (_, slot) in self.lock().drain() {
+            slot.close();
+        }
+    }
+
+    /// The partition of the topic that `key` belongs to.
+    pub fn partition_for(&self, key: &str) -> i32 {
+        let count = match self.partitions.load(Ordering::Relaxed) {
+            0 => self.topic.partitions,
+            count => count,
+        };
+        partition_for(key, count)
+    }
+
+    /// The slot that `key` belongs to; NOT_COORDINATOR if it is not here.
+    pub fn of(&self, key: &str) -> Result<Arc<Slot<M>>> {
+        self.at(self.partition_for(key))
+    }
+
+    /// The slot of a partition; NOT_COORDINATOR if it is not here.
+    pub fn at(&self, partition: i32) -> Result<Arc<Slot<M>>> {
+        let slots = self.lock();
+        let found = slots.iter().find(|(id, _)| id.partition == partition);
+        Ok(found.ok_or(ResponseError::NotCoordinator)?.1.clone())
+    }
+
+    /// All that are here.
+    pub fn all(&self) -> Vec<Arc<Slot<M>>> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Slot<M>>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,107 @@
+//! Who has asked the transaction coordinator whether this partition is in its transaction
+//! (VerificationStateEntry). The answer counts only if nothing has ended the transaction meanwhile:
+//! that is how a late produce cannot open a transaction that nobody will ever end (KIP-890).
+
+use super::refused;
+use crate::error::Result;
+use crate::log::Verification;
+use crate::record::Batch;
+use crate::types::{ProducerId, Timestamp};
+use kafka_protocol::error::ResponseError;
+use std::collections::HashMap;
+
+/// The producers whose next transactional batch begins a transaction here.
+#[derive(Debug, Default)]
+pub(super) struct Verifications {
+    entries: HashMap<ProducerId, Asked>,
+    /// Guards are never given twice, so that an answer about an earlier transaction is known.
+    last_guard: u64,
+}
+
+/// What one producer has asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    guard: u64,
+    since: Timestamp,
+    epoch: i16,
+    /// Higher sequences wait until this one is in the log.
+    lowest_sequence: i32,
+    /// The coordinator is not only asked but told to add the partition (transaction version 2).
+    adds: bool,
+}
+
+impl Verifications {
+    /// The guard under which `producer` asks from now on.
+    pub fn start(
+        &mut self,
+        producer: ProducerId,
+        epoch: i16,
+        sequence: i32,
+        adds: bool,
+        now: Timestamp,
+    ) -> u64 {
+        let entry = self.entries.entry(producer).or_insert_with(|| {
+            self.last_guard += 1;
+            Asked { guard: self.last_guard, since: now, epoch, lowest_sequence: sequence, adds }
+        });
+        if epoch > entry.epoch {
+            (entry.epoch, entry.lowest_sequence) = (epoch, sequence);
+        } else if epoch == entry.epoch {
+            entry.lowest_sequence = entry.lowest_sequence.min(sequence);
+        }
+        entry.guard
+    }
+
+    pub fn get(&self, producer: ProducerId) -> Option<&Asked> {
+        self.entries.get(&producer)
+    }
+
+    /// INVALID_TXN_STATE unless the batch, which begins a transaction here, was verified.
+    pub fn check(&self, batch: &Batch, verification: Verification) -> Result<()> {
+        let given = match verification {
+            Verification::NotNeeded => return Ok(()),
+            Verification::Ongoing => None,
+            Verification::Guard(guard) => Some(guard),
+        };
+        let expected = self.get(batch.producer_id()).map(|asked| asked.guard);
+        if given.is_some() && given == expected {
+            return Ok(());
+        }
+        let message = "Record was not part of an ongoing transaction".to_owned();
+        Err(refused(ResponseError::InvalidTxnState, message))
+    }
+
+    /// The batch is in the log. The next transaction may be asked about while the marker of the
+    /// last is on its way; under version 2 it has a newer epoch then, and stays.
+    pub fn appended(&mut self, producer: ProducerId, epoch: i16, is_marker: bool) {
+        let is_next = |asked: &Asked| asked.adds && is_marker && asked.epoch == epoch;
+        if !self.get(producer).is_some_and(is_next) {
+            self.entries.remove(&producer);
+        }
+    }
+
+    pub fn expire(&mut self, now: Timestamp, expiration_ms: i64) {
+        self.entries.retain(|_, asked| now - asked.since < expiration_ms);
+    }
+}
+
+impl Asked {
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER if an earlier batch of the producer is still to come: it was
+    /// refused with an error that it is tried again after, and would be too late then.
+    pub fn check_sequence(&self, batch: &Batch, has_batches: bool) -> Result<()> {
+        let sequence = batch.base_sequence();
+        let expected = match self.lowest_sequence {
+            _ if self.adds && sequence != 0 && !has_batches => 0,
+            lowest if sequence > lowest => lowest,
+            _ => return Ok(()),
+        };
+        Err(refused(
+            ResponseError::OutOfOrderSequenceNumber,
+            format!(
+                "Out of order sequence number for producer {}: {sequence} (incoming seq. number), \
+                 {expected} (expected to begin its part of the transaction)",
+                batch.producer_id()
+            ),
+        ))
+    }
+}

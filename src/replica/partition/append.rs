@@ -1,0 +1,95 @@
+//! Appending as the leader.
+
+use super::Partition;
+use crate::error::{Error, Result};
+use crate::log::{Appended, Log, Origin, Verification};
+use crate::record::Batch;
+use crate::types::{LeaderEpoch, NO_EPOCH, ProducerId, Timestamp};
+use kafka_protocol::error::ResponseError;
+
+/// Batches, who sent them, and why they may begin a transaction here.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Checked.
+    pub batches: Vec<Batch>,
+    /// Who sent them.
+    pub origin: Origin,
+    /// What the transaction coordinator was asked, if they are transactional.
+    pub verification: Verification,
+}
+
+impl Partition {
+    /// Appends as the leader of `leader_epoch` (-1: any), moves the high watermark and wakes who
+    /// waited. `required_acks` -1 asks for min.insync.replicas first.
+    pub fn append(
+        &self,
+        batches: Vec<Batch>,
+        leader_epoch: LeaderEpoch,
+        origin: Origin,
+        required_acks: i16,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        let append = Append { batches, origin, verification: Verification::NotNeeded };
+        self.append_verified(append, leader_epoch, required_acks, now)
+    }
+
+    /// As `append`; a transactional batch begins a transaction only if it was verified.
+    pub fn append_verified(
+        &self,
+        append: Append,
+        leader_epoch: LeaderEpoch,
+        required_acks: i16,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        let state = self.state();
+        state.check_leader(leader_epoch)?;
+        if required_acks == -1 && !state.has_min_isr(&self.config()) {
+            return Err(Error::Code(ResponseError::NotEnoughReplicas));
+        }
+        let mut log = self.log()?;
+        let appended = self.append_to(&mut log, append, state.leader_epoch, now)?;
+        let high_watermark = self.advance_high_watermark(&state, &mut log);
+        drop(log);
+        drop(state);
+        self.waiters.moved(high_watermark);
+        Ok(appended)
+    }
+
+    /// On a full disk a producer is refused, and a coordinator gets the reserve.
+    fn append_to(
+        &self,
+        log: &mut Log,
+        append: Append,
+        leader_epoch: LeaderEpoch,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        let Append { batches, origin, verification } = append;
+        let mut append =
+            |batches| log.append_verified(batches, leader_epoch, origin, verification, now);
+        if origin == Origin::Client {
+            self.dir.check_room()?;
+            return self.dir.observe(append(batches));
+        }
+        match append(batches.clone()) {
+            Err(error) if error.is_disk_full() && self.dir.release_reserve(&error) => {
+                self.dir.observe(append(batches))
+            }
+            appended => self.dir.observe(appended),
+        }
+    }
+
+    /// A producer is about to ask its coordinator about its transaction; as the leader, see
+    /// `Log::start_verification`.
+    pub fn start_verification(
+        &self,
+        producer: ProducerId,
+        epoch: i16,
+        sequence: i32,
+        adds: bool,
+        now: Timestamp,
+    ) -> Result<Verification> {
+        let state = self.state();
+        state.check_leader(NO_EPOCH)?;
+        self.log()?.start_verification(producer, epoch, sequence, adds, now)
+    }
+}

@@ -6,7 +6,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, Listener};
-use crate::coordinator::Groups;
+use crate::coordinator::{Groups, Transactions};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::handlers::{Endpoint, Parts};
@@ -100,11 +100,20 @@ impl Broker {
 
         let replicas = Replicas::new(config.clone(), clock.clone(), logs);
         let groups = Groups::new(config.clone(), clock.clone(), replicas.clone());
+        let transactions = Transactions::new(
+            config.clone(),
+            clock.clone(),
+            replicas.clone(),
+            groups.clone(),
+            controller.clone(),
+            broker_epoch,
+        );
         let image = Arc::new(ArcSwap::from(controller.image()));
         let (applied, watch_applied) = watch::channel(-1);
         let applier = Applier {
             replicas: replicas.clone(),
             groups: groups.clone(),
+            transactions: transactions.clone(),
             image: image.clone(),
             applied,
         };
@@ -114,6 +123,7 @@ impl Broker {
             broker_epoch,
             replicas,
             groups,
+            transactions,
             controller,
             image,
             applied: watch_applied,
@@ -160,6 +170,7 @@ impl Broker {
             tokio::time::sleep(HEARTBEAT_RETRY).await;
         }
         self.server.stop().await;
+        parts.transactions.close();
         parts.groups.close().await?;
         parts.replicas.close(epoch)?;
         parts.controller.close()?;
@@ -181,6 +192,7 @@ fn announce(config: &Config) {
 struct Applier {
     replicas: Arc<Replicas>,
     groups: Arc<Groups>,
+    transactions: Arc<Transactions>,
     image: Arc<ArcSwap<Image>>,
     applied: watch::Sender<i64>,
 }
@@ -192,6 +204,7 @@ impl Applier {
                 error!(%error, offset = step.image.offset, "could not apply metadata");
             }
             self.groups.apply(&step.image, &step.delta);
+            self.transactions.apply(&step.image);
             self.image.store(step.image.clone());
             self.applied.send_replace(step.image.offset);
         }

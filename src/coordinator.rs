@@ -13,8 +13,10 @@ mod loader;
 mod runtime;
 mod slots;
 mod state_machine;
+pub mod transaction;
 
 pub use group::{Groups, OFFSETS_TOPIC};
+pub use transaction::{TRANSACTION_TOPIC, Transactions};
 
 use crate::log::Verification;
 use crate::types::{NO_PRODUCER_ID, ProducerId};

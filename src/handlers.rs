@@ -5,6 +5,8 @@
 //! `pub(super) async fn handle(cx: &Context, request: XRequest) -> Result<Reply>`.
 //! An error that has no place in the response closes the connection.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod api_versions;
 mod brokers;
 mod consumer_group_describe;
@@ -24,6 +26,7 @@ mod describe_producers;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod describe_user_scram_credentials;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 mod forward;
@@ -44,11 +47,13 @@ mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
+mod txn_offset_commit;
+mod write_txn_markers;
 
 use crate::clock::Clock;
 use crate::codec::{self, Reply, schema::message as own};
 use crate::config::Config;
-use crate::coordinator::Groups;
+use crate::coordinator::{Groups, Transactions};
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
@@ -147,6 +152,11 @@ apis! {
         21 DeleteRecords           0..=2  Broker => delete_records(kafka::DeleteRecordsRequest);
         22 InitProducerId          0..=5  Broker => init_producer_id(kafka::InitProducerIdRequest);
         23 OffsetForLeaderEpoch    2..=4  Broker => offset_for_leader_epoch(kafka::OffsetForLeaderEpochRequest);
+        24 AddPartitionsToTxn      0..=5  Broker => add_partitions_to_txn(kafka::AddPartitionsToTxnRequest);
+        25 AddOffsetsToTxn         0..=4  Broker => add_offsets_to_txn(kafka::AddOffsetsToTxnRequest);
+        26 EndTxn                  0..=5  Broker => end_txn(kafka::EndTxnRequest);
+        27 WriteTxnMarkers         1..=2  Broker => write_txn_markers(own::WriteTxnMarkersRequest);
+        28 TxnOffsetCommit         0..=6  Broker => txn_offset_commit(own::TxnOffsetCommitRequest);
         29 DescribeAcls            1..=3  Broker => describe_acls(kafka::DescribeAclsRequest);
         30 CreateAcls              1..=3  Broker => create_acls(kafka::CreateAclsRequest);
         31 DeleteAcls              1..=3  Broker => delete_acls(kafka::DeleteAclsRequest);
@@ -200,6 +210,8 @@ pub struct Parts {
     pub replicas: Arc<Replicas>,
     /// The groups here.
     pub groups: Arc<Groups>,
+    /// The transactional ids here.
+    pub transactions: Arc<Transactions>,
     /// The way to change anything.
     pub controller: Arc<Controller>,
     /// The image that this broker has applied: its logs exist, its coordinators know.
@@ -227,6 +239,9 @@ pub struct Context {
     pub listener: Arc<str>,
     /// Which half of the node that listener belongs to.
     pub endpoint: Endpoint,
+    /// Who appends on this connection: a produce that has to wait before it appends keeps its turn,
+    /// so that those behind it do not overtake it.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Context {

@@ -121,6 +121,11 @@ impl Replicas {
         self.hosted().values().filter_map(online).collect()
     }
 
+    /// The settings in effect.
+    pub fn config(&self) -> Arc<Config> {
+        self.dynamic.load_full()
+    }
+
     /// The log directories.
     pub fn logs(&self) -> &LogManager {
         &self.logs

@@ -1,18 +1,20 @@
-# Builds compat/java and runs its classes. To be sourced by suites, after broker.sh.
+# Builds the Java programs of suites. To be sourced by suites, after broker.sh.
 
 # shellcheck source=jdk.sh
 . "$COMPAT_ROOT/lib/jdk.sh"
-JAVA_BUILD=$COMPAT_ROOT/../target/compat/java-build
 
-# java_build: compiles compat/java unless nothing changed since the last time.
+# java_build [SUITE]: compiles compat/SUITE (default java) unless nothing changed since the last time, and sets
+# JAVA_BUILD to where its classes and libraries are.
 java_build() {
-  local stamp=$JAVA_BUILD/built
+  local suite=${1:-java} stamp
+  JAVA_BUILD=$COMPAT_ROOT/../target/compat/$suite-build
+  stamp=$JAVA_BUILD/built
   need_jdk || return 1
   mkdir -p "$JAVA_BUILD"
   exec 7> "$JAVA_BUILD.lock"
   flock 7
-  if [ ! -e "$stamp" ] || [ -n "$(find "$COMPAT_ROOT/java" -newer "$stamp" -type f)" ]; then
-    mvn -B -q -Dstyle.color=never -f "$COMPAT_ROOT/java/pom.xml" -Dbuild.dir="$JAVA_BUILD" \
+  if [ ! -e "$stamp" ] || [ -n "$(find "$COMPAT_ROOT/$suite" -newer "$stamp" -type f)" ]; then
+    mvn -B -q -Dstyle.color=never -f "$COMPAT_ROOT/$suite/pom.xml" -Dbuild.dir="$JAVA_BUILD" \
       compile dependency:copy-dependencies -DoutputDirectory="$JAVA_BUILD/libs" || return 1
     touch "$stamp"
   fi

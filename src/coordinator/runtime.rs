@@ -190,7 +190,6 @@ impl<M: StateMachine> Slot<M> {
     }
 
     /// Resolves when the machine has work for whoever waits here; false if it is not here any more.
-    #[allow(dead_code, reason = "for the transaction coordinator, which comes next")]
     pub async fn wait_for_work(&self) -> bool {
         loop {
             self.work.notified().await;
@@ -202,8 +201,12 @@ impl<M: StateMachine> Slot<M> {
         }
     }
 
+    /// What `wait_for_work` told was not done.
+    pub fn remind(&self) {
+        self.work.notify_one();
+    }
+
     /// The partition that the machine's records are in.
-    #[allow(dead_code, reason = "for the transaction coordinator, which comes next")]
     pub fn log(&self) -> &Arc<Partition> {
         &self.log
     }

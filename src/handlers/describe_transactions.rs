@@ -1,18 +1,41 @@
-//! DescribeTransactions (65): there are none yet.
+//! DescribeTransactions (65): where transactional ids stand.
 
 use super::Context;
 use crate::codec::Reply;
+use crate::coordinator::transaction::Transaction;
 use crate::error::Result;
-use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_transactions_response::TransactionState;
+use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState};
 use kafka_protocol::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse};
+use kafka_protocol::protocol::StrBytes;
+use std::collections::BTreeMap;
 
 pub(super) async fn handle(cx: &Context, request: DescribeTransactionsRequest) -> Result<Reply> {
-    let unknown = |id| {
-        TransactionState::default()
-            .with_transactional_id(id)
-            .with_error_code(ResponseError::TransactionalIdNotFound.code())
-    };
-    let states = request.transactional_ids.into_iter().map(unknown).collect();
+    let mut states = Vec::with_capacity(request.transactional_ids.len());
+    for id in request.transactional_ids {
+        let state = match cx.parts.transactions.describe(&id).await {
+            Ok(transaction) => describe(&transaction),
+            Err(error) => TransactionState::default().with_error_code(error.code().code()),
+        };
+        states.push(state.with_transactional_id(id));
+    }
     Ok(cx.reply(&DescribeTransactionsResponse::default().with_transaction_states(states)))
+}
+
+fn describe(transaction: &Transaction) -> TransactionState {
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for partition in &transaction.partitions {
+        topics.entry(&partition.topic).or_default().push(partition.partition);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        TopicData::default()
+            .with_topic(StrBytes::from_string(topic.to_owned()).into())
+            .with_partitions(partitions)
+    });
+    TransactionState::default()
+        .with_producer_id(transaction.producer.id.into())
+        .with_producer_epoch(transaction.producer.epoch)
+        .with_transaction_state(StrBytes::from_static_str(transaction.state.name()))
+        .with_transaction_timeout_ms(transaction.timeout_ms)
+        .with_transaction_start_time_ms(transaction.started)
+        .with_topics(topics.collect())
 }

@@ -1,13 +1,13 @@
-//! FindCoordinator (10): which broker a group has to talk to. The first one to ask makes
-//! `__consumer_offsets`.
+//! FindCoordinator (10): which broker a group or a transactional producer has to talk to. The first
+//! one to ask makes `__consumer_offsets` or `__transaction_state`.
 //!
-//! Transactions and share groups have no coordinator here yet: COORDINATOR_NOT_AVAILABLE, which
-//! clients take as a reason to ask again.
+//! Share groups have no coordinator here yet: COORDINATOR_NOT_AVAILABLE, which clients take as a
+//! reason to ask again.
 
 use super::brokers::{self, Node};
 use super::{Context, forward};
 use crate::codec::Reply;
-use crate::coordinator::OFFSETS_TOPIC;
+use crate::coordinator::{OFFSETS_TOPIC, TRANSACTION_TOPIC};
 use crate::error::{Error, Result};
 use crate::types::uuid_from_text;
 use kafka_protocol::error::ResponseError;
@@ -56,21 +56,20 @@ fn coordinator(key: StrBytes, found: Result<Node>) -> Coordinator {
 }
 
 async fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
-    match key_type {
-        GROUP => {}
-        TRANSACTION => return Err(ResponseError::CoordinatorNotAvailable.into()),
+    let (topic, partition) = match key_type {
+        GROUP => (OFFSETS_TOPIC, cx.parts.groups.partition_for(key)),
+        TRANSACTION => (TRANSACTION_TOPIC, cx.parts.transactions.partition_for(key)),
         SHARE if cx.api_version >= SHARE_VERSION && is_share_key(key) => {
             return Err(ResponseError::CoordinatorNotAvailable.into());
         }
         _ => return Err(ResponseError::InvalidRequest.into()),
-    }
-    if cx.image().topics.by_name(OFFSETS_TOPIC).is_none()
-        && let Err(error) = create_offsets_topic(cx).await
+    };
+    if cx.image().topics.by_name(topic).is_none()
+        && let Err(error) = create(cx, topic).await
     {
-        tracing::warn!(%error, "{OFFSETS_TOPIC} could not be made");
+        tracing::warn!(%error, "{topic} could not be made");
     }
-    leader(cx, cx.parts.groups.partition_for(key))
-        .ok_or_else(|| ResponseError::CoordinatorNotAvailable.into())
+    leader(cx, topic, partition).ok_or_else(|| ResponseError::CoordinatorNotAvailable.into())
 }
 
 /// `group:topic id:partition`, where the group may contain colons.
@@ -81,17 +80,18 @@ fn is_share_key(key: &str) -> bool {
     partition && topic && parts.next().is_some_and(|group| !group.trim().is_empty())
 }
 
-fn leader(cx: &Context, partition: i32) -> Option<Node> {
+fn leader(cx: &Context, topic: &str, partition: i32) -> Option<Node> {
     let image = cx.image();
-    let topic = image.topics.by_name(OFFSETS_TOPIC)?;
+    let topic = image.topics.by_name(topic)?;
     let leader = topic.partitions.get(usize::try_from(partition).ok()?)?.leader;
     let mut nodes = brokers::nodes(cx, &image).into_iter();
     nodes.find(|node| node.id.0 == leader && !node.fenced)
 }
 
 /// Has the controller make the topic; somebody else may do so at the same time.
-async fn create_offsets_topic(cx: &Context) -> Result<()> {
-    let response = forward::create_topics(cx, vec![offsets_topic(cx)]).await?;
+async fn create(cx: &Context, topic: &str) -> Result<()> {
+    let topic = internal_topic(cx, topic).expect("a coordinator's topic");
+    let response = forward::create_topics(cx, vec![topic]).await?;
     for topic in response.topics {
         match ResponseError::try_from_code(topic.error_code) {
             None | Some(ResponseError::TopicAlreadyExists) => {}
@@ -104,27 +104,71 @@ async fn create_offsets_topic(cx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// `__consumer_offsets` as Kafka makes it.
-pub(super) fn offsets_topic(cx: &Context) -> CreatableTopic {
+/// A coordinator's topic as Kafka makes it; None if `name` is not one's.
+pub(super) fn internal_topic(cx: &Context, name: &str) -> Option<CreatableTopic> {
+    match name {
+        OFFSETS_TOPIC => Some(offsets_topic(cx)),
+        TRANSACTION_TOPIC => Some(transaction_topic(cx)),
+        _ => None,
+    }
+}
+
+fn offsets_topic(cx: &Context) -> CreatableTopic {
     let settings = &cx.parts.config;
     let replication_factor = settings.capped(
         "offsets.topic.replication.factor",
         settings.offsets_topic_replication_factor,
         cx.image().brokers.len(),
     );
-    let config = |(name, value): (&'static str, String)| {
-        CreatableTopicConfig::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_value(Some(StrBytes::from_string(value)))
-    };
     let configs = [
         ("cleanup.policy", "compact".to_owned()),
         ("compression.type", "producer".to_owned()),
         ("segment.bytes", settings.offsets_topic_segment_bytes.to_string()),
     ];
+    creatable(
+        OFFSETS_TOPIC,
+        settings.offsets_topic_num_partitions,
+        replication_factor,
+        configs.into(),
+    )
+}
+
+fn transaction_topic(cx: &Context) -> CreatableTopic {
+    let settings = &cx.parts.config;
+    let replication_factor = settings.capped(
+        "transaction.state.log.replication.factor",
+        settings.transaction_state_log_replication_factor,
+        cx.image().brokers.len(),
+    );
+    let configs = [
+        ("unclean.leader.election.enable", "false".to_owned()),
+        ("compression.type", "uncompressed".to_owned()),
+        ("cleanup.policy", "compact".to_owned()),
+        ("min.insync.replicas", settings.transaction_state_log_min_isr.to_string()),
+        ("segment.bytes", settings.transaction_state_log_segment_bytes.to_string()),
+    ];
+    creatable(
+        TRANSACTION_TOPIC,
+        settings.transaction_state_log_num_partitions,
+        replication_factor,
+        configs.into(),
+    )
+}
+
+fn creatable(
+    name: &'static str,
+    partitions: i32,
+    replication_factor: i16,
+    configs: Vec<(&'static str, String)>,
+) -> CreatableTopic {
+    let config = |(name, value): (&'static str, String)| {
+        CreatableTopicConfig::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_value(Some(StrBytes::from_string(value)))
+    };
     CreatableTopic::default()
-        .with_name(StrBytes::from_static_str(OFFSETS_TOPIC).into())
-        .with_num_partitions(settings.offsets_topic_num_partitions)
+        .with_name(StrBytes::from_static_str(name).into())
+        .with_num_partitions(partitions)
         .with_replication_factor(replication_factor)
         .with_configs(configs.into_iter().map(config).collect())
 }

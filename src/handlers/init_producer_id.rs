@@ -1,38 +1,55 @@
-//! InitProducerId (22): an id for an idempotent producer.
-//!
-//! A transactional id is answered with COORDINATOR_NOT_AVAILABLE until there is a transaction
-//! coordinator; producers retry that.
+//! InitProducerId (22): an id for an idempotent producer, or an epoch for a transactional one.
 
 use super::Context;
 use crate::codec::Reply;
-use crate::error::{Error, Result};
+use crate::coordinator::transaction::{Init, NO_PRODUCER_EPOCH, Producer};
+use crate::error::Result;
+use crate::types::NO_PRODUCER_ID;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
+/// From here on clients know PRODUCER_FENCED.
+const FENCED_VERSION: i16 = 4;
+
 pub(super) async fn handle(cx: &Context, request: InitProducerIdRequest) -> Result<Reply> {
-    let response = InitProducerIdResponse::default();
-    Ok(cx.reply(&match next_id(cx, &request).await {
-        Ok(id) => response.with_producer_id(id.into()).with_producer_epoch(0),
-        Err(error) => response
-            .with_producer_id((-1).into())
-            .with_producer_epoch(-1)
-            .with_error_code(error.code().code()),
-    }))
+    let (producer, error_code) = match init(cx, &request).await {
+        Ok(producer) => (producer, 0),
+        Err(error) => (Producer::NONE, fenced(cx, FENCED_VERSION, error.code()).code()),
+    };
+    Ok(cx.reply(
+        &InitProducerIdResponse::default()
+            .with_producer_id(producer.id.into())
+            .with_producer_epoch(producer.epoch)
+            .with_error_code(error_code),
+    ))
 }
 
-async fn next_id(cx: &Context, request: &InitProducerIdRequest) -> Result<i64> {
-    // Either both of the current id and epoch are named, or none.
-    if (request.producer_id == -1) != (request.producer_epoch == -1) {
-        return Err(Error::Code(ResponseError::InvalidRequest));
-    }
-    match &request.transactional_id {
-        None => {
-            let parts = &cx.parts;
-            let allocate =
-                || parts.controller.allocate_producer_ids(parts.config.node_id, parts.broker_epoch);
-            parts.replicas.producer_ids().next(allocate).await
+/// `error`, as a client understands it that knows PRODUCER_FENCED from version `since` on.
+pub(super) fn fenced(cx: &Context, since: i16, error: ResponseError) -> ResponseError {
+    match error {
+        ResponseError::ProducerFenced if cx.api_version < since => {
+            ResponseError::InvalidProducerEpoch
         }
-        Some(id) if id.is_empty() => Err(Error::Code(ResponseError::InvalidRequest)),
-        Some(_) => Err(Error::Code(ResponseError::CoordinatorNotAvailable)),
+        error => error,
+    }
+}
+
+async fn init(cx: &Context, request: &InitProducerIdRequest) -> Result<Producer> {
+    let expected = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
+    // Either both of the current id and epoch are named, or none.
+    let expected = match (expected.id, expected.epoch) {
+        (NO_PRODUCER_ID, NO_PRODUCER_EPOCH) => None,
+        (NO_PRODUCER_ID, _) | (_, NO_PRODUCER_EPOCH) => {
+            return Err(ResponseError::InvalidRequest.into());
+        }
+        _ => Some(expected),
+    };
+    let transactions = &cx.parts.transactions;
+    match request.transactional_id.as_deref() {
+        None => Ok(Producer { id: transactions.new_producer_id().await?, epoch: 0 }),
+        Some(id) => {
+            let timeout_ms = request.transaction_timeout_ms;
+            transactions.init(&Init { id, timeout_ms, expected }).await
+        }
     }
 }

@@ -7,7 +7,6 @@
 use super::brokers::{self, CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{Context, find_coordinator, forward};
 use crate::codec::Reply;
-use crate::coordinator::OFFSETS_TOPIC;
 use crate::error::Result;
 use crate::metadata::{Image, Topic};
 use kafka_protocol::error::ResponseError;
@@ -166,12 +165,13 @@ fn known(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
 /// Has the controller make the topics with the broker's defaults; answers the codes of those that
 /// could not be made. Somebody else may have made one meanwhile: that is as good.
 async fn auto_create(cx: &Context, names: Vec<TopicName>) -> Result<BTreeMap<TopicName, i16>> {
-    let topics = names.into_iter().map(|name| match name.as_str() {
-        OFFSETS_TOPIC => find_coordinator::offsets_topic(cx),
-        _ => CreatableTopic::default()
-            .with_name(name)
-            .with_num_partitions(-1)
-            .with_replication_factor(-1),
+    let topics = names.into_iter().map(|name| {
+        find_coordinator::internal_topic(cx, &name).unwrap_or_else(|| {
+            CreatableTopic::default()
+                .with_name(name)
+                .with_num_partitions(-1)
+                .with_replication_factor(-1)
+        })
     });
     let response = forward::create_topics(cx, topics.collect()).await?;
     let made = |code: i16| code == 0 || code == ResponseError::TopicAlreadyExists.code();

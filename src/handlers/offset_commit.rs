@@ -17,22 +17,33 @@ const TOPIC_ID_VERSION: i16 = 10;
 pub(super) async fn handle(cx: &Context, mut request: OffsetCommitRequest) -> Result<Reply> {
     let image = cx.image();
     let by_id = cx.api_version >= TOPIC_ID_VERSION;
-    let mut response = OffsetCommitResponse::default();
-    request.topics.retain(|topic| !topic.partitions.is_empty());
-    for topic in &mut request.topics {
-        let unknown = look_up(&image, topic, by_id);
-        response.topics.push(checked(&image, topic, unknown));
-        // What is refused is not committed.
-        topic.partitions.retain(|partition| {
-            unknown.is_none() && exists(&image, &topic.name, partition.partition_index)
-        });
-    }
-    request.topics.retain(|topic| !topic.partitions.is_empty());
+    let mut response = look_up_all(&image, &mut request, by_id);
     if !request.topics.is_empty() {
         let committed = cx.parts.groups.commit_offsets(cx.api_version, &request).await;
         fill_in(&mut response, committed.map_err(|error| error.code()));
     }
     Ok(cx.reply(&response))
+}
+
+/// Completes the names and ids of all topics, and takes those partitions out that do not exist.
+/// Answers for all, as if the others were committed.
+pub(super) fn look_up_all(
+    image: &Image,
+    request: &mut OffsetCommitRequest,
+    by_id: bool,
+) -> OffsetCommitResponse {
+    let mut response = OffsetCommitResponse::default();
+    request.topics.retain(|topic| !topic.partitions.is_empty());
+    for topic in &mut request.topics {
+        let unknown = look_up(image, topic, by_id);
+        response.topics.push(checked(image, topic, unknown));
+        // What is refused is not committed.
+        topic.partitions.retain(|partition| {
+            unknown.is_none() && exists(image, &topic.name, partition.partition_index)
+        });
+    }
+    request.topics.retain(|topic| !topic.partitions.is_empty());
+    response
 }
 
 /// Completes name or id of a topic; the error if there is no such topic.
@@ -80,7 +91,7 @@ fn checked(
 }
 
 /// The coordinator answered what was not refused before, in the same order.
-fn fill_in(
+pub(super) fn fill_in(
     response: &mut OffsetCommitResponse,
     committed: Result<OffsetCommitResponse, ResponseError>,
 ) {

@@ -1,13 +1,16 @@
 //! Produce (0): appends record batches to partitions and, as `acks` asks, waits for the ISR.
 //!
 //! The appends happen in the first poll of the future, with no await before them: a connection
-//! starts its requests in order by polling each once, and that keeps a producer's order.
+//! starts its requests in order by polling each once, and that keeps a producer's order. Only the
+//! first records of a transaction may have to wait before, for the transaction coordinator; what
+//! comes behind them on the connection waits then, too.
+
+mod verify;
 
 use super::fetch::current_leader;
 use super::{Context, brokers};
 use crate::codec::Reply;
 use crate::error::{Error, Result};
-use crate::log::Verification;
 use crate::metadata::{Image, Topic};
 use crate::record::Batch;
 use crate::replica::append::{AwaitedOffset, Produced};
@@ -22,18 +25,21 @@ use kafka_protocol::messages::produce_response::{
     TopicProduceResponse,
 };
 use kafka_protocol::protocol::StrBytes;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
+use verify::Verified;
 
 /// The client id whose appends to internal topics are let through (AdminUtils.ADMIN_CLIENT_ID).
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
-pub(super) async fn handle(cx: &Context, request: ProduceRequest) -> Result<Reply> {
+pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<Reply> {
+    drop_repeated(&mut request);
     let acks = request.acks;
     let deadline = Instant::now() + Duration::from_millis(request.timeout_ms.max(0) as u64);
     let image = cx.image();
-    let mut topics = append_all(cx, &image, request);
+    let mut topics = append_all(cx, &image, request).await;
     for produced in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
         if let Some(awaited) = produced.awaited.take()
             && let Err(error) = wait(&awaited, acks, deadline).await
@@ -61,18 +67,39 @@ struct PartitionOutcome {
     awaited: Option<AwaitedOffset>,
 }
 
-fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec<TopicOutcome> {
+async fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec<TopicOutcome> {
+    // Nobody holds it but a transaction's first produce, so this does not wait as a rule; who waits
+    // waits in line, whatever else this task has done.
+    let _turn = tokio::task::unconstrained(cx.turn.lock()).await;
     let refused = refuse_all(&request);
-    let asks =
-        Asks { acks: request.acks, is_transactional: request.transactional_id.is_some(), refused };
+    let verified = match refused {
+        None => verify::verify(cx, image, &request).await,
+        Some(_) => Verified::new(),
+    };
+    let asks = Asks { acks: request.acks, verified, refused };
     let topics = request.topic_data.into_iter().filter(|topic| !topic.partition_data.is_empty());
     topics.map(|topic| append_topic(cx, image, topic, &asks)).collect()
+}
+
+/// Of a partition that the request names more than once, the last counts, as in Kafka.
+fn drop_repeated(request: &mut ProduceRequest) {
+    let partitions = request.topic_data.iter().map(|topic| topic.partition_data.len());
+    if partitions.sum::<usize>() < 2 {
+        return;
+    }
+    let mut seen = HashSet::new();
+    for topic in request.topic_data.iter_mut().rev() {
+        let (name, id) = (topic.name.clone(), topic.topic_id);
+        topic.partition_data.reverse();
+        topic.partition_data.retain(|data| seen.insert((name.clone(), id, data.index)));
+        topic.partition_data.reverse();
+    }
 }
 
 /// What holds for every partition of the request.
 struct Asks {
     acks: i16,
-    is_transactional: bool,
+    verified: Verified,
     refused: Option<ResponseError>,
 }
 
@@ -116,18 +143,14 @@ fn append(
         return Err(Produced::failed(ResponseError::InvalidRequiredAcks));
     }
     let records = data.records.unwrap_or_default();
-    if asks.is_transactional && is_transactional(&records) {
-        // There is no transaction yet that the partition could have been added to; this is the
-        // transaction coordinator's answer for an id that it does not know.
-        return Err(Produced::failed(ResponseError::InvalidProducerIdMapping));
-    }
     let is_admin = cx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
     if brokers::is_internal(&topic.name) && !is_admin {
         return Err(Produced::failed(ResponseError::InvalidTopicException));
     }
     let id = TopicIdPartition { topic_id: topic.id, partition: data.index };
     let (replicas, now) = (&cx.parts.replicas, cx.parts.clock.now());
-    Ok(replicas.produce(id, records, asks.acks, cx.api_version, Verification::NotNeeded, now))
+    let verification = verify::verification(&asks.verified, id)?;
+    Ok(replicas.produce(id, records, asks.acks, cx.api_version, verification, now))
 }
 
 /// Transactional records without a transactional id are refused as a whole, because nobody may

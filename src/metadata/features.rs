@@ -10,6 +10,9 @@ pub const GROUP_VERSION: &str = "group.version";
 /// Voters in the log instead of in the settings (KIP-853). Its level is a control record.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
+/// How transactions are written down and end (KIP-890).
+pub const TRANSACTION_VERSION: &str = "transaction.version";
+
 /// 4.0-IV3, the oldest `metadata.version` that we open.
 pub const OLDEST_METADATA_VERSION: i16 = 25;
 /// 4.3-IV0, the `metadata.version` of a directory that we format.
@@ -28,14 +31,18 @@ pub const SUPPORTED: [(&str, i16, i16); 7] = [
     (METADATA_VERSION, OLDEST_METADATA_VERSION, NEWEST_METADATA_VERSION),
     ("share.version", 0, 2),
     ("streams.version", 0, 1),
-    ("transaction.version", 0, 2),
+    (TRANSACTION_VERSION, 0, 2),
 ];
 
 /// What a directory that we format finalizes: only what we implement, so that a client never
-/// counts on more. Kafka's defaults are share 1, streams 1 and transaction 2 besides; an operator
-/// raises them with `kafka-features` once we serve them.
-pub const FORMATTED: [(&str, i16); 3] =
-    [(METADATA_VERSION, METADATA_VERSION_4_3), (ELIGIBLE_LEADER_REPLICAS, 1), (GROUP_VERSION, 1)];
+/// counts on more. Kafka's defaults are share 1 and streams 1 besides; an operator raises them with
+/// `kafka-features` once we serve them.
+pub const FORMATTED: [(&str, i16); 4] = [
+    (METADATA_VERSION, METADATA_VERSION_4_3),
+    (ELIGIBLE_LEADER_REPLICAS, 1),
+    (GROUP_VERSION, 1),
+    (TRANSACTION_VERSION, 2),
+];
 
 /// The range of a feature that we support; (0, 0) if we do not know it.
 pub fn supported(name: &str) -> (i16, i16) {

@@ -37,6 +37,8 @@ pub struct Connection {
     endpoint: Endpoint,
     socket: TcpStream,
     client_host: String,
+    /// Who appends.
+    turn: Arc<tokio::sync::Mutex<()>>,
     input: BytesMut,
     /// Requests under way, answered in the order they came in.
     started: FuturesOrdered<Started>,
@@ -62,6 +64,7 @@ impl Connection {
             endpoint,
             socket,
             client_host: host_of(peer),
+            turn: Arc::default(),
             input: BytesMut::new(),
             started: FuturesOrdered::new(),
             started_bytes: 0,
@@ -192,6 +195,7 @@ impl Connection {
             client_host: self.client_host.clone(),
             listener: self.listener.clone(),
             endpoint: self.endpoint,
+            turn: self.turn.clone(),
         };
         Ok((context, frame))
     }

@@ -1,0 +1,55 @@
+//! What there is when all processes have ended.
+
+use crate::connection::GaveUp;
+use crate::history::{History, Step};
+use crate::reader::Reader;
+use crate::workload::{GROUP, PARTITIONS, Run, SOURCES, place};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Transactions that nobody ends time out in the meantime.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// Waits for open transactions, then reads the whole log and the committed positions.
+pub fn read(run: &Run) -> Result<History, GaveUp> {
+    let mut history = History::default();
+    let mut connection = run.connect();
+    let end = Instant::now() + OPEN_TIMEOUT;
+    for partition in 0..PARTITIONS {
+        let (topic, index) = place(partition);
+        while connection.end_of(topic, index, true)? < connection.end_of(topic, index, false)? {
+            if Instant::now() > end {
+                history.open.push(partition);
+                eprintln!("{}", connection.describe_open(topic, index)?);
+                break;
+            }
+            sleep(Duration::from_millis(50));
+        }
+        read_partition(run, partition, &mut history)?;
+    }
+    for source in 0..SOURCES {
+        let (topic, index) = place(source);
+        let position = connection.position_of(GROUP, topic, index)?;
+        history.positions.push((source, position.max(0)));
+    }
+    Ok(history)
+}
+
+fn read_partition(run: &Run, partition: i32, history: &mut History) -> Result<(), GaveUp> {
+    let mut reader = Reader::new(run, [(partition, 0)].into_iter());
+    let is_open = history.open.contains(&partition);
+    let mut is_silent = false;
+    while !reader.is_at_end() && !(is_open && is_silent) {
+        let mut steps = Vec::new();
+        reader.poll(1000, Duration::from_secs(1), &mut steps);
+        is_silent = steps.is_empty();
+        if let Some(Step::Poll { records, .. }) = steps.pop() {
+            history.end.extend(records);
+        }
+        if Instant::now() > run.give_up {
+            eprintln!("partition {partition}: its end is not found");
+            return Err(GaveUp);
+        }
+    }
+    Ok(())
+}

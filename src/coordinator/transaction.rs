@@ -1,0 +1,233 @@
+//! The transaction coordinator: which partition of `__transaction_state` is a transactional id's,
+//! and one method per API (TransactionCoordinator).
+//!
+//! ```text
+//! Transactions    one method per API; asks the controller for producer ids
+//!   Slot          (runtime) as for groups
+//!     Machine     transactional ids of one partition (end: how transactions end)
+//!   finish        beside requests: tells partitions the end, aborts what takes too long
+//!     Senders     a queue of markers for each broker; MarkerWriter writes those for this one
+//!   verify        the other side: a partition that asks whether it is in a transaction
+//! ```
+
+mod admin;
+mod end;
+mod finish;
+mod machine;
+mod markers;
+mod metadata;
+mod record;
+mod state;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use super::runtime::{Settings, Slot};
+use super::slots::{Slots, Topic};
+use super::state_machine::Outcome;
+use super::{Groups, Marker};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Result;
+use crate::metadata::Image;
+use crate::metadata::controller::Controller;
+use crate::replica::Replicas;
+use crate::types::{ProducerId, Timestamp, TopicPartition};
+pub use admin::Filter;
+pub use end::EndRequest;
+use kafka_protocol::error::ResponseError;
+use machine::{Answer, Machine};
+pub use machine::{Init, TransactionalId};
+pub use markers::Written;
+use markers::{MarkerWriter, Senders};
+pub use metadata::{EPOCH_BUMP_VERSION, NO_PRODUCER_EPOCH, Producer, Transaction};
+pub use state::State;
+use std::sync::Arc;
+pub use verify::{Ask, Support};
+
+/// The topic that the coordinators' logs are partitions of.
+pub const TRANSACTION_TOPIC: &str = "__transaction_state";
+
+/// All transactional ids whose partition of `__transaction_state` this broker leads.
+#[derive(Debug)]
+pub struct Transactions {
+    config: Arc<Config>,
+    clock: Clock,
+    replicas: Arc<Replicas>,
+    controller: Arc<Controller>,
+    broker_epoch: i64,
+    slots: Slots<Machine>,
+    writer: Arc<MarkerWriter>,
+    senders: Senders,
+}
+
+impl Transactions {
+    /// No transactional ids yet: `apply` brings them.
+    pub fn new(
+        config: Arc<Config>,
+        clock: Clock,
+        replicas: Arc<Replicas>,
+        groups: Arc<Groups>,
+        controller: Arc<Controller>,
+        broker_epoch: i64,
+    ) -> Arc<Transactions> {
+        let partitions = config.transaction_state_log_num_partitions;
+        let topic = Topic { name: TRANSACTION_TOPIC, partitions };
+        let load_buffer_size =
+            usize::try_from(config.transaction_state_log_load_buffer_size).unwrap_or(0);
+        let settings = Settings { load_buffer_size, commit_timeout_ms: config.request_timeout_ms };
+        let slots = Slots::new(topic, settings, config.node_id, clock.clone(), replicas.clone());
+        let writer = MarkerWriter::new(config.clone(), clock.clone(), replicas.clone(), groups);
+        let writer = Arc::new(writer);
+        let senders = Senders::new(config.node_id, writer.clone());
+        Arc::new(Transactions {
+            config,
+            clock,
+            replicas,
+            controller,
+            broker_epoch,
+            slots,
+            writer,
+            senders,
+        })
+    }
+
+    /// Loads what this broker came to lead and unloads the rest. To be called after
+    /// `Replicas::apply` and `Groups::apply`, in a tokio runtime.
+    pub fn apply(self: &Arc<Self>, image: &Arc<Image>) {
+        self.writer.apply(image);
+        for slot in self.slots.apply(image, || Machine::new(self.config.clone())) {
+            tokio::spawn(finish::serve(self.clone(), slot));
+        }
+    }
+
+    /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
+    pub fn close(&self) {
+        self.slots.close();
+        self.senders.close();
+    }
+
+    /// The partition of `__transaction_state` that a transactional id belongs to.
+    pub fn partition_for(&self, id: &str) -> i32 {
+        self.slots.partition_for(id)
+    }
+
+    /// A producer id that nobody has or had.
+    pub async fn new_producer_id(&self) -> Result<ProducerId> {
+        let allocate =
+            || self.controller.allocate_producer_ids(self.config.node_id, self.broker_epoch);
+        self.replicas.producer_ids().next(allocate).await
+    }
+
+    /// Makes a producer the one that has the transactional id; the former is fenced.
+    pub async fn init(&self, init: &Init<'_>) -> Result<Producer> {
+        if init.id.is_empty() {
+            return Err(ResponseError::InvalidRequest.into());
+        }
+        if init.timeout_ms <= 0 || init.timeout_ms > self.config.transaction_max_timeout_ms {
+            return Err(ResponseError::InvalidTransactionTimeout.into());
+        }
+        let slot = self.slots.of(init.id)?;
+        self.answer(&slot, |machine, now, fresh| machine.init(now, init, fresh)).await
+    }
+
+    /// Runs an operation, again if it turns out that it needs a new producer id.
+    async fn answer(
+        &self,
+        slot: &Slot<Machine>,
+        operation: impl Fn(&Machine, Timestamp, Option<ProducerId>) -> machine::Outcome<Answer>,
+    ) -> Result<Producer> {
+        let mut fresh = None;
+        loop {
+            match slot.run(|machine, now| Ok(operation(machine, now, fresh))).await? {
+                Answer::Producer(producer) => return Ok(producer),
+                Answer::Refused(error) => return Err(error.into()),
+                Answer::NeedsProducerId => fresh = Some(self.new_producer_id().await?),
+            }
+        }
+    }
+
+    /// Adds partitions to a producer's transaction.
+    pub async fn add_partitions(
+        &self,
+        id: &str,
+        producer: Producer,
+        partitions: &[TopicPartition],
+        client_version: i16,
+    ) -> Result<()> {
+        if id.is_empty() {
+            return Err(ResponseError::InvalidRequest.into());
+        }
+        let slot = self.slots.of(id)?;
+        let add = |machine: &mut Machine, now| {
+            machine.add_partitions(now, id, producer, partitions, client_version)
+        };
+        slot.run(add).await
+    }
+
+    /// Whether each of the partitions is in the producer's transaction.
+    pub async fn verify_partitions(
+        &self,
+        id: &str,
+        producer: Producer,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<(), ResponseError>>> {
+        if id.is_empty() {
+            return Err(ResponseError::InvalidRequest.into());
+        }
+        let slot = self.slots.of(id)?;
+        let verify = |machine: &mut Machine, _| {
+            machine.verify_partitions(id, producer, partitions).map(Outcome::answer)
+        };
+        slot.run(verify).await
+    }
+
+    /// Commits or aborts; answers what the producer is from now on, `Producer::NONE` to clients
+    /// that stay what they are. The partitions are told afterwards.
+    pub async fn end(&self, request: &EndRequest<'_>) -> Result<Producer> {
+        if request.id.is_empty() {
+            return Err(ResponseError::InvalidRequest.into());
+        }
+        let slot = self.slots.of(request.id)?;
+        self.answer(&slot, |machine, now, fresh| machine.end(now, request, fresh)).await
+    }
+
+    async fn abort_overdue(&self, id: &str, producer: Producer) {
+        let Ok(slot) = self.slots.of(id) else { return };
+        let abort = self
+            .answer(&slot, |machine, now, fresh| machine.abort_overdue(now, id, producer, fresh));
+        match abort.await {
+            Ok(_) => tracing::info!(id, "aborted a transaction that took too long"),
+            Err(error) => tracing::debug!(id, %error, "a transaction that took too long goes on"),
+        }
+    }
+
+    /// What is known of a transactional id; TRANSACTIONAL_ID_NOT_FOUND if nothing is.
+    pub async fn describe(&self, id: &str) -> Result<Transaction> {
+        if id.is_empty() {
+            return Err(ResponseError::InvalidRequest.into());
+        }
+        let slot = self.slots.of(id)?;
+        let known = slot.run(|machine, _| Ok(Outcome::answer(machine.get(id).cloned()))).await?;
+        known.ok_or_else(|| ResponseError::TransactionalIdNotFound.into())
+    }
+
+    /// The transactional ids here that `filter` lets through.
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<(TransactionalId, ProducerId, State)>> {
+        let mut found = Vec::new();
+        for slot in self.slots.all() {
+            match slot.run(|machine, now| Ok(Outcome::answer(machine.list(now, filter)))).await {
+                Ok(listed) => found.extend(listed),
+                Err(error) if error.code() == ResponseError::NotCoordinator => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes a marker into partitions that this broker leads.
+    pub async fn write_markers(&self, marker: &Marker, partitions: Vec<TopicPartition>) -> Written {
+        self.writer.write(marker, partitions).await
+    }
+}

@@ -1,0 +1,58 @@
+//! What an operator asks about transactional ids.
+
+use super::machine::{Machine, TransactionalId};
+use super::metadata::Transaction;
+use super::state::State;
+use crate::error::{Error, Result};
+use crate::types::{ProducerId, Timestamp};
+use kafka_protocol::error::ResponseError;
+use regex::Regex;
+
+/// Which transactional ids are listed; what is empty lets all through.
+#[derive(Debug, Default)]
+pub struct Filter {
+    /// In one of these states.
+    pub states: Vec<State>,
+    /// A state was asked for that there is not: without others, nothing is in it.
+    pub has_unknown_states: bool,
+    /// Of one of these producers.
+    pub producer_ids: Vec<ProducerId>,
+    /// Whose transaction has been open for longer than these milliseconds; negative asks nothing.
+    pub duration_ms: i64,
+    /// Whose id matches as a whole.
+    pub pattern: Option<Regex>,
+}
+
+impl Filter {
+    /// The regular expression, as a whole; INVALID_REGULAR_EXPRESSION if it is none.
+    pub fn pattern(pattern: &str) -> Result<Regex> {
+        Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
+            Error::Explained(
+                ResponseError::InvalidRegularExpression,
+                format!(
+                    "Transaction ID pattern `{pattern}` is not a valid regular expression: {error}."
+                ),
+            )
+        })
+    }
+
+    fn includes(&self, now: Timestamp, id: &str, transaction: &Transaction) -> bool {
+        let asks_for_states = !self.states.is_empty() || self.has_unknown_states;
+        (self.producer_ids.is_empty() || self.producer_ids.contains(&transaction.producer.id))
+            && (!asks_for_states || self.states.contains(&transaction.state))
+            && (self.duration_ms < 0 || now - transaction.started > self.duration_ms)
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(id))
+    }
+}
+
+impl Machine {
+    /// The ids that `filter` lets through.
+    pub fn list(
+        &self,
+        now: Timestamp,
+        filter: &Filter,
+    ) -> Vec<(TransactionalId, ProducerId, State)> {
+        let found = self.transactions.iter().filter(|(id, known)| filter.includes(now, id, known));
+        found.map(|(id, known)| (id.clone(), known.producer.id, known.state)).collect()
+    }
+}

@@ -1,0 +1,154 @@
+//! How a transaction ends (TransactionCoordinator.endTransaction, endTransactionWithTV1).
+//!
+//! Up to transaction version 1 a transaction ends in the epoch in which it was: a second EndTxn is
+//! answered like the first. Since version 2 it ends in the next epoch, which the answer tells, so
+//! that an EndTxn with the old epoch is a retry, and with the new one the next transaction's end:
+//!
+//! ```text
+//!                  abort                    commit
+//!                  last epoch | this epoch  last epoch | this epoch
+//! Empty            fenced     | next epoch  fenced     | invalid
+//! CompleteAbort    as before  | next epoch  invalid    | invalid
+//! CompleteCommit   invalid    | next epoch  as before  | invalid
+//! ```
+
+use super::machine::{Answer, Machine, Outcome, refuse};
+use super::metadata::{EPOCH_BUMP_VERSION, End, Producer, Transaction};
+use super::state::State;
+use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp};
+use kafka_protocol::error::ResponseError;
+
+/// An EndTxn.
+#[derive(Clone, Copy, Debug)]
+pub struct EndRequest<'a> {
+    /// `transactional.id`.
+    pub id: &'a str,
+    /// Who asks.
+    pub producer: Producer,
+    /// Commit or abort.
+    pub commit: bool,
+    /// Of the client.
+    pub client_version: i16,
+}
+
+impl Machine {
+    /// Ends the transaction of a client. `fresh` is a producer id that may be used.
+    pub fn end(
+        &self,
+        now: Timestamp,
+        request: &EndRequest<'_>,
+        fresh: Option<ProducerId>,
+    ) -> Outcome<Answer> {
+        let Some(known) = self.get(request.id) else {
+            return refuse(ResponseError::InvalidProducerIdMapping);
+        };
+        if request.client_version < EPOCH_BUMP_VERSION {
+            return self.end_in_epoch(now, request, known);
+        }
+        let retry = is_retry(known, request.producer);
+        if known.producer.id != request.producer.id && retry != Retry::AfterRotation {
+            return refuse(ResponseError::InvalidProducerIdMapping);
+        }
+        if !is_epoch_valid(known, request.producer.epoch, retry) {
+            return refuse(ResponseError::ProducerFenced);
+        }
+        let is_retry = retry != Retry::No;
+        match (known.state, request.commit) {
+            (State::PrepareCommit, true) | (State::PrepareAbort, false) => {
+                refuse(ResponseError::ConcurrentTransactions)
+            }
+            (State::CompleteCommit, true) | (State::CompleteAbort, false) if is_retry => {
+                Outcome::answer(Answer::Producer(known.producer))
+            }
+            (State::CompleteCommit | State::CompleteAbort, false) if is_retry => {
+                refuse(ResponseError::InvalidTxnState)
+            }
+            (State::Ongoing, commit) => {
+                self.end_bumping(now, request.id, known, commit, request.client_version, fresh)
+            }
+            // The client may not know whether anything was written.
+            (State::Empty | State::CompleteCommit | State::CompleteAbort, false) => {
+                self.end_bumping(now, request.id, known, false, request.client_version, fresh)
+            }
+            _ => refuse(ResponseError::InvalidTxnState),
+        }
+    }
+
+    /// Decides the transaction under the next epoch; if there is none, under a new producer id.
+    pub(super) fn end_bumping(
+        &self,
+        now: Timestamp,
+        id: &str,
+        known: &Transaction,
+        commit: bool,
+        client_version: i16,
+        fresh: Option<ProducerId>,
+    ) -> Outcome<Answer> {
+        let next_producer_id = match fresh {
+            _ if !known.is_exhausted() => NO_PRODUCER_ID,
+            None => return Outcome::answer(Answer::NeedsProducerId),
+            Some(fresh) => fresh,
+        };
+        let next = known.prepare(End { commit, client_version, next_producer_id }, now);
+        let producer = next.producer_when_complete();
+        self.write(id, next, Answer::Producer(producer))
+    }
+
+    fn end_in_epoch(
+        &self,
+        now: Timestamp,
+        request: &EndRequest<'_>,
+        known: &Transaction,
+    ) -> Outcome<Answer> {
+        if known.producer.id != request.producer.id {
+            return refuse(ResponseError::InvalidProducerIdMapping);
+        }
+        if known.producer.epoch != request.producer.epoch {
+            return refuse(ResponseError::ProducerFenced);
+        }
+        match (known.state, request.commit) {
+            (State::Ongoing, commit) => {
+                let end = End { commit, client_version: 0, next_producer_id: NO_PRODUCER_ID };
+                let answer = Answer::Producer(Producer::NONE);
+                self.write(request.id, known.prepare(end, now), answer)
+            }
+            (State::CompleteCommit, true) | (State::CompleteAbort, false) => {
+                Outcome::answer(Answer::Producer(Producer::NONE))
+            }
+            (State::PrepareCommit, true) | (State::PrepareAbort, false) => {
+                refuse(ResponseError::ConcurrentTransactions)
+            }
+            _ => refuse(ResponseError::InvalidTxnState),
+        }
+    }
+}
+
+/// Whether an EndTxn came before, by the epoch that it bumped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Retry {
+    No,
+    AfterBump,
+    /// The epochs were used up, and the producer has a new id that it does not know of.
+    AfterRotation,
+}
+
+fn is_retry(known: &Transaction, producer: Producer) -> Retry {
+    let is_last_id = known.previous_producer_id == producer.id;
+    if is_last_id && producer.epoch == i16::MAX - 1 && known.producer.epoch == 0 {
+        Retry::AfterRotation
+    } else if i32::from(known.producer.epoch) == i32::from(producer.epoch) + 1 {
+        Retry::AfterBump
+    } else {
+        Retry::No
+    }
+}
+
+fn is_epoch_valid(known: &Transaction, epoch: i16, retry: Retry) -> bool {
+    match known.state {
+        State::PrepareCommit | State::PrepareAbort => retry == Retry::AfterBump,
+        State::CompleteCommit | State::CompleteAbort => {
+            retry != Retry::No || epoch == known.producer.epoch
+        }
+        _ => epoch == known.producer.epoch,
+    }
+}

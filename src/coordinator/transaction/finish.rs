@@ -1,0 +1,127 @@
+//! What is done beside requests: the end of a transaction is told to all its partitions, and one
+//! that takes too long is aborted.
+//!
+//! A coordinator that begins anew finds prepared transactions in its log and tells all of their
+//! partitions again; a marker that is written twice changes nothing.
+
+use super::super::Marker;
+use super::super::runtime::Slot;
+use super::Transactions;
+use super::machine::{Job, Machine, TransactionalId};
+use super::metadata::Transaction;
+use super::state::State;
+use crate::coordinator::state_machine::Outcome;
+use crate::types::{BrokerId, TopicPartition};
+use futures_util::future::join_all;
+use kafka_protocol::error::ResponseError;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Before what could not be written is tried again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Does what the coordinator of one partition asks for, as long as it is here.
+pub async fn serve(transactions: Arc<Transactions>, slot: Arc<Slot<Machine>>) {
+    while slot.wait_for_work().await {
+        // The answer waits until what the jobs rest on is replicated.
+        let jobs = match slot.run(|machine, _| Ok(Outcome::answer(machine.jobs()))).await {
+            Ok(jobs) => jobs,
+            Err(error) if error.code() == ResponseError::NotCoordinator => return,
+            Err(error) => {
+                tracing::warn!(%error, "prepared transactions wait");
+                tokio::time::sleep(RETRY).await;
+                slot.remind();
+                continue;
+            }
+        };
+        let taken = slot.run(|machine, _| {
+            machine.take(&jobs);
+            Ok(Outcome::answer(()))
+        });
+        drop(taken.await);
+        for job in jobs {
+            let (transactions, slot) = (transactions.clone(), slot.clone());
+            match job {
+                Job::Finish(id, prepared) => {
+                    tokio::spawn(finish(transactions, slot, id, prepared));
+                }
+                Job::Abort(id, producer) => {
+                    tokio::spawn(async move { transactions.abort_overdue(&id, producer).await });
+                }
+            }
+        }
+    }
+}
+
+/// Tells all partitions, and writes that they know.
+async fn finish(
+    transactions: Arc<Transactions>,
+    slot: Arc<Slot<Machine>>,
+    id: TransactionalId,
+    mut prepared: Transaction,
+) {
+    let marker = Marker {
+        producer_id: prepared.producer.id,
+        producer_epoch: prepared.producer.epoch,
+        coordinator_epoch: slot.log().leader_epoch(),
+        committed: prepared.state == State::PrepareCommit,
+        transaction_version: prepared.client_version,
+    };
+    loop {
+        let partitions = std::mem::take(&mut prepared.partitions).into_iter().collect();
+        let Some((done, failed)) = send(&transactions, &marker, partitions).await else {
+            tracing::info!(id = &*id, ?marker, "a partition knows a newer producer; given up");
+            return;
+        };
+        let producer = prepared.producer;
+        let noted =
+            slot.run(|machine, now| Ok(machine.markers_written(now, &id, producer, &done))).await;
+        match noted {
+            Ok(()) if failed.is_empty() => return,
+            Err(error) if error.code() == ResponseError::NotCoordinator => return,
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(id = &*id, %error, "the end of a transaction is not written yet");
+            }
+        }
+        prepared.partitions.extend(failed);
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Sends `marker` to the leaders of the partitions. Answers which have it, or are gone, and which
+/// have to be tried again; None if it is of no use any more.
+async fn send(
+    transactions: &Transactions,
+    marker: &Marker,
+    partitions: Vec<TopicPartition>,
+) -> Option<(Vec<TopicPartition>, Vec<TopicPartition>)> {
+    let image = transactions.writer.image();
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    let mut by_leader: HashMap<BrokerId, Vec<TopicPartition>> = HashMap::new();
+    for partition in partitions {
+        let topic = image.topics.by_name(&partition.topic);
+        match topic.and_then(|topic| topic.partitions.get(partition.partition as usize)) {
+            Some(known) => by_leader.entry(known.leader).or_default().push(partition),
+            // It was deleted.
+            None => done.push(partition),
+        }
+    }
+    let sent = by_leader
+        .into_iter()
+        .map(|(leader, partitions)| transactions.senders.send(leader, marker.clone(), partitions));
+    for (partition, written) in join_all(sent).await.into_iter().flatten() {
+        match written {
+            Ok(()) => done.push(partition),
+            Err(
+                ResponseError::InvalidProducerEpoch | ResponseError::TransactionCoordinatorFenced,
+            ) => return None,
+            Err(error) => {
+                tracing::debug!(%partition, %error, "a transaction marker is tried again");
+                failed.push(partition);
+            }
+        }
+    }
+    Some((done, failed))
+}

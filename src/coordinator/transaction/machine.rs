@@ -1,0 +1,392 @@
+//! One partition of `__transaction_state`: its transactional ids, as a state machine that takes the
+//! time as an argument and does no I/O (TransactionCoordinator, TransactionStateManager).
+//!
+//! Kafka's coordinator notes a transition that is being written, and refuses others meanwhile. Here
+//! the state takes a record when it is appended, and every answer waits until it is replicated; so
+//! does what else rests on it, the markers.
+
+use super::metadata::{End, Producer, Transaction};
+use super::record::Record;
+use super::state::State;
+use crate::config::{Compression, Config};
+use crate::coordinator::Ticket;
+use crate::coordinator::state_machine::{self, StateMachine};
+use crate::error::Result;
+use crate::metadata::Image;
+use crate::metadata::features::TRANSACTION_VERSION;
+use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp, TopicPartition};
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// `transactional.id`.
+pub type TransactionalId = Arc<str>;
+/// What an operation asks for.
+pub type Outcome<A = ()> = state_machine::Outcome<Machine, A>;
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Machine {
+    config: Arc<Config>,
+    /// The finalized `transaction.version`.
+    version: i16,
+    pub(super) transactions: BTreeMap<TransactionalId, Transaction>,
+    /// Prepared transactions whose markers nobody has taken on himself yet.
+    unmarked: BTreeSet<TransactionalId>,
+    /// Transactions that have taken too long.
+    overdue: BTreeSet<TransactionalId>,
+    /// When to look for those; None before the log is loaded.
+    next_abort: Option<Timestamp>,
+    /// When to look for ids that nobody uses.
+    next_expiration: Option<Timestamp>,
+}
+
+/// What becomes of an operation that may need a new producer id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done; what the client is now.
+    Producer(Producer),
+    /// Not done; or done, but it has to come again.
+    Refused(ResponseError),
+    /// Nothing is done; it is to be asked again with a new producer id.
+    NeedsProducerId,
+}
+
+/// An InitProducerId.
+#[derive(Clone, Copy, Debug)]
+pub struct Init<'a> {
+    /// Whose.
+    pub id: &'a str,
+    /// How long a transaction may take.
+    pub timeout_ms: i32,
+    /// What the client says that it is already.
+    pub expected: Option<Producer>,
+}
+
+/// What is to be done for the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// The end of a transaction is to be told to its partitions.
+    Finish(TransactionalId, Transaction),
+    /// A transaction has taken too long.
+    Abort(TransactionalId, Producer),
+}
+
+impl Machine {
+    /// No ids.
+    pub fn new(config: Arc<Config>) -> Machine {
+        Machine {
+            config,
+            version: 0,
+            transactions: BTreeMap::new(),
+            unmarked: BTreeSet::new(),
+            overdue: BTreeSet::new(),
+            next_abort: None,
+            next_expiration: None,
+        }
+    }
+
+    /// What is known of `id`.
+    pub fn get(&self, id: &str) -> Option<&Transaction> {
+        self.transactions.get(id)
+    }
+
+    /// Writes what `id` becomes.
+    pub(super) fn write<A>(&self, id: &str, next: Transaction, answer: A) -> Outcome<A> {
+        let version = i16::from(self.version >= 1);
+        Outcome::replay(vec![Record { id: id.into(), value: Some((version, next)) }], answer)
+    }
+
+    /// A new epoch for a producer, or the first one; its open transaction is aborted first, for
+    /// which the client has to come again. `fresh` is a producer id that may be used.
+    pub fn init(
+        &self,
+        now: Timestamp,
+        init: &Init<'_>,
+        fresh: Option<ProducerId>,
+    ) -> Outcome<Answer> {
+        let known = match (self.get(init.id), fresh) {
+            (Some(known), _) => known,
+            (None, Some(fresh)) => &Transaction::new(fresh, init.timeout_ms, now),
+            (None, None) => return Outcome::answer(Answer::NeedsProducerId),
+        };
+        if init.expected.is_some_and(|producer| !known.is_continued_by(producer)) {
+            return refuse(ResponseError::ProducerFenced);
+        }
+        match known.state {
+            State::PrepareCommit | State::PrepareAbort => {
+                refuse(ResponseError::ConcurrentTransactions)
+            }
+            State::Ongoing => {
+                let Outcome { records, then, answer } = self.fence(now, init.id, known, fresh);
+                let answer = match answer {
+                    Answer::Producer(_) => Answer::Refused(ResponseError::ConcurrentTransactions),
+                    answer => answer,
+                };
+                Outcome { records, then, answer }
+            }
+            State::Empty | State::CompleteCommit | State::CompleteAbort => {
+                self.init_idle(now, init, known, fresh)
+            }
+            State::Dead | State::PrepareEpochFence => refuse(ResponseError::UnknownServerError),
+        }
+    }
+
+    fn init_idle(
+        &self,
+        now: Timestamp,
+        init: &Init<'_>,
+        known: &Transaction,
+        fresh: Option<ProducerId>,
+    ) -> Outcome<Answer> {
+        let Init { id, timeout_ms, expected } = *init;
+        let is_current = expected.is_none_or(|producer| producer.epoch == known.producer.epoch);
+        let next = match fresh {
+            _ if !(known.is_exhausted() && is_current) => {
+                known.bump_epoch(timeout_ms, expected, now)
+            }
+            None => return Outcome::answer(Answer::NeedsProducerId),
+            Some(fresh) => Ok(known.rotate(fresh, timeout_ms, expected.is_some(), now)),
+        };
+        match next {
+            Err(error) => refuse(error.code()),
+            Ok(next) => {
+                let producer = next.producer;
+                self.write(id, next, Answer::Producer(producer))
+            }
+        }
+    }
+
+    /// Aborts an open transaction under an epoch that its client does not have.
+    fn fence(
+        &self,
+        now: Timestamp,
+        id: &str,
+        known: &Transaction,
+        fresh: Option<ProducerId>,
+    ) -> Outcome<Answer> {
+        if self.version >= super::metadata::EPOCH_BUMP_VERSION {
+            return self.end_bumping(now, id, known, false, self.version, fresh);
+        }
+        let mut fenced = known.clone();
+        fenced.producer.epoch = known.producer.epoch.saturating_add(1);
+        fenced.last_producer_epoch = super::metadata::NO_PRODUCER_EPOCH;
+        let end = End { commit: false, client_version: 0, next_producer_id: NO_PRODUCER_ID };
+        self.write(id, fenced.prepare(end, now), Answer::Producer(Producer::NONE))
+    }
+
+    /// Aborts a transaction that has taken too long, unless it has moved on.
+    pub fn abort_overdue(
+        &self,
+        now: Timestamp,
+        id: &str,
+        producer: Producer,
+        fresh: Option<ProducerId>,
+    ) -> Outcome<Answer> {
+        match self.get(id) {
+            Some(known) if known.producer == producer && known.state == State::Ongoing => {
+                self.fence(now, id, known, fresh)
+            }
+            _ => refuse(ResponseError::ProducerFenced),
+        }
+    }
+
+    /// Adds partitions to the producer's transaction, which begins with the first ones.
+    pub fn add_partitions(
+        &self,
+        now: Timestamp,
+        id: &str,
+        producer: Producer,
+        partitions: &[TopicPartition],
+        client_version: i16,
+    ) -> Result<Outcome> {
+        let known = self.of_producer(id, producer)?;
+        let is_added = |partition| known.partitions.contains(partition);
+        if known.state == State::Ongoing && partitions.iter().all(is_added) {
+            return Ok(Outcome::answer(()));
+        }
+        let next = known.add(partitions.iter().cloned(), client_version, now);
+        Ok(self.write(id, next, ()))
+    }
+
+    /// Whether the producer has an open transaction, and each partition is in it.
+    pub fn verify_partitions(
+        &self,
+        id: &str,
+        producer: Producer,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<(), ResponseError>>> {
+        let known = self.of_producer(id, producer)?;
+        let verify = |partition| match known.partitions.contains(partition) {
+            true => Ok(()),
+            false => Err(ResponseError::TransactionAbortable),
+        };
+        Ok(partitions.iter().map(verify).collect())
+    }
+
+    fn of_producer(&self, id: &str, producer: Producer) -> Result<&Transaction, ResponseError> {
+        match self.get(id) {
+            None => Err(ResponseError::InvalidProducerIdMapping),
+            Some(known) if known.producer.id != producer.id => {
+                Err(ResponseError::InvalidProducerIdMapping)
+            }
+            Some(known) if known.producer.epoch != producer.epoch => {
+                Err(ResponseError::ProducerFenced)
+            }
+            Some(known) if known.state.is_prepared() => Err(ResponseError::ConcurrentTransactions),
+            Some(known) => Ok(known),
+        }
+    }
+
+    /// What is to be done now; it is the asker's as soon as he calls `take`.
+    pub fn jobs(&self) -> Vec<Job> {
+        let find = |id: &TransactionalId| Some((id.clone(), self.transactions.get(id)?));
+        let finish = self.unmarked.iter().filter_map(find);
+        let finish = finish.map(|(id, transaction)| Job::Finish(id, transaction.clone()));
+        let abort = self.overdue.iter().filter_map(find);
+        finish.chain(abort.map(|(id, transaction)| Job::Abort(id, transaction.producer))).collect()
+    }
+
+    /// Somebody does `jobs`.
+    pub fn take(&mut self, jobs: &[Job]) {
+        for job in jobs {
+            match job {
+                Job::Finish(id, _) => self.unmarked.remove(id),
+                Job::Abort(id, _) => self.overdue.remove(id),
+            };
+        }
+    }
+
+    /// Partitions of a prepared transaction have their marker, or are gone. With the last one it is
+    /// complete.
+    pub fn markers_written(
+        &mut self,
+        now: Timestamp,
+        id: &str,
+        producer: Producer,
+        partitions: &[TopicPartition],
+    ) -> Outcome {
+        let Some(known) = self.transactions.get_mut(id) else { return Outcome::answer(()) };
+        if known.producer != producer || !known.state.is_prepared() {
+            return Outcome::answer(());
+        }
+        for partition in partitions {
+            known.partitions.remove(partition);
+        }
+        if !known.partitions.is_empty() {
+            return Outcome::answer(());
+        }
+        let next = known.complete(now);
+        self.write(id, next, ())
+    }
+
+    fn set_next_abort(&mut self, now: Timestamp) {
+        let interval_ms = self.config.transaction_abort_timed_out_transaction_cleanup_interval_ms;
+        self.next_abort = Some(now + i64::from(interval_ms));
+    }
+
+    fn set_next_expiration(&mut self, now: Timestamp) {
+        let interval_ms = self.config.transaction_remove_expired_transaction_cleanup_interval_ms;
+        self.next_expiration = Some(now + i64::from(interval_ms));
+    }
+
+    fn find_overdue(&mut self, now: Timestamp) {
+        let is_overdue = |transaction: &Transaction| {
+            // Who takes part in a two-phase commit may take as long as it likes.
+            transaction.state == State::Ongoing
+                && transaction.timeout_ms != i32::MAX
+                && transaction.started + i64::from(transaction.timeout_ms) < now
+        };
+        let overdue = self.transactions.iter().filter(|(_, transaction)| is_overdue(transaction));
+        self.overdue.extend(overdue.map(|(id, _)| id.clone()));
+    }
+
+    fn expire_ids(&self, now: Timestamp) -> Outcome {
+        let expired_at = now - i64::from(self.config.transactional_id_expiration_ms);
+        let expired = self.transactions.iter().filter(|(_, transaction)| {
+            transaction.state.is_idle() && transaction.updated <= expired_at
+        });
+        let tombstones = expired.map(|(id, _)| Record { id: id.clone(), value: None });
+        Outcome::replay_in_parts(tombstones.collect(), ())
+    }
+}
+
+/// Nothing is written.
+pub(super) fn refuse(error: ResponseError) -> Outcome<Answer> {
+    Outcome::answer(Answer::Refused(error))
+}
+
+impl StateMachine for Machine {
+    const NAME: &'static str = "transaction coordinator";
+    type Record = Record;
+    type Then = ();
+    type Parked = ();
+
+    fn compression(&self) -> Compression {
+        Compression::Uncompressed
+    }
+
+    fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>)> {
+        record.encode()
+    }
+
+    fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Option<Record>> {
+        Record::decode(key, value)
+    }
+
+    fn replay(&mut self, _: Offset, _: ProducerId, record: &Record) {
+        self.overdue.remove(&record.id);
+        match &record.value {
+            None => {
+                self.unmarked.remove(&record.id);
+                self.transactions.remove(&record.id);
+            }
+            Some((_, transaction)) => {
+                match transaction.state.is_prepared() {
+                    true => self.unmarked.insert(record.id.clone()),
+                    false => self.unmarked.remove(&record.id),
+                };
+                self.transactions.insert(record.id.clone(), transaction.clone());
+            }
+        }
+    }
+
+    /// There are no transactions in this topic, only about others.
+    fn replay_end_transaction(&mut self, _: ProducerId, _: bool) {}
+
+    fn apply(&mut self, image: &Arc<Image>) {
+        self.version = image.feature(TRANSACTION_VERSION);
+    }
+
+    fn loaded(&mut self, now: Timestamp) {
+        self.set_next_abort(now);
+        self.set_next_expiration(now);
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.next_abort.into_iter().chain(self.next_expiration).min()
+    }
+
+    fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
+        if self.next_abort.is_some_and(|due| due <= now) {
+            self.set_next_abort(now);
+            self.find_overdue(now);
+        }
+        if self.next_expiration.is_some_and(|due| due <= now) {
+            self.set_next_expiration(now);
+            return Some(self.expire_ids(now));
+        }
+        None
+    }
+
+    fn has_work(&self) -> bool {
+        !self.unmarked.is_empty() || !self.overdue.is_empty()
+    }
+
+    fn take_answers(&mut self) -> Vec<(Ticket, ())> {
+        Vec::new()
+    }
+
+    fn complete(&mut self, _: Timestamp, (): (), _: Result<(), ResponseError>) {}
+}

@@ -1,0 +1,177 @@
+//! Markers on their way to the leaders of a transaction's partitions, one queue for each broker
+//! (TransactionMarkerChannelManager), and what a leader does with them (WriteTxnMarkers).
+
+use super::super::Marker;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::coordinator::{Groups, OFFSETS_TOPIC};
+use crate::error::Result;
+use crate::log::Origin;
+use crate::metadata::Image;
+use crate::record::builder::transaction_marker;
+use crate::replica::Replicas;
+use crate::types::{BrokerId, NO_EPOCH, TopicPartition};
+use futures_util::future::join_all;
+use kafka_protocol::error::ResponseError;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Markers that may wait for one broker; who has more waits himself.
+const QUEUE_MAX: usize = 1000;
+/// Markers that go in one request at most.
+const BATCH_MAX: usize = 100;
+
+/// What became of a marker in each partition.
+pub type Written = Vec<(TopicPartition, Result<(), ResponseError>)>;
+
+/// One marker for some partitions of one broker.
+#[derive(Debug)]
+struct Entry {
+    marker: Marker,
+    partitions: Vec<TopicPartition>,
+    written: oneshot::Sender<Written>,
+}
+
+/// A queue for each broker that markers are for.
+#[derive(Debug)]
+pub struct Senders {
+    node_id: BrokerId,
+    here: Arc<MarkerWriter>,
+    queues: Mutex<HashMap<BrokerId, mpsc::Sender<Entry>>>,
+}
+
+impl Senders {
+    /// Those for this broker go to `here`.
+    pub fn new(node_id: BrokerId, here: Arc<MarkerWriter>) -> Senders {
+        Senders { node_id, here, queues: Mutex::default() }
+    }
+
+    /// Sends a marker to `broker`, for partitions that it leads.
+    pub async fn send(
+        &self,
+        broker: BrokerId,
+        marker: Marker,
+        partitions: Vec<TopicPartition>,
+    ) -> Written {
+        let lost = |partitions: Vec<TopicPartition>| {
+            let lost = Err(ResponseError::NotLeaderOrFollower);
+            partitions.into_iter().map(|partition| (partition, lost)).collect()
+        };
+        if broker != self.node_id {
+            // Other brokers come with the cluster; until then nobody else leads anything.
+            return lost(partitions);
+        }
+        let (written, answer) = oneshot::channel();
+        let entry = Entry { marker, partitions: partitions.clone(), written };
+        if self.queue(broker).send(entry).await.is_err() {
+            return lost(partitions);
+        }
+        answer.await.unwrap_or_else(|_| lost(partitions))
+    }
+
+    fn queue(&self, broker: BrokerId) -> mpsc::Sender<Entry> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queues.entry(broker).or_insert_with(|| {
+            let (sender, queue) = mpsc::channel(QUEUE_MAX);
+            tokio::spawn(deliver(self.here.clone(), queue));
+            sender
+        });
+        queue.clone()
+    }
+
+    /// Nothing more is sent.
+    pub fn close(&self) {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// What has come up goes together, as one WriteTxnMarkers would.
+async fn deliver(here: Arc<MarkerWriter>, mut queue: mpsc::Receiver<Entry>) {
+    let mut entries = Vec::new();
+    while queue.recv_many(&mut entries, BATCH_MAX).await > 0 {
+        let here = &here;
+        let writes = entries.drain(..).map(|entry| async move {
+            let written = here.write(&entry.marker, entry.partitions).await;
+            // Who has gone wants to know no more.
+            drop(entry.written.send(written));
+        });
+        join_all(writes).await;
+    }
+}
+
+/// Writes markers into the partitions that this broker leads.
+#[derive(Debug)]
+pub struct MarkerWriter {
+    config: Arc<Config>,
+    clock: Clock,
+    replicas: Arc<Replicas>,
+    groups: Arc<Groups>,
+    image: Mutex<Arc<Image>>,
+}
+
+impl MarkerWriter {
+    /// Nothing is led yet.
+    pub fn new(
+        config: Arc<Config>,
+        clock: Clock,
+        replicas: Arc<Replicas>,
+        groups: Arc<Groups>,
+    ) -> MarkerWriter {
+        MarkerWriter { config, clock, replicas, groups, image: Mutex::default() }
+    }
+
+    /// The metadata moved on.
+    pub fn apply(&self, image: &Arc<Image>) {
+        *self.image.lock().unwrap_or_else(PoisonError::into_inner) = image.clone();
+    }
+
+    /// The metadata that was applied last.
+    pub fn image(&self) -> Arc<Image> {
+        self.image.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes a marker into each of the partitions, and waits until it is replicated.
+    pub async fn write(&self, marker: &Marker, partitions: Vec<TopicPartition>) -> Written {
+        let image = self.image();
+        let writes = partitions.into_iter().map(|partition| async {
+            let written = self.write_one(&image, marker, &partition).await;
+            (partition, written.map_err(|error| error.code()))
+        });
+        join_all(writes).await
+    }
+
+    async fn write_one(
+        &self,
+        image: &Image,
+        marker: &Marker,
+        TopicPartition { topic, partition: index }: &TopicPartition,
+    ) -> Result<()> {
+        let partition = self
+            .replicas
+            .by_name(image, topic, *index)
+            .map_err(|_| ResponseError::UnknownTopicOrPartition)?;
+        if &**topic == OFFSETS_TOPIC {
+            let ended = self.groups.end_transaction(*index, marker).await;
+            return ended.map_err(|error| match error.code() {
+                // What a transaction coordinator understands: come again.
+                ResponseError::CoordinatorNotAvailable
+                | ResponseError::CoordinatorLoadInProgress
+                | ResponseError::NotCoordinator => ResponseError::NotLeaderOrFollower.into(),
+                _ => error,
+            });
+        }
+        let now = self.clock.now();
+        let batch = transaction_marker(
+            marker.producer_id,
+            marker.producer_epoch,
+            marker.coordinator_epoch,
+            marker.committed,
+            now,
+        );
+        let origin = Origin::Marker { transaction_version: marker.transaction_version };
+        let appended = partition.append(vec![batch], NO_EPOCH, origin, -1, now)?;
+        let timeout_ms = self.config.request_timeout_ms;
+        partition.wait_for_high_watermark(appended.last_offset + 1, timeout_ms).await
+    }
+}

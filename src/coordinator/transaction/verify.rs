@@ -1,0 +1,131 @@
+//! The side of a partition that a transaction writes to: before the first record it asks the
+//! coordinator whether it is in the transaction, or tells it to add it
+//! (AddPartitionsToTxnManager, ReplicaManager.maybeSendPartitionsToTransactionCoordinator).
+
+use super::{EPOCH_BUMP_VERSION, Producer, Transactions};
+use crate::error::{Error, Result};
+use crate::log::Verification;
+use crate::replica::partition::Partition;
+use crate::types::TopicPartition;
+use kafka_protocol::error::ResponseError;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a client understands (TransactionSupportedOperation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// Not even TRANSACTION_ABORTABLE.
+    Default,
+    /// TRANSACTION_ABORTABLE.
+    GenericErrors,
+    /// It has the broker add the partitions (transaction version 2).
+    AddPartitions,
+}
+
+/// Who writes in which transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// `transactional.id`.
+    pub id: &'a str,
+    /// The producer.
+    pub producer: Producer,
+    /// What the client understands.
+    pub support: Support,
+    /// Whether to ask again for some time while the last transaction is not complete.
+    pub retries: bool,
+}
+
+impl Transactions {
+    /// Verifies for each partition, of which the first sequence is told, that it may take records
+    /// of the transaction. The answers are in order; each goes with the append.
+    pub async fn verify(
+        &self,
+        ask: &Ask<'_>,
+        partitions: &[(Arc<Partition>, i32)],
+    ) -> Vec<Result<Verification>> {
+        let adds = ask.support == Support::AddPartitions;
+        if !adds && !self.replicas.config().transaction_partition_verification_enable {
+            return partitions.iter().map(|_| Ok(Verification::NotNeeded)).collect();
+        }
+        let config = &self.config;
+        let retry_max_ms =
+            config.add_partitions_to_txn_retry_backoff_max_ms.min(config.request_timeout_ms);
+        let deadline = Instant::now() + Duration::from_millis(retry_max_ms.max(0) as u64);
+        let pause =
+            Duration::from_millis(config.add_partitions_to_txn_retry_backoff_ms.max(1) as u64);
+        loop {
+            let verified = self.verify_once(ask, partitions).await;
+            let is_concurrent = |verified: &Result<Verification>| {
+                matches!(verified, Err(error)
+                    if error.code() == ResponseError::ConcurrentTransactions)
+            };
+            let is_again = ask.retries && adds && Instant::now() < deadline;
+            if !is_again || !verified.iter().any(is_concurrent) {
+                return verified;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn verify_once(
+        &self,
+        ask: &Ask<'_>,
+        partitions: &[(Arc<Partition>, i32)],
+    ) -> Vec<Result<Verification>> {
+        let adds = ask.support == Support::AddPartitions;
+        let (now, Producer { id, epoch }) = (self.clock.now(), ask.producer);
+        let start = |(partition, sequence): &(Arc<Partition>, i32)| {
+            partition.start_verification(id, epoch, *sequence, adds, now)
+        };
+        let mut verified: Vec<Result<Verification>> = partitions.iter().map(start).collect();
+        let is_asked =
+            |verified: &Result<Verification>| matches!(verified, Ok(Verification::Guard(_)));
+        let asked: Vec<TopicPartition> = partitions
+            .iter()
+            .zip(&verified)
+            .filter(|(_, verified)| is_asked(verified))
+            .map(|((partition, _), _)| partition.topic_partition().clone())
+            .collect();
+        if asked.is_empty() {
+            return verified;
+        }
+        let answers = self.ask_coordinator(ask, &asked).await;
+        let open = verified.iter_mut().filter(|verified| is_asked(verified));
+        for (verified, answer) in open.zip(answers) {
+            if let Err(error) = answer {
+                *verified = Err(error);
+            }
+        }
+        verified
+    }
+
+    /// Asks the coordinator, which is here or nowhere as long as there is one broker.
+    async fn ask_coordinator(
+        &self,
+        ask: &Ask<'_>,
+        partitions: &[TopicPartition],
+    ) -> Vec<Result<()>> {
+        let answered = match ask.support {
+            Support::AddPartitions => self
+                .add_partitions(ask.id, ask.producer, partitions, EPOCH_BUMP_VERSION)
+                .await
+                .map(|()| partitions.iter().map(|_| Ok(())).collect()),
+            _ => self.verify_partitions(ask.id, ask.producer, partitions).await,
+        };
+        let translate = |error: ResponseError| -> Error {
+            match error {
+                // What producers expect here.
+                ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch.into(),
+                ResponseError::TransactionAbortable if ask.support == Support::Default => {
+                    ResponseError::InvalidTxnState.into()
+                }
+                error => error.into(),
+            }
+        };
+        match answered {
+            Ok(answers) => answers.into_iter().map(|answer| answer.map_err(translate)).collect(),
+            Err(error) => partitions.iter().map(|_| Err(translate(error.code()))).collect(),
+        }
+    }
+}

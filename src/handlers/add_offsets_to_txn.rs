@@ -1,0 +1,25 @@
+//! AddOffsetsToTxn (25): the partition that holds a group's offsets joins a transaction.
+
+use super::Context;
+use super::init_producer_id::fenced;
+use crate::codec::Reply;
+use crate::coordinator::OFFSETS_TOPIC;
+use crate::coordinator::transaction::Producer;
+use crate::error::Result;
+use crate::types::TopicPartition;
+use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
+
+/// From here on clients know PRODUCER_FENCED.
+const FENCED_VERSION: i16 = 2;
+
+pub(super) async fn handle(cx: &Context, request: AddOffsetsToTxnRequest) -> Result<Reply> {
+    let partition = cx.parts.groups.partition_for(&request.group_id);
+    let partitions = [TopicPartition::new(OFFSETS_TOPIC, partition)];
+    let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
+    let transactions = &cx.parts.transactions;
+    let added =
+        transactions.add_partitions(&request.transactional_id, producer, &partitions, 0).await;
+    let error = added.err().map(|error| fenced(cx, FENCED_VERSION, error.code()));
+    let error_code = error.map_or(0, |error| error.code());
+    Ok(cx.reply(&AddOffsetsToTxnResponse::default().with_error_code(error_code)))
+}

@@ -1,0 +1,33 @@
+//! EndTxn (26): a transaction commits or aborts. Since version 5 the producer goes on under a new
+//! epoch, which the answer tells (KIP-890).
+
+use super::Context;
+use super::init_producer_id::fenced;
+use crate::codec::Reply;
+use crate::coordinator::transaction::{EPOCH_BUMP_VERSION, EndRequest, Producer};
+use crate::error::Result;
+use kafka_protocol::messages::{EndTxnRequest, EndTxnResponse};
+
+/// From here on clients know PRODUCER_FENCED.
+const FENCED_VERSION: i16 = 2;
+/// From here on clients have transaction version 2.
+const BUMPING_VERSION: i16 = 5;
+
+pub(super) async fn handle(cx: &Context, request: EndTxnRequest) -> Result<Reply> {
+    let end = EndRequest {
+        id: &request.transactional_id,
+        producer: Producer { id: request.producer_id.0, epoch: request.producer_epoch },
+        commit: request.committed,
+        client_version: if cx.api_version < BUMPING_VERSION { 0 } else { EPOCH_BUMP_VERSION },
+    };
+    let (producer, error_code) = match cx.parts.transactions.end(&end).await {
+        Ok(producer) => (producer, 0),
+        Err(error) => (Producer::NONE, fenced(cx, FENCED_VERSION, error.code()).code()),
+    };
+    Ok(cx.reply(
+        &EndTxnResponse::default()
+            .with_producer_id(producer.id.into())
+            .with_producer_epoch(producer.epoch)
+            .with_error_code(error_code),
+    ))
+}

@@ -1,0 +1,107 @@
+//! Before transactional records are appended, the coordinator of their transaction is asked.
+
+use super::is_transactional;
+use crate::coordinator::transaction::{Ask, Producer, Support};
+use crate::error::{Error, Result};
+use crate::handlers::Context;
+use crate::log::Verification;
+use crate::metadata::Image;
+use crate::record::Batch;
+use crate::replica::append::Produced;
+use crate::types::TopicIdPartition;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::ProduceRequest;
+use std::collections::HashMap;
+
+/// What the coordinator said of the partitions with transactional records.
+pub(super) type Verified = HashMap<TopicIdPartition, Result<Verification>>;
+
+/// Asks about all partitions that the transactional records of the request go to, or has them added
+/// to the transaction if the client leaves that to us.
+pub(super) async fn verify(cx: &Context, image: &Image, request: &ProduceRequest) -> Verified {
+    let Some(id) = &request.transactional_id else { return Verified::new() };
+    let mut verified = Verified::new();
+    let (mut ids, mut asked, mut producer) = (Vec::new(), Vec::new(), Producer::NONE);
+    for (id, batch) in transactional(image, request) {
+        producer = Producer { id: batch.producer_id(), epoch: batch.producer_epoch() };
+        match cx.parts.replicas.partition(id) {
+            Ok(partition) => {
+                ids.push(id);
+                asked.push((partition, batch.base_sequence()));
+            }
+            Err(error) => drop(verified.insert(id, Err(error))),
+        }
+    }
+    if asked.is_empty() {
+        return verified;
+    }
+    let support = match cx.api_version {
+        12.. => Support::AddPartitions,
+        11 => Support::GenericErrors,
+        _ => Support::Default,
+    };
+    let ask = Ask { id, producer, support, retries: true };
+    let answers = cx.parts.transactions.verify(&ask, &asked).await;
+    let understood = |error: Error| understood(support, &error);
+    verified.extend(ids.into_iter().zip(answers.into_iter().map(|a| a.map_err(understood))));
+    verified
+}
+
+/// The partitions that have transactional records, with their first batch.
+fn transactional<'a>(
+    image: &'a Image,
+    request: &'a ProduceRequest,
+) -> impl Iterator<Item = (TopicIdPartition, Batch)> + 'a {
+    request.topic_data.iter().flat_map(|data| {
+        let topic = match data.topic_id.is_nil() {
+            true => image.topics.by_name(&data.name),
+            false => image.topics.by_id(data.topic_id),
+        };
+        let partitions = topic
+            .into_iter()
+            .flat_map(|topic| data.partition_data.iter().map(|partition| (topic.id, partition)));
+        partitions.filter_map(|(topic_id, data)| {
+            let records = data.records.as_ref().filter(|records| is_transactional(records))?;
+            let batch = Batch::split_from(&mut records.clone()).ok()?;
+            Some((TopicIdPartition { topic_id, partition: data.index }, batch))
+        })
+    })
+}
+
+/// What producers know as the end of their try, or as a reason to try again.
+fn understood(support: Support, error: &Error) -> Error {
+    use ResponseError as E;
+    let unverified = |code: E| {
+        let what = "Unable to verify the partition has been added to the transaction.";
+        Error::Explained(E::NotEnoughReplicas, format!("{what} Underlying error: {code:?}"))
+    };
+    match error.code() {
+        E::InvalidTxnState => Error::Explained(
+            E::InvalidTxnState,
+            "Partition was not added to the transaction".to_owned(),
+        ),
+        code @ (E::NetworkException
+        | E::CoordinatorLoadInProgress
+        | E::CoordinatorNotAvailable
+        | E::NotCoordinator) => unverified(code),
+        // Who has us add partitions knows that it comes often.
+        E::ConcurrentTransactions if support != Support::AddPartitions => {
+            unverified(E::ConcurrentTransactions)
+        }
+        code => code.into(),
+    }
+}
+
+/// With what the records of `id` are appended; the answer if they are not.
+pub(super) fn verification(
+    verified: &Verified,
+    id: TopicIdPartition,
+) -> Result<Verification, Produced> {
+    match verified.get(&id) {
+        None => Ok(Verification::NotNeeded),
+        Some(Ok(verification)) => Ok(*verification),
+        Some(Err(error)) => {
+            Err(Produced { message: error.message(), ..Produced::failed(error.code()) })
+        }
+    }
+}

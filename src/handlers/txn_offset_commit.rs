@@ -1,0 +1,124 @@
+//! TxnOffsetCommit (28): offsets that a group has consumed, committed with a producer's
+//! transaction. Since version 5 the broker adds them to the transaction by itself (KIP-890).
+
+use super::Context;
+use super::offset_commit::{fill_in, look_up_all};
+use crate::codec::Reply;
+use crate::codec::schema::message::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use crate::codec::schema::message::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
+use crate::codec::schema::message::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use crate::codec::schema::message::{
+    OffsetCommitRequest, OffsetCommitResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+};
+use crate::coordinator::OFFSETS_TOPIC;
+use crate::coordinator::transaction::{Ask, Producer, Support};
+use crate::error::Result;
+use crate::log::Verification;
+use kafka_protocol::error::ResponseError;
+
+/// From here on topics come by id.
+const TOPIC_ID_VERSION: i16 = 6;
+/// From here on clients know that a coordinator may be loading.
+const LOADING_VERSION: i16 = 2;
+
+pub(super) async fn handle(cx: &Context, request: TxnOffsetCommitRequest) -> Result<Reply> {
+    let producer = Producer { id: request.producer_id, epoch: request.producer_epoch };
+    let transactional_id = request.transactional_id;
+    let mut commit = OffsetCommitRequest {
+        group_id: request.group_id,
+        generation_id_or_member_epoch: request.generation_id_or_member_epoch,
+        member_id: request.member_id,
+        group_instance_id: request.group_instance_id,
+        retention_time_ms: -1,
+        topics: request.topics.into_iter().map(topic).collect(),
+        ..OffsetCommitRequest::default()
+    };
+    let by_id = cx.api_version >= TOPIC_ID_VERSION;
+    let mut response = look_up_all(&cx.image(), &mut commit, by_id);
+    if !by_id {
+        // As Kafka writes them.
+        commit.topics.iter_mut().for_each(|topic| topic.topic_id = uuid::Uuid::nil());
+    }
+    if !commit.topics.is_empty() {
+        let committed = commit_offsets(cx, &transactional_id, producer, &commit).await;
+        fill_in(&mut response, committed.map_err(|error| understood(cx, error.code())));
+    }
+    Ok(cx.reply(&shape(response)))
+}
+
+async fn commit_offsets(
+    cx: &Context,
+    transactional_id: &str,
+    producer: Producer,
+    commit: &OffsetCommitRequest,
+) -> Result<OffsetCommitResponse> {
+    if commit.group_id.is_empty() {
+        return Err(ResponseError::InvalidGroupId.into());
+    }
+    let verification = verify(cx, transactional_id, producer, &commit.group_id).await?;
+    let producer = (producer.id, producer.epoch);
+    cx.parts.groups.commit_transactional_offsets(producer, verification, commit).await
+}
+
+/// The group's partition of `__consumer_offsets` takes part in the transaction.
+async fn verify(
+    cx: &Context,
+    transactional_id: &str,
+    producer: Producer,
+    group: &str,
+) -> Result<Verification> {
+    const NO_SEQUENCE: i32 = -1;
+    let support = match cx.api_version {
+        5.. => Support::AddPartitions,
+        4 => Support::GenericErrors,
+        _ => Support::Default,
+    };
+    let index = cx.parts.groups.partition_for(group);
+    let partition = cx.parts.replicas.by_name(&cx.image(), OFFSETS_TOPIC, index);
+    let partition = partition.map_err(|_| ResponseError::NotCoordinator)?;
+    let ask = Ask { id: transactional_id, producer, support, retries: false };
+    let mut verified = cx.parts.transactions.verify(&ask, &[(partition, NO_SEQUENCE)]).await;
+    verified.pop().expect("one answer for one partition")
+}
+
+fn understood(cx: &Context, error: ResponseError) -> ResponseError {
+    match error {
+        ResponseError::CoordinatorLoadInProgress if cx.api_version < LOADING_VERSION => {
+            ResponseError::CoordinatorNotAvailable
+        }
+        error => error,
+    }
+}
+
+fn topic(topic: TxnOffsetCommitRequestTopic) -> OffsetCommitRequestTopic {
+    let partitions = topic.partitions.into_iter().map(|partition| OffsetCommitRequestPartition {
+        partition_index: partition.partition_index,
+        committed_offset: partition.committed_offset,
+        committed_leader_epoch: partition.committed_leader_epoch,
+        committed_metadata: partition.committed_metadata,
+    });
+    OffsetCommitRequestTopic {
+        name: topic.name,
+        topic_id: topic.topic_id,
+        partitions: partitions.collect(),
+    }
+}
+
+fn shape(response: OffsetCommitResponse) -> TxnOffsetCommitResponse {
+    let topics = response.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(|partition| {
+            let (partition_index, error_code) = (partition.partition_index, partition.error_code);
+            TxnOffsetCommitResponsePartition { partition_index, error_code }
+        });
+        TxnOffsetCommitResponseTopic {
+            partitions: partitions.collect(),
+            name: topic.name,
+            topic_id: topic.topic_id,
+        }
+    });
+    TxnOffsetCommitResponse { topics: topics.collect(), ..TxnOffsetCommitResponse::default() }
+}

@@ -61,6 +61,7 @@ final class Chaos {
     private final ConcurrentLinkedQueue<String> history = new ConcurrentLinkedQueue<>();
     private final List<One> members = new ArrayList<>();
     private final Map<String, Integer> acts = new HashMap<>();
+    private final Set<String> dead = new HashSet<>();
     private int serial;
 
     private Chaos(String protocol, Class<?> assignor, long seed) {
@@ -207,7 +208,8 @@ final class Chaos {
     }
 
     private void join() {
-        Set<String> taken = new HashSet<>();
+        // The coordinator of a consumer group keeps a dead static member's name until its session ends.
+        Set<String> taken = new HashSet<>(protocol.equals("classic") ? Set.of() : dead);
         members.forEach(m -> taken.add(m.name));
         String instance = "static-" + random.nextInt(STATIC_NAMES);
         // Only if nobody else has that name: what happens otherwise is checked elsewhere.
@@ -227,6 +229,7 @@ final class Chaos {
             any.end(false);
         } else if (dice < 8) {
             what = "die";
+            dead.add(any.name);
             members.remove(any);
             any.end(true);
         } else {

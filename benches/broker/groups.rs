@@ -25,6 +25,9 @@ const JOIN_VERSION: i16 = 9;
 const SYNC_VERSION: i16 = 5;
 /// So long may it take until a group is at rest.
 const REST: Duration = Duration::from_secs(120);
+/// As long may the coordinator wait before it assigns anew (`group.consumer.assignment.interval.ms`),
+/// and a little more.
+const ASSIGNMENT_INTERVAL: Duration = Duration::from_millis(1500);
 /// An error that passes: the coordinator's partition is being made or loaded.
 const NOT_YET: [i16; 3] = [14, 15, 16];
 const MEMBER_ID_REQUIRED: i16 = 79;
@@ -45,6 +48,7 @@ pub fn measure(target: &Target, scale: Scale, mut report: impl FnMut(&'static st
     let topics: Vec<String> = (0..scale.topics).map(|i| format!("scale-{i}")).collect();
     create_topics(target, &topics, scale.partitions / scale.topics);
     make_coordinator(target);
+    await_calm(target);
     let total = scale.partitions / scale.topics * scale.topics;
 
     let mut group = ConsumerGroup::new("one-large", &topics, scale.members, false);
@@ -52,29 +56,32 @@ pub fn measure(target: &Target, scale: Scale, mut report: impl FnMut(&'static st
         "one consumer group joins",
         timed(target, || (scale.members, group.rest(target, total))),
     );
-    let beats = |group: &ConsumerGroup, target| group.beat(target, scale.heartbeats);
-    beats(&group, target);
-    report("consumer heartbeats", timed(target, || (scale.heartbeats, beats(&group, target))));
+    group.beat(target, scale.heartbeats);
+    let beats = || (scale.heartbeats, group.beat(target, scale.heartbeats));
+    report("consumer heartbeats", timed(target, beats));
+    group.leave(target);
 
     let mut rolling = ConsumerGroup::new("static", &topics[..1], scale.static_members, true);
     rolling.rest(target, scale.partitions / scale.topics);
     let restart = || (scale.static_members, rolling.restart(target));
     report("rolling restart of static members", timed(target, restart));
+    rolling.leave(target);
+
+    let mut groups: Vec<ConsumerGroup> = (0..scale.groups)
+        .map(|i| ConsumerGroup::new(&format!("small-{i}"), &topics[..1], 1, false))
+        .collect();
+    let join = || (scale.groups, join_all(target, &mut groups));
+    report("consumer groups of one join", timed(target, join));
+    beat_all(target, &groups);
+    report("their heartbeats", timed(target, || (scale.groups, beat_all(target, &groups))));
+    groups.iter_mut().for_each(|group| group.members[0].epoch = -1);
+    send_all(target, &groups);
+    await_calm(target);
 
     let classic = ClassicGroup::join(target, "one-classic", scale.members);
     classic.beat(target, scale.heartbeats);
     let beats = || (scale.heartbeats, classic.beat(target, scale.heartbeats));
     report("classic heartbeats", timed(target, beats));
-
-    let mut groups: Vec<ConsumerGroup> = (0..scale.groups)
-        .map(|i| ConsumerGroup::new(&format!("small-{i}"), &topics[..1], 1, false))
-        .collect();
-    report(
-        "consumer groups of one join",
-        timed(target, || (scale.groups, join_all(target, &mut groups))),
-    );
-    beat_all(target, &groups);
-    report("their heartbeats", timed(target, || (scale.groups, beat_all(target, &groups))));
 }
 
 fn timed(target: &Target, work: impl FnOnce() -> (usize, ())) -> Measured {
@@ -82,6 +89,18 @@ fn timed(target: &Target, work: impl FnOnce() -> (usize, ())) -> Measured {
     let (requests, ()) = work();
     let wall = begun.elapsed().as_secs_f64();
     Measured::of_requests(requests, wall, target.processor_seconds() - processor)
+}
+
+/// What was made before is not to be counted: waits until the broker does next to nothing.
+fn await_calm(target: &Target) {
+    let end = Instant::now() + REST;
+    loop {
+        let before = target.processor_seconds();
+        std::thread::sleep(Duration::from_secs(1));
+        if target.processor_seconds() - before < 0.1 || Instant::now() > end {
+            return;
+        }
+    }
 }
 
 fn text(text: &str) -> StrBytes {
@@ -157,7 +176,12 @@ impl ConsumerGroup {
     /// Joins, and goes on until every partition has one owner and all are of one epoch.
     fn rest(&mut self, target: &Target, partitions: usize) {
         let end = Instant::now() + REST;
+        let mut idle = false;
         loop {
+            let was_idle = idle;
+            if was_idle {
+                std::thread::sleep(ASSIGNMENT_INTERVAL);
+            }
             let active = self.round(target);
             let owned: Vec<(Uuid, i32)> = (self.members.iter())
                 .flat_map(|member| &member.owned)
@@ -165,13 +189,21 @@ impl ConsumerGroup {
                 .collect();
             let distinct: BTreeSet<&(Uuid, i32)> = owned.iter().collect();
             let epochs: BTreeSet<i32> = self.members.iter().map(|member| member.epoch).collect();
-            if !active && epochs.len() == 1 && owned.len() == partitions {
+            idle = !active && epochs.len() == 1 && owned.len() == partitions;
+            if idle && was_idle {
                 assert_eq!(distinct.len(), partitions, "partitions with one owner");
                 return;
             }
             let owners = owned.len();
             assert!(Instant::now() < end, "{} not at rest: {owners} owned, {epochs:?}", self.id);
         }
+    }
+
+    /// All leave, so that their sessions do not end while something else is measured.
+    fn leave(&mut self, target: &Target) {
+        self.members.iter_mut().for_each(|member| member.epoch = -1);
+        let frames: Vec<_> = self.members.iter().map(|member| self.request(member)).collect();
+        exchange(target, &frames);
     }
 
     fn beat(&self, target: &Target, times: usize) {
@@ -210,7 +242,7 @@ impl Member {
     fn take(&mut self, mut answer: Bytes) -> bool {
         let answer = ConsumerGroupHeartbeatResponse::decode(&mut answer, CONSUMER_VERSION).unwrap();
         if NOT_YET.contains(&answer.error_code) {
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(1));
             return true;
         }
         assert_eq!(answer.error_code, 0, "{:?}", answer.error_message);
@@ -234,8 +266,7 @@ impl Member {
 fn join_all(target: &Target, groups: &mut [ConsumerGroup]) {
     let end = Instant::now() + REST;
     loop {
-        let frames: Vec<_> = groups.iter().map(|group| group.request(&group.members[0])).collect();
-        let answers = exchange(target, &frames);
+        let answers = send_all(target, groups);
         let pairs = groups.iter_mut().zip(answers);
         let active = pairs.fold(false, |any, (group, answer)| group.members[0].take(answer) | any);
         if !active && groups.iter().all(|group| !group.members[0].owned.is_empty()) {
@@ -245,9 +276,13 @@ fn join_all(target: &Target, groups: &mut [ConsumerGroup]) {
     }
 }
 
-fn beat_all(target: &Target, groups: &[ConsumerGroup]) {
+fn send_all(target: &Target, groups: &[ConsumerGroup]) -> Vec<Bytes> {
     let frames: Vec<_> = groups.iter().map(|group| group.request(&group.members[0])).collect();
-    for mut answer in exchange(target, &frames) {
+    exchange(target, &frames)
+}
+
+fn beat_all(target: &Target, groups: &[ConsumerGroup]) {
+    for mut answer in send_all(target, groups) {
         let answer = ConsumerGroupHeartbeatResponse::decode(&mut answer, CONSUMER_VERSION).unwrap();
         assert_eq!(answer.error_code, 0, "heartbeat");
     }

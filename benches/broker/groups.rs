@@ -70,8 +70,10 @@ pub fn measure(target: &Target, scale: Scale, mut report: impl FnMut(&'static st
     report("rolling restart of static members", timed(target, restart));
     rolling.leave(target);
 
+    let small = ["scale-small".to_owned()];
+    create_topics(target, &small, 4);
     let mut groups: Vec<ConsumerGroup> = (0..scale.groups)
-        .map(|i| ConsumerGroup::new(&format!("small-{i}"), &topics[..1], 1, false))
+        .map(|i| ConsumerGroup::new(&format!("small-{i}"), &small, 1, false))
         .collect();
     let join = || (scale.groups, join_all(target, &mut groups));
     report("consumer groups of one join", timed(target, join));

@@ -52,10 +52,19 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// Of work that is counted in requests alone.
+    pub fn of_requests(requests: usize, wall: f64, processor: f64) -> Measured {
+        Measured { requests, bytes: 0, wall, processor, latencies: Vec::new(), is_durable: false }
+    }
+
     /// The figures by name, all "less is better".
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         let gigabytes = self.bytes as f64 / 1e9;
         let per_million = self.processor / (self.requests as f64 / 1e6);
+        if self.bytes == 0 {
+            let wall = self.wall / (self.requests as f64 / 1e6);
+            return vec![("broker CPU us each", per_million), ("wall us each", wall)];
+        }
         if self.is_durable {
             let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
             let per_ack = self.wall / self.requests as f64 * 1e6;
@@ -152,29 +161,59 @@ pub fn receive(socket: &mut TcpStream) -> Bytes {
     answer.freeze().slice(5..)
 }
 
-/// Creates a topic; answers the error code, 0 or 36 if it was there.
-pub fn create(target: &Target, topic: &str, partitions: usize) -> i16 {
-    let topics = vec![
+fn create_topic(target: &Target) {
+    create_topics(target, &[LOG_TOPIC.to_owned()], PARTITIONS);
+}
+
+/// Makes those that are not there yet, and waits a while.
+pub fn create_topics(target: &Target, names: &[String], partitions: usize) {
+    if ask_for_topics(target, names, partitions) {
+        // Kafka answers before the leader knows.
+        let made = (names.len() * partitions) as u64;
+        std::thread::sleep(std::time::Duration::from_millis(1000 + made));
+    }
+}
+
+/// Makes those that are not there yet; answers whether there were any.
+pub fn ask_for_topics(target: &Target, names: &[String], partitions: usize) -> bool {
+    let topic = |name: &String| {
         CreatableTopic::default()
-            .with_name(topic_name(topic))
+            .with_name(topic_name(name))
             .with_num_partitions(partitions as i32)
-            .with_replication_factor(1),
-    ];
+            .with_replication_factor(1)
+    };
+    let topics = names.iter().map(topic).collect();
     let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(600_000);
     let mut socket = connect(target);
     socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
     let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
-    let code = answer.topics[0].error_code;
-    assert!(code == 0 || code == 36, "create topic: {code}");
-    code
+    let codes: Vec<i16> = answer.topics.iter().map(|topic| topic.error_code).collect();
+    assert!(codes.iter().all(|code| [0, 36].contains(code)), "create topics: {codes:?}");
+    codes.contains(&0)
 }
 
-fn create_topic(target: &Target) {
-    let code = create(target, LOG_TOPIC, PARTITIONS);
-    if code == 0 {
-        // Kafka answers before the leader knows.
-        std::thread::sleep(std::time::Duration::from_secs(1));
+/// Sends these over a few connections, some in flight on each; the answers are in the same order.
+pub fn exchange(target: &Target, frames: &[Vec<u8>]) -> Vec<Bytes> {
+    let share = frames.len().div_ceil(CONNECTIONS).max(1);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (frames.chunks(share))
+            .map(|frames| scope.spawn(move || exchange_on(target, frames)))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn exchange_on(target: &Target, frames: &[Vec<u8>]) -> Vec<Bytes> {
+    let mut socket = connect(target);
+    let mut answers = Vec::with_capacity(frames.len());
+    let (first, rest) = frames.split_at(frames.len().min(IN_FLIGHT));
+    socket.write_all(&first.concat()).unwrap();
+    for next in rest {
+        answers.push(receive(&mut socket));
+        socket.write_all(next).unwrap();
     }
+    answers.extend(first.iter().map(|_| receive(&mut socket)));
+    answers
 }
 
 /// One request with one batch of as many records as fit into `size` bytes.

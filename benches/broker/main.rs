@@ -1,7 +1,7 @@
 //! The whole broker under load, klamm beside Apache Kafka in the same run:
 //! `cargo bench --bench broker -- [--quick] [--only klamm|kafka] [--load PART-OF-A-TITLE]`.
 //! `cargo bench --bench broker -- recovery [--quick] [--only klamm] [--partitions N] [--gib N]`
-//! measures the start after kill -9 instead (`recovery.rs`).
+//! measures the start after kill -9 instead (`recovery.rs`), `--groups` the group coordinator.
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
@@ -9,10 +9,12 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod durable;
+mod groups;
 mod load;
 mod recovery;
 mod target;
 
+use groups::Scale;
 use load::{Load, Measured};
 use std::collections::BTreeMap;
 use target::Target;
@@ -22,6 +24,7 @@ const MIB: usize = 1 << 20;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
+    let groups = arguments.iter().any(|argument| argument == "--groups");
     let only = arguments.iter().position(|a| a == "--only").map(|at| arguments[at + 1].clone());
     let wanted = arguments.iter().position(|a| a == "--load").map(|at| arguments[at + 1].clone());
     if arguments.iter().any(|argument| argument == "recovery") {
@@ -43,15 +46,23 @@ fn main() {
             eprintln!("{name}: not here (see compat/README.md), left out");
             continue;
         };
-        for (at, (title, load)) in loads(scale).into_iter().enumerate() {
-            if wanted.as_deref().is_some_and(|wanted| !title.contains(wanted)) {
-                continue;
-            }
-            // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
-            load.warm_up(&target);
-            let measured = load.run(&target);
+        let mut at = 0;
+        let mut note = |title: &'static str, measured: Measured| {
             eprintln!("{name:6} {title:34} {measured}");
             table.entry((at, title)).or_default().insert(name, measured);
+            at += 1;
+        };
+        if groups {
+            groups::measure(&target, group_scale(scale), note);
+        } else {
+            for (title, load) in loads(scale) {
+                if wanted.as_deref().is_some_and(|wanted| !title.contains(wanted)) {
+                    continue;
+                }
+                // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
+                load.warm_up(&target);
+                note(title, load.run(&target));
+            }
         }
         eprintln!("{name:6} resident memory {} MiB", target.resident_kib() / 1024);
     }
@@ -68,6 +79,17 @@ fn loads(scale: usize) -> Vec<(&'static str, Load)> {
         ("1 KB of 32 producers, flush.messages=1", Load::Durable { requests: 32_000 / scale }),
         ("one record, one in flight, acks=all", Load::Latency { requests: 40_000 / scale }),
     ]
+}
+
+fn group_scale(scale: usize) -> Scale {
+    Scale {
+        members: 1000 / scale,
+        topics: 10,
+        partitions: 10_000 / scale,
+        groups: 10_000 / scale,
+        static_members: 200 / scale,
+        heartbeats: 200_000 / scale,
+    }
 }
 
 fn report(table: &BTreeMap<(usize, &str), BTreeMap<&str, Measured>>) {

@@ -31,7 +31,7 @@ pub fn run(partitions: usize, gib: usize, with_kafka: bool) {
     let begun = Instant::now();
     for first in (0..partitions).step_by(IN_TOPIC) {
         let topic = place(first).0;
-        load::create(&target, &topic, IN_TOPIC.min(partitions - first));
+        load::ask_for_topics(&target, &[topic], IN_TOPIC.min(partitions - first));
     }
     let created = begun.elapsed();
     first_record(&target, partitions - 1, begun);

@@ -41,6 +41,9 @@ func main() {
 	}
 	addFranz()
 	addFranzGroups()
+	if len(os.Args) > 1 { // they need a broker that is told to be quick (compat/groups)
+		addFranzConsumerProtocol()
+	}
 	addFranzAdmin()
 	addSarama()
 	addSaramaGroups()

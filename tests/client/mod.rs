@@ -3,6 +3,7 @@
 mod admin;
 mod compact;
 mod consume;
+mod consumer_groups;
 mod crash;
 mod full;
 mod groups;

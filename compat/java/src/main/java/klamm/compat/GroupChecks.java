@@ -67,7 +67,7 @@ final class GroupChecks {
         suite.check("group notices new partitions", GroupChecks::newPartitions);
     }
 
-    private static Set<String> partitions(String topic, int... partitions) {
+    static Set<String> partitions(String topic, int... partitions) {
         Set<String> names = new TreeSet<>();
         for (int p : partitions) {
             names.add(topic + "-" + p);
@@ -75,7 +75,7 @@ final class GroupChecks {
         return names;
     }
 
-    private static Set<String> all(String topic, int count) {
+    static Set<String> all(String topic, int count) {
         Set<String> names = new TreeSet<>();
         for (int p = 0; p < count; p++) {
             names.add(topic + "-" + p);
@@ -84,7 +84,7 @@ final class GroupChecks {
     }
 
     /** Waits until these members share these partitions: all of them, none twice, nobody without. */
-    private static void shared(Set<String> expected, Member... members) throws Exception {
+    static void shared(Set<String> expected, Member... members) throws Exception {
         Broker.eventually(25_000, expected + " shared among " + members.length + " members", () -> {
             Set<String> union = new TreeSet<>();
             int sum = 0;
@@ -202,8 +202,12 @@ final class GroupChecks {
         }
     }
 
-    /** Members come and go while records flow; commits on revocation make that exactly once. */
     private static void handOver() throws Exception {
+        handOver("classic");
+    }
+
+    /** Members come and go while records flow; commits on revocation make that exactly once. */
+    static void handOver(String protocol) throws Exception {
         String topic = Broker.topic("hand-over", 4);
         String group = Broker.unique("hand-over");
         int count = 4000;
@@ -221,7 +225,7 @@ final class GroupChecks {
             }
         });
         // With auto commit, the client commits the positions before a rebalance and on close.
-        Object[] configs = {"enable.auto.commit", true, "auto.commit.interval.ms", 60_000};
+        Object[] configs = {"group.protocol", protocol, "enable.auto.commit", true, "auto.commit.interval.ms", 60_000};
         members.add(new Member(group, List.of(topic), configs));
         shared(all(topic, 4), members.get(0));
         producing.start();

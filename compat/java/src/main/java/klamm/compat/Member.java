@@ -19,7 +19,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.TopicPartition;
 
-/** A member of a group (a classic one unless its configs say otherwise) that polls in a thread of its own and notes what happens to it. */
+/** A member of a group, of the classic protocol unless overridden, that polls in a thread of its own and notes what happens to it. */
 final class Member implements AutoCloseable {
     final List<ConsumerRecord<String, String>> records = new CopyOnWriteArrayList<>();
     final List<TopicPartition> revoked = new CopyOnWriteArrayList<>();
@@ -33,11 +33,13 @@ final class Member implements AutoCloseable {
     private final LinkedBlockingQueue<FutureTask<?>> calls = new LinkedBlockingQueue<>();
     private final Thread thread;
     private volatile boolean stopped;
+    private boolean idle;
 
     private final ConsumerRebalanceListener listener = new ConsumerRebalanceListener() {
         @Override
         public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
             revoked.addAll(partitions);
+            gone(partitions);
         }
 
         @Override
@@ -48,6 +50,13 @@ final class Member implements AutoCloseable {
         @Override
         public void onPartitionsLost(Collection<TopicPartition> partitions) {
             lost.addAll(partitions);
+            gone(partitions);
+        }
+
+        private void gone(Collection<TopicPartition> partitions) {
+            Set<String> left = new TreeSet<>(assigned);
+            partitions.forEach(tp -> left.remove(tp.toString()));
+            assigned = left;
         }
     };
 
@@ -63,7 +72,7 @@ final class Member implements AutoCloseable {
         thread.start();
     }
 
-    /** Of the consumer protocol: the broker finds the topics. */
+    /** Matched by the broker, which only the consumer protocol has. */
     Member(String group, SubscriptionPattern topics, Object... overrides) {
         this(group, overrides);
         consumer.subscribe(topics, listener);
@@ -72,7 +81,7 @@ final class Member implements AutoCloseable {
 
     private Member(String group, Object... overrides) {
         List<Object> all = new ArrayList<>(List.of("group.id", group));
-        if (!List.of(overrides).contains("consumer")) { // with that protocol the broker has these
+        if (!List.of(overrides).contains("consumer")) { // there the broker decides
             all.addAll(List.of("session.timeout.ms", 6000, "heartbeat.interval.ms", 300));
         }
         all.addAll(List.of(overrides));
@@ -84,7 +93,11 @@ final class Member implements AutoCloseable {
     private void poll() {
         while (!stopped) {
             try {
-                consumer.poll(Duration.ofMillis(50)).forEach(records::add);
+                if (idle) {
+                    Thread.sleep(20); // without a subscription, poll is an error
+                } else {
+                    consumer.poll(Duration.ofMillis(50)).forEach(records::add);
+                }
                 Set<String> now = new TreeSet<>();
                 consumer.assignment().forEach(tp -> now.add(tp.toString()));
                 assigned = now;
@@ -138,7 +151,35 @@ final class Member implements AutoCloseable {
     /** Vanishes without a word to the group, as a process that crashed. */
     void crash() {
         stop();
-        consumer.close(CloseOptions.groupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP));
+        Death.of(consumer);
+    }
+
+    /** As {@link #close} does not: leaves the group for good, also if it is a static member. */
+    void leave() {
+        stop();
+        consumer.close(CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP));
+    }
+
+    /** Subscribes anew, with what is noted of it. */
+    void subscribe(Collection<String> topics) throws Exception {
+        call(c -> {
+            c.subscribe(topics, listener);
+            idle = false;
+            return null;
+        });
+    }
+
+    void unsubscribe() throws Exception {
+        call(c -> {
+            c.unsubscribe();
+            idle = true;
+            return null;
+        });
+    }
+
+    /** The generation of a classic member, the member epoch of another one. */
+    int epoch() throws Exception {
+        return call(c -> c.groupMetadata().generationId());
     }
 
     /** The offsets read, in the order in which they arrived. */

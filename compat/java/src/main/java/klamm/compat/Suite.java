@@ -26,6 +26,10 @@ final class Suite {
     }
 
     void check(String name, Body body) {
+        check(name, CHECK_TIMEOUT_S, body);
+    }
+
+    void check(String name, int timeoutSeconds, Body body) {
         if (words.length > 0 && Arrays.stream(words).noneMatch(name::contains)) {
             return;
         }
@@ -38,27 +42,31 @@ final class Suite {
         thread.setDaemon(true);
         thread.start();
         try {
-            task.get(CHECK_TIMEOUT_S, TimeUnit.SECONDS);
-            passed++;
-            System.out.println("ok " + name);
-            if (System.getenv("TIMES") != null) {
-                System.out.println("   " + (System.nanoTime() - began) / 1_000_000 + " ms");
-            }
+            task.get(timeoutSeconds, TimeUnit.SECONDS);
+            passed(name, (System.nanoTime() - began) / 1_000_000);
         } catch (TimeoutException e) {
-            failed(name, "not done in " + CHECK_TIMEOUT_S + " s, at " + Arrays.toString(thread.getStackTrace()));
+            failed(name, "not done in " + timeoutSeconds + " s, at " + Arrays.toString(thread.getStackTrace()));
             thread.interrupt();
         } catch (Exception e) {
             failed(name, describe(e.getCause() == null ? e : e.getCause()));
         }
     }
 
-    private void failed(String name, String why) {
+    private synchronized void passed(String name, long ms) {
+        passed++;
+        System.out.println("ok " + name);
+        if (System.getenv("TIMES") != null) {
+            System.out.println("   " + ms + " ms");
+        }
+    }
+
+    private synchronized void failed(String name, String why) {
         failed++;
         System.out.println("FAIL " + name + ": " + why.replace('\n', ' '));
     }
 
     /** The exit status. */
-    int finish() {
+    synchronized int finish() {
         System.out.println("java: " + passed + " ok, " + failed + " failed");
         return failed == 0 && passed > 0 ? 0 : 1;
     }

@@ -1,0 +1,43 @@
+package klamm.compat;
+
+import java.io.IOException;
+import java.lang.reflect.Field;
+import java.time.Duration;
+import org.apache.kafka.clients.KafkaClient;
+import org.apache.kafka.clients.consumer.CloseOptions;
+import org.apache.kafka.clients.consumer.CloseOptions.GroupMembershipOperation;
+import org.apache.kafka.clients.consumer.Consumer;
+
+/** Ends a consumer as the end of its process would: its connections close, and nobody is told anything. */
+final class Death {
+    private Death() { }
+
+    static void of(Consumer<?, ?> consumer) {
+        try {
+            Object delegate = field(consumer, "delegate");
+            if (delegate.getClass().getSimpleName().equals("AsyncKafkaConsumer")) {
+                // Told to remain in the group, it leaves it nevertheless (4.3.1).
+                Object thread = field(field(delegate, "applicationEventHandler"), "networkThread");
+                of(thread, "closeTimeout").set(thread, Duration.ZERO);
+                of(thread, "running").set(thread, false);
+                ((KafkaClient) field(field(thread, "networkClientDelegate"), "client")).close();
+            }
+        } catch (ReflectiveOperationException | IOException e) {
+            throw new AssertionError(e);
+        }
+        Thread rest = new Thread(() -> consumer.close(CloseOptions.timeout(Duration.ZERO)
+            .withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP)));
+        rest.setDaemon(true); // it may wait for answers that cannot come any more
+        rest.start();
+    }
+
+    private static Object field(Object of, String name) throws ReflectiveOperationException {
+        return of(of, name).get(of);
+    }
+
+    private static Field of(Object object, String name) throws ReflectiveOperationException {
+        Field field = object.getClass().getDeclaredField(name);
+        field.setAccessible(true);
+        return field;
+    }
+}

@@ -1,6 +1,7 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
 use crate::target::Target;
+use crate::transaction::transactions;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -35,6 +36,8 @@ pub enum Load {
     Fetch { bytes: usize },
     /// One record a request, one request in flight, acks=all.
     Latency { requests: usize },
+    /// Commits.
+    Transactions { requests: usize },
 }
 
 /// What a load cost.
@@ -43,7 +46,7 @@ pub struct Measured {
     bytes: usize,
     wall: f64,
     processor: f64,
-    /// Sorted microseconds, for the latency load.
+    /// Sorted microseconds, for the loads whose time to an answer counts.
     latencies: Vec<f64>,
 }
 
@@ -61,7 +64,13 @@ impl Measured {
         } else {
             let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
             let (p50, p999) = (at(0.5), at(0.999));
-            vec![("p50 us", p50), ("p99.9 us", p999), ("broker CPU us/request", per_million)]
+            let wall = self.wall * 1e6 / self.requests as f64;
+            vec![
+                ("p50 us", p50),
+                ("p99.9 us", p999),
+                ("wall us each", wall),
+                ("broker CPU us each", per_million),
+            ]
         }
     }
 }
@@ -81,6 +90,7 @@ impl Load {
             Load::Produce { batch, requests } => Load::Produce { batch, requests: requests / 2 },
             Load::Fetch { bytes } => Load::Fetch { bytes: bytes / 2 },
             Load::Latency { requests } => Load::Latency { requests: requests / 2 },
+            Load::Transactions { requests } => Load::Transactions { requests: requests / 2 },
         };
         short.run(target);
     }
@@ -91,6 +101,11 @@ impl Load {
             Load::Produce { batch, requests } => produce(target, batch, requests),
             Load::Fetch { bytes } => fetch(target, bytes),
             Load::Latency { requests } => latency(target, requests),
+            Load::Transactions { requests } => {
+                let mut latencies = transactions(target, requests);
+                latencies.sort_by(f64::total_cmp);
+                (latencies.len(), 0, latencies)
+            }
         };
         Measured {
             requests,
@@ -102,17 +117,17 @@ impl Load {
     }
 }
 
-fn connect(target: &Target) -> TcpStream {
+pub fn connect(target: &Target) -> TcpStream {
     let socket = TcpStream::connect(("127.0.0.1", target.port)).unwrap();
     socket.set_nodelay(true).unwrap();
     socket
 }
 
-fn topic() -> TopicName {
+pub fn topic() -> TopicName {
     StrBytes::from_static_str(LOG_TOPIC).into()
 }
 
-fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
+pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
     let header = RequestHeader::default()
         .with_request_api_key(key as i16)
         .with_request_api_version(version)
@@ -126,7 +141,7 @@ fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
 }
 
 /// Reads one answer and cuts its (flexible) header off.
-fn receive(socket: &mut TcpStream) -> Bytes {
+pub fn receive(socket: &mut TcpStream) -> Bytes {
     let mut size = [0; 4];
     socket.read_exact(&mut size).unwrap();
     let mut answer = BytesMut::zeroed(u32::from_be_bytes(size) as usize);

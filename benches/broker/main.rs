@@ -1,5 +1,5 @@
 //! The whole broker under load, klamm beside Apache Kafka in the same run:
-//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka]`.
+//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka] [--load WORD-OF-ITS-TITLE]`.
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
@@ -8,6 +8,7 @@
 
 mod load;
 mod target;
+mod transaction;
 
 use load::{Load, Measured};
 use std::collections::BTreeMap;
@@ -18,7 +19,11 @@ const MIB: usize = 1 << 20;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    let only = arguments.iter().position(|a| a == "--only").map(|at| arguments[at + 1].clone());
+    let option = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name);
+        at.map(|at| arguments[at + 1].clone())
+    };
+    let (only, word) = (option("--only"), option("--load").unwrap_or_default());
     let scale = if quick { 8 } else { 1 };
     let mut table: BTreeMap<(usize, &str), BTreeMap<&str, Measured>> = BTreeMap::new();
     for name in ["kafka", "klamm"] {
@@ -29,7 +34,8 @@ fn main() {
             eprintln!("{name}: not here (see compat/README.md), left out");
             continue;
         };
-        for (at, (title, load)) in loads(scale).into_iter().enumerate() {
+        let wanted = loads(scale).into_iter().filter(|(title, _)| title.contains(&word));
+        for (at, (title, load)) in wanted.enumerate() {
             // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
             load.warm_up(&target);
             let measured = load.run(&target);
@@ -49,6 +55,7 @@ fn loads(scale: usize) -> Vec<(&'static str, Load)> {
         ("produce 1.2 KB batches, acks=1", produce(1200, 120 * MIB / scale)),
         ("fetch 8 MiB answers", Load::Fetch { bytes: 4096 * MIB / scale }),
         ("one record, one in flight, acks=all", Load::Latency { requests: 40_000 / scale }),
+        ("transactions, 4 producers", Load::Transactions { requests: 20_000 / scale }),
     ]
 }
 

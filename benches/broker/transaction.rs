@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
     InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
     TransactionalId,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use kafka_protocol::protocol::{Decodable, StrBytes};
 use klamm::clock::Clock;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;

@@ -35,6 +35,11 @@ const GENERATED: &[(&str, &str, &[Pick])] = &[
     ("metadata", "Records of the metadata log.", &[Pick::All("kafka-metadata")]),
     ("group", "Records of `__consumer_offsets`.", &[Pick::All("kafka-group-coordinator")]),
     (
+        "consumer",
+        "What consumers of the classic protocol tell each other through the coordinator.",
+        &[Pick::One("ConsumerProtocolSubscription"), Pick::One("ConsumerProtocolAssignment")],
+    ),
+    (
         "transaction",
         "Records of `__transaction_state`.",
         &[Pick::All("kafka-transaction-coordinator")],

@@ -9,6 +9,8 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod api_versions;
 mod brokers;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_acls;
 mod delete_acls;
 mod delete_groups;
@@ -56,9 +58,11 @@ use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::metadata::controller::Controller;
+use crate::metadata::features::GROUP_VERSION;
 use crate::replica::Replicas;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages as kafka;
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use std::sync::Arc;
@@ -168,6 +172,8 @@ apis! {
         61 DescribeProducers       0..=0  Broker => describe_producers(kafka::DescribeProducersRequest);
         65 DescribeTransactions    0..=0  Broker => describe_transactions(kafka::DescribeTransactionsRequest);
         66 ListTransactions        0..=2  Broker => list_transactions(kafka::ListTransactionsRequest);
+        68 ConsumerGroupHeartbeat  0..=1  Broker => consumer_group_heartbeat(kafka::ConsumerGroupHeartbeatRequest);
+        69 ConsumerGroupDescribe   0..=1  Broker => consumer_group_describe(kafka::ConsumerGroupDescribeRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
     }
@@ -266,6 +272,16 @@ impl Context {
     pub async fn wait_until_applied(&self, offset: i64) -> Result<()> {
         let mut applied = self.parts.applied.clone();
         applied.wait_for(|at| *at >= offset).await.map(|_| ()).map_err(|_| Error::Closed)
+    }
+}
+
+/// Whether the cluster has consumer groups (KIP-848), and this broker serves them.
+fn consumer_groups_enabled(cx: &Context) -> Result<()> {
+    let protocols = &cx.parts.config.group_coordinator_rebalance_protocols;
+    let is_served = protocols.iter().any(|protocol| protocol == "consumer");
+    match is_served && cx.image().feature(GROUP_VERSION) > 0 {
+        true => Ok(()),
+        false => Err(ResponseError::UnsupportedVersion.into()),
     }
 }
 

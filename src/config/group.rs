@@ -76,19 +76,12 @@ impl Config {
         of_group: &Setting,
         configs: &BTreeMap<String, String>,
     ) -> Result<()> {
-        let (Some(synonym), true) = (of_group.synonym, configs.contains_key(of_group.name)) else {
+        if !configs.contains_key(of_group.name) {
             return Ok(());
-        };
-        let bound = |bound: &str| {
-            let (kind, rest) = synonym.strip_prefix("group.")?.split_once('.')?;
-            let rest = rest.strip_prefix("num.").unwrap_or(rest);
-            let name = format!("group.{kind}.{bound}.{rest}");
-            setting(&name)?;
-            Some((self.values.get(&name)?.trim().parse().ok()?, name))
-        };
+        }
         let value = self.group_number(of_group.name, configs);
         let name = of_group.name;
-        match (bound("min"), bound("max")) {
+        match (self.group_bound(of_group, "min"), self.group_bound(of_group, "max")) {
             (Some((min, of)), _) if value < min => {
                 Err(Error::Config(format!("{name} must be greater than or equal to {of}")))
             }
@@ -99,7 +92,38 @@ impl Config {
         }
     }
 
-    fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
+    fn group_bound(&self, of_group: &Setting, bound: &str) -> Option<(i64, String)> {
+        let (kind, rest) = of_group.synonym?.strip_prefix("group.")?.split_once('.')?;
+        let rest = rest.strip_prefix("num.").unwrap_or(rest);
+        let name = format!("group.{kind}.{bound}.{rest}");
+        setting(&name)?;
+        Some((self.values.get(&name)?.trim().parse().ok()?, name))
+    }
+
+    /// What a setting of a group that is a number comes to: the group's own value within the
+    /// broker's bounds, else the broker's, which `cluster` (the dynamic settings of all brokers)
+    /// may have changed (GroupConfigManager).
+    pub fn group_i32(
+        &self,
+        name: &str,
+        group: &BTreeMap<String, String>,
+        cluster: &BTreeMap<String, String>,
+    ) -> i32 {
+        let setting = group_setting(name).expect("a name of the table below");
+        let number = match setting.synonym.and_then(|synonym| cluster.get(synonym)) {
+            Some(text) if !group.contains_key(name) => text.trim().parse().unwrap_or(0),
+            _ => self.group_number(name, group),
+        };
+        if !group.contains_key(name) {
+            return i32::try_from(number).unwrap_or(i32::MAX);
+        }
+        let least = self.group_bound(setting, "min").map_or(i64::MIN, |(bound, _)| bound);
+        let most = self.group_bound(setting, "max").map_or(i64::MAX, |(bound, _)| bound);
+        i32::try_from(number.min(most).max(least)).unwrap_or(i32::MAX)
+    }
+
+    /// A number that is in effect for a group; its name is one of `GROUP_SETTINGS`.
+    pub fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
         let setting = group_setting(name).expect("a name of the table below");
         let text = self.group_value(setting, configs);
         text.and_then(|text| text.trim().parse().ok()).expect("validated before")

@@ -2,14 +2,18 @@
 //! per API (GroupCoordinatorService).
 
 mod admin;
+pub mod assignor;
 mod classic_group;
 mod commit;
+mod consumer;
 mod join;
 mod membership;
+mod metadata_hash;
 mod offsets;
 mod outcome;
 mod rebalance;
 mod record;
+mod settings;
 mod shard;
 mod timers;
 mod transactional_commit;
@@ -35,8 +39,9 @@ use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest,
-    OffsetDeleteRequest, OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
+    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetDeleteRequest,
+    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, consumer_group_describe_response,
 };
 use outcome::{Outcome, Parked};
 use shard::Shard;
@@ -146,6 +151,27 @@ impl Groups {
         check_group_id(&request.group_id)?;
         let slot = self.slot(&request.group_id)?;
         slot.run(|shard, now| shard.leave(now, request)).await
+    }
+
+    /// A heartbeat of a member of a consumer group: it joins, goes on, or leaves.
+    pub async fn consumer_group_heartbeat(
+        &self,
+        cx: &RequestContext,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<ConsumerGroupHeartbeatResponse> {
+        consumer::check_heartbeat(&self.config, cx.api_version, request)?;
+        let slot = self.slot(&request.group_id)?;
+        slot.run(|shard, now| shard.consumer_heartbeat(now, cx, request)).await
+    }
+
+    /// Describes a consumer group.
+    pub async fn describe_consumer_group(
+        &self,
+        group: &str,
+    ) -> Result<consumer_group_describe_response::DescribedGroup> {
+        check_group_id(group)?;
+        let describe = |shard: &mut Shard, _| Ok(Outcome::answer(shard.describe_consumer(group)));
+        self.slot(group)?.run(describe).await
     }
 
     /// Commits offsets of topics that exist: their names and ids are both set.

@@ -83,6 +83,9 @@ pub enum Completion<T> {
     Replay,
     /// As `Replay`, but the records do not belong together and may go into several batches.
     ReplayInParts,
+    /// As `Replay`, and then the state machine does something, whether or not they could be
+    /// appended.
+    ReplayThen(T),
     /// The state machine goes on by itself, whether or not they could be appended.
     Then(T),
 }
@@ -115,14 +118,14 @@ impl<T> Completion<T> {
         records: &[M::Record],
         appended: Result<Offset, ResponseError>,
     ) {
-        match (self, appended) {
-            (Completion::Then(then), appended) => machine.complete(now, then, appended.map(drop)),
-            (_, Ok(base)) => {
-                for (record, offset) in records.iter().zip(base..) {
-                    machine.replay(offset, producer, record);
-                }
+        let replays = !matches!(self, Completion::Then(_));
+        if let (true, Ok(base)) = (replays, appended) {
+            for (record, offset) in records.iter().zip(base..) {
+                machine.replay(offset, producer, record);
             }
-            (_, Err(_)) => {}
+        }
+        if let Completion::Then(then) | Completion::ReplayThen(then) = self {
+            machine.complete(now, then, appended.map(drop));
         }
     }
 }

@@ -5,6 +5,8 @@
 pub const METADATA_VERSION: &str = "metadata.version";
 /// Eligible leader replicas (KIP-966).
 pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
+/// Consumer groups (KIP-848).
+pub const GROUP_VERSION: &str = "group.version";
 /// Voters in the log instead of in the settings (KIP-853). Its level is a control record.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
@@ -24,7 +26,7 @@ pub const CORDONED_LOG_DIRS: i16 = 30;
 /// we register with these. Everything that Kafka 4.3 and 4.4 finalize by default is in it.
 pub const SUPPORTED: [(&str, i16, i16); 7] = [
     (ELIGIBLE_LEADER_REPLICAS, 0, 1),
-    ("group.version", 0, 1),
+    (GROUP_VERSION, 0, 1),
     (KRAFT_VERSION, 0, 1),
     (METADATA_VERSION, OLDEST_METADATA_VERSION, NEWEST_METADATA_VERSION),
     ("share.version", 0, 2),
@@ -33,11 +35,12 @@ pub const SUPPORTED: [(&str, i16, i16); 7] = [
 ];
 
 /// What a directory that we format finalizes: only what we implement, so that a client never
-/// counts on more. Kafka's defaults are group 1, share 1 and streams 1 besides; an operator raises
-/// them with `kafka-features` once we serve them.
-pub const FORMATTED: [(&str, i16); 3] = [
+/// counts on more. Kafka's defaults are share 1 and streams 1 besides; an operator raises them with
+/// `kafka-features` once we serve them.
+pub const FORMATTED: [(&str, i16); 4] = [
     (METADATA_VERSION, METADATA_VERSION_4_3),
     (ELIGIBLE_LEADER_REPLICAS, 1),
+    (GROUP_VERSION, 1),
     (TRANSACTION_VERSION, 2),
 ];
 

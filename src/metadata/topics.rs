@@ -3,6 +3,7 @@
 use crate::codec::schema::metadata::{PartitionChangeRecord, PartitionRecord};
 use crate::error::{Error, Result};
 use crate::types::{BrokerId, LeaderEpoch};
+use imbl::ordmap::DiffItem;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -179,6 +180,16 @@ impl Topics {
     /// The topics from `name` on (itself included if it exists), ordered by name.
     pub fn from_name<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Arc<Topic>> + use<'a> {
         self.by_name.range(Arc::<str>::from(name)..).map(|(_, topic)| topic)
+    }
+
+    /// Whether a topic was made since `before`.
+    pub fn has_new_since(&self, before: &Topics) -> bool {
+        let mut differences = before.by_name.diff(&self.by_name);
+        differences.any(|difference| match difference {
+            DiffItem::Add(..) => true,
+            DiffItem::Update { old: (_, old), new: (_, new) } => old.id != new.id,
+            DiffItem::Remove(..) => false,
+        })
     }
 
     /// How many there are.

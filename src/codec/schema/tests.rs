@@ -114,7 +114,7 @@ fn every_message_survives_the_round_trip() {
         };
     }
     every_message!(check);
-    assert_eq!(messages, 38 + 27 + 44 + 2 + 4 + 2 + 6);
+    assert_eq!(messages, 38 + 27 + 44 + 2 + 2 + 4 + 2 + 6);
 }
 
 /// Our bytes are the crate's: it reads ours, and writes the same.

@@ -64,19 +64,32 @@ impl Shard {
             let validated = self.validate_delete(id);
             if validated.is_ok() {
                 self.delete_all_offsets(id, &mut records);
-                records.push(Record::group_tombstone(id));
-                self.cancel_timers(id);
+                self.delete_group(id, &mut records);
             }
             answers.push(validated);
         }
         Outcome::replay(records, answers)
     }
 
+    /// Tombstones of a group without members.
+    pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
+        self.cancel_timers(id);
+        match self.groups.get(id) {
+            Some(Group::Consumer(group)) => {
+                records.extend(Record::consumer_group_gone(group, &[]));
+            }
+            _ => records.push(Record::group_tombstone(id)),
+        }
+    }
+
     fn validate_delete(&self, id: &str) -> Result<()> {
         match self.groups.get(id) {
             None => Err(not_found(id)),
-            Some(Group::Classic(group)) if group.state() == GroupState::Empty => Ok(()),
-            Some(Group::Classic(_)) => Err(ResponseError::NonEmptyGroup.into()),
+            Some(Group::Classic(group)) if group.is_empty() => Ok(()),
+            Some(Group::Consumer(group)) if group.is_empty() => Ok(()),
+            Some(Group::Classic(_) | Group::Consumer(_)) => {
+                Err(ResponseError::NonEmptyGroup.into())
+            }
             Some(Group::Other(other)) if !other.members.is_empty() => {
                 Err(ResponseError::NonEmptyGroup.into())
             }
@@ -97,6 +110,10 @@ impl Group {
                 .with_protocol_type(text(group.protocol_type.as_deref().unwrap_or_default()))
                 .with_group_state(text(&group.state().to_string()))
                 .with_group_type(text("classic")),
+            Group::Consumer(group) => listed
+                .with_protocol_type(text("consumer"))
+                .with_group_state(text(&group.state().to_string()))
+                .with_group_type(text("consumer")),
             Group::Other(other) => listed
                 .with_protocol_type(text(other.kind.name()))
                 .with_group_state(text(if other.members.is_empty() { "Empty" } else { "Stable" }))

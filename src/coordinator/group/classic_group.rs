@@ -141,6 +141,23 @@ impl ClassicGroup {
         ClassicGroup { state_timestamp: None, ..ClassicGroup::new(id, 0) }
     }
 
+    /// A group that a consumer group leaves behind: every member has its share.
+    pub fn stable(
+        id: GroupId,
+        generation: i32,
+        members: Vec<Member>,
+        now: Timestamp,
+    ) -> ClassicGroup {
+        let state = GroupState::Stable;
+        let mut group = ClassicGroup { generation, state, ..ClassicGroup::new(id, now) };
+        for member in members {
+            group.add(CONSUMER_PROTOCOL, member);
+        }
+        group.protocol = group.select_protocol();
+        group.subscribed_topics = group.compute_subscribed_topics();
+        group
+    }
+
     /// The group as its last generation left it.
     pub fn from_record(id: &str, value: &GroupMetadataValue) -> ClassicGroup {
         let protocol = value.protocol.clone();
@@ -216,6 +233,11 @@ impl ClassicGroup {
     /// Their ids.
     pub fn member_ids(&self) -> Vec<MemberId> {
         self.members.keys().cloned().collect()
+    }
+
+    /// Whether it has no members.
+    pub fn is_empty(&self) -> bool {
+        self.state == GroupState::Empty
     }
 
     /// Number of members.

@@ -2,6 +2,7 @@
 //! (OffsetMetadataManager).
 
 use super::classic_group::{ClassicGroup, GroupState};
+use super::consumer::{Committer, Permit};
 use super::offsets::{Committed, TopicOffsets};
 use super::outcome::Outcome;
 use super::record::{GroupKind, Record};
@@ -40,18 +41,19 @@ impl Shard {
         version: i16,
         request: &OffsetCommitRequest,
     ) -> Result<Outcome<OffsetCommitResponse>> {
-        self.validate_commit(version, request)?;
+        let permit = self.validate_commit(version, request)?;
         // A commit of a member is a sign of life.
         self.keep_alive(now, &request.group_id, &request.member_id);
-        Ok(self.commit_all(now, request))
+        self.commit_all(now, request, &permit)
     }
 
-    /// Commits what the caller has validated.
+    /// Commits what the caller has validated, as far as the member may.
     pub(super) fn commit_all(
         &self,
         now: Timestamp,
         request: &OffsetCommitRequest,
-    ) -> Outcome<OffsetCommitResponse> {
+        permit: &Permit,
+    ) -> Result<Outcome<OffsetCommitResponse>> {
         let expire_timestamp =
             (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
         let mut records = Vec::new();
@@ -67,6 +69,7 @@ impl Shard {
                 if self.is_metadata_too_large(partition) {
                     error_code = ResponseError::OffsetMetadataTooLarge.code();
                 } else {
+                    permit.allows(&topic.name, topic.topic_id, partition.partition_index)?;
                     let (group, index) = (&request.group_id, partition.partition_index);
                     let committed =
                         Committed { expire_timestamp, ..committed(partition, topic.topic_id, now) };
@@ -79,7 +82,7 @@ impl Shard {
             }
             response.topics.push(answer);
         }
-        Outcome::replay(records, response)
+        Ok(Outcome::replay(records, response))
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
@@ -89,20 +92,31 @@ impl Shard {
         partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
     }
 
-    fn validate_commit(&self, version: i16, request: &OffsetCommitRequest) -> Result<()> {
+    fn validate_commit(&self, version: i16, request: &OffsetCommitRequest) -> Result<Permit> {
         let generation = request.generation_id_or_member_epoch;
         match self.groups.get(&*request.group_id) {
             // Who says no generation manages its partitions itself; the group comes with the
             // offsets.
-            None if generation < 0 => Ok(()),
+            None if generation < 0 => Ok(Permit::default()),
             None if version >= GROUP_ID_NOT_FOUND_VERSION => Err(not_found(&request.group_id)),
             None => Err(ResponseError::IllegalGeneration.into()),
-            Some(Group::Classic(group)) => Ok(group.validate_commit(request)?),
+            Some(Group::Classic(group)) => {
+                group.validate_commit(request)?;
+                Ok(Permit::default())
+            }
+            Some(Group::Consumer(group)) => group.validate_commit(Committer {
+                member: &request.member_id,
+                instance: request.group_instance_id.as_deref(),
+                epoch: generation,
+                version: Some(version),
+            }),
             Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {} is not a consumer group.", request.group_id),
             )),
-            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => Ok(()),
+            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => {
+                Ok(Permit::default())
+            }
             Some(Group::Other(_)) => Err(ResponseError::UnknownMemberId.into()),
         }
     }
@@ -121,6 +135,10 @@ impl Shard {
                     return Err(ResponseError::UnknownMemberId.into());
                 }
                 self.offsets.of(&request.group_id).filter(|_| other.kind != GroupKind::Share)
+            }
+            Some(Group::Consumer(group)) => {
+                group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
+                self.offsets.of(&request.group_id)
             }
             Some(Group::Classic(_)) => self.offsets.of(&request.group_id),
             None => None,
@@ -219,11 +237,10 @@ impl Shard {
         let mut ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         ids.sort();
         for id in ids {
-            let Some(Group::Classic(group)) = self.groups.get(&id) else { continue };
-            let all_gone = self.expire_group_offsets(now, group, &mut records);
-            if all_gone && group.state() == GroupState::Empty {
-                records.push(Record::group_tombstone(&id));
-                self.cancel_timers(&id);
+            let group = self.groups.get(&id).expect("just listed");
+            let all_gone = self.expire_group_offsets(now, &id, group, &mut records);
+            if all_gone && group.is_empty() {
+                self.delete_group(&id, &mut records);
             }
         }
         Outcome::replay_in_parts(records, ())
@@ -233,11 +250,12 @@ impl Shard {
     fn expire_group_offsets(
         &self,
         now: Timestamp,
-        group: &ClassicGroup,
+        id: &Arc<str>,
+        group: &Group,
         records: &mut Vec<Record>,
     ) -> bool {
-        let mut all_gone = self.offsets.pending_of(&group.id).next().is_none();
-        for (topic, partitions) in self.offsets.of(&group.id).into_iter().flatten() {
+        let mut all_gone = self.offsets.pending_of(id).next().is_none();
+        for (topic, partitions) in self.offsets.of(id).into_iter().flatten() {
             for (partition, committed) in partitions {
                 let unused_since = group.offset_unused_since(topic, committed);
                 let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
@@ -245,8 +263,8 @@ impl Shard {
                     Some(expires) => now >= expires,
                     None => now - since >= retention_ms,
                 });
-                if is_over && !self.offsets.is_pending(&group.id, topic, *partition) {
-                    records.push(Record::offset_tombstone(&group.id, topic, *partition));
+                if is_over && !self.offsets.is_pending(id, topic, *partition) {
+                    records.push(Record::offset_tombstone(id, topic, *partition));
                 } else {
                     all_gone = false;
                 }
@@ -294,11 +312,31 @@ impl ClassicGroup {
 }
 
 impl Group {
+    /// Whether it has no members. What we only keep counts as having some.
+    fn is_empty(&self) -> bool {
+        match self {
+            Group::Classic(group) => group.is_empty(),
+            Group::Consumer(group) => group.is_empty(),
+            Group::Other(_) => false,
+        }
+    }
+
+    /// Since when nobody has used an offset; None while someone may.
+    fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
+        match self {
+            Group::Classic(group) => group.offset_unused_since(topic, committed),
+            Group::Consumer(group) if group.is_subscribed_to(topic) => None,
+            Group::Consumer(_) => Some(committed.commit_timestamp),
+            Group::Other(_) => None,
+        }
+    }
+
     fn validate_offset_delete(&self, id: &str) -> Result<()> {
         match self {
             Group::Classic(group) if group.state() == GroupState::Empty => Ok(()),
             Group::Classic(group) if group.uses_consumer_protocol() => Ok(()),
             Group::Classic(_) => Err(ResponseError::NonEmptyGroup.into()),
+            Group::Consumer(_) => Ok(()),
             Group::Other(other) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {id} is not a consumer group."),
@@ -311,6 +349,7 @@ impl Group {
     fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
+            Group::Consumer(group) => group.is_subscribed_to(topic),
             Group::Other(other) => !other.members.is_empty(),
         }
     }

@@ -41,8 +41,15 @@ impl Join<'_> {
         self.request.group_instance_id.as_deref()
     }
 
-    /// Version 0 has no rebalance timeout.
-    fn rebalance_timeout_ms(&self) -> i32 {
+    /// Whether it is a dynamic member that shall first be told its id.
+    pub fn needs_member_id(&self) -> bool {
+        self.request.member_id.is_empty()
+            && self.instance_id().is_none()
+            && self.cx.api_version >= MEMBER_ID_REQUIRED_VERSION
+    }
+
+    /// Version 0 has none.
+    pub fn rebalance_timeout_ms(&self) -> i32 {
         match self.cx.api_version {
             0 => self.request.session_timeout_ms,
             _ => self.request.rebalance_timeout_ms,

@@ -2,7 +2,7 @@
 
 use super::classic_group::{ClassicGroup, Member};
 use super::record::Record;
-use super::shard::Shard;
+use super::shard::{Group, Shard};
 use super::timers::{Timer, Timers};
 use super::{GroupId, MemberId, Ticket, join, membership};
 use crate::config::Config;
@@ -43,13 +43,34 @@ pub struct Write {
 /// How a classic group goes on after its record was appended, or could not be.
 #[derive(Debug)]
 pub enum Then {
-    /// The group was made by the JoinGroup `ticket`; without its record it is not.
-    Created(Ticket),
+    /// The group was made by the JoinGroup `ticket`, in the place of an empty one perhaps; without
+    /// its record it is not.
+    Created(Ticket, Option<Box<Group>>),
     /// The group is empty; without the record its former generation comes back with a restart,
     /// whose members time out.
     Emptied,
     /// The members get what the leader assigned.
     Assigned(BTreeMap<MemberId, Bytes>),
+    /// A consumer group has become `group`.
+    Downgraded {
+        /// The classic group.
+        group: Box<ClassicGroup>,
+        /// Its members have to come together anew.
+        rebalance: bool,
+        /// The static member that did it, with its answer.
+        joined: Option<(Ticket, Box<JoinGroupResponse>)>,
+    },
+    /// A classic member has joined a consumer group.
+    JoinedConsumer {
+        /// Its JoinGroup.
+        ticket: Ticket,
+        /// The answer.
+        answer: Box<JoinGroupResponse>,
+        /// How long it may be silent.
+        session_timeout_ms: i32,
+        /// How long it may take to ask for its assignment.
+        rebalance_timeout_ms: i32,
+    },
     /// A static member `old` is `id` now.
     KeepStatic {
         /// The new id.

@@ -213,6 +213,18 @@ impl ClassicGroup {
         self.hand_out(turn, Some(error));
     }
 
+    /// Answers whoever waits, with an error.
+    pub fn give_up(&mut self, turn: &mut Turn<'_>, error: ResponseError) {
+        for member in self.members_mut() {
+            if let Some(ticket) = member.awaiting_join.take() {
+                turn.answer_join(ticket, join_error(&member.id, error));
+            }
+            if let Some(ticket) = member.awaiting_sync.take() {
+                turn.answer_sync(ticket, sync_error(error));
+            }
+        }
+    }
+
     /// Answers the SyncGroups that wait. A session that ran out while its request waited was not
     /// acted on, so it starts anew.
     fn hand_out(&mut self, turn: &mut Turn<'_>, error: Option<ResponseError>) {

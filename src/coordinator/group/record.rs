@@ -130,11 +130,9 @@ records! {
     StreamsGroupTopology(StreamsGroupTopologyKey, StreamsGroupTopologyValue) written as 0;
 }
 
-/// Kafka's kinds of groups other than classic ones.
+/// Kinds of groups that this broker only keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKind {
-    /// KIP-848.
-    Consumer,
     /// KIP-932.
     Share,
     /// KIP-1071.
@@ -145,7 +143,6 @@ impl GroupKind {
     /// As ListGroups writes it.
     pub fn name(self) -> &'static str {
         match self {
-            GroupKind::Consumer => "consumer",
             GroupKind::Share => "share",
             GroupKind::Streams => "streams",
         }

@@ -2,17 +2,18 @@
 //! the time as an argument and does no I/O (GroupCoordinatorShard, GroupMetadataManager).
 
 use super::classic_group::{ClassicGroup, GroupState};
+use super::consumer::{ConsumerGroup, TopicHashes};
 use super::join::{Join, join_error};
 use super::membership::sync_error;
 use super::offsets::{Committed, Offsets};
-use super::outcome::{Outcome, Parked, Then, Turn, Write};
+use super::outcome::{Outcome, Parked, Then, Turn};
 use super::record::{GroupKind, Record};
 use super::timers::{Timer, Timers};
 use super::{GroupId, RequestContext, Ticket};
 use crate::config::{Compression, Config};
-use crate::coordinator::state_machine::StateMachine;
+use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::Result;
-use crate::metadata::Image;
+use crate::metadata::{BROKER_CONFIG, GROUP_CONFIG, Image};
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -26,9 +27,11 @@ use std::sync::Arc;
 /// A group, of whatever kind.
 #[derive(Debug, PartialEq)]
 pub enum Group {
-    /// The kind that this broker serves.
+    /// Its members assign their partitions among themselves.
     Classic(Box<ClassicGroup>),
-    /// A kind that it only keeps.
+    /// KIP-848. Shared with the operation that looks at it, which ends before it is changed.
+    Consumer(Arc<ConsumerGroup>),
+    /// A kind that this broker only keeps.
     Other(OtherGroup),
 }
 
@@ -49,9 +52,13 @@ pub struct Shard {
     pub(super) image: Arc<Image>,
     pub(super) groups: HashMap<GroupId, Group>,
     pub(super) offsets: Offsets,
-    timers: Timers,
+    pub(super) timers: Timers,
+    pub(super) random: fastrand::Rng,
+    /// Of the topics in `image`.
+    pub(super) topic_hashes: TopicHashes,
+    /// Offset of the first image, or of a later one that brought topics.
+    pub(super) topics_made_at: Offset,
     answers: Vec<(Ticket, Parked)>,
-    random: fastrand::Rng,
 }
 
 impl Shard {
@@ -63,13 +70,19 @@ impl Shard {
             groups: HashMap::new(),
             offsets: Offsets::default(),
             timers: Timers::default(),
-            answers: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
+            topic_hashes: TopicHashes::default(),
+            topics_made_at: -1,
+            answers: Vec::new(),
         }
     }
 
     /// The classic group `id`, with what its operations need.
-    fn classic(&mut self, id: &str, now: Timestamp) -> Option<(&mut ClassicGroup, Turn<'_>)> {
+    pub(super) fn classic(
+        &mut self,
+        id: &str,
+        now: Timestamp,
+    ) -> Option<(&mut ClassicGroup, Turn<'_>)> {
         let Group::Classic(group) = self.groups.get_mut(id)? else { return None };
         let turn = Turn {
             now,
@@ -81,6 +94,16 @@ impl Shard {
         Some((group, turn))
     }
 
+    /// A number that is in effect for a group, by the name of the group's setting.
+    pub(super) fn group_number(&self, name: &str, group: &str) -> i64 {
+        self.config.group_number(name, &self.image.configs_of(GROUP_CONFIG, group))
+    }
+
+    /// Answers a request that may have waited.
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Parked) {
+        self.answers.push((ticket, answer));
+    }
+
     /// A JoinGroup; the answer to `ticket` comes with those of all who waited for it.
     pub fn join(
         &mut self,
@@ -90,9 +113,23 @@ impl Shard {
         ticket: Ticket,
     ) -> Outcome {
         let id = GroupId::from(&**request.group_id);
-        let is_new = !self.groups.contains_key(&id);
+        let join = Join { cx, request, ticket };
+        let emptied = match self.groups.get(&id) {
+            Some(Group::Consumer(group)) if !group.is_empty() => {
+                let group = group.clone();
+                return self.join_consumer(now, join, group);
+            }
+            Some(Group::Consumer(group)) if request.member_id.is_empty() => {
+                Some(Record::consumer_group_gone(group, &[]))
+            }
+            _ => None,
+        };
+        let is_new = emptied.is_some() || !self.groups.contains_key(&id);
         let refusal = match self.groups.get(&id) {
             None if !request.member_id.is_empty() => {
+                Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
+            }
+            Some(Group::Consumer(_)) if emptied.is_none() => {
                 Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
             }
             Some(Group::Other(_)) => Some(join_error("", ResponseError::InconsistentGroupProtocol)),
@@ -102,19 +139,32 @@ impl Shard {
             self.answers.push((ticket, Parked::Join(refusal)));
             return Outcome::answer(());
         }
+        let mut before = None;
         if is_new {
+            self.cancel_timers(&id);
             let group = ClassicGroup::new(id.clone(), now);
-            self.groups.insert(id.clone(), Group::Classic(Box::new(group)));
+            before = self.groups.insert(id.clone(), Group::Classic(Box::new(group))).map(Box::new);
         }
         let (group, mut turn) = self.classic(&id, now).expect("it is there and classic");
-        let write = group.join(&mut turn, Join { cx, request, ticket });
-        let created = || Write { record: Record::new_group(group), then: Then::Created(ticket) };
-        let write = if is_new { write.or_else(|| Some(created())) } else { write };
-        Outcome::classic(&id, write, ())
+        let write = group.join(&mut turn, join);
+        if !is_new {
+            return Outcome::classic(&id, write, ());
+        }
+        assert!(write.is_none(), "the first rebalance waits for its timer");
+        let mut records = emptied.unwrap_or_default();
+        records.push(Record::new_group(group));
+        let then = Completion::Then((id, Then::Created(ticket, before)));
+        Outcome { records, then, answer: () }
     }
 
     /// A SyncGroup; answered as JoinGroup is.
     pub fn sync(&mut self, now: Timestamp, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
+        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id)
+            && !group.is_empty()
+        {
+            let group = group.clone();
+            return self.sync_consumer(now, request, ticket, &group);
+        }
         match self.classic(&request.group_id, now) {
             Some((group, mut turn)) if group.state() != GroupState::Empty => {
                 let write = group.sync(&mut turn, request, ticket);
@@ -131,6 +181,10 @@ impl Shard {
 
     /// A Heartbeat.
     pub fn heartbeat(&mut self, now: Timestamp, request: &HeartbeatRequest) -> Result<Outcome> {
+        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id) {
+            let group = group.clone();
+            return self.heartbeat_consumer(now, request, &group);
+        }
         let found = self.classic(&request.group_id, now);
         let (group, mut turn) = found.ok_or(ResponseError::UnknownMemberId)?;
         group.heartbeat(&mut turn, request)?;
@@ -143,6 +197,10 @@ impl Shard {
         now: Timestamp,
         request: &LeaveGroupRequest,
     ) -> Result<Outcome<Vec<MemberResponse>>> {
+        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id) {
+            let group = group.clone();
+            return Ok(self.leave_consumer(now, request, group));
+        }
         let found = self.classic(&request.group_id, now);
         let (group, mut turn) = found.ok_or(ResponseError::UnknownMemberId)?;
         let (answers, write) = group.leave(&mut turn, &request.members);
@@ -158,10 +216,13 @@ impl Shard {
     }
 
     pub(super) fn cancel_timers(&mut self, group: &str) {
-        if let Some(Group::Classic(group)) = self.groups.get(group) {
-            for timer in group.timers() {
-                self.timers.cancel(&timer);
-            }
+        let timers = match self.groups.get(group) {
+            Some(Group::Classic(group)) => group.timers(),
+            Some(Group::Consumer(group)) => group.timers(),
+            _ => Vec::new(),
+        };
+        for timer in timers {
+            self.timers.cancel(&timer);
         }
     }
 
@@ -192,7 +253,7 @@ impl Shard {
         }
         match group {
             Group::Other(other) => other,
-            Group::Classic(_) => unreachable!("it has just been made another"),
+            _ => unreachable!("it has just been made another"),
         }
     }
 }
@@ -226,12 +287,33 @@ impl StateMachine for Shard {
     }
 
     fn apply(&mut self, image: &Arc<Image>) {
-        self.image = image.clone();
+        let before = std::mem::replace(&mut self.image, image.clone());
+        if before.offset == -1 || image.topics.has_new_since(&before.topics) {
+            self.topics_made_at = image.offset;
+        }
+        self.topic_hashes.clear();
+        let of_brokers = |image: &Image| {
+            ["", &self.config.node_id.to_string()].map(|name| image.configs_of(BROKER_CONFIG, name))
+        };
+        let [cluster, broker] = of_brokers(image);
+        if of_brokers(&before) != [cluster.clone(), broker.clone()] {
+            match self.config.with_dynamic(&cluster, &broker) {
+                Ok(config) => self.config = Arc::new(config),
+                Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
+            }
+        }
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
         let timer = self.timers.take_due(now)?;
         let group = match &timer {
+            Timer::Session(group, _) if self.consumer(group).is_ok() => {
+                return Some(self.consumer_timer(now, &timer));
+            }
+            Timer::Rebalance(..) | Timer::MemberJoin(..) | Timer::MemberSync(..) => {
+                return Some(self.consumer_timer(now, &timer));
+            }
+            Timer::Regexes(group) => return Some(self.resolve_regexes(now, group)),
             Timer::Session(group, _) | Timer::Join(group) | Timer::Sync(group) => group.clone(),
             Timer::OffsetExpiration => {
                 self.set_offset_expiration(now);
@@ -283,13 +365,13 @@ impl StateMachine for Shard {
             Record::GroupMetadata(key, None) => {
                 self.groups.remove(&*key.group);
             }
-            Record::ConsumerGroupMetadata(key, value) => {
-                self.replay_other(GroupKind::Consumer, &key.group_id, value.is_some());
-            }
-            Record::ConsumerGroupMemberMetadata(key, value) => {
-                let there = value.is_some();
-                self.replay_other_member(GroupKind::Consumer, &key.group_id, &key.member_id, there);
-            }
+            Record::ConsumerGroupMetadata(..)
+            | Record::ConsumerGroupPartitionMetadata(..)
+            | Record::ConsumerGroupMemberMetadata(..)
+            | Record::ConsumerGroupTargetAssignmentMetadata(..)
+            | Record::ConsumerGroupTargetAssignmentMember(..)
+            | Record::ConsumerGroupCurrentMemberAssignment(..)
+            | Record::ConsumerGroupRegularExpression(..) => self.replay_consumer(record),
             Record::ShareGroupMetadata(key, value) => {
                 self.replay_other(GroupKind::Share, &key.group_id, value.is_some());
             }
@@ -316,6 +398,10 @@ impl StateMachine for Shard {
         self.set_offset_expiration(now);
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         for id in ids {
+            if let Some(Group::Consumer(group)) = self.groups.get(&id) {
+                let group = group.clone();
+                self.loaded_consumer(now, &group);
+            }
             let Some((group, mut turn)) = self.classic(&id, now) else { continue };
             for member in group.members() {
                 turn.set_session(group, &member.id, member.session_timeout_ms);
@@ -334,15 +420,45 @@ impl StateMachine for Shard {
         (id, then): (GroupId, Then),
         appended: Result<(), ResponseError>,
     ) {
-        if let (Then::Created(ticket), Err(error)) = (&then, appended) {
-            self.cancel_timers(&id);
-            self.groups.remove(&id);
-            self.answers.retain(|(other, _)| other != ticket);
-            self.answers.push((*ticket, Parked::Join(join_error("", error))));
-        }
+        let then = match (then, appended) {
+            (Then::Created(ticket, before), Err(error)) => {
+                self.cancel_timers(&id);
+                self.groups.remove(&id);
+                self.groups.extend(before.map(|group| (id, *group)));
+                self.answers.retain(|(other, _)| *other != ticket);
+                return self.answer(ticket, Parked::Join(join_error("", error)));
+            }
+            (Then::Downgraded { joined, .. }, Err(error)) => {
+                if let Some((ticket, answer)) = joined {
+                    self.answer(ticket, Parked::Join(join_error(&answer.member_id, error)));
+                }
+                return;
+            }
+            (Then::Downgraded { group, rebalance, joined }, Ok(())) => {
+                self.finish_downgrade(now, &id, *group, rebalance);
+                if let Some((ticket, answer)) = joined {
+                    self.answer(ticket, Parked::Join(*answer));
+                }
+                return;
+            }
+            (Then::JoinedConsumer { ticket, answer, .. }, Err(error)) => {
+                return self.answer(ticket, Parked::Join(join_error(&answer.member_id, error)));
+            }
+            (
+                Then::JoinedConsumer { ticket, answer, session_timeout_ms, rebalance_timeout_ms },
+                Ok(()),
+            ) => {
+                let timeouts = (session_timeout_ms, rebalance_timeout_ms);
+                return self.finish_join(now, &id, ticket, *answer, timeouts);
+            }
+            (then, _) => then,
+        };
         let Some((group, mut turn)) = self.classic(&id, now) else { return };
         match then {
-            Then::Created(_) | Then::Emptied => {}
+            Then::Created(..)
+            | Then::Emptied
+            | Then::Downgraded { .. }
+            | Then::JoinedConsumer { .. } => {}
             Then::Assigned(assignments) => {
                 group.finish_assignment(&mut turn, assignments, appended)
             }

@@ -8,13 +8,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod chance;
+mod consumer;
 mod kafka;
 mod running;
 mod show;
 
+use super::consumer::ConsumerGroup;
 use super::outcome::{Outcome, Parked};
 use super::record::Record;
-use super::shard::Shard;
+use super::shard::{Group, Shard};
 use super::{GroupId, RequestContext, Ticket, text};
 use crate::codec::schema::group;
 use crate::codec::schema::message::OffsetCommitRequest;
@@ -27,6 +29,7 @@ use crate::codec::schema::message::offset_fetch_request::{
 use crate::config::Config;
 use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
+use crate::metadata::{Image, Loader};
 use crate::types::{NO_PRODUCER_ID, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
@@ -51,6 +54,7 @@ use uuid::Uuid;
 pub(super) struct World {
     pub(super) config: Config,
     pub(super) shard: Shard,
+    metadata: Loader,
     /// Keys and values, with the producer of a transactional batch.
     log: Vec<(Bytes, Option<Bytes>, i64)>,
     pub(super) now: Timestamp,
@@ -67,6 +71,7 @@ impl World {
         let mut world = World {
             shard: Shard::new(Arc::new(config.clone()), 7),
             config,
+            metadata: Loader::new("a cluster"),
             log: Vec::new(),
             now: 0,
             next_ticket: 1,
@@ -93,12 +98,14 @@ impl World {
                 let (key, value) = record.encode().unwrap();
                 assert_eq!(Record::decode(&key, value.as_ref()).unwrap(), *record);
                 self.log.push((key, value, NO_PRODUCER_ID));
-                let line = show::record(record);
+                let line = consumer::show_record(record, &self.shard.image);
+                let line = line.unwrap_or_else(|| show::record(record));
                 writeln!(self.output, "record {line}").unwrap();
             }
         }
         then.follow(&mut self.shard, self.now, NO_PRODUCER_ID, &records, appended);
         self.model.follow(&self.shard, &records, appended.is_ok());
+        self.check_consumers();
         self.take_answers();
         match appended {
             Ok(_) => Ok(answer),
@@ -134,6 +141,13 @@ impl World {
         self.now = end;
     }
 
+    fn consumers(&self) -> impl Iterator<Item = &ConsumerGroup> {
+        self.shard.groups.values().filter_map(|group| match group {
+            Group::Consumer(group) => Some(&**group),
+            _ => None,
+        })
+    }
+
     /// A fresh shard, as the log makes it.
     pub(super) fn replayed(&self) -> Shard {
         let mut shard = Shard::new(Arc::new(self.config.clone()), 8);
@@ -145,7 +159,11 @@ impl World {
     }
 
     fn restart(&mut self) {
+        let image = self.shard.image.clone();
         self.shard = self.replayed();
+        if image.offset != -1 {
+            self.shard.apply(&image);
+        }
         self.shard.loaded(self.now);
         self.unanswered.clear();
         self.take_answers();
@@ -164,9 +182,11 @@ impl World {
             "advance" => self.advance(args.number("ms", 0)),
             "restart" => self.restart(),
             "fail" => self.fail_next = Some(show::error(args.get("error"))),
+            "topic" => self.topic(&args),
+            "config" => self.config(&args),
             "log" => self.log_foreign(&args),
             "state" => self.output.push_str(&show::state(&self.shard)),
-            "describe" | "list" | "fetch" => result = self.look(&args),
+            "describe" | "describe-consumer" | "list" | "fetch" => result = self.look(&args),
             _ => result = self.operate(&args),
         }
         if let Err(error) = result {
@@ -185,12 +205,17 @@ impl World {
     fn set(&mut self, args: &Args) {
         let config = &mut self.config;
         for (key, value) in &args.named {
+            if key == "migration" {
+                config.group_consumer_migration_policy = value.clone();
+                continue;
+            }
             let number: i32 = value.parse().unwrap();
             match key.as_str() {
                 "group_max_size" => config.group_max_size = number,
                 "initial_delay" => config.group_initial_rebalance_delay_ms = number,
                 "metadata_max" => config.offset_metadata_max_bytes = number,
                 "retention_minutes" => config.offsets_retention_minutes = number,
+                "consumer_max_size" => config.group_consumer_max_size = number,
                 other => panic!("no setting {other}"),
             }
         }
@@ -207,12 +232,18 @@ impl World {
             };
             self.shard.join(self.now, &cx, &args.join(), ticket)
         } else {
-            self.shard.sync(self.now, &args.sync(), ticket)
+            let request = args.sync(&self.shard.image);
+            self.shard.sync(self.now, &request, ticket)
         };
         drop(self.finish(outcome));
     }
 
     fn operate(&mut self, args: &Args) -> Result<()> {
+        if args.name == "member" {
+            let shown = self.member(args)?;
+            self.output.push_str(&shown);
+            return Ok(());
+        }
         let shard = &mut self.shard;
         let shown = match args.name.as_str() {
             "heartbeat" => {
@@ -252,6 +283,9 @@ impl World {
             "describe" => {
                 show::describe(&self.shard.describe(args.number("version", 6), args.get("group")))
             }
+            "describe-consumer" => {
+                consumer::show_described(&self.shard.describe_consumer(args.get("group")))
+            }
             "list" => {
                 let filter = |name| args.list(name).map(text).collect::<Vec<StrBytes>>();
                 let request = ListGroupsRequest::default()
@@ -269,20 +303,19 @@ impl World {
     fn log_foreign(&mut self, args: &Args) {
         let (group_id, member_id) = (args.get("group").to_owned(), args.get("member").to_owned());
         let mut key = BytesMut::new();
-        let record_type: i16 = args.number("type", 3);
+        let record_type: i16 = args.number("type", 11);
         key.put_i16(record_type);
         let mut value = BytesMut::new();
         value.put_i16(0);
         if args.has("member") {
-            let message = group::ConsumerGroupMemberMetadataKey { group_id, member_id };
+            let message = group::ShareGroupMemberMetadataKey { group_id, member_id };
             message.encode(&mut key, 0).unwrap();
-            group::ConsumerGroupMemberMetadataValue::default().encode(&mut value, 0).unwrap();
+            group::ShareGroupMemberMetadataValue::default().encode(&mut value, 0).unwrap();
         } else if record_type < 24 {
-            group::ConsumerGroupMetadataKey { group_id }.encode(&mut key, 0).unwrap();
+            group::ShareGroupMetadataKey { group_id }.encode(&mut key, 0).unwrap();
             match record_type {
-                11 => group::ShareGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
                 17 => group::StreamsGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
-                _ => group::ConsumerGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
+                _ => group::ShareGroupMetadataValue::default().encode(&mut value, 0).unwrap(),
             }
         }
         let value = (!args.has("gone")).then(|| value.freeze());
@@ -337,7 +370,7 @@ fn topic_id(text: &str) -> Uuid {
 }
 
 /// `name key=value ... flag`
-struct Args {
+pub(super) struct Args {
     name: String,
     named: BTreeMap<String, String>,
 }
@@ -395,12 +428,17 @@ impl Args {
             .with_protocols(self.list("protocols").map(protocol).collect())
     }
 
-    fn sync(&self) -> SyncGroupRequest {
+    /// `member:text`, or `member:@t-0+t-1` as consumers write it.
+    fn sync(&self, image: &Image) -> SyncGroupRequest {
         let assignment = |item: &str| {
             let (member, what) = item.split_once(':').unwrap();
+            let bytes = match what.strip_prefix('@') {
+                Some(partitions) => consumer::encoded_assignment(partitions, image),
+                None => Bytes::copy_from_slice(what.as_bytes()),
+            };
             SyncGroupRequestAssignment::default()
                 .with_member_id(text(member))
-                .with_assignment(Bytes::copy_from_slice(what.as_bytes()))
+                .with_assignment(bytes)
         };
         SyncGroupRequest::default()
             .with_group_id(self.group())
@@ -473,8 +511,8 @@ impl Args {
         OffsetFetchRequestGroup {
             group_id: self.get("group").to_owned(),
             topics: self.has("offsets").then(|| self.list("offsets").map(topic).collect()),
-            member_id: None,
-            member_epoch: -1,
+            member_id: self.named.get("member").cloned(),
+            member_epoch: self.number("epoch", -1),
         }
     }
 

@@ -14,6 +14,14 @@ pub enum Timer {
     Join(GroupId),
     /// The sync phase of a rebalance ends.
     Sync(GroupId),
+    /// A member of a group of ours (KIP-848, KIP-1071) has to give back what it owns.
+    Rebalance(GroupId, MemberId),
+    /// A classic member of a consumer group has to join again.
+    MemberJoin(GroupId, MemberId),
+    /// A classic member of a consumer group has to ask for its assignment.
+    MemberSync(GroupId, MemberId),
+    /// The regular expressions of a consumer group are looked up.
+    Regexes(GroupId),
     /// Offsets are looked through for expired ones.
     OffsetExpiration,
 }
@@ -39,6 +47,11 @@ impl Timers {
         if let Some(deadline) = self.deadlines.remove(timer) {
             self.by_time.remove(&(deadline, timer.clone()));
         }
+    }
+
+    /// Whether a timer runs.
+    pub fn is_set(&self, timer: &Timer) -> bool {
+        self.deadlines.contains_key(timer)
     }
 
     /// Takes out the earliest timer that is due.

@@ -2,6 +2,7 @@
 //! (OffsetMetadataManager.commitTransactionalOffset).
 
 use super::classic_group::{ClassicGroup, GroupState};
+use super::consumer::{Committer, Permit};
 use super::outcome::Outcome;
 use super::record::GroupKind;
 use super::shard::{Group, Shard};
@@ -17,22 +18,33 @@ impl Shard {
         now: Timestamp,
         request: &OffsetCommitRequest,
     ) -> Result<Outcome<OffsetCommitResponse>> {
-        self.validate_transactional_commit(request)?;
-        Ok(self.commit_all(now, request))
+        let permit = self.validate_transactional_commit(request)?;
+        self.commit_all(now, request, &permit)
     }
 
-    fn validate_transactional_commit(&self, request: &OffsetCommitRequest) -> Result<()> {
+    fn validate_transactional_commit(&self, request: &OffsetCommitRequest) -> Result<Permit> {
         let generation = request.generation_id_or_member_epoch;
         match self.groups.get(&*request.group_id) {
-            None if generation < 0 => Ok(()),
+            None if generation < 0 => Ok(Permit::default()),
             None => Err(ResponseError::IllegalGeneration.into()),
-            Some(Group::Classic(group)) => Ok(group.validate_transactional_commit(request)?),
+            Some(Group::Classic(group)) => {
+                group.validate_transactional_commit(request)?;
+                Ok(Permit::default())
+            }
+            Some(Group::Consumer(group)) => group.validate_commit(Committer {
+                member: &request.member_id,
+                instance: request.group_instance_id.as_deref(),
+                epoch: generation,
+                version: None,
+            }),
             Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {} is not a consumer group.", request.group_id),
             )),
-            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => Ok(()),
-            Some(Group::Other(_)) if names_nobody(request) => Ok(()),
+            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => {
+                Ok(Permit::default())
+            }
+            Some(Group::Other(_)) if names_nobody(request) => Ok(Permit::default()),
             Some(Group::Other(_)) => Err(ResponseError::UnknownMemberId.into()),
         }
     }

@@ -1,6 +1,7 @@
 //! Random operations: whatever is done, the log alone brings back what was written down.
 
 use super::super::classic_group::{ClassicGroup, GroupState};
+use super::super::consumer::ConsumerGroup;
 use super::super::record::Record;
 use super::super::shard::{Group, Shard};
 use super::World;
@@ -8,6 +9,8 @@ use crate::config::Config;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
 
 /// What of a classic group the log keeps.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +55,13 @@ fn classic<'a>(shard: &'a Shard, id: &str) -> Option<&'a ClassicGroup> {
     }
 }
 
+fn consumer<'a>(shard: &'a Shard, id: &str) -> Option<&'a ConsumerGroup> {
+    match shard.groups.get(id) {
+        Some(Group::Consumer(group)) => Some(group),
+        _ => None,
+    }
+}
+
 /// Offsets only, no member ever.
 fn simple() -> Kept {
     kept(&ClassicGroup::simple("any".into()))
@@ -75,15 +85,16 @@ impl Model {
                 }
                 _ if !written => {}
                 Record::GroupMetadata(key, None) => drop(self.groups.remove(&key.group)),
-                Record::GroupMetadata(key, Some(_)) => {
+                Record::GroupMetadata(key, Some(value)) => {
                     let group = classic(shard, &key.group).unwrap();
                     let settled = matches!(group.state(), GroupState::Stable | GroupState::Empty);
-                    // A group that has just been made may be in its first rebalance already.
-                    let kept = if settled { kept(group) } else { simple() };
+                    // A group that has just been made, or converted, may be in a rebalance already.
+                    let recorded = ClassicGroup::from_record(&key.group, value);
+                    let kept = if settled { kept(group) } else { kept(&recorded) };
                     self.groups.insert(key.group.clone(), kept);
                     self.ahead.remove(&key.group);
                 }
-                Record::OffsetCommit(key, Some(_)) => {
+                Record::OffsetCommit(key, Some(_)) if consumer(shard, &key.group).is_none() => {
                     self.groups.entry(key.group.clone()).or_insert_with(simple);
                 }
                 _ => {}
@@ -92,18 +103,84 @@ impl Model {
     }
 }
 
+/// A member's id, static instance, and generation or epoch.
+type Known = (String, Option<String>, i32);
+
+fn members(shard: &Shard, group: &str) -> Vec<Known> {
+    let instance = |instance: &Option<Arc<str>>| instance.as_deref().map(str::to_owned);
+    if let Some(group) = consumer(shard, group) {
+        let known = group
+            .members()
+            .map(|member| (member.id.to_string(), instance(&member.instance_id), member.epoch));
+        return known.collect();
+    }
+    let Some(group) = classic(shard, group) else { return Vec::new() };
+    let pending = group.pending_joins.iter().map(|id| (id.to_string(), None));
+    let known = group.members().map(|m| (m.id.to_string(), instance(&m.instance_id)));
+    known.chain(pending).map(|(id, instance)| (id, instance, group.generation)).collect()
+}
+
+/// What a member of a consumer group says that it owns: what it was last assigned.
+fn owned(shard: &Shard, group: &str, member: &str, separator: &str) -> String {
+    let member = consumer(shard, group).and_then(|group| group.member(member));
+    let topics = member.iter().flat_map(|member| member.assigned.iter());
+    let partitions = topics.flat_map(|(id, partitions)| {
+        let name = shard.image.topics.by_id(*id).map(|topic| topic.name.clone());
+        partitions.keys().filter_map(move |index| Some(format!("{}-{index}", name.as_ref()?)))
+    });
+    partitions.collect::<Vec<String>>().join(separator)
+}
+
+/// A step of a random member of a consumer group.
+fn consumer_step(world: &mut World, (what, who, how): (u8, usize, u8)) {
+    let group = ["g", "h"][who % 2];
+    let ids = members(&world.shard, group);
+    let (id, instance, epoch) = match ids.get(who / 2 % (ids.len() + 1)) {
+        Some(member) => member.clone(),
+        None => (format!("m{}", who % 5), (how & 1 == 1).then(|| format!("i{}", who % 3)), 0),
+    };
+    let owns = owned(&world.shard, group, &id, ",");
+    let mut line = format!("group={group} member={id} client=c");
+    if let Some(instance) = instance {
+        line += &format!(" instance={instance}");
+    }
+    let topics = ["t", "t,u", "u", ""][usize::from(how) % 4];
+    let line = match what {
+        0 | 1 => format!("member {line} epoch=0 topics={topics} rebalance=9000"),
+        2 => {
+            format!("member {line} epoch=0 regex={}.* topics= rebalance=9000", ["t", "u"][who % 2])
+        }
+        3..=6 => format!("member {line} epoch={epoch} owns={owns}"),
+        7 => format!("member {line} epoch={epoch}"),
+        8 => format!("member {line} epoch={epoch} owns={owns} topics={topics}"),
+        9 => format!("member {line} epoch={}", if how < 4 { -1 } else { -2 }),
+        10 => {
+            let id = 1 + who % 2;
+            format!("topic name={} id={id} partitions={}", ["t", "u"][id - 1], how + 1)
+        }
+        11 => format!("topic id={} gone", 1 + who % 2),
+        12..=14 => {
+            let owns = owned(&world.shard, group, &id, "+");
+            format!("join {line} version=3 protocols=range:{}/{owns}", topics.replace(',', "+"))
+        }
+        15 => format!("sync {line} generation={epoch}"),
+        16 => format!("heartbeat {line} generation={epoch}"),
+        _ => format!("commit {line} generation={epoch} offsets=t-{}:{how} id=1", who % 4),
+    };
+    if what == 11 && world.shard.image.topics.by_id(Uuid::from_u128(1 + who as u128 % 2)).is_none()
+    {
+        return;
+    }
+    world.run(&line);
+}
+
 /// A step of a random member: what it does and how, chosen by numbers.
 fn step(world: &mut World, (what, who, how): (u8, usize, u8)) {
+    if what >= 17 {
+        return consumer_step(world, (what - 17, who, how));
+    }
     let group = ["g", "h"][who % 2];
-    let ids: Vec<(String, Option<String>, i32)> = classic(&world.shard, group)
-        .map(|group| {
-            let pending = group.pending_joins.iter().map(|id| (id.to_string(), None));
-            let members = group.members().map(|member| {
-                (member.id.to_string(), member.instance_id.as_deref().map(str::to_owned))
-            });
-            members.chain(pending).map(|(id, i)| (id, i, group.generation)).collect()
-        })
-        .unwrap_or_default();
+    let ids = members(&world.shard, group);
     let (id, instance, generation) = match ids.get(who % (ids.len() + 1)) {
         Some(member) => member.clone(),
         None => (String::new(), (how & 1 == 1).then(|| format!("i{}", who % 3)), -1),
@@ -140,7 +217,7 @@ proptest! {
 
     #[test]
     fn a_replayed_log_is_the_state_that_was_written(
-        steps in prop::collection::vec((0u8..17, 0usize..64, 0u8..8), 1..120)
+        steps in prop::collection::vec((0u8..35, 0usize..64, 0u8..8), 1..200)
     ) {
         let mut config = Config::default();
         config.group_max_size = 4;
@@ -154,8 +231,13 @@ proptest! {
         let replayed = world.replayed();
         prop_assert_eq!(&replayed.offsets, &world.shard.offsets);
         let ids: BTreeSet<&str> = replayed.groups.keys().map(|id| &**id).collect();
-        let expected: BTreeSet<&str> = model.groups.keys().map(String::as_str).collect();
+        let consumers = world.consumers().map(|group| &*group.id);
+        let expected: BTreeSet<&str> = model.groups.keys().map(String::as_str).chain(consumers).collect();
         prop_assert_eq!(ids, expected);
+        // A consumer group is its records, always.
+        for group in world.consumers() {
+            prop_assert_eq!(consumer(&replayed, &group.id), Some(group));
+        }
         for (id, expected) in &model.groups {
             prop_assert_eq!(&kept(classic(&replayed, id).unwrap()), expected);
             // A group at rest is as it was written down.

@@ -2,12 +2,16 @@
 //! `__consumer_offsets` after the scenarios were played against it, a consumer of KIP-848, and a
 //! producer that committed an offset of `t-0` in one transaction and aborted another.
 
+use super::super::consumer::TopicHashes;
 use super::super::record::Record;
 use super::super::shard::Shard;
 use super::show;
+use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
 use crate::config::Config;
 use crate::coordinator::loader;
 use crate::coordinator::state_machine::StateMachine;
+use crate::metadata::Loader;
+use crate::metadata::record::MetadataRecord;
 use crate::record::Batch;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,18 +28,46 @@ fn batches() -> Vec<Batch> {
 
 #[test]
 fn records_are_written_byte_for_byte_as_kafka_writes_them() {
-    let mut ours = 0;
+    let mut records = 0;
     for batch in batches().iter().filter(|batch| !batch.is_control()) {
         for record in batch.records(1 << 20).unwrap() {
             let key = record.key.unwrap();
             let decoded = Record::decode(&key, record.value.as_ref()).unwrap();
-            if matches!(decoded, Record::OffsetCommit(..) | Record::GroupMetadata(..)) {
-                assert_eq!(decoded.encode().unwrap(), (key, record.value), "{decoded:?}");
-                ours += 1;
-            }
+            assert_eq!(decoded.encode().unwrap(), (key, record.value), "{decoded:?}");
+            records += 1;
         }
     }
-    assert_eq!(ours, 58);
+    assert_eq!(records, 67);
+}
+
+/// So that a group does not rebalance because another broker looks after it.
+#[test]
+fn the_hash_of_the_topics_is_kafkas_to_the_bit() {
+    let batches = batches();
+    let records = batches.iter().filter(|batch| !batch.is_control());
+    let records = records.flat_map(|batch| batch.records(1 << 20).unwrap());
+    let decoded: Vec<Record> = records
+        .map(|record| Record::decode(&record.key.unwrap(), record.value.as_ref()).unwrap())
+        .collect();
+    let hash = decoded.iter().find_map(|record| match record {
+        Record::ConsumerGroupMetadata(_, Some(value)) => Some(value.metadata_hash),
+        _ => None,
+    });
+    let target = decoded.iter().find_map(|record| match record {
+        Record::ConsumerGroupTargetAssignmentMember(_, Some(value)) => Some(value),
+        _ => None,
+    });
+    let [topic] = &target.unwrap().topic_partitions[..] else { panic!("one topic was assigned") };
+    let mut metadata = Loader::new("a cluster");
+    let (name, topic_id) = ("t".to_owned(), topic.topic_id);
+    metadata.replay(&MetadataRecord::Topic(TopicRecord { name, topic_id })).unwrap();
+    for partition_id in 0..i32::try_from(topic.partitions.len()).unwrap() {
+        let partition = PartitionRecord { partition_id, topic_id, ..PartitionRecord::default() };
+        metadata.replay(&MetadataRecord::Partition(partition)).unwrap();
+    }
+    let image = metadata.take().image;
+    let ours = TopicHashes::default().of_all(&image, ["t".to_owned()].iter());
+    assert_eq!(Some(ours), hash);
 }
 
 #[test]

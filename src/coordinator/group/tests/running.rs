@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::log::manager::LogManager;
-use crate::metadata::Loader;
 use crate::metadata::record::MetadataRecord;
+use crate::metadata::{Image, Loader};
 use crate::replica::Replicas;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::JoinGroupResponse;
@@ -207,12 +207,15 @@ async fn members_wait_for_each_other_and_a_restart_finds_them() {
         false => (&second.member_id, &first.member_id),
     };
     let (groups, follower) = (broker.groups.clone(), line(follower));
-    let follower =
-        tokio::spawn(
-            async move { groups.sync_group(&Args::parse(&follower).sync()).await.unwrap() },
-        );
+    let follower = tokio::spawn(async move {
+        groups.sync_group(&Args::parse(&follower).sync(&Image::default())).await.unwrap()
+    });
     tokio::task::yield_now().await;
-    let synced = broker.groups.sync_group(&Args::parse(&line(leader)).sync()).await.unwrap();
+    let synced = broker
+        .groups
+        .sync_group(&Args::parse(&line(leader)).sync(&Image::default()))
+        .await
+        .unwrap();
     assert_eq!((synced.error_code, follower.await.unwrap().error_code), (0, 0));
 
     broker.restart().await;

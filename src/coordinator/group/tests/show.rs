@@ -4,11 +4,13 @@ use super::super::GroupId;
 use super::super::classic_group::ClassicGroup;
 use super::super::record::Record;
 use super::super::shard::{Group, Shard};
+use super::consumer::{decoded_assignment, show_group};
 use crate::codec::schema::message::OffsetCommitResponse;
 use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::error::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::consumer_protocol_subscription::TopicPartition;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
@@ -18,13 +20,25 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::fmt::Write as _;
 
-/// `t1+t2` as a consumer says it (version 0 of ConsumerProtocolSubscription).
-pub fn subscription(topics: &str) -> Bytes {
+/// `t1+t2` as a consumer says it (version 0 of ConsumerProtocolSubscription), or `t1/t1-0+t1-1`
+/// with what it owns (version 1).
+pub fn subscription(text: &str) -> Bytes {
+    let (topics, owned) = text.split_once('/').unwrap_or((text, ""));
+    let version = i16::from(text.contains('/'));
     let topics = topics.split('+').filter(|topic| !topic.is_empty());
-    let topics = topics.map(super::text).collect();
+    let owned = owned.split('+').filter_map(|item| item.rsplit_once('-'));
+    let owned = owned.map(|(topic, index)| {
+        TopicPartition::default()
+            .with_topic(super::text(topic).into())
+            .with_partitions(vec![index.parse().unwrap()])
+    });
     let mut bytes = BytesMut::new();
-    bytes.put_i16(0);
-    ConsumerProtocolSubscription::default().with_topics(topics).encode(&mut bytes, 0).unwrap();
+    bytes.put_i16(version);
+    ConsumerProtocolSubscription::default()
+        .with_topics(topics.map(super::text).collect())
+        .with_owned_partitions(owned.collect())
+        .encode(&mut bytes, version)
+        .unwrap();
     bytes.freeze()
 }
 
@@ -37,7 +51,7 @@ fn topics(metadata: &Bytes) -> String {
     decoded.topics.iter().map(|topic| topic.to_string()).collect::<Vec<_>>().join("+")
 }
 
-fn code(code: i16) -> String {
+pub fn code(code: i16) -> String {
     ResponseError::try_from_code(code).map_or_else(|| "ok".to_owned(), |error| format!("{error:?}"))
 }
 
@@ -79,7 +93,7 @@ pub fn join(answer: &JoinGroupResponse) -> String {
 
 pub fn sync(answer: &SyncGroupResponse) -> String {
     match answer.error_code {
-        0 => format!("sync ok assignment={}", String::from_utf8_lossy(&answer.assignment)),
+        0 => format!("sync ok assignment={}", decoded_assignment(&answer.assignment)),
         error => format!("sync {}", code(error)),
     }
 }
@@ -146,7 +160,7 @@ pub fn describe(group: &DescribedGroup) -> String {
         &*group.protocol_data
     );
     for member in &group.members {
-        let assignment = String::from_utf8_lossy(&member.member_assignment).into_owned();
+        let assignment = decoded_assignment(&member.member_assignment);
         let (id, host, topics) =
             (&member.member_id, &member.client_host, topics(&member.member_metadata));
         writeln!(lines, "    {id} {host} {topics} assignment={assignment}").unwrap();
@@ -199,7 +213,7 @@ pub fn record(record: &Record) -> String {
                 let instance = member.group_instance_id.as_deref();
                 let instance = instance.map(|instance| format!("@{instance}")).unwrap_or_default();
                 let (topics, assignment) =
-                    (topics(&member.subscription), String::from_utf8_lossy(&member.assignment));
+                    (topics(&member.subscription), decoded_assignment(&member.assignment));
                 let id = &member.member_id;
                 write!(line, "\n    {id}{instance} {topics} assignment={assignment}").unwrap();
             }
@@ -216,6 +230,7 @@ pub fn state(shard: &Shard) -> String {
     for (id, group) in groups {
         match group {
             Group::Classic(group) => lines.push_str(&classic(group)),
+            Group::Consumer(group) => lines.push_str(&show_group(group, &shard.image)),
             Group::Other(other) => {
                 writeln!(lines, "{id} {} members={:?}", other.kind.name(), other.members).unwrap();
             }
@@ -247,7 +262,7 @@ fn classic(group: &ClassicGroup) -> String {
             (_, Some(ticket)) => format!(" syncs by #{ticket}"),
             _ => String::new(),
         };
-        let assignment = String::from_utf8_lossy(&member.assignment).into_owned();
+        let assignment = decoded_assignment(&member.assignment);
         writeln!(lines, "    {}{instance} assignment={assignment}{waits}", member.id).unwrap();
     }
     for member in &group.pending_joins {

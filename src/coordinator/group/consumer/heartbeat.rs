@@ -1,0 +1,464 @@
+//! ConsumerGroupHeartbeat: a member joins, says what it subscribes to and what it owns, and learns
+//! what it shall own (GroupMetadataManager.consumerGroupHeartbeat).
+
+use super::super::assignor::Partitions;
+use super::super::outcome::Outcome;
+use super::super::record::Record;
+use super::super::shard::{Group, Shard};
+use super::super::timers::Timer;
+use super::super::{GroupId, MemberId, RequestContext, text};
+use super::member::{ConsumerMember, MemberState};
+use super::reconcile::Reconciliation;
+use super::{ConsumerGroup, LEAVE_EPOCH, LEAVE_STATIC_EPOCH};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::types::{Timestamp, uuid_to_text};
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
+use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
+use kafka_protocol::protocol::StrBytes;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use uuid::{Builder, Uuid};
+
+/// What a member's request does to its group, gathered as records: the group stays as it is until
+/// they are in the log and replayed.
+#[derive(Debug)]
+pub struct Change {
+    /// The time.
+    pub now: Timestamp,
+    /// The group as it is; converted, if the request converts it.
+    pub group: Arc<ConsumerGroup>,
+    /// The member as it is.
+    pub member: ConsumerMember,
+    /// The member as it will be.
+    pub updated: ConsumerMember,
+    /// In order.
+    pub records: Vec<Record>,
+    /// The topics are as the group's metadata hash says.
+    pub checked: bool,
+}
+
+/// Who wants to be let in.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission<'a> {
+    /// `member.id`.
+    pub id: &'a str,
+    /// `group.instance.id` of a static member.
+    pub instance: Option<&'a str>,
+    /// Whether someone unknown is welcome.
+    pub may_create: bool,
+    /// Its epoch and what it owns, if it speaks the consumer protocol.
+    pub epoch: Option<(i32, Option<&'a Partitions>)>,
+}
+
+/// What became of a member's subscription.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscribed {
+    /// Names or regular expression are others than before.
+    pub changed: bool,
+    /// It calls for a new target assignment.
+    pub bumps_epoch: bool,
+}
+
+/// Kafka's error with its words.
+pub fn refuse<T>(error: ResponseError, message: String) -> Result<T> {
+    Err(Error::Explained(error, message))
+}
+
+/// From here on a member chooses its id itself.
+const OWN_MEMBER_ID_VERSION: i16 = 1;
+
+/// Whether a request is sound in itself.
+pub fn check_heartbeat(
+    config: &Config,
+    version: i16,
+    request: &ConsumerGroupHeartbeatRequest,
+) -> Result<()> {
+    let epoch = request.member_epoch;
+    let is_blank = |text: Option<&StrBytes>| text.is_some_and(|text| text.trim().is_empty());
+    let needs_id = version >= OWN_MEMBER_ID_VERSION || epoch > 0 || epoch == LEAVE_EPOCH;
+    let has_topics =
+        request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
+    let invalid = |message: &str| refuse(ResponseError::InvalidRequest, message.to_owned());
+    if needs_id && is_blank(Some(&request.member_id)) {
+        invalid("MemberId can't be empty.")
+    } else if is_blank(Some(&request.group_id)) {
+        invalid("GroupId can't be empty.")
+    } else if is_blank(request.instance_id.as_ref()) {
+        invalid("InstanceId can't be empty.")
+    } else if is_blank(request.rack_id.as_ref()) {
+        invalid("RackId can't be empty.")
+    } else if epoch == 0 && request.rebalance_timeout_ms == -1 {
+        invalid("RebalanceTimeoutMs must be provided in first request.")
+    } else if epoch == 0 && request.topic_partitions.as_ref().is_none_or(|t| !t.is_empty()) {
+        invalid("TopicPartitions must be empty when (re-)joining.")
+    } else if epoch == 0 && !has_topics {
+        invalid(
+            "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when \
+             (re-)joining.",
+        )
+    } else if epoch == LEAVE_STATIC_EPOCH && request.instance_id.is_none() {
+        invalid("InstanceId can't be null.")
+    } else if epoch < LEAVE_STATIC_EPOCH {
+        invalid("MemberEpoch is invalid.")
+    } else {
+        check_assignor(config, request.server_assignor.as_deref())
+    }
+}
+
+fn check_assignor(config: &Config, name: Option<&str>) -> Result<()> {
+    let supported = &config.group_consumer_assignors;
+    match name {
+        Some(name) if !supported.iter().any(|supported| supported == name) => {
+            let message = format!(
+                "ServerAssignor {name} is not supported. Supported assignors: {}.",
+                supported.join(", ")
+            );
+            refuse(ResponseError::UnsupportedAssignor, message)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Shard {
+    /// A ConsumerGroupHeartbeat that is sound in itself.
+    pub fn consumer_heartbeat(
+        &mut self,
+        now: Timestamp,
+        cx: &RequestContext,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
+        if [LEAVE_EPOCH, LEAVE_STATIC_EPOCH].contains(&request.member_epoch) {
+            return self.consumer_leave(now, request);
+        }
+        let joins = request.member_epoch == 0;
+        let mut records = Vec::new();
+        let group = self.group_for_heartbeat(now, &request.group_id, joins, &mut records)?;
+        self.check_room(&group, &request.member_id)?;
+        let id = self.member_id(&request.member_id);
+        let owned = request.topic_partitions.as_ref().map(|topics| {
+            let topics = topics.iter();
+            topics.map(|t| (t.topic_id, t.partitions.iter().copied().collect())).collect()
+        });
+        let member = group.admit(
+            Admission {
+                id: &id,
+                instance: request.instance_id.as_deref(),
+                may_create: joins,
+                epoch: Some((request.member_epoch, owned.as_ref())),
+            },
+            &mut records,
+        )?;
+        let updated = updated(&member, cx, request);
+        let mut change = Change { now, group, member, updated, records, checked: false };
+        let subscribed = self.subscribe(&mut change)?;
+        let epoch = self.follow_topics(&mut change, subscribed.bumps_epoch);
+        let target = self.follow_epoch(&mut change, epoch)?;
+        self.reconcile(&mut change, &target, subscribed.changed, owned.as_ref())?;
+        let group_id = change.group.id.clone();
+        self.set_consumer_session(now, &group_id, &change.updated.id);
+        let is_full = request.rebalance_timeout_ms != -1
+            && (request.subscribed_topic_names.is_some()
+                || request.subscribed_topic_regex.is_some())
+            && request.topic_partitions.is_some();
+        let shows = joins || is_full || change.member.assigned != change.updated.assigned;
+        let interval_ms = self.group_number("consumer.heartbeat.interval.ms", &group_id);
+        let answer = ConsumerGroupHeartbeatResponse::default()
+            .with_member_id(Some(text(&change.updated.id)))
+            .with_member_epoch(change.updated.epoch)
+            .with_heartbeat_interval_ms(i32::try_from(interval_ms).unwrap_or(i32::MAX))
+            .with_assignment(shows.then(|| assignment(&change.updated)));
+        Ok(Outcome::replay(self.finish_change(change), answer))
+    }
+
+    /// The records of a change.
+    pub fn finish_change(&mut self, change: Change) -> Vec<Record> {
+        let Change { group, records, checked, .. } = change;
+        let id = group.id.clone();
+        drop(group);
+        if checked && let Some(Group::Consumer(group)) = self.groups.get_mut(&id) {
+            Arc::make_mut(group).checked_at = Some(self.image.offset);
+        }
+        records
+    }
+
+    /// The group that a heartbeat is for; who joins makes it, or makes it a consumer group.
+    fn group_for_heartbeat(
+        &mut self,
+        now: Timestamp,
+        id: &str,
+        joins: bool,
+        records: &mut Vec<Record>,
+    ) -> Result<Arc<ConsumerGroup>> {
+        let new = || Arc::new(ConsumerGroup::new(GroupId::from(id)));
+        match self.groups.get(id) {
+            None if joins => Ok(new()),
+            None => {
+                refuse(ResponseError::GroupIdNotFound, format!("Consumer group {id} not found."))
+            }
+            Some(Group::Consumer(group)) => Ok(group.clone()),
+            Some(Group::Classic(group)) if joins && group.is_empty() => {
+                records.push(Record::group_tombstone(&group.id));
+                self.cancel_timers(id);
+                Ok(new())
+            }
+            Some(Group::Classic(_)) if joins => self.upgrade(now, id, records),
+            Some(_) => not_a_consumer_group(id),
+        }
+    }
+
+    /// A consumer group that there is.
+    pub fn consumer(&self, id: &str) -> Result<&Arc<ConsumerGroup>> {
+        match self.groups.get(id) {
+            Some(Group::Consumer(group)) => Ok(group),
+            None => Err(super::super::commit::not_found(id)),
+            Some(_) => not_a_consumer_group(id),
+        }
+    }
+
+    /// Refuses those who would be too many.
+    pub fn check_room(&self, group: &ConsumerGroup, id: &str) -> Result<()> {
+        let limit = self.config.group_consumer_max_size;
+        let is_full = group.size() >= usize::try_from(limit).unwrap_or(0);
+        if is_full && group.member(id).is_none() {
+            let message =
+                format!("The consumer group has reached its maximum capacity of {limit} members.");
+            return refuse(ResponseError::GroupMaxSizeReached, message);
+        }
+        Ok(())
+    }
+
+    /// The id that a member brings, or a new one.
+    pub fn member_id(&mut self, id: &str) -> MemberId {
+        if !id.is_empty() {
+            return MemberId::from(id);
+        }
+        let bytes = self.random.u128(..).to_be_bytes();
+        MemberId::from(uuid_to_text(Builder::from_random_bytes(bytes).into_uuid()))
+    }
+
+    /// Writes down what a member says of itself, if that is new.
+    pub fn subscribe(&mut self, change: &mut Change) -> Result<Subscribed> {
+        let names_changed = change.updated.topics != change.member.topics;
+        if change.updated != change.member {
+            let record = Record::consumer_member(&change.group.id, &change.updated);
+            change.records.push(record);
+        }
+        let regex = self.subscribe_by_regex(change)?;
+        Ok(Subscribed {
+            changed: names_changed || regex.changed,
+            bumps_epoch: names_changed || regex.bumps_epoch,
+        })
+    }
+
+    /// Moves the group's epoch if the subscriptions or their topics changed; answers what it is.
+    pub fn follow_topics(&mut self, change: &mut Change, bump: bool) -> i32 {
+        let group = &change.group;
+        if !bump && group.checked_at == Some(self.image.offset) {
+            return group.epoch;
+        }
+        let topics = group.topics_after(&[&change.member], Some(&change.updated));
+        let hash = self.topic_hashes.of_all(&self.image, topics.keys());
+        let mut epoch = group.epoch;
+        if bump || hash != group.metadata_hash {
+            epoch += 1;
+            change.records.push(Record::consumer_epoch(&group.id, epoch, hash));
+            tracing::info!(group = &*group.id, epoch, "group epoch moved");
+        } else {
+            change.checked = true;
+        }
+        if group.has_partition_metadata {
+            change.records.push(Record::no_partition_metadata(&group.id));
+        }
+        epoch
+    }
+
+    /// Brings the member one step towards its target, of an epoch.
+    pub fn reconcile(
+        &mut self,
+        change: &mut Change,
+        (target_epoch, target): &(i32, Arc<Partitions>),
+        subscription_changed: bool,
+        owned: Option<&Partitions>,
+    ) -> Result<()> {
+        if !subscription_changed && change.updated.is_reconciled_to(*target_epoch) {
+            return Ok(());
+        }
+        let subscribed: BTreeSet<Uuid> = change.group.topic_ids(&change.updated, &self.image);
+        let reconciliation = Reconciliation {
+            group: &change.group,
+            target_epoch: *target_epoch,
+            target,
+            subscribed: &subscribed,
+            subscription_changed,
+            owned,
+        };
+        let next = reconciliation.step(&change.updated)?;
+        if next == change.updated {
+            return Ok(());
+        }
+        change.records.push(Record::consumer_current(&change.group.id, &next));
+        // Members that speak the classic protocol have to join and sync in time instead.
+        if !next.is_classic() {
+            let timer = Timer::Rebalance(change.group.id.clone(), next.id.clone());
+            if next.state == MemberState::UnrevokedPartitions {
+                let deadline = change.now + i64::from(next.rebalance_timeout_ms);
+                self.timers.set(timer, deadline);
+            } else {
+                self.timers.cancel(&timer);
+            }
+        }
+        change.updated = next;
+        Ok(())
+    }
+
+    /// Expects a heartbeat of a member in time.
+    pub fn set_consumer_session(&mut self, now: Timestamp, group: &GroupId, member: &MemberId) {
+        let timeout_ms = self.group_number("consumer.session.timeout.ms", group);
+        self.timers.set(Timer::Session(group.clone(), member.clone()), now + timeout_ms);
+    }
+}
+
+fn not_a_consumer_group<T>(id: &str) -> Result<T> {
+    refuse(ResponseError::GroupIdNotFound, format!("Group {id} is not a consumer group."))
+}
+
+impl ConsumerGroup {
+    /// The member as it is before its request: known, new, or with another id in the place of a
+    /// static member.
+    pub fn admit(
+        &self,
+        admission: Admission<'_>,
+        records: &mut Vec<Record>,
+    ) -> Result<ConsumerMember> {
+        let id = admission.id;
+        let known_or_new = || match self.member(id) {
+            Some(member) => Ok(ConsumerMember::clone(member)),
+            None if admission.may_create => Ok(ConsumerMember::new(MemberId::from(id))),
+            None => self.known_member(id).map(|member| ConsumerMember::clone(member)),
+        };
+        let Some(instance) = admission.instance else {
+            let member = known_or_new()?;
+            check_epoch(&member, admission)?;
+            return Ok(member);
+        };
+        let Some(existing) = self.static_member(instance) else {
+            if admission.may_create {
+                return known_or_new();
+            }
+            return refuse(
+                ResponseError::UnknownMemberId,
+                format!("Instance id {instance} is unknown."),
+            );
+        };
+        if !admission.may_create {
+            check_instance(existing, id, instance)?;
+            check_epoch(existing, admission)?;
+            return Ok(ConsumerMember::clone(existing));
+        }
+        let speaks_classic = admission.epoch.is_none() || existing.is_classic();
+        if !speaks_classic && existing.epoch != LEAVE_STATIC_EPOCH {
+            let message = format!(
+                "Static member {id} with instance id {instance} cannot join the group because the \
+                 instance id is owned by {} member.",
+                existing.id
+            );
+            return refuse(ResponseError::UnreleasedInstanceId, message);
+        }
+        let mut new = ConsumerMember::clone(existing);
+        new.id = MemberId::from(id);
+        new.epoch = 0;
+        new.previous_epoch = 0;
+        records.extend(Record::consumer_member_gone(&self.id, &existing.id));
+        records.push(Record::consumer_member(&self.id, &new));
+        records.push(Record::consumer_target(&self.id, id, &self.target(&existing.id)));
+        records.push(Record::consumer_current(&self.id, &new));
+        Ok(new)
+    }
+}
+
+/// Whether `id` is the present member of its static instance.
+pub fn check_instance(existing: &ConsumerMember, id: &str, instance: &str) -> Result<()> {
+    if *existing.id == *id {
+        return Ok(());
+    }
+    let message = format!(
+        "Static member {id} with instance id {instance} was fenced by member {}.",
+        existing.id
+    );
+    refuse(ResponseError::FencedInstanceId, message)
+}
+
+/// A member that is behind is fenced, unless it may just have missed the answer that moved it on.
+fn check_epoch(member: &ConsumerMember, admission: Admission<'_>) -> Result<()> {
+    let Some((received, owned)) = admission.epoch else { return Ok(()) };
+    let owns_no_more = || {
+        owned.is_some_and(|owned| {
+            owned.iter().all(|(topic, partitions)| {
+                let assigned = member.assigned.get(topic);
+                assigned.is_some_and(|topic| partitions.iter().all(|i| topic.contains_key(i)))
+            })
+        })
+    };
+    let difference = match received {
+        0 => return Ok(()),
+        epoch if epoch > member.epoch => "greater",
+        epoch if epoch == member.epoch => return Ok(()),
+        epoch if epoch == member.previous_epoch && owns_no_more() => return Ok(()),
+        _ => "smaller",
+    };
+    let message = format!(
+        "The consumer group member has a {difference} member epoch ({received}) than the one known \
+         by the group coordinator ({}). The member must abandon all its partitions and rejoin.",
+        member.epoch
+    );
+    refuse(ResponseError::FencedMemberEpoch, message)
+}
+
+/// The member as its request wants it; what is not said stays.
+fn updated(
+    member: &ConsumerMember,
+    cx: &RequestContext,
+    request: &ConsumerGroupHeartbeatRequest,
+) -> ConsumerMember {
+    let mut updated = member.clone();
+    if let Some(instance) = &request.instance_id {
+        updated.instance_id = Some(Arc::from(&**instance));
+    }
+    if let Some(rack) = &request.rack_id {
+        updated.rack_id = Some(rack.to_string());
+    }
+    if request.rebalance_timeout_ms != -1 {
+        updated.rebalance_timeout_ms = request.rebalance_timeout_ms;
+    }
+    if let Some(assignor) = &request.server_assignor {
+        updated.server_assignor = Some(assignor.to_string());
+    }
+    if let Some(topics) = &request.subscribed_topic_names {
+        let topics = topics.iter().map(|topic| topic.to_string()).collect();
+        if *updated.topics != topics {
+            updated.topics = Arc::new(topics);
+        }
+    }
+    if let Some(regex) = &request.subscribed_topic_regex {
+        updated.topic_regex = Some(regex.to_string());
+    }
+    if updated.client_id != cx.client_id {
+        updated.client_id = cx.client_id.clone();
+    }
+    if updated.client_host != cx.client_host {
+        updated.client_host = cx.client_host.clone();
+    }
+    updated.classic = None;
+    updated
+}
+
+fn assignment(member: &ConsumerMember) -> Assignment {
+    let topics = member.assigned.iter().map(|(topic, partitions)| {
+        TopicPartitions::default()
+            .with_topic_id(*topic)
+            .with_partitions(partitions.keys().copied().collect())
+    });
+    Assignment::default().with_topic_partitions(topics.collect())
+}

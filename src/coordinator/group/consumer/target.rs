@@ -1,0 +1,157 @@
+//! The target assignment of a group's epoch (TargetAssignmentBuilder).
+
+use super::super::MemberId;
+use super::super::assignor::{Assignor, Partitions, Subscriber};
+use super::super::record::Record;
+use super::super::shard::Shard;
+use super::heartbeat::{Change, refuse};
+use super::{ConsumerGroup, ConsumerMember};
+use crate::error::Result;
+use crate::metadata::Image;
+use kafka_protocol::error::ResponseError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+impl Shard {
+    /// The target of the member with its epoch, made anew if the group's epoch is past it and the
+    /// last one is old enough.
+    pub fn follow_epoch(
+        &mut self,
+        change: &mut Change,
+        epoch: i32,
+    ) -> Result<(i32, Arc<Partitions>)> {
+        let group = change.group.clone();
+        let updated = &change.updated;
+        let last = || {
+            let holder = match updated.instance_id.as_deref() {
+                Some(instance) => group.static_member(instance).map(|member| member.id.clone()),
+                None => Some(updated.id.clone()),
+            };
+            let target = holder.map(|holder| group.target(&holder)).unwrap_or_default();
+            (group.assignment_epoch, target)
+        };
+        let interval_ms = self.group_number("consumer.assignment.interval.ms", &group.id);
+        let is_due = group.assignment_timestamp == 0
+            || interval_ms == 0
+            || change.now >= group.assignment_timestamp + interval_ms;
+        if group.assignment_epoch >= epoch || !is_due {
+            return Ok(last());
+        }
+        let assignor = group.preferred_assignor(&change.member, updated);
+        let assignor = assignor.unwrap_or_else(|| self.default_assignor());
+        let mut targets = self.assign(&group, updated, assignor, epoch)?;
+        for (member, target) in &targets {
+            let before = group.targets().get(member);
+            if before.is_none_or(|before| **before != *target) {
+                change.records.push(Record::consumer_target(&group.id, member, target));
+            }
+        }
+        change.records.push(Record::consumer_target_epoch(&group.id, epoch, change.now));
+        Ok((epoch, Arc::new(targets.remove(&updated.id).unwrap_or_default())))
+    }
+
+    /// The first of `group.consumer.assignors`.
+    pub fn default_assignor(&self) -> Assignor {
+        let first = self.config.group_consumer_assignors.first();
+        first.and_then(|name| Assignor::by_name(name)).unwrap_or(Assignor::Uniform)
+    }
+
+    fn assign(
+        &self,
+        group: &ConsumerGroup,
+        updated: &ConsumerMember,
+        assignor: Assignor,
+        epoch: i32,
+    ) -> Result<BTreeMap<MemberId, Partitions>> {
+        let present = updated.instance_id.as_deref().and_then(|i| group.static_member(i));
+        let predecessor = present.filter(|present| present.id != updated.id);
+        let is_other = |member: &&Arc<ConsumerMember>| {
+            member.id != updated.id && predecessor.is_none_or(|gone| gone.id != member.id)
+        };
+        let members: Vec<&ConsumerMember> =
+            (group.members().filter(is_other)).map(|member| &**member).chain([updated]).collect();
+        let topics = Subscriptions::of(group, &members, &self.image);
+        let owner = |member: &ConsumerMember| match predecessor {
+            Some(gone) if member.id == updated.id => group.target(&gone.id),
+            _ => group.target(&member.id),
+        };
+        let owned: Vec<Arc<Partitions>> = members.iter().map(|member| owner(member)).collect();
+        let subscribers: Vec<Subscriber<'_>> = (members.iter().zip(&owned))
+            .map(|(member, owned)| Subscriber {
+                id: &member.id,
+                instance_id: member.instance_id.as_deref(),
+                topics: topics.of_member(member),
+                owned,
+            })
+            .collect();
+        assignor.assign(&subscribers, &topics.counts(&self.image)).or_else(|error| {
+            let message =
+                format!("Failed to compute a new target assignment for epoch {epoch}: {error}");
+            tracing::error!(group = &*group.id, "{message}");
+            refuse(ResponseError::UnknownServerError, message)
+        })
+    }
+}
+
+impl ConsumerGroup {
+    /// The assignor that most members would have, after `member` became `updated`.
+    pub fn preferred_assignor(
+        &self,
+        member: &ConsumerMember,
+        updated: &ConsumerMember,
+    ) -> Option<Assignor> {
+        let others = self.members().filter(|other| {
+            let replaced = other.instance_id.is_some() && other.instance_id == member.instance_id;
+            other.id != member.id && !replaced
+        });
+        most_wanted(others.map(|other| &**other).chain([updated]))
+    }
+}
+
+/// The assignor with the most votes.
+pub fn most_wanted<'a>(members: impl Iterator<Item = &'a ConsumerMember>) -> Option<Assignor> {
+    let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in members.filter_map(|member| member.server_assignor.as_deref()) {
+        *votes.entry(name).or_default() += 1;
+    }
+    let most = votes.into_iter().max_by_key(|(_, count)| *count)?;
+    Assignor::by_name(most.0)
+}
+
+/// The topics of members; those that subscribe alike share a set.
+struct Subscriptions<'a> {
+    sets: BTreeMap<Key<'a>, BTreeSet<Uuid>>,
+}
+
+type Key<'a> = (&'a BTreeSet<String>, Option<&'a str>);
+
+impl<'a> Subscriptions<'a> {
+    fn of(
+        group: &ConsumerGroup,
+        members: &[&'a ConsumerMember],
+        image: &Image,
+    ) -> Subscriptions<'a> {
+        let mut sets = BTreeMap::new();
+        for member in members {
+            let ids = || group.topic_ids(member, image);
+            sets.entry(key(member)).or_insert_with(ids);
+        }
+        Subscriptions { sets }
+    }
+
+    fn of_member(&self, member: &'a ConsumerMember) -> &BTreeSet<Uuid> {
+        &self.sets[&key(member)]
+    }
+
+    fn counts(&self, image: &Image) -> BTreeMap<Uuid, i32> {
+        let ids = self.sets.values().flatten();
+        let topics = ids.filter_map(|id| image.topics.by_id(*id));
+        let count = |length| i32::try_from(length).expect("Kafka counts partitions in i32");
+        topics.map(|topic| (topic.id, count(topic.partitions.len()))).collect()
+    }
+}
+
+fn key(member: &ConsumerMember) -> Key<'_> {
+    (&member.topics, member.regex())
+}

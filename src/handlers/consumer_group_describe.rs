@@ -1,0 +1,35 @@
+//! ConsumerGroupDescribe (69): the members of consumer groups (KIP-848), what they own and what
+//! they shall own.
+
+use super::describe_groups::ALL_GROUP_OPERATIONS;
+use super::{Context, consumer_groups_enabled};
+use crate::codec::Reply;
+use crate::error::{Error, Result};
+use kafka_protocol::messages::consumer_group_describe_response::DescribedGroup;
+use kafka_protocol::messages::{
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId,
+};
+use kafka_protocol::protocol::StrBytes;
+
+pub(super) async fn handle(cx: &Context, request: ConsumerGroupDescribeRequest) -> Result<Reply> {
+    let mut response = ConsumerGroupDescribeResponse::default();
+    for id in request.group_ids {
+        let described = match consumer_groups_enabled(cx) {
+            Ok(()) => cx.parts.groups.describe_consumer_group(&id).await,
+            Err(error) => Err(error),
+        };
+        let mut group = described.unwrap_or_else(|error| failed(id, &error));
+        if request.include_authorized_operations && group.error_code == 0 {
+            group.authorized_operations = ALL_GROUP_OPERATIONS;
+        }
+        response.groups.push(group);
+    }
+    Ok(cx.reply(&response))
+}
+
+fn failed(id: GroupId, error: &Error) -> DescribedGroup {
+    DescribedGroup::default()
+        .with_group_id(id)
+        .with_error_code(error.code().code())
+        .with_error_message(error.message().map(StrBytes::from_string))
+}

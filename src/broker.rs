@@ -356,9 +356,7 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     let retention_ms = config.log_retention_check_interval_ms;
     repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
     if config.log_cleaner_enable {
-        for _ in 0..config.log_cleaner_threads {
-            repeat(tasks, config.log_cleaner_backoff_ms, parts, |parts| parts.replicas.compact());
-        }
+        tasks.spawn(compact(parts.clone()));
     }
     let flush_ms = config.log_flush_scheduler_interval_ms;
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
@@ -381,6 +379,29 @@ async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
         // The receiver is gone only when the broker stops anyway.
         let _ = fail.send(reason).await;
         return;
+    }
+}
+
+/// Compaction, on as many threads as `log.cleaner.threads` says at the time.
+async fn compact(parts: Arc<Parts>) {
+    let mut threads: JoinSet<()> = JoinSet::new();
+    loop {
+        let config = parts.replicas.config();
+        let pause = Duration::from_millis(config.log_cleaner_backoff_ms.max(1) as u64);
+        while threads.len() < config.log_cleaner_threads.max(0) as usize {
+            let parts = parts.clone();
+            threads.spawn(async move {
+                tokio::time::sleep(pause).await;
+                if tokio::task::spawn_blocking(move || parts.replicas.compact()).await.is_err() {
+                    error!("compaction panicked; it is tried again");
+                }
+            });
+        }
+        // The settings may change while all of them are busy.
+        tokio::select! {
+            _ = threads.join_next(), if !threads.is_empty() => {}
+            () = tokio::time::sleep(pause) => {}
+        }
     }
 }
 

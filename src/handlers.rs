@@ -46,6 +46,8 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
+mod streams_group_describe;
+mod streams_group_heartbeat;
 mod sync_group;
 mod txn_offset_commit;
 mod write_txn_markers;
@@ -176,6 +178,8 @@ apis! {
         69 ConsumerGroupDescribe   0..=1  Broker => consumer_group_describe(kafka::ConsumerGroupDescribeRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
+        88 StreamsGroupHeartbeat   0..=1  Broker => streams_group_heartbeat(own::StreamsGroupHeartbeatRequest);
+        89 StreamsGroupDescribe    0..=1  Broker => streams_group_describe(own::StreamsGroupDescribeRequest);
     }
     forwarded {
         19 CreateTopics                2..=7 Both;

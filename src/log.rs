@@ -173,6 +173,10 @@ pub struct Log {
     durable_name: Offset,
     /// Whether a power loss leaves the log's directory where it is.
     is_dir_durable: bool,
+    /// It was opened after a clean stop: what was there then is durable.
+    was_clean: bool,
+    /// Nothing is appended any more, and everything is durable.
+    is_closed: bool,
     /// `segment.jitter.ms` of the active segment.
     roll_jitter_ms: i64,
     /// Deleted files that wait for `file.delete.delay.ms`.
@@ -307,19 +311,29 @@ impl Log {
         self.recovery_point
     }
 
+    /// The recovery point as the checkpoint has it. While the log's end is durable it stays one
+    /// below: if the next append rolls, the indexes of the segment that ends there are not yet, and
+    /// a crash must find that segment to be one that is looked at.
+    fn recovery_checkpoint(&self) -> Offset {
+        let is_end = self.recovery_point == self.end_offset;
+        let is_open = is_end && self.end_offset > self.active_base() && !self.is_closed;
+        self.recovery_point - Offset::from(is_open)
+    }
+
     /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may
     /// be appended after it.
     pub fn close(&mut self) -> Result<()> {
         self.flush()?;
-        let is_changed = self.producers.is_ahead();
-        self.producers.take_snapshot(true)?;
+        self.producers.take_snapshot()?;
         self.active_mut().seal()?;
         self.epochs.close()?;
-        if is_changed {
+        if !self.was_clean || self.producers.is_snapshot_new() {
             // A clean stop says that none of this needs to be looked at.
+            self.producers.sync_snapshot()?;
             self.active().sync()?;
             self.disk.sync_dir(&self.dir)?;
         }
+        self.is_closed = true;
         self.trash.empty(&self.disk)
     }
 

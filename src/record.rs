@@ -15,12 +15,14 @@ pub mod builder;
 mod compact;
 pub mod compression;
 pub mod iterator;
+mod legacy;
 pub mod validate;
 
 #[cfg(test)]
 mod tests;
 
 pub use iterator::{Record, Records};
+pub(crate) use legacy::legacy_header;
 
 use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, NO_TIMESTAMP, Offset, ProducerId, Timestamp};
@@ -34,10 +36,11 @@ pub const HEADER_SIZE: usize = 61;
 pub const LOG_OVERHEAD: usize = 12;
 /// Bytes before the body: base offset, length and leader epoch, which lie outside the checksum.
 pub const PREFIX_SIZE: usize = 16;
-/// The only format that is written and read.
+/// The only format that is written; older ones are read from the disk (`legacy.rs`).
 pub const MAGIC: i8 = 2;
 
-const MAGIC_AT: usize = 16;
+/// Where every format has its magic.
+pub(crate) const MAGIC_AT: usize = 16;
 const CRC_AT: usize = 17;
 const ATTRIBUTES_AT: usize = 21;
 const MAX_TIMESTAMP_AT: usize = 35;

@@ -1,5 +1,6 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
+use crate::durable;
 use crate::target::Target;
 use crate::transaction::transactions;
 use bytes::{Bytes, BytesMut};
@@ -23,9 +24,9 @@ const IN_FLIGHT: usize = 5;
 const PARTITIONS: usize = 8;
 const RECORD: usize = 100;
 const FETCH_BYTES: usize = 8 << 20;
-const PRODUCE_VERSION: i16 = 9;
+pub const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
-const CREATE_VERSION: i16 = 5;
+pub const CREATE_VERSION: i16 = 5;
 const LOG_TOPIC: &str = "bench";
 
 /// One kind of work.
@@ -36,6 +37,8 @@ pub enum Load {
     Fetch { bytes: usize },
     /// One record a request, one request in flight, acks=all.
     Latency { requests: usize },
+    /// The same of many producers at once, on a topic with `flush.messages=1`.
+    Durable { requests: usize },
     /// Commits.
     Transactions { requests: usize },
 }
@@ -46,8 +49,9 @@ pub struct Measured {
     bytes: usize,
     wall: f64,
     processor: f64,
-    /// Sorted microseconds, for the loads whose time to an answer counts.
+    /// Sorted microseconds, for the latency loads.
     latencies: Vec<f64>,
+    is_durable: bool,
 }
 
 impl Measured {
@@ -55,7 +59,11 @@ impl Measured {
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         let gigabytes = self.bytes as f64 / 1e9;
         let per_million = self.processor / (self.requests as f64 / 1e6);
-        if self.latencies.is_empty() {
+        if self.is_durable {
+            let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
+            let per_ack = self.wall / self.requests as f64 * 1e6;
+            vec![("us/ack", per_ack), ("p50 us", at(0.5)), ("p99 us", at(0.99))]
+        } else if self.latencies.is_empty() {
             vec![
                 ("broker CPU s/GB", self.processor / gigabytes),
                 ("broker CPU s/million requests", per_million),
@@ -85,11 +93,15 @@ impl fmt::Display for Measured {
 impl Load {
     /// The same work, shorter, uncounted.
     pub fn warm_up(&self, target: &Target) {
-        create_topic(target);
+        match self {
+            Load::Durable { .. } => durable::create_topic(target),
+            _ => create_topic(target),
+        }
         let short = match *self {
             Load::Produce { batch, requests } => Load::Produce { batch, requests: requests / 2 },
             Load::Fetch { bytes } => Load::Fetch { bytes: bytes / 2 },
             Load::Latency { requests } => Load::Latency { requests: requests / 2 },
+            Load::Durable { requests } => Load::Durable { requests: requests / 4 },
             Load::Transactions { requests } => Load::Transactions { requests: requests / 2 },
         };
         short.run(target);
@@ -101,6 +113,7 @@ impl Load {
             Load::Produce { batch, requests } => produce(target, batch, requests),
             Load::Fetch { bytes } => fetch(target, bytes),
             Load::Latency { requests } => latency(target, requests),
+            Load::Durable { requests } => durable::run(target, requests),
             Load::Transactions { requests } => {
                 let mut latencies = transactions(target, requests);
                 latencies.sort_by(f64::total_cmp);
@@ -113,6 +126,7 @@ impl Load {
             wall: begun.elapsed().as_secs_f64(),
             processor: target.processor_seconds() - processor,
             latencies,
+            is_durable: matches!(self, Load::Durable { .. }),
         }
     }
 }
@@ -189,7 +203,7 @@ fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 
-fn check_produced(mut body: Bytes) {
+pub fn check_produced(mut body: Bytes) {
     let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
     let code = answer.responses[0].partition_responses[0].error_code;
     assert_eq!(code, 0, "produce");

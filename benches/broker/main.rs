@@ -1,11 +1,12 @@
 //! The whole broker under load, klamm beside Apache Kafka in the same run:
-//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka] [--load WORD-OF-ITS-TITLE]`.
+//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka] [--load PART-OF-A-TITLE]`.
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
 //! Apache Kafka comes from Maven Central by `compat/kafka/fetch` (KAFKA_REFERENCE_HOME).
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+mod durable;
 mod load;
 mod target;
 mod transaction;
@@ -19,11 +20,8 @@ const MIB: usize = 1 << 20;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    let option = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name);
-        at.map(|at| arguments[at + 1].clone())
-    };
-    let (only, word) = (option("--only"), option("--load").unwrap_or_default());
+    let only = arguments.iter().position(|a| a == "--only").map(|at| arguments[at + 1].clone());
+    let wanted = arguments.iter().position(|a| a == "--load").map(|at| arguments[at + 1].clone());
     let scale = if quick { 8 } else { 1 };
     let mut table: BTreeMap<(usize, &str), BTreeMap<&str, Measured>> = BTreeMap::new();
     for name in ["kafka", "klamm"] {
@@ -34,8 +32,10 @@ fn main() {
             eprintln!("{name}: not here (see compat/README.md), left out");
             continue;
         };
-        let wanted = loads(scale).into_iter().filter(|(title, _)| title.contains(&word));
-        for (at, (title, load)) in wanted.enumerate() {
+        for (at, (title, load)) in loads(scale).into_iter().enumerate() {
+            if wanted.as_deref().is_some_and(|wanted| !title.contains(wanted)) {
+                continue;
+            }
             // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
             load.warm_up(&target);
             let measured = load.run(&target);
@@ -54,6 +54,7 @@ fn loads(scale: usize) -> Vec<(&'static str, Load)> {
         ("produce 16 KiB batches, acks=1", produce(16 << 10, 512 * MIB / scale)),
         ("produce 1.2 KB batches, acks=1", produce(1200, 120 * MIB / scale)),
         ("fetch 8 MiB answers", Load::Fetch { bytes: 4096 * MIB / scale }),
+        ("1 KB of 32 producers, flush.messages=1", Load::Durable { requests: 32_000 / scale }),
         ("one record, one in flight, acks=all", Load::Latency { requests: 40_000 / scale }),
         ("transactions, 4 producers", Load::Transactions { requests: 20_000 / scale }),
     ]

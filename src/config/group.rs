@@ -76,7 +76,7 @@ impl Config {
         of_group: &Setting,
         configs: &BTreeMap<String, String>,
     ) -> Result<()> {
-        if !configs.contains_key(of_group.name) {
+        if of_group.synonym.is_none() || !configs.contains_key(of_group.name) {
             return Ok(());
         }
         let value = self.group_number(of_group.name, configs);
@@ -101,29 +101,19 @@ impl Config {
     }
 
     /// What a setting of a group that is a number comes to: the group's own value within the
-    /// broker's bounds, else the broker's, which `cluster` (the dynamic settings of all brokers)
-    /// may have changed (GroupConfigManager).
-    pub fn group_i32(
-        &self,
-        name: &str,
-        group: &BTreeMap<String, String>,
-        cluster: &BTreeMap<String, String>,
-    ) -> i32 {
-        let setting = group_setting(name).expect("a name of the table below");
-        let number = match setting.synonym.and_then(|synonym| cluster.get(synonym)) {
-            Some(text) if !group.contains_key(name) => text.trim().parse().unwrap_or(0),
-            _ => self.group_number(name, group),
-        };
-        if !group.contains_key(name) {
-            return i32::try_from(number).unwrap_or(i32::MAX);
+    /// broker's bounds, else the broker's (GroupConfigManager). Its name is one of `GROUP_SETTINGS`.
+    pub fn group_effective(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
+        let number = self.group_number(name, configs);
+        if !configs.contains_key(name) {
+            return number;
         }
+        let setting = group_setting(name).expect("a name of the table below");
         let least = self.group_bound(setting, "min").map_or(i64::MIN, |(bound, _)| bound);
         let most = self.group_bound(setting, "max").map_or(i64::MAX, |(bound, _)| bound);
-        i32::try_from(number.min(most).max(least)).unwrap_or(i32::MAX)
+        number.min(most).max(least)
     }
 
-    /// A number that is in effect for a group; its name is one of `GROUP_SETTINGS`.
-    pub fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
+    fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
         let setting = group_setting(name).expect("a name of the table below");
         let text = self.group_value(setting, configs);
         text.and_then(|text| text.trim().parse().ok()).expect("validated before")

@@ -8,13 +8,12 @@ mod commit;
 mod consumer;
 mod join;
 mod membership;
-mod metadata_hash;
 mod offsets;
 mod outcome;
 mod rebalance;
 mod record;
-mod settings;
 mod shard;
+mod streams;
 mod timers;
 mod transactional_commit;
 
@@ -46,6 +45,7 @@ use kafka_protocol::messages::{
 use outcome::{Outcome, Parked};
 use shard::Shard;
 use std::sync::Arc;
+use streams::InternalTopics;
 
 /// The topic that the coordinators' logs are partitions of.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -58,6 +58,8 @@ pub type MemberId = Arc<str>;
 pub struct Groups {
     config: Arc<Config>,
     slots: Slots<Shard>,
+    /// Topics that streams groups need and that are being made.
+    pub internal_topics: InternalTopics,
 }
 
 impl Groups {
@@ -69,7 +71,7 @@ impl Groups {
             commit_timeout_ms: config.offsets_commit_timeout_ms,
         };
         let slots = Slots::new(topic, settings, config.node_id, clock, replicas);
-        Arc::new(Groups { config, slots })
+        Arc::new(Groups { config, slots, internal_topics: InternalTopics::default() })
     }
 
     /// Loads the shards of partitions that this broker came to lead, unloads the others; forgets

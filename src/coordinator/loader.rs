@@ -28,7 +28,7 @@ pub fn load<M: StateMachine>(
         for range in &read.ranges {
             let mut bytes = range.read()?;
             while !bytes.is_empty() {
-                let batch = Batch::split_from(&mut bytes)?;
+                let batch = Batch::split_stored(&mut bytes)?;
                 replay(machine, &batch)?;
                 offset = batch.next_offset();
             }

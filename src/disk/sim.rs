@@ -39,6 +39,8 @@ pub struct Fault {
     pub kind: ErrorKind,
     /// Only an fsync fails.
     pub sync_only: bool,
+    /// The process dies there: nothing is changed any more before the next [`Sim::fail`].
+    pub is_end: bool,
 }
 
 #[derive(Debug)]
@@ -48,8 +50,21 @@ struct World {
     next_id: u64,
     capacity: u64,
     fault: Option<Fault>,
+    /// The process has died: what it still calls is not heard.
+    is_dead: bool,
+    /// What an fsync claims to have done, and has not.
+    lie: Option<Lie>,
     syncs: u64,
     trace: DefaultHasher,
+}
+
+/// A disk that must be found out, to know that the tests would find out a broker that forgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// The bytes of files are not made durable.
+    Files,
+    /// The entries of directories are not.
+    Directories,
 }
 
 #[derive(Debug)]
@@ -88,6 +103,8 @@ impl Sim {
             next_id: 1,
             capacity: u64::MAX,
             fault: None,
+            is_dead: false,
+            lie: None,
             syncs: 0,
             trace: DefaultHasher::new(),
         })))
@@ -99,12 +116,23 @@ impl Sim {
 
     /// One call fails later on; None: none does any more.
     pub fn fail(&self, fault: Option<Fault>) {
-        self.world().fault = fault;
+        let mut world = self.world();
+        (world.fault, world.is_dead) = (fault, false);
+    }
+
+    /// From now on fsync does not do what it answers.
+    pub fn lie(&self, about: Lie) {
+        self.world().lie = Some(about);
     }
 
     /// Whether the call that was to fail has not come yet.
     pub fn is_fault_ahead(&self) -> bool {
         self.world().fault.is_some()
+    }
+
+    /// Whether the process has died of a fault.
+    pub fn is_dead(&self) -> bool {
+        self.world().is_dead
     }
 
     /// So many bytes more than there are now can be held.
@@ -136,7 +164,7 @@ impl Sim {
                 Node::File(content) => content.lose_power(&mut world.random),
             }
         }
-        world.fault = None;
+        (world.fault, world.is_dead) = (None, false);
     }
 
     pub(super) fn open(&self, path: &Path) -> Result<SimFile> {
@@ -191,9 +219,10 @@ impl Sim {
         world.sync(id, path)
     }
 
+    /// A disk without bounds does not tell its size: no reserve of MiBs is kept on it.
     pub(super) fn space(&self) -> (i64, i64) {
         let world = self.world();
-        let total = i64::try_from(world.capacity).unwrap_or(i64::MAX);
+        let Ok(total) = i64::try_from(world.capacity) else { return (0, i64::MAX) };
         (total, total.saturating_sub(world.used() as i64))
     }
 }
@@ -211,13 +240,16 @@ impl SimFile {
     /// On a full disk a part is written.
     pub(super) fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
         let world = &mut *self.sim.world();
+        let was_dead = world.is_dead;
         let failed = world.call("write", &self.path, false).err();
         let from = position as usize;
         let room = world.room();
         let len = world.content(self.id)?.live.len();
         let fits = ((len as u64).saturating_add(room) as usize).saturating_sub(from);
         let mut written = bytes.len().min(fits);
-        if failed.is_some() {
+        if was_dead {
+            written = 0;
+        } else if failed.is_some() {
             written = world.random.usize(0..=written);
         }
         world.content_mut(self.id)?.write(&bytes[..written], from);
@@ -250,7 +282,12 @@ impl SimFile {
 impl World {
     /// Every call that changes something begins here.
     fn call(&mut self, what: &str, path: &Path, is_sync: bool) -> io::Result<()> {
-        (what, path).hash(&mut self.trace);
+        if self.is_dead {
+            return Err(ErrorKind::Other.into());
+        }
+        // The name of a deleted log is random.
+        let is_deleted = path.to_string_lossy().ends_with("-delete");
+        (what, (!is_deleted).then_some(path)).hash(&mut self.trace);
         let Some(fault) = &mut self.fault else { return Ok(()) };
         if fault.sync_only && !is_sync {
             return Ok(());
@@ -259,8 +296,8 @@ impl World {
             fault.after -= 1;
             return Ok(());
         }
-        let kind = fault.kind;
-        self.fault = None;
+        let Fault { kind, is_end, .. } = *fault;
+        (self.fault, self.is_dead) = (None, is_end);
         Err(kind.into())
     }
 
@@ -335,9 +372,12 @@ impl World {
         self.syncs += 1;
         let failed = self.call("sync", path, true);
         match self.nodes.get_mut(&id) {
+            _ if self.is_dead => {}
             Some(Node::File(content)) if failed.is_err() => {
                 content.lost.append(&mut content.dirty);
             }
+            Some(Node::File(_)) if self.lie == Some(Lie::Files) => {}
+            Some(Node::Dir { .. }) if self.lie == Some(Lie::Directories) => {}
             Some(Node::File(content)) => content.sync(),
             Some(Node::Dir { durable, pending, .. }) if failed.is_ok() => {
                 pending.drain(..).for_each(|change| change.apply(durable));
@@ -433,4 +473,26 @@ impl Content {
 
 fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Lives the lives of `KLAMM_SIM_SEEDS` seeds, `count` of them if that is not set, or the one of
+/// `KLAMM_SIM_SEED`; `name` is the test's.
+pub fn run_seeds(name: &str, count: u64, live: impl Fn(u64) + std::panic::RefUnwindSafe) {
+    let seeds = match number("KLAMM_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("KLAMM_SIM_SEEDS").unwrap_or(count),
+    };
+    for seed in seeds {
+        let lived = std::panic::catch_unwind(|| live(seed));
+        assert!(lived.is_ok(), "seed {seed} fails; again: KLAMM_SIM_SEED={seed} cargo test {name}");
+    }
+}
+
+/// Whether one seed is looked at, which tells what it does.
+pub fn is_told() -> bool {
+    number("KLAMM_SIM_SEED").is_some()
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
 }

@@ -16,6 +16,7 @@ use crate::record::Batch;
 use crate::replica::append::{AwaitedOffset, Produced};
 use crate::types::TopicIdPartition;
 use bytes::Bytes;
+use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::ProduceResponse;
@@ -40,13 +41,16 @@ pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<
     let deadline = Instant::now() + Duration::from_millis(request.timeout_ms.max(0) as u64);
     let image = cx.image();
     let mut topics = append_all(cx, &image, request).await;
-    for produced in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+    // Together, so that what is to be fsynced is so at the same time.
+    let produced = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+    let waits = produced.map(async |produced| {
         if let Some(awaited) = produced.awaited.take()
             && let Err(error) = wait(&awaited, acks, deadline).await
         {
             produced.outcome.error = Some(error.code());
         }
-    }
+    });
+    join_all(waits).await;
     if acks == 0 {
         return no_answer(cx, &topics);
     }

@@ -149,7 +149,7 @@ impl Log {
         self.active_mut().retire();
         self.push_segment(base_offset)?;
         self.producers.set_end(base_offset);
-        put_off(self.producers.take_snapshot(false))
+        put_off(self.producers.take_snapshot())
     }
 
     pub(super) fn push_segment(&mut self, base_offset: Offset) -> Result<()> {

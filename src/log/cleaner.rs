@@ -38,7 +38,7 @@ pub type Lock<'a> = dyn Fn() -> Result<MutexGuard<'a, Log>> + 'a;
 #[derive(Debug)]
 pub struct Cleaner {
     disk: Disk,
-    limits: Limits,
+    limits: Mutex<Limits>,
     throttle: Throttle,
     state: Mutex<State>,
 }
@@ -52,6 +52,19 @@ struct Limits {
     load_factor: f64,
     /// Bytes that are read or written at a time.
     buffer_bytes: u64,
+}
+
+impl Limits {
+    /// The part of one thread.
+    fn of(config: &Config) -> Limits {
+        let threads = config.log_cleaner_threads.max(1);
+        Limits {
+            map_bytes: (config.log_cleaner_dedupe_buffer_size.max(0) as usize) / threads as usize,
+            load_factor: config.log_cleaner_io_buffer_load_factor,
+            // Half is for what is read, half for what is written.
+            buffer_bytes: (config.log_cleaner_io_buffer_size.max(0) / threads / 2) as u64,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -81,17 +94,10 @@ impl Candidate {
 impl Cleaner {
     /// Reads the checkpoints of `log.dirs`, which must exist.
     pub fn open(disk: &Disk, config: &Config) -> Result<Cleaner> {
-        let threads = config.log_cleaner_threads.max(1);
         let dirs = config.log_dirs.iter().map(PathBuf::from);
         Ok(Cleaner {
             disk: disk.clone(),
-            limits: Limits {
-                map_bytes: (config.log_cleaner_dedupe_buffer_size.max(0) as usize)
-                    / threads as usize,
-                load_factor: config.log_cleaner_io_buffer_load_factor,
-                // Half is for what is read, half for what is written.
-                buffer_bytes: (config.log_cleaner_io_buffer_size.max(0) / threads / 2) as u64,
-            },
+            limits: Mutex::new(Limits::of(config)),
             throttle: Throttle::new(config.log_cleaner_io_max_bytes_per_second),
             state: Mutex::new(State {
                 checkpoints: Checkpoints::open(disk, dirs)?,
@@ -99,6 +105,17 @@ impl Cleaner {
                 uncleanable: HashSet::new(),
             }),
         })
+    }
+
+    /// The settings `log.cleaner.*` were changed: the rate counts at once, the rest from the next
+    /// pass on.
+    pub fn reconfigure(&self, config: &Config) {
+        self.throttle.set_rate(config.log_cleaner_io_max_bytes_per_second);
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Limits::of(config);
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether `log` is due: dirty above `min.cleanable.dirty.ratio`, or for longer than

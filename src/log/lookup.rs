@@ -32,7 +32,7 @@ impl Log {
         let found = latest.headers_from(from)?.find(|h| h.max_timestamp == max.timestamp)?;
         let Some(header) = found else { return Ok(None) };
         match latest.batches_from(header.position)?.next()? {
-            Some(batch) => first_record(&batch, max.timestamp, header.base_offset),
+            Some(batch) => first_record(&batch, max.timestamp, batch.base_offset()),
             None => Ok(None),
         }
     }

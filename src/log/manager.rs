@@ -1,16 +1,18 @@
 //! The log directories: lock, `meta.properties`, checkpoints, loading, deleting (LogManager).
 
+mod checkpoints;
 mod files;
 #[cfg(test)]
 mod tests;
 
 use super::cleaner::Cleaner;
 use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
-use super::{Log, OpenOptions, checkpoint, partition_metadata, versions};
+use super::{Log, OpenOptions, partition_metadata, versions};
 use crate::config::{Config, TopicConfig};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
+use checkpoints::Checkpoints;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,12 +20,6 @@ use uuid::Uuid;
 
 /// File whose lock keeps other brokers out.
 const LOCK: &str = ".lock";
-/// Below these offsets everything is durable.
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-/// Log start offsets above the first segment's.
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-/// High watermarks.
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 /// Directory of the metadata log, which is not among the managed ones.
 const METADATA_LOG: &str = "__cluster_metadata";
 
@@ -60,14 +56,6 @@ pub struct Found {
     pub dir: Arc<LogDir>,
 }
 
-/// What the checkpoints of a log directory said at start.
-#[derive(Debug, Default)]
-struct Checkpoints {
-    recovery_points: BTreeMap<TopicPartition, Offset>,
-    log_starts: BTreeMap<TopicPartition, Offset>,
-    high_watermarks: BTreeMap<TopicPartition, Offset>,
-}
-
 /// Where a log lies.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -80,6 +68,8 @@ struct Place {
 #[derive(Debug, Default)]
 struct State {
     places: HashMap<TopicPartition, Place>,
+    /// What lies on disk, by directory.
+    checkpoints: Vec<Checkpoints>,
     /// Directories to remove, and when.
     deletes: Vec<(Timestamp, PathBuf)>,
 }
@@ -89,7 +79,6 @@ struct State {
 pub struct LogManager {
     disk: Disk,
     dirs: Vec<Arc<LogDir>>,
-    checkpoints: Vec<Checkpoints>,
     producer_id_expiration_ms: i64,
     state: Mutex<State>,
     cleaner: Cleaner,
@@ -112,11 +101,7 @@ impl LogManager {
                 ))
             })?);
             versions::check_dir(&disk, &path)?;
-            checkpoints.push(Checkpoints {
-                recovery_points: read_checkpoint(&disk, &path.join(RECOVERY_POINTS))?,
-                log_starts: read_checkpoint(&disk, &path.join(LOG_STARTS))?,
-                high_watermarks: read_checkpoint(&disk, &path.join(HIGH_WATERMARKS))?,
-            });
+            checkpoints.push(Checkpoints::read(&disk, &path)?);
             let meta = files::read_meta_properties(&disk, &path)?;
             let clean_shutdown = files::read_clean_shutdown(&disk, &path)?;
             dirs.push(Arc::new(LogDir { path, meta, clean_shutdown }));
@@ -125,9 +110,8 @@ impl LogManager {
             cleaner: Cleaner::open(&disk, config)?,
             disk,
             dirs,
-            checkpoints,
             producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
-            state: Mutex::default(),
+            state: Mutex::new(State { checkpoints, ..State::default() }),
             _locks: locks,
         })
     }
@@ -225,19 +209,19 @@ impl LogManager {
         now: Timestamp,
     ) -> Result<Log> {
         let (place, is_new) = self.find_place(partition)?;
+        let dir = &self.dirs[place.dir];
         if is_new {
-            self.cleaner.forget(partition)?;
+            self.forget(partition)?;
         }
-        let (dir, known) = (&self.dirs[place.dir], &self.checkpoints[place.dir]);
-        let offset_in = |offsets: &BTreeMap<TopicPartition, Offset>| match offsets.get(partition) {
-            // A checkpoint may still name a log of the same name that was deleted.
-            Some(&offset) if !is_new => offset,
-            _ => 0,
+        let (log_start_offset, recovery_point) = {
+            let known = &self.state().checkpoints[place.dir];
+            let offset_in = |offsets: &BTreeMap<_, _>| offsets.get(partition).copied().unwrap_or(0);
+            (offset_in(&known.log_starts), offset_in(&known.recovery_points))
         };
         let options = OpenOptions {
             config,
-            log_start_offset: offset_in(&known.log_starts),
-            recovery_point: offset_in(&known.recovery_points),
+            log_start_offset,
+            recovery_point,
             clean: dir.clean_shutdown.is_some() || is_new,
             producer_id_expiration_ms: self.producer_id_expiration_ms,
             now,
@@ -247,6 +231,18 @@ impl LogManager {
         log.set_topic_id(topic_id)?;
         self.state().places.insert(partition.clone(), Place { topic_id: Some(topic_id), ..place });
         Ok(log)
+    }
+
+    /// Before a log is made: what the checkpoints say of a deleted one of the same name must not be
+    /// taken for this one's, also after a crash.
+    fn forget(&self, partition: &TopicPartition) -> Result<()> {
+        self.cleaner.forget(partition)?;
+        for (dir, known) in self.dirs.iter().zip(&mut self.state().checkpoints) {
+            if known.remove(partition) {
+                known.write(&self.disk, &dir.path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Where a log lies or shall lie, and whether it is to be made.
@@ -274,8 +270,9 @@ impl LogManager {
 
     /// High watermark from `replication-offset-checkpoint`, 0 if absent.
     pub fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> Offset {
-        let place = self.state().places.get(partition).copied();
-        let offsets = place.map(|place| &self.checkpoints[place.dir].high_watermarks);
+        let state = self.state();
+        let place = state.places.get(partition);
+        let offsets = place.map(|place| &state.checkpoints[place.dir].high_watermarks);
         offsets.and_then(|offsets| offsets.get(partition)).copied().unwrap_or(0)
     }
 
@@ -320,29 +317,42 @@ impl LogManager {
         is_online: impl Fn(&Path) -> bool,
     ) -> Result<()> {
         let mut now: Vec<Checkpoints> = self.dirs.iter().map(|_| Checkpoints::default()).collect();
-        for (partition, log) in logs {
+        let mut owners = Vec::with_capacity(logs.len());
+        let mut sorted: Vec<_> = logs.iter().collect();
+        sorted.sort_unstable_by_key(|(partition, _)| *partition);
+        for (partition, log) in sorted {
             let Some(dir) = self.state().places.get(partition).map(|place| place.dir) else {
                 continue;
             };
             flush_sealed(log)?;
             let log = lock(log);
+            owners.push((partition.clone(), log.topic_id));
             let Checkpoints { recovery_points, log_starts, high_watermarks } = &mut now[dir];
-            recovery_points.insert(partition.clone(), log.recovery_point());
+            recovery_points.insert(partition.clone(), log.recovery_checkpoint());
             high_watermarks.insert(partition.clone(), log.high_watermark());
             if log.log_start_offset() > log.segments[0].base_offset() {
                 log_starts.insert(partition.clone(), log.log_start_offset());
             }
         }
-        for (dir, checkpoints) in self.dirs.iter().zip(&now) {
+        for (index, (dir, mut now)) in self.dirs.iter().zip(now).enumerate() {
             if !is_online(&dir.path) {
                 continue;
             }
-            let write = |name: &str, offsets| {
-                checkpoint::write_offsets(&self.disk, &dir.path.join(name), offsets)
+            let state = &mut *self.state();
+            // A log may have been deleted meanwhile, and there may be a new one of its name.
+            for (partition, topic_id) in &owners {
+                if state.places.get(partition).is_none_or(|place| place.topic_id != *topic_id) {
+                    now.remove(partition);
+                }
+            }
+            // Logs that could not be opened yet lie there as they did.
+            let is_here = |partition: &TopicPartition| {
+                let place = state.places.get(partition);
+                place.is_some_and(|place| place.dir == index) && !logs.contains_key(partition)
             };
-            write(RECOVERY_POINTS, &checkpoints.recovery_points)?;
-            write(LOG_STARTS, &checkpoints.log_starts)?;
-            write(HIGH_WATERMARKS, &checkpoints.high_watermarks)?;
+            now.keep(&state.checkpoints[index], is_here);
+            state.checkpoints[index] = now;
+            state.checkpoints[index].write(&self.disk, &dir.path)?;
         }
         Ok(())
     }
@@ -387,17 +397,6 @@ fn flush_sealed(log: &Mutex<Log>) -> Result<()> {
         lock(log).end_flush(&flush);
     }
     Ok(())
-}
-
-/// A checkpoint that cannot be read is worth no more than none: recovery reads more then.
-fn read_checkpoint(disk: &Disk, path: &Path) -> Result<BTreeMap<TopicPartition, Offset>> {
-    match checkpoint::read_offsets(disk, path) {
-        Err(Error::Corrupt { what }) => {
-            tracing::warn!(what, "ignored a broken checkpoint");
-            Ok(BTreeMap::new())
-        }
-        result => result,
-    }
 }
 
 fn foreign_directory(path: &Path) -> Error {

@@ -66,6 +66,8 @@ pub(super) struct ProducerStates {
     snapshots: BTreeSet<Offset>,
     end: Offset,
     snapshot_end: Offset,
+    /// The last snapshot was written since the log was opened.
+    is_snapshot_new: bool,
 }
 
 impl ProducerStates {
@@ -87,6 +89,7 @@ impl ProducerStates {
             snapshots,
             end: 0,
             snapshot_end: 0,
+            is_snapshot_new: false,
         }
     }
 
@@ -261,8 +264,19 @@ impl ProducerStates {
         self.end > self.snapshot_end
     }
 
+    /// Whether the last snapshot may be gone after a power loss.
+    pub fn is_snapshot_new(&self) -> bool {
+        self.is_snapshot_new
+    }
+
+    /// Makes the bytes of the last snapshot durable, not its name.
+    pub fn sync_snapshot(&self) -> Result<()> {
+        let last = self.snapshots.last();
+        last.map_or(Ok(()), |&at| self.disk.sync_file(&self.dir.join(file_name(at, SNAPSHOT))))
+    }
+
     /// Writes a snapshot of what is known, unless there is one at this offset or later.
-    pub fn take_snapshot(&mut self, durable: bool) -> Result<()> {
+    pub fn take_snapshot(&mut self) -> Result<()> {
         if !self.is_ahead() {
             return Ok(());
         }
@@ -270,12 +284,11 @@ impl ProducerStates {
         let write = || {
             let file = self.disk.open(&path)?;
             file.truncate(0)?;
-            file.write_at(&snapshot::encode(&self.entries), 0)?;
-            if durable { file.sync_data() } else { Ok(()) }
+            file.write_at(&snapshot::encode(&self.entries), 0)
         };
         write().inspect_err(|_| drop(self.disk.remove_file(&path)))?;
         self.snapshots.insert(self.end);
-        self.snapshot_end = self.end;
+        (self.snapshot_end, self.is_snapshot_new) = (self.end, true);
         Ok(())
     }
 

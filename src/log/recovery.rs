@@ -127,9 +127,13 @@ impl Loader<'_> {
             if is_active {
                 put_off(sealed)?
             } else {
-                sealed?
+                sealed?;
+                if index < unflushed {
+                    // No flush goes so far back.
+                    segment.sync()?;
+                }
             }
-            put_off(self.producers.take_snapshot(false))?;
+            put_off(self.producers.take_snapshot())?;
             index += 1;
             if cut > 0 {
                 tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
@@ -160,19 +164,24 @@ impl Loader<'_> {
     /// Where the log ends. One that ends before it begins (its files were deleted) begins anew.
     fn find_end(&mut self) -> Result<Offset> {
         let log_start_offset = self.options.log_start_offset;
-        if let Some(last) = self.segments.last() {
-            let end_offset = last.read_end_offset()?;
-            if end_offset >= log_start_offset {
-                return Ok(end_offset);
-            }
+        let end_offset = match self.segments.last() {
+            Some(last) => last.read_end_offset()?,
+            None => -1,
+        };
+        if end_offset >= log_start_offset {
+            return Ok(end_offset);
+        }
+        // Made before the others go: its name tells where the log begins.
+        let now = self.options.now;
+        let anew = Segment::create(self.disk, &self.dir, log_start_offset, now)?;
+        if !self.segments.is_empty() {
             tracing::warn!(dir = %self.dir.display(), end_offset, log_start_offset,
                 "the log ends before its start offset: all segments are removed");
             self.remove_segments(0)?;
             self.epochs.clear()?;
             self.producers.truncate_fully(log_start_offset)?;
         }
-        let now = self.options.now;
-        self.segments.push(Segment::create(self.disk, &self.dir, log_start_offset, now)?);
+        self.segments.push(anew);
         Ok(log_start_offset)
     }
 
@@ -197,6 +206,11 @@ impl Loader<'_> {
         )?;
         let recovery_point =
             if options.clean { end_offset } else { options.recovery_point.min(end_offset) };
+        let last = &self.segments[self.segments.len() - 1];
+        if !options.clean && recovery_point == end_offset && last.size() > 0 {
+            // If the next append rolls, nobody looks at this segment after the next crash.
+            last.sync()?;
+        }
         let durable = self.segments.partition_point(|s| s.base_offset() <= recovery_point);
         let first_unsynced = self.segments[durable.saturating_sub(1)].base_offset();
         Ok(Log {
@@ -215,6 +229,8 @@ impl Loader<'_> {
             first_unsynced,
             durable_name: -1,
             is_dir_durable: false,
+            was_clean: self.options.clean,
+            is_closed: false,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,
@@ -300,7 +316,7 @@ fn recover_segment(
         let batch = match batches.next() {
             Ok(Some(batch)) => batch,
             Ok(None) => break,
-            Err(error @ Error::Disk { .. }) => return Err(error),
+            Err(error @ (Error::Disk { .. } | Error::Config(_))) => return Err(error),
             Err(_) => break,
         };
         let sound = batch.checksum_holds()
@@ -313,7 +329,8 @@ fn recover_segment(
         for aborted in aborted {
             segment.transaction_index.append(aborted)?;
         }
-        segment.admit(&batch, config.index_interval_bytes as u64)?;
+        let bytes = batches.position - segment.size();
+        segment.admit(&batch, bytes, config.index_interval_bytes as u64)?;
         if batch.leader_epoch() > epochs.latest() {
             epochs_changed |= epochs.enter(batch.leader_epoch(), batch.base_offset());
         }
@@ -372,7 +389,7 @@ pub(super) fn rebuild_producers(
         // Written by a broker before snapshots existed: there were no producers.
         for offset in snapshot_at.into_iter().chain([end_offset]) {
             producers.set_end(offset);
-            put_off(producers.take_snapshot(false))?;
+            put_off(producers.take_snapshot())?;
         }
         return Ok(());
     }
@@ -387,7 +404,7 @@ pub(super) fn rebuild_producers(
             let from = segment.base_offset().max(producers.end()).max(log_start_offset);
             producers.set_end(from);
             if snapshot_at.contains(&segment.base_offset()) {
-                put_off(producers.take_snapshot(false))?;
+                put_off(producers.take_snapshot())?;
             }
             let Some(first) = segment.locate(from)? else { continue };
             let mut batches = segment.batches_from(first.position)?;
@@ -399,5 +416,5 @@ pub(super) fn rebuild_producers(
         }
     }
     producers.set_end(end_offset);
-    put_off(producers.take_snapshot(true))
+    put_off(producers.take_snapshot())
 }

@@ -3,10 +3,12 @@
 
 use crate::disk::File;
 use crate::error::{Error, Result};
-use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC};
+use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, legacy_header};
 use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
 
+/// The smallest message of before Kafka 0.11.
+const LEGACY_SIZE_MIN: i64 = 26;
 /// Headers are read this many bytes at a time: what lies between two index entries, as a rule.
 const HEADER_WINDOW: usize = 4096;
 /// Whole batches are read this many bytes at a time.
@@ -29,6 +31,13 @@ impl Header {
         let int = |at: usize| i32::from_be_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let long = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         let size = i64::from(int(8)) + LOG_OVERHEAD as i64;
+        if let Some((last_offset, max_timestamp)) = legacy_header(bytes)
+            && size >= LEGACY_SIZE_MIN
+        {
+            // The first offset of a compressed message cannot be told from here.
+            let (size, base_offset) = (size as u64, last_offset);
+            return Ok(Header { position, size, base_offset, last_offset, max_timestamp });
+        }
         let delta = int(23);
         if bytes[16] as i8 != MAGIC || size < HEADER_SIZE as i64 || delta < 0 {
             return Err(Error::corrupt(format!("batch header at {position}")));
@@ -66,18 +75,26 @@ impl<'a> Headers<'a> {
 
     /// The next header; None at the end, also if a batch is cut off there.
     pub fn next(&mut self) -> Result<Option<Header>> {
-        if self.position + HEADER_SIZE as u64 > self.end {
+        let left = (self.end - self.position.min(self.end)) as usize;
+        let len = left.min(HEADER_SIZE);
+        if len <= MAGIC_AT {
             return Ok(None);
         }
         let mut at = (self.position - self.window_start) as usize;
-        if at + HEADER_SIZE > self.window_len {
-            let len = (self.end - self.position).min(HEADER_WINDOW as u64) as usize;
+        if at + len > self.window_len {
+            let len = left.min(HEADER_WINDOW);
             self.window_len = self.file.read_at(&mut self.window[..len], self.position)?;
             self.window_start = self.position;
             at = 0;
         }
-        let Some(bytes) = self.window[at..self.window_len].first_chunk() else { return Ok(None) };
-        let header = Header::decode(bytes, self.position)?;
+        let Some(bytes) = self.window[at..self.window_len].get(..len) else { return Ok(None) };
+        let mut padded = [0; HEADER_SIZE];
+        padded[..len].copy_from_slice(bytes);
+        let header = match Header::decode(&padded, self.position) {
+            // Only messages of before Kafka 0.11 are shorter.
+            Err(_) if len < HEADER_SIZE => return Ok(None),
+            header => header?,
+        };
         self.position = header.end();
         Ok((header.end() <= self.end).then_some(header))
     }
@@ -132,8 +149,8 @@ impl<'a> Batches<'a> {
         }
         match size {
             Some(size) if size <= self.window.len() as u64 => {
-                let batch = Batch::split_from(&mut self.window)?;
-                self.position += batch.size() as u64;
+                let batch = Batch::split_stored(&mut self.window)?;
+                self.position += size;
                 Ok(Some(batch))
             }
             _ => Ok(None),

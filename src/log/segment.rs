@@ -272,7 +272,7 @@ impl Segment {
             }
         }
         for batch in batches {
-            self.admit(batch, index_interval_bytes)?;
+            self.admit(batch, batch.size() as u64, index_interval_bytes)?;
         }
         Ok(())
     }
@@ -291,9 +291,10 @@ impl Segment {
         Ok(batches.iter().map(|batch| batch.size() as u64).sum())
     }
 
-    /// Enters the batch that lies at `size` into the books. Append and recovery share it, so a
-    /// recovered segment has the very indexes that it had before the crash.
-    pub fn admit(&mut self, batch: &Batch, index_interval_bytes: u64) -> Result<()> {
+    /// Enters the batch that lies at `size`, and takes so many bytes there, into the books. Append
+    /// and recovery share it, so a recovered segment has the very indexes that it had before the
+    /// crash.
+    pub fn admit(&mut self, batch: &Batch, bytes: u64, index_interval_bytes: u64) -> Result<()> {
         let (last_offset, timestamp) = (batch.last_offset(), batch.max_timestamp());
         let mut max_timestamp = self.max_timestamp()?;
         if timestamp > max_timestamp.timestamp {
@@ -314,8 +315,8 @@ impl Segment {
         }
         let base_offset = batch.base_offset();
         self.recent.push_back(Recent { base_offset, last_offset, position: self.size });
-        self.unindexed_bytes += batch.size() as u64;
-        self.size += batch.size() as u64;
+        self.unindexed_bytes += bytes;
+        self.size += bytes;
         Ok(())
     }
 

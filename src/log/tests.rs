@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
+mod legacy;
+mod lives;
 mod model;
 mod sim;
 mod transactions;

@@ -7,6 +7,8 @@ pub const METADATA_VERSION: &str = "metadata.version";
 pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
 /// Consumer groups (KIP-848).
 pub const GROUP_VERSION: &str = "group.version";
+/// Streams groups (KIP-1071).
+pub const STREAMS_VERSION: &str = "streams.version";
 /// Voters in the log instead of in the settings (KIP-853). Its level is a control record.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
@@ -30,17 +32,18 @@ pub const SUPPORTED: [(&str, i16, i16); 7] = [
     (KRAFT_VERSION, 0, 1),
     (METADATA_VERSION, OLDEST_METADATA_VERSION, NEWEST_METADATA_VERSION),
     ("share.version", 0, 2),
-    ("streams.version", 0, 1),
+    (STREAMS_VERSION, 0, 1),
     (TRANSACTION_VERSION, 0, 2),
 ];
 
 /// What a directory that we format finalizes: only what we implement, so that a client never
-/// counts on more. Kafka's defaults are share 1 and streams 1 besides; an operator raises them with
-/// `kafka-features` once we serve them.
-pub const FORMATTED: [(&str, i16); 4] = [
+/// counts on more. Kafka's defaults are share 1 besides; an operator raises it with
+/// `kafka-features` once we serve it.
+pub const FORMATTED: [(&str, i16); 5] = [
     (METADATA_VERSION, METADATA_VERSION_4_3),
     (ELIGIBLE_LEADER_REPLICAS, 1),
     (GROUP_VERSION, 1),
+    (STREAMS_VERSION, 1),
     (TRANSACTION_VERSION, 2),
 ];
 

@@ -103,8 +103,8 @@ impl Quorum {
             contents.records.retain(|_| id != SnapshotId::BOOTSTRAP);
             snapshot::load(&mut loader, id, &contents)?;
         }
-        let log = open_log(&disk, &dir, &options, &loader, now)?;
-        replay_log(&log, &mut loader)?;
+        let mut log = open_log(&disk, &dir, &options, &loader, now)?;
+        replay_log(&mut log, &mut loader)?;
         let quorum = Quorum {
             epoch: last_epoch(&disk, &dir)?.max(log.latest_epoch()).max(0),
             voters: loader.voters.clone().map(ControlRecord::Voters),
@@ -408,8 +408,9 @@ fn open_log(
     Ok(log)
 }
 
-/// Replays the log from where the snapshot ends.
-fn replay_log(log: &Log, loader: &mut Loader) -> Result<()> {
+/// Replays the log from where the snapshot ends. What lies behind a hole was never committed: a
+/// power loss has taken the end of a segment and left the next one. It is cut off.
+fn replay_log(log: &mut Log, loader: &mut Loader) -> Result<()> {
     let mut next = loader.image.offset + 1;
     while next < log.log_end_offset() {
         let read = log.read(next, READ_BYTES, Isolation::LogEnd, true)?;
@@ -418,27 +419,36 @@ fn replay_log(log: &Log, loader: &mut Loader) -> Result<()> {
             bytes.extend_from_slice(&range.read()?);
         }
         let mut bytes = bytes.freeze();
-        while !bytes.is_empty() {
+        let mut is_hole = bytes.is_empty();
+        while !bytes.is_empty() && !is_hole {
             let batch = Batch::split_from(&mut bytes)?;
-            if batch.last_offset() >= next {
+            is_hole = batch.base_offset() > next;
+            if batch.last_offset() >= next && !is_hole {
                 loader.load_batch(&batch)?;
                 next = batch.next_offset();
             }
+        }
+        if is_hole {
+            tracing::warn!(offset = next, "cut the metadata log where its records end");
+            log.truncate_to(next)?;
         }
     }
     Ok(())
 }
 
-/// The epoch of `quorum-state`, 0 if there is none.
+/// The epoch of `quorum-state`, 0 if there is none. One that a power loss has torn, as it can where
+/// a full disk has it written in place, is worth nothing; the log knows the epochs of its records.
 fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
     let path = dir.join(QUORUM_STATE);
     let Some(content) = disk.read_file(&path)? else { return Ok(0) };
-    let state: serde_json::Value = serde_json::from_slice(&content)
-        .map_err(|error| Error::corrupt(format!("{QUORUM_STATE}: {error}")))?;
+    let state: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
     match state["data_version"].as_i64() {
         Some(0 | 1) => {}
         Some(version) => return Err(Error::unknown_version(&path, version, "0 and 1")),
-        None => return Err(Error::corrupt(format!("{QUORUM_STATE}: no data_version"))),
+        None => {
+            tracing::warn!(path = %path.display(), "ignored a broken file");
+            return Ok(0);
+        }
     }
     let epoch = state["leaderEpoch"].as_i64().and_then(|epoch| i32::try_from(epoch).ok());
     epoch.ok_or_else(|| Error::corrupt(format!("{QUORUM_STATE}: no leaderEpoch")))

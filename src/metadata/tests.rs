@@ -3,4 +3,5 @@
 
 mod kafka;
 mod replay;
+mod sim;
 mod wire;

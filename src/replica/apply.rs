@@ -153,7 +153,10 @@ impl Replicas {
         let cluster = image.configs_of(BROKER_CONFIG, "");
         let own = image.configs_of(BROKER_CONFIG, &self.config.node_id.to_string());
         match self.config.with_dynamic(&cluster, &own) {
-            Ok(config) => self.dynamic.store(Arc::new(config)),
+            Ok(config) => {
+                self.logs.cleaner().reconfigure(&config);
+                self.dynamic.store(Arc::new(config));
+            }
             Err(error) => tracing::error!(%error, "dynamic broker settings not applied"),
         }
     }

@@ -124,6 +124,7 @@ fn crash(cycles: usize) {
         stop.store(true, Ordering::Relaxed);
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
+    println!("{cycles} crashes, {} records", sent.iter().sum::<usize>());
     for partition in 0..PARTITIONS {
         let consumer: BaseConsumer = config(&broker, &[]).create().unwrap();
         let end = consumer.fetch_watermarks("crash", partition as i32, PATIENCE).unwrap().1;
@@ -144,7 +145,7 @@ fn kill_9_loses_nothing_acknowledged() {
 }
 
 #[test]
-#[ignore = "some minutes"]
+#[ignore = "four minutes: cargo test --test klamm -- --ignored kill_9"]
 fn kill_9_loses_nothing_acknowledged_in_200_cycles() {
     crash(200);
 }

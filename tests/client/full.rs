@@ -150,6 +150,9 @@ fn a_full_disk_refuses_producers_only_and_heals() {
     commit(&broker, 5);
     set(&broker, "segment.bytes", "1048577");
     create_topic(&broker, "other", 1, &[]);
+    let options = AdminOptions::new();
+    let deleted = block_on(admin(&broker).delete_topics(&["other"], &options)).unwrap();
+    assert_eq!(deleted, [Ok("other".to_owned())]);
     // Deleting gives room at once, and no restart is needed.
     let below = load.written.len() as i64 / 2;
     delete_records(&broker, below);

@@ -1,6 +1,7 @@
 //! librdkafka against the real binary.
 
 mod admin;
+mod compact;
 mod consume;
 mod crash;
 mod full;

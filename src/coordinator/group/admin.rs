@@ -71,13 +71,14 @@ impl Shard {
         Outcome::replay(records, answers)
     }
 
-    /// Tombstones of a group without members.
+    /// Tombstones of a group without members; its timers stop.
     pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
         self.cancel_timers(id);
         match self.groups.get(id) {
             Some(Group::Consumer(group)) => {
                 records.extend(Record::consumer_group_gone(group, &[]));
             }
+            Some(Group::Streams(group)) => records.extend(group.tombstones()),
             _ => records.push(Record::group_tombstone(id)),
         }
     }
@@ -85,14 +86,8 @@ impl Shard {
     fn validate_delete(&self, id: &str) -> Result<()> {
         match self.groups.get(id) {
             None => Err(not_found(id)),
-            Some(Group::Classic(group)) if group.is_empty() => Ok(()),
-            Some(Group::Consumer(group)) if group.is_empty() => Ok(()),
-            Some(Group::Classic(_) | Group::Consumer(_)) => {
-                Err(ResponseError::NonEmptyGroup.into())
-            }
-            Some(Group::Other(other)) if !other.members.is_empty() => {
-                Err(ResponseError::NonEmptyGroup.into())
-            }
+            Some(group) if group.has_members() => Err(ResponseError::NonEmptyGroup.into()),
+            Some(Group::Classic(_) | Group::Consumer(_) | Group::Streams(_)) => Ok(()),
             // Its records are not ours to delete.
             Some(Group::Other(_)) => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
@@ -114,6 +109,10 @@ impl Group {
                 .with_protocol_type(text("consumer"))
                 .with_group_state(text(&group.state().to_string()))
                 .with_group_type(text("consumer")),
+            Group::Streams(group) => listed
+                .with_protocol_type(text("streams"))
+                .with_group_state(text(&group.state().to_string()))
+                .with_group_type(text("streams")),
             Group::Other(other) => listed
                 .with_protocol_type(text(other.kind.name()))
                 .with_group_state(text(if other.members.is_empty() { "Empty" } else { "Stable" }))

@@ -110,6 +110,10 @@ impl Shard {
                 epoch: generation,
                 version: Some(version),
             }),
+            Some(Group::Streams(group)) => {
+                group.validate_commit(Some(version), request)?;
+                Ok(Permit::default())
+            }
             Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {} is not a consumer group.", request.group_id),
@@ -135,6 +139,10 @@ impl Shard {
                     return Err(ResponseError::UnknownMemberId.into());
                 }
                 self.offsets.of(&request.group_id).filter(|_| other.kind != GroupKind::Share)
+            }
+            Some(Group::Streams(group)) => {
+                group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
+                self.offsets.of(&request.group_id)
             }
             Some(Group::Consumer(group)) => {
                 group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
@@ -239,7 +247,8 @@ impl Shard {
         for id in ids {
             let group = self.groups.get(&id).expect("just listed");
             let all_gone = self.expire_group_offsets(now, &id, group, &mut records);
-            if all_gone && group.is_empty() {
+            let is_kept = matches!(group, Group::Other(_));
+            if all_gone && !is_kept && !group.has_members() {
                 self.delete_group(&id, &mut records);
             }
         }
@@ -312,12 +321,13 @@ impl ClassicGroup {
 }
 
 impl Group {
-    /// Whether it has no members. What we only keep counts as having some.
-    fn is_empty(&self) -> bool {
+    /// Whether it has members.
+    pub(super) fn has_members(&self) -> bool {
         match self {
-            Group::Classic(group) => group.is_empty(),
-            Group::Consumer(group) => group.is_empty(),
-            Group::Other(_) => false,
+            Group::Classic(group) => !group.is_empty(),
+            Group::Consumer(group) => !group.is_empty(),
+            Group::Streams(group) => !group.is_empty(),
+            Group::Other(other) => !other.members.is_empty(),
         }
     }
 
@@ -327,6 +337,8 @@ impl Group {
             Group::Classic(group) => group.offset_unused_since(topic, committed),
             Group::Consumer(group) if group.is_subscribed_to(topic) => None,
             Group::Consumer(_) => Some(committed.commit_timestamp),
+            Group::Streams(group) if group.is_subscribed_to(topic) => None,
+            Group::Streams(_) => Some(committed.commit_timestamp),
             Group::Other(_) => None,
         }
     }
@@ -336,7 +348,7 @@ impl Group {
             Group::Classic(group) if group.state() == GroupState::Empty => Ok(()),
             Group::Classic(group) if group.uses_consumer_protocol() => Ok(()),
             Group::Classic(_) => Err(ResponseError::NonEmptyGroup.into()),
-            Group::Consumer(_) => Ok(()),
+            Group::Consumer(_) | Group::Streams(_) => Ok(()),
             Group::Other(other) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {id} is not a consumer group."),
@@ -350,6 +362,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
             Group::Consumer(group) => group.is_subscribed_to(topic),
+            Group::Streams(group) => group.is_subscribed_to(topic),
             Group::Other(other) => !other.members.is_empty(),
         }
     }

@@ -135,8 +135,6 @@ records! {
 pub enum GroupKind {
     /// KIP-932.
     Share,
-    /// KIP-1071.
-    Streams,
 }
 
 impl GroupKind {
@@ -144,12 +142,37 @@ impl GroupKind {
     pub fn name(self) -> &'static str {
         match self {
             GroupKind::Share => "share",
-            GroupKind::Streams => "streams",
         }
     }
 }
 
 impl Record {
+    /// The group that a record of a streams group is of.
+    pub fn streams_group(&self) -> Option<&str> {
+        Some(match self {
+            Record::StreamsGroupMetadata(key, _) => &key.group_id,
+            Record::StreamsGroupMemberMetadata(key, _) => &key.group_id,
+            Record::StreamsGroupTargetAssignmentMetadata(key, _) => &key.group_id,
+            Record::StreamsGroupTargetAssignmentMember(key, _) => &key.group_id,
+            Record::StreamsGroupCurrentMemberAssignment(key, _) => &key.group_id,
+            Record::StreamsGroupTopology(key, _) => &key.group_id,
+            _ => return None,
+        })
+    }
+
+    /// Whether it says that what its key names is gone.
+    pub fn is_tombstone(&self) -> bool {
+        matches!(
+            self,
+            Record::StreamsGroupMetadata(_, None)
+                | Record::StreamsGroupMemberMetadata(_, None)
+                | Record::StreamsGroupTargetAssignmentMetadata(_, None)
+                | Record::StreamsGroupTargetAssignmentMember(_, None)
+                | Record::StreamsGroupCurrentMemberAssignment(_, None)
+                | Record::StreamsGroupTopology(_, None)
+        )
+    }
+
     /// An offset, as it was committed.
     pub fn offset(group: &str, topic: &str, partition: i32, committed: &Committed) -> Record {
         let value = OffsetCommitValue {

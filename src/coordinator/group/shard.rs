@@ -8,6 +8,7 @@ use super::membership::sync_error;
 use super::offsets::{Committed, Offsets};
 use super::outcome::{Outcome, Parked, Then, Turn};
 use super::record::{GroupKind, Record};
+use super::streams::StreamsGroup;
 use super::timers::{Timer, Timers};
 use super::{GroupId, RequestContext, Ticket};
 use crate::config::{Compression, Config};
@@ -31,6 +32,8 @@ pub enum Group {
     Classic(Box<ClassicGroup>),
     /// KIP-848. Shared with the operation that looks at it, which ends before it is changed.
     Consumer(Arc<ConsumerGroup>),
+    /// KIP-1071.
+    Streams(Box<StreamsGroup>),
     /// A kind that this broker only keeps.
     Other(OtherGroup),
 }
@@ -96,7 +99,7 @@ impl Shard {
 
     /// A number that is in effect for a group, by the name of the group's setting.
     pub(super) fn group_number(&self, name: &str, group: &str) -> i64 {
-        self.config.group_number(name, &self.image.configs_of(GROUP_CONFIG, group))
+        self.config.group_effective(name, &self.image.configs_of(GROUP_CONFIG, group))
     }
 
     /// Answers a request that may have waited.
@@ -114,6 +117,7 @@ impl Shard {
     ) -> Outcome {
         let id = GroupId::from(&**request.group_id);
         let join = Join { cx, request, ticket };
+        // An empty group of another kind makes room for a classic one.
         let emptied = match self.groups.get(&id) {
             Some(Group::Consumer(group)) if !group.is_empty() => {
                 let group = group.clone();
@@ -122,17 +126,20 @@ impl Shard {
             Some(Group::Consumer(group)) if request.member_id.is_empty() => {
                 Some(Record::consumer_group_gone(group, &[]))
             }
+            Some(Group::Streams(group)) if group.is_empty() => Some(group.tombstones().into()),
             _ => None,
         };
         let is_new = emptied.is_some() || !self.groups.contains_key(&id);
         let refusal = match self.groups.get(&id) {
-            None if !request.member_id.is_empty() => {
+            _ if is_new && !request.member_id.is_empty() => {
                 Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
             }
             Some(Group::Consumer(_)) if emptied.is_none() => {
                 Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
             }
-            Some(Group::Other(_)) => Some(join_error("", ResponseError::InconsistentGroupProtocol)),
+            Some(Group::Other(_) | Group::Streams(_)) if !is_new => {
+                Some(join_error("", ResponseError::InconsistentGroupProtocol))
+            }
             _ => None,
         };
         if let Some(refusal) = refusal {
@@ -219,6 +226,7 @@ impl Shard {
         let timers = match self.groups.get(group) {
             Some(Group::Classic(group)) => group.timers(),
             Some(Group::Consumer(group)) => group.timers(),
+            Some(Group::Streams(group)) => group.timers(),
             _ => Vec::new(),
         };
         for timer in timers {
@@ -307,19 +315,29 @@ impl StateMachine for Shard {
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
         let timer = self.timers.take_due(now)?;
         let group = match &timer {
-            Timer::Session(group, _) if self.consumer(group).is_ok() => {
-                return Some(self.consumer_timer(now, &timer));
-            }
-            Timer::Rebalance(..) | Timer::MemberJoin(..) | Timer::MemberSync(..) => {
-                return Some(self.consumer_timer(now, &timer));
-            }
-            Timer::Regexes(group) => return Some(self.resolve_regexes(now, group)),
-            Timer::Session(group, _) | Timer::Join(group) | Timer::Sync(group) => group.clone(),
             Timer::OffsetExpiration => {
                 self.set_offset_expiration(now);
                 return Some(self.expire_offsets(now));
             }
+            Timer::Regexes(group) => return Some(self.resolve_regexes(now, group)),
+            Timer::FirstAssignment(group) => return Some(self.make_first_assignment(now, group)),
+            Timer::Join(group) | Timer::Sync(group) => group.clone(),
+            Timer::Session(group, _)
+            | Timer::Rebalance(group, _)
+            | Timer::MemberJoin(group, _)
+            | Timer::MemberSync(group, _) => group.clone(),
         };
+        // Of what the group was before it may have become another kind.
+        let is_classic = matches!(timer, Timer::Join(_) | Timer::Sync(_));
+        match self.groups.get(&group) {
+            Some(Group::Consumer(_)) if !is_classic => {
+                return Some(self.consumer_timer(now, &timer));
+            }
+            Some(Group::Streams(_)) if !is_classic => {
+                return Some(self.expire_streams_member(&timer));
+            }
+            _ => {}
+        }
         let Some((classic, mut turn)) = self.classic(&group, now) else {
             return Some(Outcome::answer(()));
         };
@@ -363,6 +381,8 @@ impl StateMachine for Shard {
                 self.groups.insert(group.id.clone(), Group::Classic(Box::new(group)));
             }
             Record::GroupMetadata(key, None) => {
+                // What comes in its place has timers of its own.
+                self.cancel_timers(&key.group);
                 self.groups.remove(&*key.group);
             }
             Record::ConsumerGroupMetadata(..)
@@ -379,14 +399,11 @@ impl StateMachine for Shard {
                 let there = value.is_some();
                 self.replay_other_member(GroupKind::Share, &key.group_id, &key.member_id, there);
             }
-            Record::StreamsGroupMetadata(key, value) => {
-                self.replay_other(GroupKind::Streams, &key.group_id, value.is_some());
+            record => {
+                if let Some(group) = record.streams_group() {
+                    self.replay_streams(group, record);
+                }
             }
-            Record::StreamsGroupMemberMetadata(key, value) => {
-                let there = value.is_some();
-                self.replay_other_member(GroupKind::Streams, &key.group_id, &key.member_id, there);
-            }
-            _ => {}
         }
     }
 
@@ -402,6 +419,7 @@ impl StateMachine for Shard {
                 let group = group.clone();
                 self.loaded_consumer(now, &group);
             }
+            self.load_streams_timers(now, &id);
             let Some((group, mut turn)) = self.classic(&id, now) else { continue };
             for member in group.members() {
                 turn.set_session(group, &member.id, member.session_timeout_ms);

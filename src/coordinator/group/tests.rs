@@ -12,6 +12,7 @@ mod consumer;
 mod kafka;
 mod running;
 mod show;
+mod streams;
 
 use super::consumer::ConsumerGroup;
 use super::outcome::{Outcome, Parked};
@@ -185,6 +186,7 @@ impl World {
             "topic" => self.topic(&args),
             "config" => self.config(&args),
             "log" => self.log_foreign(&args),
+            "streams" | "describe-streams" => result = self.streams(&args),
             "state" => self.output.push_str(&show::state(&self.shard)),
             "describe" | "describe-consumer" | "list" | "fetch" => result = self.look(&args),
             _ => result = self.operate(&args),
@@ -212,6 +214,7 @@ impl World {
             let number: i32 = value.parse().unwrap();
             match key.as_str() {
                 "group_max_size" => config.group_max_size = number,
+                "streams_max_size" => config.group_streams_max_size = number,
                 "initial_delay" => config.group_initial_rebalance_delay_ms = number,
                 "metadata_max" => config.offset_metadata_max_bytes = number,
                 "retention_minutes" => config.offsets_retention_minutes = number,

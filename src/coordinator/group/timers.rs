@@ -14,7 +14,7 @@ pub enum Timer {
     Join(GroupId),
     /// The sync phase of a rebalance ends.
     Sync(GroupId),
-    /// A member of a group of ours (KIP-848, KIP-1071) has to give back what it owns.
+    /// A member has to give back what it is not to have (KIP-848, KIP-1071).
     Rebalance(GroupId, MemberId),
     /// A classic member of a consumer group has to join again.
     MemberJoin(GroupId, MemberId),
@@ -22,6 +22,8 @@ pub enum Timer {
     MemberSync(GroupId, MemberId),
     /// The regular expressions of a consumer group are looked up.
     Regexes(GroupId),
+    /// A new streams group gets its first assignment.
+    FirstAssignment(GroupId),
     /// Offsets are looked through for expired ones.
     OffsetExpiration,
 }

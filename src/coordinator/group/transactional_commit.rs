@@ -18,8 +18,13 @@ impl Shard {
         now: Timestamp,
         request: &OffsetCommitRequest,
     ) -> Result<Outcome<OffsetCommitResponse>> {
-        let permit = self.validate_transactional_commit(request)?;
-        self.commit_all(now, request, &permit)
+        let validated = self.validate_transactional_commit(request);
+        let outcome = validated.and_then(|permit| self.commit_all(now, request, &permit));
+        outcome.map_err(|error| match error.code() {
+            // Producers know no epochs of members.
+            ResponseError::StaleMemberEpoch => ResponseError::IllegalGeneration.into(),
+            _ => error,
+        })
     }
 
     fn validate_transactional_commit(&self, request: &OffsetCommitRequest) -> Result<Permit> {
@@ -37,6 +42,10 @@ impl Shard {
                 epoch: generation,
                 version: None,
             }),
+            Some(Group::Streams(group)) => {
+                group.validate_commit(None, request)?;
+                Ok(Permit::default())
+            }
             Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {} is not a consumer group.", request.group_id),

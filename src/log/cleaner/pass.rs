@@ -4,7 +4,7 @@ use super::filter::{Filter, MAX_DECODED_BYTES};
 use super::groups::{Piece, group};
 use super::offset_map::OffsetMap;
 use super::transactions::CleanedTransactions;
-use super::{Candidate, Cleaner, Lock};
+use super::{Candidate, Cleaner, Limits, Lock};
 use crate::disk::File;
 use crate::error::{Error, Result};
 use crate::log::Log;
@@ -28,6 +28,7 @@ struct Statistics {
 /// A pass and what it needs.
 pub(super) struct Pass<'p, 'a> {
     cleaner: &'p Cleaner,
+    limits: Limits,
     candidate: &'p Candidate,
     lock: &'p Lock<'a>,
     now: Timestamp,
@@ -41,12 +42,14 @@ impl<'p, 'a> Pass<'p, 'a> {
         lock: &'p Lock<'a>,
         now: Timestamp,
     ) -> Pass<'p, 'a> {
-        Pass { cleaner, candidate, lock, now, statistics: Statistics::default() }
+        let limits = cleaner.limits();
+        Pass { cleaner, limits, candidate, lock, now, statistics: Statistics::default() }
     }
 
     /// Cleans the log. Answers up to where it is clean now.
     pub fn run(&mut self) -> Result<Offset> {
         let range = self.candidate.range;
+        self.flush()?;
         let pieces = self.pieces()?;
         let map = self.read_keys(&pieces)?;
         self.statistics.keys = map.len();
@@ -78,6 +81,17 @@ impl<'p, 'a> Pass<'p, 'a> {
         if log.truncations == self.candidate.truncations { Ok(log) } else { Err(Error::Closed) }
     }
 
+    /// What has replaced a record must be on the disk before the record goes: a later one, or the
+    /// marker in the active segment that makes it one of a committed transaction.
+    fn flush(&self) -> Result<()> {
+        let begun = self.log()?.begin_flush()?;
+        if let Some(flush) = begun {
+            flush.run()?;
+            self.log()?.end_flush(&flush);
+        }
+        Ok(())
+    }
+
     fn pieces(&self) -> Result<Vec<Piece>> {
         let log = self.log()?;
         let segments = log.segments_in(Offset::MIN, self.candidate.range.end);
@@ -89,8 +103,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     /// Reads the dirty part until the map is full (buildOffsetMap).
     fn read_keys(&mut self, pieces: &[Piece]) -> Result<OffsetMap> {
         let range = self.candidate.range;
-        let limits = self.cleaner.limits;
-        let mut map = OffsetMap::new(limits.map_bytes, limits.load_factor);
+        let mut map = OffsetMap::new(self.limits.map_bytes, self.limits.load_factor);
         let mut transactions = CleanedTransactions::default();
         transactions.add(self.log()?.aborted_in(range.first_dirty, range.end)?);
         for piece in pieces.iter().filter(|piece| piece.end > range.first_dirty) {
@@ -116,7 +129,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         mut visit: impl FnMut(Batch) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let (file, position) = self.open(piece, from)?;
-        let buffer_bytes = self.cleaner.limits.buffer_bytes;
+        let buffer_bytes = self.limits.buffer_bytes;
         let mut batches = Batches::new(&file, position, piece.size).window(buffer_bytes);
         let mut paid = position;
         while let Some(batch) = batches.next()? {
@@ -182,7 +195,12 @@ impl<'p, 'a> Pass<'p, 'a> {
             pending_bytes: 0,
             index_interval_bytes: config.index_interval_bytes as u64,
         };
-        let outcome = self.fill(&mut output, group, &mut filter).and_then(|()| self.swap_in(group));
+        let outcome = self
+            .fill(&mut output, group, &mut filter)
+            // The new files are there before the old ones go; and these go before they are removed.
+            .and_then(|()| disk.sync_dir(&dir))
+            .and_then(|()| self.swap_in(group))
+            .and_then(|()| disk.sync_dir(&dir));
         if outcome.is_err() {
             for path in CLEANED_SUFFIXES.map(|suffix| output.segment.path(suffix)) {
                 disk.remove_file(&path)?;
@@ -197,7 +215,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         group: &[Piece],
         filter: &mut Filter<'_>,
     ) -> Result<()> {
-        let buffer_bytes = self.cleaner.limits.buffer_bytes;
+        let buffer_bytes = self.limits.buffer_bytes;
         for piece in group {
             let aborted = self.log()?.aborted_in(piece.base_offset, piece.end)?;
             filter.transactions.add(aborted);

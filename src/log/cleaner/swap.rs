@@ -2,7 +2,8 @@
 //! (LocalLog.replaceSegments; LogLoader is its other half, see `recovery`).
 //!
 //! `.cleaned` files are thrown away at the next start, `.swap` files are finished: what they
-//! replace is removed, and they are renamed.
+//! replace is removed, and they are renamed. Nothing is synced between the steps, which happen under
+//! the log's lock: a file system forgets the last renames of a directory before earlier ones.
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -17,19 +18,16 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// One step of the swap.
+/// One step of the swap: a file is renamed, within the log's directory.
 #[derive(Debug)]
-pub(super) enum Step {
-    /// Renames a file, within the log's directory.
-    Rename { from: PathBuf, to: PathBuf },
-    /// Makes the renames so far durable.
-    Sync,
+pub(super) struct Step {
+    from: PathBuf,
+    to: PathBuf,
 }
 
 /// What is done on disk, in order.
 #[derive(Debug)]
 pub(super) struct Swap {
-    dir: PathBuf,
     /// Up to here a failure can be undone: the old segments are all there.
     pub prepare: Vec<Step>,
     /// From here on the new segment counts.
@@ -43,12 +41,7 @@ impl Swap {
     /// has the same base offset.
     pub fn plan(disk: &Disk, dir: &Path, old: &[Offset]) -> Result<Swap> {
         let base_offset = old[0];
-        let mut swap = Swap {
-            dir: dir.to_owned(),
-            prepare: Vec::new(),
-            finish: Vec::new(),
-            deleted: Vec::new(),
-        };
+        let mut swap = Swap { prepare: Vec::new(), finish: Vec::new(), deleted: Vec::new() };
         let present =
             |path: PathBuf| -> Result<Option<PathBuf>> { Ok(disk.file_len(&path)?.map(|_| path)) };
         let mut renames = Vec::new();
@@ -56,36 +49,33 @@ impl Swap {
             let path = dir.join(file_name(base_offset, suffix));
             if let Some(cleaned) = present(with_ending(&path, CLEANED))? {
                 let ready = with_ending(&path, SWAP);
-                swap.prepare.push(Step::Rename { from: cleaned, to: ready.clone() });
-                renames.push(Step::Rename { from: ready, to: path });
+                swap.prepare.push(Step { from: cleaned, to: ready.clone() });
+                renames.push(Step { from: ready, to: path });
             }
         }
-        swap.prepare.push(Step::Sync);
         for &offset in old {
             // The producers' snapshot at the first segment stays, as that offset stays a base.
             let snapshot = (offset != base_offset).then_some(SNAPSHOT);
             for suffix in SUFFIXES.into_iter().chain(snapshot) {
                 if let Some(path) = present(dir.join(file_name(offset, suffix)))? {
                     let deleted = with_ending(&path, DELETED);
-                    swap.finish.push(Step::Rename { from: path, to: deleted.clone() });
+                    swap.finish.push(Step { from: path, to: deleted.clone() });
                     swap.deleted.push(deleted);
                 }
             }
         }
         swap.finish.append(&mut renames);
-        swap.finish.push(Step::Sync);
         Ok(swap)
     }
 
     fn run(&self, disk: &Disk) -> Result<()> {
-        if let Err(error) = self.prepare.iter().try_for_each(|step| step.run(disk, &self.dir)) {
-            for step in &self.prepare {
-                let Step::Rename { from, to } = step else { continue };
+        if let Err(error) = self.prepare.iter().try_for_each(|step| step.run(disk)) {
+            for Step { from, to } in &self.prepare {
                 disk.remove_file(from).and(disk.remove_file(to))?;
             }
             return Err(error);
         }
-        let finished = self.finish.iter().try_for_each(|step| step.run(disk, &self.dir));
+        let finished = self.finish.iter().try_for_each(|step| step.run(disk));
         finished.map_err(|error| match error {
             // Half a swap cannot be lived with, whatever the reason: the directory must go offline,
             // and the next start finishes it. A full disk would be taken for a passing refusal.
@@ -97,11 +87,8 @@ impl Swap {
 
 impl Step {
     /// Does it.
-    pub fn run(&self, disk: &Disk, dir: &Path) -> Result<()> {
-        match self {
-            Step::Rename { from, to } => disk.rename_unsynced(from, to),
-            Step::Sync => disk.sync_dir(dir),
-        }
+    pub fn run(&self, disk: &Disk) -> Result<()> {
+        disk.rename_unsynced(&self.from, &self.to)
     }
 }
 

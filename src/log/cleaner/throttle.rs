@@ -1,7 +1,7 @@
 //! The rate of all passes together (Throttler).
 
 use crate::error::Result;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A pass that waits looks this often whether it should go on.
@@ -9,35 +9,54 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Lets bytes through at a rate.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(super) struct Throttle(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
     bytes_per_second: f64,
     /// When what was let through so far is paid for.
-    free_at: Mutex<Option<Instant>>,
+    free_at: Option<Instant>,
+    /// How often the rate was changed.
+    changes: u64,
 }
 
 impl Throttle {
     /// At most so many bytes a second, on average.
     pub fn new(bytes_per_second: f64) -> Throttle {
-        Throttle { bytes_per_second, free_at: Mutex::default() }
+        Throttle(Mutex::new(State { bytes_per_second, free_at: None, changes: 0 }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new rate; who waits for the old one goes on.
+    pub fn set_rate(&self, bytes_per_second: f64) {
+        let mut state = self.state();
+        if state.bytes_per_second != bytes_per_second {
+            let changes = state.changes + 1;
+            *state = State { bytes_per_second, free_at: None, changes };
+        }
     }
 
     /// Waits until `bytes` more are within the rate; an error of `look` ends it.
     pub fn wait(&self, bytes: u64, look: impl Fn() -> Result<()>) -> Result<()> {
         look()?;
-        let cost = Duration::try_from_secs_f64(bytes as f64 / self.bytes_per_second);
-        let cost = cost.unwrap_or(Duration::from_secs(u32::MAX.into()));
-        if cost < Duration::from_micros(1) {
-            return Ok(());
-        }
         let now = Instant::now();
-        let until = {
-            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let until = free_at.unwrap_or(now).max(now) + cost;
-            *free_at = Some(until);
-            until
+        let (until, changes) = {
+            let mut state = self.state();
+            let cost = Duration::try_from_secs_f64(bytes as f64 / state.bytes_per_second);
+            let cost = cost.unwrap_or(Duration::from_secs(u32::MAX.into()));
+            if cost < Duration::from_micros(1) {
+                return Ok(());
+            }
+            let until = state.free_at.unwrap_or(now).max(now) + cost;
+            state.free_at = Some(until);
+            (until, state.changes)
         };
         while let Some(left) = until.checked_duration_since(Instant::now())
             && !left.is_zero()
+            && self.state().changes == changes
         {
             std::thread::sleep(left.min(LOOK));
             look()?;
@@ -66,5 +85,16 @@ mod tests {
             if looks.get() < 3 { Ok(()) } else { Err(Error::Closed) }
         });
         assert!(ended.is_err() && looks.get() == 3);
+    }
+
+    #[test]
+    fn a_new_rate_counts_for_those_who_wait() {
+        let throttle = Throttle::new(0.001);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| throttle.wait(1000, || Ok(())));
+            std::thread::sleep(Duration::from_millis(20));
+            throttle.set_rate(f64::MAX);
+            waiting.join().unwrap().unwrap();
+        });
     }
 }

@@ -61,7 +61,7 @@ fn kafkas_directory_is_understood() {
     assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("referenceReference0000A", 1));
     assert_eq!(crate::types::uuid_to_text(meta.directory_id), "lBHnTetMyXi6gcI8fwQDRQ");
     assert_eq!(log_dir.clean_shutdown, Some(12));
-    let known = &manager.checkpoints[0];
+    let known = &manager.state().checkpoints[0];
     let fix = TopicPartition::new("fix", 0);
     assert_eq!((known.recovery_points[&fix], known.high_watermarks[&fix]), (548, 548));
     assert!(known.log_starts.is_empty());
@@ -87,8 +87,11 @@ fn broken_files_are_told_apart() {
     // Checkpoints that cannot be read are as good as none.
     for text in ["one\n0\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n", "\u{0}"] {
         let dir = TempDir::new().unwrap();
-        fs::write(dir.path().join(RECOVERY_POINTS), text).unwrap();
-        assert!(manager(&[dir.path()]).checkpoints[0].recovery_points.is_empty(), "{text:?}");
+        fs::write(dir.path().join("recovery-point-offset-checkpoint"), text).unwrap();
+        assert!(
+            manager(&[dir.path()]).state().checkpoints[0].recovery_points.is_empty(),
+            "{text:?}"
+        );
     }
 }
 

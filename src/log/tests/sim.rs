@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::config::Config;
-use crate::disk::sim::{Fault, Sim};
+use crate::disk::sim::{Fault, Sim, is_told, run_seeds};
 use crate::log::manager::LogManager;
 use fastrand::Rng;
 use std::collections::HashMap;
@@ -124,7 +124,7 @@ impl Life {
             self.arm();
         }
         let step = self.random.u8(0..30);
-        if number("KLAMM_SIM_SEED").is_some() {
+        if is_told() {
             println!("step {step}: {self:?}");
         }
         let result = match step {
@@ -161,7 +161,7 @@ impl Life {
     /// One of the next calls fails.
     fn arm(&mut self) {
         let (after, sync_only) = (self.random.u64(0..12), self.random.bool());
-        self.sim.fail(Some(Fault { after, kind: ErrorKind::Other, sync_only }));
+        self.sim.fail(Some(Fault { after, kind: ErrorKind::Other, sync_only, is_end: false }));
     }
 
     fn last_sequence(&self, producer_id: i64) -> Option<i32> {
@@ -433,21 +433,9 @@ fn live(seed: u64) -> u64 {
     life.sim.trace()
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let count = number("KLAMM_SIM_SEEDS").unwrap_or(SEEDS);
-    let seeds = number("KLAMM_SIM_SEED").map_or(0..count, |seed| seed..seed + 1);
-    for seed in seeds {
-        let lived = std::panic::catch_unwind(|| live(seed));
-        assert!(
-            lived.is_ok(),
-            "seed {seed} fails; again: KLAMM_SIM_SEED={seed} cargo test --lib log::tests::sim"
-        );
-    }
+    run_seeds("log::tests::sim", SEEDS, |seed| _ = live(seed));
 }
 
 #[test]

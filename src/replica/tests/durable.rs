@@ -71,7 +71,8 @@ async fn a_failed_sync_takes_the_directory_offline_for_good() {
     let (sim, cluster, partition) = durable(1);
     produce(partition.clone(), Origin::Client).await.unwrap();
     // fsync tells a failure once; whoever asks again hears that all is well.
-    sim.fail(Some(Fault { after: 0, kind: ErrorKind::StorageFull, sync_only: true }));
+    let kind = ErrorKind::StorageFull;
+    sim.fail(Some(Fault { after: 0, kind, sync_only: true, is_end: false }));
     let tasks: Vec<_> =
         (0..PRODUCERS).map(|_| tokio::spawn(produce(partition.clone(), Origin::Client))).collect();
     for task in tasks {

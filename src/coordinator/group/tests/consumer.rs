@@ -39,7 +39,7 @@ impl World {
             records.push(MetadataRecord::Topic(record));
         }
         let first = known.map_or(0, |topic| i32::try_from(topic.partitions.len()).unwrap());
-        for partition_id in first..args.number("partitions", 0) {
+        for partition_id in first..args.number("partitions", 1) {
             records.push(MetadataRecord::Partition(PartitionRecord {
                 partition_id,
                 topic_id,

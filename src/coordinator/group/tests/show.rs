@@ -219,7 +219,7 @@ pub fn record(record: &Record) -> String {
             }
             line
         }
-        other => format!("{other:?}"),
+        other => super::streams::record(other).unwrap_or_else(|| format!("{other:?}")),
     }
 }
 
@@ -231,6 +231,7 @@ pub fn state(shard: &Shard) -> String {
         match group {
             Group::Classic(group) => lines.push_str(&classic(group)),
             Group::Consumer(group) => lines.push_str(&show_group(group, &shard.image)),
+            Group::Streams(group) => lines.push_str(&super::streams::state(group)),
             Group::Other(other) => {
                 writeln!(lines, "{id} {} members={:?}", other.kind.name(), other.members).unwrap();
             }

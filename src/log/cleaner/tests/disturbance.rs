@@ -159,8 +159,8 @@ fn a_crash_at_every_step_of_the_swap_loses_nothing() {
         }
         let swap = Swap::plan(&Disk::Os, &path, old).unwrap();
         let all: Vec<&Step> = swap.prepare.iter().chain(&swap.finish).collect();
-        all.iter().take(steps).for_each(|step| step.run(&Disk::Os, &path).unwrap());
-        let durable = swap.prepare.len() - 1;
+        all.iter().take(steps).for_each(|step| step.run(&Disk::Os).unwrap());
+        let durable = swap.prepare.len();
         for (clean, point) in [(true, bases[bases.len() - 1] + 1), (false, 0)] {
             let crashed = temporary();
             let crashed = crashed.path().join("t-0");

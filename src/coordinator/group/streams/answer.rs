@@ -1,0 +1,127 @@
+//! What a heartbeat is answered: the member's tasks if they changed, where other members can be
+//! asked (EndpointToPartitionsManager), and what is the matter with the group.
+
+use super::StreamsGroup;
+use super::configure::{Configured, ConfiguredSubtopology, StatusCode};
+use super::heartbeat::Heartbeat;
+use super::member::Member;
+use super::request::JOIN_EPOCH;
+use super::tasks::TaskIds;
+use crate::codec::schema::message::streams_group_heartbeat_response::{
+    Endpoint, EndpointToPartitions, Status, TaskIds as ResponseTaskIds, TopicPartition,
+};
+use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use crate::coordinator::group::shard::Shard;
+use crate::metadata::Image;
+use std::collections::BTreeMap;
+
+/// What came of a heartbeat.
+#[derive(Debug)]
+pub struct Heard<'a> {
+    /// The member as it was.
+    pub before: &'a Member,
+    /// The member as it is now.
+    pub after: &'a Member,
+    /// The group's topology.
+    pub configured: &'a Configured,
+    /// The group is not new.
+    pub was_there: bool,
+}
+
+impl Shard {
+    pub(super) fn answer_streams(
+        &self,
+        group: &mut StreamsGroup,
+        heard: Heard<'_>,
+        request: &StreamsGroupHeartbeatRequest,
+        mut statuses: Vec<Status>,
+    ) -> Heartbeat {
+        let Heard { before, after, configured, was_there } = heard;
+        let interval_ms = self.group_number("streams.heartbeat.interval.ms", &group.id);
+        let mut response = StreamsGroupHeartbeatResponse {
+            member_id: after.id.to_string(),
+            member_epoch: after.epoch,
+            heartbeat_interval_ms: i32::try_from(interval_ms).unwrap_or(i32::MAX),
+            ..StreamsGroupHeartbeatResponse::default()
+        };
+        if request.member_epoch == JOIN_EPOCH || before.assigned != after.assigned {
+            response.active_tasks = Some(ids(&after.assigned.active_ids()));
+            response.standby_tasks = Some(ids(&after.assigned.standby));
+            response.warmup_tasks = Some(ids(&after.assigned.warmup));
+            if after.user_endpoint.is_some() {
+                group.soft.endpoint_epoch += 1;
+            }
+        }
+        if group.soft.endpoint_epoch != request.endpoint_information_epoch {
+            let others = group.members.values().filter(|member| member.id != after.id);
+            let endpoint = |member| endpoint(member, configured, &self.image);
+            let endpoints = others.chain([after]).filter_map(endpoint).collect();
+            response.partitions_by_user_endpoint = Some(endpoints);
+        }
+        if was_there {
+            response.endpoint_information_epoch = group.soft.endpoint_epoch;
+        }
+        let mut missing_topics = Vec::new();
+        if let Some((status, detail)) = &configured.problem {
+            let missing = configured.missing.iter();
+            missing_topics.extend(missing.map(|(name, topic)| topic.creatable(name)));
+            statuses.push(Status { status_code: status.code(), status_detail: detail.clone() });
+        }
+        if let Some(member) = &group.soft.shutdown_requested_by {
+            let status_detail = format!(
+                "Streams group member {member} encountered a fatal error and requested a shutdown \
+                 for the entire application."
+            );
+            let status_code = StatusCode::ShutdownApplication.code();
+            statuses.push(Status { status_code, status_detail });
+        }
+        response.status = Some(statuses);
+        Heartbeat { response, missing_topics }
+    }
+}
+
+fn ids(tasks: &TaskIds) -> Vec<ResponseTaskIds> {
+    let ids = tasks.iter().map(|(id, set)| ResponseTaskIds {
+        subtopology_id: id.clone(),
+        partitions: set.iter().copied().collect(),
+    });
+    ids.collect()
+}
+
+/// Which partitions a member's process can be asked about, if it can be asked.
+fn endpoint(
+    member: &Member,
+    configured: &Configured,
+    image: &Image,
+) -> Option<EndpointToPartitions> {
+    let (host, port) = member.user_endpoint.as_ref()?;
+    let none = BTreeMap::new();
+    let subtopologies = configured.subtopologies.as_ref().unwrap_or(&none);
+    let active = member.assigned.active_ids();
+    Some(EndpointToPartitions {
+        user_endpoint: Endpoint { host: host.clone(), port: *port },
+        active_partitions: source_partitions(&active, subtopologies, image),
+        standby_partitions: source_partitions(&member.assigned.standby, subtopologies, image),
+    })
+}
+
+/// The partitions that tasks read.
+fn source_partitions(
+    tasks: &TaskIds,
+    subtopologies: &BTreeMap<String, ConfiguredSubtopology>,
+    image: &Image,
+) -> Vec<TopicPartition> {
+    let mut partitions = Vec::new();
+    for (id, tasks) in tasks {
+        let Some(subtopology) = subtopologies.get(id) else { continue };
+        let repartition = subtopology.repartition_source_topics.keys();
+        for topic in subtopology.source_topics.iter().chain(repartition) {
+            let count = image.topics.by_name(topic).map_or(0, |topic| topic.partitions.len());
+            // A topic of fewer partitions than its subtopology has tasks.
+            let partitions_of_topic = tasks.iter().copied().take(count).collect();
+            partitions
+                .push(TopicPartition { topic: topic.clone(), partitions: partitions_of_topic });
+        }
+    }
+    partitions
+}

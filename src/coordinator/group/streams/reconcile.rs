@@ -1,0 +1,160 @@
+//! Brings a member step by step to its target assignment: it gives back what it is not to have,
+//! then gets what others have given back (CurrentAssignmentBuilder).
+
+use super::member::{Member, MemberState};
+use super::tasks::{Assigned, Owners, TaskIds, Tasks};
+use crate::error::{Error, Result};
+use kafka_protocol::error::ResponseError;
+use std::collections::BTreeSet;
+
+/// What there is beside the member.
+#[derive(Debug)]
+pub struct Reconciliation<'a> {
+    /// Epoch of the target assignment.
+    pub target_epoch: i32,
+    /// The member's part of it.
+    pub target: &'a Tasks,
+    /// Who has which task.
+    pub owners: &'a Owners,
+    /// What the member says it owns, if it says so.
+    pub owned: Option<&'a Tasks>,
+}
+
+#[derive(Default)]
+struct Next {
+    assigned: Assigned,
+    pending_revocation: Assigned,
+    pending_assignment: Assigned,
+    /// Some tasks that it is to get are still with others.
+    unreleased: bool,
+}
+
+impl Reconciliation<'_> {
+    /// The member after one step, perhaps as it was.
+    pub fn step(&self, member: &Member) -> Result<Member> {
+        match member.state {
+            MemberState::Stable if member.epoch == self.target_epoch => Ok(member.clone()),
+            MemberState::Stable | MemberState::UnreleasedTasks => {
+                Ok(self.next(member, member.epoch))
+            }
+            MemberState::UnrevokedTasks => {
+                let has_revoked = |owned: &Tasks| !owned.contains_any(&member.pending_revocation);
+                match self.owned.is_some_and(has_revoked) {
+                    true => Ok(self.next(member, member.epoch + 1)),
+                    false => Ok(member.clone()),
+                }
+            }
+            MemberState::Unknown if self.owned.is_none_or(|owned| !owned.is_empty()) => {
+                Err(Error::Explained(
+                    ResponseError::FencedMemberEpoch,
+                    "The streams group member is in a unknown state. The member must abandon all \
+                     its tasks and rejoin."
+                        .to_owned(),
+                ))
+            }
+            MemberState::Unknown => Ok(self.next(member, self.target_epoch)),
+        }
+    }
+
+    fn next(&self, member: &Member, epoch: i32) -> Member {
+        let mut next = Next::default();
+        let process = member.process_id.as_str();
+        self.split_active(member, &mut next);
+        let is_unreleased = |subtopology: &str, task: i32| {
+            self.owners.active(subtopology, task) == Some(process)
+                || self.owners.is_kept_by(subtopology, task, process)
+        };
+        let standby = split(&member.assigned.standby, &self.target.standby, is_unreleased);
+        let warmup = split(&member.assigned.warmup, &self.target.warmup, is_unreleased);
+        next.unreleased |= standby.unreleased || warmup.unreleased;
+        (next.assigned.standby, next.assigned.warmup) = (standby.keep, warmup.keep);
+        (next.pending_revocation.standby, next.pending_revocation.warmup) =
+            (standby.revoke, warmup.revoke);
+        (next.pending_assignment.standby, next.pending_assignment.warmup) =
+            (standby.assign, warmup.assign);
+        self.conclude(member, epoch, next)
+    }
+
+    /// As `split`, with the epochs of tasks that the member keeps. An active task is released when
+    /// no process has it, and no copy of it is left in the member's own.
+    fn split_active(&self, member: &Member, next: &mut Next) {
+        let assigned = &member.assigned.active;
+        let parts =
+            split(&member.assigned.active_ids(), &self.target.active, |subtopology, task| {
+                self.owners.active(subtopology, task).is_some()
+                    || self.owners.is_kept_by(subtopology, task, &member.process_id)
+            });
+        let with_epochs = |ids: TaskIds| {
+            let of = |(id, set): (String, BTreeSet<i32>)| {
+                let had = assigned.get(&id);
+                let epoch = |task: i32| had.and_then(|had| had.get(&task)).copied();
+                let with = |task| (task, epoch(task).unwrap_or(self.target_epoch));
+                let tasks = set.into_iter().map(with).collect();
+                (id, tasks)
+            };
+            ids.into_iter().map(of).collect()
+        };
+        next.assigned.active = with_epochs(parts.keep);
+        next.pending_revocation.active = with_epochs(parts.revoke);
+        next.pending_assignment.active = with_epochs(parts.assign);
+        next.unreleased = parts.unreleased;
+    }
+
+    fn conclude(&self, member: &Member, epoch: i32, next: Next) -> Member {
+        let must_revoke = !next.pending_revocation.is_empty()
+            && self.owned.is_none_or(|owned| owned.contains_any(&next.pending_revocation));
+        let (state, epoch, assigned, pending_revocation) = if must_revoke {
+            (MemberState::UnrevokedTasks, epoch, next.assigned, next.pending_revocation)
+        } else {
+            let state = match next.unreleased {
+                true => MemberState::UnreleasedTasks,
+                false => MemberState::Stable,
+            };
+            let assigned = next.assigned.merged(next.pending_assignment);
+            (state, self.target_epoch, assigned, Assigned::default())
+        };
+        Member {
+            previous_epoch: member.epoch,
+            epoch,
+            state,
+            assigned,
+            pending_revocation,
+            ..member.clone()
+        }
+    }
+}
+
+#[derive(Default)]
+struct Parts {
+    keep: TaskIds,
+    revoke: TaskIds,
+    assign: TaskIds,
+    unreleased: bool,
+}
+
+/// What of `current` stays, what has to go, and what of `target` is to come and can.
+fn split(current: &TaskIds, target: &TaskIds, is_unreleased: impl Fn(&str, i32) -> bool) -> Parts {
+    let none = BTreeSet::new();
+    let mut parts = Parts::default();
+    let ids: BTreeSet<&String> = current.keys().chain(target.keys()).collect();
+    for id in ids {
+        let (has, wants) = (current.get(id).unwrap_or(&none), target.get(id).unwrap_or(&none));
+        let (unreleased, assign): (BTreeSet<i32>, BTreeSet<i32>) =
+            wants.difference(has).partition(|task| is_unreleased(id, **task));
+        parts.unreleased |= !unreleased.is_empty();
+        let sets = [
+            (&mut parts.keep, has & wants),
+            (&mut parts.revoke, has - wants),
+            (&mut parts.assign, assign),
+        ];
+        for (ids, set) in sets {
+            if !set.is_empty() {
+                ids.insert(id.clone(), set);
+            }
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests;

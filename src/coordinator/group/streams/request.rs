@@ -1,0 +1,105 @@
+//! What a StreamsGroupHeartbeat has to be before any group is asked (GroupCoordinatorService).
+
+use super::tasks::{TaskIds, Tasks};
+use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
+use crate::codec::schema::message::streams_group_heartbeat_request::TaskIds as RequestTaskIds;
+use crate::error::{Error, Result};
+use kafka_protocol::error::ResponseError;
+
+/// A member comes, or comes again. It goes with -1.
+pub const JOIN_EPOCH: i32 = 0;
+/// A static member goes and means to come back.
+pub const LEAVE_STATIC_EPOCH: i32 = -2;
+
+/// Refuses what Kafka refuses, with its words.
+pub fn check(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
+    check_features(request)?;
+    let is_blank = |value: Option<&str>| value.is_some_and(|value| value.trim().is_empty());
+    refuse_if(is_blank(Some(&request.member_id)), "MemberId can't be empty.")?;
+    refuse_if(is_blank(Some(&request.group_id)), "GroupId can't be empty.")?;
+    refuse_if(is_blank(request.rack_id.as_deref()), "RackId can't be empty.")?;
+    match request.member_epoch {
+        JOIN_EPOCH => check_join(request)?,
+        LEAVE_STATIC_EPOCH => refuse_if(true, "InstanceId can't be null.")?,
+        epoch => refuse_if(
+            epoch < LEAVE_STATIC_EPOCH,
+            &format!("MemberEpoch is {epoch}, but must be greater than or equal to -2."),
+        )?,
+    }
+    let tasks = [&request.active_tasks, &request.standby_tasks, &request.warmup_tasks];
+    let some = tasks.iter().filter(|tasks| tasks.is_some()).count();
+    refuse_if(
+        some != 0 && some != tasks.len(),
+        "If one task-type is non-null, all must be non-null.",
+    )?;
+    let has_late_topology = request.member_epoch != JOIN_EPOCH && request.topology.is_some();
+    refuse_if(has_late_topology, "Topology can only be provided when (re-)joining.")
+}
+
+/// What KIP-1071 has and Kafka 4.3 does not serve.
+fn check_features(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
+    let has_instance = request.instance_id.is_some();
+    refuse_if(has_instance, "Static membership is not yet supported.")?;
+    refuse_if(request.task_offsets.is_some(), "TaskOffsets are not supported yet.")?;
+    refuse_if(request.task_end_offsets.is_some(), "TaskEndOffsets are not supported yet.")?;
+    let has_warmups = request.warmup_tasks.as_ref().is_some_and(|tasks| !tasks.is_empty());
+    refuse_if(has_warmups, "WarmupTasks are not supported yet.")?;
+    let mut subtopologies = request.topology.iter().flat_map(|topology| &topology.subtopologies);
+    refuse_if(
+        subtopologies.any(|subtopology| !subtopology.source_topic_regex.is_empty()),
+        "Regular expressions for source topics are not supported yet.",
+    )
+}
+
+fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
+    let without_timeout = request.rebalance_timeout_ms == -1;
+    refuse_if(without_timeout, "RebalanceTimeoutMs must be provided in first request.")?;
+    let tasks = [
+        (&request.active_tasks, "ActiveTasks"),
+        (&request.standby_tasks, "StandbyTasks"),
+        (&request.warmup_tasks, "WarmupTasks"),
+    ];
+    for (tasks, name) in tasks {
+        let are_none = tasks.as_ref().is_some_and(Vec::is_empty);
+        refuse_if(!are_none, &format!("{name} must be empty when (re-)joining."))?;
+    }
+    let Some(topology) = &request.topology else {
+        return refuse_if(true, "Topology must be non-null when (re-)joining.");
+    };
+    let mut changelogs = topology.subtopologies.iter().flat_map(|of| &of.state_changelog_topics);
+    match changelogs.find(|topic| topic.partitions != 0) {
+        None => Ok(()),
+        Some(topic) => Err(Error::Explained(
+            ResponseError::StreamsInvalidTopology,
+            format!(
+                "Changelog topic {} must have an undefined partition count, but it is set to {}.",
+                topic.name, topic.partitions
+            ),
+        )),
+    }
+}
+
+/// What the member says that it owns; None if it does not say.
+pub fn owned(request: &StreamsGroupHeartbeatRequest) -> Option<Tasks> {
+    Some(Tasks {
+        active: ids(request.active_tasks.as_ref()?),
+        standby: ids(request.standby_tasks.as_ref()?),
+        warmup: ids(request.warmup_tasks.as_ref()?),
+    })
+}
+
+fn ids(tasks: &[RequestTaskIds]) -> TaskIds {
+    let mut ids = TaskIds::new();
+    for of in tasks {
+        ids.entry(of.subtopology_id.clone()).or_default().extend(&of.partitions);
+    }
+    ids
+}
+
+/// INVALID_REQUEST, if it is so.
+pub fn refuse_if(it_is_so: bool, message: &str) -> Result<()> {
+    match it_is_so {
+        true => Err(Error::Explained(ResponseError::InvalidRequest, message.to_owned())),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,107 @@
+//! The topology of an application: what its subtopologies read, write and keep (StreamsTopology).
+
+use crate::codec::schema::group::StreamsGroupTopologyValue;
+use crate::codec::schema::group::streams_group_topology_value::{
+    CopartitionGroup, Subtopology, TopicConfig, TopicInfo,
+};
+use crate::codec::schema::message::streams_group_heartbeat_request as request;
+use crate::error::{Error, Result};
+use kafka_protocol::error::ResponseError;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A topology as its members declare it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topology {
+    /// Counts the versions of the application; there cannot be another than the first yet.
+    pub epoch: i32,
+    /// By id.
+    pub subtopologies: BTreeMap<String, Subtopology>,
+}
+
+impl Topology {
+    /// As a joining member says. What of it Kafka would trip over is an UNKNOWN_SERVER_ERROR.
+    pub fn from_request(topology: &request::Topology) -> Result<Topology> {
+        if topology.epoch < 0 {
+            return Err(unexpected("Topology epoch must be non-negative."));
+        }
+        let subtopologies = topology.subtopologies.iter().map(subtopology);
+        let value = StreamsGroupTopologyValue {
+            epoch: topology.epoch,
+            subtopologies: subtopologies.collect(),
+        };
+        let known = Topology::from_record(&value);
+        match known.subtopologies.len() == value.subtopologies.len() {
+            true => Ok(known),
+            false => Err(unexpected("Duplicate key: a subtopology is there twice.")),
+        }
+    }
+
+    /// As the record says.
+    pub fn from_record(value: &StreamsGroupTopologyValue) -> Topology {
+        let subtopologies = value.subtopologies.iter();
+        let by_id = subtopologies.map(|of| (of.subtopology_id.clone(), of.clone())).collect();
+        Topology { epoch: value.epoch, subtopologies: by_id }
+    }
+
+    /// All topics that there have to be.
+    pub fn required_topics(&self) -> BTreeSet<String> {
+        let of = |subtopology: &Subtopology| {
+            let internal =
+                [&subtopology.repartition_source_topics, &subtopology.state_changelog_topics];
+            let internal = internal.into_iter().flatten().map(|topic| topic.name.clone());
+            subtopology.source_topics.iter().cloned().chain(internal).collect::<Vec<_>>()
+        };
+        self.subtopologies.values().flat_map(of).collect()
+    }
+
+    /// The subtopology that reads a topic.
+    pub fn reader_of(&self, topic: &str) -> Option<&str> {
+        let mut subtopologies = self.subtopologies.values();
+        let reader = subtopologies.find(|of| {
+            of.source_topics.iter().any(|source| source == topic)
+                || of.repartition_source_topics.iter().any(|source| source.name == topic)
+        });
+        reader.map(|subtopology| subtopology.subtopology_id.as_str())
+    }
+}
+
+/// The topology of a request as a record keeps it, in the request's order.
+pub fn to_record(topology: &request::Topology) -> StreamsGroupTopologyValue {
+    StreamsGroupTopologyValue {
+        epoch: topology.epoch,
+        subtopologies: topology.subtopologies.iter().map(subtopology).collect(),
+    }
+}
+
+/// An error that Kafka has as an exception which is not an API error.
+pub fn unexpected(message: &str) -> Error {
+    Error::Explained(ResponseError::UnknownServerError, message.to_owned())
+}
+
+fn subtopology(of: &request::Subtopology) -> Subtopology {
+    let copartitioned = of.copartition_groups.iter().map(|group| CopartitionGroup {
+        source_topics: group.source_topics.clone(),
+        source_topic_regex: group.source_topic_regex.clone(),
+        repartition_source_topics: group.repartition_source_topics.clone(),
+    });
+    Subtopology {
+        subtopology_id: of.subtopology_id.clone(),
+        source_topics: of.source_topics.clone(),
+        source_topic_regex: of.source_topic_regex.clone(),
+        state_changelog_topics: of.state_changelog_topics.iter().map(topic).collect(),
+        repartition_sink_topics: of.repartition_sink_topics.clone(),
+        repartition_source_topics: of.repartition_source_topics.iter().map(topic).collect(),
+        copartition_groups: copartitioned.collect(),
+    }
+}
+
+fn topic(info: &request::TopicInfo) -> TopicInfo {
+    let config =
+        |of: &request::KeyValue| TopicConfig { key: of.key.clone(), value: of.value.clone() };
+    TopicInfo {
+        name: info.name.clone(),
+        partitions: info.partitions,
+        replication_factor: info.replication_factor,
+        topic_configs: info.topic_configs.iter().map(config).collect(),
+    }
+}

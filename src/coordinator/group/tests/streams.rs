@@ -1,0 +1,332 @@
+//! The commands of scripts that are about streams groups.
+//!
+//! `subtopologies=0:read=t1+t2:write=r:store=c;1:from=r*3:join=r` are two: one reads topics, writes
+//! a repartition topic and keeps a store, the other reads the repartition topic, which has to have
+//! 3 partitions. `active=0:1+2;1:0` are tasks 0_1, 0_2 and 1_0.
+
+use super::super::record::Record;
+use super::super::streams::StreamsGroup;
+use super::{Args, World};
+use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
+use crate::codec::schema::message::streams_group_describe_response::{
+    self as described, DescribedGroup,
+};
+use crate::codec::schema::message::streams_group_heartbeat_request::{
+    CopartitionGroup, Endpoint, KeyValue, Subtopology, TaskIds, TopicInfo, Topology,
+};
+use crate::codec::schema::message::streams_group_heartbeat_response::{
+    StreamsGroupHeartbeatResponse, TaskIds as GivenTaskIds, TopicPartition,
+};
+use crate::coordinator::RequestContext;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use std::fmt::Write as _;
+
+impl World {
+    pub(super) fn streams(&mut self, args: &Args) -> Result<()> {
+        let shown = match args.name.as_str() {
+            "describe-streams" => describe(&self.shard.describe_streams(args.get("group"))),
+            _ => {
+                let cx = RequestContext {
+                    api_version: 1,
+                    client_id: "app".to_owned(),
+                    client_host: "/127.0.0.1".to_owned(),
+                };
+                let request = args.streams_heartbeat();
+                let outcome = self.shard.streams_heartbeat(self.now, &cx, &request)?;
+                let heartbeat = self.finish(outcome)?;
+                let mut shown = answer(&heartbeat.response);
+                for topic in heartbeat.missing_topics {
+                    let name = topic.name.as_str();
+                    let (partitions, factor) = (topic.num_partitions, topic.replication_factor);
+                    writeln!(shown, "    create {name} partitions={partitions} factor={factor}")
+                        .unwrap();
+                }
+                shown
+            }
+        };
+        self.output.push_str(&shown);
+        Ok(())
+    }
+}
+
+impl Args {
+    fn streams_heartbeat(&self) -> StreamsGroupHeartbeatRequest {
+        let member_epoch = self.number("epoch", 0);
+        let tasks = |key: &str| {
+            let says = member_epoch == 0 || self.has("active") || self.has("standby");
+            (says && !self.has("silent")).then(|| tasks(self.get(key)))
+        };
+        let text = |key: &str| self.named.get(key).cloned();
+        let tag = |item: &str| {
+            let (key, value) = item.split_once(':').unwrap();
+            KeyValue { key: key.to_owned(), value: value.to_owned() }
+        };
+        let endpoint = |text: &String| {
+            let (host, port) = text.split_once(':').unwrap();
+            Endpoint { host: host.to_owned(), port: port.parse().unwrap() }
+        };
+        StreamsGroupHeartbeatRequest {
+            group_id: self.get("group").to_owned(),
+            member_id: self.get("member").to_owned(),
+            member_epoch,
+            endpoint_information_epoch: self.number("seen", 0),
+            instance_id: text("instance"),
+            rack_id: text("rack"),
+            rebalance_timeout_ms: self
+                .number("rebalance", if member_epoch == 0 { 60_000 } else { -1 }),
+            topology: self.has("subtopologies").then(|| self.topology()),
+            active_tasks: tasks("active"),
+            standby_tasks: tasks("standby"),
+            warmup_tasks: tasks("warmup"),
+            process_id: text("process"),
+            user_endpoint: self.named.get("endpoint").map(endpoint),
+            client_tags: self.has("tags").then(|| self.list("tags").map(tag).collect()),
+            shutdown_application: self.has("shutdown"),
+            ..StreamsGroupHeartbeatRequest::default()
+        }
+    }
+
+    fn topology(&self) -> Topology {
+        let items = self.get("subtopologies").split(';').filter(|item| !item.is_empty());
+        Topology {
+            epoch: self.number("topology", 0),
+            subtopologies: items.map(subtopology).collect(),
+        }
+    }
+}
+
+fn subtopology(item: &str) -> Subtopology {
+    let mut fields = item.split(':');
+    let subtopology_id = fields.next().unwrap().to_owned();
+    let mut of = Subtopology { subtopology_id, ..Subtopology::default() };
+    for field in fields {
+        let (name, value) = field.split_once('=').unwrap();
+        let names = || value.split('+').map(str::to_owned).collect();
+        let infos = || value.split('+').map(info).collect();
+        match name {
+            "read" => of.source_topics = names(),
+            "write" => of.repartition_sink_topics = names(),
+            "from" => of.repartition_source_topics = infos(),
+            "store" => of.state_changelog_topics = infos(),
+            "pattern" => of.source_topic_regex = names(),
+            "join" => {
+                let group = copartitioned(&of, value);
+                of.copartition_groups.push(group);
+            }
+            other => panic!("{other}"),
+        }
+    }
+    of
+}
+
+/// `r*3`: with 3 partitions.
+fn info(item: &str) -> TopicInfo {
+    let (name, partitions) = item.split_once('*').unwrap_or((item, "0"));
+    TopicInfo {
+        name: name.to_owned(),
+        partitions: partitions.parse().unwrap(),
+        topic_configs: vec![KeyValue {
+            key: "cleanup.policy".to_owned(),
+            value: "compact".to_owned(),
+        }],
+        ..TopicInfo::default()
+    }
+}
+
+fn copartitioned(of: &Subtopology, value: &str) -> CopartitionGroup {
+    let mut group = CopartitionGroup::default();
+    for topic in value.split('+') {
+        let at = |index: usize| i16::try_from(index).unwrap();
+        let source = of.source_topics.iter().position(|source| source == topic);
+        let repartition = of.repartition_source_topics.iter().position(|info| info.name == topic);
+        group.source_topics.extend(source.map(at));
+        group.repartition_source_topics.extend(repartition.map(at));
+    }
+    group
+}
+
+fn tasks(text: &str) -> Vec<TaskIds> {
+    let ids = |item: &str| {
+        let (id, partitions) = item.split_once(':').unwrap();
+        let partitions = partitions.split('+').map(|partition| partition.parse().unwrap());
+        TaskIds { subtopology_id: id.to_owned(), partitions: partitions.collect() }
+    };
+    text.split(';').filter(|item| !item.is_empty()).map(ids).collect()
+}
+
+/// `0_0,0_1`
+fn ids<'a>(tasks: impl Iterator<Item = (&'a String, &'a Vec<i32>)>) -> String {
+    let of =
+        |(id, set): (&'a String, &'a Vec<i32>)| set.iter().map(move |task| format!("{id}_{task}"));
+    let ids: Vec<String> = tasks.flat_map(of).collect();
+    ids.join(",")
+}
+
+/// Nothing where there is nothing.
+fn labelled(label: &str, ids: &str) -> String {
+    if ids.is_empty() { String::new() } else { format!(" {label}={ids}") }
+}
+
+fn answer(response: &StreamsGroupHeartbeatResponse) -> String {
+    let mut shown = format!("{} epoch={}", response.member_id, response.member_epoch);
+    let given = |tasks: &Option<Vec<GivenTaskIds>>| {
+        ids(tasks.iter().flatten().map(|of| (&of.subtopology_id, &of.partitions)))
+    };
+    match &response.active_tasks {
+        None => shown.push_str(" as before"),
+        Some(_) => write!(shown, " active={}", given(&response.active_tasks)).unwrap(),
+    }
+    shown.push_str(&labelled("standby", &given(&response.standby_tasks)));
+    shown.push_str(&labelled("warmup", &given(&response.warmup_tasks)));
+    shown.push('\n');
+    for status in response.status.iter().flatten() {
+        writeln!(shown, "    status {}: {}", status.status_code, status.status_detail).unwrap();
+    }
+    let partitions = |of: &[TopicPartition]| {
+        let topics = of.iter().map(|topic| format!("{}:{:?}", topic.topic, topic.partitions));
+        topics.collect::<Vec<_>>().join(" ")
+    };
+    for of in response.partitions_by_user_endpoint.iter().flatten() {
+        let (host, port) = (&of.user_endpoint.host, of.user_endpoint.port);
+        let (active, standby) =
+            (partitions(&of.active_partitions), partitions(&of.standby_partitions));
+        let epoch = response.endpoint_information_epoch;
+        writeln!(shown, "    endpoint {host}:{port} ({epoch}) active {active} standby {standby}")
+            .unwrap();
+    }
+    shown
+}
+
+fn describe(group: &DescribedGroup) -> String {
+    if let Some(error) = ResponseError::try_from_code(group.error_code) {
+        let message = group.error_message.as_deref().unwrap_or_default();
+        return format!("{} {error:?}: {message}\n", group.group_id);
+    }
+    let (epoch, assigned) = (group.group_epoch, group.assignment_epoch);
+    let mut shown =
+        format!("{} {} epoch={epoch} assigned={assigned}\n", group.group_id, group.group_state);
+    let infos = |topics: &[described::TopicInfo]| {
+        let topics = topics.iter().map(|topic| format!("{}*{}", topic.name, topic.partitions));
+        topics.collect::<Vec<_>>().join("+")
+    };
+    for of in group.topology.iter().filter_map(|topology| topology.subtopologies.as_ref()).flatten()
+    {
+        let (read, write) = (of.source_topics.join("+"), of.repartition_sink_topics.join("+"));
+        let (from, store) =
+            (infos(&of.repartition_source_topics), infos(&of.state_changelog_topics));
+        let id = &of.subtopology_id;
+        writeln!(shown, "    {id}: read={read} write={write} from={from} store={store}").unwrap();
+    }
+    let given = |tasks: &[described::TaskIds]| {
+        ids(tasks.iter().map(|of| (&of.subtopology_id, &of.partitions)))
+    };
+    for member in &group.members {
+        let (id, epoch, process) = (&member.member_id, member.member_epoch, &member.process_id);
+        let active = given(&member.assignment.active_tasks);
+        let standby = labelled("standby", &given(&member.assignment.standby_tasks));
+        let target = given(&member.target_assignment.active_tasks);
+        writeln!(
+            shown,
+            "    {id} of {process} epoch={epoch} active={active}{standby} target={target}"
+        )
+        .unwrap();
+    }
+    shown
+}
+
+/// The group as it is, on one line for each member.
+pub fn state(group: &StreamsGroup) -> String {
+    let described = group.described();
+    describe(&described)
+}
+
+pub fn record(record: &Record) -> Option<String> {
+    let group = record.streams_group()?;
+    Some(match record {
+        Record::StreamsGroupMetadata(_, Some(value)) => {
+            let configs = value.last_assignment_configs.iter().flatten();
+            let configs: Vec<_> = configs.map(|of| format!("{}={}", of.key, of.value)).collect();
+            let (epoch, topology) = (value.epoch, value.validated_topology_epoch);
+            let hash = if value.metadata_hash == 0 { "no topics" } else { "hashed topics" };
+            format!(
+                "streams {group} epoch={epoch} topology={topology} {hash} {}",
+                configs.join(",")
+            )
+        }
+        Record::StreamsGroupMetadata(_, None) => format!("streams {group} tombstone"),
+        Record::StreamsGroupMemberMetadata(key, None) => {
+            format!("member {} tombstone", key.member_id)
+        }
+        Record::StreamsGroupMemberMetadata(key, Some(value)) => {
+            let (process, topology) = (&value.process_id, value.topology_epoch);
+            let endpoint = value.user_endpoint.as_ref();
+            let endpoint =
+                endpoint.map(|of| format!(" at {}:{}", of.host, of.port)).unwrap_or_default();
+            let tags = value.client_tags.iter().map(|tag| format!(" {}:{}", tag.key, tag.value));
+            let tags: String = tags.collect();
+            let timeout = value.rebalance_timeout_ms;
+            let id = &key.member_id;
+            format!(
+                "member {id} process={process} topology={topology} timeout={timeout}{endpoint}{tags}"
+            )
+        }
+        Record::StreamsGroupTargetAssignmentMetadata(_, None) => "target tombstone".to_owned(),
+        Record::StreamsGroupTargetAssignmentMetadata(_, Some(value)) => {
+            format!("target epoch={} at={}", value.assignment_epoch, value.assignment_timestamp)
+        }
+        Record::StreamsGroupTargetAssignmentMember(key, None) => {
+            format!("target {} tombstone", key.member_id)
+        }
+        Record::StreamsGroupTargetAssignmentMember(key, Some(value)) => {
+            let active =
+                ids(value.active_tasks.iter().map(|of| (&of.subtopology_id, &of.partitions)));
+            let standby = value.standby_tasks.iter().map(|of| (&of.subtopology_id, &of.partitions));
+            let standby = labelled("standby", &ids(standby));
+            format!("target {} active={active}{standby}", key.member_id)
+        }
+        Record::StreamsGroupCurrentMemberAssignment(key, None) => {
+            format!("current {} tombstone", key.member_id)
+        }
+        Record::StreamsGroupCurrentMemberAssignment(key, Some(value)) => {
+            current(&key.member_id, value)
+        }
+        Record::StreamsGroupTopology(_, None) => "topology tombstone".to_owned(),
+        Record::StreamsGroupTopology(_, Some(value)) => {
+            let count = value.subtopologies.len();
+            format!("topology epoch={} subtopologies={count}", value.epoch)
+        }
+        _ => unreachable!("not of a streams group"),
+    })
+}
+
+fn current(
+    id: &str,
+    value: &crate::codec::schema::group::StreamsGroupCurrentMemberAssignmentValue,
+) -> String {
+    let state = match value.state {
+        1 => "stable",
+        2 => "has to give back",
+        3 => "waits for others",
+        _ => "unknown",
+    };
+    let (epoch, previous) = (value.member_epoch, value.previous_member_epoch);
+    let mut line = format!("current {id} {state} epoch={epoch} after={previous}");
+    let parts = [
+        ("active", &value.active_tasks),
+        ("standby", &value.standby_tasks),
+        ("back", &value.active_tasks_pending_revocation),
+        ("standby-back", &value.standby_tasks_pending_revocation),
+    ];
+    for (label, tasks) in parts {
+        let with_epochs = tasks.iter().flat_map(|of| {
+            of.partitions.iter().enumerate().map(|(at, task)| {
+                let since = of.assignment_epochs.as_ref().map(|epochs| format!("@{}", epochs[at]));
+                format!("{}_{task}{}", of.subtopology_id, since.unwrap_or_default())
+            })
+        });
+        let shown: Vec<String> = with_epochs.collect();
+        line.push_str(&labelled(label, &shown.join(",")));
+    }
+    line
+}

@@ -1,0 +1,34 @@
+//! StreamsGroupDescribe (89): streams groups with their topology, their members and their tasks.
+
+use super::Context;
+use super::describe_groups::ALL_GROUP_OPERATIONS;
+use super::streams_group_heartbeat::check_enabled;
+use crate::codec::Reply;
+use crate::codec::schema::message::streams_group_describe_response::DescribedGroup;
+use crate::codec::schema::message::{StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
+use crate::error::{Error, Result};
+
+pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -> Result<Reply> {
+    let mut response = StreamsGroupDescribeResponse::default();
+    for group in request.group_ids {
+        let described = match check_enabled(cx) {
+            Ok(()) => cx.parts.groups.describe_streams(&group).await,
+            Err(error) => Err(error),
+        };
+        let mut described = described.unwrap_or_else(|error| not_described(group, &error));
+        if request.include_authorized_operations && described.error_code == 0 {
+            described.authorized_operations = ALL_GROUP_OPERATIONS;
+        }
+        response.groups.push(described);
+    }
+    Ok(cx.reply(&response))
+}
+
+fn not_described(group_id: String, error: &Error) -> DescribedGroup {
+    DescribedGroup {
+        group_id,
+        error_code: error.code().code(),
+        error_message: error.message(),
+        ..DescribedGroup::default()
+    }
+}

@@ -1,0 +1,285 @@
+//! Random lives of several logs in one directory, on a disk that crashes, tears, fails and fills
+//! (`disk/sim.rs`): transactions, compaction, retention, deleted topics, flushes under way, and a
+//! process that may die at any call. What was acknowledged survives `kill -9`, and a power loss if
+//! it was flushed; what is read is what was sent.
+//!
+//! `KLAMM_SIM_SEEDS=5000 cargo test --lib log::tests::lives` runs more of them.
+
+mod model;
+
+use super::*;
+use crate::config::Config;
+use crate::disk::sim::{Fault, Lie, Sim, is_told, run_seeds};
+use crate::log::manager::LogManager;
+use fastrand::Rng;
+use model::Model;
+use std::collections::HashMap;
+use std::io::ErrorKind;
+
+const SEEDS: u64 = 60;
+const STEPS: usize = 100;
+
+/// How the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Clean,
+    Kill,
+    PowerLoss,
+}
+
+struct Life {
+    sim: Sim,
+    random: Rng,
+    now: Timestamp,
+    manager: LogManager,
+    models: Vec<Model>,
+    topics_made: u128,
+}
+
+fn open_manager(sim: &Sim) -> Result<LogManager> {
+    let config = Config::new([("log.dirs".to_owned(), "/d".to_owned())].into()).unwrap();
+    let manager = LogManager::open(Disk::Sim(sim.clone()), &config)?;
+    manager.unmark_clean_shutdown()?;
+    manager.scan()?;
+    Ok(manager)
+}
+
+/// Settings under which much happens.
+fn some_config(random: &mut Rng) -> TopicConfig {
+    let (compact, delete) = [(false, true), (true, false), (true, true)][random.usize(0..3)];
+    TopicConfig {
+        compact,
+        delete,
+        segment_bytes: random.i32(400..4000),
+        segment_ms: random.i64(5_000..60_000),
+        index_interval_bytes: random.i32(0..500),
+        retention_bytes: if random.bool() { -1 } else { random.i64(2000..20_000) },
+        retention_ms: if random.bool() { -1 } else { random.i64(10_000..60_000) },
+        file_delete_delay_ms: random.i64(0..10_000),
+        delete_retention_ms: random.i64(0..5_000),
+        min_cleanable_dirty_ratio: 0.0,
+        flush_messages: if random.u8(0..3) == 0 { 1 } else { i64::MAX },
+        ..config()
+    }
+}
+
+impl Life {
+    fn new(seed: u64) -> Life {
+        let mut random = Rng::with_seed(seed);
+        let sim = Sim::new(random.u64(..));
+        if random.bool() {
+            // Small enough that a reserve is kept, too large to be filled.
+            sim.leave_free(4 << 20);
+        }
+        let manager = open_manager(&sim).unwrap();
+        let mut life = Life { sim, random, now: NOW, manager, models: Vec::new(), topics_made: 0 };
+        for n in 0..life.random.i32(1..4) {
+            let model = life.new_topic(TopicPartition::new("t", n)).unwrap();
+            life.models.push(model);
+        }
+        life
+    }
+
+    fn new_topic(&mut self, partition: TopicPartition) -> Result<Model> {
+        self.topics_made += 1;
+        let config = Arc::new(some_config(&mut self.random));
+        Model::open(&self.manager, partition, Uuid::from_u128(self.topics_made), config, self.now)
+    }
+
+    fn step(&mut self) {
+        if self.random.u8(0..8) == 0 {
+            self.arm();
+        }
+        self.now += self.random.i64(0..1000);
+        let step = self.random.u8(0..44);
+        let at = self.random.usize(0..self.models.len());
+        if is_told() {
+            println!("step {step} at {at}: {:?}", self.models[at]);
+        }
+        let done = match step {
+            0..3 => self.checkpoint(),
+            3 => self.full_disk(),
+            4 => self.delete_topic(at),
+            5 => self.stop(),
+            6 => self.restart(End::Kill),
+            7..9 => self.restart(End::PowerLoss),
+            _ => self.work(step, at),
+        };
+        let Err(error) = done else { return };
+        assert!(matches!(error, Error::Disk { .. }), "{error}");
+        if error.is_disk_full() {
+            return;
+        }
+        // A failed fsync leaves pages that are worth nothing, and takes the directory offline: the
+        // next start that counts is one after a power loss. A process that died left all of them.
+        let end = match self.sim.is_dead() && self.random.bool() {
+            true => End::Kill,
+            false => End::PowerLoss,
+        };
+        self.restart(end).unwrap();
+    }
+
+    /// What concerns one log.
+    fn work(&mut self, step: u8, at: usize) -> Result<()> {
+        let (now, random, model) = (self.now, &mut self.random, &mut self.models[at]);
+        let done = match step {
+            9..23 => model.append(random, now),
+            23..26 => model.end_transaction(random, now),
+            26..28 => model.resend(random, now),
+            28 => model.with_log(|log| log.roll(now)),
+            29 => model.delete_records(random),
+            30..32 => model.clean_up(random, now),
+            32..36 => model.compact(self.manager.cleaner(), now),
+            36..39 => model.flush(),
+            39 => model.begin_flush(),
+            40..42 => model.land_flush(),
+            _ => model.next_epoch(),
+        };
+        if done.is_ok() {
+            model.learn();
+        }
+        done
+    }
+
+    /// One of the next calls fails, or is the last one.
+    fn arm(&mut self) {
+        let random = &mut self.random;
+        let kind = [ErrorKind::Other, ErrorKind::StorageFull][random.usize(0..2)];
+        let is_end = random.bool();
+        self.sim.fail(Some(Fault {
+            after: random.u64(0..30),
+            kind: if is_end { ErrorKind::Other } else { kind },
+            sync_only: random.u8(0..3) == 0,
+            is_end,
+        }));
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        let logs = |model: &Model| (model.partition.clone(), model.log.clone());
+        let logs: HashMap<_, _> = self.models.iter().map(logs).collect();
+        let done = self.manager.checkpoint(&logs, |_| true);
+        if done.is_ok() {
+            self.models.iter_mut().for_each(Model::learn);
+        }
+        done
+    }
+
+    /// What finds no room is refused and leaves nothing behind.
+    fn full_disk(&mut self) -> Result<()> {
+        self.sim.leave_free(self.random.u64(0..1000));
+        for _ in 0..self.random.usize(1..8) {
+            let at = self.random.usize(0..self.models.len());
+            let done = match self.random.u8(0..10) {
+                0 => self.checkpoint(),
+                _ => {
+                    let step = self.random.u8(9..44);
+                    self.work(step, at)
+                }
+            };
+            match done {
+                Err(error) if error.is_disk_full() => {}
+                done => done.inspect_err(|_| self.sim.leave_free(4 << 20))?,
+            }
+        }
+        self.models.iter_mut().for_each(Model::check);
+        self.sim.leave_free(4 << 20);
+        if self.random.bool() { self.restart(End::Kill) } else { Ok(()) }
+    }
+
+    /// A topic is deleted, and one of the same name is made.
+    fn delete_topic(&mut self, at: usize) -> Result<()> {
+        self.sim.fail(None);
+        let partition = self.models[at].partition.clone();
+        self.models[at].with_log(|log| self.manager.delete_log(log, self.now))?;
+        if self.random.bool() {
+            self.manager.run_deletes(self.now + 10_000)?;
+        }
+        self.models[at] = self.new_topic(partition)?;
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        let closed = self.close();
+        let end = if closed.is_ok() { End::Clean } else { End::Kill };
+        match closed {
+            // Nothing is done with a log after it was closed.
+            Err(error) if error.is_disk_full() => {}
+            closed => closed?,
+        }
+        self.restart(end)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.models.iter_mut().try_for_each(Model::close)?;
+        self.checkpoint()?;
+        self.manager.mark_clean_shutdown(5, |_| true)
+    }
+
+    fn restart(&mut self, end: End) -> Result<()> {
+        self.sim.fail(None);
+        // After a clean stop a power loss changes nothing.
+        if end == End::PowerLoss || end == End::Clean && self.random.bool() {
+            self.sim.lose_power();
+        }
+        if is_told() {
+            println!("{end:?}");
+            for model in &self.models {
+                let dir = Path::new("/d").join(model.partition.to_string());
+                println!("  {}: {:?}", dir.display(), self.manager.disk().list(&dir));
+            }
+        }
+        // Dying while a log is opened is one more crash of the same kind.
+        if end != End::Clean && self.random.u8(0..4) == 0 {
+            let after = self.random.u64(0..20);
+            let kind = ErrorKind::Other;
+            self.sim.fail(Some(Fault { after, kind, sync_only: false, is_end: true }));
+            let reopened = self.reopen();
+            self.sim.fail(None);
+            if reopened.is_err() && end == End::PowerLoss && self.random.bool() {
+                self.sim.lose_power();
+            }
+        }
+        self.reopen()?;
+        self.models.iter_mut().for_each(|model| model.compare(end));
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.manager = open_manager(&self.sim)?;
+        self.models.iter_mut().try_for_each(|model| model.reopen(&self.manager, self.now))
+    }
+}
+
+/// Lives one life; answers the trace of its calls to the disk.
+fn live(seed: u64, lie: Option<Lie>) -> u64 {
+    let mut life = Life::new(seed);
+    lie.into_iter().for_each(|lie| life.sim.lie(lie));
+    for _ in 0..STEPS {
+        life.step();
+    }
+    life.sim.fail(None);
+    life.models.iter_mut().for_each(Model::check);
+    life.restart(End::PowerLoss).unwrap();
+    life.sim.trace()
+}
+
+#[test]
+fn what_was_acknowledged_is_there_and_nothing_else() {
+    run_seeds("log::tests::lives", SEEDS, |seed| _ = live(seed, None));
+}
+
+#[test]
+fn a_seed_is_one_life() {
+    for seed in 0..5 {
+        assert_eq!(live(seed, None), live(seed, None), "seed {seed}");
+    }
+}
+
+/// A broker that forgot to sync would not get through.
+#[test]
+fn a_disk_that_lies_is_found_out() {
+    for lie in [Lie::Files, Lie::Directories] {
+        let found_out = |seed| std::panic::catch_unwind(|| live(seed, Some(lie))).is_err();
+        assert!((0..10).any(found_out), "{lie:?}");
+    }
+}

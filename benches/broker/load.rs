@@ -2,6 +2,7 @@
 
 use crate::durable;
 use crate::target::Target;
+use crate::transaction::transactions;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -38,6 +39,8 @@ pub enum Load {
     Latency { requests: usize },
     /// The same of many producers at once, on a topic with `flush.messages=1`.
     Durable { requests: usize },
+    /// Commits.
+    Transactions { requests: usize },
 }
 
 /// What a load cost.
@@ -78,7 +81,13 @@ impl Measured {
         } else {
             let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
             let (p50, p999) = (at(0.5), at(0.999));
-            vec![("p50 us", p50), ("p99.9 us", p999), ("broker CPU us/request", per_million)]
+            let wall = self.wall * 1e6 / self.requests as f64;
+            vec![
+                ("p50 us", p50),
+                ("p99.9 us", p999),
+                ("wall us each", wall),
+                ("broker CPU us each", per_million),
+            ]
         }
     }
 }
@@ -102,6 +111,7 @@ impl Load {
             Load::Fetch { bytes } => Load::Fetch { bytes: bytes / 2 },
             Load::Latency { requests } => Load::Latency { requests: requests / 2 },
             Load::Durable { requests } => Load::Durable { requests: requests / 4 },
+            Load::Transactions { requests } => Load::Transactions { requests: requests / 2 },
         };
         short.run(target);
     }
@@ -113,6 +123,11 @@ impl Load {
             Load::Fetch { bytes } => fetch(target, bytes),
             Load::Latency { requests } => latency(target, requests),
             Load::Durable { requests } => durable::run(target, requests),
+            Load::Transactions { requests } => {
+                let mut latencies = transactions(target, requests);
+                latencies.sort_by(f64::total_cmp);
+                (latencies.len(), 0, latencies)
+            }
         };
         Measured {
             requests,

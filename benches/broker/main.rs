@@ -13,6 +13,7 @@ mod groups;
 mod load;
 mod recovery;
 mod target;
+mod transaction;
 
 use groups::Scale;
 use load::{Load, Measured};
@@ -78,6 +79,7 @@ fn loads(scale: usize) -> Vec<(&'static str, Load)> {
         ("fetch 8 MiB answers", Load::Fetch { bytes: 4096 * MIB / scale }),
         ("1 KB of 32 producers, flush.messages=1", Load::Durable { requests: 32_000 / scale }),
         ("one record, one in flight, acks=all", Load::Latency { requests: 40_000 / scale }),
+        ("transactions, 4 producers", Load::Transactions { requests: 20_000 / scale }),
     ]
 }
 

@@ -280,18 +280,7 @@ fn circular_flow(history: &History, index: &Index<'_>) -> Vec<Anomaly> {
             writers.filter(|&writer| stands(&history.operations[writer])).collect(),
         );
     }
-    // Who has read only from operations that are in no circle is in none either.
-    loop {
-        let done: Vec<usize> = read
-            .iter()
-            .filter(|(_, writers)| !writers.iter().any(|writer| read.contains_key(writer)))
-            .map(|(reader, _)| *reader)
-            .collect();
-        if done.is_empty() {
-            break;
-        }
-        done.iter().for_each(|reader| drop(read.remove(reader)));
-    }
+    read = in_circles(read);
     let Some(mut at) = read.keys().next().copied() else { return Vec::new() };
     let mut path = Vec::new();
     while !path.contains(&at) {
@@ -301,6 +290,30 @@ fn circular_flow(history: &History, index: &Index<'_>) -> Vec<Anomaly> {
     let circle = path.iter().skip_while(|operation| **operation != at);
     let circle: Vec<String> = circle.map(|&at| history.operations[at].to_string()).collect();
     vec![anomaly(Kind::CircularFlow, circle.join(" <- "))]
+}
+
+/// Leaves of who has read from whom those that are in a circle, or have read from one: who has read
+/// only from operations that are in none is in none either.
+fn in_circles(mut read: BTreeMap<usize, BTreeSet<usize>>) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (reader, writers) in &read {
+        writers.iter().for_each(|writer| readers.entry(*writer).or_default().push(*reader));
+    }
+    let mut left: BTreeMap<usize, usize> =
+        read.iter().map(|(reader, writers)| (*reader, writers.len())).collect();
+    let mut done: Vec<usize> =
+        read.iter().filter(|(_, writers)| writers.is_empty()).map(|(reader, _)| *reader).collect();
+    while let Some(operation) = done.pop() {
+        read.remove(&operation);
+        for reader in readers.get(&operation).into_iter().flatten() {
+            let left = left.get_mut(reader).expect("every reader is counted");
+            *left -= 1;
+            if *left == 0 {
+                done.push(*reader);
+            }
+        }
+    }
+    read
 }
 
 /// Readers that go back or pass over what is there.

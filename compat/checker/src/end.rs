@@ -39,7 +39,7 @@ fn read_partition(run: &Run, partition: i32, history: &mut History) -> Result<()
     let mut reader = Reader::new(run, [(partition, 0)].into_iter());
     let is_open = history.open.contains(&partition);
     let mut is_silent = false;
-    while !reader.is_at_end() && !(is_open && is_silent) {
+    while !(reader.is_at_end() || is_open && is_silent) {
         let mut steps = Vec::new();
         reader.poll(1000, Duration::from_secs(1), &mut steps);
         is_silent = steps.is_empty();

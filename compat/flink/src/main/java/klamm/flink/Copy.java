@@ -25,7 +25,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
  * A Flink job that copies a topic from KafkaSource to KafkaSink, exactly once: it fails by itself now and then and goes
- * on from its last checkpoint, and a process that was killed goes on from its predecessor's. Ends when all is copied.
+ * on from its last checkpoint, and a process that was killed goes on from its predecessor's. Runs until it is killed.
  *
  * <p>Arguments: input topic, output topic, directory of the checkpoints.
  */
@@ -60,7 +60,6 @@ public final class Copy {
                 .setTopics(topic)
                 .setGroupId("flink")
                 .setStartingOffsets(OffsetsInitializer.earliest())
-                .setBounded(OffsetsInitializer.latest())
                 .setProperty("isolation.level", "read_committed")
                 .setProperty("max.poll.records", "50")
                 .setDeserializer(new Lines())

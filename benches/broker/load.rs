@@ -150,7 +150,7 @@ fn topic_name(topic: &str) -> TopicName {
     StrBytes::from_string(topic.to_owned()).into()
 }
 
-fn topic() -> TopicName {
+pub fn topic() -> TopicName {
     topic_name(LOG_TOPIC)
 }
 

@@ -76,7 +76,7 @@ impl Config {
         of_group: &Setting,
         configs: &BTreeMap<String, String>,
     ) -> Result<()> {
-        if !configs.contains_key(of_group.name) {
+        if of_group.synonym.is_none() || !configs.contains_key(of_group.name) {
             return Ok(());
         }
         let value = self.group_number(of_group.name, configs);

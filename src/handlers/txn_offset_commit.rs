@@ -35,7 +35,6 @@ pub(super) async fn handle(cx: &Context, request: TxnOffsetCommitRequest) -> Res
         group_instance_id: request.group_instance_id,
         retention_time_ms: -1,
         topics: request.topics.into_iter().map(topic).collect(),
-        ..OffsetCommitRequest::default()
     };
     let by_id = cx.api_version >= TOPIC_ID_VERSION;
     let mut response = look_up_all(&cx.image(), &mut commit, by_id);

@@ -322,7 +322,8 @@ fn current(
     for (label, tasks) in parts {
         let with_epochs = tasks.iter().flat_map(|of| {
             of.partitions.iter().enumerate().map(|(at, task)| {
-                let since = of.assignment_epochs.as_ref().map(|epochs| format!("@{}", epochs[at]));
+                let since = of.assignment_epochs.as_ref().and_then(|epochs| epochs.get(at));
+                let since = since.map(|epoch| format!("@{epoch}"));
                 format!("{}_{task}{}", of.subtopology_id, since.unwrap_or_default())
             })
         });

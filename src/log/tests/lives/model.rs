@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
+/// Producers and first offsets of aborted transactions.
+type Aborted = HashSet<(i64, i64)>;
+
 /// Producers with ids up to it are idempotent, those behind it transactional; -1 is neither.
 const LAST_IDEMPOTENT: ProducerId = 2;
 const PRODUCERS: ProducerId = 5;
@@ -439,7 +442,7 @@ impl Model {
     }
 
     /// The batches, and the aborted transactions that a reader is told of.
-    fn batches_of(&mut self, isolation: Isolation) -> (Vec<(Offset, Seen)>, HashSet<(i64, i64)>) {
+    fn batches_of(&mut self, isolation: Isolation) -> (Vec<(Offset, Seen)>, Aborted) {
         let log = self.log.lock().unwrap();
         let (mut from, mut seen) = (log.log_start_offset(), Vec::new());
         let mut aborted = HashSet::new();

@@ -81,7 +81,14 @@ impl Records {
     /// Shows the next record to `look`, without keeping it. After an error there is nothing more.
     pub(super) fn next_view<T>(&mut self, look: impl FnOnce(&View<'_>) -> T) -> Option<Result<T>> {
         self.next_with(|source, base| match source {
-            Source::Plain(_) => Ok(look(&base.view(&source.read_record()?)?)),
+            // For an append of small records this is most of the work: no reference is counted.
+            Source::Plain(bytes) => {
+                let mut rest = Slice(bytes);
+                let seen = base.view(rest.record()?).map(|view| look(&view));
+                let read = bytes.len() - rest.0.len();
+                bytes.advance(read);
+                seen
+            }
             Source::Compressed(stream) => {
                 let size = record_size(stream)?;
                 stream.with_exact(size, |body| base.view(body).map(|view| look(&view)))?
@@ -165,17 +172,9 @@ impl Source {
         match self {
             Source::Plain(bytes) => {
                 let mut rest = Slice(bytes);
-                let size = rest.varint()?;
-                let start = bytes.len() - rest.0.len();
-                if size < 0 || size as usize > rest.0.len() {
-                    return invalid(format!(
-                        "Invalid record size: expected {size} bytes in record payload, but \
-                         instead the buffer has only {} remaining bytes.",
-                        rest.0.len()
-                    ));
-                }
-                bytes.advance(start);
-                Ok(bytes.split_to(size as usize))
+                let size = rest.record()?.len();
+                bytes.advance(bytes.len() - rest.0.len() - size);
+                Ok(bytes.split_to(size))
             }
             Source::Compressed(stream) => {
                 let size = record_size(stream)?;
@@ -230,6 +229,7 @@ impl View<'_> {
 struct Slice<'a>(&'a [u8]);
 
 impl<'a> Slice<'a> {
+    #[inline]
     fn byte(&mut self) -> Result<u8> {
         match self.0.split_first() {
             Some((byte, rest)) => {
@@ -240,15 +240,51 @@ impl<'a> Slice<'a> {
         }
     }
 
+    /// Most numbers in a record have one byte, and sizes one or two.
+    #[inline]
     fn varint(&mut self) -> Result<i32> {
+        match *self.0 {
+            [low, ref rest @ ..] if low < 0x80 => {
+                self.0 = rest;
+                Ok(zigzag(u64::from(low)) as i32)
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.0 = rest;
+                Ok(zigzag(u64::from(low & 0x7f) | u64::from(high) << 7) as i32)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Result<i32> {
         varint(|| self.byte())
     }
 
+    #[inline]
     fn varlong(&mut self) -> Result<i64> {
         Ok(zigzag(raw_varint(10, || self.byte())?))
     }
 
+    /// A record's bytes without their size.
+    #[inline]
+    fn record(&mut self) -> Result<&'a [u8]> {
+        let size = self.varint()?;
+        match usize::try_from(size).ok().and_then(|size| self.0.split_at_checked(size)) {
+            Some((body, rest)) => {
+                self.0 = rest;
+                Ok(body)
+            }
+            None => invalid(format!(
+                "Invalid record size: expected {size} bytes in record payload, but instead the \
+                 buffer has only {} remaining bytes.",
+                self.0.len()
+            )),
+        }
+    }
+
     /// A size and as many bytes; a negative size is null.
+    #[inline]
     fn nullable(&mut self) -> Result<Option<&'a [u8]>> {
         let size = self.varint()?;
         if size < 0 {

@@ -5,8 +5,11 @@ use crate::target::Target;
 use crate::transaction::transactions;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
     ApiKey, CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, ProduceRequest,
     ProduceResponse, RequestHeader, TopicName,
@@ -21,13 +24,15 @@ use std::time::Instant;
 
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 5;
-const PARTITIONS: usize = 8;
+pub const PARTITIONS: usize = 8;
 const RECORD: usize = 100;
-const FETCH_BYTES: usize = 8 << 20;
+pub const FETCH_BYTES: usize = 8 << 20;
 pub const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
 pub const CREATE_VERSION: i16 = 5;
 const LOG_TOPIC: &str = "bench";
+/// Where the base offset stands in what `produce_answer` gives.
+pub const ANSWER_BASE_OFFSET: usize = 23;
 
 /// One kind of work.
 pub enum Load {
@@ -64,14 +69,13 @@ impl Measured {
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         let gigabytes = self.bytes as f64 / 1e9;
         let per_million = self.processor / (self.requests as f64 / 1e6);
-        if self.bytes == 0 {
-            let wall = self.wall / (self.requests as f64 / 1e6);
-            return vec![("broker CPU us each", per_million), ("wall us each", wall)];
-        }
         if self.is_durable {
             let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
             let per_ack = self.wall / self.requests as f64 * 1e6;
             vec![("us/ack", per_ack), ("p50 us", at(0.5)), ("p99 us", at(0.99))]
+        } else if self.latencies.is_empty() && self.bytes == 0 {
+            let wall = self.wall / (self.requests as f64 / 1e6);
+            vec![("broker CPU us each", per_million), ("wall us each", wall)]
         } else if self.latencies.is_empty() {
             vec![
                 ("broker CPU s/GB", self.processor / gigabytes),
@@ -100,6 +104,11 @@ impl fmt::Display for Measured {
 }
 
 impl Load {
+    /// Whether the floor knows this work.
+    pub fn has_floor(&self) -> bool {
+        !matches!(self, Load::Durable { .. } | Load::Transactions { .. })
+    }
+
     /// The same work, shorter, uncounted.
     pub fn warm_up(&self, target: &Target) {
         match self {
@@ -270,6 +279,51 @@ pub fn check_produced(mut body: Bytes) {
     let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
     let code = answer.responses[0].partition_responses[0].error_code;
     assert_eq!(code, 0, "produce");
+}
+
+/// What the floor answers to a Produce, but for the base offset.
+pub fn produce_answer(partition: usize) -> Vec<u8> {
+    let partition = PartitionProduceResponse::default().with_index(partition as i32);
+    let topic = TopicProduceResponse::default()
+        .with_name(topic())
+        .with_partition_responses(vec![partition]);
+    answer(&ProduceResponse::default().with_responses(vec![topic]), PRODUCE_VERSION)
+}
+
+/// What the floor answers to a CreateTopics: it is there.
+pub fn create_answer() -> Vec<u8> {
+    let topic = CreatableTopicResult::default().with_name(topic()).with_error_code(36);
+    answer(&CreateTopicsResponse::default().with_topics(vec![topic]), CREATE_VERSION)
+}
+
+/// What stands before and after the records in the floor's answer to a Fetch.
+pub fn fetch_answer(partition: usize, size: usize) -> (Vec<u8>, Vec<u8>) {
+    let data = PartitionData::default()
+        .with_partition_index(partition as i32)
+        .with_records(Some(Bytes::new()));
+    let topic = FetchableTopicResponse::default().with_topic(topic()).with_partitions(vec![data]);
+    let mut before = answer(&FetchResponse::default().with_responses(vec![topic]), FETCH_VERSION);
+    // Three sections of tagged fields follow the (empty) records.
+    let after = before.split_off(before.len() - 3);
+    before.pop();
+    let mut left = size + 1;
+    while left >= 0x80 {
+        before.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    before.push(left as u8);
+    let frame = before.len() - 4 + size + after.len();
+    before[..4].copy_from_slice(&(frame as u32).to_be_bytes());
+    (before, after)
+}
+
+/// A frame with the correlation id that all requests here have.
+fn answer(body: &impl Encodable, version: i16) -> Vec<u8> {
+    let mut out = BytesMut::zeroed(9);
+    body.encode(&mut out, version).unwrap();
+    let size = out.len() as u32 - 4;
+    out[..4].copy_from_slice(&size.to_be_bytes());
+    out.to_vec()
 }
 
 fn produce(target: &Target, batch: usize, requests: usize) -> (usize, usize, Vec<f64>) {

@@ -1,73 +1,105 @@
-//! The whole broker under load, klamm beside Apache Kafka in the same run:
-//! `cargo bench --bench broker -- [--quick] [--only klamm|kafka] [--load PART-OF-A-TITLE]`.
+//! The whole broker under load, beside Apache Kafka and a floor in the same run:
+//! `cargo bench --bench broker -- [--quick] [--rounds N] [--only klamm,kafka,floor] [--load TEXT]`.
 //! `cargo bench --bench broker -- recovery [--quick] [--only klamm] [--partitions N] [--gib N]`
 //! measures the start after kill -9 instead (`recovery.rs`), `--groups` the group coordinator.
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
-//! the broker has the processor. The broker's own processor time comes from /proc/PID/stat.
+//! the broker has the processor. The broker's own processor time comes from /proc/PID/stat. The
+//! servers take turns in every load and round, so that what else the machine does hits all alike.
 //! Apache Kafka comes from Maven Central by `compat/kafka/fetch` (KAFKA_REFERENCE_HOME).
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod durable;
+mod floor;
 mod groups;
 mod load;
 mod recovery;
+mod report;
 mod target;
 mod transaction;
 
 use groups::Scale;
-use load::{Load, Measured};
-use std::collections::BTreeMap;
+use load::Load;
+use report::Table;
 use target::Target;
 
 const MIB: usize = 1 << 20;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    let groups = arguments.iter().any(|argument| argument == "--groups");
-    let only = arguments.iter().position(|a| a == "--only").map(|at| arguments[at + 1].clone());
-    let wanted = arguments.iter().position(|a| a == "--load").map(|at| arguments[at + 1].clone());
-    if arguments.iter().any(|argument| argument == "recovery") {
-        let number = |name: &str| {
-            let at = arguments.iter().position(|a| a == name)?;
-            Some(arguments[at + 1].parse().unwrap())
-        };
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let number = |name: &str| value(name).map(|text| text.parse::<usize>().unwrap());
+    if let Some(dir) = value("--serve-floor") {
+        let port = arguments.iter().filter_map(|argument| argument.parse().ok()).next_back();
+        return floor::serve(dir.as_ref(), port.unwrap());
+    }
+    let quick = has("--quick");
+    let only = value("--only").unwrap_or_else(|| "floor,klamm,kafka".to_owned());
+    let is_wanted = |name: &str| only.split(',').any(|only| only == name);
+    if has("recovery") {
         let partitions = number("--partitions").unwrap_or(if quick { 1000 } else { 10_000 });
         let gib = number("--gib").unwrap_or(if quick { 2 } else { 20 });
-        return recovery::run(partitions, gib, only.as_deref() != Some("klamm"));
+        return recovery::run(partitions, gib, is_wanted("kafka"));
     }
-    let scale = if quick { 8 } else { 1 };
-    let mut table: BTreeMap<(usize, &str), BTreeMap<&str, Measured>> = BTreeMap::new();
-    for name in ["kafka", "klamm"] {
-        if only.as_deref().is_some_and(|only| only != name) {
-            continue;
+    let mut table = Table::default();
+    if has("--groups") {
+        let scale = group_scale(if quick { 8 } else { 1 });
+        for target in
+            ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name)).filter_map(start)
+        {
+            groups::measure(&target, scale, |title, measured| {
+                table.add(title, target.name, &measured);
+            });
         }
-        let Some(target) = Target::start(name) else {
-            eprintln!("{name}: not here (see compat/README.md), left out");
-            continue;
-        };
-        let mut at = 0;
-        let mut note = |title: &'static str, measured: Measured| {
-            eprintln!("{name:6} {title:34} {measured}");
-            table.entry((at, title)).or_default().insert(name, measured);
-            at += 1;
-        };
-        if groups {
-            groups::measure(&target, group_scale(scale), note);
-        } else {
-            for (title, load) in loads(scale) {
-                if wanted.as_deref().is_some_and(|wanted| !title.contains(wanted)) {
-                    continue;
-                }
-                // Kafka's just-in-time compiler needs work before it is fast; klamm gets the same.
-                load.warm_up(&target);
-                note(title, load.run(&target));
-            }
+    } else {
+        let rounds = number("--rounds").unwrap_or(if quick { 1 } else { 5 });
+        let targets: Vec<Target> = ["floor", "klamm", "kafka"]
+            .into_iter()
+            .filter(|n| is_wanted(n))
+            .filter_map(start)
+            .collect();
+        let part = value("--load").unwrap_or_default();
+        let wanted =
+            loads(if quick { 8 } else { 2 }).into_iter().filter(|(t, _)| t.contains(&part));
+        for (title, load) in wanted {
+            take_turns(&mut table, &targets, (title, load), rounds);
         }
-        eprintln!("{name:6} resident memory {} MiB", target.resident_kib() / 1024);
+        for target in &targets {
+            eprintln!("{:6} resident memory {} MiB", target.name, target.resident_kib() / 1024);
+        }
     }
-    report(&table);
+    table.print();
+}
+
+fn start(name: &'static str) -> Option<Target> {
+    let target = Target::start(name);
+    if target.is_none() {
+        eprintln!("{name}: not here (see compat/README.md), left out");
+    }
+    target
+}
+
+fn take_turns(
+    table: &mut Table,
+    targets: &[Target],
+    (title, load): (&'static str, Load),
+    rounds: usize,
+) {
+    let knows = |target: &&Target| target.name != "floor" || load.has_floor();
+    let targets: Vec<&Target> = targets.iter().filter(knows).collect();
+    for target in &targets {
+        // Kafka's just-in-time compiler needs work before it is fast; the others get the same.
+        load.warm_up(target);
+    }
+    for _ in 0..rounds {
+        for target in &targets {
+            table.add(title, target.name, &load.run(target));
+        }
+    }
 }
 
 fn loads(scale: usize) -> Vec<(&'static str, Load)> {
@@ -91,19 +123,5 @@ fn group_scale(scale: usize) -> Scale {
         groups: 10_000 / scale,
         static_members: 200 / scale,
         heartbeats: 200_000 / scale,
-    }
-}
-
-fn report(table: &BTreeMap<(usize, &str), BTreeMap<&str, Measured>>) {
-    println!("\n| work | figure | klamm | Kafka | klamm / Kafka |\n|---|---|---|---|---|");
-    for ((_, title), by_target) in table {
-        let figures = by_target.values().next().map(Measured::figures).unwrap_or_default();
-        for (index, (figure, _)) in figures.iter().enumerate() {
-            let of = |name| by_target.get(name).map(|measured| measured.figures()[index].1);
-            let show = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
-            let ratio = of("klamm").zip(of("kafka")).map(|(ours, theirs)| ours / theirs);
-            let (ours, theirs) = (show(of("klamm")), show(of("kafka")));
-            println!("| {title} | {figure} | {ours} | {theirs} | {} |", show(ratio));
-        }
     }
 }

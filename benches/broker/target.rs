@@ -1,4 +1,4 @@
-//! A broker under test: klamm or Apache Kafka, alone on the machine, in a directory of its own.
+//! A server under test: klamm, Apache Kafka or the floor, in a directory of its own.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,6 +11,7 @@ const KAFKA_VERSION: &str = "4.3.1";
 const PROPERTIES: &str = "server.properties";
 
 pub struct Target {
+    pub name: &'static str,
     process: Child,
     dir: tempfile::TempDir,
     pub port: u16,
@@ -18,15 +19,15 @@ pub struct Target {
 
 impl Target {
     /// Starts it on a fresh directory; None if Apache Kafka's jars are not here.
-    pub fn start(name: &str) -> Option<Target> {
+    pub fn start(name: &'static str) -> Option<Target> {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
         fs::write(dir.path().join(PROPERTIES), settings(dir.path(), port)).unwrap();
-        if name != "klamm" {
+        if name == "kafka" {
             format_by_kafka(dir.path(), &class_path()?);
         }
-        let process = spawn(name, dir.path())?;
-        let target = Target { process, dir, port };
+        let process = spawn(name, dir.path(), port)?;
+        let target = Target { name, process, dir, port };
         target.wait(Duration::from_secs(60));
         Some(target)
     }
@@ -35,7 +36,7 @@ impl Target {
     /// Apache Kafka's jars are not here.
     pub fn kill_and_start(&mut self, name: &str) -> Option<()> {
         self.kill();
-        self.process = spawn(name, self.dir.path())?;
+        self.process = spawn(name, self.dir.path(), self.port)?;
         Some(())
     }
 
@@ -106,14 +107,22 @@ fn settings(dir: &Path, port: u16) -> String {
     )
 }
 
-fn spawn(name: &str, dir: &Path) -> Option<Child> {
+fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
     let log = fs::File::options().create(true).append(true).open(dir.join("broker.log")).unwrap();
     let mut command = match name {
         "klamm" => Command::new(env!("CARGO_BIN_EXE_klamm")),
+        "floor" => floor(dir, port),
         _ => kafka(&class_path()?),
     };
     command.arg(PROPERTIES).current_dir(dir).stdin(Stdio::null());
     Some(command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap())
+}
+
+/// This program again, as `main` knows it.
+fn floor(dir: &Path, port: u16) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("--serve-floor").arg(dir).arg(port.to_string());
+    command
 }
 
 /// Where the jars of Apache Kafka are; None if they are not here.

@@ -154,12 +154,6 @@ final class Member implements AutoCloseable {
         Death.of(consumer);
     }
 
-    /** As {@link #close} does not: leaves the group for good, also if it is a static member. */
-    void leave() {
-        stop();
-        consumer.close(CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP));
-    }
-
     /** Subscribes anew, with what is noted of it. */
     void subscribe(Collection<String> topics) throws Exception {
         call(c -> {

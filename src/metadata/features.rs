@@ -1,6 +1,8 @@
 //! The features of a cluster (KIP-584): what we support, what a new directory finalizes, and what
 //! `metadata.version` means.
 
+use crate::error::{Error, Result};
+
 /// The feature that says which metadata records there may be.
 pub const METADATA_VERSION: &str = "metadata.version";
 /// Eligible leader replicas (KIP-966).
@@ -46,6 +48,17 @@ pub const FORMATTED: [(&str, i16); 5] = [
     (STREAMS_VERSION, 1),
     (TRANSACTION_VERSION, 2),
 ];
+
+/// Refuses a level that a newer broker has finalized.
+pub fn check_level(name: &str, level: i16) -> Result<()> {
+    let (least, greatest) = supported(name);
+    if (least..=greatest).contains(&level) {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!(
+        "{name} is finalized at {level}, which is not known here (only {least} to {greatest} are)"
+    )))
+}
 
 /// The range of a feature that we support; (0, 0) if we do not know it.
 pub fn supported(name: &str) -> (i16, i16) {

@@ -161,13 +161,7 @@ impl Image {
         if name == features::KRAFT_VERSION {
             return Ok(());
         }
-        let (least, greatest) = features::supported(name);
-        if !(least..=greatest).contains(level) {
-            return Err(Error::corrupt(format!(
-                "{name} is finalized at {level}, which is not known here (only {least} to \
-                 {greatest} are)"
-            )));
-        }
+        features::check_level(name, *level)?;
         changes.features = true;
         if *level == 0 {
             self.features.remove(name);

@@ -4,7 +4,7 @@
 use super::control::ControlRecord;
 use super::delta::Changes;
 use super::record::MetadataRecord;
-use super::{Delta, Image, Published};
+use super::{Delta, Image, Published, features};
 use crate::codec::schema::raft::VotersRecord;
 use crate::error::{Error, Result};
 use crate::record::Batch;
@@ -111,8 +111,20 @@ pub(super) fn decode_batch(batch: &Batch) -> Result<Vec<MetadataRecord>> {
     let records = batch.records(i32::MAX as usize)?;
     records
         .into_iter()
-        .map(|record| MetadataRecord::decode(record.value.unwrap_or_default()))
+        .map(|record| known(MetadataRecord::decode(record.value.unwrap_or_default())?))
         .collect()
+}
+
+/// A feature's level decides what the records mean, so one that is not known is as bad as a record
+/// that is not. The level of kraft.version is not in such a record (KAFKA-18979).
+fn known(record: MetadataRecord) -> Result<MetadataRecord> {
+    match &record {
+        MetadataRecord::FeatureLevel(feature) if feature.name != features::KRAFT_VERSION => {
+            features::check_level(&feature.name, feature.feature_level)?;
+        }
+        _ => {}
+    }
+    Ok(record)
 }
 
 fn no_transaction() -> Error {

@@ -89,7 +89,7 @@ impl Loader<'_> {
                 let mut segment = Segment::open(self.disk, &self.dir, base_offset, now)?;
                 let indexes = [offset_index::SUFFIX, time_index::SUFFIX];
                 if !indexes.iter().all(|suffix| has(&file_name(base_offset, suffix))) {
-                    segment.forget_indexes();
+                    segment.forget_indexes()?;
                     broken.insert(base_offset);
                 }
                 if has(&file_name(base_offset, transaction_index::SUFFIX)) {
@@ -128,7 +128,12 @@ impl Loader<'_> {
             let is_broken = broken.contains(&base_offset);
             let is_new = size == 0 && index + 1 == self.segments.len();
             end = is_new.then_some(base_offset);
-            if is_new || (index < unflushed && !is_broken) {
+            let is_whole = index < unflushed && !is_broken;
+            if is_new && !is_whole {
+                // A power loss may have taken the batches and left the indexes.
+                self.segments[index].reset()?;
+            }
+            if is_new || is_whole {
                 index += 1;
                 continue;
             }
@@ -259,7 +264,7 @@ impl Loader<'_> {
             copy.sync_data()?;
             self.disk.rename(&unfinished, &path)?;
             let mut segment = Segment::open(self.disk, &self.dir, next, self.options.now)?;
-            segment.forget_indexes();
+            segment.forget_indexes()?;
             self.segments.insert(index + 1, segment);
         }
         self.segments[index].trim_file()?;
@@ -335,9 +340,10 @@ impl Loader<'_> {
         }
         let recovery_point =
             if is_clean { end_offset } else { options.recovery_point.min(end_offset) };
-        let last = &self.segments[self.segments.len() - 1];
+        let last = self.segments.last_mut().expect("made by find_end");
         if !is_clean && recovery_point == end_offset && last.size() > 0 {
             // If the next append rolls, nobody looks at this segment after the next crash.
+            put_off(last.seal())?;
             last.sync()?;
         }
         let durable = self.segments.partition_point(|s| s.base_offset() <= recovery_point);

@@ -38,8 +38,8 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         }
         names => Some(names?),
     };
-    let is_clean = options.stopped == Stopped::Cleanly;
-    let is_dir_durable = names.is_some() && (is_clean || options.recovery_point > 0);
+    // One that was never flushed may have been made a moment before the last process ended.
+    let is_dir_durable = names.is_some() && options.recovery_point > 0;
     let dir: Arc<Path> = dir.into();
     let names = remove_leftovers(disk, &dir, names.unwrap_or_default())?;
     let snapshots = names.iter().filter_map(|name| parse_file_name(name, SNAPSHOT)).collect();
@@ -62,6 +62,9 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         }
     }
     let broken = loader.find_segments(&names)?;
+    if let Some(first) = loader.segments.first() {
+        loader.producers.remove_outdated_snapshots(first.base_offset())?;
+    }
     let end_offset = loader.recover(broken)?;
     let end_offset = loader.find_end(end_offset)?;
     let log = loader.finish(partition, end_offset)?;
@@ -366,7 +369,6 @@ impl Loader<'_> {
             is_dir_durable: false,
             was_clean: self.options.stopped == Stopped::Cleanly,
             is_closed: false,
-            is_id_durable: true,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,

@@ -79,13 +79,14 @@ impl Config {
         if of_group.synonym.is_none() || !configs.contains_key(of_group.name) {
             return Ok(());
         }
-        let value = self.group_number(of_group.name, configs);
         let name = of_group.name;
+        // Only numbers have bounds.
+        let value = || self.group_number(name, configs);
         match (self.group_bound(of_group, "min"), self.group_bound(of_group, "max")) {
-            (Some((min, of)), _) if value < min => {
+            (Some((min, of)), _) if value() < min => {
                 Err(Error::Config(format!("{name} must be greater than or equal to {of}")))
             }
-            (_, Some((max, of))) if value > max => {
+            (_, Some((max, of))) if value() > max => {
                 Err(Error::Config(format!("{name} must be less than or equal to {of}")))
             }
             _ => Ok(()),

@@ -307,9 +307,9 @@ impl World {
         if self.is_dead {
             return Err(ErrorKind::Other.into());
         }
-        // The name of a deleted log is random.
-        let is_deleted = path.to_string_lossy().ends_with("-delete");
-        (what, (!is_deleted).then_some(path)).hash(&mut self.trace);
+        // The name of a log that is moved away is random.
+        let is_away = ["-delete", "-stray"].iter().any(|s| path.to_string_lossy().ends_with(s));
+        (what, (!is_away).then_some(path)).hash(&mut self.trace);
         let Some(fault) = &mut self.fault else { return Ok(()) };
         if fault.sync_only && !is_sync {
             return Ok(());

@@ -10,10 +10,19 @@ use uuid::Uuid;
 /// Name of the file in the log's directory.
 pub(super) const FILE: &str = "partition.metadata";
 
-/// The topic id of the log in `dir`; None if the file is not there or empty.
+/// Bytes of the file.
+const SIZE: usize = 43;
+
+/// The topic id of the log in `dir`; None if the file is not there or not whole.
 pub(super) fn read(disk: &Disk, dir: &Path) -> Result<Option<Uuid>> {
-    let content = disk.read_file(&dir.join(FILE))?.filter(|content| !content.is_empty());
+    let content = disk.read_file(&dir.join(FILE))?.filter(|content| is_whole(content));
     content.map(|content| parse(dir, &content)).transpose()
+}
+
+/// Whether it is more than what a power loss leaves of one that was not durable: then nothing that
+/// was acknowledged as durable lies in the log.
+pub(super) fn is_whole(content: &[u8]) -> bool {
+    content.len() >= SIZE && !content.contains(&0)
 }
 
 /// The topic id of the log in `dir`, whose file has this content.
@@ -29,7 +38,7 @@ fn topic_id_in(text: &str) -> Option<Uuid> {
     (version && !topic_id.is_nil()).then_some(topic_id)
 }
 
-/// Writes the file. If it is not `durable`, a power loss may leave an empty one.
+/// Writes the file. If it is not `durable`, a power loss may leave a part of it.
 pub(super) fn write(disk: &Disk, dir: &Path, topic_id: Uuid, durable: bool) -> Result<()> {
     let text = format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id));
     let path = dir.join(FILE);

@@ -372,6 +372,13 @@ impl ProducerStates {
         self.snapshots.remove(&offset);
     }
 
+    /// Removes the snapshots below `first`, where the log begins: of producers that wrote in between
+    /// they tell what is no longer true.
+    pub fn remove_outdated_snapshots(&mut self, first: Offset) -> Result<()> {
+        let outdated: Vec<Offset> = self.snapshots.range(..first).copied().collect();
+        outdated.into_iter().try_for_each(|offset| self.remove_snapshot(offset))
+    }
+
     /// Removes the snapshots that belong to no segment's begin, but for the latest if it lies
     /// behind all of them: that one was taken at the end of the log.
     pub fn remove_stray_snapshots(&mut self, base_offsets: &BTreeSet<Offset>) -> Result<()> {

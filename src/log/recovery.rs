@@ -38,8 +38,8 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         }
         names => Some(names?),
     };
-    let is_clean = options.stopped == Stopped::Cleanly;
-    let is_dir_durable = names.is_some() && (is_clean || options.recovery_point > 0);
+    // One that was never flushed may have been made a moment before the last process ended.
+    let is_dir_durable = names.is_some() && options.recovery_point > 0;
     let dir: Arc<Path> = dir.into();
     let names = remove_leftovers(disk, &dir, names.unwrap_or_default())?;
     let snapshots = names.iter().filter_map(|name| parse_file_name(name, SNAPSHOT)).collect();
@@ -62,6 +62,9 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         }
     }
     let broken = loader.find_segments(&names)?;
+    if let Some(first) = loader.segments.first() {
+        loader.producers.remove_outdated_snapshots(first.base_offset())?;
+    }
     let end_offset = loader.recover(broken)?;
     let end_offset = loader.find_end(end_offset)?;
     let log = loader.finish(partition, end_offset)?;
@@ -89,7 +92,7 @@ impl Loader<'_> {
                 let mut segment = Segment::open(self.disk, &self.dir, base_offset, now)?;
                 let indexes = [offset_index::SUFFIX, time_index::SUFFIX];
                 if !indexes.iter().all(|suffix| has(&file_name(base_offset, suffix))) {
-                    segment.forget_indexes();
+                    segment.forget_indexes()?;
                     broken.insert(base_offset);
                 }
                 if has(&file_name(base_offset, transaction_index::SUFFIX)) {
@@ -128,7 +131,12 @@ impl Loader<'_> {
             let is_broken = broken.contains(&base_offset);
             let is_new = size == 0 && index + 1 == self.segments.len();
             end = is_new.then_some(base_offset);
-            if is_new || (index < unflushed && !is_broken) {
+            let is_whole = index < unflushed && !is_broken;
+            if is_new && !is_whole {
+                // A power loss may have taken the batches and left the indexes.
+                self.segments[index].reset()?;
+            }
+            if is_new || is_whole {
                 index += 1;
                 continue;
             }
@@ -259,7 +267,7 @@ impl Loader<'_> {
             copy.sync_data()?;
             self.disk.rename(&unfinished, &path)?;
             let mut segment = Segment::open(self.disk, &self.dir, next, self.options.now)?;
-            segment.forget_indexes();
+            segment.forget_indexes()?;
             self.segments.insert(index + 1, segment);
         }
         self.segments[index].trim_file()?;
@@ -335,9 +343,10 @@ impl Loader<'_> {
         }
         let recovery_point =
             if is_clean { end_offset } else { options.recovery_point.min(end_offset) };
-        let last = &self.segments[self.segments.len() - 1];
+        let last = self.segments.last_mut().expect("made by find_end");
         if !is_clean && recovery_point == end_offset && last.size() > 0 {
             // If the next append rolls, nobody looks at this segment after the next crash.
+            put_off(last.seal())?;
             last.sync()?;
         }
         let durable = self.segments.partition_point(|s| s.base_offset() <= recovery_point);
@@ -360,7 +369,6 @@ impl Loader<'_> {
             is_dir_durable: false,
             was_clean: self.options.stopped == Stopped::Cleanly,
             is_closed: false,
-            is_id_durable: true,
             roll_jitter_ms: 0,
             trash: Trash::default(),
             truncations: 0,

@@ -149,11 +149,15 @@ impl Segment {
         })
     }
 
-    /// The files of its indexes are not all there.
-    pub fn forget_indexes(&mut self) {
+    /// The files of its indexes are not all there: none is of use.
+    pub fn forget_indexes(&mut self) -> Result<()> {
         let (disk, dir, base_offset) = (&self.disk, &self.dir, self.base_offset);
+        for suffix in [offset_index::SUFFIX, time_index::SUFFIX] {
+            disk.remove_file(&self.path(suffix))?;
+        }
         self.offset_index = OffsetIndex::create(disk, dir, base_offset, offset_index::SUFFIX);
         self.time_index = TimeIndex::create(disk, dir, base_offset, time_index::SUFFIX);
+        Ok(())
     }
 
     pub fn base_offset(&self) -> Offset {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) struct Preview {
     /// `leader-epoch-checkpoint`.
     pub leader_epochs: Vec<u8>,
-    /// `partition.metadata`; None if it is not there or empty.
+    /// `partition.metadata`; None if it is not there or not whole.
     pub partition_metadata: Option<Vec<u8>>,
 }
 
@@ -49,7 +49,8 @@ fn preview(disk: &Disk, log: &Path) -> Result<Preview> {
     let path = log.join(partition_metadata::FILE);
     let partition_metadata = disk.read_file(&path)?;
     check_version(&path, partition_metadata.as_deref().unwrap_or_default(), "version: ")?;
-    let partition_metadata = partition_metadata.filter(|content| !content.is_empty());
+    let partition_metadata =
+        partition_metadata.filter(|content| partition_metadata::is_whole(content));
     Ok(Preview { leader_epochs, partition_metadata })
 }
 

@@ -179,6 +179,54 @@ fn one_snapshot_is_kept_in_a_segment() {
     assert_eq!(snapshots(&f), both);
 }
 
+/// A power loss may take the batches of a segment and leave its indexes, or some of them.
+#[test]
+fn an_empty_segment_has_empty_indexes() {
+    for is_one_gone in [false, true] {
+        let mut f = Fixture::new(TopicConfig { index_interval_bytes: 100, ..config() });
+        f.append_many(20);
+        settle(&mut f.log);
+        let base = f.path().join("00000000000000000000.log");
+        fs::write(&base, []).unwrap();
+        if is_one_gone {
+            fs::remove_file(base.with_extension("timeindex")).unwrap();
+        }
+        reopen(&mut f, Stopped::Unknown);
+        assert_eq!(f.log.log_end_offset(), 0);
+        f.append_many(1);
+        reopen(&mut f, Stopped::Cleanly);
+        assert_eq!(f.log.log_end_offset(), 2);
+        assert_eq!(f.read(1, 1 << 20, Isolation::LogEnd), [(0, 1)]);
+    }
+}
+
+/// Of segments that are deleted a power loss may bring back a snapshot; what its producers wrote
+/// after it is gone.
+#[test]
+fn a_snapshot_below_the_log_is_outdated() {
+    let mut f = Fixture::new(config());
+    let send = |f: &mut Fixture, sequence| {
+        let builder = BatchBuilder::new(0, Compression::Uncompressed);
+        let mut builder = builder.producer(1, 0, sequence, false);
+        builder.append(NOW, None, None, &[]);
+        let sent = f.log.append(vec![builder.build()], 0, Origin::Client, NOW);
+        sent.unwrap();
+    };
+    send(&mut f, 0);
+    f.log.roll(NOW).unwrap();
+    send(&mut f, 1);
+    f.log.roll(NOW).unwrap();
+    f.append(1);
+    for base in 0..2 {
+        fs::remove_file(f.path().join(format!("{base:020}.log"))).unwrap();
+    }
+    fs::write(f.path().join("00000000000000000002.snapshot"), []).unwrap();
+    reopen(&mut f, Stopped::Unknown);
+    assert_eq!((f.log.log_start_offset(), f.log.log_end_offset()), (2, 3));
+    assert_eq!(f.log.active_producers(), []);
+    send(&mut f, 2);
+}
+
 /// KAFKA-6264: old compaction could put offsets into one segment that need more than 31 bits.
 #[test]
 fn a_segment_with_too_many_offsets_is_split() {

@@ -10,7 +10,7 @@ mod model;
 use super::*;
 use crate::config::Config;
 use crate::disk::sim::{Fault, Lie, Sim, is_told, run_seeds};
-use crate::log::manager::LogManager;
+use crate::log::manager::{LogManager, Placement};
 use fastrand::Rng;
 use model::Model;
 use std::collections::HashMap;
@@ -40,7 +40,6 @@ fn open_manager(sim: &Sim) -> Result<LogManager> {
     let config = Config::new([("log.dirs".to_owned(), "/d".to_owned())].into()).unwrap();
     let manager = LogManager::open(Disk::Sim(sim.clone()), &config)?;
     manager.unmark_clean_shutdown()?;
-    manager.scan()?;
     Ok(manager)
 }
 
@@ -84,7 +83,9 @@ impl Life {
     fn new_topic(&mut self, partition: TopicPartition) -> Result<Model> {
         self.topics_made += 1;
         let config = Arc::new(some_config(&mut self.random));
-        Model::open(&self.manager, partition, Uuid::from_u128(self.topics_made), config, self.now)
+        let placement = Placement { dir: None, one_of_many: self.random.bool() };
+        let topic_id = Uuid::from_u128(self.topics_made);
+        Model::open(&self.manager, placement, partition, topic_id, config, self.now)
     }
 
     fn step(&mut self) {
@@ -249,6 +250,12 @@ impl Life {
 
     fn reopen(&mut self) -> Result<()> {
         self.manager = open_manager(&self.sim)?;
+        for found in self.manager.scan()? {
+            let is_of = |model: &Model| model.is_of(&found.partition, found.topic_id);
+            if !self.models.iter().any(is_of) {
+                self.manager.mark_stray(&found)?;
+            }
+        }
         self.models.iter_mut().try_for_each(|model| model.reopen(&self.manager, self.now))?;
         self.manager.note_recovered()
     }

@@ -4,7 +4,7 @@ use super::End;
 use crate::config::{Compression, TopicConfig};
 use crate::error::{Error, Result};
 use crate::log::cleaner::Cleaner;
-use crate::log::manager::LogManager;
+use crate::log::manager::{LogManager, Placement};
 use crate::log::{Flush, Log, Origin, Segment};
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
@@ -83,12 +83,13 @@ impl std::fmt::Debug for Model {
 impl Model {
     pub fn open(
         manager: &LogManager,
+        placement: Placement,
         partition: TopicPartition,
         topic_id: Uuid,
         config: Arc<TopicConfig>,
         now: Timestamp,
     ) -> Result<Model> {
-        let log = manager.open_log(&partition, topic_id, config.clone(), now)?;
+        let log = manager.open_log_in(placement, &partition, topic_id, config.clone(), now)?;
         Ok(Model {
             partition,
             log: Arc::new(Mutex::new(log)),
@@ -104,6 +105,11 @@ impl Model {
             epoch: 0,
             in_flight: None,
         })
+    }
+
+    /// Whether a log that was found is this one.
+    pub fn is_of(&self, partition: &TopicPartition, topic_id: Option<Uuid>) -> bool {
+        self.partition == *partition && topic_id == Some(self.topic_id)
     }
 
     pub fn reopen(&mut self, manager: &LogManager, now: Timestamp) -> Result<()> {

@@ -82,14 +82,14 @@ refusals() {
   appended 'a feature of which nobody knows' 12 0 'swap.version.*7' "0d$(printf swap.version | od -An -tx1 | tr -d ' \n')000700"
 }
 
-# rebuilds: without indexes, producer snapshots and the marker of a clean stop, both make the same files of the same logs.
+# rebuilds: without indexes, producer snapshots, what a killed klamm has settled and the marker of a clean stop, both make the same files of the same logs.
 rebuilds() {
   local kafka klamm file differing=() count=0
   copy_to kafka; kafka=$copy
   copy_to klamm; klamm=$copy
   for copy in "$kafka" "$klamm"; do
     find "$copy/data" -mindepth 3 -not -path '*/__cluster_metadata-0/*' \
-      \( -name '*.index' -o -name '*.timeindex' -o -name '*.txnindex' -o -name '*.snapshot' \) -delete
+      \( -name '*.index' -o -name '*.timeindex' -o -name '*.txnindex' -o -name '*.snapshot' -o -name '*.settled' \) -delete
     rm -f "$copy"/data/*/.kafka_cleanshutdown "$copy"/data/*/recovery-point-offset-checkpoint
   done
   TARGET=kafka; broker_start "$kafka" && sleep 2 && stop || fail 'start of Kafka'

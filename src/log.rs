@@ -188,8 +188,10 @@ pub struct Log {
     first_unsynced: Offset,
     /// Base offset of the last segment whose name in the directory is durable, -1 if unknown.
     durable_name: Offset,
-    /// Whether a power loss leaves the log's directory where it is, with `partition.metadata`.
+    /// Whether a power loss leaves the log's directory where it is.
     is_dir_durable: bool,
+    /// Whether it leaves `partition.metadata` as it is.
+    is_id_durable: bool,
     /// It was opened after a clean stop: what was there then is durable.
     was_clean: bool,
     /// Nothing is appended any more, and everything is durable.
@@ -228,7 +230,10 @@ impl Log {
             None => partition_metadata::read(&self.disk, &self.dir)?,
         };
         match known {
-            None => partition_metadata::write(&self.disk, &self.dir, topic_id, durable)?,
+            None => {
+                partition_metadata::write(&self.disk, &self.dir, topic_id, durable)?;
+                self.is_id_durable = durable;
+            }
             Some(known) if known == topic_id => {}
             Some(known) => {
                 return Err(Error::Explained(

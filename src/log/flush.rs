@@ -20,7 +20,7 @@ pub struct Flush {
     indexes: Vec<PathBuf>,
     /// Where files are new since the last flush.
     dir: Option<Arc<Path>>,
-    /// `partition.metadata`, where the directory is new.
+    /// `partition.metadata`, if it is new.
     metadata: Option<PathBuf>,
     /// Where that directory is new.
     parent: Option<PathBuf>,
@@ -67,7 +67,7 @@ impl Log {
             disk: self.disk.clone(),
             logs: segments.iter().map(Segment::file).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
-            metadata: (!self.is_dir_durable).then(|| self.path(partition_metadata::FILE)),
+            metadata: (!self.is_id_durable).then(|| self.path(partition_metadata::FILE)),
             parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
             dir: segments.iter().any(is_new).then(|| self.dir.clone()),
             durable_name: segments.last().map_or(-1, Segment::base_offset),
@@ -79,7 +79,7 @@ impl Log {
 
     /// `flush` has run: the recovery point moves.
     pub fn end_flush(&mut self, flush: &Flush) {
-        self.is_dir_durable = true;
+        (self.is_dir_durable, self.is_id_durable) = (true, true);
         if flush.truncations == self.truncations {
             self.recovery_point = self.recovery_point.max(flush.upto);
             self.durable_name = self.durable_name.max(flush.durable_name);

@@ -68,7 +68,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let end_offset = loader.recover(broken)?;
     let end_offset = loader.find_end(end_offset)?;
     let log = loader.finish(partition, end_offset)?;
-    Ok(Log { is_dir_durable, ..log })
+    Ok(Log { is_dir_durable, is_id_durable: is_dir_durable, ..log })
 }
 
 struct Loader<'a> {
@@ -367,6 +367,7 @@ impl Loader<'_> {
             first_unsynced,
             durable_name: -1,
             is_dir_durable: false,
+            is_id_durable: false,
             was_clean: self.options.stopped == Stopped::Cleanly,
             is_closed: false,
             roll_jitter_ms: 0,

@@ -64,9 +64,12 @@ impl LeaderEpochs {
         self.entries.last().map_or(crate::types::NO_EPOCH, |&(epoch, _)| epoch)
     }
 
-    /// Notes that a leader begins `epoch` at `start`, without a batch yet.
+    /// Notes that a leader begins `epoch` at `start`, without a batch yet. Kafka writes that at
+    /// once; here it is soon enough when the log is closed, because no record rests on it.
     pub fn begin(&mut self, epoch: LeaderEpoch, start: Offset) {
-        self.is_empty |= self.enter(epoch, start);
+        if self.enter(epoch, start) {
+            (self.is_empty, self.is_unwritten) = (true, true);
+        }
     }
 
     /// Notes that `epoch` begins with the batch at `start`, unless that is known. Entries that

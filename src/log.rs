@@ -51,7 +51,7 @@ use uuid::Uuid;
 pub(crate) use versions::scan_log;
 
 /// So much of a log is read again, at most, when its process was killed.
-const UNSETTLED_BYTES: u64 = 1 << 20;
+const UNSETTLED_BYTES: u64 = 256 << 10;
 
 /// Who appends: it decides what is checked and whether offsets are given or kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -89,7 +89,7 @@ impl Shard {
             Some(group) if group.has_members() => Err(ResponseError::NonEmptyGroup.into()),
             Some(Group::Classic(_) | Group::Consumer(_) | Group::Streams(_)) => Ok(()),
             // Its records are not ours to delete.
-            Some(Group::Other(_)) => Err(Error::Explained(
+            Some(Group::Share(_)) => Err(Error::Explained(
                 ResponseError::GroupIdNotFound,
                 format!("Group {id} is not a classic group."),
             )),
@@ -113,10 +113,10 @@ impl Group {
                 .with_protocol_type(text("streams"))
                 .with_group_state(text(&group.state().to_string()))
                 .with_group_type(text("streams")),
-            Group::Other(other) => listed
-                .with_protocol_type(text(other.kind.name()))
-                .with_group_state(text(if other.members.is_empty() { "Empty" } else { "Stable" }))
-                .with_group_type(text(other.kind.name())),
+            Group::Share(share) => listed
+                .with_protocol_type(text("share"))
+                .with_group_state(text(if share.members.is_empty() { "Empty" } else { "Stable" }))
+                .with_group_type(text("share")),
         }
     }
 }

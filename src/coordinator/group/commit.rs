@@ -5,7 +5,7 @@ use super::classic_group::{ClassicGroup, GroupState};
 use super::consumer::{Committer, Permit};
 use super::offsets::{Committed, TopicOffsets};
 use super::outcome::Outcome;
-use super::record::{GroupKind, Record};
+use super::record::Record;
 use super::shard::{Group, Shard};
 use super::text;
 use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestPartition;
@@ -41,7 +41,7 @@ impl Shard {
         version: i16,
         request: &OffsetCommitRequest,
     ) -> Result<Outcome<OffsetCommitResponse>> {
-        let permit = self.validate_commit(version, request)?;
+        let permit = self.validate_commit(Some(version), request)?;
         // A commit of a member is a sign of life.
         self.keep_alive(now, &request.group_id, &request.member_id);
         self.commit_all(now, request, &permit)
@@ -92,36 +92,41 @@ impl Shard {
         partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
     }
 
-    fn validate_commit(&self, version: i16, request: &OffsetCommitRequest) -> Result<Permit> {
+    /// Whether offsets may be committed, and of which partitions; `version` is that of OffsetCommit,
+    /// None for TxnOffsetCommit.
+    pub(super) fn validate_commit(
+        &self,
+        version: Option<i16>,
+        request: &OffsetCommitRequest,
+    ) -> Result<Permit> {
         let generation = request.generation_id_or_member_epoch;
+        let everything = Permit::default();
         match self.groups.get(&*request.group_id) {
             // Who says no generation manages its partitions itself; the group comes with the
             // offsets.
-            None if generation < 0 => Ok(Permit::default()),
-            None if version >= GROUP_ID_NOT_FOUND_VERSION => Err(not_found(&request.group_id)),
+            None if generation < 0 => Ok(everything),
+            None if version.is_some_and(|version| version >= GROUP_ID_NOT_FOUND_VERSION) => {
+                Err(not_found(&request.group_id))
+            }
             None => Err(ResponseError::IllegalGeneration.into()),
             Some(Group::Classic(group)) => {
-                group.validate_commit(request)?;
-                Ok(Permit::default())
+                match version {
+                    Some(_) => group.validate_commit(request)?,
+                    None => group.validate_transactional_commit(request)?,
+                }
+                Ok(everything)
             }
             Some(Group::Consumer(group)) => group.validate_commit(Committer {
                 member: &request.member_id,
                 instance: request.group_instance_id.as_deref(),
                 epoch: generation,
-                version: Some(version),
+                version,
             }),
             Some(Group::Streams(group)) => {
-                group.validate_commit(Some(version), request)?;
-                Ok(Permit::default())
+                group.validate_commit(version, request)?;
+                Ok(everything)
             }
-            Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
-                ResponseError::GroupIdNotFound,
-                format!("Group {} is not a consumer group.", request.group_id),
-            )),
-            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => {
-                Ok(Permit::default())
-            }
-            Some(Group::Other(_)) => Err(ResponseError::UnknownMemberId.into()),
+            Some(Group::Share(_)) => Err(not_of_consumers(&request.group_id)),
         }
     }
 
@@ -133,13 +138,8 @@ impl Shard {
         stable: bool,
     ) -> Result<OffsetFetchResponseGroup> {
         let offsets = match self.groups.get(&*request.group_id) {
-            Some(Group::Other(other)) => {
-                let by_member = request.member_id.is_some() || request.member_epoch >= 0;
-                if other.kind != GroupKind::Share && by_member {
-                    return Err(ResponseError::UnknownMemberId.into());
-                }
-                self.offsets.of(&request.group_id).filter(|_| other.kind != GroupKind::Share)
-            }
+            // Its offsets are not those of consumers.
+            Some(Group::Share(_)) => None,
             Some(Group::Streams(group)) => {
                 group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
                 self.offsets.of(&request.group_id)
@@ -247,7 +247,7 @@ impl Shard {
         for id in ids {
             let group = self.groups.get(&id).expect("just listed");
             let all_gone = self.expire_group_offsets(now, &id, group, &mut records);
-            let is_kept = matches!(group, Group::Other(_));
+            let is_kept = matches!(group, Group::Share(_));
             if all_gone && !is_kept && !group.has_members() {
                 self.delete_group(&id, &mut records);
             }
@@ -327,7 +327,7 @@ impl Group {
             Group::Classic(group) => !group.is_empty(),
             Group::Consumer(group) => !group.is_empty(),
             Group::Streams(group) => !group.is_empty(),
-            Group::Other(other) => !other.members.is_empty(),
+            Group::Share(share) => !share.members.is_empty(),
         }
     }
 
@@ -339,7 +339,7 @@ impl Group {
             Group::Consumer(_) => Some(committed.commit_timestamp),
             Group::Streams(group) if group.is_subscribed_to(topic) => None,
             Group::Streams(_) => Some(committed.commit_timestamp),
-            Group::Other(_) => None,
+            Group::Share(_) => None,
         }
     }
 
@@ -349,11 +349,7 @@ impl Group {
             Group::Classic(group) if group.uses_consumer_protocol() => Ok(()),
             Group::Classic(_) => Err(ResponseError::NonEmptyGroup.into()),
             Group::Consumer(_) | Group::Streams(_) => Ok(()),
-            Group::Other(other) if other.kind == GroupKind::Share => Err(Error::Explained(
-                ResponseError::GroupIdNotFound,
-                format!("Group {id} is not a consumer group."),
-            )),
-            Group::Other(_) => Ok(()),
+            Group::Share(_) => Err(not_of_consumers(id)),
         }
     }
 
@@ -363,9 +359,14 @@ impl Group {
             Group::Classic(group) => group.is_subscribed_to(topic),
             Group::Consumer(group) => group.is_subscribed_to(topic),
             Group::Streams(group) => group.is_subscribed_to(topic),
-            Group::Other(other) => !other.members.is_empty(),
+            Group::Share(share) => !share.members.is_empty(),
         }
     }
+}
+
+fn not_of_consumers(group: &str) -> Error {
+    let message = format!("Group {group} is not a consumer group.");
+    Error::Explained(ResponseError::GroupIdNotFound, message)
 }
 
 /// As Kafka words it.

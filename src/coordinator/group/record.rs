@@ -130,22 +130,6 @@ records! {
     StreamsGroupTopology(StreamsGroupTopologyKey, StreamsGroupTopologyValue) written as 0;
 }
 
-/// Kinds of groups that this broker only keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupKind {
-    /// KIP-932.
-    Share,
-}
-
-impl GroupKind {
-    /// As ListGroups writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            GroupKind::Share => "share",
-        }
-    }
-}
-
 impl Record {
     /// The group that a record of a streams group is of.
     pub fn streams_group(&self) -> Option<&str> {

@@ -7,7 +7,7 @@ use super::join::{Join, join_error};
 use super::membership::sync_error;
 use super::offsets::{Committed, Offsets};
 use super::outcome::{Outcome, Parked, Then, Turn};
-use super::record::{GroupKind, Record};
+use super::record::Record;
 use super::streams::StreamsGroup;
 use super::timers::{Timer, Timers};
 use super::{GroupId, RequestContext, Ticket};
@@ -34,15 +34,13 @@ pub enum Group {
     Consumer(Arc<ConsumerGroup>),
     /// KIP-1071.
     Streams(Box<StreamsGroup>),
-    /// A kind that this broker only keeps.
-    Other(OtherGroup),
+    /// KIP-932, which this broker only keeps.
+    Share(ShareGroup),
 }
 
-/// A group of a protocol that this broker does not serve: it is kept as it is.
+/// A share group. This broker does not serve it: it is kept as it is.
 #[derive(Debug, PartialEq)]
-pub struct OtherGroup {
-    /// The protocol.
-    pub kind: GroupKind,
+pub struct ShareGroup {
     /// Ids of the members.
     pub members: BTreeSet<String>,
 }
@@ -132,7 +130,7 @@ impl Shard {
             Some(Group::Consumer(_)) if emptied.is_none() => {
                 Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
             }
-            Some(Group::Other(_) | Group::Streams(_)) if !is_new => {
+            Some(Group::Share(_) | Group::Streams(_)) if !is_new => {
                 Some(join_error("", ResponseError::InconsistentGroupProtocol))
             }
             _ => None,
@@ -234,29 +232,22 @@ impl Shard {
         self.timers.set(Timer::OffsetExpiration, now + interval);
     }
 
-    fn replay_other(&mut self, kind: GroupKind, id: &str, there: bool) {
-        match there {
-            true => drop(self.other(kind, id)),
-            false => drop(self.groups.remove(id)),
-        }
-    }
-
-    fn replay_other_member(&mut self, kind: GroupKind, id: &str, member: &str, there: bool) {
+    fn replay_share_member(&mut self, id: &str, member: &str, there: bool) {
         if there {
-            self.other(kind, id).members.insert(member.to_owned());
-        } else if let Some(Group::Other(other)) = self.groups.get_mut(id) {
-            other.members.remove(member);
+            self.share(id).members.insert(member.to_owned());
+        } else if let Some(Group::Share(share)) = self.groups.get_mut(id) {
+            share.members.remove(member);
         }
     }
 
-    fn other(&mut self, kind: GroupKind, id: &str) -> &mut OtherGroup {
-        let group = self.groups.entry(GroupId::from(id)).or_insert_with(|| Group::new_other(kind));
-        if !matches!(group, Group::Other(other) if other.kind == kind) {
-            *group = Group::new_other(kind);
+    fn share(&mut self, id: &str) -> &mut ShareGroup {
+        let group = self.groups.entry(GroupId::from(id)).or_insert_with(Group::new_share);
+        if !matches!(group, Group::Share(_)) {
+            *group = Group::new_share();
         }
         match group {
-            Group::Other(other) => other,
-            _ => unreachable!("it has just been made another"),
+            Group::Share(share) => share,
+            _ => unreachable!("it has just been made one"),
         }
     }
 }
@@ -295,12 +286,10 @@ impl StateMachine for Shard {
             self.topics_made_at = image.offset;
         }
         self.topic_hashes.clear();
-        let of_brokers = |image: &Image| {
-            ["", &self.config.node_id.to_string()].map(|name| image.configs_of(BROKER_CONFIG, name))
-        };
-        let [cluster, broker] = of_brokers(image);
-        if of_brokers(&before) != [cluster.clone(), broker.clone()] {
-            match self.config.with_dynamic(&cluster, &broker) {
+        let node = self.config.node_id.to_string();
+        let of_brokers = |image: &Image| ["", &node].map(|n| image.configs_of(BROKER_CONFIG, n));
+        if of_brokers(&before) != of_brokers(image) {
+            match image.broker_config(&self.config) {
                 Ok(config) => self.config = Arc::new(config),
                 Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
             }
@@ -389,12 +378,10 @@ impl StateMachine for Shard {
             | Record::ConsumerGroupTargetAssignmentMember(..)
             | Record::ConsumerGroupCurrentMemberAssignment(..)
             | Record::ConsumerGroupRegularExpression(..) => self.replay_consumer(record),
-            Record::ShareGroupMetadata(key, value) => {
-                self.replay_other(GroupKind::Share, &key.group_id, value.is_some());
-            }
+            Record::ShareGroupMetadata(key, Some(_)) => drop(self.share(&key.group_id)),
+            Record::ShareGroupMetadata(key, None) => drop(self.groups.remove(&*key.group_id)),
             Record::ShareGroupMemberMetadata(key, value) => {
-                let there = value.is_some();
-                self.replay_other_member(GroupKind::Share, &key.group_id, &key.member_id, there);
+                self.replay_share_member(&key.group_id, &key.member_id, value.is_some());
             }
             record => {
                 if let Some(group) = record.streams_group() {
@@ -485,7 +472,7 @@ impl StateMachine for Shard {
 }
 
 impl Group {
-    fn new_other(kind: GroupKind) -> Group {
-        Group::Other(OtherGroup { kind, members: BTreeSet::new() })
+    fn new_share() -> Group {
+        Group::Share(ShareGroup { members: BTreeSet::new() })
     }
 }

@@ -2,12 +2,10 @@
 //! (OffsetMetadataManager.commitTransactionalOffset).
 
 use super::classic_group::{ClassicGroup, GroupState};
-use super::consumer::{Committer, Permit};
 use super::outcome::Outcome;
-use super::record::GroupKind;
-use super::shard::{Group, Shard};
+use super::shard::Shard;
 use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 
@@ -18,7 +16,7 @@ impl Shard {
         now: Timestamp,
         request: &OffsetCommitRequest,
     ) -> Result<Outcome<OffsetCommitResponse>> {
-        let validated = self.validate_transactional_commit(request);
+        let validated = self.validate_commit(None, request);
         let outcome = validated.and_then(|permit| self.commit_all(now, request, &permit));
         outcome.map_err(|error| match error.code() {
             // Producers know no epochs of members.
@@ -26,43 +24,12 @@ impl Shard {
             _ => error,
         })
     }
-
-    fn validate_transactional_commit(&self, request: &OffsetCommitRequest) -> Result<Permit> {
-        let generation = request.generation_id_or_member_epoch;
-        match self.groups.get(&*request.group_id) {
-            None if generation < 0 => Ok(Permit::default()),
-            None => Err(ResponseError::IllegalGeneration.into()),
-            Some(Group::Classic(group)) => {
-                group.validate_transactional_commit(request)?;
-                Ok(Permit::default())
-            }
-            Some(Group::Consumer(group)) => group.validate_commit(Committer {
-                member: &request.member_id,
-                instance: request.group_instance_id.as_deref(),
-                epoch: generation,
-                version: None,
-            }),
-            Some(Group::Streams(group)) => {
-                group.validate_commit(None, request)?;
-                Ok(Permit::default())
-            }
-            Some(Group::Other(other)) if other.kind == GroupKind::Share => Err(Error::Explained(
-                ResponseError::GroupIdNotFound,
-                format!("Group {} is not a consumer group.", request.group_id),
-            )),
-            Some(Group::Other(other)) if generation < 0 && other.members.is_empty() => {
-                Ok(Permit::default())
-            }
-            Some(Group::Other(_)) if names_nobody(request) => Ok(Permit::default()),
-            Some(Group::Other(_)) => Err(ResponseError::UnknownMemberId.into()),
-        }
-    }
 }
 
 impl ClassicGroup {
     /// Who says nothing of itself is believed: old producers cannot. Nor does it matter whether the
     /// group rebalances.
-    fn validate_transactional_commit(
+    pub fn validate_transactional_commit(
         &self,
         request: &OffsetCommitRequest,
     ) -> Result<(), ResponseError> {

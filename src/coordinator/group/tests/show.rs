@@ -232,8 +232,8 @@ pub fn state(shard: &Shard) -> String {
             Group::Classic(group) => lines.push_str(&classic(group)),
             Group::Consumer(group) => lines.push_str(&show_group(group, &shard.image)),
             Group::Streams(group) => lines.push_str(&super::streams::state(group)),
-            Group::Other(other) => {
-                writeln!(lines, "{id} {} members={:?}", other.kind.name(), other.members).unwrap();
+            Group::Share(share) => {
+                writeln!(lines, "{id} share members={:?}", share.members).unwrap();
             }
         }
         for (topic, partitions) in shard.offsets.of(id).into_iter().flatten() {

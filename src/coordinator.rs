@@ -14,6 +14,8 @@
 pub mod group;
 mod loader;
 mod runtime;
+#[cfg(test)]
+mod script;
 mod slots;
 mod state_machine;
 pub mod transaction;

@@ -30,6 +30,7 @@ use crate::codec::schema::message::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use crate::config::Config;
+use crate::coordinator::script::{self, Args};
 use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
 use crate::metadata::{Image, Loader};
@@ -47,9 +48,8 @@ use kafka_protocol::messages::{
     SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -374,39 +374,7 @@ fn topic_id(text: &str) -> Uuid {
     Uuid::from_u128(text.parse().unwrap_or(0))
 }
 
-/// `name key=value ... flag`
-pub(super) struct Args {
-    name: String,
-    named: BTreeMap<String, String>,
-}
-
 impl Args {
-    fn parse(line: &str) -> Args {
-        let mut words = line.split_whitespace();
-        let name = words.next().unwrap().to_owned();
-        let named = words.map(|word| {
-            let (key, value) = word.split_once('=').unwrap_or((word, ""));
-            (key.to_owned(), value.to_owned())
-        });
-        Args { name, named: named.collect() }
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.named.contains_key(key)
-    }
-
-    fn get(&self, key: &str) -> &str {
-        self.named.get(key).map_or("", String::as_str)
-    }
-
-    fn number<N: std::str::FromStr>(&self, key: &str, default: N) -> N {
-        self.named.get(key).and_then(|value| value.parse().ok()).unwrap_or(default)
-    }
-
-    fn list(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.get(key).split(',').filter(|item| !item.is_empty())
-    }
-
     fn optional(&self, key: &str) -> Option<StrBytes> {
         self.named.get(key).map(|value| text(value))
     }
@@ -535,47 +503,13 @@ impl Args {
     }
 }
 
-/// Runs a script; answers it with what came of its commands.
-fn play(script: &str) -> String {
-    let mut world = World::new(Config::default());
-    let mut played = String::new();
-    let mut lines = script.lines();
-    while let Some(line) = lines.next() {
-        writeln!(played, "{line}").unwrap();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let output = world.run(line);
-        writeln!(played, "----\n{output}").unwrap();
-        for _ in lines.by_ref().take_while(|expected| !expected.is_empty()) {}
-    }
-    played
-}
-
 #[test]
 fn the_scenarios_come_out_as_written() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let names = directory.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let is_ours = |path: &std::path::PathBuf| {
-        !path.file_name().unwrap().to_str().unwrap().starts_with("transaction_")
-    };
-    let mut names: Vec<_> = names.filter(is_ours).collect();
-    names.sort();
-    assert!(!names.is_empty());
-    for name in names {
-        let script = std::fs::read_to_string(&name).unwrap();
-        let played = play(&script);
-        if std::env::var_os("KLAMM_REWRITE_SCENARIOS").is_some() {
-            std::fs::write(&name, played.trim_end().to_owned() + "\n").unwrap();
-        } else {
-            let (played, script) = (played.trim_end(), script.trim_end());
-            let differs = played.lines().zip(script.lines()).position(|(a, b)| a != b);
-            assert!(
-                played == script,
-                "{}:{}\n{played}",
-                name.display(),
-                differs.map_or(0, |line| line + 1)
-            );
-        }
-    }
+    script::play_all(
+        |name| !name.starts_with("transaction_"),
+        || {
+            let mut world = World::new(Config::default());
+            move |line| world.run(line)
+        },
+    );
 }

@@ -16,6 +16,7 @@ use super::record::Record;
 use super::state::State;
 use crate::codec::schema::metadata::FeatureLevelRecord;
 use crate::config::Config;
+use crate::coordinator::script::{self, Args};
 use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
 use crate::metadata::Loader;
@@ -24,9 +25,7 @@ use crate::metadata::record::MetadataRecord;
 use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp, TopicPartition};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A machine with a log in memory and a clock that is moved by hand.
@@ -235,39 +234,7 @@ impl World {
     }
 }
 
-/// `name key=value ...`
-struct Args {
-    name: String,
-    named: BTreeMap<String, String>,
-}
-
 impl Args {
-    fn parse(line: &str) -> Args {
-        let mut words = line.split_whitespace();
-        let name = words.next().unwrap().to_owned();
-        let named = words.map(|word| {
-            let (key, value) = word.split_once('=').unwrap();
-            (key.to_owned(), value.to_owned())
-        });
-        Args { name, named: named.collect() }
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.named.contains_key(key)
-    }
-
-    fn get(&self, key: &str) -> &str {
-        self.named.get(key).map_or("", String::as_str)
-    }
-
-    fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, key: &str, default: T) -> T {
-        self.named.get(key).map_or(default, |value| value.parse().unwrap())
-    }
-
-    fn list(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.get(key).split(',').filter(|word| !word.is_empty())
-    }
-
     fn producer(&self) -> Option<Producer> {
         let (id, epoch) = self.named.get("producer")?.split_once(':').unwrap();
         Some(Producer { id: id.parse().unwrap(), epoch: epoch.parse().unwrap() })
@@ -282,49 +249,15 @@ impl Args {
     }
 }
 
-/// The script with what comes of its commands.
-fn play(script: &str) -> String {
-    let mut world = World::new(2);
-    let mut played = String::new();
-    let mut is_expected = false;
-    for line in script.lines() {
-        let is_command = !line.is_empty() && !line.starts_with('#');
-        match line {
-            "----" => is_expected = true,
-            "" => is_expected = false,
-            _ => {}
-        }
-        if is_expected {
-            continue;
-        }
-        writeln!(played, "{line}").unwrap();
-        if is_command {
-            write!(played, "----\n{}", world.run(line)).unwrap();
-        }
-    }
-    played
-}
-
 #[test]
 fn the_scenarios_come_out_as_written() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let paths = directory.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let is_ours = |path: &std::path::PathBuf| {
-        path.file_name().unwrap().to_str().unwrap().starts_with("transaction_")
-    };
-    let mut names: Vec<_> = paths.filter(is_ours).collect();
-    names.sort();
-    assert!(!names.is_empty());
-    for name in names {
-        let script = std::fs::read_to_string(&name).unwrap();
-        let played = play(&script);
-        if std::env::var_os("KLAMM_REWRITE_SCENARIOS").is_some() {
-            std::fs::write(&name, played.trim_end().to_owned() + "\n").unwrap();
-        } else {
-            let (played, script) = (played.trim_end(), script.trim_end());
-            assert!(played == script, "{}\n{played}", name.display());
-        }
-    }
+    script::play_all(
+        |name| name.starts_with("transaction_"),
+        || {
+            let mut world = World::new(2);
+            move |line| world.run(line)
+        },
+    );
 }
 
 #[test]

@@ -57,7 +57,11 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
     // When that was is of no interest.
     let since = regex::Regex::new(" since=[0-9]+").unwrap();
     let shown = since.replace_all(&shown, " since=").into_owned();
-    assert_eq!(shown, include_str!("../../../../tests/fixtures/transaction_state.txt"), "\n{shown}");
+    assert_eq!(
+        shown,
+        include_str!("../../../../tests/fixtures/transaction_state.txt"),
+        "\n{shown}"
+    );
 }
 
 #[test]
@@ -70,7 +74,9 @@ fn a_log_of_kafkas_is_loaded() {
     let states: Vec<String> = machine
         .transactions
         .iter()
-        .map(|(id, known)| format!("{id} {} {}", known.state.name(), show::producer(known.producer)))
+        .map(|(id, known)| {
+            format!("{id} {} {}", known.state.name(), show::producer(known.producer))
+        })
         .collect();
     assert_eq!(states.len(), 19, "{states:#?}");
     assert!(states.contains(&"tv2-worn CompleteAbort 1000:1".to_owned()), "{states:#?}");

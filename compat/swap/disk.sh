@@ -10,6 +10,7 @@ dump_files() {
   [ "$STATUS" = 0 ] || fail "exit status $STATUS in $(grep '^Dumping ' "$TOOL_DIR/out" | tail -n 1): $(grep -m 1 -A 2 Exception "$TOOL_DIR/err" | tr '\n' '|')"
   sed -i '/^Dumping /d' "$TOOL_DIR/out"
   refuse 'isvalid: false|invalid bytes|[Mm]ismatch|out of order|not found|Could not|Failed|ERROR|Exception|Unknown'
+  if [ -n "$problem" ] && [ -n "${KEEP:-}" ]; then rm -rf "$KEEP-dump"; cp -a "$BROKER_DIR/data" "$KEEP-dump"; cp "$TOOL_DIR/out" "$TOOL_DIR/err" "$KEEP-dump/"; fi
   check_done "$name"
 }
 

@@ -6,6 +6,7 @@ mod state;
 use super::log_dirs::DirHealth;
 use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
+use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
 use crate::log::{ActiveProducer, Log, Read, TimestampOffset};
@@ -215,6 +216,7 @@ impl Partition {
     /// Reads for a Fetch from the leader: epochs are checked, a history that is not ours is told.
     pub fn fetch(
         &self,
+        access: Access,
         asked: &Asked,
         isolation: Isolation,
         max_bytes: usize,
@@ -231,7 +233,8 @@ impl Partition {
         }
         drop(state);
         let max_bytes = max_bytes.min(asked.max_bytes);
-        let read = log.read(asked.fetch_offset, max_bytes, isolation, at_least_one);
+        let from = asked.fetch_offset;
+        let read = log.read_by(access, from, max_bytes, isolation, at_least_one);
         let read = self.dir.observe(read)?;
         Ok(Fetched { read, offsets, diverging: None })
     }

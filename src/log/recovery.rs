@@ -323,8 +323,8 @@ impl Loader<'_> {
         let options = &self.options;
         let is_clean = options.stopped == Stopped::Cleanly;
         self.epochs.truncate_from_end(end_offset);
-        self.epochs.truncate_from_start(options.log_start_offset)?;
         let log_start_offset = options.log_start_offset.max(self.segments[0].base_offset());
+        self.epochs.truncate_from_start(log_start_offset);
         // As a rule it is one.
         self.segments.shrink_to_fit();
         let base_offsets = self.segments.iter().map(Segment::base_offset).collect();

@@ -479,6 +479,7 @@ impl Partition {
 
     /// Retention, and the roll by time; answers how many segments went.
     pub(super) fn clean_up(&self, now: Timestamp) -> Result<usize> {
+        self.remove_trash(now)?;
         let mut log = self.log()?;
         let deleted = self.dir.observe(log.clean_up(now))?;
         let high_watermark = log.high_watermark();
@@ -492,7 +493,12 @@ impl Partition {
 
     /// Removes the files of deleted segments at once.
     pub(super) fn empty_trash(&self) -> Result<()> {
-        self.dir.observe(self.log()?.empty_trash())
+        self.remove_trash(Timestamp::MAX)
+    }
+
+    fn remove_trash(&self, now: Timestamp) -> Result<()> {
+        let remove = self.log()?.take_trash(now);
+        self.dir.observe(remove())
     }
 
     /// The topic was deleted: ends every wait, and lets `logs` take the log away.

@@ -133,7 +133,8 @@ impl Replicas {
         let dir = self.dirs.iter().find(|dir| dir.path() == Path::new(path));
         let dir = dir.ok_or(ResponseError::LogDirNotFound)?;
         dir.check()?;
-        if self.config().cordoned_log_dirs.iter().any(|cordoned| Path::new(cordoned) == dir.path()) {
+        if self.config().cordoned_log_dirs.iter().any(|cordoned| Path::new(cordoned) == dir.path())
+        {
             return Err(ResponseError::InvalidReplicaAssignment.into());
         }
         let known = image.topics.by_name(topic);

@@ -2,6 +2,7 @@
 
 use super::{host_of, prepare};
 use crate::codec::{self, Chunk, Reply};
+use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::handlers::{self, Context, Endpoint, Parts};
 use bytes::{Buf, Bytes, BytesMut};
@@ -279,12 +280,18 @@ async fn write_all(socket: &TcpStream, memory: &mut Vec<Bytes>) -> Result<()> {
     Ok(())
 }
 
-/// Sends a file range from the page cache; its bytes never enter this process.
-async fn send_file(socket: &TcpStream, range: &crate::disk::FileRange) -> Result<()> {
+/// Sends a file range from the page cache; its bytes never enter this process. What is not there
+/// is brought in by a thread that may wait for the disk.
+async fn send_file(socket: &TcpStream, range: &FileRange) -> Result<()> {
     let mut position = range.position;
     let end = range.position + range.len as u64;
     while position < end {
         let want = ((end - position) as usize).min(SENDFILE_MAX);
+        let next = FileRange { file: range.file.clone(), position, len: want };
+        if !next.is_cached() {
+            // Whatever came of it is seen when it is sent.
+            drop(tokio::task::spawn_blocking(move || next.bring_in()).await);
+        }
         let sent = socket
             .async_io(Interest::WRITABLE, || {
                 Ok(rustix::fs::sendfile(socket, range.file.as_ref(), Some(&mut position), want)?)

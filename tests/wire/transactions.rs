@@ -293,7 +293,6 @@ fn offsets_wait_for_the_end_of_their_transaction() {
             name: if version < 6 { "t".to_owned() } else { String::new() },
             topic_id: if version < 6 { Uuid::nil() } else { client.topic_id },
             partitions: vec![partition],
-            ..Default::default()
         };
         let request = TxnOffsetCommitRequest {
             transactional_id: "x".to_owned(),

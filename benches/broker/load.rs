@@ -28,7 +28,7 @@ pub const PARTITIONS: usize = 8;
 const RECORD: usize = 100;
 pub const FETCH_BYTES: usize = 8 << 20;
 pub const PRODUCE_VERSION: i16 = 9;
-const FETCH_VERSION: i16 = 12;
+pub const FETCH_VERSION: i16 = 12;
 pub const CREATE_VERSION: i16 = 5;
 const LOG_TOPIC: &str = "bench";
 /// Where the base offset stands in what `produce_answer` gives.
@@ -185,7 +185,7 @@ pub fn receive(socket: &mut TcpStream) -> Bytes {
     answer.freeze().slice(5..)
 }
 
-fn create_topic(target: &Target) {
+pub fn create_topic(target: &Target) {
     create_topics(target, &[LOG_TOPIC.to_owned()], PARTITIONS);
 }
 
@@ -241,7 +241,7 @@ fn exchange_on(target: &Target, frames: &[Vec<u8>]) -> Vec<Bytes> {
 }
 
 /// One request with one batch of as many records as fit into `size` bytes.
-fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
+pub fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
     produce_to(&[(LOG_TOPIC.to_owned(), vec![partition])], &records(partition, size), acks)
 }
 
@@ -254,6 +254,17 @@ pub fn records(seed: usize, size: usize) -> Bytes {
     for _ in 0..count {
         let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();
         builder.append(now, None, Some(&value), &[]);
+    }
+    builder.build().to_bytes()
+}
+
+/// The same with keys, of which each comes a few times.
+pub fn keyed_records(size: usize) -> Bytes {
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+    let now = klamm::clock::Clock::System.now();
+    for n in 0..size / (RECORD + 8) {
+        let key = (n as u64 / 4).to_be_bytes();
+        builder.append(now, Some(&key), Some(&[b'x'; RECORD]), &[]);
     }
     builder.build().to_bytes()
 }
@@ -275,10 +286,14 @@ pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 
-pub fn check_produced(mut body: Bytes) {
+pub fn check_produced(body: Bytes) {
+    assert_eq!(produce_code(body), 0, "produce");
+}
+
+/// The error code of the first partition.
+pub fn produce_code(mut body: Bytes) -> i16 {
     let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
-    let code = answer.responses[0].partition_responses[0].error_code;
-    assert_eq!(code, 0, "produce");
+    answer.responses[0].partition_responses[0].error_code
 }
 
 /// What the floor answers to a Produce, but for the base offset.
@@ -387,7 +402,7 @@ fn fetch(target: &Target, bytes: usize) -> (usize, usize, Vec<f64>) {
     (requests, read, Vec::new())
 }
 
-fn fetch_request(partition: usize, offset: i64) -> Vec<u8> {
+pub fn fetch_request(partition: usize, offset: i64) -> Vec<u8> {
     let partition = FetchPartition::default()
         .with_partition(partition as i32)
         .with_current_leader_epoch(-1)
@@ -421,7 +436,7 @@ fn fetch_on(target: &Target, connection: usize, bytes: usize) -> (usize, usize) 
 }
 
 /// The offset after the last whole batch of an answer; None if it holds none.
-fn next_offset(mut body: Bytes) -> Option<i64> {
+pub fn next_offset(mut body: Bytes) -> Option<i64> {
     let answer = FetchResponse::decode(&mut body, FETCH_VERSION).unwrap();
     let partition = &answer.responses[0].partitions[0];
     assert_eq!(partition.error_code, 0, "fetch");

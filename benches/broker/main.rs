@@ -2,6 +2,9 @@
 //! `cargo bench --bench broker -- [--quick] [--rounds N] [--only klamm,kafka,floor] [--load TEXT]`.
 //! `cargo bench --bench broker -- recovery [--quick] [--only klamm] [--partitions N] [--gib N]`
 //! measures the start after kill -9 instead (`recovery.rs`), `--groups` the group coordinator.
+//! `... -- many [--quick] [--only klamm]` has many connections, consumers and partitions (`many.rs`),
+//! `... -- tails [--quick] [--minutes N] [--gib N] [--load TEXT]` looks for what is slow now and
+//! then (`tails.rs`).
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat. The
@@ -13,8 +16,10 @@ mod durable;
 mod floor;
 mod groups;
 mod load;
+mod many;
 mod recovery;
 mod report;
+mod tails;
 mod target;
 mod transaction;
 
@@ -46,6 +51,20 @@ fn main() {
         return recovery::run(partitions, gib, is_wanted("kafka"));
     }
     let mut table = Table::default();
+    let brokers = ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name));
+    if has("many") {
+        brokers.for_each(|name| many::run(&mut table, name, if quick { 10 } else { 1 }));
+        return table.print();
+    }
+    if has("tails") {
+        let scale = tails::Scale {
+            minutes: number("--minutes").unwrap_or(if quick { 1 } else { 10 }),
+            gib: number("--gib").unwrap_or(if quick { 2 } else { 20 }),
+        };
+        let part = value("--load").unwrap_or_default();
+        brokers.for_each(|name| tails::run(&mut table, name, &scale, &part));
+        return table.print();
+    }
     if has("--groups") {
         let scale = group_scale(if quick { 8 } else { 1 });
         for target in

@@ -16,13 +16,29 @@ impl Table {
     pub fn add(&mut self, work: &'static str, target: &'static str, measured: &Measured) {
         eprintln!("{target:6} {work:40} {measured}");
         for (figure, value) in measured.figures() {
-            let found = self.rows.iter().position(|row| (row.0, row.1) == (work, figure));
-            let at = found.unwrap_or_else(|| {
-                self.rows.push((work, figure, Rounds::new()));
-                self.rows.len() - 1
-            });
-            self.rows[at].2.entry(target).or_default().push(value);
+            self.note(work, figure, target, value);
         }
+    }
+
+    /// One figure by itself.
+    pub fn tell(
+        &mut self,
+        work: &'static str,
+        figure: &'static str,
+        target: &'static str,
+        value: f64,
+    ) {
+        eprintln!("{target:6} {work:40} {figure} {value:.3}");
+        self.note(work, figure, target, value);
+    }
+
+    fn note(&mut self, work: &'static str, figure: &'static str, target: &'static str, value: f64) {
+        let found = self.rows.iter().position(|row| (row.0, row.1) == (work, figure));
+        let at = found.unwrap_or_else(|| {
+            self.rows.push((work, figure, Rounds::new()));
+            self.rows.len() - 1
+        });
+        self.rows[at].2.entry(target).or_default().push(value);
     }
 
     pub fn print(&self) {

@@ -20,9 +20,15 @@ pub struct Target {
 impl Target {
     /// Starts it on a fresh directory; None if Apache Kafka's jars are not here.
     pub fn start(name: &'static str) -> Option<Target> {
+        Target::start_with(name, "")
+    }
+
+    /// As `start`, with more lines of settings.
+    pub fn start_with(name: &'static str, more: &str) -> Option<Target> {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        fs::write(dir.path().join(PROPERTIES), settings(dir.path(), port)).unwrap();
+        let settings = settings(dir.path(), port) + more;
+        fs::write(dir.path().join(PROPERTIES), settings).unwrap();
         if name == "kafka" {
             format_by_kafka(dir.path(), &class_path()?);
         }
@@ -38,6 +44,20 @@ impl Target {
         self.kill();
         self.process = spawn(name, self.dir.path(), self.port)?;
         Some(())
+    }
+
+    /// Makes the system forget what it has of the log's segments in memory, once they are on the
+    /// disk.
+    pub fn forget_pages(&self) {
+        let logs = fs::read_dir(self.dir.path().join("data")).unwrap();
+        let files = logs.filter_map(|log| fs::read_dir(log.unwrap().path()).ok()).flatten();
+        for path in files.map(|file| file.unwrap().path()) {
+            if path.extension().is_some_and(|suffix| suffix == "log") {
+                let file = fs::File::open(path).unwrap();
+                file.sync_data().unwrap();
+                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+            }
+        }
     }
 
     /// Whether it still runs.
@@ -110,12 +130,18 @@ fn settings(dir: &Path, port: u16) -> String {
 fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
     let log = fs::File::options().create(true).append(true).open(dir.join("broker.log")).unwrap();
     let mut command = match name {
-        "klamm" => Command::new(env!("CARGO_BIN_EXE_klamm")),
+        "klamm" => klamm(),
         "floor" => floor(dir, port),
         _ => kafka(&class_path()?),
     };
     command.arg(PROPERTIES).current_dir(dir).stdin(Stdio::null());
     Some(command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap())
+}
+
+/// `KLAMM_BIN`, or the one that was built with this program.
+fn klamm() -> Command {
+    let built = || env!("CARGO_BIN_EXE_klamm").into();
+    Command::new(std::env::var_os("KLAMM_BIN").unwrap_or_else(built))
 }
 
 /// This program again, as `main` knows it.

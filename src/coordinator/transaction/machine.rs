@@ -17,7 +17,7 @@ use crate::metadata::features::TRANSACTION_VERSION;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp, TopicPartition};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// `transactional.id`.
@@ -36,6 +36,10 @@ pub struct Machine {
     unmarked: BTreeSet<TransactionalId>,
     /// Transactions that have taken too long.
     overdue: BTreeSet<TransactionalId>,
+    /// Who waits for the end of a prepared transaction.
+    waiting: HashMap<TransactionalId, Vec<Ticket>>,
+    /// Who has waited for that.
+    ready: Vec<Ticket>,
     /// When to look for those; None before the log is loaded.
     next_abort: Option<Timestamp>,
     /// When to look for ids that nobody uses.
@@ -82,6 +86,8 @@ impl Machine {
             transactions: BTreeMap::new(),
             unmarked: BTreeSet::new(),
             overdue: BTreeSet::new(),
+            waiting: HashMap::new(),
+            ready: Vec::new(),
             next_abort: None,
             next_expiration: None,
         }
@@ -243,6 +249,17 @@ impl Machine {
         }
     }
 
+    /// Answers `ticket` as soon as no transaction of `id` is between its end and its markers.
+    pub fn wait_for_markers(&mut self, id: &str, ticket: Ticket) -> Outcome {
+        match self.transactions.get_key_value(id) {
+            Some((id, known)) if known.state.is_prepared() => {
+                self.waiting.entry(id.clone()).or_default().push(ticket);
+            }
+            _ => self.ready.push(ticket),
+        }
+        Outcome::answer(())
+    }
+
     /// What is to be done now; it is the asker's as soon as he calls `take`.
     pub fn jobs(&self) -> Vec<Job> {
         let find = |id: &TransactionalId| Some((id.clone(), self.transactions.get(id)?));
@@ -341,13 +358,18 @@ impl StateMachine for Machine {
 
     fn replay(&mut self, _: Offset, _: ProducerId, record: &Record) {
         self.overdue.remove(&record.id);
+        let is_prepared =
+            record.value.as_ref().is_some_and(|(_, transaction)| transaction.state.is_prepared());
+        if !is_prepared {
+            self.ready.extend(self.waiting.remove(&record.id).into_iter().flatten());
+        }
         match &record.value {
             None => {
                 self.unmarked.remove(&record.id);
                 self.transactions.remove(&record.id);
             }
             Some((_, transaction)) => {
-                match transaction.state.is_prepared() {
+                match is_prepared {
                     true => self.unmarked.insert(record.id.clone()),
                     false => self.unmarked.remove(&record.id),
                 };
@@ -389,7 +411,7 @@ impl StateMachine for Machine {
     }
 
     fn take_answers(&mut self) -> Vec<(Ticket, ())> {
-        Vec::new()
+        self.ready.drain(..).map(|ticket| (ticket, ())).collect()
     }
 
     fn complete(&mut self, _: Timestamp, (): (), _: Result<(), ResponseError>) {}

@@ -1,8 +1,8 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
-use crate::durable;
 use crate::target::Target;
 use crate::transaction::transactions;
+use crate::{durable, fixtures};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
@@ -16,7 +16,6 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use klamm::config::Compression;
-use klamm::record::builder::BatchBuilder;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -25,7 +24,6 @@ use std::time::Instant;
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 5;
 pub const PARTITIONS: usize = 8;
-const RECORD: usize = 100;
 pub const FETCH_BYTES: usize = 8 << 20;
 pub const PRODUCE_VERSION: i16 = 9;
 const FETCH_VERSION: i16 = 12;
@@ -247,15 +245,7 @@ pub fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
 
 /// A batch of as many records as fit into `size` bytes.
 pub fn records(seed: usize, size: usize) -> Bytes {
-    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
-    let count = (size / (RECORD + 8)).max(1);
-    let now = klamm::clock::Clock::System.now();
-    let mut random = fastrand::Rng::with_seed(seed as u64);
-    for _ in 0..count {
-        let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();
-        builder.append(now, None, Some(&value), &[]);
-    }
-    builder.build().to_bytes()
+    fixtures::batch(seed as u64, size, Compression::Uncompressed).to_bytes()
 }
 
 /// A request with the same batch for each partition of some topics.

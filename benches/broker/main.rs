@@ -18,6 +18,8 @@
 
 mod budgets;
 mod durable;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
 mod floor;
 mod goals;
 mod groups;

@@ -102,6 +102,8 @@ pub struct LogManager {
     is_unsynced: AtomicBool,
     producer_id_expiration_ms: i64,
     state: Mutex<State>,
+    /// Held by whoever writes checkpoints: several threads make logs.
+    checkpointing: Mutex<()>,
     cleaner: Cleaner,
     _locks: Vec<Lock>,
 }
@@ -149,6 +151,7 @@ impl LogManager {
             threads,
             producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
             state: Mutex::new(state),
+            checkpointing: Mutex::default(),
             _locks: locks,
         })
     }

@@ -8,7 +8,7 @@ mod reserve;
 #[cfg(test)]
 pub(crate) mod sim;
 
-pub use cached::{Cached, raise_descriptor_limit};
+pub use cached::{Cached, files_per_answer, raise_descriptor_limit};
 pub use mmap::Map;
 pub use page_cache::Access;
 

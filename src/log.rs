@@ -26,6 +26,8 @@ mod recovery;
 mod retention;
 mod scan;
 mod segment;
+mod succession;
+pub mod throttle;
 mod time_index;
 mod transaction_index;
 mod truncation;

@@ -104,6 +104,7 @@ mod tests {
         assert!(range.is_cached());
         let read = file.read_by(Access::Cached, &mut buffer, 5000).unwrap();
         assert_eq!((read, &buffer[..]), (Some(100), &content[5000..5100]));
+        FileRange { position: 2 << 20, ..range }.bring_in().unwrap();
         let behind = file.read_by(Access::Cached, &mut buffer, (3 << 20) - 40).unwrap();
         assert_eq!(behind, Some(40), "the file ends there");
     }

@@ -62,6 +62,13 @@ impl LeaderEpochs {
         Ok(epochs)
     }
 
+    /// Takes over the epochs of `other`.
+    pub fn succeed(&mut self, other: &LeaderEpochs) {
+        self.entries.clone_from(&other.entries);
+        self.is_empty = other.is_empty;
+        self.changed();
+    }
+
     /// The latest epoch, -1 if none.
     pub fn latest(&self) -> LeaderEpoch {
         self.entries.last().map_or(crate::types::NO_EPOCH, |&(epoch, _)| epoch)

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod dirs;
 mod files;
+mod futures;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
 use checkpoints::Checkpoints;
 pub use dirs::LogDir;
+pub use futures::FoundFuture;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -85,6 +87,10 @@ struct State {
     forgotten: BTreeSet<TopicPartition>,
     /// Directories to remove, and when.
     deletes: Vec<(Timestamp, PathBuf)>,
+    /// What `scan` has found of those that are to take the place of others.
+    futures: Vec<FoundFuture>,
+    /// Where partitions are to be made that are not here yet.
+    preferred: HashMap<TopicPartition, PathBuf>,
 }
 
 /// All log directories of this broker.
@@ -208,7 +214,7 @@ impl LogManager {
     }
 
     /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,
-    /// `-stray` and `-future` ones left alone. A directory that is none of Kafka's, or a partition
+    /// `-stray` ones left alone, `-future` ones are for `take_futures`. A directory that is none of Kafka's, or a partition
     /// in two log directories, is an error (Config). A directory that fails goes offline.
     pub fn scan(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
@@ -229,6 +235,11 @@ impl LogManager {
             };
             match suffix {
                 Some(names::DELETE) => self.disk.remove_dir_all(&path)?,
+                Some(names::FUTURE) => {
+                    let topic_id = self.topic_id(index, &name, &path)?;
+                    let dir = Arc::clone(dir);
+                    self.note_future(FoundFuture { partition, topic_id, dir, path })?;
+                }
                 Some(_) => {}
                 None if &*partition.topic == METADATA_LOG => {}
                 None => {
@@ -357,13 +368,16 @@ impl LogManager {
     fn find_place(
         &self,
         partition: &TopicPartition,
-        wanted: Option<Uuid>,
+        wanted_id: Option<Uuid>,
     ) -> Result<(Place, bool)> {
         let mut state = self.state();
         if let Some(place) = state.places.get(partition) {
             return Ok((*place, false));
         }
-        let wanted = wanted.and_then(|id| self.online_dir(id));
+        let preferred = state.preferred.remove(partition);
+        let preferred = preferred.and_then(|path| self.dirs.iter().find(|dir| dir.path == path));
+        let wanted = preferred.filter(|dir| !dir.is_offline());
+        let wanted = wanted.or_else(|| wanted_id.and_then(|id| self.online_dir(id)));
         let (mut dir, mut is_new) = (None, true);
         for (index, known) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {
             // Nobody may have scanned yet.

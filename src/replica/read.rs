@@ -4,7 +4,7 @@
 use super::Replicas;
 use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey, lock};
 use super::partition::{Asked, Fetched, Offsets, Partition};
-use crate::disk::{Access, FileRange};
+use crate::disk::{Access, FileRange, files_per_answer};
 use crate::metadata::{Image, Topic};
 use crate::types::{BrokerId, Isolation, TopicIdPartition};
 use arc_swap::ArcSwap;
@@ -103,6 +103,8 @@ struct Look {
     /// Partitions that the cluster does not have. They are told, but are no reason to answer.
     unknown: Vec<(usize, FetchedPartition)>,
     bytes: usize,
+    /// Partitions with records: each keeps a file open.
+    files: usize,
     /// Something that the fetcher has to know now.
     is_urgent: bool,
 }
@@ -238,7 +240,7 @@ impl Replicas {
                         session.watch_partition(slot, &partition);
                     }
                     let asked = &session.slot(slot).asked;
-                    read_one(&partition, asked, fetch, manner.access, look.bytes)
+                    read_one(&partition, asked, fetch, manner.access, &look)
                 }
                 Err(error) => {
                     // Only a partition that was here a moment ago is worth an answer at once.
@@ -271,6 +273,7 @@ impl Look {
             Ok(fetched) => {
                 self.missed.extend(fetched.read.missed.clone());
                 self.bytes += fetched.read.bytes;
+                self.files += usize::from(fetched.read.bytes > 0);
                 // Kafka lets no reader wait that is behind by a segment (DelayedFetch, case F).
                 self.is_urgent |= fetched.diverging.is_some() || fetched.read.goes_on;
             }
@@ -282,21 +285,22 @@ impl Look {
     }
 }
 
-/// Reads one partition within what is left of the answer's bytes; the first records of an answer
-/// come whole.
+/// Reads one partition within what is left of the answer's bytes, and of the files that it may keep
+/// open; the first records of an answer come whole.
 fn read_one(
     partition: &Partition,
     asked: &Asked,
     fetch: &Fetch,
     access: Access,
-    bytes_before: usize,
+    before: &Look,
 ) -> Result<Fetched, ResponseError> {
-    let left = fetch.max_bytes.saturating_sub(bytes_before);
+    let has_files = before.files < files_per_answer();
+    let left = if has_files { fetch.max_bytes.saturating_sub(before.bytes) } else { 0 };
     let read = || {
         if let Some(follower) = fetch.follower {
             partition.check_follower(follower, asked)?;
         }
-        partition.fetch(access, asked, fetch.isolation, left, bytes_before == 0)
+        partition.fetch(access, asked, fetch.isolation, left, before.bytes == 0)
     };
     read().map_err(|error| error.code())
 }

@@ -21,6 +21,9 @@ use tracing::{debug, info};
 /// Room for the next read; a larger frame grows the buffer as its bytes arrive, so that a size
 /// that nobody sends the bytes for costs nothing.
 const READ_ROOM: usize = 64 * 1024;
+/// A connection that is quiet for so long holds no buffer. Until then the same memory, still in the
+/// processor's cache, takes one frame after the other.
+const BUFFER_KEPT: Duration = Duration::from_secs(1);
 /// At most this much is made room for at once.
 const READ_ROOM_MAX: usize = 1024 * 1024;
 /// Answers are collected to at most this many bytes before they are written.
@@ -95,7 +98,9 @@ impl Connection {
             if self.may_start() && self.whole_frame()?.is_some() {
                 continue;
             }
-            let idle_at = self.last_active + idle_max;
+            let has_room = self.input.capacity() > self.input.len();
+            let kept = if has_room { BUFFER_KEPT.min(idle_max) } else { idle_max };
+            let idle_at = self.last_active + kept;
             let may_read = self.may_start();
             tokio::select! {
                 _ = stopped.changed() => return self.finish().await,
@@ -107,6 +112,10 @@ impl Connection {
                     }
                 }
                 () = tokio::time::sleep_until(idle_at), if self.started.is_empty() => {
+                    if kept < idle_max {
+                        self.give_buffer_back();
+                        continue;
+                    }
                     debug!(peer = self.client_host, "idle for connections.max.idle.ms");
                     return Ok(());
                 }
@@ -178,11 +187,12 @@ impl Connection {
             self.started.push_back(answer.boxed());
             self.collect_ready()?;
         }
-        if self.input.is_empty() {
-            // An idle connection holds no buffer.
-            self.input = BytesMut::new();
-        }
         Ok(())
+    }
+
+    /// Keeps only what has arrived of a frame.
+    fn give_buffer_back(&mut self) {
+        self.input = BytesMut::from(&self.input[..]);
     }
 
     fn context(&self, mut frame: Bytes) -> Result<(Context, Bytes)> {

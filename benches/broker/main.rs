@@ -52,8 +52,9 @@ fn main() {
     }
     let mut table = Table::default();
     let brokers = ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name));
+    let part = value("--load").unwrap_or_default();
     if has("many") {
-        brokers.for_each(|name| many::run(&mut table, name, if quick { 10 } else { 1 }));
+        brokers.for_each(|name| many::run(&mut table, name, if quick { 10 } else { 1 }, &part));
         return table.print();
     }
     if has("tails") {
@@ -61,7 +62,6 @@ fn main() {
             minutes: number("--minutes").unwrap_or(if quick { 1 } else { 10 }),
             gib: number("--gib").unwrap_or(if quick { 2 } else { 20 }),
         };
-        let part = value("--load").unwrap_or_default();
         brokers.for_each(|name| tails::run(&mut table, name, &scale, &part));
         return table.print();
     }
@@ -81,7 +81,6 @@ fn main() {
             .filter(|n| is_wanted(n))
             .filter_map(start)
             .collect();
-        let part = value("--load").unwrap_or_default();
         let wanted =
             loads(if quick { 8 } else { 2 }).into_iter().filter(|(t, _)| t.contains(&part));
         for (title, load) in wanted {

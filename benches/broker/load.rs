@@ -30,7 +30,7 @@ pub const FETCH_BYTES: usize = 8 << 20;
 pub const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
 pub const CREATE_VERSION: i16 = 5;
-const LOG_TOPIC: &str = "bench";
+pub const LOG_TOPIC: &str = "bench";
 /// Where the base offset stands in what `produce_answer` gives.
 pub const ANSWER_BASE_OFFSET: usize = 23;
 
@@ -402,20 +402,21 @@ fn fetch(target: &Target, bytes: usize) -> (usize, usize, Vec<f64>) {
     (requests, read, Vec::new())
 }
 
-pub fn fetch_request(partition: usize, offset: i64) -> Vec<u8> {
+/// Asks one partition for at most so many bytes, but for a first batch that is larger.
+pub fn fetch_request(partition: usize, offset: i64, most: usize) -> Vec<u8> {
     let partition = FetchPartition::default()
         .with_partition(partition as i32)
         .with_current_leader_epoch(-1)
         .with_fetch_offset(offset)
         .with_last_fetched_epoch(-1)
         .with_log_start_offset(-1)
-        .with_partition_max_bytes(FETCH_BYTES as i32);
+        .with_partition_max_bytes(most as i32);
     let topic = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition]);
     let request = FetchRequest::default()
         .with_replica_id((-1).into())
         .with_max_wait_ms(500)
         .with_min_bytes(1)
-        .with_max_bytes(FETCH_BYTES as i32)
+        .with_max_bytes(most as i32)
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
     frame(ApiKey::Fetch, FETCH_VERSION, &request)
@@ -426,7 +427,7 @@ fn fetch_on(target: &Target, connection: usize, bytes: usize) -> (usize, usize) 
     let mut socket = connect(target);
     let (mut requests, mut read, mut offset) = (0, 0, 0);
     while read < bytes {
-        socket.write_all(&fetch_request(connection * 2, offset)).unwrap();
+        socket.write_all(&fetch_request(connection * 2, offset, FETCH_BYTES)).unwrap();
         let body = receive(&mut socket);
         requests += 1;
         read += body.len();

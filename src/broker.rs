@@ -37,6 +37,8 @@ const SHARE_STATE: &str = "__share_group_state";
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
 /// How often a full disk is looked for, and room on it.
 const ROOM_MS: i64 = 200;
+/// How often moves between log directories are taken on.
+const MOVE_MS: i64 = 100;
 /// How often logs that were made many at once are made durable.
 const SYNC_MS: i64 = 500;
 /// How often the controller looks whether a NoOp record or a snapshot is due.
@@ -388,6 +390,7 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
     repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));
     repeat(tasks, SYNC_MS, parts, |parts| parts.replicas.sync_new_logs());
+    repeat(tasks, MOVE_MS, parts, |parts| parts.replicas.move_logs(&parts.image));
     tasks.spawn(heartbeat(parts.clone()));
     tasks.spawn(tell_directories(parts.clone()));
     tasks.spawn(watch_over(parts.clone(), fail));

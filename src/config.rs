@@ -167,6 +167,13 @@ impl Config {
         Config::from_values(Values { fixed, cluster: dynamic(cluster), broker: dynamic(broker) })
     }
 
+    /// A number that the metadata log sets for this broker, or else for all, and that no file can:
+    /// the rates of replication.
+    pub fn dynamic_number(&self, name: &str) -> Option<i64> {
+        let value = self.values.broker.get(name).or_else(|| self.values.cluster.get(name));
+        value?.trim().parse().ok()
+    }
+
     fn from_values(values: Values) -> Result<Config> {
         for (name, value) in values.fixed.iter().chain(&values.cluster).chain(&values.broker) {
             if let Some(setting) = setting(name) {

@@ -7,6 +7,7 @@
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod brokers;
 mod consumer_group_describe;
@@ -163,6 +164,7 @@ apis! {
         30 CreateAcls              1..=3  Broker => create_acls(kafka::CreateAclsRequest);
         31 DeleteAcls              1..=3  Broker => delete_acls(kafka::DeleteAclsRequest);
         32 DescribeConfigs         1..=4  Broker => describe_configs(kafka::DescribeConfigsRequest);
+        34 AlterReplicaLogDirs     1..=2  Broker => alter_replica_log_dirs(kafka::AlterReplicaLogDirsRequest);
         35 DescribeLogDirs         1..=5  Broker => describe_log_dirs(own::DescribeLogDirsRequest);
         36 SaslAuthenticate        0..=2  Broker => sasl_authenticate(kafka::SaslAuthenticateRequest);
         41 DescribeDelegationToken 1..=3  Broker => describe_delegation_token(kafka::DescribeDelegationTokenRequest);

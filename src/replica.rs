@@ -7,6 +7,7 @@ mod assignment;
 mod compaction;
 pub mod fetch_session;
 pub mod log_dirs;
+pub mod moves;
 pub mod partition;
 pub mod producer_ids;
 pub mod purgatory;
@@ -24,12 +25,14 @@ use arc_swap::ArcSwap;
 use fetch_session::FetchSessions;
 use kafka_protocol::error::ResponseError;
 use log_dirs::DirHealth;
+use moves::Moves;
 use partition::Partition;
 use producer_ids::ProducerIds;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// All partitions of this broker (ReplicaManager).
@@ -39,17 +42,20 @@ pub struct Replicas {
     /// `config` with what the metadata log changed of it: the defaults of all topics.
     dynamic: ArcSwap<Config>,
     clock: Clock,
+    /// What waits are counted from.
+    begun: Instant,
     logs: LogManager,
     dirs: Vec<Arc<DirHealth>>,
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied: strays are looked for once.
     is_loaded: AtomicBool,
     /// Partitions of which the controller does not know yet where they lie.
-    unassigned: Mutex<Vec<(TopicIdPartition, Uuid)>>,
+    unassigned: Mutex<HashMap<TopicIdPartition, Uuid>>,
     /// Held by whoever opens logs; whether they are closed for good.
     applying: Mutex<bool>,
     /// Held by whoever writes checkpoints; whether the last ones are written.
     checkpointing: Mutex<bool>,
+    moves: Moves,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
 }
@@ -74,6 +80,7 @@ impl Replicas {
             dynamic: ArcSwap::from(Arc::clone(&config)),
             config,
             clock,
+            begun: Instant::now(),
             logs,
             dirs,
             hosted: RwLock::default(),
@@ -81,6 +88,7 @@ impl Replicas {
             unassigned: Mutex::default(),
             applying: Mutex::default(),
             checkpointing: Mutex::default(),
+            moves: Moves::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
         })
@@ -205,7 +213,7 @@ impl Replicas {
         let partitions = self.all();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             let mut high_watermarks = Vec::new();
-            for partition in partitions.iter().filter(|p| Arc::ptr_eq(p.dir(), dir)) {
+            for partition in partitions.iter().filter(|p| Arc::ptr_eq(&p.dir(), dir)) {
                 let settled = partition.log().and_then(|mut log| {
                     log.settle()?;
                     Ok(log.high_watermark())
@@ -237,6 +245,7 @@ impl Replicas {
         // What the metadata log tells from now on is for the next start.
         *self.applying.lock().unwrap_or_else(PoisonError::into_inner) = true;
         *self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.close_moves();
         let partitions = self.all();
         let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
         let mut unclean = HashSet::new();
@@ -244,7 +253,7 @@ impl Replicas {
             partitions.iter().zip(closed).filter_map(|(p, closed)| Some((p, closed.err()?)))
         {
             tracing::error!(log = %partition.topic_partition(), %error, "closing failed");
-            unclean.insert(partition.dir().path());
+            unclean.insert(partition.dir().path().to_owned());
         }
         match self.write_checkpoints() {
             Err(error) if error.is_disk_full() => {

@@ -236,7 +236,7 @@ fn works(target: &Target) -> Vec<Work<'_>> {
     let mut consumers = ConsumerGroup::new("budgets", &[load::LOG_TOPIC.to_owned()], 1, false);
     consumers.rest(target, PARTITIONS);
     let beat = consumers.request(&consumers.members[0]);
-    let classic = ClassicGroup::join(target, "budgets-classic", 1).heartbeat(0);
+    let classic = ClassicGroup::join(target, "budgets-classic", 1, false).heartbeat(0);
     let commit = groups::commit_request("budgets-commits", load::topic());
     let mut producer = Producer::start(connect(target), "budgets");
     let transaction = move || {

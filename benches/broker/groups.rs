@@ -87,10 +87,14 @@ pub fn measure(target: &Target, scale: Scale, mut report: impl FnMut(&'static st
     send_all(target, &groups);
     await_calm(target);
 
-    let classic = ClassicGroup::join(target, "one-classic", scale.members);
+    let classic = ClassicGroup::join(target, "one-classic", scale.members, false);
     classic.beat(target, scale.heartbeats);
     let beats = || (scale.heartbeats, classic.beat(target, scale.heartbeats));
     report("classic heartbeats", timed(target, beats));
+
+    let mut rolling = ClassicGroup::join(target, "classic-static", scale.static_members, true);
+    let restart = || (scale.static_members, rolling.restart(target));
+    report("rolling restart of static classic members", timed(target, restart));
 }
 
 fn timed(target: &Target, work: impl FnOnce() -> (usize, ())) -> Measured {
@@ -303,15 +307,17 @@ fn beat_all(target: &Target, groups: &[ConsumerGroup]) {
 /// A classic group: members by id.
 pub struct ClassicGroup {
     id: StrBytes,
+    is_static: bool,
     generation: i32,
     members: Vec<StrBytes>,
 }
 
 impl ClassicGroup {
     /// Each member on a connection of its own, because the answer to a join waits for all others.
-    pub fn join(target: &Target, id: &str, members: usize) -> ClassicGroup {
+    pub fn join(target: &Target, id: &str, members: usize, is_static: bool) -> ClassicGroup {
         let mut group = ClassicGroup {
             id: text(id),
+            is_static,
             generation: -1,
             members: vec![StrBytes::default(); members],
         };
@@ -363,6 +369,7 @@ impl ClassicGroup {
             .with_session_timeout_ms(60_000)
             .with_rebalance_timeout_ms(60_000)
             .with_member_id(self.members[at].clone())
+            .with_group_instance_id(self.instance_id(at))
             .with_protocol_type(StrBytes::from_static_str("consumer"))
             .with_protocols(vec![protocol]);
         frame(ApiKey::JoinGroup, JOIN_VERSION, &request)
@@ -374,9 +381,29 @@ impl ClassicGroup {
             .with_group_id(self.id.clone().into())
             .with_generation_id(self.generation)
             .with_member_id(self.members[at].clone())
+            .with_group_instance_id(self.instance_id(at))
             .with_protocol_type(Some(StrBytes::from_static_str("consumer")))
             .with_protocol_name(Some(StrBytes::from_static_str("range")));
         frame(ApiKey::SyncGroup, SYNC_VERSION, &request)
+    }
+
+    fn instance_id(&self, at: usize) -> Option<StrBytes> {
+        self.is_static.then(|| text(&format!("instance-{at}")))
+    }
+
+    /// One static member after the other comes again without its id.
+    fn restart(&mut self, target: &Target) {
+        for at in 0..self.members.len() {
+            self.members[at] = StrBytes::default();
+            let joined = exchange(target, &[self.join_request(at)]).swap_remove(0);
+            let joined = JoinGroupResponse::decode(&mut joined.clone(), JOIN_VERSION).unwrap();
+            assert_eq!(joined.error_code, 0, "static member is back");
+            assert_eq!(joined.generation_id, self.generation, "no rebalance of it");
+            self.members[at] = joined.member_id;
+            let synced = exchange(target, &[self.sync_request(at)]).swap_remove(0);
+            let synced = SyncGroupResponse::decode(&mut synced.clone(), SYNC_VERSION).unwrap();
+            assert_eq!(synced.error_code, 0, "sync of a static member");
+        }
     }
 
     pub fn heartbeat(&self, at: usize) -> Vec<u8> {

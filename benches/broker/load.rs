@@ -26,7 +26,7 @@ const IN_FLIGHT: usize = 5;
 pub const PARTITIONS: usize = 8;
 pub const FETCH_BYTES: usize = 8 << 20;
 pub const PRODUCE_VERSION: i16 = 9;
-const FETCH_VERSION: i16 = 12;
+pub const FETCH_VERSION: i16 = 12;
 pub const CREATE_VERSION: i16 = 5;
 pub const LOG_TOPIC: &str = "bench";
 /// Where the base offset stands in what `produce_answer` gives.
@@ -248,6 +248,17 @@ pub fn records(seed: usize, size: usize) -> Bytes {
     fixtures::batch(seed as u64, size, Compression::Uncompressed).to_bytes()
 }
 
+/// The same with keys, of which each comes a few times.
+pub fn keyed_records(size: usize) -> Bytes {
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+    let now = klamm::clock::Clock::System.now();
+    for n in 0..size / (RECORD + 8) {
+        let key = (n as u64 / 4).to_be_bytes();
+        builder.append(now, Some(&key), Some(&[b'x'; RECORD]), &[]);
+    }
+    builder.build().to_bytes()
+}
+
 /// A request with the same batch for each partition of some topics.
 pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -> Vec<u8> {
     let topics = topics.iter().map(|(topic, partitions)| {
@@ -265,10 +276,14 @@ pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 
-pub fn check_produced(mut body: Bytes) {
+pub fn check_produced(body: Bytes) {
+    assert_eq!(produce_code(body), 0, "produce");
+}
+
+/// The error code of the first partition.
+pub fn produce_code(mut body: Bytes) -> i16 {
     let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
-    let code = answer.responses[0].partition_responses[0].error_code;
-    assert_eq!(code, 0, "produce");
+    answer.responses[0].partition_responses[0].error_code
 }
 
 /// What the floor answers to a Produce, but for the base offset.

@@ -7,6 +7,8 @@
 //! cargo bench --bench broker -- starts             what there is from start to first record
 //! cargo bench --bench broker -- --groups           the group coordinator
 //! cargo bench --bench broker -- recovery [--partitions N] [--gib N]   kill -9 with much data
+//! cargo bench --bench broker -- many [--load TEXT]  many connections, consumers and partitions
+//! cargo bench --bench broker -- tails [--minutes N] [--gib N] [--load TEXT]   what is slow now and then
 //! cargo bench --bench broker -- budgets [--renew]  instructions of a request, by callgrind
 //! ```
 //!
@@ -24,10 +26,12 @@ mod floor;
 mod goals;
 mod groups;
 mod load;
+mod many;
 mod plot;
 mod recovery;
 mod report;
 mod starts;
+mod tails;
 mod target;
 mod transaction;
 
@@ -63,13 +67,25 @@ fn main() {
     }
     let rounds = number("--rounds").unwrap_or(if quick { 1 } else { 5 });
     let mut table = Table::default();
+    let brokers = ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name));
+    let part = value("--load").unwrap_or_default();
+    if has("many") {
+        brokers.for_each(|name| many::run(&mut table, name, if quick { 10 } else { 1 }, &part));
+        return table.finish();
+    }
+    if has("tails") {
+        let scale = tails::Scale {
+            minutes: number("--minutes").unwrap_or(if quick { 1 } else { 10 }),
+            gib: number("--gib").unwrap_or(if quick { 2 } else { 20 }),
+        };
+        brokers.for_each(|name| tails::run(&mut table, name, &scale, &part));
+        return table.finish();
+    }
     if has("starts") {
         starts::measure(&mut table, quick, rounds, is_wanted);
     } else if has("--groups") {
         let scale = group_scale(if quick { 8 } else { 1 });
-        for target in
-            ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name)).filter_map(start)
-        {
+        for target in brokers.filter_map(start) {
             groups::measure(&target, scale, |title, measured| {
                 table.add(title, target.name, &measured);
             });
@@ -80,7 +96,6 @@ fn main() {
             .filter(|n| is_wanted(n))
             .filter_map(start)
             .collect();
-        let part = value("--load").unwrap_or_default();
         let wanted =
             loads(if quick { 8 } else { 2 }).into_iter().filter(|(t, _)| t.contains(&part));
         for (title, load) in wanted {

@@ -35,7 +35,7 @@ pub fn measure(table: &mut Table, quick: bool, rounds: usize, is_wanted: impl Fn
 /// With the making of a topic, and of the directory.
 fn empty(table: &mut Table, name: &'static str, is_first: bool) {
     let begun = Instant::now();
-    let Some(target) = Target::launch(name) else { return };
+    let Some(target) = Target::launch(name, "") else { return };
     target.wait_to_listen();
     create(&target, PARTITIONS);
     let first = first_record(&target, 0, begun);

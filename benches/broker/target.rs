@@ -23,16 +23,21 @@ pub struct Target {
 impl Target {
     /// Starts it on a fresh directory and waits until it answers; None if it is not here.
     pub fn start(name: &'static str) -> Option<Target> {
-        let target = Target::launch(name)?;
+        Target::start_with(name, "")
+    }
+
+    /// As `start`, with more lines of settings.
+    pub fn start_with(name: &'static str, more: &str) -> Option<Target> {
+        let target = Target::launch(name, more)?;
         target.wait(Duration::from_secs(60));
         Some(target)
     }
 
     /// As `start`, but waits for nothing. Apache Kafka has to format its directory first.
-    pub fn launch(name: &'static str) -> Option<Target> {
+    pub fn launch(name: &'static str, more: &str) -> Option<Target> {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        let mut settings = settings(dir.path(), port);
+        let mut settings = settings(dir.path(), port) + more;
         if name == "callgrind" {
             settings.push_str(FEW_PARTITIONS);
         }
@@ -50,6 +55,20 @@ impl Target {
         self.process = spawn(name, self.dir.path(), self.port)?;
         self.name = name;
         Some(())
+    }
+
+    /// Makes the system forget what it has of the log's segments in memory, once they are on the
+    /// disk.
+    pub fn forget_pages(&self) {
+        let logs = fs::read_dir(self.dir.path().join("data")).unwrap();
+        let files = logs.filter_map(|log| fs::read_dir(log.unwrap().path()).ok()).flatten();
+        for path in files.map(|file| file.unwrap().path()) {
+            if path.extension().is_some_and(|suffix| suffix == "log") {
+                let file = fs::File::open(path).unwrap();
+                file.sync_data().unwrap();
+                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+            }
+        }
     }
 
     /// Stops it as one should.

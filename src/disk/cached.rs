@@ -33,6 +33,12 @@ fn max_files() -> usize {
     usize::try_from(descriptors / 2).unwrap_or(usize::MAX).max(MIN_FILES)
 }
 
+/// Files that one answer may keep open until it is sent: what it leaves out comes with the next one.
+pub fn files_per_answer() -> usize {
+    static MOST: LazyLock<usize> = LazyLock::new(|| (max_files() / 8).max(MIN_FILES));
+    *MOST
+}
+
 /// Something that may be closed between two uses.
 #[derive(Debug)]
 pub struct Cached<T> {

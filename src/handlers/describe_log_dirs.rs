@@ -10,6 +10,7 @@ use crate::codec::schema::message::{DescribeLogDirsRequest, DescribeLogDirsRespo
 use crate::disk;
 use crate::error::Result;
 use crate::replica::log_dirs::DirHealth;
+use crate::replica::moves::FutureReplica;
 use crate::replica::partition::Partition;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -20,8 +21,14 @@ pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Res
     if let Some(wanted) = &wanted {
         partitions.retain(|partition| wanted.contains(&(&**partition.topic(), partition.index())));
     }
+    let mut futures = cx.parts.replicas.futures();
+    if let Some(wanted) = &wanted {
+        futures.retain(|future| {
+            wanted.contains(&(&*future.partition.topic, future.partition.partition))
+        });
+    }
     let dirs = cx.parts.replicas.dirs().iter();
-    let results = dirs.map(|dir| describe(dir, &partitions)).collect();
+    let results = dirs.map(|dir| describe(dir, &partitions, &futures)).collect();
     Ok(cx.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() }))
 }
 
@@ -32,7 +39,11 @@ fn wanted(topics: &[DescribableLogDirTopic]) -> HashSet<(&str, i32)> {
     partitions.collect()
 }
 
-fn describe(dir: &Arc<DirHealth>, partitions: &[Arc<Partition>]) -> DescribeLogDirsResult {
+fn describe(
+    dir: &Arc<DirHealth>,
+    partitions: &[Arc<Partition>],
+    futures: &[FutureReplica],
+) -> DescribeLogDirsResult {
     let answer = DescribeLogDirsResult {
         log_dir: dir.path().to_string_lossy().into_owned(),
         ..DescribeLogDirsResult::default()
@@ -45,10 +56,18 @@ fn describe(dir: &Arc<DirHealth>, partitions: &[Arc<Partition>]) -> DescribeLogD
         }
     };
     let mut topics: BTreeMap<&str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    for partition in partitions.iter().filter(|partition| Arc::ptr_eq(partition.dir(), dir)) {
+    for partition in partitions.iter().filter(|partition| Arc::ptr_eq(&partition.dir(), dir)) {
         if let Ok(described) = describe_partition(partition) {
             topics.entry(partition.topic()).or_default().push(described);
         }
+    }
+    for future in futures.iter().filter(|future| Arc::ptr_eq(&future.dir, dir)) {
+        topics.entry(&future.partition.topic).or_default().push(DescribeLogDirsPartition {
+            partition_index: future.partition.partition,
+            partition_size: future.size,
+            offset_lag: future.offset_lag,
+            is_future_key: true,
+        });
     }
     let topics = topics
         .into_iter()

@@ -12,13 +12,13 @@ mod offset_map;
 mod pass;
 mod range;
 mod swap;
-mod throttle;
 mod transactions;
 
 #[cfg(test)]
 mod tests;
 
 use super::Log;
+use super::throttle::Throttle;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -29,7 +29,6 @@ use range::Range;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use throttle::Throttle;
 
 /// Gives the log under its lock; an error once the log is closed or deleted.
 pub type Lock<'a> = dyn Fn() -> Result<MutexGuard<'a, Log>> + 'a;
@@ -177,6 +176,24 @@ impl Cleaner {
             self.state().uncleanable.insert(partition.clone());
         }
         Err(error)
+    }
+
+    /// Keeps passes away from a log until `resume`; false, and nothing is done, while there is one.
+    pub fn pause(&self, partition: &TopicPartition) -> bool {
+        self.state().in_progress.insert(partition.clone())
+    }
+
+    /// Ends what `pause` began.
+    pub fn resume(&self, partition: &TopicPartition) {
+        self.state().in_progress.remove(partition);
+    }
+
+    /// The log lies in another log directory now.
+    pub fn moved(&self, partition: &TopicPartition, from: &Path, to: &Path) -> Result<()> {
+        let mut state = self.state();
+        let clean_up_to = state.checkpoints.get(from, partition);
+        state.checkpoints.remove(partition)?;
+        clean_up_to.map_or(Ok(()), |offset| state.checkpoints.set(to, partition, offset))
     }
 
     /// The log is gone, or there is a new one of this name.

@@ -3,8 +3,9 @@
 use super::segment::Segment;
 use super::{Log, offset_index, partition_metadata, time_index, transaction_index};
 use crate::disk::{Disk, File};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::Offset;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,6 +86,21 @@ impl Log {
             self.durable_name = self.durable_name.max(flush.durable_name);
             self.first_unsynced = self.first_unsynced.max(flush.first_unsynced);
         }
+    }
+
+    /// As `end_flush`, if it has `run`. What happened to it is of no meaning if its files have gone
+    /// because another log has taken this one's place.
+    pub fn conclude_flush(&mut self, flush: &Flush, run: Result<()>) -> Result<()> {
+        match run {
+            Err(Error::Disk { source, .. })
+                if source.kind() == ErrorKind::NotFound
+                    && flush.truncations != self.truncations => {}
+            run => {
+                run?;
+                self.end_flush(flush);
+            }
+        }
+        Ok(())
     }
 
     /// fsyncs up to the end; then `recovery_point` is the end.

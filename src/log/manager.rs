@@ -3,6 +3,7 @@
 mod checkpoints;
 mod dirs;
 mod files;
+mod futures;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
 use checkpoints::Checkpoints;
 pub use dirs::LogDir;
+pub use futures::FoundFuture;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -85,6 +87,10 @@ struct State {
     forgotten: BTreeSet<TopicPartition>,
     /// Directories to remove, and when.
     deletes: Vec<(Timestamp, PathBuf)>,
+    /// What `scan` has found of those that are to take the place of others.
+    futures: Vec<FoundFuture>,
+    /// Where partitions are to be made that are not here yet.
+    preferred: HashMap<TopicPartition, PathBuf>,
 }
 
 /// All log directories of this broker.
@@ -96,6 +102,8 @@ pub struct LogManager {
     is_unsynced: AtomicBool,
     producer_id_expiration_ms: i64,
     state: Mutex<State>,
+    /// Held by whoever writes checkpoints: several threads make logs.
+    checkpointing: Mutex<()>,
     cleaner: Cleaner,
     _locks: Vec<Lock>,
 }
@@ -143,6 +151,7 @@ impl LogManager {
             threads,
             producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
             state: Mutex::new(state),
+            checkpointing: Mutex::default(),
             _locks: locks,
         })
     }
@@ -186,15 +195,23 @@ impl LogManager {
 
     /// Deletes `.kafka_cleanshutdown`, before anything else is changed: from now on a stop is
     /// unclean until `mark_clean_shutdown`. A full disk's reserve gives its room for all that
-    /// follows (`disk/reserve.rs`).
+    /// follows (`disk/reserve.rs`). A directory that fails goes offline.
     pub fn unmark_clean_shutdown(&self) -> Result<()> {
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            files::make_room(&self.disk, &dir.path)?;
-            if dir.clean_shutdown.is_some() {
-                files::remove_clean_shutdown(&self.disk, &dir.path)?;
+            match self.unmark(dir) {
+                Err(error @ Error::Disk { .. }) if !error.is_disk_full() => drop(dir.fail(&error)),
+                unmarked => unmarked?,
             }
         }
         Ok(())
+    }
+
+    fn unmark(&self, dir: &LogDir) -> Result<()> {
+        files::make_room(&self.disk, &dir.path)?;
+        match dir.clean_shutdown {
+            Some(_) => files::remove_clean_shutdown(&self.disk, &dir.path),
+            None => Ok(()),
+        }
     }
 
     /// All logs are opened but for those that failed: if from now on only the process is killed,
@@ -208,7 +225,7 @@ impl LogManager {
     }
 
     /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,
-    /// `-stray` and `-future` ones left alone. A directory that is none of Kafka's, or a partition
+    /// `-stray` ones left alone, `-future` ones are for `take_futures`. A directory that is none of Kafka's, or a partition
     /// in two log directories, is an error (Config). A directory that fails goes offline.
     pub fn scan(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
@@ -229,6 +246,11 @@ impl LogManager {
             };
             match suffix {
                 Some(names::DELETE) => self.disk.remove_dir_all(&path)?,
+                Some(names::FUTURE) => {
+                    let topic_id = self.topic_id(index, &name, &path)?;
+                    let dir = Arc::clone(dir);
+                    self.note_future(FoundFuture { partition, topic_id, dir, path })?;
+                }
                 Some(_) => {}
                 None if &*partition.topic == METADATA_LOG => {}
                 None => {
@@ -357,13 +379,16 @@ impl LogManager {
     fn find_place(
         &self,
         partition: &TopicPartition,
-        wanted: Option<Uuid>,
+        wanted_id: Option<Uuid>,
     ) -> Result<(Place, bool)> {
         let mut state = self.state();
         if let Some(place) = state.places.get(partition) {
             return Ok((*place, false));
         }
-        let wanted = wanted.and_then(|id| self.online_dir(id));
+        let preferred = state.preferred.remove(partition);
+        let preferred = preferred.and_then(|path| self.dirs.iter().find(|dir| dir.path == path));
+        let wanted = preferred.filter(|dir| !dir.is_offline());
+        let wanted = wanted.or_else(|| wanted_id.and_then(|id| self.online_dir(id)));
         let (mut dir, mut is_new) = (None, true);
         for (index, known) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {
             // Nobody may have scanned yet.

@@ -40,6 +40,11 @@ pub(super) fn parse_dir_name(name: &str) -> Option<(TopicPartition, Option<&'sta
     Some((TopicPartition::new(topic, partition.parse().ok()?), suffix))
 }
 
+/// Whether `dir_name_with_suffix` has room for the whole topic.
+pub(super) fn can_have_suffix(partition: &TopicPartition, suffix: &str) -> bool {
+    dir_name_with_suffix(partition, suffix).starts_with(&*partition.topic)
+}
+
 /// A new name for the directory of `partition` that ends with `suffix`. The topic is cut if the
 /// name would be too long for a file system.
 pub(super) fn dir_name_with_suffix(partition: &TopicPartition, suffix: &str) -> String {

@@ -93,6 +93,15 @@ impl ProducerStates {
         }
     }
 
+    /// Takes over all that `other` knows; both end at the same offset.
+    pub fn succeed(&mut self, other: &mut ProducerStates) {
+        assert!(self.end == other.end, "{} is not {}", self.end, other.end);
+        std::mem::swap(&mut self.entries, &mut other.entries);
+        std::mem::swap(&mut self.open, &mut other.open);
+        std::mem::swap(&mut self.unreplicated, &mut other.unreplicated);
+        std::mem::swap(&mut self.verifications, &mut other.verifications);
+    }
+
     /// Checks `batches`, whose offsets are given, against what is known. Nothing changes before
     /// `commit`. A client's repeated batch is `Error::Duplicate`; gaps in sequences, old epochs
     /// and fenced coordinators are errors unless a leader elsewhere has accepted them, and so is

@@ -41,6 +41,7 @@ impl Replicas {
         if is_first {
             self.mark_strays(image)?;
         }
+        let futures = if is_first { self.promote_futures(image)? } else { Vec::new() };
         let are_defaults_new =
             is_first || delta.changed_configs.iter().any(|(kind, _)| *kind == BROKER_CONFIG);
         if are_defaults_new {
@@ -70,6 +71,7 @@ impl Replicas {
         let are_many = !is_first && assigned.len() >= MANY;
         in_parallel(self.logs.threads(), &assigned, |a| self.host(a, are_many));
         if is_first {
+            self.resume_moves(futures);
             if let Err(error) = self.observe(self.logs.note_recovered()) {
                 tracing::warn!(%error, "the next start will have more to recover");
             }
@@ -179,6 +181,7 @@ impl Replicas {
     /// Forgets a partition that is no longer ours and takes its log away, if it is here.
     fn delete(&self, topic: &Topic, index: usize) {
         let id = TopicIdPartition { topic_id: topic.id, partition: index as i32 };
+        self.cancel_move(id);
         let removed = self.hosted_mut().remove(&id);
         if let Some(Hosted::Online(partition)) = removed
             && let Err(error) = partition.delete(&self.logs, self.clock.now())

@@ -18,18 +18,18 @@ impl Replicas {
     /// The partition's log lies in `directory`, which the metadata log does not know yet. At most
     /// every partition here waits so.
     pub(super) fn note_assignment(&self, id: TopicIdPartition, directory: Uuid) {
-        self.unassigned.lock().unwrap_or_else(PoisonError::into_inner).push((id, directory));
+        self.unassigned.lock().unwrap_or_else(PoisonError::into_inner).insert(id, directory);
     }
 
     /// What the controller has not been told yet; None if there is nothing.
     pub fn next_assignments(&self, epoch: i64) -> Option<AssignReplicasToDirsRequest> {
         let mut unassigned = self.unassigned.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = unassigned.len().min(MAX_ASSIGNMENTS);
-        if count == 0 {
+        let next: Vec<_> = unassigned.keys().take(MAX_ASSIGNMENTS).copied().collect();
+        if next.is_empty() {
             return None;
         }
         let mut topics: BTreeMap<(Uuid, Uuid), Vec<PartitionData>> = BTreeMap::new();
-        for (id, directory) in unassigned.drain(..count) {
+        for (id, directory) in next.iter().filter_map(|id| unassigned.remove_entry(id)) {
             let partition = PartitionData::default().with_partition_index(id.partition);
             topics.entry((directory, id.topic_id)).or_default().push(partition);
         }

@@ -125,7 +125,8 @@ impl DirHealth {
             return;
         }
         let partitions = self.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        for partition in partitions.iter().filter_map(Weak::upgrade) {
+        let are_here = |partition: &Arc<Partition>| std::ptr::eq(&**partition.dir(), self);
+        for partition in partitions.iter().filter_map(Weak::upgrade).filter(are_here) {
             partition.fail_waiters(ResponseError::KafkaStorageError);
         }
     }

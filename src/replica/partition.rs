@@ -6,6 +6,7 @@ mod state;
 use super::log_dirs::DirHealth;
 use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
+use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
 use crate::log::{ActiveProducer, Log, Read, TimestampOffset};
@@ -14,6 +15,7 @@ use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
 };
 pub use append::Append;
+use arc_swap::{ArcSwap, Guard};
 use kafka_protocol::error::ResponseError;
 use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -27,7 +29,8 @@ pub struct Partition {
     topic_partition: TopicPartition,
     topic_id: Uuid,
     broker_id: BrokerId,
-    dir: Arc<DirHealth>,
+    /// Changed under the log's lock.
+    dir: ArcSwap<DirHealth>,
     config: RwLock<Arc<TopicConfig>>,
     state: RwLock<State>,
     log: Arc<Mutex<Log>>,
@@ -112,7 +115,7 @@ impl Partition {
             topic_partition,
             topic_id,
             broker_id,
-            dir: Arc::clone(&dir),
+            dir: ArcSwap::from(Arc::clone(&dir)),
             config: RwLock::new(Arc::clone(log.config())),
             state: RwLock::new(State {
                 leader_epoch: NO_EPOCH,
@@ -161,8 +164,13 @@ impl Partition {
     }
 
     /// The log directory the log lies in.
-    pub fn dir(&self) -> &Arc<DirHealth> {
-        &self.dir
+    pub fn dir(&self) -> Guard<Arc<DirHealth>> {
+        self.dir.load()
+    }
+
+    /// The log, which the caller holds, lies in `dir` now.
+    pub(super) fn set_dir(&self, dir: &Arc<DirHealth>) {
+        self.dir.store(Arc::clone(dir));
     }
 
     /// The topic's settings in effect.
@@ -174,7 +182,7 @@ impl Partition {
     /// directory is offline, or if a broken invariant has left it in doubt; NOT_LEADER_OR_FOLLOWER
     /// if it was deleted or closed.
     pub fn log(&self) -> Result<MutexGuard<'_, Log>> {
-        self.dir.check()?;
+        self.dir().check()?;
         let log = self.log.lock().map_err(|_| Error::Code(ResponseError::KafkaStorageError))?;
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(Error::Code(ResponseError::NotLeaderOrFollower));
@@ -208,13 +216,14 @@ impl Partition {
     ) -> Result<(Read, Offsets)> {
         let log = self.log()?;
         let offsets = offsets_of(&log);
-        let read = self.dir.observe(log.read(from, max_bytes, isolation, at_least_one))?;
+        let read = self.dir().observe(log.read(from, max_bytes, isolation, at_least_one))?;
         Ok((read, offsets))
     }
 
     /// Reads for a Fetch from the leader: epochs are checked, a history that is not ours is told.
     pub fn fetch(
         &self,
+        access: Access,
         asked: &Asked,
         isolation: Isolation,
         max_bytes: usize,
@@ -231,8 +240,9 @@ impl Partition {
         }
         drop(state);
         let max_bytes = max_bytes.min(asked.max_bytes);
-        let read = log.read(asked.fetch_offset, max_bytes, isolation, at_least_one);
-        let read = self.dir.observe(read)?;
+        let from = asked.fetch_offset;
+        let read = log.read_by(access, from, max_bytes, isolation, at_least_one);
+        let read = self.dir().observe(read)?;
         Ok(Fetched { read, offsets, diverging: None })
     }
 
@@ -304,10 +314,13 @@ impl Partition {
 
     /// fsyncs the log up to its end, while others append.
     pub fn flush(&self) -> Result<()> {
-        let begun = self.dir.observe(self.log()?.begin_flush())?;
-        if let Some(flush) = begun {
-            self.dir.observe(flush.run())?;
-            self.log()?.end_flush(&flush);
+        let (dir, begun) = {
+            let log = self.log()?;
+            (self.dir.load_full(), log.begin_flush())
+        };
+        if let Some(flush) = dir.observe(begun)? {
+            let run = flush.run();
+            dir.observe(self.log()?.conclude_flush(&flush, run))?;
         }
         Ok(())
     }
@@ -354,8 +367,8 @@ impl Partition {
                 let offset = offsets.end(isolation);
                 return Ok(Some(TimestampOffset { timestamp: -1, offset, leader_epoch }));
             }
-            OffsetSpec::MaxTimestamp => self.dir.observe(log.offset_of_max_timestamp())?,
-            OffsetSpec::At(timestamp) => self.dir.observe(log.offset_for_timestamp(timestamp))?,
+            OffsetSpec::MaxTimestamp => self.dir().observe(log.offset_of_max_timestamp())?,
+            OffsetSpec::At(timestamp) => self.dir().observe(log.offset_for_timestamp(timestamp))?,
         };
         match found {
             Some(found) if found.offset < offsets.end(isolation) => Ok(Some(found)),
@@ -392,7 +405,7 @@ impl Partition {
             return Err(Error::Code(ResponseError::OffsetOutOfRange));
         }
         if offset > log.log_start_offset() {
-            self.dir.observe(log.advance_log_start(offset))?;
+            self.dir().observe(log.advance_log_start(offset))?;
         }
         let low_watermark = log.log_start_offset();
         drop(log);
@@ -451,7 +464,7 @@ impl Partition {
             _ => log.log_end_offset(),
         };
         if leads && registration.leader_epoch > state.leader_epoch {
-            self.dir.observe(log.assign_epoch_start(registration.leader_epoch))?;
+            self.dir().observe(log.assign_epoch_start(registration.leader_epoch))?;
         }
         *state = State {
             leader_epoch: registration.leader_epoch,
@@ -476,8 +489,9 @@ impl Partition {
 
     /// Retention, and the roll by time; answers how many segments went.
     pub(super) fn clean_up(&self, now: Timestamp) -> Result<usize> {
+        self.remove_trash(now)?;
         let mut log = self.log()?;
-        let deleted = self.dir.observe(log.clean_up(now))?;
+        let deleted = self.dir().observe(log.clean_up(now))?;
         let high_watermark = log.high_watermark();
         drop(log);
         if deleted > 0 {
@@ -489,7 +503,12 @@ impl Partition {
 
     /// Removes the files of deleted segments at once.
     pub(super) fn empty_trash(&self) -> Result<()> {
-        self.dir.observe(self.log()?.empty_trash())
+        self.remove_trash(Timestamp::MAX)
+    }
+
+    fn remove_trash(&self, now: Timestamp) -> Result<()> {
+        let remove = self.log()?.take_trash(now);
+        self.dir().observe(remove())
     }
 
     /// The topic was deleted: ends every wait, and lets `logs` take the log away.
@@ -497,7 +516,7 @@ impl Partition {
         self.waiters.fail(ResponseError::UnknownTopicOrPartition);
         let log = self.log()?;
         self.is_closed.store(true, Ordering::Relaxed);
-        self.dir.observe(logs.delete_log(&log, now))
+        self.dir().observe(logs.delete_log(&log, now))
     }
 
     /// Flushes and closes the log; the partition serves nothing any more.
@@ -505,7 +524,7 @@ impl Partition {
         self.waiters.fail(ResponseError::NotLeaderOrFollower);
         let mut log = self.log()?;
         self.is_closed.store(true, Ordering::Relaxed);
-        self.dir.observe(log.close())
+        self.dir().observe(log.close())
     }
 
     /// Sets the high watermark to what all in-sync replicas have, and answers it.

@@ -240,6 +240,24 @@ impl Shard {
         }
     }
 
+    /// Tells of the share groups that were loaded: nobody here serves them.
+    fn warn_of_share_groups(&self) {
+        let (mut groups, mut members) = (0, 0);
+        for group in self.groups.values() {
+            if let Group::Share(share) = group {
+                (groups, members) = (groups + 1, members + share.members.len());
+            }
+        }
+        if groups > 0 {
+            tracing::warn!(
+                groups,
+                members,
+                "share groups are in __consumer_offsets, which klamm does not serve yet: their \
+                 records are kept untouched, and Apache Kafka finds them as they were"
+            );
+        }
+    }
+
     fn share(&mut self, id: &str) -> &mut ShareGroup {
         let group = self.groups.entry(GroupId::from(id)).or_insert_with(Group::new_share);
         if !matches!(group, Group::Share(_)) {
@@ -396,6 +414,7 @@ impl StateMachine for Shard {
     }
 
     fn loaded(&mut self, now: Timestamp) {
+        self.warn_of_share_groups();
         self.set_offset_expiration(now);
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         for id in ids {

@@ -1,6 +1,6 @@
 //! The offset checkpoints of the log directories.
 
-use super::{LogManager, lock};
+use super::{LogManager, State, lock};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::log::{Log, checkpoint};
@@ -8,7 +8,7 @@ use crate::types::{Offset, TopicPartition};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Below these offsets everything is durable.
 pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -25,19 +25,42 @@ pub(super) struct Checkpoints {
     pub high_watermarks: BTreeMap<TopicPartition, Offset>,
 }
 
+impl State {
+    /// What the checkpoints said at start of this log counts no more; answers whether they did.
+    pub fn forget_start(&mut self, partition: &TopicPartition) -> bool {
+        let names = |known: &mut Checkpoints| {
+            let Checkpoints { recovery_points, log_starts, high_watermarks } = known;
+            let maps = [recovery_points, log_starts, high_watermarks];
+            maps.into_iter().filter_map(|offsets| offsets.remove(partition)).count() > 0
+        };
+        self.checkpoints.iter_mut().map(names).fold(false, |a, b| a | b)
+    }
+}
+
 impl LogManager {
+    /// Writes into the checkpoints of a log directory what is true of `log`, as if it lay there.
+    pub(super) fn checkpoint_in(&self, dir: &Path, log: &Log, point: Offset) -> Result<()> {
+        let _writing = self.write_checkpoints();
+        let offsets = [
+            (RECOVERY_POINTS, point),
+            (LOG_STARTS, log.log_start_offset),
+            (HIGH_WATERMARKS, log.high_watermark),
+        ];
+        for (name, offset) in offsets {
+            let path = dir.join(name);
+            let mut known = read_checkpoint(&self.disk, &path)?;
+            known.insert(log.partition.clone(), offset);
+            self.write_changed(&path, &checkpoint::text_of(known.iter()))?;
+        }
+        Ok(())
+    }
+
     /// Before a log is made: what the checkpoints say of a deleted one of the same name must not be
     /// taken for this one's, also after a crash.
     pub(super) fn forget_checkpoints(&self, partition: &TopicPartition) -> Result<()> {
         let gone = {
             let state = &mut *self.state();
-            let names = |known: &mut Checkpoints| {
-                let Checkpoints { recovery_points, log_starts, high_watermarks } = known;
-                let maps = [recovery_points, log_starts, high_watermarks];
-                maps.into_iter().filter_map(|offsets| offsets.remove(partition)).count() > 0
-            };
-            let is_named = state.checkpoints.iter_mut().map(names).fold(false, |a, b| a | b);
-            if is_named {
+            if state.forget_start(partition) {
                 state.forgotten.insert(partition.clone());
             }
             if !state.forgotten.contains(partition) {
@@ -45,6 +68,7 @@ impl LogManager {
             }
             state.forgotten.clone()
         };
+        let _writing = self.write_checkpoints();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             for name in [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS] {
                 let path = dir.path.join(name);
@@ -83,6 +107,7 @@ impl LogManager {
                 log_starts.insert(partition.clone(), log.log_start_offset());
             }
         }
+        let _writing = self.write_checkpoints();
         {
             // A log may have been deleted meanwhile, and there may be a new one of its name.
             let state = self.state();
@@ -116,7 +141,12 @@ impl LogManager {
         high_watermarks: &[(&TopicPartition, Offset)],
     ) -> Result<()> {
         let text = checkpoint::text_of(high_watermarks.iter().map(|(tp, offset)| (*tp, offset)));
+        let _writing = self.write_checkpoints();
         self.write_changed(&dir.join(HIGH_WATERMARKS), &text)
+    }
+
+    fn write_checkpoints(&self) -> MutexGuard<'_, ()> {
+        self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces a checkpoint, unless we wrote the same there the last time.
@@ -151,8 +181,8 @@ impl LogManager {
 fn flush_sealed(log: &Mutex<Log>) -> Result<()> {
     let flush = lock(log).begin_flush_of_sealed()?;
     if let Some(flush) = flush {
-        flush.run()?;
-        lock(log).end_flush(&flush);
+        let run = flush.run();
+        lock(log).conclude_flush(&flush, run)?;
     }
     Ok(())
 }

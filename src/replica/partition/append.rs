@@ -67,14 +67,14 @@ impl Partition {
         let mut append =
             |batches| log.append_verified(batches, leader_epoch, origin, verification, now);
         if origin == Origin::Client {
-            self.dir.check_room()?;
-            return self.dir.observe(append(batches));
+            self.dir().check_room()?;
+            return self.dir().observe(append(batches));
         }
         match append(batches.clone()) {
-            Err(error) if error.is_disk_full() && self.dir.release_reserve(&error) => {
-                self.dir.observe(append(batches))
+            Err(error) if error.is_disk_full() && self.dir().release_reserve(&error) => {
+                self.dir().observe(append(batches))
             }
-            appended => self.dir.observe(appended),
+            appended => self.dir().observe(appended),
         }
     }
 

@@ -1,15 +1,15 @@
-//! The rate of all passes together (Throttler).
+//! A rate for all that copy in the background together (Throttler).
 
 use crate::error::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A pass that waits looks this often whether it should go on.
+/// Who waits looks this often whether it should go on.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Lets bytes through at a rate.
 #[derive(Debug)]
-pub(super) struct Throttle(Mutex<State>);
+pub struct Throttle(Mutex<State>);
 
 #[derive(Debug)]
 struct State {

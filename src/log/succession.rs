@@ -1,0 +1,106 @@
+//! A log that is to take the place of another one, in another log directory (a future replica): how
+//! it gets the batches of that one, and what no batch tells.
+
+use super::{Log, Origin};
+use crate::error::{Error, Result};
+use crate::record::Batch;
+use crate::types::{Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp};
+use bytes::Bytes;
+
+impl Log {
+    /// Cuts off what is not in the history of `current`, which ended at `end` when it was opened: a
+    /// crash may have taken from it what this log has.
+    pub fn agree_with(&mut self, current: &Log, end: Offset) -> Result<()> {
+        if end < self.end_offset {
+            self.truncate_to(end)?;
+        }
+        while self.size() > 0 {
+            let epoch = self.latest_epoch();
+            let shared = match current.end_offset_for_epoch(epoch) {
+                Some((floor, end)) if floor == epoch => end,
+                Some((floor, end)) => self.end_of_epoch(floor).min(end),
+                None => self.segments[0].base_offset(),
+            };
+            let shared = shared.min(current.log_end_offset());
+            if shared >= self.end_offset {
+                break;
+            }
+            self.truncate_to(shared)?;
+        }
+        Ok(())
+    }
+
+    fn end_of_epoch(&self, epoch: LeaderEpoch) -> Offset {
+        let first = self.segments[0].base_offset();
+        self.end_offset_for_epoch(epoch).map_or(first, |(_, end)| end)
+    }
+
+    /// The next batches of `current` that this log lacks, about `max_bytes` of them; None if it has
+    /// all of them. They are for [`Log::take`], without the lock of `current`.
+    pub fn lacks(&mut self, current: &Log, max_bytes: usize) -> Result<Option<super::Read>> {
+        if self.end_offset < current.log_start_offset() {
+            self.truncate_fully(current.log_start_offset())?;
+        }
+        if self.end_offset >= current.log_end_offset() {
+            return Ok(None);
+        }
+        let read = current.read(self.end_offset, max_bytes, Isolation::LogEnd, true)?;
+        if read.bytes == 0 {
+            // Compaction has left nothing up to the end.
+            self.skip_to(current.log_end_offset())?;
+            return Ok(None);
+        }
+        Ok(Some(read))
+    }
+
+    /// Appends batches as the current log has them.
+    pub fn take(&mut self, mut bytes: Bytes, now: Timestamp) -> Result<()> {
+        let (mut batches, mut size) = (Vec::new(), 0);
+        while !bytes.is_empty() {
+            let batch = Batch::split_stored(&mut bytes)?;
+            if !batch.checksum_holds() {
+                return Err(Error::corrupt(format!("batch at {}", batch.base_offset())));
+            }
+            if self.size() == 0 && batches.is_empty() && batch.base_offset() < self.end_offset {
+                // The log start lies within it.
+                self.truncate_fully(batch.base_offset())?;
+            }
+            if size + batch.size() > self.config.segment_bytes as usize {
+                self.append(std::mem::take(&mut batches), NO_EPOCH, Origin::Replication, now)?;
+                size = 0;
+            }
+            size += batch.size();
+            batches.push(batch);
+        }
+        self.append(batches, NO_EPOCH, Origin::Replication, now)?;
+        self.set_high_watermark(self.end_offset);
+        Ok(())
+    }
+
+    /// The log ends at `offset`, without records up to there.
+    fn skip_to(&mut self, offset: Offset) -> Result<()> {
+        if self.size() == 0 {
+            return self.truncate_fully(offset);
+        }
+        self.roll_at(offset)?;
+        self.end_offset = offset;
+        self.set_high_watermark(offset);
+        Ok(())
+    }
+
+    /// Makes everything durable, with the epochs of `current`; nothing is appended after that.
+    pub(super) fn close_as_heir(&mut self, current: &Log) -> Result<()> {
+        assert!(self.end_offset == current.end_offset, "{} is behind", self.partition);
+        self.epochs.succeed(&current.epochs);
+        self.close()
+    }
+
+    /// Takes over what no batch tells: producers that only `old` remembers, open verifications, the
+    /// high watermark. What began on `old`, a flush or a pass of the cleaner, does not count here.
+    pub(super) fn succeed(&mut self, old: &mut Log) {
+        self.producers.succeed(&mut old.producers);
+        self.set_high_watermark(old.high_watermark);
+        self.truncations = old.truncations + 1;
+        self.cut_to = old.cut_to;
+    }
+}

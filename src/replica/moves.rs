@@ -1,0 +1,440 @@
+//! Moving partitions from one log directory of this broker to another, while they are led
+//! (AlterReplicaLogDirs, KIP-113; ReplicaAlterLogDirsThread).
+//!
+//! A future log gets the batches of the current one until it has all of them. Then the controller is
+//! told (KIP-858), and when the metadata log says so the future log takes the other's place: under the
+//! partition's lock, so that nobody sees more of it than a short wait. Whatever ends the process
+//! meanwhile, the next start finds the current log, or the future one with all records.
+
+use super::log_dirs::DirHealth;
+use super::partition::Partition;
+use super::{Hosted, Replicas};
+use crate::error::{Error, Result};
+use crate::log::Log;
+use crate::log::manager::{FoundFuture, LogManager};
+use crate::log::throttle::Throttle;
+use crate::metadata::Image;
+use crate::types::{Offset, TopicIdPartition, TopicPartition};
+use arc_swap::ArcSwap;
+use kafka_protocol::error::ResponseError;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bytes that are copied at a time.
+const CHUNK: usize = 1 << 20;
+/// The setting that bounds the rate of all moves together.
+const RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+
+/// The moves under way.
+#[derive(Debug)]
+pub(super) struct Moves {
+    under_way: Mutex<HashMap<TopicIdPartition, Arc<Move>>>,
+    throttle: Throttle,
+    is_closed: AtomicBool,
+}
+
+/// One of them. Locks are taken in the order state, `Replicas::checkpointing`, the partition's.
+#[derive(Debug)]
+struct Move {
+    partition: Arc<Partition>,
+    /// Where it goes.
+    dir: Arc<DirHealth>,
+    state: Mutex<State>,
+    size: AtomicI64,
+    end: AtomicI64,
+}
+
+#[derive(Debug)]
+struct State {
+    future: Future,
+    /// No pass of the cleaner is at the current log, and none begins.
+    is_paused: bool,
+    /// The controller was told.
+    is_told: bool,
+}
+
+#[derive(Debug)]
+enum Future {
+    /// As the last process, or a failed attempt, has left it.
+    Closed {
+        path: PathBuf,
+        /// Where the current log ended when it was opened.
+        end: Offset,
+    },
+    Open(Box<Log>),
+    /// The move has ended.
+    Gone,
+}
+
+/// A future log as DescribeLogDirs shows it.
+#[derive(Clone, Debug)]
+pub struct FutureReplica {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where it will lie.
+    pub dir: Arc<DirHealth>,
+    /// Bytes so far.
+    pub size: i64,
+    /// How far its end is behind the current log's.
+    pub offset_lag: i64,
+}
+
+enum Step {
+    Copied(usize),
+    Waits,
+    Done,
+}
+
+impl Default for Moves {
+    fn default() -> Moves {
+        Moves {
+            under_way: Mutex::default(),
+            throttle: Throttle::new(f64::MAX),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Moves {
+    // Each change is one call.
+    fn under_way(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Move>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Move {
+    fn new(partition: &Arc<Partition>, dir: &Arc<DirHealth>, future: Future) -> Arc<Move> {
+        Arc::new(Move {
+            partition: Arc::clone(partition),
+            dir: Arc::clone(dir),
+            state: Mutex::new(State { future, is_paused: false, is_told: false }),
+            size: AtomicI64::new(0),
+            end: AtomicI64::new(0),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Replicas {
+    /// Moves a partition to the log directory at `path`, or lets it be made there if it comes to this
+    /// broker later. A move to another directory ends; so does any if it is to stay where it is.
+    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_REPLICA_ASSIGNMENT (a cordoned directory),
+    /// REPLICA_NOT_AVAILABLE and UNKNOWN_TOPIC_OR_PARTITION as Kafka has them. Blocking.
+    pub fn alter_dir(&self, image: &Image, topic: &str, index: i32, path: &str) -> Result<()> {
+        let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Err(Error::Closed);
+        }
+        let name = TopicPartition::new(topic, index);
+        if !LogManager::can_have_future(&name) {
+            return Err(ResponseError::InvalidTopicException.into());
+        }
+        let dir = self.dirs.iter().find(|dir| dir.path() == Path::new(path));
+        let dir = dir.ok_or(ResponseError::LogDirNotFound)?;
+        dir.check()?;
+        if self.config().cordoned_log_dirs.iter().any(|cordoned| Path::new(cordoned) == dir.path())
+        {
+            return Err(ResponseError::InvalidReplicaAssignment.into());
+        }
+        let known = image.topics.by_name(topic);
+        let known = known.filter(|topic| topic.partitions.get(index as usize).is_some());
+        let id = known.map(|topic| TopicIdPartition { topic_id: topic.id, partition: index });
+        match id.and_then(|id| self.hosted().get(&id).cloned()) {
+            Some(Hosted::Online(partition)) => self.begin_move(&partition, dir),
+            Some(Hosted::Offline | Hosted::NoRoom) => Err(ResponseError::KafkaStorageError.into()),
+            None => {
+                self.logs.prefer(&name, dir.path());
+                Err(match id {
+                    Some(_) => ResponseError::ReplicaNotAvailable.into(),
+                    None => ResponseError::UnknownTopicOrPartition.into(),
+                })
+            }
+        }
+    }
+
+    fn begin_move(&self, partition: &Arc<Partition>, dir: &Arc<DirHealth>) -> Result<()> {
+        partition.dir().check()?;
+        let id = partition.id();
+        let other = self.moves.under_way().get(&id).cloned();
+        if other.is_some_and(|other| Arc::ptr_eq(&other.dir, dir)) {
+            return Ok(());
+        }
+        self.cancel_move(id);
+        if Arc::ptr_eq(&partition.dir(), dir) {
+            return Ok(());
+        }
+        let (name, now) = (partition.topic_partition(), self.clock.now());
+        self.logs.check_all_online(name)?;
+        let (topic_id, config) = (partition.topic_id(), partition.config());
+        let future = self.logs.create_future(dir.path(), name, topic_id, config, now);
+        let future = Future::Open(Box::new(self.observe(future)?));
+        self.moves.under_way().insert(id, Move::new(partition, dir, future));
+        tracing::info!(partition = %name, to = %dir.path().display(), "moves");
+        Ok(())
+    }
+
+    /// Ends a move, if there is one; what was copied goes.
+    pub(super) fn cancel_move(&self, id: TopicIdPartition) {
+        let removed = self.moves.under_way().remove(&id);
+        if let Some(one) = removed {
+            let mut state = one.lock();
+            self.give_up(&one, &mut state);
+        }
+    }
+
+    /// The future logs.
+    pub fn futures(&self) -> Vec<FutureReplica> {
+        let under_way: Vec<_> = self.moves.under_way().values().cloned().collect();
+        let shown = |one: Arc<Move>| {
+            let end = one.partition.log().map_or(-1, |log| log.log_end_offset());
+            FutureReplica {
+                partition: one.partition.topic_partition().clone(),
+                dir: Arc::clone(&one.dir),
+                size: one.size.load(Ordering::Relaxed),
+                offset_lag: end - one.end.load(Ordering::Relaxed),
+            }
+        };
+        under_way.into_iter().map(shown).collect()
+    }
+
+    /// Takes the moves on until all of them wait for something. A few times a second.
+    pub fn move_logs(&self, images: &ArcSwap<Image>) {
+        self.set_move_rate();
+        loop {
+            let under_way: Vec<_> = self.moves.under_way().values().cloned().collect();
+            let mut is_busy = false;
+            for one in under_way {
+                is_busy |= self.take_on(&one, &images.load());
+            }
+            if !is_busy {
+                return;
+            }
+        }
+    }
+
+    fn set_move_rate(&self) {
+        let rate = self.config().dynamic_number(RATE).unwrap_or(i64::MAX);
+        self.moves.throttle.set_rate(rate as f64);
+    }
+
+    /// One step of a move; whether the next one may follow at once.
+    fn take_on(&self, one: &Arc<Move>, image: &Image) -> bool {
+        let mut state = one.lock();
+        match self.observe(self.step(one, &mut state, image)) {
+            Ok(Step::Copied(bytes)) => {
+                drop(state);
+                let is_wanted = || {
+                    self.set_move_rate();
+                    let is_closed = self.moves.is_closed.load(Ordering::Relaxed);
+                    if is_closed { Err(Error::Closed) } else { Ok(()) }
+                };
+                self.moves.throttle.wait(bytes as u64, is_wanted).is_ok()
+            }
+            Ok(Step::Waits) => false,
+            Ok(Step::Done) => {
+                self.end_move(one, &mut state);
+                false
+            }
+            // There will be room.
+            Err(error) if error.is_disk_full() => false,
+            Err(error) => {
+                let partition = one.partition.topic_partition();
+                tracing::warn!(%partition, to = %one.dir.path().display(), %error, "move ended");
+                self.give_up(one, &mut state);
+                false
+            }
+        }
+    }
+
+    fn step(&self, one: &Move, state: &mut State, image: &Image) -> Result<Step> {
+        one.dir.check()?;
+        let name = one.partition.topic_partition();
+        state.is_paused = state.is_paused || self.logs.cleaner().pause(name);
+        if matches!(state.future, Future::Gone) || !state.is_paused || one.dir.is_full() {
+            return Ok(Step::Waits);
+        }
+        let future = self.open_future(one, &mut state.future)?;
+        future.set_config(one.partition.config());
+        let lacking = {
+            let current = one.partition.log()?;
+            future.lacks(&current, CHUNK)?
+        };
+        if let Some(read) = lacking {
+            for range in &read.ranges {
+                future.take(range.read()?, self.clock.now())?;
+            }
+            one.size.store(future.size() as i64, Ordering::Relaxed);
+            one.end.store(future.log_end_offset(), Ordering::Relaxed);
+            if read.bytes > CHUNK / 2 || read.goes_on {
+                return Ok(Step::Copied(read.bytes));
+            }
+        }
+        if !self.is_assigned(one, image) {
+            if !std::mem::replace(&mut state.is_told, true)
+                && let Some(directory) = one.dir.id()
+            {
+                self.note_assignment(one.partition.id(), directory);
+            }
+            return Ok(Step::Waits);
+        }
+        // Most of it without the partition's lock.
+        future.flush()?;
+        let path = future.dir().to_owned();
+        let replaced = self.replace(one, future);
+        // It was closed.
+        state.future = Future::Closed { path, end: Offset::MAX };
+        replaced?;
+        if !state.is_told
+            && let Some(directory) = one.dir.id()
+        {
+            // What the metadata log says may be about to change: it is from before the start.
+            self.note_assignment(one.partition.id(), directory);
+        }
+        Ok(Step::Done)
+    }
+
+    fn open_future<'a>(&self, one: &Move, future: &'a mut Future) -> Result<&'a mut Log> {
+        if let Future::Closed { path, end } = future {
+            let (topic_id, config) = (one.partition.topic_id(), one.partition.config());
+            let mut log = self.logs.reopen_future(path, topic_id, config, self.clock.now())?;
+            log.agree_with(&*one.partition.log()?, *end)?;
+            *future = Future::Open(Box::new(log));
+        }
+        match future {
+            Future::Open(log) => Ok(log),
+            Future::Closed { .. } | Future::Gone => Err(Error::Closed),
+        }
+    }
+
+    /// Whether the metadata log says that the partition lies where it goes.
+    fn is_assigned(&self, one: &Move, image: &Image) -> bool {
+        let id = one.partition.id();
+        let registration = image.topics.partition(id.topic_id, id.partition);
+        let directory = registration.and_then(|known| known.directory_of(self.config.node_id));
+        one.dir.id().is_none() || directory == one.dir.id()
+    }
+
+    /// The future log becomes the partition's.
+    fn replace(&self, one: &Move, future: &mut Log) -> Result<()> {
+        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_closed {
+            return Err(Error::Closed);
+        }
+        let now = self.clock.now();
+        let mut current = one.partition.log()?;
+        while let Some(read) = future.lacks(&current, CHUNK)? {
+            read.ranges.iter().try_for_each(|range| future.take(range.read()?, now))?;
+        }
+        self.logs.replace(&mut current, future, now)?;
+        one.partition.set_dir(&one.dir);
+        one.dir.add(Arc::downgrade(&one.partition));
+        Ok(())
+    }
+
+    fn end_move(&self, one: &Move, state: &mut State) {
+        state.future = Future::Gone;
+        let mut under_way = self.moves.under_way();
+        if under_way.get(&one.partition.id()).is_some_and(|known| std::ptr::eq(&**known, one)) {
+            under_way.remove(&one.partition.id());
+        }
+        drop(under_way);
+        if std::mem::take(&mut state.is_paused) {
+            self.logs.cleaner().resume(one.partition.topic_partition());
+        }
+        let partition = one.partition.topic_partition();
+        tracing::info!(%partition, dir = %one.partition.dir().path().display(), "lies here now");
+    }
+
+    /// The partition stays where it is. What was copied goes, unless a directory is offline: the next
+    /// start may go on with it.
+    fn give_up(&self, one: &Move, state: &mut State) {
+        let path = match std::mem::replace(&mut state.future, Future::Gone) {
+            Future::Open(log) => log.dir().to_owned(),
+            Future::Closed { path, .. } => path,
+            Future::Gone => return,
+        };
+        let (partition, current) = (one.partition.topic_partition(), one.partition.dir());
+        if std::mem::take(&mut state.is_told)
+            && let Some(directory) = current.id()
+        {
+            self.note_assignment(one.partition.id(), directory);
+        }
+        let is_closed = self.moves.is_closed.load(Ordering::Relaxed);
+        if !is_closed && !one.dir.is_offline() && !current.is_offline() {
+            let due = self.clock.now() + one.partition.config().file_delete_delay_ms;
+            if let Err(error) = self.observe(self.logs.discard_future(&path, partition, due)) {
+                tracing::warn!(%partition, %error, "a future log stays");
+            }
+        }
+        self.end_move(one, state);
+    }
+
+    /// What the last process has left of its moves, before the partitions are opened: one that had
+    /// taken the current log away is completed.
+    pub(super) fn promote_futures(&self, image: &Image) -> Result<Vec<FoundFuture>> {
+        let mut others = Vec::new();
+        for found in self.logs.take_futures() {
+            let topic = found.topic_id.and_then(|id| image.topics.by_id(id));
+            let registration = topic
+                .filter(|topic| *topic.name == *found.partition.topic)
+                .and_then(|topic| topic.partitions.get(found.partition.partition as usize))
+                .filter(|known| known.replicas.contains(&self.config.node_id));
+            let Some(registration) = registration else {
+                tracing::warn!(log = %found.path.display(), "the cluster does not know it: stray");
+                self.observe(self.logs.mark_future_stray(&found))?;
+                continue;
+            };
+            let directory = registration.directory_of(self.config.node_id);
+            let here = found.dir.meta.as_ref().map(|meta| meta.directory_id);
+            if self.logs.has_log(&found.partition) {
+                others.push(found);
+            } else if here.is_some() && directory == here && self.has_offline_dir() {
+                // It may lack what the current log has, which may lie where nobody can look.
+                tracing::error!(log = %found.path.display(), "waits for all log directories");
+                let topic_id = found.topic_id.unwrap_or_default();
+                let id = TopicIdPartition { topic_id, partition: found.partition.partition };
+                self.hosted_mut().insert(id, Hosted::Offline);
+            } else if here.is_some() && directory == here {
+                tracing::info!(log = %found.path.display(), "takes its place");
+                self.observe(self.logs.promote(&found))?;
+            }
+        }
+        Ok(others)
+    }
+
+    fn has_offline_dir(&self) -> bool {
+        self.dirs.iter().any(|dir| dir.is_offline())
+    }
+
+    /// Goes on with the moves that the last process had begun, once the partitions are open.
+    pub(super) fn resume_moves(&self, found: Vec<FoundFuture>) {
+        for FoundFuture { partition, topic_id, dir, path } in found {
+            let topic_id = topic_id.unwrap_or_default();
+            let id = TopicIdPartition { topic_id, partition: partition.partition };
+            let health = self.dirs.iter().find(|health| health.path() == dir.path);
+            let hosted = self.hosted().get(&id).cloned();
+            if let (Some(Hosted::Online(partition)), Some(health)) = (hosted, health)
+                && let Ok(end) = partition.log().map(|log| log.log_end_offset())
+            {
+                let one = Move::new(&partition, health, Future::Closed { path, end });
+                // What is compacted now would not be in what was copied before.
+                one.lock().is_paused = self.logs.cleaner().pause(partition.topic_partition());
+                self.moves.under_way().insert(id, one);
+            }
+        }
+    }
+
+    /// Ends all moves; the next start goes on with them.
+    pub(super) fn close_moves(&self) {
+        self.moves.is_closed.store(true, Ordering::Relaxed);
+        let under_way: Vec<_> = self.moves.under_way().drain().map(|(_, one)| one).collect();
+        for one in under_way {
+            one.lock().future = Future::Gone;
+        }
+    }
+}

@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -252,9 +253,9 @@ pub fn records(seed: usize, size: usize) -> Bytes {
 pub fn keyed_records(size: usize) -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     let now = klamm::clock::Clock::System.now();
-    for n in 0..size / (RECORD + 8) {
+    for n in 0..size / (fixtures::RECORD + 8) {
         let key = (n as u64 / 4).to_be_bytes();
-        builder.append(now, Some(&key), Some(&[b'x'; RECORD]), &[]);
+        builder.append(now, Some(&key), Some(&[b'x'; fixtures::RECORD]), &[]);
     }
     builder.build().to_bytes()
 }

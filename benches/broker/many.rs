@@ -32,23 +32,34 @@ const WIDE: usize = 10_000;
 /// Partitions of one node, made so many at once.
 const PARTITIONS: usize = 100_000;
 const TOGETHER: usize = 1000;
+/// The default of both are 1,000.
+const SESSIONS: &str = "\nmax.incremental.fetch.session.cache.slots=5000\n";
 const MAX_WAIT_MS: i32 = 500;
 const WATCHED: Duration = Duration::from_secs(10);
 
-/// Measures a server, with as many of everything as `scale` divides it to.
-pub fn run(table: &mut Table, name: &'static str, scale: usize) {
+/// Measures a server, with as many of everything as `scale` divides it to; `part` is in the name of
+/// what is wanted.
+pub fn run(table: &mut Table, name: &'static str, scale: usize, part: &str) {
     raise_limit();
+    if "clients".contains(part) {
+        clients(table, name, scale);
+    }
+    if !"partitions".contains(part) {
+        return;
+    }
+    // Apache Kafka maps two files for each partition: more than a process may.
+    let most = if name == "kafka" { PARTITIONS / 10 } else { PARTITIONS };
     let Some(target) = Target::start(name) else { return };
+    partitions(&mut Report { table, target: &target }, most / scale);
+}
+
+fn clients(table: &mut Table, name: &'static str, scale: usize) {
+    let Some(target) = Target::start_with(name, SESSIONS) else { return };
     load::create_topic(&target);
     let mut report = Report { table, target: &target };
     connections(&mut report, IDLE / scale);
     producers(&mut report);
     consumers(&mut report, CONSUMERS / scale, WIDE / scale);
-    drop(target);
-    // Apache Kafka maps two files for each partition: more than a process may.
-    let most = if name == "kafka" { PARTITIONS / 10 } else { PARTITIONS };
-    let Some(target) = Target::start(name) else { return };
-    partitions(&mut Report { table, target: &target }, most / scale);
 }
 
 struct Report<'a> {
@@ -58,7 +69,7 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn tell(&mut self, work: &'static str, figure: &'static str, value: f64) {
-        self.table.tell(work, figure, self.target.name, value);
+        self.table.add_figure(work, figure, self.target.name, value);
     }
 
     /// What of a core the server takes while nothing but `work` happens.

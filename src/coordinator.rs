@@ -13,6 +13,7 @@
 
 pub mod group;
 mod loader;
+mod pattern;
 mod runtime;
 #[cfg(test)]
 mod script;

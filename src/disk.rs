@@ -3,12 +3,14 @@
 mod boot;
 mod cached;
 mod mmap;
+mod page_cache;
 mod reserve;
 #[cfg(test)]
 pub(crate) mod sim;
 
 pub use cached::{Cached, files_per_answer, raise_descriptor_limit};
 pub use mmap::Map;
+pub use page_cache::Access;
 
 use crate::error::{Error, Result};
 use crate::types::Timestamp;

@@ -109,6 +109,8 @@ pub struct Read {
     pub aborted: Vec<(ProducerId, Offset)>,
     /// Whether what may be read reaches into later segments.
     pub goes_on: bool,
+    /// What was to be looked at on the way and is not in the page cache; then nothing is found.
+    pub missed: Option<FileRange>,
 }
 
 /// Where the last record at or after a timestamp lies (ListOffsets).

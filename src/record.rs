@@ -16,6 +16,7 @@ mod compact;
 pub mod compression;
 pub mod iterator;
 mod legacy;
+mod slice;
 pub mod validate;
 
 #[cfg(test)]

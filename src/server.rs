@@ -18,6 +18,11 @@ use tracing::{debug, info, warn};
 /// How long open connections may finish what they have begun when the broker stops.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Connections that may wait to be accepted, as far as the system lets them (`somaxconn`). All
+/// clients of a broker that comes back are there at once, and whom the kernel turns away comes
+/// again after a second: Kafka's 50 (`socket.listen.backlog.size`) are too few.
+const BACKLOG: i32 = 4096;
+
 /// A bound listener, not yet accepting.
 #[derive(Debug)]
 pub struct Bound {
@@ -39,6 +44,9 @@ impl Bound {
                 listener.name, listener.port
             ))
         })?;
+        if let Err(error) = rustix::net::listen(&socket, BACKLOG) {
+            debug!(%error, "the backlog stays as it is");
+        }
         Ok(Bound { listener, endpoint, socket })
     }
 

@@ -144,3 +144,52 @@ spoil() {
   seen 'a lost log' 'records' eval 'rm -rf */codec-zstd-0'
   seen 'a log in another directory' 'log directories' eval 'd=$(echo */codec-gzip-0); for o in */; do [ "$o" = "${d%%/*}/" ] || mv "$d" "$o"; done'
 }
+
+# transaction_states: the last record of each transactional id ("id number"), as kafka-dump-log reads it, in $fifos/states.
+transaction_states() {
+  local files; files=$(find "$BROKER_DIR"/data/*/__transaction_state-* -name '*.log' -size +0)
+  tool kafka-dump-log --transaction-log-decoder --deep-iteration --files "$(echo "$files" | paste -sd ,)"; succeeded
+  sed -n 's/.*"transactionalId":"\([^"]*\)".*"transactionStatus":\([0-9]*\).*/\1 \2/p' "$TOOL_DIR/out" |
+    awk '{ state[$1] = $2 } END { for (id in state) print id, state[id] }' | sort > "$fifos/states"
+  [ -s "$fifos/states" ] || fail "no transactional ids in $(shown)"
+}
+
+# listed NAME: kafka-transactions and kafka-dump-log tell the same of every transactional id.
+listed() {
+  local names=(Empty Ongoing PrepareCommit PrepareAbort CompleteCommit CompleteAbort) id
+  transaction_states
+  tool kafka-transactions --bootstrap-server "$BOOTSTRAP" list; succeeded
+  awk 'NR > 1 { print $1, $4 }' "$TOOL_DIR/out" | sort > "$fifos/listed"
+  while read -r id state; do echo "$id ${names[state]}"; done < "$fifos/states" | sort > "$fifos/dumped"
+  cmp -s "$fifos/listed" "$fifos/dumped" || fail "they differ: $(diff "$fifos/listed" "$fifos/dumped" | head -n 5 | tr '\n' '|')"
+  id=$(awk '$2 == "CompleteCommit" { print $1 }' "$fifos/listed" | tail -n 1)
+  tool kafka-transactions --bootstrap-server "$BOOTSTRAP" describe --transactional-id "$id"; succeeded
+  expect "^1[[:space:]]+$id[[:space:]]+[0-9]+[[:space:]]+[0-9]+[[:space:]]+CompleteCommit"
+  check_done "$1: kafka-transactions and kafka-dump-log agree on $(wc -l < "$fifos/dumped") transactional ids"
+}
+
+# decided: a clean stop, and two of the open transactions are decided by a record that is written by hand.
+decided() {
+  stop
+  ask decide
+  transaction_states
+  [ "$(grep -c ' 2$' "$fifos/states") $(grep -c ' 3$' "$fifos/states")" = '1 1' ] || fail "not one of each: $(tr '\n' '|' < "$fifos/states")"
+  check_done 'kafka-dump-log: one transaction is prepared to commit, one to abort'
+}
+
+# killed: transactions end and the broker is killed meanwhile, until it leaves some prepared of both kinds.
+killed() {
+  local target=$TARGET commits=0 aborts=0 n
+  for n in $(seq 10); do
+    ask "end $BROKER_PID"
+    broker_kill
+    BROKER_PID=''
+    transaction_states
+    commits=$(grep -c ' 2$' "$fifos/states") aborts=$(grep -c ' 3$' "$fifos/states")
+    echo "   $target was killed with $commits transactions prepared to commit and $aborts to abort, $(grep -c ' 1$' "$fifos/states") open"
+    [ "$commits" = 0 ] || [ "$aborts" = 0 ] || break
+    if [ "$target" = kafka ]; then turn kafka "Kafka after its own kill -9"; else turn other "$target after its own kill -9"; fi
+  done
+  [ "$commits" != 0 ] && [ "$aborts" != 0 ] || fail "never both"
+  check_done "$target is killed while transactions of both kinds are prepared"
+}

@@ -150,7 +150,7 @@ impl Log {
         self.active_mut().retire();
         self.push_segment(base_offset)?;
         self.producers.set_end(base_offset);
-        put_off(self.epochs.close().and_then(|()| self.take_snapshot()))
+        put_off(self.epochs.write().and_then(|()| self.take_snapshot()))
     }
 
     /// What `preallocate` has set aside and nobody has used.

@@ -22,6 +22,8 @@ pub(super) struct LeaderEpochs {
     entries: Vec<(LeaderEpoch, Offset)>,
     /// The file is behind.
     is_unwritten: bool,
+    /// It is behind in where the first epoch begins, which opening the log finds out.
+    is_trimmed: bool,
     /// `SETTLED` is there.
     is_settled: bool,
     /// And it is behind.
@@ -49,6 +51,7 @@ impl LeaderEpochs {
             dir: Arc::clone(dir),
             entries: Vec::new(),
             is_unwritten: false,
+            is_trimmed: false,
             is_settled: false,
             is_unsettled: false,
             is_empty: false,
@@ -139,28 +142,24 @@ impl LeaderEpochs {
         }
     }
 
-    /// Forgets the epochs that end at or before `start`; the one that holds it begins there.
-    pub fn truncate_from_start(&mut self, start: Offset) -> Result<()> {
+    /// Forgets the epochs that end at or before `start`; the one that holds it begins there. It is
+    /// written when something else is: who deletes segments does not wait for the disk.
+    pub fn truncate_from_start(&mut self, start: Offset) {
         let count = self.entries.partition_point(|&(_, s)| s <= start);
-        if count == 0 || (count == 1 && self.entries[0].1 == start) {
-            return Ok(());
+        if count > 0 && (count > 1 || self.entries[0].1 != start) {
+            self.entries.drain(..count - 1);
+            self.entries[0].1 = start;
+            self.is_trimmed = true;
         }
-        self.entries.drain(..count - 1);
-        self.entries[0].1 = start;
-        self.write()
     }
 
     /// Forgets all epochs.
     pub fn clear(&mut self) -> Result<()> {
         self.entries.clear();
-        self.write()
-    }
-
-    /// Writes the file. An entry that a crash takes back is found again in its batches. For the
-    /// same reason a full disk only puts it off.
-    fn write(&mut self) -> Result<()> {
         self.changed();
-        put_off(self.close())
+        // An entry that a crash takes back is found again in its batches. For the same reason a
+        // full disk only puts it off.
+        put_off(self.write())
     }
 
     /// Writes what the file is to say beside it, without waiting for the disk.
@@ -190,9 +189,16 @@ impl LeaderEpochs {
 
     /// Writes the file if it is behind.
     pub fn close(&mut self) -> Result<()> {
+        self.is_unwritten |= self.is_trimmed;
+        self.write()
+    }
+
+    /// Writes the file if it is behind in what opening the log would not find out.
+    pub fn write(&mut self) -> Result<()> {
         if self.is_unwritten {
             self.disk.replace_file_unsynced(&self.dir.join(FILE), self.text().as_bytes())?;
             (self.is_unwritten, self.is_unsettled) = (false, false);
+            self.is_trimmed = false;
         }
         if std::mem::take(&mut self.is_settled) {
             self.disk.remove_file(&self.dir.join(SETTLED))?;

@@ -1,8 +1,8 @@
 //! Reading: from an offset to file ranges.
 
-use super::segment::{Located, Segment};
+use super::segment::{Located, Lookup, Segment};
 use super::{Log, Read};
-use crate::disk::FileRange;
+use crate::disk::{Access, FileRange};
 use crate::error::{Error, Result};
 use crate::types::{Isolation, Offset, ProducerId};
 use kafka_protocol::error::ResponseError;
@@ -15,6 +15,18 @@ impl Log {
     /// is OFFSET_OUT_OF_RANGE.
     pub fn read(
         &self,
+        from: Offset,
+        max_bytes: usize,
+        isolation: Isolation,
+        at_least_one: bool,
+    ) -> Result<Read> {
+        self.read_by(Access::Waiting, from, max_bytes, isolation, at_least_one)
+    }
+
+    /// As `read`; what is looked at on the way is read as `access` says.
+    pub fn read_by(
+        &self,
+        access: Access,
         from: Offset,
         max_bytes: usize,
         isolation: Isolation,
@@ -34,24 +46,32 @@ impl Log {
         }
         // A segment may end before `from` when records behind its last batch are gone.
         for index in floor..self.segments.len() {
-            let Some(first) = self.segments[index].locate(from)? else { continue };
+            let first = match self.segments[index].locate(from, access)? {
+                Lookup::Found(first) => first,
+                Lookup::Nothing => continue,
+                Lookup::Missed(range) => return Ok(Read::missed(range)),
+            };
             let most =
                 if at_least_one { first.size.max(max_bytes as u64) } else { max_bytes as u64 };
             let whole = isolation == Isolation::LogEnd;
-            let range = self.cut(index, first, bound, most, whole)?;
-            let Some((range, upper)) = range else { break };
+            let (range, upper) = match self.cut(index, first, bound, most, whole, access)? {
+                Lookup::Found(cut) => cut,
+                Lookup::Nothing => break,
+                Lookup::Missed(range) => return Ok(Read::missed(range)),
+            };
             let aborted = match isolation {
                 Isolation::Committed => self.aborted(index, from, upper)?,
                 _ => Vec::new(),
             };
             let goes_on = self.end_of(index) < bound;
-            return Ok(Read { bytes: range.len, ranges: vec![range], aborted, goes_on });
+            let bytes = range.len;
+            return Ok(Read { bytes, ranges: vec![range], aborted, goes_on, missed: None });
         }
         Ok(Read::default())
     }
 
     /// The batches of a segment from `first` on that lie below `bound` and within `most` bytes, and
-    /// the offset that they end before. None if not even `first` does.
+    /// the offset that they end before. Nothing if not even `first` does.
     fn cut(
         &self,
         index: usize,
@@ -59,30 +79,37 @@ impl Log {
         bound: Offset,
         most: u64,
         whole: bool,
-    ) -> Result<Option<(FileRange, Offset)>> {
+        access: Access,
+    ) -> Result<Lookup<(FileRange, Offset)>> {
         let segment = &self.segments[index];
         let segment_end = self.end_of(index);
         let (mut end, mut upper) = (segment.size(), segment_end.min(bound));
-        if segment_end > bound
-            && let Some(above) = segment.locate(bound)?
-        {
-            // The batch that holds the bound is not below it.
-            (end, upper) = (above.position, above.base_offset);
+        if segment_end > bound {
+            match segment.locate(bound, access)? {
+                // The batch that holds the bound is not below it.
+                Lookup::Found(above) => (end, upper) = (above.position, above.base_offset),
+                Lookup::Nothing => {}
+                Lookup::Missed(range) => return Ok(Lookup::Missed(range)),
+            }
         }
         let most_end = first.position + most;
-        if end > most_end
-            && let Some(last) = segment.locate_position(most_end)?
-        {
-            let is_first = last.position <= first.position;
-            end = if whole || is_first { last.position } else { most_end };
-            upper = last.base_offset;
+        if end > most_end {
+            match segment.locate_position(most_end, access)? {
+                Lookup::Found(last) => {
+                    let is_first = last.position <= first.position;
+                    end = if whole || is_first { last.position } else { most_end };
+                    upper = last.base_offset;
+                }
+                Lookup::Nothing => {}
+                Lookup::Missed(range) => return Ok(Lookup::Missed(range)),
+            }
         }
         if end <= first.position {
-            return Ok(None);
+            return Ok(Lookup::Nothing);
         }
         let len = (end - first.position) as usize;
         let file = segment.file()?;
-        Ok(Some((FileRange { file, position: first.position, len }, upper)))
+        Ok(Lookup::Found((FileRange { file, position: first.position, len }, upper)))
     }
 
     /// One past the last offset that a segment can hold.
@@ -103,5 +130,11 @@ impl Log {
             }
         }
         Ok(found)
+    }
+}
+
+impl Read {
+    fn missed(range: FileRange) -> Read {
+        Read { missed: Some(range), ..Read::default() }
     }
 }

@@ -5,11 +5,11 @@ use super::names::{file_name, parse_dir_name, parse_file_name};
 use super::producer_state::{ProducerStates, SNAPSHOT};
 use super::retention::{DELETED, Trash};
 use super::scan::Batches;
-use super::segment::{self, SUFFIXES, Segment};
+use super::segment::{self, Lookup, SUFFIXES, Segment};
 use super::transaction_index::{self, AbortedTransaction, TransactionIndex};
 use super::{Log, OpenOptions, Origin, Stopped, Verification, offset_index, put_off, time_index};
 use crate::config::TopicConfig;
-use crate::disk::Disk;
+use crate::disk::{Access, Disk};
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::{Offset, Timestamp};
@@ -323,8 +323,8 @@ impl Loader<'_> {
         let options = &self.options;
         let is_clean = options.stopped == Stopped::Cleanly;
         self.epochs.truncate_from_end(end_offset);
-        self.epochs.truncate_from_start(options.log_start_offset)?;
         let log_start_offset = options.log_start_offset.max(self.segments[0].base_offset());
+        self.epochs.truncate_from_start(log_start_offset);
         // As a rule it is one.
         self.segments.shrink_to_fit();
         let base_offsets = self.segments.iter().map(Segment::base_offset).collect();
@@ -568,7 +568,7 @@ pub(super) fn rebuild_producers(
             if snapshot_at.contains(&segment.base_offset()) {
                 put_off(producers.take_snapshot())?;
             }
-            let Some(first) = segment.locate(from)? else { continue };
+            let Lookup::Found(first) = segment.locate(from, Access::Waiting)? else { continue };
             let mut batches = segment.batches_from(first.position)?;
             while let Some(batch) = batches.next()?
                 && batch.last_offset() < end_offset

@@ -36,10 +36,14 @@ impl Trash {
     }
 
     fn remove_due(&mut self, disk: &Disk, now: Timestamp) -> Result<()> {
-        for (_, path) in self.files.extract_if(.., |(due, _)| *due <= now) {
-            disk.remove_file(&path)?;
-        }
-        Ok(())
+        self.take_due(disk, now)()
+    }
+
+    /// What removes them, but for those that are not due.
+    fn take_due(&mut self, disk: &Disk, now: Timestamp) -> impl FnOnce() -> Result<()> + use<> {
+        let due: Vec<_> = self.files.extract_if(.., |(due, _)| *due <= now).collect();
+        let disk = disk.clone();
+        move || due.iter().try_for_each(|(_, path)| disk.remove_file(path))
     }
 
     /// Removes all of them now.
@@ -67,6 +71,12 @@ impl Log {
         Ok(deleted)
     }
 
+    /// What removes the files of segments that went `file.delete.delay.ms` ago. It is called
+    /// without the log's lock: to give a large file's room back takes long.
+    pub fn take_trash(&mut self, now: Timestamp) -> impl FnOnce() -> Result<()> + use<> {
+        self.trash.take_due(&self.disk, now)
+    }
+
     /// Removes the files of deleted segments without waiting for `file.delete.delay.ms`. Readers
     /// that have them open are not disturbed.
     pub fn empty_trash(&mut self) -> Result<()> {
@@ -89,7 +99,7 @@ impl Log {
         if offset > self.log_start_offset {
             self.log_start_offset = offset;
             // Unlike Kafka, the recovery point stays: what is below is deleted, but not checked.
-            self.epochs.truncate_from_start(offset)?;
+            self.epochs.truncate_from_start(offset);
             self.producers.advance_log_start(offset);
         }
         Ok(())

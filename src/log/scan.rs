@@ -1,7 +1,7 @@
 //! Walks the batches of a segment's file: headers for those who look for a place, whole batches
 //! for those who look into them.
 
-use crate::disk::File;
+use crate::disk::{Access, File, FileRange};
 use crate::error::{Error, Result};
 use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, legacy_header};
 use crate::types::{Offset, Timestamp};
@@ -63,6 +63,9 @@ pub(super) struct Headers {
     file: Arc<File>,
     position: u64,
     end: u64,
+    access: Access,
+    /// What `access` did not let us read.
+    pub missed: Option<FileRange>,
     window: [u8; HEADER_WINDOW],
     window_start: u64,
     window_len: usize,
@@ -70,11 +73,25 @@ pub(super) struct Headers {
 
 impl Headers {
     pub fn new(file: Arc<File>, position: u64, end: u64) -> Headers {
-        let window = [0; HEADER_WINDOW];
-        Headers { file, position, end, window, window_start: position, window_len: 0 }
+        Headers {
+            file,
+            position,
+            end,
+            access: Access::Waiting,
+            missed: None,
+            window: [0; HEADER_WINDOW],
+            window_start: position,
+            window_len: 0,
+        }
     }
 
-    /// The next header; None at the end, also if a batch is cut off there.
+    /// Reads as `access` says.
+    pub fn by(self, access: Access) -> Headers {
+        Headers { access, ..self }
+    }
+
+    /// The next header; None at the end, also if a batch is cut off there, or if something is
+    /// `missed`.
     pub fn next(&mut self) -> Result<Option<Header>> {
         let left = (self.end - self.position.min(self.end)) as usize;
         let len = left.min(HEADER_SIZE);
@@ -84,7 +101,13 @@ impl Headers {
         let mut at = (self.position - self.window_start) as usize;
         if at + len > self.window_len {
             let len = left.min(HEADER_WINDOW);
-            self.window_len = self.file.read_at(&mut self.window[..len], self.position)?;
+            let window = &mut self.window[..len];
+            let Some(read) = self.file.read_by(self.access, window, self.position)? else {
+                let (file, position) = (Arc::clone(&self.file), self.position);
+                self.missed = Some(FileRange { file, position, len });
+                return Ok(None);
+            };
+            self.window_len = read;
             self.window_start = self.position;
             at = 0;
         }

@@ -6,7 +6,7 @@ use super::scan::{Batches, Header, Headers};
 use super::time_index::{self, TimeIndex, TimestampEntry};
 use super::transaction_index::{self, TransactionIndex};
 use crate::config::TopicConfig;
-use crate::disk::{Cached, Disk, File};
+use crate::disk::{Access, Cached, Disk, File, FileRange};
 use crate::error::Result;
 use crate::record::{Batch, PREFIX_SIZE};
 use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
@@ -42,6 +42,15 @@ pub(super) struct Located {
     pub base_offset: Offset,
     pub position: u64,
     pub size: u64,
+}
+
+/// What came of looking for a place.
+pub(super) enum Lookup<T> {
+    Found(T),
+    /// There is no such place.
+    Nothing,
+    /// This has to be in memory first.
+    Missed(FileRange),
 }
 
 #[derive(Debug)]
@@ -327,28 +336,22 @@ impl Segment {
         Ok(())
     }
 
-    /// The first batch that ends at or behind `offset`; None if there is none.
-    pub fn locate(&self, offset: Offset) -> Result<Option<Located>> {
+    /// The first batch that ends at or behind `offset`.
+    pub fn locate(&self, offset: Offset, access: Access) -> Result<Lookup<Located>> {
         if self.recent.front().is_some_and(|first| first.base_offset <= offset) {
             let at = self.recent.partition_point(|batch| batch.last_offset < offset);
-            return Ok(self.recent.get(at).map(|batch| {
+            return Ok(self.recent.get(at).map_or(Lookup::Nothing, |batch| {
                 let end = self.recent.get(at + 1).map_or(self.size, |next| next.position);
                 let Recent { base_offset, position, .. } = *batch;
-                Located { base_offset, position, size: end - position }
+                Lookup::Found(Located { base_offset, position, size: end - position })
             }));
         }
         let from = self.offset_index.lookup(offset)?.map_or(0, |entry| entry.position);
-        let found =
-            Headers::new(self.file()?, from, self.size).find(|h| h.last_offset >= offset)?;
-        Ok(found.map(|Header { base_offset, position, size, .. }| Located {
-            base_offset,
-            position,
-            size,
-        }))
+        self.locate_header(from, access, |header| header.last_offset >= offset)
     }
 
-    /// The first batch that ends behind `position`; None if there is none.
-    pub fn locate_position(&self, position: u64) -> Result<Option<Located>> {
+    /// The first batch that ends behind `position`.
+    pub fn locate_position(&self, position: u64, access: Access) -> Result<Lookup<Located>> {
         let from = match self.recent.front() {
             Some(first) if first.position <= position => {
                 let at = self.recent.partition_point(|batch| batch.position <= position);
@@ -356,12 +359,22 @@ impl Segment {
             }
             _ => self.offset_index.lookup_position(position)?.map_or(0, |entry| entry.position),
         };
-        let found = Headers::new(self.file()?, from, self.size).find(|h| h.end() > position)?;
-        Ok(found.map(|Header { base_offset, position, size, .. }| Located {
-            base_offset,
-            position,
-            size,
-        }))
+        self.locate_header(from, access, |header| header.end() > position)
+    }
+
+    fn locate_header(
+        &self,
+        from: u64,
+        access: Access,
+        wanted: impl Fn(&Header) -> bool,
+    ) -> Result<Lookup<Located>> {
+        let mut headers = Headers::new(self.file()?, from, self.size).by(access);
+        Ok(match headers.find(wanted)? {
+            Some(Header { base_offset, position, size, .. }) => {
+                Lookup::Found(Located { base_offset, position, size })
+            }
+            None => headers.missed.map_or(Lookup::Nothing, Lookup::Missed),
+        })
     }
 
     /// One past the last offset; the base offset if the segment is empty.
@@ -438,11 +451,11 @@ impl Segment {
 
     /// Cuts everything from the batch that holds `offset` on.
     pub fn truncate_to(&mut self, offset: Offset, now: Timestamp) -> Result<()> {
-        let found = self.locate(offset)?;
+        let found = self.locate(offset, Access::Waiting)?;
         self.offset_index.truncate_to(offset)?;
         self.time_index.truncate_to(offset)?;
         self.transaction_index.truncate_to(offset)?;
-        if let Some(found) = found {
+        if let Lookup::Found(found) = found {
             self.size = found.position;
             self.trim_file()?;
         }

@@ -8,6 +8,7 @@
 
 use super::Batch;
 use super::compression::Decompressor;
+use super::slice::{Malformed, Slice, varint};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp};
 use bytes::{Buf, Bytes};
@@ -73,40 +74,37 @@ impl Records {
         })
     }
 
-    /// The next record's bytes without their size. After an error there is nothing more.
-    pub(super) fn next_body(&mut self) -> Option<Result<Bytes>> {
-        self.next_with(|source, _| source.read_record())
-    }
-
-    /// Shows the next record to `look`, without keeping it. After an error there is nothing more.
-    pub(super) fn next_view<T>(&mut self, look: impl FnOnce(&View<'_>) -> T) -> Option<Result<T>> {
-        self.next_with(|source, base| match source {
-            // For an append of small records this is most of the work: no reference is counted.
+    /// Shows each record to `look`, none of them kept. After an error there is nothing more.
+    pub(super) fn each_view(mut self, mut look: impl FnMut(&View<'_>)) -> Result<()> {
+        let base = self.base;
+        match &mut self.source {
+            // For an append of small records this is most of the work.
             Source::Plain(bytes) => {
                 let mut rest = Slice(bytes);
-                let seen = base.view(rest.record()?).map(|view| look(&view));
-                let read = bytes.len() - rest.0.len();
-                bytes.advance(read);
-                seen
+                for _ in 0..self.remaining {
+                    look(&base.view(rest.record()?)?);
+                }
+                bytes.advance(bytes.len() - rest.0.len());
             }
             Source::Compressed(stream) => {
-                let size = record_size(stream)?;
-                stream.with_exact(size, |body| base.view(body).map(|view| look(&view)))?
+                for _ in 0..self.remaining {
+                    let size = record_size(stream)?;
+                    stream.with_exact(size, |body| base.view(body).map(|view| look(&view)))??;
+                }
             }
-        })
+        }
+        if self.remaining > 0 && !self.source.is_at_end()? { left_over() } else { Ok(()) }
     }
 
-    fn next_with<T>(
-        &mut self,
-        read: impl FnOnce(&mut Source, Base) -> Result<T>,
-    ) -> Option<Result<T>> {
+    /// The next record's bytes without their size. After an error there is nothing more.
+    pub(super) fn next_body(&mut self) -> Option<Result<Bytes>> {
         if self.remaining == 0 {
             return None;
         }
         self.remaining -= 1;
-        let record = read(&mut self.source, self.base).and_then(|record| {
+        let record = self.source.read_record().and_then(|record| {
             if self.remaining == 0 && !self.source.is_at_end()? {
-                return invalid("Incorrect declared batch size, records still remaining in file");
+                return left_over();
             }
             Ok(record)
         });
@@ -118,12 +116,13 @@ impl Records {
 
     /// What a record's bytes say, nothing copied.
     pub(super) fn view<'a>(&self, body: &'a [u8]) -> Result<View<'a>> {
-        self.base.view(body)
+        Ok(self.base.view(body)?)
     }
 }
 
 impl Base {
-    fn view(self, body: &[u8]) -> Result<View<'_>> {
+    #[inline(always)]
+    fn view(self, body: &[u8]) -> Result<View<'_>, Malformed> {
         let mut rest = Slice(body);
         rest.byte()?;
         let timestamp = self.timestamp.wrapping_add(rest.varlong()?);
@@ -133,18 +132,15 @@ impl Base {
         let header_count = rest.varint()?;
         // No header is shorter than a byte, so this also bounds what is allocated for them.
         if header_count < 0 || header_count as usize > rest.0.len() {
-            return invalid(format!("Found invalid number of record headers {header_count}"));
+            return Err(Malformed::HeaderCount(header_count));
         }
         let headers = rest.clone();
         for _ in 0..header_count {
             rest.header()?;
         }
         if !rest.0.is_empty() {
-            let (size, read) = (body.len(), body.len() - rest.0.len());
-            return invalid(format!(
-                "Invalid record size: expected to read {size} bytes in record payload, but \
-                 instead read {read}"
-            ));
+            let read = body.len() - rest.0.len();
+            return Err(Malformed::RecordEnd { size: body.len(), read });
         }
         let timestamp = self.append_time.unwrap_or(timestamp);
         Ok(View { offset, timestamp, key, value, header_count, headers })
@@ -224,109 +220,8 @@ impl View<'_> {
     }
 }
 
-/// Bytes that are read from the front.
-#[derive(Clone)]
-struct Slice<'a>(&'a [u8]);
-
-impl<'a> Slice<'a> {
-    #[inline]
-    fn byte(&mut self) -> Result<u8> {
-        match self.0.split_first() {
-            Some((byte, rest)) => {
-                self.0 = rest;
-                Ok(*byte)
-            }
-            None => invalid("Found invalid record structure"),
-        }
-    }
-
-    /// Most numbers in a record have one byte, and sizes one or two.
-    #[inline]
-    fn varint(&mut self) -> Result<i32> {
-        match *self.0 {
-            [low, ref rest @ ..] if low < 0x80 => {
-                self.0 = rest;
-                Ok(zigzag(u64::from(low)) as i32)
-            }
-            [low, high, ref rest @ ..] if high < 0x80 => {
-                self.0 = rest;
-                Ok(zigzag(u64::from(low & 0x7f) | u64::from(high) << 7) as i32)
-            }
-            _ => self.long_varint(),
-        }
-    }
-
-    #[cold]
-    fn long_varint(&mut self) -> Result<i32> {
-        varint(|| self.byte())
-    }
-
-    #[inline]
-    fn varlong(&mut self) -> Result<i64> {
-        Ok(zigzag(raw_varint(10, || self.byte())?))
-    }
-
-    /// A record's bytes without their size.
-    #[inline]
-    fn record(&mut self) -> Result<&'a [u8]> {
-        let size = self.varint()?;
-        match usize::try_from(size).ok().and_then(|size| self.0.split_at_checked(size)) {
-            Some((body, rest)) => {
-                self.0 = rest;
-                Ok(body)
-            }
-            None => invalid(format!(
-                "Invalid record size: expected {size} bytes in record payload, but instead the \
-                 buffer has only {} remaining bytes.",
-                self.0.len()
-            )),
-        }
-    }
-
-    /// A size and as many bytes; a negative size is null.
-    #[inline]
-    fn nullable(&mut self) -> Result<Option<&'a [u8]>> {
-        let size = self.varint()?;
-        if size < 0 {
-            return Ok(None);
-        }
-        match self.0.split_at_checked(size as usize) {
-            Some((bytes, rest)) => {
-                self.0 = rest;
-                Ok(Some(bytes))
-            }
-            None => invalid("Found invalid record structure"),
-        }
-    }
-
-    fn header(&mut self) -> Result<(&'a [u8], Option<&'a [u8]>)> {
-        match self.nullable()? {
-            Some(key) => Ok((key, self.nullable()?)),
-            None => invalid("Invalid negative header key size"),
-        }
-    }
-}
-
-/// A zigzag varint of at most 32 bits.
-fn varint(next: impl FnMut() -> Result<u8>) -> Result<i32> {
-    let raw = raw_varint(5, next)? as u32;
-    Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
-}
-
-fn zigzag(raw: u64) -> i64 {
-    (raw >> 1) as i64 ^ -((raw & 1) as i64)
-}
-
-fn raw_varint(bytes_max: u32, mut next: impl FnMut() -> Result<u8>) -> Result<u64> {
-    let mut value = 0;
-    for i in 0..bytes_max {
-        let byte = next()?;
-        value |= u64::from(byte & 0x7f) << (7 * i);
-        if byte < 0x80 {
-            return Ok(value);
-        }
-    }
-    invalid("Varint is too long")
+fn left_over<T>() -> Result<T> {
+    invalid("Incorrect declared batch size, records still remaining in file")
 }
 
 /// INVALID_RECORD with a sentence.

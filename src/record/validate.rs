@@ -159,34 +159,56 @@ struct Rules<'a> {
     claims_append_time: bool,
 }
 
+/// What may be wrong with one record.
+#[derive(Clone, Copy)]
+enum Flaw {
+    NoKey,
+    Timestamp,
+    ClaimsAppendTime,
+}
+
 impl Rules<'_> {
-    fn check(&self, record: &View<'_>) -> Option<(ResponseError, String)> {
+    /// Runs for every record that is produced.
+    #[inline(always)]
+    fn flaw(&self, record: &View<'_>) -> Option<Flaw> {
         if self.config.compact && record.key.is_none() {
-            let message = "Compacted topic cannot accept message without key";
-            return Some((ResponseError::InvalidRecord, message.to_owned()));
+            Some(Flaw::NoKey)
+        } else if !self.config.log_append_time && record.timestamp != NO_TIMESTAMP {
+            self.is_out_of_range(record.timestamp).then_some(Flaw::Timestamp)
+        } else {
+            self.claims_append_time.then_some(Flaw::ClaimsAppendTime)
         }
-        if !self.config.log_append_time && record.timestamp != NO_TIMESTAMP {
-            return self.is_out_of_range(record.timestamp).then(|| {
+    }
+
+    #[cold]
+    fn explain(&self, flaw: Flaw, record: &View<'_>) -> (ResponseError, String) {
+        let offset = record.offset;
+        match flaw {
+            Flaw::NoKey => (
+                ResponseError::InvalidRecord,
+                "Compacted topic cannot accept message without key".to_owned(),
+            ),
+            Flaw::Timestamp => {
                 let earliest = self.now.wrapping_sub(self.config.message_timestamp_before_max_ms);
                 let latest = self.now.wrapping_add(self.config.message_timestamp_after_max_ms);
                 let message = format!(
-                    "Timestamp {} of message with offset {} is out of range. The timestamp \
+                    "Timestamp {} of message with offset {offset} is out of range. The timestamp \
                      should be within [{earliest}, {latest}]",
-                    record.timestamp, record.offset
+                    record.timestamp
                 );
                 (ResponseError::InvalidTimestamp, message)
-            });
+            }
+            Flaw::ClaimsAppendTime => {
+                let message = format!(
+                    "Invalid timestamp type in message with offset {offset}. Producer should not \
+                     set timestamp type to LogAppendTime."
+                );
+                (ResponseError::InvalidTimestamp, message)
+            }
         }
-        self.claims_append_time.then(|| {
-            let message = format!(
-                "Invalid timestamp type in message with offset {}. Producer should not set \
-                 timestamp type to LogAppendTime.",
-                record.offset
-            );
-            (ResponseError::InvalidTimestamp, message)
-        })
     }
 
+    #[inline(always)]
     fn is_out_of_range(&self, timestamp: Timestamp) -> bool {
         let age = self.now.wrapping_sub(timestamp);
         age > self.config.message_timestamp_before_max_ms
@@ -202,20 +224,21 @@ struct Walked {
 }
 
 fn walk(batch: &Batch, rules: &Rules<'_>) -> Result<Walked, Refused> {
-    let mut records = batch.iter(DECOMPRESSED_BYTES_MAX)?;
+    let records = batch.iter(DECOMPRESSED_BYTES_MAX)?;
     let mut walked = Walked { max_timestamp: NO_TIMESTAMP, consecutive: true };
     let mut errors = RecordErrors::default();
     let mut index = 0;
-    while let Some(seen) = records.next_view(|record| match rules.check(record) {
-        Some((code, message)) => errors.add(index, code, message),
-        None => {
-            walked.max_timestamp = walked.max_timestamp.max(record.timestamp);
-            walked.consecutive &= record.offset == batch.base_offset() + i64::from(index);
+    let base_offset = batch.base_offset();
+    records.each_view(|record| {
+        match rules.flaw(record) {
+            Some(flaw) => errors.add(index, rules.explain(flaw, record)),
+            None => {
+                walked.max_timestamp = walked.max_timestamp.max(record.timestamp);
+                walked.consecutive &= record.offset == base_offset + i64::from(index);
+            }
         }
-    }) {
-        seen?;
         index += 1;
-    }
+    })?;
     errors.into_result().map(|()| walked)
 }
 
@@ -228,7 +251,7 @@ struct RecordErrors {
 }
 
 impl RecordErrors {
-    fn add(&mut self, index: i32, code: ResponseError, message: String) {
+    fn add(&mut self, index: i32, (code, message): (ResponseError, String)) {
         self.count += 1;
         self.timestamps |= code == ResponseError::InvalidTimestamp;
         if self.named.len() < RECORD_ERRORS_MAX {

@@ -6,6 +6,7 @@ mod state;
 use super::log_dirs::DirHealth;
 use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
+use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::manager::LogManager;
 use crate::log::{ActiveProducer, Log, Read, TimestampOffset};
@@ -222,6 +223,7 @@ impl Partition {
     /// Reads for a Fetch from the leader: epochs are checked, a history that is not ours is told.
     pub fn fetch(
         &self,
+        access: Access,
         asked: &Asked,
         isolation: Isolation,
         max_bytes: usize,
@@ -238,7 +240,8 @@ impl Partition {
         }
         drop(state);
         let max_bytes = max_bytes.min(asked.max_bytes);
-        let read = log.read(asked.fetch_offset, max_bytes, isolation, at_least_one);
+        let from = asked.fetch_offset;
+        let read = log.read_by(access, from, max_bytes, isolation, at_least_one);
         let read = self.dir().observe(read)?;
         Ok(Fetched { read, offsets, diverging: None })
     }
@@ -486,6 +489,7 @@ impl Partition {
 
     /// Retention, and the roll by time; answers how many segments went.
     pub(super) fn clean_up(&self, now: Timestamp) -> Result<usize> {
+        self.remove_trash(now)?;
         let mut log = self.log()?;
         let deleted = self.dir().observe(log.clean_up(now))?;
         let high_watermark = log.high_watermark();
@@ -499,7 +503,12 @@ impl Partition {
 
     /// Removes the files of deleted segments at once.
     pub(super) fn empty_trash(&self) -> Result<()> {
-        self.dir().observe(self.log()?.empty_trash())
+        self.remove_trash(Timestamp::MAX)
+    }
+
+    fn remove_trash(&self, now: Timestamp) -> Result<()> {
+        let remove = self.log()?.take_trash(now);
+        self.dir().observe(remove())
     }
 
     /// The topic was deleted: ends every wait, and lets `logs` take the log away.

@@ -4,7 +4,7 @@
 use super::Replicas;
 use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey, lock};
 use super::partition::{Asked, Fetched, Offsets, Partition};
-use crate::disk::files_per_answer;
+use crate::disk::{Access, FileRange, files_per_answer};
 use crate::metadata::{Image, Topic};
 use crate::types::{BrokerId, Isolation, TopicIdPartition};
 use arc_swap::ArcSwap;
@@ -71,9 +71,37 @@ enum Mode {
     Incremental { epoch: i32 },
 }
 
+/// So often what a fetch has to look at is brought into memory first; then it waits for the disk
+/// itself.
+const MISSES_MAX: usize = 8;
+
+/// Fetches that wait as long as each other end at so many moments of that time.
+const WAKE_STEPS: u32 = 50;
+
+/// How an attempt to answer goes about it.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// It registers with what it looks at.
+    watches: bool,
+    /// It answers with whatever there is.
+    is_last: bool,
+    access: Access,
+}
+
+/// What came of an attempt to answer.
+enum Attempt {
+    Answer(FetchAnswer),
+    /// It is not time for one.
+    Early,
+    /// These have to be in memory first.
+    Missed(Vec<FileRange>),
+}
+
 /// One look at all partitions that may have something.
 #[derive(Default)]
 struct Look {
+    /// What has to be in memory before some of them can be read.
+    missed: Vec<FileRange>,
     found: Vec<(usize, FetchedPartition)>,
     /// Partitions that the cluster does not have. They are told, but are no reason to answer.
     unknown: Vec<(usize, FetchedPartition)>,
@@ -92,21 +120,39 @@ impl Replicas {
             Err(error) => return FetchAnswer { error: Some(error), ..FetchAnswer::default() },
         };
         let watch = lock(&session).watch();
-        let deadline = Instant::now() + Duration::from_millis(fetch.max_wait_ms.max(0) as u64);
-        let mut is_last = fetch.max_wait_ms <= 0;
+        let deadline = self.deadline(fetch.max_wait_ms);
+        let is_last = fetch.max_wait_ms <= 0;
         // A fetch without a session registers only when it has to wait.
-        let mut watches = mode != Mode::Once;
+        let watches = mode != Mode::Once;
+        let mut manner = Manner { watches, is_last, access: Access::Cached };
+        let mut misses = 0;
         loop {
             let image = images.load_full();
-            if let Some(answer) = self.try_answer(&image, &session, mode, &fetch, watches, is_last)
-            {
-                return answer;
+            match self.try_answer(&image, &session, mode, &fetch, manner) {
+                Attempt::Answer(answer) => return answer,
+                Attempt::Missed(ranges) => {
+                    bring_in(ranges).await;
+                    misses += 1;
+                    if misses == MISSES_MAX {
+                        manner.access = Access::Waiting;
+                    }
+                }
+                Attempt::Early if manner.watches => {
+                    manner.is_last = timeout_at(deadline, watch.marked()).await.is_err();
+                }
+                Attempt::Early => manner.watches = true,
             }
-            if watches {
-                is_last = timeout_at(deadline, watch.marked()).await.is_err();
-            }
-            watches = true;
         }
+    }
+
+    /// When a fetch has waited long enough: up to a fiftieth before it says so, together with
+    /// others, because to be woken costs more than to answer.
+    fn deadline(&self, max_wait_ms: i32) -> Instant {
+        let wait = Duration::from_millis(max_wait_ms.max(0) as u64);
+        let deadline = Instant::now() + wait;
+        let step = (wait / WAKE_STEPS).as_nanos();
+        let early = (deadline - self.begun).as_nanos().checked_rem(step).unwrap_or(0);
+        deadline - Duration::from_nanos(early as u64)
     }
 
     /// Finds or makes the session (FetchManager.newContext).
@@ -152,20 +198,23 @@ impl Replicas {
         shared: &SharedSession,
         mode: Mode,
         fetch: &Fetch,
-        watches: bool,
-        is_last: bool,
-    ) -> Option<FetchAnswer> {
+        manner: Manner,
+    ) -> Attempt {
         let mut session = lock(shared);
         if let Mode::Incremental { epoch } = mode
             && session.epoch != epoch
         {
             let error = Some(ResponseError::InvalidFetchSessionEpoch);
-            return Some(FetchAnswer { error, session_id: session.id, partitions: Vec::new() });
+            let answer = FetchAnswer { error, session_id: session.id, partitions: Vec::new() };
+            return Attempt::Answer(answer);
         }
-        let look = self.look(image, &mut session, fetch, watches);
+        let look = self.look(image, &mut session, fetch, manner);
+        if !look.missed.is_empty() {
+            return Attempt::Missed(look.missed);
+        }
         let is_hopeless = look.unknown.len() == session.len();
-        if !(is_last || look.is_urgent || look.bytes >= fetch.min_bytes || is_hopeless) {
-            return None;
+        if !(manner.is_last || look.is_urgent || look.bytes >= fetch.min_bytes || is_hopeless) {
+            return Attempt::Early;
         }
         let mut partitions = Vec::with_capacity(look.found.len() + look.unknown.len());
         for (slot, found) in look.found.into_iter().chain(look.unknown) {
@@ -184,7 +233,7 @@ impl Replicas {
                 session_id = self.sessions.insert(shared, fetch.follower.is_some(), now);
             }
         }
-        Some(FetchAnswer { error: None, session_id, partitions })
+        Attempt::Answer(FetchAnswer { error: None, session_id, partitions })
     }
 
     /// Reads what may have something (ReplicaManager.readFromLog).
@@ -193,18 +242,18 @@ impl Replicas {
         image: &Image,
         session: &mut FetchSession,
         fetch: &Fetch,
-        watches: bool,
+        manner: Manner,
     ) -> Look {
         let mut look = Look::default();
         for slot in session.pending() {
             let resolved = self.resolve(image, session.slot_mut(slot));
             let outcome = match resolved {
                 Ok(partition) => {
-                    if watches {
+                    if manner.watches {
                         session.watch_partition(slot, &partition);
                     }
                     let asked = &session.slot(slot).asked;
-                    read_one(&partition, asked, fetch, &look)
+                    read_one(&partition, asked, fetch, manner.access, &look)
                 }
                 Err(error) => {
                     // Only a partition that was here a moment ago is worth an answer at once.
@@ -235,6 +284,7 @@ impl Look {
         );
         match &outcome {
             Ok(fetched) => {
+                self.missed.extend(fetched.read.missed.clone());
                 self.bytes += fetched.read.bytes;
                 self.files += usize::from(fetched.read.bytes > 0);
                 // Kafka lets no reader wait that is behind by a segment (DelayedFetch, case F).
@@ -254,6 +304,7 @@ fn read_one(
     partition: &Partition,
     asked: &Asked,
     fetch: &Fetch,
+    access: Access,
     before: &Look,
 ) -> Result<Fetched, ResponseError> {
     let has_files = before.files < files_per_answer();
@@ -262,9 +313,17 @@ fn read_one(
         if let Some(follower) = fetch.follower {
             partition.check_follower(follower, asked)?;
         }
-        partition.fetch(asked, fetch.isolation, left, before.bytes == 0)
+        partition.fetch(access, asked, fetch.isolation, left, before.bytes == 0)
     };
     read().map_err(|error| error.code())
+}
+
+/// Has threads that may wait for the disk read what is missing.
+async fn bring_in(ranges: Vec<FileRange>) {
+    let read = move || ranges.iter().try_for_each(FileRange::bring_in);
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(read).await {
+        tracing::debug!(%error, "not brought into memory");
+    }
 }
 
 /// The topic that a fetcher means. A topic that was known by its id and was deleted is told as

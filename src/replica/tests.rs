@@ -10,6 +10,7 @@ mod producing;
 
 use super::partition::{Asked, OffsetSpec};
 use super::*;
+use crate::disk::Access;
 use crate::log::Origin;
 use crate::types::{Isolation, NO_EPOCH, Offset};
 use cluster::{Cluster, NOW, batch};
@@ -138,7 +139,7 @@ fn a_reader_with_another_history_is_told_where_it_ends() {
     let fetch = |fetch_offset: Offset, last_fetched_epoch| {
         let asked =
             Asked { fetch_offset, max_bytes: 1 << 20, current_leader_epoch: 1, last_fetched_epoch };
-        partition.fetch(&asked, Isolation::HighWatermark, 1 << 20, true)
+        partition.fetch(Access::Waiting, &asked, Isolation::HighWatermark, 1 << 20, true)
     };
     assert_eq!(fetch(5, 0).unwrap().diverging, None);
     assert_eq!(fetch(6, 0).unwrap().diverging, Some((0, 5)));

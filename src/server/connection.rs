@@ -2,6 +2,7 @@
 
 use super::{host_of, prepare};
 use crate::codec::{self, Chunk, Reply};
+use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::handlers::{self, Context, Endpoint, Parts};
 use bytes::{Buf, Bytes, BytesMut};
@@ -20,6 +21,9 @@ use tracing::{debug, info};
 /// Room for the next read; a larger frame grows the buffer as its bytes arrive, so that a size
 /// that nobody sends the bytes for costs nothing.
 const READ_ROOM: usize = 64 * 1024;
+/// A connection that is quiet for so long holds no buffer. Until then the same memory, still in the
+/// processor's cache, takes one frame after the other.
+const BUFFER_KEPT: Duration = Duration::from_secs(1);
 /// At most this much is made room for at once.
 const READ_ROOM_MAX: usize = 1024 * 1024;
 /// Answers are collected to at most this many bytes before they are written.
@@ -94,7 +98,9 @@ impl Connection {
             if self.may_start() && self.whole_frame()?.is_some() {
                 continue;
             }
-            let idle_at = self.last_active + idle_max;
+            let has_room = self.input.capacity() > self.input.len();
+            let kept = if has_room { BUFFER_KEPT.min(idle_max) } else { idle_max };
+            let idle_at = self.last_active + kept;
             let may_read = self.may_start();
             tokio::select! {
                 _ = stopped.changed() => return self.finish().await,
@@ -106,6 +112,10 @@ impl Connection {
                     }
                 }
                 () = tokio::time::sleep_until(idle_at), if self.started.is_empty() => {
+                    if kept < idle_max {
+                        self.give_buffer_back();
+                        continue;
+                    }
                     debug!(peer = self.client_host, "idle for connections.max.idle.ms");
                     return Ok(());
                 }
@@ -177,11 +187,12 @@ impl Connection {
             self.started.push_back(answer.boxed());
             self.collect_ready()?;
         }
-        if self.input.is_empty() {
-            // An idle connection holds no buffer.
-            self.input = BytesMut::new();
-        }
         Ok(())
+    }
+
+    /// Keeps only what has arrived of a frame.
+    fn give_buffer_back(&mut self) {
+        self.input = BytesMut::from(&self.input[..]);
     }
 
     fn context(&self, mut frame: Bytes) -> Result<(Context, Bytes)> {
@@ -269,12 +280,18 @@ async fn write_all(socket: &TcpStream, memory: &mut Vec<Bytes>) -> Result<()> {
     Ok(())
 }
 
-/// Sends a file range from the page cache; its bytes never enter this process.
-async fn send_file(socket: &TcpStream, range: &crate::disk::FileRange) -> Result<()> {
+/// Sends a file range from the page cache; its bytes never enter this process. What is not there
+/// is brought in by a thread that may wait for the disk.
+async fn send_file(socket: &TcpStream, range: &FileRange) -> Result<()> {
     let mut position = range.position;
     let end = range.position + range.len as u64;
     while position < end {
         let want = ((end - position) as usize).min(SENDFILE_MAX);
+        let next = FileRange { file: range.file.clone(), position, len: want };
+        if !next.is_cached() {
+            // Whatever came of it is seen when it is sent.
+            drop(tokio::task::spawn_blocking(move || next.bring_in()).await);
+        }
         let sent = socket
             .async_io(Interest::WRITABLE, || {
                 Ok(rustix::fs::sendfile(socket, range.file.as_ref(), Some(&mut position), want)?)

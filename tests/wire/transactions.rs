@@ -13,16 +13,20 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
+use klamm::codec::schema::message::offset_fetch_request::OffsetFetchRequestTopic;
 use klamm::codec::schema::message::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use klamm::codec::schema::message::write_txn_markers_request::{
     WritableTxnMarker, WritableTxnMarkerTopic,
 };
-use klamm::codec::schema::message::{TxnOffsetCommitRequest, WriteTxnMarkersRequest};
+use klamm::codec::schema::message::{
+    OffsetFetchRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+};
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
@@ -34,8 +38,10 @@ const INVALID_TRANSACTION_TIMEOUT: i16 = 50;
 const CONCURRENT_TRANSACTIONS: i16 = 51;
 const OPERATION_NOT_ATTEMPTED: i16 = 55;
 const PRODUCER_FENCED: i16 = 90;
+const UNKNOWN_TOPIC_ID: i16 = 100;
 const TRANSACTIONAL_ID_NOT_FOUND: i16 = 105;
 const TRANSACTION_ABORTABLE: i16 = 120;
+const INVALID_REGULAR_EXPRESSION: i16 = 128;
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
@@ -44,6 +50,7 @@ fn text(text: &str) -> StrBytes {
 /// A producer of the transactional id "x" on topic "t".
 struct Client {
     peer: Peer,
+    topic_id: Uuid,
     id: i64,
     epoch: i16,
 }
@@ -56,14 +63,14 @@ impl Client {
             .with_num_partitions(2)
             .with_replication_factor(1);
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(9000);
-        call(&mut peer, 7, &request);
+        let topic_id = call(&mut peer, 7, &request).topics[0].topic_id;
         for key_type in [0, 1] {
             let keys = vec![text(if key_type == 0 { "g" } else { "x" })];
             let request = FindCoordinatorRequest::default().with_key_type(key_type);
             let found = call(&mut peer, 4, &request.with_coordinator_keys(keys));
             assert_eq!(found.coordinators[0].error_code, 0);
         }
-        let mut client = Client { peer, id: -1, epoch: -1 };
+        let mut client = Client { peer, topic_id, id: -1, epoch: -1 };
         client.init();
         client
     }
@@ -283,9 +290,9 @@ fn offsets_wait_for_the_end_of_their_transaction() {
             ..Default::default()
         };
         let topic = TxnOffsetCommitRequestTopic {
-            name: "t".to_owned(),
+            name: if version < 6 { "t".to_owned() } else { String::new() },
+            topic_id: if version < 6 { Uuid::nil() } else { client.topic_id },
             partitions: vec![partition],
-            ..Default::default()
         };
         let request = TxnOffsetCommitRequest {
             transactional_id: "x".to_owned(),
@@ -295,7 +302,15 @@ fn offsets_wait_for_the_end_of_their_transaction() {
             topics: vec![topic],
             ..Default::default()
         };
-        call(&mut client.peer, version, &request).topics[0].partitions[0].error_code
+        let topic = call(&mut client.peer, version, &request).topics.remove(0);
+        assert_eq!(topic.topic_id, request.topics[0].topic_id);
+        topic.partitions[0].error_code
+    };
+    let committed = |client: &mut Client| {
+        let topic = OffsetFetchRequestTopic { name: "t".to_owned(), partition_indexes: vec![0] };
+        let (group_id, topics) = ("h".to_owned(), Some(vec![topic]));
+        let request = OffsetFetchRequest { group_id, topics, ..Default::default() };
+        call(&mut client.peer, 7, &request).topics[0].partitions[0].committed_offset
     };
     assert_eq!(commit(&mut client, 3, 0, "g"), INVALID_TXN_STATE, "not added");
     let request = AddOffsetsToTxnRequest::default()
@@ -309,6 +324,13 @@ fn offsets_wait_for_the_end_of_their_transaction() {
     let epoch = client.epoch;
     again(|| (commit(&mut client, 5, epoch, "g"), ()));
     assert_eq!(commit(&mut client, 5, epoch - 1, "g"), INVALID_PRODUCER_EPOCH);
+    assert_eq!(commit(&mut client, 6, epoch, "h"), 0);
+    assert_eq!(committed(&mut client), -1, "still open");
+    assert_eq!(client.end(5, epoch, true).0, 0);
+    again(|| (if committed(&mut client) == 7 { 0 } else { CONCURRENT_TRANSACTIONS }, ()));
+    client.topic_id = Uuid::from_u128(1);
+    let epoch = client.epoch + 1;
+    assert_eq!(commit(&mut client, 6, epoch, "h"), UNKNOWN_TOPIC_ID);
 }
 
 #[test]
@@ -351,6 +373,11 @@ fn there_are_no_transactions_before_there_is_one() {
         let response = call(peer, version, &request);
         assert_eq!((response.error_code, response.transaction_states.len()), (0, 0));
         assert_eq!(response.unknown_state_filters, [text("Nonsense")]);
+    }
+    for (pattern, error) in [("x.*", 0), ("[[x]", 0), ("a)(b", INVALID_REGULAR_EXPRESSION)] {
+        let request =
+            ListTransactionsRequest::default().with_transactional_id_pattern(Some(text(pattern)));
+        assert_eq!(call(peer, 2, &request).error_code, error, "{pattern}");
     }
     let describe =
         DescribeTransactionsRequest::default().with_transactional_ids(vec![text("y").into()]);

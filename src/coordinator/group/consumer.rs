@@ -8,7 +8,7 @@
 //! ```text
 //!  member       one member: its subscription, what it owns, where it is on its way
 //!  heartbeat    ConsumerGroupHeartbeat: join, go on, leave          fence: who goes, and what of it
-//!  regex        subscriptions by regular expression                 pattern: RE2's syntax
+//!  regex        subscriptions by regular expression
 //!  target       group epoch -> target assignment (by an assignor)
 //!  reconcile    target assignment -> the member's next step
 //!  classic      members that still speak the classic protocol
@@ -26,7 +26,6 @@ mod heartbeat;
 mod member;
 mod migration;
 mod offsets;
-mod pattern;
 mod reconcile;
 mod record;
 mod regex;

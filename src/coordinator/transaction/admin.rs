@@ -3,10 +3,10 @@
 use super::machine::{Machine, TransactionalId};
 use super::metadata::Transaction;
 use super::state::State;
+use crate::coordinator::pattern::Pattern;
 use crate::error::{Error, Result};
 use crate::types::{ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
-use regex::Regex;
 
 /// Which transactional ids are listed; what is empty lets all through.
 #[derive(Debug, Default)]
@@ -20,19 +20,17 @@ pub struct Filter {
     /// Whose transaction has been open for longer than these milliseconds; negative asks nothing.
     pub duration_ms: i64,
     /// Whose id matches as a whole.
-    pub pattern: Option<Regex>,
+    pub pattern: Option<Pattern>,
 }
 
 impl Filter {
     /// The regular expression, as a whole; INVALID_REGULAR_EXPRESSION if it is none.
-    pub fn pattern(pattern: &str) -> Result<Regex> {
-        Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-            Error::Explained(
-                ResponseError::InvalidRegularExpression,
-                format!(
-                    "Transaction ID pattern `{pattern}` is not a valid regular expression: {error}."
-                ),
-            )
+    pub fn pattern(pattern: &str) -> Result<Pattern> {
+        Pattern::compile(pattern).map_err(|reason| {
+            let message = format!(
+                "Transaction ID pattern `{pattern}` is not a valid regular expression: {reason}."
+            );
+            Error::Explained(ResponseError::InvalidRegularExpression, message)
         })
     }
 

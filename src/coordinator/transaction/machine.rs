@@ -17,7 +17,7 @@ use crate::metadata::features::TRANSACTION_VERSION;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp, TopicPartition};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// `transactional.id`.
@@ -36,6 +36,10 @@ pub struct Machine {
     unmarked: BTreeSet<TransactionalId>,
     /// Transactions that have taken too long.
     overdue: BTreeSet<TransactionalId>,
+    /// Who waits for the end of a prepared transaction.
+    waiting: HashMap<TransactionalId, Vec<Ticket>>,
+    /// Who has waited for that.
+    ready: Vec<Ticket>,
     /// When to look for those; None before the log is loaded.
     next_abort: Option<Timestamp>,
     /// When to look for ids that nobody uses.
@@ -82,6 +86,8 @@ impl Machine {
             transactions: BTreeMap::new(),
             unmarked: BTreeSet::new(),
             overdue: BTreeSet::new(),
+            waiting: HashMap::new(),
+            ready: Vec::new(),
             next_abort: None,
             next_expiration: None,
         }
@@ -111,13 +117,13 @@ impl Machine {
             (None, Some(fresh)) => &Transaction::new(fresh, init.timeout_ms, now),
             (None, None) => return Outcome::answer(Answer::NeedsProducerId),
         };
-        if init.expected.is_some_and(|producer| !known.is_continued_by(producer)) {
-            return refuse(ResponseError::ProducerFenced);
-        }
+        let is_fenced = init.expected.is_some_and(|producer| !known.is_continued_by(producer));
         match known.state {
+            // Who the producer is from now on is known when it is complete.
             State::PrepareCommit | State::PrepareAbort => {
                 refuse(ResponseError::ConcurrentTransactions)
             }
+            _ if is_fenced => refuse(ResponseError::ProducerFenced),
             State::Ongoing => {
                 let Outcome { records, then, answer } = self.fence(now, init.id, known, fresh);
                 let answer = match answer {
@@ -201,6 +207,10 @@ impl Machine {
         partitions: &[TopicPartition],
         client_version: i16,
     ) -> Result<Outcome> {
+        if self.get(id).is_some_and(|known| known.state.is_prepared()) {
+            // The client may be told already that it gets a new producer id.
+            return Err(ResponseError::ConcurrentTransactions.into());
+        }
         let known = self.of_producer(id, producer)?;
         let is_added = |partition| known.partitions.contains(partition);
         if known.state == State::Ongoing && partitions.iter().all(is_added) {
@@ -237,6 +247,17 @@ impl Machine {
             Some(known) if known.state.is_prepared() => Err(ResponseError::ConcurrentTransactions),
             Some(known) => Ok(known),
         }
+    }
+
+    /// Answers `ticket` as soon as no transaction of `id` is between its end and its markers.
+    pub fn wait_for_markers(&mut self, id: &str, ticket: Ticket) -> Outcome {
+        match self.transactions.get_key_value(id) {
+            Some((id, known)) if known.state.is_prepared() => {
+                self.waiting.entry(id.clone()).or_default().push(ticket);
+            }
+            _ => self.ready.push(ticket),
+        }
+        Outcome::answer(())
     }
 
     /// What is to be done now; it is the asker's as soon as he calls `take`.
@@ -337,13 +358,18 @@ impl StateMachine for Machine {
 
     fn replay(&mut self, _: Offset, _: ProducerId, record: &Record) {
         self.overdue.remove(&record.id);
+        let is_prepared =
+            record.value.as_ref().is_some_and(|(_, transaction)| transaction.state.is_prepared());
+        if !is_prepared {
+            self.ready.extend(self.waiting.remove(&record.id).into_iter().flatten());
+        }
         match &record.value {
             None => {
                 self.unmarked.remove(&record.id);
                 self.transactions.remove(&record.id);
             }
             Some((_, transaction)) => {
-                match transaction.state.is_prepared() {
+                match is_prepared {
                     true => self.unmarked.insert(record.id.clone()),
                     false => self.unmarked.remove(&record.id),
                 };
@@ -385,7 +411,7 @@ impl StateMachine for Machine {
     }
 
     fn take_answers(&mut self) -> Vec<(Ticket, ())> {
-        Vec::new()
+        self.ready.drain(..).map(|ticket| (ticket, ())).collect()
     }
 
     fn complete(&mut self, _: Timestamp, (): (), _: Result<(), ResponseError>) {}

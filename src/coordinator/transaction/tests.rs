@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod chance;
+mod kafka;
 mod show;
 
 use super::admin::Filter;

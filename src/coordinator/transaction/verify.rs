@@ -10,7 +10,7 @@ use crate::types::TopicPartition;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 /// What a client understands (TransactionSupportedOperation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,23 +48,29 @@ impl Transactions {
         if !adds && !self.replicas.config().transaction_partition_verification_enable {
             return partitions.iter().map(|_| Ok(Verification::NotNeeded)).collect();
         }
+        let verified = self.verify_once(ask, partitions).await;
+        let is_concurrent = |verified: &Result<Verification>| {
+            matches!(verified, Err(error)
+                if error.code() == ResponseError::ConcurrentTransactions)
+        };
+        if !(ask.retries && adds && verified.iter().any(is_concurrent)) {
+            return verified;
+        }
+        self.wait_for_markers(ask.id).await;
+        self.verify_once(ask, partitions).await
+    }
+
+    /// Waits until the last transaction of `id` is complete, but no longer than Kafka would ask
+    /// again and again for it: then the client has to.
+    async fn wait_for_markers(&self, id: &str) {
         let config = &self.config;
-        let retry_max_ms =
+        let limit_ms =
             config.add_partitions_to_txn_retry_backoff_max_ms.min(config.request_timeout_ms);
-        let deadline = Instant::now() + Duration::from_millis(retry_max_ms.max(0) as u64);
-        let pause =
-            Duration::from_millis(config.add_partitions_to_txn_retry_backoff_ms.max(1) as u64);
-        loop {
-            let verified = self.verify_once(ask, partitions).await;
-            let is_concurrent = |verified: &Result<Verification>| {
-                matches!(verified, Err(error)
-                    if error.code() == ResponseError::ConcurrentTransactions)
-            };
-            let is_again = ask.retries && adds && Instant::now() < deadline;
-            if !is_again || !verified.iter().any(is_concurrent) {
-                return verified;
-            }
-            tokio::time::sleep(pause).await;
+        let limit = Duration::from_millis(limit_ms.max(0) as u64);
+        if let Ok(slot) = self.slots.of(id) {
+            let end = slot.run_parked(|machine, _, ticket| machine.wait_for_markers(id, ticket));
+            // Whatever came of it is seen when the coordinator is asked again.
+            let _ = timeout(limit, end).await;
         }
     }
 

@@ -8,8 +8,8 @@ use super::super::record::Record;
 use super::super::shard::Shard;
 use super::super::timers::Timer;
 use super::heartbeat::{Change, Subscribed, refuse};
-use super::pattern::Pattern;
 use super::{ConsumerGroup, Resolved};
+use crate::coordinator::pattern::Pattern;
 use crate::error::Result;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
@@ -76,7 +76,10 @@ impl Shard {
         let mut bump = false;
         for regex in group.regexes() {
             let topics = match Pattern::compile(regex) {
-                Ok(pattern) => pattern.matching(&self.image),
+                Ok(pattern) => {
+                    let names = self.image.topics.iter().map(|topic| &*topic.name);
+                    names.filter(|name| pattern.is_match(name)).map(str::to_owned).collect()
+                }
                 // It was checked when it came; this is another broker's.
                 Err(reason) => {
                     tracing::error!(group = &**id, regex, reason, "expression ignored");

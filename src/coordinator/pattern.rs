@@ -1,10 +1,8 @@
-//! A regular expression over topic names. Clients write RE2's syntax (RE2/J in Kafka); the `regex`
-//! crate's is of the same descent and matches in linear time as well. Where they differ we
-//! translate.
+//! A regular expression over names of topics or of transactions. Clients write RE2's syntax (RE2/J
+//! in Kafka); the `regex` crate's is of the same descent and matches in linear time as well. Where
+//! they differ we translate.
 
-use crate::metadata::Image;
 use regex::{Regex, RegexBuilder};
-use std::collections::BTreeSet;
 
 /// No compiled expression takes more bytes.
 const SIZE_LIMIT: usize = 1 << 20;
@@ -22,10 +20,9 @@ impl Pattern {
         build(&format!(r"\A(?:{translated})\z")).map(Pattern)
     }
 
-    /// The topics whose names match.
-    pub fn matching(&self, image: &Image) -> BTreeSet<String> {
-        let names = image.topics.iter().map(|topic| &*topic.name);
-        names.filter(|name| self.0.is_match(name)).map(str::to_owned).collect()
+    /// Whether all of `name` matches.
+    pub fn is_match(&self, name: &str) -> bool {
+        self.0.is_match(name)
     }
 }
 
@@ -128,10 +125,10 @@ mod tests {
     fn check(pattern: &str, matching: &[&str], other: &[&str]) {
         let compiled = Pattern::compile(pattern).unwrap();
         for name in matching {
-            assert!(compiled.0.is_match(name), "{pattern} matches {name}");
+            assert!(compiled.is_match(name), "{pattern} matches {name}");
         }
         for name in other {
-            assert!(!compiled.0.is_match(name), "{pattern} does not match {name}");
+            assert!(!compiled.is_match(name), "{pattern} does not match {name}");
         }
     }
 

@@ -1,0 +1,111 @@
+//! What of a file is in the page cache: whoever must not wait for a disk asks first, and has what
+//! is missing brought in by a thread that may wait.
+
+use super::{File, FileRange};
+use crate::error::Result;
+use rustix::fs::{Advice, fadvise};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use std::io::IoSliceMut;
+use std::num::NonZeroU64;
+
+/// So much behind what is asked for is brought in as well: who reads it reads on, as a rule.
+const AHEAD: u64 = 4 << 20;
+/// One byte of so many is waited for. The system reads this much at once, at least.
+const STRIDE: usize = 64 << 10;
+
+/// Whether a read may wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It may.
+    Waiting,
+    /// It takes what is in the page cache.
+    Cached,
+}
+
+impl File {
+    /// As `read_at`; None if `access` says not to wait and not all of it is in the page cache.
+    pub fn read_by(
+        &self,
+        access: Access,
+        buffer: &mut [u8],
+        position: u64,
+    ) -> Result<Option<usize>> {
+        let file = match self {
+            File::Os(file, _) if access == Access::Cached => file,
+            _ => return self.read_at(buffer, position).map(Some),
+        };
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let mut rest = [IoSliceMut::new(&mut buffer[filled..])];
+            match preadv2(file, &mut rest, position + filled as u64, ReadWriteFlags::NOWAIT) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(None),
+                // Not every file system can tell.
+                Err(_) => return self.read_at(buffer, position).map(Some),
+            }
+        }
+        Ok(Some(filled))
+    }
+}
+
+impl FileRange {
+    /// Whether it is in the page cache, as far as its ends tell.
+    pub fn is_cached(&self) -> bool {
+        let last = self.position + self.len.saturating_sub(1) as u64;
+        // What cannot be read is found out by who reads it.
+        let is_here =
+            |position| !matches!(self.file.read_by(Access::Cached, &mut [0], position), Ok(None));
+        is_here(self.position) && is_here(last)
+    }
+
+    /// Brings it into the page cache, and asks for what follows. Waits for the disk.
+    pub fn bring_in(&self) -> Result<()> {
+        match &*self.file {
+            // Where it cannot be asked for, the reads below wait longer.
+            File::Os(file, _) => {
+                let len = NonZeroU64::new(self.len as u64 + AHEAD);
+                let _ = fadvise(file, self.position, len, Advice::WillNeed);
+            }
+            #[cfg(test)]
+            File::Sim(_) => {}
+        }
+        let steps = (0..self.len).step_by(STRIDE).chain(self.len.checked_sub(1));
+        for step in steps {
+            self.file.read_at(&mut [0], self.position + step as u64)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+    use super::*;
+    use crate::disk::Disk;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_is_not_in_memory_is_told_and_brought_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Arc::new(Disk::Os.open(&dir.path().join("file")).unwrap());
+        let content: Vec<u8> = (0..3 << 20).map(|n: u32| (n % 251) as u8).collect();
+        file.write_at(&content, 0).unwrap();
+        let range = FileRange { file: file.clone(), position: 5000, len: 1 << 20 };
+        assert!(range.is_cached(), "it was just written");
+        file.sync_data().unwrap();
+        let _ = fadvise(&*file, 0, None, Advice::DontNeed);
+        let mut buffer = [0; 100];
+        // Not every file system forgets; those that do must not wait now.
+        let read = file.read_by(Access::Cached, &mut buffer, 2 << 20).unwrap();
+        assert!(read.is_none_or(|read| read == buffer.len()));
+        range.bring_in().unwrap();
+        assert!(range.is_cached());
+        let read = file.read_by(Access::Cached, &mut buffer, 5000).unwrap();
+        assert_eq!((read, &buffer[..]), (Some(100), &content[5000..5100]));
+        FileRange { position: 2 << 20, ..range }.bring_in().unwrap();
+        let behind = file.read_by(Access::Cached, &mut buffer, (3 << 20) - 40).unwrap();
+        assert_eq!(behind, Some(40), "the file ends there");
+    }
+}

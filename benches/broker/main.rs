@@ -3,8 +3,8 @@
 //! `cargo bench --bench broker -- recovery [--quick] [--only klamm] [--partitions N] [--gib N]`
 //! measures the start after kill -9 instead (`recovery.rs`), `--groups` the group coordinator.
 //! `... -- many [--quick] [--only klamm]` has many connections, consumers and partitions (`many.rs`),
-//! `... -- tails [--quick] [--minutes N] [--gib N] [--load TEXT]` looks for what is slow now and
-//! then (`tails.rs`).
+//! `... -- tails [--quick] [--minutes N] [--rate N] [--gib N] [--load TEXT]` looks for what is slow
+//! now and then (`tails.rs`). `KLAMM_BIN` measures another klamm than the one that was built.
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat. The
@@ -61,6 +61,7 @@ fn main() {
         let scale = tails::Scale {
             minutes: number("--minutes").unwrap_or(if quick { 1 } else { 10 }),
             gib: number("--gib").unwrap_or(if quick { 2 } else { 20 }),
+            rate: number("--rate"),
         };
         brokers.for_each(|name| tails::run(&mut table, name, &scale, &part));
         return table.print();

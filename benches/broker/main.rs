@@ -8,7 +8,8 @@
 //! cargo bench --bench broker -- --groups           the group coordinator
 //! cargo bench --bench broker -- recovery [--partitions N] [--gib N]   kill -9 with much data
 //! cargo bench --bench broker -- many [--load TEXT]  many connections, consumers and partitions
-//! cargo bench --bench broker -- tails [--minutes N] [--gib N] [--load TEXT]   what is slow now and then
+//! cargo bench --bench broker -- tails [--minutes N] [--rate N] [--gib N] [--load TEXT]
+//!                                                   what is slow now and then
 //! cargo bench --bench broker -- budgets [--renew]  instructions of a request, by callgrind
 //! ```
 //!
@@ -77,6 +78,7 @@ fn main() {
         let scale = tails::Scale {
             minutes: number("--minutes").unwrap_or(if quick { 1 } else { 10 }),
             gib: number("--gib").unwrap_or(if quick { 2 } else { 20 }),
+            rate: number("--rate"),
         };
         brokers.for_each(|name| tails::run(&mut table, name, &scale, &part));
         return table.finish();

@@ -107,12 +107,15 @@ fn connections(report: &mut Report<'_>, count: usize) {
     report.tell(WORK, "us to open one", begun.elapsed().as_secs_f64() * 1e6 / count as f64);
     report.tell(WORK, "KiB each", each(target.resident_kib()));
     report.tell_idle(WORK);
+    report.tell(WORK, "KiB each, later", each(target.resident_kib()));
     report.table.add(WORK, target.name, &Load::Latency { requests: 5000 }.run(target));
     let produce = load::produce_request(0, 16 << 10, 1);
     for socket in &mut sockets {
         ask(socket, &produce);
     }
     report.tell(WORK, "KiB each after 16 KiB on each", each(target.resident_kib()));
+    std::thread::sleep(WATCHED);
+    report.tell(WORK, "KiB each after that, later", each(target.resident_kib()));
 }
 
 fn ask(socket: &mut TcpStream, frame: &[u8]) {
@@ -200,7 +203,10 @@ impl Waiting {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let mut tasks = tokio::task::JoinSet::new();
+                // They come one after the other, as in life.
+                let pause = Duration::from_millis(MAX_WAIT_MS as u64) / count as u32;
                 for first in firsts {
+                    tokio::time::sleep(pause).await;
                     tasks.spawn(consume(port, first, counted.clone(), stopped.clone()));
                 }
                 while let Some(ended) = tasks.join_next().await {

@@ -32,12 +32,14 @@ const BUSY: &str = "\nlog.retention.check.interval.ms=5000\nlog.initial.task.del
 pub struct Scale {
     pub minutes: usize,
     pub gib: usize,
+    /// Requests a second; half of what the server takes at most if there is none.
+    pub rate: Option<usize>,
 }
 
 /// Measures a server; `part` is in the name of what is wanted.
 pub fn run(table: &mut Table, name: &'static str, scale: &Scale, part: &str) {
     if "half load".contains(part) {
-        half_load(table, name, scale.minutes);
+        half_load(table, name, scale);
     }
     if "cold consumer".contains(part) {
         cold_consumer(table, name, scale.gib);
@@ -51,7 +53,7 @@ pub fn run(table: &mut Table, name: &'static str, scale: &Scale, part: &str) {
     }
 }
 
-fn half_load(table: &mut Table, name: &'static str, minutes: usize) {
+fn half_load(table: &mut Table, name: &'static str, scale: &Scale) {
     const WORK: &str = "produce at half load, all in the background";
     let Some(target) = Target::start_with(name, BUSY) else { return };
     create_topic(
@@ -79,7 +81,8 @@ fn half_load(table: &mut Table, name: &'static str, minutes: usize) {
     let sent = std::thread::scope(|scope| {
         scope.spawn(|| compacted(&target, &stop));
         scope.spawn(|| administer(&target, &stop));
-        let sent = produce(&target, most / 2.0, Duration::from_secs(60 * minutes as u64));
+        let rate = scale.rate.map_or(most / 2.0, |rate| rate as f64);
+        let sent = produce(&target, rate, Duration::from_secs(60 * scale.minutes as u64));
         stop.store(true, Ordering::Relaxed);
         sent
     });

@@ -1,8 +1,9 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
+use crate::durable;
+use crate::fixtures::{self, RECORD};
 use crate::target::Target;
 use crate::transaction::transactions;
-use crate::{durable, fixtures};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
@@ -16,6 +17,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -252,10 +252,14 @@ impl Replicas {
     }
 
     fn step(&self, one: &Move, state: &mut State, image: &Image) -> Result<Step> {
+        if matches!(state.future, Future::Gone) {
+            // It was taken back meanwhile, and there may be another one of this partition.
+            return Ok(Step::Waits);
+        }
         one.dir.check()?;
         let name = one.partition.topic_partition();
         state.is_paused = state.is_paused || self.logs.cleaner().pause(name);
-        if matches!(state.future, Future::Gone) || !state.is_paused || one.dir.is_full() {
+        if !state.is_paused || one.dir.is_full() {
             return Ok(Step::Waits);
         }
         let future = self.open_future(one, &mut state.future)?;

@@ -270,3 +270,39 @@ fn the_rate_is_bounded_and_may_change() {
     moving.join().unwrap();
     assert_eq!(cluster.replicas.futures()[0].offset_lag, 0);
 }
+
+/// Whoever waits for the rate holds a move that is no more, and must not touch the next one's.
+#[test]
+fn a_move_that_is_taken_back_at_a_low_rate_may_begin_again() {
+    let mut cluster = Cluster::with_dirs(Disk::Os, &["a", "b"]);
+    let ids = ["t", "u"].map(|topic| cluster.create_topic(topic, 1));
+    cluster.assign();
+    let dirs = [cluster.dir.path().join("a"), cluster.dir.path().join("b")];
+    for (topic, id) in ["t", "u"].iter().zip(ids) {
+        for _ in 0..20 {
+            append(&cluster.partition(id, 0), vec![batch(5000)]);
+        }
+        let here = cluster.partition(id, 0).dir().path().to_owned();
+        let there = dirs.iter().find(|dir| **dir != here).unwrap();
+        alter(&cluster, topic, 0, there).unwrap();
+    }
+    cluster.configure_broker("replica.alter.log.dirs.io.max.bytes.per.second", "1000");
+    let replicas = Arc::clone(&cluster.replicas);
+    let images = arc_swap::ArcSwap::from(cluster.images.load_full());
+    let moving = std::thread::spawn(move || replicas.move_logs(&images));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    for (topic, id) in ["t", "u"].iter().zip(ids) {
+        let here = cluster.partition(id, 0).dir().path().to_owned();
+        alter(&cluster, topic, 0, &here).unwrap();
+    }
+    cluster.configure_broker("replica.alter.log.dirs.io.max.bytes.per.second", "1000000000");
+    moving.join().unwrap();
+    for (topic, id) in ["t", "u"].iter().zip(ids) {
+        let here = cluster.partition(id, 0).dir().path().to_owned();
+        let there = dirs.iter().find(|dir| **dir != here).unwrap();
+        alter(&cluster, topic, 0, there).unwrap();
+    }
+    take_on(&cluster);
+    let futures = cluster.replicas.futures();
+    assert!(futures.len() == 2 && futures.iter().all(|future| future.offset_lag == 0));
+}

@@ -180,7 +180,7 @@ decided() {
 # killed: transactions end and the broker is killed meanwhile, until it leaves some prepared of both kinds.
 killed() {
   local target=$TARGET commits=0 aborts=0 n
-  for n in $(seq 10); do
+  for n in $(seq 20); do
     ask "end $BROKER_PID"
     broker_kill
     BROKER_PID=''

@@ -3,13 +3,15 @@
 use crate::world::World;
 use crate::{PRODUCE_VERSION, encode, name, produce_request};
 use divan::Bencher;
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::{
-    ApiKey, ConsumerGroupHeartbeatRequest, EndTxnRequest, FindCoordinatorRequest, HeartbeatRequest,
-    InitProducerIdRequest, JoinGroupRequest, OffsetCommitRequest, SyncGroupRequest,
+    AddPartitionsToTxnRequest, ApiKey, ConsumerGroupHeartbeatRequest, EndTxnRequest,
+    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
+    OffsetCommitRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use klamm::replica::fetch_session::{FetchKey, TopicKey};
@@ -193,19 +195,33 @@ fn init_transactional_producer(bencher: Bencher) {
     bencher.bench_local(|| world.call(ApiKey::InitProducerId as i16, 4, body.clone()));
 }
 
-/// The coordinator finds that nothing is to be done, as when a client asks again.
+/// A partition is added to a transaction, which is then committed. What the coordinator does after
+/// its answer makes the next one wait.
 #[divan::bench]
-fn end_transaction_again(bencher: Bencher) {
+fn transaction(bencher: Bencher) {
     let world = coordinated("id", 1);
-    let mut end = EndTxnRequest::default().with_transactional_id(text("id").into());
+    let (mut add, mut end) = (AddPartitionsToTxnRequest::default(), EndTxnRequest::default());
     until_ready(|| {
-        let answer = world.ask(&init_request(), 4);
-        end.producer_id = answer.producer_id;
-        end.producer_epoch = answer.producer_epoch;
-        answer.error_code
+        let init = world.ask(&init_request(), 4);
+        (end.producer_id, end.producer_epoch) = (init.producer_id, init.producer_epoch);
+        init.error_code
     });
-    let body = encode(&end, 5);
-    bencher.bench_local(|| world.call(ApiKey::EndTxn as i16, 5, body.clone()));
+    (end.transactional_id, end.committed) = (text("id").into(), true);
+    add.v3_and_below_transactional_id = end.transactional_id.clone();
+    add.v3_and_below_producer_id = end.producer_id;
+    add.v3_and_below_producer_epoch = end.producer_epoch;
+    add.v3_and_below_topics =
+        vec![AddPartitionsToTxnTopic::default().with_name(name(TOPIC)).with_partitions(vec![0])];
+    let is_refused = || {
+        let answer = world.ask(&add, 3);
+        answer.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code != 0
+    };
+    bencher.bench_local(|| {
+        while is_refused() {
+            std::thread::yield_now();
+        }
+        assert_eq!(world.ask(&end, 3).error_code, 0);
+    });
 }
 
 fn init_request() -> InitProducerIdRequest {

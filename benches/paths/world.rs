@@ -18,7 +18,8 @@ use tokio::runtime::Runtime;
 
 pub struct World {
     pub runtime: Runtime,
-    broker: Broker,
+    /// Gone when it was stopped.
+    broker: Option<Broker>,
     _dir: tempfile::TempDir,
 }
 
@@ -42,11 +43,11 @@ impl World {
         let runtime = runtime.unwrap();
         let config = Config::new(properties).unwrap();
         let broker = runtime.block_on(Broker::start(config, Disk::Os, Clock::System)).unwrap();
-        World { runtime, broker, _dir: dir }
+        World { runtime, broker: Some(broker), _dir: dir }
     }
 
     pub fn parts(&self) -> &Arc<Parts> {
-        self.broker.parts()
+        self.broker.as_ref().unwrap().parts()
     }
 
     pub fn create_topic(&self, name: TopicName, partitions: i32) {
@@ -88,5 +89,12 @@ impl World {
             turn: Arc::default(),
         };
         self.runtime.block_on(dispatch(context, body)).unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // The runtime waits for threads that only a clean stop ends.
+        self.broker.take().map(|broker| self.runtime.block_on(broker.stop()));
     }
 }

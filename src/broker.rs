@@ -151,6 +151,11 @@ impl Broker {
         &self.ports
     }
 
+    /// What its handlers work with, for who calls them without a socket (benches/paths).
+    pub fn parts(&self) -> &Arc<Parts> {
+        &self.parts
+    }
+
     /// Resolves when the broker cannot go on, with the reason; it is not stopped cleanly then.
     pub async fn failed(&mut self) -> String {
         match self.failed.recv().await {

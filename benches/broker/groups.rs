@@ -7,10 +7,13 @@ use crate::target::Target;
 use bytes::Bytes;
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
     ApiKey, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, FindCoordinatorRequest,
-    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, SyncGroupRequest,
-    SyncGroupResponse,
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
+    OffsetCommitResponse, SyncGroupRequest, SyncGroupResponse, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +24,7 @@ use uuid::Uuid;
 
 const CONSUMER_VERSION: i16 = 0;
 const HEARTBEAT_VERSION: i16 = 4;
+const COMMIT_VERSION: i16 = 8;
 const JOIN_VERSION: i16 = 9;
 const SYNC_VERSION: i16 = 5;
 /// So long may it take until a group is at rest.
@@ -117,7 +121,7 @@ fn text(text: &str) -> StrBytes {
 }
 
 /// Kafka makes the topic of the groups' offsets when somebody asks for a coordinator.
-fn make_coordinator(target: &Target) {
+pub fn make_coordinator(target: &Target) {
     let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("any")]);
     exchange(target, &[frame(ApiKey::FindCoordinator, 4, &request)]);
 }
@@ -125,7 +129,7 @@ fn make_coordinator(target: &Target) {
 type Partitions = BTreeMap<Uuid, Vec<i32>>;
 
 /// A member of the consumer protocol, as its client sees it.
-struct Member {
+pub struct Member {
     id: StrBytes,
     instance_id: Option<StrBytes>,
     epoch: i32,
@@ -134,14 +138,14 @@ struct Member {
     news: bool,
 }
 
-struct ConsumerGroup {
+pub struct ConsumerGroup {
     id: StrBytes,
     topics: Vec<String>,
-    members: Vec<Member>,
+    pub members: Vec<Member>,
 }
 
 impl ConsumerGroup {
-    fn new(id: &str, topics: &[String], members: usize, is_static: bool) -> ConsumerGroup {
+    pub fn new(id: &str, topics: &[String], members: usize, is_static: bool) -> ConsumerGroup {
         let member = |i: usize| Member {
             id: text(&Uuid::new_v4().to_string()),
             instance_id: is_static.then(|| text(&format!("instance-{i}"))),
@@ -153,7 +157,8 @@ impl ConsumerGroup {
         ConsumerGroup { id: text(id), topics: topics.to_vec(), members }
     }
 
-    fn request(&self, member: &Member) -> Vec<u8> {
+    /// The heartbeat of a member, with what it has to tell.
+    pub fn request(&self, member: &Member) -> Vec<u8> {
         let mut request = ConsumerGroupHeartbeatRequest::default()
             .with_group_id(self.id.clone().into())
             .with_member_id(member.id.clone())
@@ -183,7 +188,7 @@ impl ConsumerGroup {
     }
 
     /// Joins, and goes on until every partition has one owner and all are of one epoch.
-    fn rest(&mut self, target: &Target, partitions: usize) {
+    pub fn rest(&mut self, target: &Target, partitions: usize) {
         let end = Instant::now() + REST;
         let mut idle = false;
         loop {
@@ -219,11 +224,7 @@ impl ConsumerGroup {
         let frames: Vec<_> = self.members.iter().map(|member| self.request(member)).collect();
         let times = times.div_ceil(frames.len());
         let frames: Vec<_> = std::iter::repeat_n(&frames, times).flatten().cloned().collect();
-        for mut answer in exchange(target, &frames) {
-            let answer = ConsumerGroupHeartbeatResponse::decode(&mut answer, CONSUMER_VERSION);
-            let answer = answer.unwrap();
-            assert_eq!((answer.error_code, answer.assignment), (0, None), "heartbeat at rest");
-        }
+        exchange(target, &frames).into_iter().for_each(check_consumer_heartbeat);
     }
 
     /// One static member after the other goes for a while and comes again under another id.
@@ -244,6 +245,12 @@ impl ConsumerGroup {
             assert_eq!(self.members[at].owned, owned, "what a static member has again");
         }
     }
+}
+
+/// It is to say nothing new.
+pub fn check_consumer_heartbeat(mut answer: Bytes) {
+    let answer = ConsumerGroupHeartbeatResponse::decode(&mut answer, CONSUMER_VERSION).unwrap();
+    assert_eq!((answer.error_code, answer.assignment), (0, None), "heartbeat at rest");
 }
 
 impl Member {
@@ -298,7 +305,7 @@ fn beat_all(target: &Target, groups: &[ConsumerGroup]) {
 }
 
 /// A classic group: members by id.
-struct ClassicGroup {
+pub struct ClassicGroup {
     id: StrBytes,
     is_static: bool,
     generation: i32,
@@ -307,7 +314,7 @@ struct ClassicGroup {
 
 impl ClassicGroup {
     /// Each member on a connection of its own, because the answer to a join waits for all others.
-    fn join(target: &Target, id: &str, members: usize, is_static: bool) -> ClassicGroup {
+    pub fn join(target: &Target, id: &str, members: usize, is_static: bool) -> ClassicGroup {
         let mut group = ClassicGroup {
             id: text(id),
             is_static,
@@ -399,18 +406,42 @@ impl ClassicGroup {
         }
     }
 
-    fn beat(&self, target: &Target, times: usize) {
-        let request = |member: &StrBytes| {
-            let request = HeartbeatRequest::default()
-                .with_group_id(self.id.clone().into())
-                .with_generation_id(self.generation)
-                .with_member_id(member.clone());
-            frame(ApiKey::Heartbeat, HEARTBEAT_VERSION, &request)
-        };
-        let frames: Vec<_> = self.members.iter().cycle().take(times).map(request).collect();
-        for mut answer in exchange(target, &frames) {
-            let answer = HeartbeatResponse::decode(&mut answer, HEARTBEAT_VERSION).unwrap();
-            assert_eq!(answer.error_code, 0, "heartbeat");
-        }
+    pub fn heartbeat(&self, at: usize) -> Vec<u8> {
+        let request = HeartbeatRequest::default()
+            .with_group_id(self.id.clone().into())
+            .with_generation_id(self.generation)
+            .with_member_id(self.members[at].clone());
+        frame(ApiKey::Heartbeat, HEARTBEAT_VERSION, &request)
     }
+
+    fn beat(&self, target: &Target, times: usize) {
+        let members = (0..self.members.len()).cycle().take(times);
+        let frames: Vec<_> = members.map(|at| self.heartbeat(at)).collect();
+        exchange(target, &frames).into_iter().for_each(check_heartbeat);
+    }
+}
+
+pub fn check_heartbeat(mut answer: Bytes) {
+    let answer = HeartbeatResponse::decode(&mut answer, HEARTBEAT_VERSION).unwrap();
+    assert_eq!(answer.error_code, 0, "heartbeat");
+}
+
+/// An offset of one partition, of a group without members.
+pub fn commit_request(group: &str, topic: TopicName) -> Vec<u8> {
+    let partition = OffsetCommitRequestPartition::default()
+        .with_committed_offset(1)
+        .with_committed_leader_epoch(-1)
+        .with_committed_metadata(Some(StrBytes::default()));
+    let topic =
+        OffsetCommitRequestTopic::default().with_name(topic).with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(text(group).into())
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic]);
+    frame(ApiKey::OffsetCommit, COMMIT_VERSION, &request)
+}
+
+pub fn check_committed(mut answer: Bytes) {
+    let answer = OffsetCommitResponse::decode(&mut answer, COMMIT_VERSION).unwrap();
+    assert_eq!(answer.topics[0].partitions[0].error_code, 0, "commit");
 }

@@ -1,8 +1,8 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
-use crate::durable;
 use crate::target::Target;
 use crate::transaction::transactions;
+use crate::{durable, fixtures};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
@@ -25,12 +25,11 @@ use std::time::Instant;
 const CONNECTIONS: usize = 4;
 const IN_FLIGHT: usize = 5;
 pub const PARTITIONS: usize = 8;
-const RECORD: usize = 100;
 pub const FETCH_BYTES: usize = 8 << 20;
 pub const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
 pub const CREATE_VERSION: i16 = 5;
-const LOG_TOPIC: &str = "bench";
+pub const LOG_TOPIC: &str = "bench";
 /// Where the base offset stands in what `produce_answer` gives.
 pub const ANSWER_BASE_OFFSET: usize = 23;
 
@@ -247,24 +246,16 @@ pub fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
 
 /// A batch of as many records as fit into `size` bytes.
 pub fn records(seed: usize, size: usize) -> Bytes {
-    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
-    let count = (size / (RECORD + 8)).max(1);
-    let now = klamm::clock::Clock::System.now();
-    let mut random = fastrand::Rng::with_seed(seed as u64);
-    for _ in 0..count {
-        let value: Vec<u8> = (0..RECORD).map(|_| random.u8(..)).collect();
-        builder.append(now, None, Some(&value), &[]);
-    }
-    builder.build().to_bytes()
+    fixtures::batch(seed as u64, size, Compression::Uncompressed).to_bytes()
 }
 
 /// The same with keys, of which each comes a few times.
 pub fn keyed_records(size: usize) -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     let now = klamm::clock::Clock::System.now();
-    for n in 0..size / (RECORD + 8) {
+    for n in 0..size / (fixtures::RECORD + 8) {
         let key = (n as u64 / 4).to_be_bytes();
-        builder.append(now, Some(&key), Some(&[b'x'; RECORD]), &[]);
+        builder.append(now, Some(&key), Some(&[b'x'; fixtures::RECORD]), &[]);
     }
     builder.build().to_bytes()
 }
@@ -402,20 +393,21 @@ fn fetch(target: &Target, bytes: usize) -> (usize, usize, Vec<f64>) {
     (requests, read, Vec::new())
 }
 
-pub fn fetch_request(partition: usize, offset: i64) -> Vec<u8> {
+/// Asks one partition for at most so many bytes, but for a first batch that is larger.
+pub fn fetch_request(partition: usize, offset: i64, most: usize) -> Vec<u8> {
     let partition = FetchPartition::default()
         .with_partition(partition as i32)
         .with_current_leader_epoch(-1)
         .with_fetch_offset(offset)
         .with_last_fetched_epoch(-1)
         .with_log_start_offset(-1)
-        .with_partition_max_bytes(FETCH_BYTES as i32);
+        .with_partition_max_bytes(most as i32);
     let topic = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition]);
     let request = FetchRequest::default()
         .with_replica_id((-1).into())
         .with_max_wait_ms(500)
         .with_min_bytes(1)
-        .with_max_bytes(FETCH_BYTES as i32)
+        .with_max_bytes(most as i32)
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
     frame(ApiKey::Fetch, FETCH_VERSION, &request)
@@ -426,7 +418,7 @@ fn fetch_on(target: &Target, connection: usize, bytes: usize) -> (usize, usize) 
     let mut socket = connect(target);
     let (mut requests, mut read, mut offset) = (0, 0, 0);
     while read < bytes {
-        socket.write_all(&fetch_request(connection * 2, offset)).unwrap();
+        socket.write_all(&fetch_request(connection * 2, offset, FETCH_BYTES)).unwrap();
         let body = receive(&mut socket);
         requests += 1;
         read += body.len();

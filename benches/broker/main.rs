@@ -1,10 +1,16 @@
-//! The whole broker under load, beside Apache Kafka and a floor in the same run:
-//! `cargo bench --bench broker -- [--quick] [--rounds N] [--only klamm,kafka,floor] [--load TEXT]`.
-//! `cargo bench --bench broker -- recovery [--quick] [--only klamm] [--partitions N] [--gib N]`
-//! measures the start after kill -9 instead (`recovery.rs`), `--groups` the group coordinator.
-//! `... -- many [--quick] [--only klamm]` has many connections, consumers and partitions (`many.rs`),
-//! `... -- tails [--quick] [--minutes N] [--rate N] [--gib N] [--load TEXT]` looks for what is slow
-//! now and then (`tails.rs`). `KLAMM_BIN` measures another klamm than the one that was built.
+//! The whole broker under load, beside Apache Kafka and a floor in the same run. The table of goals:
+//!
+//! ```text
+//! cargo bench --bench broker -- --all              the loads, and then the starts
+//!     [--quick] [--rounds N] [--only klamm,kafka,floor] [--load TEXT]
+//! cargo bench --bench broker                       the loads alone
+//! cargo bench --bench broker -- starts             what there is from start to first record
+//! cargo bench --bench broker -- --groups           the group coordinator
+//! cargo bench --bench broker -- recovery [--partitions N] [--gib N]   kill -9 with much data
+//! cargo bench --bench broker -- many [--load TEXT]  many connections, consumers and partitions
+//! cargo bench --bench broker -- tails [--minutes N] [--rate N] [--gib N] [--load TEXT]   now and then
+//! cargo bench --bench broker -- budgets [--renew]  instructions of a request, by callgrind
+//! ```
 //!
 //! A client that replays requests encoded once costs almost nothing, so that on a small machine
 //! the broker has the processor. The broker's own processor time comes from /proc/PID/stat. The
@@ -12,13 +18,19 @@
 //! Apache Kafka comes from Maven Central by `compat/kafka/fetch` (KAFKA_REFERENCE_HOME).
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+mod budgets;
 mod durable;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
 mod floor;
+mod goals;
 mod groups;
 mod load;
 mod many;
+mod plot;
 mod recovery;
 mod report;
+mod starts;
 mod tails;
 mod target;
 mod transaction;
@@ -45,17 +57,21 @@ fn main() {
     let quick = has("--quick");
     let only = value("--only").unwrap_or_else(|| "floor,klamm,kafka".to_owned());
     let is_wanted = |name: &str| only.split(',').any(|only| only == name);
+    if has("budgets") {
+        std::process::exit(i32::from(!budgets::run(has("--renew"))));
+    }
     if has("recovery") {
         let partitions = number("--partitions").unwrap_or(if quick { 1000 } else { 10_000 });
         let gib = number("--gib").unwrap_or(if quick { 2 } else { 20 });
         return recovery::run(partitions, gib, is_wanted("kafka"));
     }
+    let rounds = number("--rounds").unwrap_or(if quick { 1 } else { 5 });
     let mut table = Table::default();
     let brokers = ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name));
     let part = value("--load").unwrap_or_default();
     if has("many") {
         brokers.for_each(|name| many::run(&mut table, name, if quick { 10 } else { 1 }, &part));
-        return table.print();
+        return table.finish();
     }
     if has("tails") {
         let scale = tails::Scale {
@@ -64,19 +80,18 @@ fn main() {
             rate: number("--rate"),
         };
         brokers.for_each(|name| tails::run(&mut table, name, &scale, &part));
-        return table.print();
+        return table.finish();
     }
-    if has("--groups") {
+    if has("starts") {
+        starts::measure(&mut table, quick, rounds, is_wanted);
+    } else if has("--groups") {
         let scale = group_scale(if quick { 8 } else { 1 });
-        for target in
-            ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name)).filter_map(start)
-        {
+        for target in brokers.filter_map(start) {
             groups::measure(&target, scale, |title, measured| {
                 table.add(title, target.name, &measured);
             });
         }
     } else {
-        let rounds = number("--rounds").unwrap_or(if quick { 1 } else { 5 });
         let targets: Vec<Target> = ["floor", "klamm", "kafka"]
             .into_iter()
             .filter(|n| is_wanted(n))
@@ -88,10 +103,15 @@ fn main() {
             take_turns(&mut table, &targets, (title, load), rounds);
         }
         for target in &targets {
-            eprintln!("{:6} resident memory {} MiB", target.name, target.resident_kib() / 1024);
+            let busy = target.most_resident_kib() as f64 / 1024.0;
+            table.add_figure("resident memory", "busy MiB", target.name, busy);
+        }
+        drop(targets);
+        if has("--all") {
+            starts::measure(&mut table, quick, rounds, is_wanted);
         }
     }
-    table.print();
+    table.finish();
 }
 
 fn start(name: &'static str) -> Option<Target> {

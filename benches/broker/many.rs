@@ -69,7 +69,7 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn tell(&mut self, work: &'static str, figure: &'static str, value: f64) {
-        self.table.tell(work, figure, self.target.name, value);
+        self.table.add_figure(work, figure, self.target.name, value);
     }
 
     /// What of a core the server takes while nothing but `work` happens.

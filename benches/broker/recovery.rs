@@ -23,16 +23,15 @@ const TOGETHER: usize = 40;
 const IN_FLIGHT: usize = 4;
 /// Apache Kafka takes minutes.
 const LIMIT: Duration = Duration::from_secs(1800);
+/// How often one that does not listen yet is tried.
+const POLL: Duration = Duration::from_micros(500);
 
 /// Measures and prints one line for each start.
 pub fn run(partitions: usize, gib: usize, with_kafka: bool) {
     let mut target = Target::start("klamm").expect("klamm is here");
     let empty = target.resident_kib();
     let begun = Instant::now();
-    for first in (0..partitions).step_by(IN_TOPIC) {
-        let topic = place(first).0;
-        load::ask_for_topics(&target, &[topic], IN_TOPIC.min(partitions - first));
-    }
+    create(&target, partitions);
     let created = begun.elapsed();
     first_record(&target, partitions - 1, begun);
     let served = begun.elapsed().as_secs_f64();
@@ -48,7 +47,8 @@ pub fn run(partitions: usize, gib: usize, with_kafka: bool) {
     let turns = if with_kafka { &["klamm", "kafka", "klamm"][..] } else { &["klamm", "klamm"] };
     for name in turns {
         let begun = Instant::now();
-        if target.kill_and_start(name).is_none() {
+        target.kill();
+        if target.launch_again(name).is_none() {
             println!("{name}: not here (see compat/README.md)");
             return;
         }
@@ -58,6 +58,13 @@ pub fn run(partitions: usize, gib: usize, with_kafka: bool) {
         let all = all_records(&target, partitions, begun);
         show("  a record in each partition", &target, Some(all), empty, partitions);
         assert!(target.is_alive());
+    }
+}
+
+pub fn create(target: &Target, partitions: usize) {
+    for first in (0..partitions).step_by(IN_TOPIC) {
+        let topic = place(first).0;
+        load::ask_for_topics(target, &[topic], IN_TOPIC.min(partitions - first));
     }
 }
 
@@ -80,21 +87,19 @@ fn show(title: &str, target: &Target, time: Option<f64>, empty: u64, partitions:
 }
 
 /// Seconds from `begun` until a record in `partition` is acknowledged.
-fn first_record(target: &Target, partition: usize, begun: Instant) -> f64 {
+pub fn first_record(target: &Target, partition: usize, begun: Instant) -> f64 {
     let (topic, partition) = place(partition);
     let frame = load::produce_to(&[(topic, vec![partition])], &load::records(0, 1), -1);
     loop {
         assert!(begun.elapsed() < LIMIT, "no record is acknowledged");
-        if TcpStream::connect(("127.0.0.1", target.port)).is_ok() {
-            let mut socket = connect(target);
-            let limit = Some(Duration::from_secs(60));
-            socket.set_read_timeout(limit).unwrap();
+        if let Ok(mut socket) = TcpStream::connect(("127.0.0.1", target.port)) {
+            socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             socket.write_all(&frame).unwrap();
             if codes(receive(&mut socket)).iter().all(|&code| code == 0) {
                 return begun.elapsed().as_secs_f64();
             }
         }
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(POLL);
     }
 }
 
@@ -125,7 +130,7 @@ fn request(partitions: usize, first: usize, records: &Bytes) -> Vec<u8> {
 }
 
 /// Writes `bytes` in all, as much into each partition.
-fn fill(target: &Target, partitions: usize, bytes: usize) {
+pub fn fill(target: &Target, partitions: usize, bytes: usize) {
     write(target, partitions, &load::records(0, BATCH), bytes / partitions / BATCH);
 }
 

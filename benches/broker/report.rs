@@ -1,27 +1,35 @@
-//! Medians over the rounds, with their ranges, and ratios to Kafka and to the floor.
+//! Medians over the rounds, with their ranges, ratios to Kafka and to the floor, and whether klamm
+//! is where it has to be.
 
+use crate::goals::{Goal, goal_of};
 use crate::load::Measured;
+use crate::{plot, target};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
-/// The servers' figures, one for each round.
-type Rounds = BTreeMap<&'static str, Vec<f64>>;
+/// One figure of one kind of work: the servers' values, one for each round.
+pub struct Row {
+    pub work: &'static str,
+    pub figure: &'static str,
+    rounds: BTreeMap<&'static str, Vec<f64>>,
+}
 
 #[derive(Default)]
 pub struct Table {
     /// In the order in which they were measured.
-    rows: Vec<(&'static str, &'static str, Rounds)>,
+    rows: Vec<Row>,
 }
 
 impl Table {
     pub fn add(&mut self, work: &'static str, target: &'static str, measured: &Measured) {
         eprintln!("{target:6} {work:40} {measured}");
         for (figure, value) in measured.figures() {
-            self.note(work, figure, target, value);
+            self.add_value(work, figure, target, value);
         }
     }
 
-    /// One figure by itself.
-    pub fn tell(
+    /// Adds a figure that is no load's.
+    pub fn add_figure(
         &mut self,
         work: &'static str,
         figure: &'static str,
@@ -29,49 +37,100 @@ impl Table {
         value: f64,
     ) {
         eprintln!("{target:6} {work:40} {figure} {value:.3}");
-        self.note(work, figure, target, value);
+        self.add_value(work, figure, target, value);
     }
 
-    fn note(&mut self, work: &'static str, figure: &'static str, target: &'static str, value: f64) {
-        let found = self.rows.iter().position(|row| (row.0, row.1) == (work, figure));
+    fn add_value(
+        &mut self,
+        work: &'static str,
+        figure: &'static str,
+        target: &'static str,
+        value: f64,
+    ) {
+        let found = self.rows.iter().position(|row| (row.work, row.figure) == (work, figure));
         let at = found.unwrap_or_else(|| {
-            self.rows.push((work, figure, Rounds::new()));
+            self.rows.push(Row { work, figure, rounds: BTreeMap::new() });
             self.rows.len() - 1
         });
-        self.rows[at].2.entry(target).or_default().push(value);
+        self.rows[at].rounds.entry(target).or_default().push(value);
     }
 
-    pub fn print(&self) {
-        println!("\n| work | figure | floor | klamm | Kafka | klamm / floor | klamm / Kafka |");
-        println!("|---|---|---|---|---|---|---|");
-        for (work, figure, rounds) in &self.rows {
-            let ratio = |to: &str| match (median(rounds, "klamm"), median(rounds, to)) {
+    /// Prints the table and writes it and its plot to files.
+    pub fn finish(&self) {
+        let text = self.text();
+        print!("\n{text}");
+        for (name, content) in [("broker.md", text), ("broker.svg", plot::svg(&self.rows))] {
+            let path = target::output(name);
+            std::fs::write(&path, content).unwrap();
+            eprintln!("{}", path.display());
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from(
+            "| work | figure | floor | klamm | Kafka | klamm / floor | klamm / Kafka | goal | met |\n\
+             |---|---|---|---|---|---|---|---|---|\n",
+        );
+        for row in &self.rows {
+            let ratio = |to: &str| match (row.median("klamm"), row.median(to)) {
                 (Some(ours), Some(theirs)) => format!("{:.2}", ours / theirs),
                 _ => "-".to_owned(),
             };
-            println!(
-                "| {work} | {figure} | {} | {} | {} | {} | {} |",
-                shown(rounds, "floor"),
-                shown(rounds, "klamm"),
-                shown(rounds, "kafka"),
+            let goal = goal_of(row.work, row.figure);
+            let met = match goal.and_then(|goal| goal.is_met(row)) {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "-",
+            };
+            writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {met} |",
+                row.work,
+                row.figure,
+                row.shown("floor"),
+                row.shown("klamm"),
+                row.shown("kafka"),
                 ratio("floor"),
                 ratio("kafka"),
-            );
+                goal.map_or("-".to_owned(), Goal::text),
+            )
+            .unwrap();
+        }
+        text
+    }
+}
+
+impl Row {
+    pub fn median(&self, target: &str) -> Option<f64> {
+        let mut values = self.rounds.get(target)?.clone();
+        values.sort_by(f64::total_cmp);
+        Some(values[values.len() / 2])
+    }
+
+    /// The least and the most of the rounds.
+    pub fn range(&self, target: &str) -> Option<(f64, f64)> {
+        let values = self.rounds.get(target)?.iter().copied();
+        Some((values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max)))
+    }
+
+    /// `median (least-most)`.
+    fn shown(&self, target: &str) -> String {
+        match (self.median(target), self.range(target)) {
+            (Some(median), Some((least, most))) if self.rounds[target].len() > 1 => {
+                format!("{} ({}-{})", number(median), number(least), number(most))
+            }
+            (Some(median), _) => number(median),
+            _ => "-".to_owned(),
         }
     }
 }
 
-fn median(rounds: &Rounds, target: &str) -> Option<f64> {
-    let mut values = rounds.get(target)?.clone();
-    values.sort_by(f64::total_cmp);
-    Some(values[values.len() / 2])
-}
-
-/// `median (least-most)`.
-fn shown(rounds: &Rounds, target: &str) -> String {
-    let Some(median) = median(rounds, target) else { return "-".to_owned() };
-    let values = &rounds[target];
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = values.iter().copied().fold(0.0, f64::max);
-    format!("{median:.3} ({least:.3}-{most:.3})")
+/// Three digits that say something, at least.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        1.0.. => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
 }

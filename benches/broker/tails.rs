@@ -76,7 +76,7 @@ fn half_load(table: &mut Table, name: &'static str, scale: &Scale) {
     produce(&target, f64::INFINITY, Duration::from_secs(10));
     let time = Duration::from_secs(10);
     let most = produce(&target, f64::INFINITY, time).len() as f64 / time.as_secs_f64();
-    table.tell(WORK, "most requests/s", name, most);
+    table.add_figure(WORK, "most requests/s", name, most);
     let stop = AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
         scope.spawn(|| compacted(&target, &stop));
@@ -198,7 +198,7 @@ fn tell(table: &mut Table, work: &'static str, name: &'static str, mut sent: Vec
         ("p99.99 us", 0.9999),
         ("longest us", 1.0),
     ] {
-        table.tell(work, figure, name, at(q));
+        table.add_figure(work, figure, name, at(q));
     }
     let worst = sent.iter().rev().take(10).map(|(at, us)| format!("{:.0} us at {at:.2} s", us));
     eprintln!("  {} requests; {}", sent.len(), worst.collect::<Vec<_>>().join(", "));
@@ -232,9 +232,9 @@ fn cold_consumer(table: &mut Table, name: &'static str, gib: usize) {
     });
     tell(table, BESIDE, name, beside);
     let gigabytes = read as f64 / 1e9;
-    table.tell(CONSUMER, "wall s/GB", name, seconds / gigabytes);
+    table.add_figure(CONSUMER, "wall s/GB", name, seconds / gigabytes);
     let used = target.processor_seconds() - processor;
-    table.tell(CONSUMER, "broker CPU s/GB, producers included", name, used / gigabytes);
+    table.add_figure(CONSUMER, "broker CPU s/GB, producers included", name, used / gigabytes);
 }
 
 /// Reads each partition from its start to where it ends now; answers the bytes.
@@ -244,7 +244,7 @@ fn read_all(target: &Target) -> usize {
     for partition in 0..load::PARTITIONS {
         let (mut offset, mut end) = (0, i64::MAX);
         while offset < end {
-            socket.write_all(&load::fetch_request(partition, offset)).unwrap();
+            socket.write_all(&load::fetch_request(partition, offset, load::FETCH_BYTES)).unwrap();
             let body = receive(&mut socket);
             read += body.len();
             if end == i64::MAX {

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 const KAFKA_VERSION: &str = "4.3.1";
 const PROPERTIES: &str = "server.properties";
+/// Then a broker has less to do by itself.
+const FEW_PARTITIONS: &str =
+    "offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1\n";
 
 pub struct Target {
     pub name: &'static str,
@@ -18,31 +21,39 @@ pub struct Target {
 }
 
 impl Target {
-    /// Starts it on a fresh directory; None if Apache Kafka's jars are not here.
+    /// Starts it on a fresh directory and waits until it answers; None if it is not here.
     pub fn start(name: &'static str) -> Option<Target> {
         Target::start_with(name, "")
     }
 
     /// As `start`, with more lines of settings.
     pub fn start_with(name: &'static str, more: &str) -> Option<Target> {
+        let target = Target::launch(name, more)?;
+        target.wait(Duration::from_secs(60));
+        Some(target)
+    }
+
+    /// As `start`, but waits for nothing. Apache Kafka has to format its directory first.
+    pub fn launch(name: &'static str, more: &str) -> Option<Target> {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        let settings = settings(dir.path(), port) + more;
+        let mut settings = settings(dir.path(), port) + more;
+        if name == "callgrind" {
+            settings.push_str(FEW_PARTITIONS);
+        }
         fs::write(dir.path().join(PROPERTIES), settings).unwrap();
         if name == "kafka" {
             format_by_kafka(dir.path(), &class_path()?);
         }
         let process = spawn(name, dir.path(), port)?;
-        let target = Target { name, process, dir, port };
-        target.wait(Duration::from_secs(60));
-        Some(target)
+        Some(Target { name, process, dir, port })
     }
 
-    /// Ends it without a warning and starts `name` on the same directory. Answers at once; None if
-    /// Apache Kafka's jars are not here.
-    pub fn kill_and_start(&mut self, name: &str) -> Option<()> {
-        self.kill();
+    /// Starts `name` on the directory of the one that has ended, and waits for nothing; None if it
+    /// is not here.
+    pub fn launch_again(&mut self, name: &'static str) -> Option<()> {
         self.process = spawn(name, self.dir.path(), self.port)?;
+        self.name = name;
         Some(())
     }
 
@@ -60,6 +71,30 @@ impl Target {
         }
     }
 
+    /// Stops it as one should.
+    pub fn stop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = self.process.wait().unwrap();
+        // The Java virtual machine ends by the signal.
+        assert!(status.success() || self.name == "kafka", "{} stops with {status}", self.name);
+    }
+
+    /// Ends it without a warning.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.process.try_wait().unwrap().is_none()
@@ -74,9 +109,13 @@ impl Target {
         }
     }
 
-    fn kill(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+    /// Waits until it accepts connections; what is asked for then is answered when it serves.
+    pub fn wait_to_listen(&self) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < end, "nobody listens");
+            std::thread::sleep(Duration::from_micros(500));
+        }
     }
 
     /// Files and sockets that it has open, and maps in its address space.
@@ -96,8 +135,17 @@ impl Target {
     }
 
     pub fn resident_kib(&self) -> u64 {
+        self.kib_of("VmRSS:")
+    }
+
+    /// The most that it ever had.
+    pub fn most_resident_kib(&self) -> u64 {
+        self.kib_of("VmHWM:")
+    }
+
+    fn kib_of(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }
@@ -130,7 +178,8 @@ fn settings(dir: &Path, port: u16) -> String {
 fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
     let log = fs::File::options().create(true).append(true).open(dir.join("broker.log")).unwrap();
     let mut command = match name {
-        "klamm" => klamm(),
+        "klamm" => Command::new(klamm()),
+        "callgrind" => callgrind(dir),
         "floor" => floor(dir, port),
         _ => kafka(&class_path()?),
     };
@@ -138,10 +187,33 @@ fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
     Some(command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap())
 }
 
-/// `KLAMM_BIN`, or the one that was built with this program.
-fn klamm() -> Command {
-    let built = || env!("CARGO_BIN_EXE_klamm").into();
-    Command::new(std::env::var_os("KLAMM_BIN").unwrap_or_else(built))
+/// The one that cargo has built, or another.
+fn klamm() -> PathBuf {
+    let other = std::env::var_os("KLAMM_BIN").map(|path| fs::canonicalize(path).unwrap());
+    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_klamm").into())
+}
+
+/// klamm with its instructions and system calls counted (`budgets.rs`), by one worker, because tasks
+/// that wander between workers are not counted the same each time.
+fn callgrind(dir: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    let out = format!("--callgrind-out-file={}", callgrind_out().display());
+    let pipes = format!("--vgdb-prefix={}", dir.join("vgdb").display());
+    command.args(["--tool=callgrind", "--collect-systime=nsec", &out, &pipes]).arg(klamm());
+    command.env("TOKIO_WORKER_THREADS", "1");
+    command
+}
+
+/// Its dumps have numbers behind this name.
+pub fn callgrind_out() -> PathBuf {
+    output("callgrind.out")
+}
+
+/// A file in `target/bench`.
+pub fn output(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+    fs::create_dir_all(&dir).unwrap();
+    dir.join(name)
 }
 
 /// This program again, as `main` knows it.

@@ -52,7 +52,8 @@ fn transactions_of(target: &Target, number: usize, count: usize) -> Vec<f64> {
     latencies
 }
 
-struct Producer {
+/// One with a transactional id.
+pub struct Producer {
     socket: TcpStream,
     id: TransactionalId,
     producer_id: i64,
@@ -60,7 +61,7 @@ struct Producer {
 }
 
 impl Producer {
-    fn start(mut socket: TcpStream, name: &str) -> Producer {
+    pub fn start(mut socket: TcpStream, name: &str) -> Producer {
         let id = TransactionalId(StrBytes::from_string(name.to_owned()));
         let find = FindCoordinatorRequest::default().with_key(id.0.clone()).with_key_type(1);
         until_ready(|| {
@@ -83,7 +84,7 @@ impl Producer {
     }
 
     /// One batch to each partition, in one request. The first sequence of an epoch is 0.
-    fn send(&mut self, partitions: &[i32]) {
+    pub fn send(&mut self, partitions: &[i32]) {
         let mut builder = BatchBuilder::new(0, Compression::Uncompressed).producer(
             self.producer_id,
             self.epoch,
@@ -114,7 +115,7 @@ impl Producer {
         });
     }
 
-    fn commit(&mut self) {
+    pub fn commit(&mut self) {
         let request = EndTxnRequest::default()
             .with_transactional_id(self.id.clone())
             .with_producer_id(self.producer_id.into())

@@ -1,6 +1,6 @@
-//! A regular expression over names of topics or transactional ids. Clients write RE2's syntax (RE2/J in Kafka); the `regex`
-//! crate's is of the same descent and matches in linear time as well. Where they differ we
-//! translate.
+//! A regular expression over names of topics or of transactions. Clients write RE2's syntax (RE2/J
+//! in Kafka); the `regex` crate's is of the same descent and matches in linear time as well. Where
+//! they differ we translate.
 
 use regex::{Regex, RegexBuilder};
 

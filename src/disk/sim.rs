@@ -307,8 +307,9 @@ impl World {
         if self.is_dead {
             return Err(ErrorKind::Other.into());
         }
-        // The name of a log that is moved away is random.
-        let is_away = ["-delete", "-stray"].iter().any(|s| path.to_string_lossy().ends_with(s));
+        // The name of a log that is not in its place is random.
+        let path_text = path.to_string_lossy();
+        let is_away = ["-delete", "-stray", "-future"].iter().any(|s| path_text.contains(s));
         (what, (!is_away).then_some(path)).hash(&mut self.trace);
         let Some(fault) = &mut self.fault else { return Ok(()) };
         if fault.sync_only && !is_sync {

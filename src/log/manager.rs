@@ -102,6 +102,8 @@ pub struct LogManager {
     is_unsynced: AtomicBool,
     producer_id_expiration_ms: i64,
     state: Mutex<State>,
+    /// Held by whoever writes checkpoints: several threads make logs.
+    checkpointing: Mutex<()>,
     cleaner: Cleaner,
     _locks: Vec<Lock>,
 }
@@ -149,6 +151,7 @@ impl LogManager {
             threads,
             producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
             state: Mutex::new(state),
+            checkpointing: Mutex::default(),
             _locks: locks,
         })
     }
@@ -192,15 +195,23 @@ impl LogManager {
 
     /// Deletes `.kafka_cleanshutdown`, before anything else is changed: from now on a stop is
     /// unclean until `mark_clean_shutdown`. A full disk's reserve gives its room for all that
-    /// follows (`disk/reserve.rs`).
+    /// follows (`disk/reserve.rs`). A directory that fails goes offline.
     pub fn unmark_clean_shutdown(&self) -> Result<()> {
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            files::make_room(&self.disk, &dir.path)?;
-            if dir.clean_shutdown.is_some() {
-                files::remove_clean_shutdown(&self.disk, &dir.path)?;
+            match self.unmark(dir) {
+                Err(error @ Error::Disk { .. }) if !error.is_disk_full() => drop(dir.fail(&error)),
+                unmarked => unmarked?,
             }
         }
         Ok(())
+    }
+
+    fn unmark(&self, dir: &LogDir) -> Result<()> {
+        files::make_room(&self.disk, &dir.path)?;
+        match dir.clean_shutdown {
+            Some(_) => files::remove_clean_shutdown(&self.disk, &dir.path),
+            None => Ok(()),
+        }
     }
 
     /// All logs are opened but for those that failed: if from now on only the process is killed,

@@ -8,9 +8,12 @@ use crate::types::{Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp};
 use bytes::Bytes;
 
 impl Log {
-    /// Cuts off what is not in the history of `current`: a crash may have taken from it what this
-    /// log has.
-    pub fn agree_with(&mut self, current: &Log) -> Result<()> {
+    /// Cuts off what is not in the history of `current`, which ended at `end` when it was opened: a
+    /// crash may have taken from it what this log has.
+    pub fn agree_with(&mut self, current: &Log, end: Offset) -> Result<()> {
+        if end < self.end_offset {
+            self.truncate_to(end)?;
+        }
         while self.size() > 0 {
             let epoch = self.latest_epoch();
             let shared = match current.end_offset_for_epoch(epoch) {

@@ -14,7 +14,7 @@ use crate::log::Log;
 use crate::log::manager::{FoundFuture, LogManager};
 use crate::log::throttle::Throttle;
 use crate::metadata::Image;
-use crate::types::{TopicIdPartition, TopicPartition};
+use crate::types::{Offset, TopicIdPartition, TopicPartition};
 use arc_swap::ArcSwap;
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
@@ -58,7 +58,11 @@ struct State {
 #[derive(Debug)]
 enum Future {
     /// As the last process, or a failed attempt, has left it.
-    Closed(PathBuf),
+    Closed {
+        path: PathBuf,
+        /// Where the current log ended when it was opened.
+        end: Offset,
+    },
     Open(Box<Log>),
     /// The move has ended.
     Gone,
@@ -176,7 +180,8 @@ impl Replicas {
 
     /// Ends a move, if there is one; what was copied goes.
     pub(super) fn cancel_move(&self, id: TopicIdPartition) {
-        if let Some(one) = self.moves.under_way().remove(&id) {
+        let removed = self.moves.under_way().remove(&id);
+        if let Some(one) = removed {
             let mut state = one.lock();
             self.give_up(&one, &mut state);
         }
@@ -282,7 +287,7 @@ impl Replicas {
         let path = future.dir().to_owned();
         let replaced = self.replace(one, future);
         // It was closed.
-        state.future = Future::Closed(path);
+        state.future = Future::Closed { path, end: Offset::MAX };
         replaced?;
         if !state.is_told
             && let Some(directory) = one.dir.id()
@@ -294,15 +299,15 @@ impl Replicas {
     }
 
     fn open_future<'a>(&self, one: &Move, future: &'a mut Future) -> Result<&'a mut Log> {
-        if let Future::Closed(path) = future {
+        if let Future::Closed { path, end } = future {
             let (topic_id, config) = (one.partition.topic_id(), one.partition.config());
             let mut log = self.logs.reopen_future(path, topic_id, config, self.clock.now())?;
-            log.agree_with(&*one.partition.log()?)?;
+            log.agree_with(&*one.partition.log()?, *end)?;
             *future = Future::Open(Box::new(log));
         }
         match future {
             Future::Open(log) => Ok(log),
-            Future::Closed(_) | Future::Gone => Err(Error::Closed),
+            Future::Closed { .. } | Future::Gone => Err(Error::Closed),
         }
     }
 
@@ -350,7 +355,7 @@ impl Replicas {
     fn give_up(&self, one: &Move, state: &mut State) {
         let path = match std::mem::replace(&mut state.future, Future::Gone) {
             Future::Open(log) => log.dir().to_owned(),
-            Future::Closed(path) => path,
+            Future::Closed { path, .. } => path,
             Future::Gone => return,
         };
         let (partition, current) = (one.partition.topic_partition(), one.partition.dir());
@@ -388,12 +393,22 @@ impl Replicas {
             let here = found.dir.meta.as_ref().map(|meta| meta.directory_id);
             if self.logs.has_log(&found.partition) {
                 others.push(found);
+            } else if here.is_some() && directory == here && self.has_offline_dir() {
+                // It may lack what the current log has, which may lie where nobody can look.
+                tracing::error!(log = %found.path.display(), "waits for all log directories");
+                let topic_id = found.topic_id.unwrap_or_default();
+                let id = TopicIdPartition { topic_id, partition: found.partition.partition };
+                self.hosted_mut().insert(id, Hosted::Offline);
             } else if here.is_some() && directory == here {
                 tracing::info!(log = %found.path.display(), "takes its place");
                 self.observe(self.logs.promote(&found))?;
             }
         }
         Ok(others)
+    }
+
+    fn has_offline_dir(&self) -> bool {
+        self.dirs.iter().any(|dir| dir.is_offline())
     }
 
     /// Goes on with the moves that the last process had begun, once the partitions are open.
@@ -403,8 +418,12 @@ impl Replicas {
             let id = TopicIdPartition { topic_id, partition: partition.partition };
             let health = self.dirs.iter().find(|health| health.path() == dir.path);
             let hosted = self.hosted().get(&id).cloned();
-            if let (Some(Hosted::Online(partition)), Some(health)) = (hosted, health) {
-                let one = Move::new(&partition, health, Future::Closed(path));
+            if let (Some(Hosted::Online(partition)), Some(health)) = (hosted, health)
+                && let Ok(end) = partition.log().map(|log| log.log_end_offset())
+            {
+                let one = Move::new(&partition, health, Future::Closed { path, end });
+                // What is compacted now would not be in what was copied before.
+                one.lock().is_paused = self.logs.cleaner().pause(partition.topic_partition());
                 self.moves.under_way().insert(id, one);
             }
         }

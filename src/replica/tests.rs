@@ -5,6 +5,7 @@ mod cluster;
 mod compacting;
 mod durable;
 mod fetching;
+mod moving;
 mod producing;
 
 use super::partition::{Asked, OffsetSpec};

@@ -45,6 +45,10 @@ impl Machine {
         if request.client_version < EPOCH_BUMP_VERSION {
             return self.end_in_epoch(now, request, known);
         }
+        if known.state.is_prepared() {
+            // A retry, or the next transaction under a producer id that is not in force yet.
+            return refuse(ResponseError::ConcurrentTransactions);
+        }
         let retry = is_retry(known, request.producer);
         if known.producer.id != request.producer.id && retry != Retry::AfterRotation {
             return refuse(ResponseError::InvalidProducerIdMapping);
@@ -54,9 +58,6 @@ impl Machine {
         }
         let is_retry = retry != Retry::No;
         match (known.state, request.commit) {
-            (State::PrepareCommit, true) | (State::PrepareAbort, false) => {
-                refuse(ResponseError::ConcurrentTransactions)
-            }
             (State::CompleteCommit, true) | (State::CompleteAbort, false) if is_retry => {
                 Outcome::answer(Answer::Producer(known.producer))
             }
@@ -115,7 +116,7 @@ impl Machine {
             (State::CompleteCommit, true) | (State::CompleteAbort, false) => {
                 Outcome::answer(Answer::Producer(Producer::NONE))
             }
-            (State::PrepareCommit, true) | (State::PrepareAbort, false) => {
+            (State::PrepareCommit | State::PrepareAbort, _) => {
                 refuse(ResponseError::ConcurrentTransactions)
             }
             _ => refuse(ResponseError::InvalidTxnState),
@@ -145,7 +146,6 @@ fn is_retry(known: &Transaction, producer: Producer) -> Retry {
 
 fn is_epoch_valid(known: &Transaction, epoch: i16, retry: Retry) -> bool {
     match known.state {
-        State::PrepareCommit | State::PrepareAbort => retry == Retry::AfterBump,
         State::CompleteCommit | State::CompleteAbort => {
             retry != Retry::No || epoch == known.producer.epoch
         }

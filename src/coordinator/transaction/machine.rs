@@ -117,13 +117,13 @@ impl Machine {
             (None, Some(fresh)) => &Transaction::new(fresh, init.timeout_ms, now),
             (None, None) => return Outcome::answer(Answer::NeedsProducerId),
         };
-        if init.expected.is_some_and(|producer| !known.is_continued_by(producer)) {
-            return refuse(ResponseError::ProducerFenced);
-        }
+        let is_fenced = init.expected.is_some_and(|producer| !known.is_continued_by(producer));
         match known.state {
+            // Who the producer is from now on is known when it is complete.
             State::PrepareCommit | State::PrepareAbort => {
                 refuse(ResponseError::ConcurrentTransactions)
             }
+            _ if is_fenced => refuse(ResponseError::ProducerFenced),
             State::Ongoing => {
                 let Outcome { records, then, answer } = self.fence(now, init.id, known, fresh);
                 let answer = match answer {
@@ -207,6 +207,10 @@ impl Machine {
         partitions: &[TopicPartition],
         client_version: i16,
     ) -> Result<Outcome> {
+        if self.get(id).is_some_and(|known| known.state.is_prepared()) {
+            // The client may be told already that it gets a new producer id.
+            return Err(ResponseError::ConcurrentTransactions.into());
+        }
         let known = self.of_producer(id, producer)?;
         let is_added = |partition| known.partitions.contains(partition);
         if known.state == State::Ongoing && partitions.iter().all(is_added) {

@@ -8,7 +8,7 @@ use crate::types::{Offset, TopicPartition};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Below these offsets everything is durable.
 pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -40,6 +40,7 @@ impl State {
 impl LogManager {
     /// Writes into the checkpoints of a log directory what is true of `log`, as if it lay there.
     pub(super) fn checkpoint_in(&self, dir: &Path, log: &Log, point: Offset) -> Result<()> {
+        let _writing = self.write_checkpoints();
         let offsets = [
             (RECOVERY_POINTS, point),
             (LOG_STARTS, log.log_start_offset),
@@ -67,6 +68,7 @@ impl LogManager {
             }
             state.forgotten.clone()
         };
+        let _writing = self.write_checkpoints();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             for name in [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS] {
                 let path = dir.path.join(name);
@@ -105,6 +107,7 @@ impl LogManager {
                 log_starts.insert(partition.clone(), log.log_start_offset());
             }
         }
+        let _writing = self.write_checkpoints();
         {
             // A log may have been deleted meanwhile, and there may be a new one of its name.
             let state = self.state();
@@ -138,7 +141,12 @@ impl LogManager {
         high_watermarks: &[(&TopicPartition, Offset)],
     ) -> Result<()> {
         let text = checkpoint::text_of(high_watermarks.iter().map(|(tp, offset)| (*tp, offset)));
+        let _writing = self.write_checkpoints();
         self.write_changed(&dir.join(HIGH_WATERMARKS), &text)
+    }
+
+    fn write_checkpoints(&self) -> MutexGuard<'_, ()> {
+        self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces a checkpoint, unless we wrote the same there the last time.

@@ -61,9 +61,12 @@ impl LogManager {
         now: Timestamp,
     ) -> Result<Log> {
         let path = dir.join(dir_name_with_suffix(partition, FUTURE));
-        let mut future = self.open_future(&path, config, Stopped::Cleanly, now)?;
-        future.put_topic_id(topic_id, true)?;
-        Ok(future)
+        let make = || {
+            let mut future = self.open_future(&path, config, Stopped::Cleanly, now)?;
+            future.put_topic_id(topic_id, true)?;
+            Ok(future)
+        };
+        make().inspect_err(|_| drop(self.disk.remove_dir_all(&path)))
     }
 
     /// Opens a future log that start has found. What the last process left of it is read and

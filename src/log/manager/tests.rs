@@ -159,6 +159,25 @@ fn deleted_logs_vanish_later_and_may_come_again() {
     assert!(manager.scan().unwrap().is_empty());
 }
 
+/// The checkpoints name logs that are gone, and several threads make them anew.
+#[test]
+fn logs_that_are_made_at_once_do_not_disturb_each_other() {
+    let dir = TempDir::new().unwrap();
+    for file in [RECOVERY_POINTS, "log-start-offset-checkpoint"] {
+        let lines: String = (0..40).map(|index| format!("t {index} 5\n")).collect();
+        fs::write(dir.path().join(file), format!("0\n40\n{lines}")).unwrap();
+    }
+    let manager = manager(&[dir.path()]);
+    assert!(manager.scan().unwrap().is_empty());
+    let indexes: Vec<i32> = (0..40).collect();
+    let ends = crate::log::parallel::in_parallel(8, &indexes, |index| {
+        open_log(&manager, *index).log_end_offset()
+    });
+    assert_eq!(ends, [0; 40]);
+    let left = fs::read_to_string(dir.path().join(RECOVERY_POINTS)).unwrap();
+    assert_eq!(left, "0\n0\n");
+}
+
 #[test]
 fn what_is_not_kafkas_stops_the_start() {
     let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];

@@ -1,6 +1,7 @@
-//! Random lives of several logs in one directory, on a disk that crashes, tears, fails and fills
+//! Random lives of several logs in a few directories, on disks that crash, tear, fail and fill
 //! (`disk/sim.rs`): transactions, compaction, retention, deleted topics, flushes under way, and a
-//! process that may die at any call. What was acknowledged survives `kill -9`, and a power loss if
+//! process that may die at any call. A directory that fails, at start or later, takes no other with
+//! it, and logs move from one to another. What was acknowledged survives `kill -9`, and a power loss if
 //! it was flushed; what is read is what was sent.
 //!
 //! `KLAMM_SIM_SEEDS=5000 cargo test --lib log::tests::lives` runs more of them.
@@ -10,7 +11,7 @@ mod model;
 use super::*;
 use crate::config::Config;
 use crate::disk::sim::{Fault, Lie, Sim, is_told, run_seeds};
-use crate::log::manager::{LogManager, Placement};
+use crate::log::manager::{FoundFuture, LogManager, Placement};
 use fastrand::Rng;
 use model::Model;
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ const SEEDS: u64 = 60;
 const STEPS: usize = 100;
 
 /// How the process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Clean,
     Kill,
@@ -34,13 +35,21 @@ struct Life {
     manager: LogManager,
     models: Vec<Model>,
     topics_made: u128,
+    /// `log.dirs`.
+    dirs: &'static str,
+    /// A directory has failed since the start.
+    has_failed: bool,
 }
 
-fn open_manager(sim: &Sim) -> Result<LogManager> {
-    let config = Config::new([("log.dirs".to_owned(), "/d".to_owned())].into()).unwrap();
+fn open_manager(sim: &Sim, dirs: &str) -> Result<LogManager> {
+    let config = Config::new([("log.dirs".to_owned(), dirs.to_owned())].into()).unwrap();
     let manager = LogManager::open(Disk::Sim(sim.clone()), &config)?;
     manager.unmark_clean_shutdown()?;
     Ok(manager)
+}
+
+fn is_online(manager: &LogManager, path: &Path) -> bool {
+    manager.dirs().iter().any(|dir| dir.path == path && !dir.is_offline())
 }
 
 /// Settings under which much happens.
@@ -70,9 +79,19 @@ impl Life {
             // Small enough that a reserve is kept, too large to be filled.
             sim.leave_free(4 << 20);
         }
-        let manager = open_manager(&sim).unwrap();
+        let dirs = ["/d", "/d,/e", "/d,/e,/f"][random.usize(0..3)];
+        let manager = open_manager(&sim, dirs).unwrap();
         manager.note_recovered().unwrap();
-        let mut life = Life { sim, random, now: NOW, manager, models: Vec::new(), topics_made: 0 };
+        let mut life = Life {
+            sim,
+            random,
+            now: NOW,
+            manager,
+            models: Vec::new(),
+            topics_made: 0,
+            dirs,
+            has_failed: false,
+        };
         for n in 0..life.random.i32(1..4) {
             let model = life.new_topic(TopicPartition::new("t", n)).unwrap();
             life.models.push(model);
@@ -93,10 +112,13 @@ impl Life {
             self.arm();
         }
         self.now += self.random.i64(0..1000);
-        let step = self.random.u8(0..44);
+        let step = self.random.u8(0..50);
         let at = self.random.usize(0..self.models.len());
         if is_told() {
             println!("step {step} at {at}: {:?}", self.models[at]);
+        }
+        if !self.models[at].is_here && step >= 9 {
+            return;
         }
         let done = match step {
             0..2 => self.checkpoint(),
@@ -111,6 +133,9 @@ impl Life {
         let Err(error) = done else { return };
         assert!(matches!(error, Error::Disk { .. }), "{error}");
         if error.is_disk_full() {
+            return;
+        }
+        if !self.sim.is_dead() && self.random.bool() && self.take_offline(&error) {
             return;
         }
         // A failed fsync leaves pages that are worth nothing, and takes the directory offline: the
@@ -137,7 +162,14 @@ impl Life {
             36..39 => model.flush(),
             39 => model.begin_flush(),
             40..42 => model.land_flush(),
-            _ => model.next_epoch(),
+            42..44 => model.next_epoch(),
+            44 => {
+                let dirs = self.manager.dirs().iter().filter(|dir| !dir.is_offline());
+                let to = random.choice(dirs.collect::<Vec<_>>()).unwrap();
+                model.begin_move(&self.manager, &to.path, now)
+            }
+            45..48 => model.copy(random, now).map(drop),
+            _ => model.land(&self.manager, random, now),
         };
         if done.is_ok() {
             model.learn();
@@ -160,12 +192,28 @@ impl Life {
 
     fn checkpoint(&mut self) -> Result<()> {
         let logs = |model: &Model| (model.partition.clone(), model.log.clone());
-        let logs: HashMap<_, _> = self.models.iter().map(logs).collect();
-        let done = self.manager.checkpoint(&logs, |_| true);
+        let here = self.models.iter().filter(|model| model.is_here);
+        let logs: HashMap<_, _> = here.map(logs).collect();
+        let done = self.manager.checkpoint(&logs, |dir| is_online(&self.manager, dir));
         if done.is_ok() {
-            self.models.iter_mut().for_each(Model::learn);
+            self.here().for_each(Model::learn);
         }
         done
+    }
+
+    fn here(&mut self) -> impl Iterator<Item = &mut Model> {
+        self.models.iter_mut().filter(|model| model.is_here)
+    }
+
+    /// The directory that `error` tells of fails alone, if there is another one.
+    fn take_offline(&mut self, error: &Error) -> bool {
+        let Error::Disk { path, .. } = error else { return false };
+        let failed = self.manager.dirs().iter().find(|dir| path.starts_with(&dir.path));
+        let Some(failed) = failed.filter(|_| self.manager.dirs().len() > 1) else { return false };
+        failed.fail(error);
+        self.has_failed = true;
+        self.models.iter_mut().for_each(|model| model.lose(&failed.path));
+        true
     }
 
     /// What finds no room is refused and leaves nothing behind.
@@ -176,8 +224,8 @@ impl Life {
             let done = match self.random.u8(0..10) {
                 0 => self.checkpoint(),
                 _ => {
-                    let step = self.random.u8(9..44);
-                    self.work(step, at)
+                    let step = self.random.u8(9..50);
+                    if self.models[at].is_here { self.work(step, at) } else { Ok(()) }
                 }
             };
             match done {
@@ -185,14 +233,18 @@ impl Life {
                 done => done.inspect_err(|_| self.sim.leave_free(4 << 20))?,
             }
         }
-        self.models.iter_mut().for_each(Model::check);
+        self.here().for_each(Model::check);
         self.sim.leave_free(4 << 20);
         if self.random.bool() { self.restart(End::Kill) } else { Ok(()) }
     }
 
     /// A topic is deleted, and one of the same name is made.
     fn delete_topic(&mut self, at: usize) -> Result<()> {
+        if !self.models[at].is_here {
+            return Ok(());
+        }
         self.sim.fail(None);
+        self.models[at].end_move(&self.manager, self.now)?;
         let partition = self.models[at].partition.clone();
         self.models[at].with_log(|log| self.manager.delete_log(log, self.now))?;
         if self.random.bool() {
@@ -214,13 +266,16 @@ impl Life {
     }
 
     fn close(&mut self) -> Result<()> {
-        self.models.iter_mut().try_for_each(Model::close)?;
+        self.here().try_for_each(Model::close)?;
         self.checkpoint()?;
-        self.manager.mark_clean_shutdown(5, |_| true)
+        self.manager.mark_clean_shutdown(5, |dir| is_online(&self.manager, dir))
     }
 
-    fn restart(&mut self, end: End) -> Result<()> {
+    fn restart(&mut self, mut end: End) -> Result<()> {
         self.sim.fail(None);
+        if std::mem::take(&mut self.has_failed) {
+            end = End::PowerLoss;
+        }
         // After a clean stop a power loss changes nothing.
         if end == End::PowerLoss || end == End::Clean && self.random.bool() {
             self.sim.lose_power();
@@ -228,7 +283,7 @@ impl Life {
         if is_told() {
             println!("{end:?}");
             for model in &self.models {
-                let dir = Path::new("/d").join(model.partition.to_string());
+                let dir = model.home.join(model.partition.to_string());
                 println!("  {}: {:?}", dir.display(), self.manager.disk().list(&dir));
             }
         }
@@ -243,21 +298,92 @@ impl Life {
                 self.sim.lose_power();
             }
         }
-        self.reopen()?;
-        self.models.iter_mut().for_each(|model| model.compare(end));
+        for model in &mut self.models {
+            model.missed = model.missed.max(Some(end));
+        }
+        // A directory may fail at start.
+        if self.random.u8(0..6) == 0 {
+            let after = self.random.u64(0..40);
+            let kind = ErrorKind::Other;
+            self.sim.fail(Some(Fault { after, kind, sync_only: false, is_end: false }));
+            let reopened = self.reopen();
+            self.sim.fail(None);
+            if self.has_failed || reopened.is_err() {
+                // What the failed one still has is not known.
+                self.models.iter_mut().for_each(|model| model.missed = Some(End::PowerLoss));
+            }
+            if reopened.is_err() {
+                self.sim.lose_power();
+                self.reopen()?;
+            }
+        } else {
+            self.reopen()?;
+        }
+        for model in self.here() {
+            let missed = model.missed.take().unwrap();
+            model.compare(missed);
+        }
         Ok(())
     }
 
     fn reopen(&mut self) -> Result<()> {
-        self.manager = open_manager(&self.sim)?;
+        self.has_failed = false;
+        self.manager = open_manager(&self.sim, self.dirs)?;
         for found in self.manager.scan()? {
             let is_of = |model: &Model| model.is_of(&found.partition, found.topic_id);
             if !self.models.iter().any(is_of) {
                 self.manager.mark_stray(&found)?;
             }
         }
-        self.models.iter_mut().try_for_each(|model| model.reopen(&self.manager, self.now))?;
+        self.has_failed = self.manager.dirs().iter().any(|dir| dir.is_offline());
+        let found = self.promote_futures()?;
+        for at in 0..self.models.len() {
+            let model = &mut self.models[at];
+            model.forget_process();
+            // What is not found may lie in a directory that is offline.
+            model.is_here = self.manager.has_log(&model.partition) || !self.has_failed;
+            let opened = match model.is_here {
+                true => model.reopen(&self.manager, self.now),
+                false => Ok(()),
+            };
+            if let Err(error) = opened
+                && (self.sim.is_dead() || !self.take_offline(&error))
+            {
+                return Err(error);
+            }
+            self.models[at].is_here &= is_online(&self.manager, &self.models[at].home);
+        }
+        for (at, future) in found {
+            let model = &mut self.models[at];
+            let done = match model.is_here && self.random.bool() {
+                true => model.resume_move(&self.manager, &future.path, self.now),
+                false => self.manager.discard_future(&future.path, &future.partition, self.now),
+            };
+            if let Err(error) = done
+                && (self.sim.is_dead() || !self.take_offline(&error))
+            {
+                return Err(error);
+            }
+        }
         self.manager.note_recovered()
+    }
+
+    /// As `Replicas` does; answers the moves that may go on.
+    fn promote_futures(&mut self) -> Result<Vec<(usize, FoundFuture)>> {
+        let mut others = Vec::new();
+        for future in self.manager.take_futures() {
+            let is_of = |model: &Model| model.is_of(&future.partition, future.topic_id);
+            match self.models.iter().position(is_of) {
+                None => self.manager.mark_future_stray(&future)?,
+                Some(at) if self.manager.has_log(&future.partition) => others.push((at, future)),
+                Some(at) if !self.has_failed => {
+                    assert_eq!(self.models[at].registered, future.dir.path);
+                    self.manager.promote(&future)?;
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(others)
     }
 }
 
@@ -269,7 +395,7 @@ fn live(seed: u64, lie: Option<Lie>) -> u64 {
         life.step();
     }
     life.sim.fail(None);
-    life.models.iter_mut().for_each(Model::check);
+    life.here().for_each(Model::check);
     life.restart(End::PowerLoss).unwrap();
     life.sim.trace()
 }

@@ -50,9 +50,15 @@ impl Cluster {
     }
 
     pub fn on(disk: Disk) -> Cluster {
+        Cluster::with_dirs(disk, &["data"])
+    }
+
+    /// With several log directories of these names in `dir`.
+    pub fn with_dirs(disk: Disk, names: &[&str]) -> Cluster {
         let dir = TempDir::new().unwrap();
-        let log_dir = dir.path().join("data").to_str().unwrap().to_owned();
-        let properties = [("node.id", "1"), ("log.dirs", log_dir.as_str())];
+        let log_dirs = names.iter().map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+        let log_dirs = log_dirs.collect::<Vec<_>>().join(",");
+        let properties = [("node.id", "1"), ("log.dirs", log_dirs.as_str())];
         let properties: BTreeMap<String, String> =
             properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let config = Arc::new(Config::new(properties).unwrap());
@@ -145,6 +151,24 @@ impl Cluster {
         self.publish();
     }
 
+    /// The controller takes what the broker says of where its partitions lie.
+    pub fn assign(&mut self) {
+        let Some(request) = self.replicas.next_assignments(1) else { return };
+        for directory in request.directories {
+            for topic in directory.topics {
+                for partition in topic.partitions {
+                    self.write(MetadataRecord::PartitionChange(PartitionChangeRecord {
+                        topic_id: topic.topic_id,
+                        partition_id: partition.partition_index,
+                        directories: Some(vec![directory.id]),
+                        ..PartitionChangeRecord::default()
+                    }));
+                }
+            }
+        }
+        self.publish();
+    }
+
     fn write(&mut self, record: MetadataRecord) {
         self.loader.replay(&record).unwrap();
     }
@@ -157,6 +181,8 @@ impl Cluster {
 }
 
 fn open(disk: &Disk, config: &Arc<Config>, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
-    let logs = LogManager::open(disk.clone(), config).unwrap();
+    let mut logs = LogManager::open(disk.clone(), config).unwrap();
+    logs.unmark_clean_shutdown().unwrap();
+    logs.format("a cluster", 1).unwrap();
     Replicas::new(Arc::clone(config), Clock::Manual(Arc::clone(clock)), logs)
 }

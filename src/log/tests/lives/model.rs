@@ -12,6 +12,7 @@ use crate::types::{Isolation, Offset, ProducerId, Timestamp, TopicPartition};
 use fastrand::Rng;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
@@ -68,6 +69,16 @@ pub(super) struct Model {
     cleaned: Offset,
     epoch: i32,
     in_flight: Option<Flush>,
+    /// The log directory that it lies in.
+    pub home: PathBuf,
+    /// The one that the metadata log knows.
+    pub registered: PathBuf,
+    /// What is to take its place.
+    future: Option<Log>,
+    /// Its directory was offline when the process ended so, and has not been looked into since.
+    pub missed: Option<End>,
+    /// Whether its directory works.
+    pub is_here: bool,
 }
 
 impl std::fmt::Debug for Model {
@@ -90,7 +101,13 @@ impl Model {
         now: Timestamp,
     ) -> Result<Model> {
         let log = manager.open_log_in(placement, &partition, topic_id, config.clone(), now)?;
+        let home = log.dir().parent().unwrap().to_owned();
         Ok(Model {
+            registered: home.clone(),
+            home,
+            future: None,
+            missed: None,
+            is_here: true,
             partition,
             log: Arc::new(Mutex::new(log)),
             topic_id,
@@ -115,9 +132,84 @@ impl Model {
     pub fn reopen(&mut self, manager: &LogManager, now: Timestamp) -> Result<()> {
         let mut log = manager.open_log(&self.partition, self.topic_id, self.config.clone(), now)?;
         log.set_high_watermark(manager.checkpointed_high_watermark(&self.partition));
+        self.home = log.dir().parent().unwrap().to_owned();
+        self.registered.clone_from(&self.home);
         self.log = Arc::new(Mutex::new(log));
-        self.in_flight = None;
+        self.forget_process();
         Ok(())
+    }
+
+    /// What ended with the process.
+    pub fn forget_process(&mut self) {
+        (self.in_flight, self.future) = (None, None);
+    }
+
+    /// Begins to move, or ends that.
+    pub fn begin_move(&mut self, manager: &LogManager, to: &Path, now: Timestamp) -> Result<()> {
+        if self.future.is_some() {
+            return self.end_move(manager, now);
+        }
+        // Else there might be two of them.
+        if to != self.home && manager.check_all_online(&self.partition).is_ok() {
+            let (id, config) = (self.topic_id, self.config.clone());
+            self.future = Some(manager.create_future(to, &self.partition, id, config, now)?);
+        }
+        Ok(())
+    }
+
+    /// Ends a move, if there is one.
+    pub fn end_move(&mut self, manager: &LogManager, now: Timestamp) -> Result<()> {
+        let Some(future) = self.future.take() else { return Ok(()) };
+        manager.discard_future(future.dir(), &self.partition, now)
+    }
+
+    /// Goes on with a move that the last process had begun.
+    pub fn resume_move(&mut self, manager: &LogManager, at: &Path, now: Timestamp) -> Result<()> {
+        let mut future = manager.reopen_future(at, self.topic_id, self.config.clone(), now)?;
+        self.with_log(|log| future.agree_with(log, log.log_end_offset()))?;
+        self.future = Some(future);
+        Ok(())
+    }
+
+    /// Copies a little; answers whether there may be more.
+    pub fn copy(&mut self, random: &mut Rng, now: Timestamp) -> Result<bool> {
+        let Some(mut future) = self.future.take() else { return Ok(false) };
+        let most = random.usize(0..3000);
+        let lacking = self.with_log(|log| future.lacks(log, most));
+        let copied = lacking.and_then(|read| {
+            let Some(read) = read else { return Ok(false) };
+            for range in &read.ranges {
+                future.take(range.read()?, now)?;
+            }
+            Ok(true)
+        });
+        self.future = Some(future);
+        copied
+    }
+
+    /// The future log takes its place.
+    pub fn land(&mut self, manager: &LogManager, random: &mut Rng, now: Timestamp) -> Result<()> {
+        while self.copy(random, now)? {}
+        let Some(mut future) = self.future.take() else { return Ok(()) };
+        let to = future.dir().parent().unwrap().to_owned();
+        self.registered.clone_from(&to);
+        let replaced = manager.replace(&mut self.log.lock().unwrap(), &mut future, now);
+        if replaced.is_ok() {
+            self.home = to;
+            self.learn();
+            self.check();
+        } else if replaced.as_ref().is_err_and(Error::is_disk_full) {
+            manager.discard_future(future.dir(), &self.partition, now)?;
+        }
+        replaced
+    }
+
+    /// A directory has failed.
+    pub fn lose(&mut self, dir: &Path) {
+        self.is_here &= self.home != dir;
+        if self.future.as_ref().is_some_and(|future| future.dir().starts_with(dir)) {
+            self.future = None;
+        }
     }
 
     pub fn with_log<T>(&mut self, work: impl FnOnce(&mut Log) -> T) -> T {
@@ -314,6 +406,9 @@ impl Model {
     }
 
     pub fn compact(&mut self, cleaner: &Cleaner, now: Timestamp) -> Result<()> {
+        if self.future.is_some() {
+            return Ok(());
+        }
         let log = self.log.clone();
         let lock = || Ok(log.lock().unwrap());
         let candidate = cleaner.examine(&mut log.lock().unwrap(), now)?;
@@ -342,8 +437,8 @@ impl Model {
 
     pub fn land_flush(&mut self) -> Result<()> {
         if let Some(flush) = self.in_flight.take() {
-            flush.run()?;
-            self.with_log(|log| log.end_flush(&flush));
+            let run = flush.run();
+            self.with_log(|log| log.conclude_flush(&flush, run))?;
         }
         Ok(())
     }
@@ -355,7 +450,7 @@ impl Model {
     }
 
     pub fn close(&mut self) -> Result<()> {
-        self.in_flight = None;
+        self.forget_process();
         self.with_log(Log::close)?;
         self.learn();
         Ok(())

@@ -1,0 +1,83 @@
+//! What klamm has to reach, beside the floor and Kafka in the same run.
+
+use crate::report::Row;
+use Bound::{Floor, Kafka, Most};
+
+/// What klamm's median may be at most.
+#[derive(Clone, Copy)]
+pub enum Bound {
+    /// So many times the floor's.
+    Floor(f64),
+    /// So many times Kafka's.
+    Kafka(f64),
+    /// This, whatever the others do.
+    Most(f64),
+}
+
+/// All bounds of a figure.
+pub struct Goal {
+    work: &'static str,
+    figure: &'static str,
+    bounds: &'static [Bound],
+}
+
+const fn goal(work: &'static str, figure: &'static str, bounds: &'static [Bound]) -> Goal {
+    Goal { work, figure, bounds }
+}
+
+const CPU: &str = "broker CPU s/GB";
+const FIRST: &str = "first record ms";
+const MANY: &str = "10,000 partitions";
+const ONE: &str = "one record, one in flight, acks=all";
+const DURABLE: &str = "1 KB of 32 producers, flush.messages=1";
+
+const GOALS: &[Goal] = &[
+    goal("produce 256 KiB batches, acks=1", CPU, &[Floor(1.3), Kafka(0.45)]),
+    goal("produce 16 KiB batches, acks=1", CPU, &[Floor(1.3), Kafka(0.40)]),
+    goal("produce 1.2 KB batches, acks=1", CPU, &[Floor(1.5), Kafka(0.30)]),
+    goal("fetch 8 MiB answers", CPU, &[Floor(1.1), Kafka(1.0)]),
+    goal(ONE, "p50 us", &[Kafka(0.5)]),
+    goal(ONE, "p99.9 us", &[Kafka(0.3)]),
+    goal(ONE, "broker CPU us each", &[Kafka(0.3)]),
+    goal(DURABLE, "us/ack", &[Kafka(0.33)]),
+    goal(DURABLE, "p99 us", &[Kafka(1.0)]),
+    goal("resident memory", "busy MiB", &[Most(40.0)]),
+    goal("resident memory", "idle MiB", &[Most(12.0)]),
+    goal("start on an empty directory", FIRST, &[Most(20.0)]),
+    goal("restart after kill -9", FIRST, &[Most(200.0)]),
+    goal("clean restart with 12 GB", FIRST, &[Most(50.0)]),
+    goal(MANY, "created and usable s", &[Most(2.0)]),
+    goal(MANY, "restart s", &[Most(1.0)]),
+    goal(MANY, "memory MiB", &[Most(150.0)]),
+];
+
+/// The goal of a figure, if it has one.
+pub fn goal_of(work: &str, figure: &str) -> Option<&'static Goal> {
+    GOALS.iter().find(|goal| (goal.work, goal.figure) == (work, figure))
+}
+
+impl Goal {
+    /// As the table shows it.
+    pub fn text(&self) -> String {
+        let bounds = self.bounds.iter().map(|bound| match bound {
+            Floor(times) => format!("≤ {times} × floor"),
+            Kafka(times) => format!("≤ {times} × Kafka"),
+            Most(value) => format!("≤ {value}"),
+        });
+        bounds.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The least of what the bounds come to; None if a server that they name was not measured.
+    pub fn limit(&self, row: &Row) -> Option<f64> {
+        let limits = self.bounds.iter().map(|bound| match *bound {
+            Floor(times) => Some(row.median("floor")? * times),
+            Kafka(times) => Some(row.median("kafka")? * times),
+            Most(value) => Some(value),
+        });
+        limits.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::min)
+    }
+
+    pub fn is_met(&self, row: &Row) -> Option<bool> {
+        Some(row.median("klamm")? <= self.limit(row)?)
+    }
+}

@@ -1,0 +1,114 @@
+//! From the start of the process to the first record that is acknowledged (acks=all): on an empty
+//! directory, after `kill -9`, after a clean stop with much data, with many partitions. And the
+//! memory of one that has nothing to do.
+
+use crate::recovery::{create, fill, first_record};
+use crate::report::Table;
+use crate::target::Target;
+use std::time::{Duration, Instant};
+
+/// Of a broker that is small but for its data.
+const PARTITIONS: usize = 8;
+const FIRST: &str = "first record ms";
+/// It does nothing for so long before its memory counts as idle.
+const IDLE: Duration = Duration::from_secs(10);
+/// Written before each kill.
+const BEFORE_KILL: usize = 256 << 20;
+
+/// All of it, the servers in turns.
+pub fn measure(table: &mut Table, quick: bool, rounds: usize, is_wanted: impl Fn(&str) -> bool) {
+    let names = || ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name));
+    for round in 0..rounds {
+        for name in names() {
+            empty(table, name, round == 0);
+        }
+    }
+    for name in names() {
+        killed(table, name, rounds);
+    }
+    clean(table, names().collect(), if quick { 1 } else { 12 }, rounds);
+    for name in names() {
+        many(table, name, if quick { 1000 } else { 10_000 }, rounds);
+    }
+}
+
+/// With the making of a topic, and of the directory.
+fn empty(table: &mut Table, name: &'static str, is_first: bool) {
+    let begun = Instant::now();
+    let Some(target) = Target::launch(name, "") else { return };
+    target.wait_to_listen();
+    create(&target, PARTITIONS);
+    let first = first_record(&target, 0, begun);
+    table.add_figure("start on an empty directory", FIRST, name, first * 1e3);
+    if is_first {
+        std::thread::sleep(IDLE);
+        let idle = target.resident_kib() as f64 / 1024.0;
+        table.add_figure("resident memory", "idle MiB", name, idle);
+    }
+}
+
+fn killed(table: &mut Table, name: &'static str, rounds: usize) {
+    let Some(mut target) = filled(name, BEFORE_KILL) else { return };
+    for _ in 0..rounds {
+        target.kill();
+        let begun = Instant::now();
+        target.launch_again(name).expect("it was here");
+        let first = first_record(&target, 0, begun);
+        table.add_figure("restart after kill -9", FIRST, name, first * 1e3);
+        fill(&target, PARTITIONS, BEFORE_KILL);
+    }
+}
+
+/// All on the directory that the first one fills.
+fn clean(table: &mut Table, names: Vec<&'static str>, gigabytes: usize, rounds: usize) {
+    let Some(mut target) = names.first().and_then(|name| filled(name, gigabytes * 1_000_000_000))
+    else {
+        return;
+    };
+    let title = match gigabytes {
+        12 => "clean restart with 12 GB",
+        _ => "clean restart with little data",
+    };
+    for _ in 0..rounds {
+        for name in &names {
+            target.stop();
+            let begun = Instant::now();
+            if target.launch_again(name).is_none() {
+                return;
+            }
+            let first = first_record(&target, 0, begun);
+            table.add_figure(title, FIRST, name, first * 1e3);
+        }
+    }
+}
+
+fn filled(name: &'static str, bytes: usize) -> Option<Target> {
+    let target = Target::start(name)?;
+    create(&target, PARTITIONS);
+    for partition in 0..PARTITIONS {
+        first_record(&target, partition, Instant::now());
+    }
+    fill(&target, PARTITIONS, bytes);
+    Some(target)
+}
+
+/// A restart is a clean one; Apache Kafka, which takes minutes, gets one round.
+fn many(table: &mut Table, name: &'static str, partitions: usize, rounds: usize) {
+    let title = match partitions {
+        10_000 => "10,000 partitions",
+        _ => "1,000 partitions",
+    };
+    for _ in 0..if name == "kafka" { 1 } else { rounds } {
+        let Some(mut target) = Target::start(name) else { return };
+        let begun = Instant::now();
+        create(&target, partitions);
+        let usable = first_record(&target, partitions - 1, begun);
+        table.add_figure(title, "created and usable s", name, usable);
+        target.stop();
+        let begun = Instant::now();
+        target.launch_again(name).expect("it was here");
+        let first = first_record(&target, partitions - 1, begun);
+        table.add_figure(title, "restart s", name, first);
+        table.add_figure(title, "memory MiB", name, target.resident_kib() as f64 / 1024.0);
+    }
+}

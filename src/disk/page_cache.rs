@@ -13,6 +13,9 @@ const AHEAD: u64 = 4 << 20;
 /// One byte of so many is waited for. The system reads this much at once, at least.
 const STRIDE: usize = 64 << 10;
 
+/// No page is smaller.
+const PAGE: u64 = 4096;
+
 /// Whether a read may wait for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -57,7 +60,8 @@ impl FileRange {
         // What cannot be read is found out by who reads it.
         let is_here =
             |position| !matches!(self.file.read_by(Access::Cached, &mut [0], position), Ok(None));
-        is_here(self.position) && is_here(last)
+        let is_one_page = self.position / PAGE == last / PAGE;
+        is_here(last) && (is_one_page || is_here(self.position))
     }
 
     /// Brings it into the page cache, and asks for what follows. Waits for the disk.

@@ -64,7 +64,11 @@ fn draw(out: &mut String, row: &Row, top: f64) -> f64 {
         bar(out, LEFT, y, (median * scale).max(1.0), colour);
         let (from, to, middle) = (LEFT + least * scale, LEFT + most * scale, y + BAR / 2.0);
         line(out, (from, middle), (to, middle), 1.0);
-        text(out, to.max(LEFT + median * scale) + 6.0, y + BAR - 0.5, "start", &number(median));
+        let tick = limit.map_or(0.0, |limit| LEFT + limit * scale);
+        let end = to.max(LEFT + median * scale);
+        // Not over the tick.
+        let end = if (end..end + 40.0).contains(&tick) { tick } else { end };
+        text(out, end + 6.0, y + BAR - 0.5, "start", &number(median));
     }
     if let Some(limit) = limit {
         tick(out, LEFT + limit * scale, top - 2.0, BAR + 4.0);

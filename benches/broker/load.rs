@@ -1,8 +1,9 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
+use crate::durable;
+use crate::fixtures;
 use crate::target::Target;
 use crate::transaction::transactions;
-use crate::{durable, fixtures};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;

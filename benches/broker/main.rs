@@ -8,7 +8,8 @@
 //! cargo bench --bench broker -- --groups           the group coordinator
 //! cargo bench --bench broker -- recovery [--partitions N] [--gib N]   kill -9 with much data
 //! cargo bench --bench broker -- many [--load TEXT]  many connections, consumers and partitions
-//! cargo bench --bench broker -- tails [--minutes N] [--rate N] [--gib N] [--load TEXT]   now and then
+//! cargo bench --bench broker -- tails [--minutes N] [--rate N] [--gib N] [--load TEXT]
+//!                                                   what is slow now and then
 //! cargo bench --bench broker -- budgets [--renew]  instructions of a request, by callgrind
 //! ```
 //!
@@ -42,76 +43,106 @@ use target::Target;
 
 const MIB: usize = 1 << 20;
 
+/// What the command line says.
+struct Arguments {
+    words: Vec<String>,
+    is_quick: bool,
+    rounds: usize,
+    /// A part of the titles of the loads that are wanted.
+    part: String,
+}
+
+impl Arguments {
+    fn new() -> Arguments {
+        let words = std::env::args().collect();
+        let mut arguments = Arguments { words, is_quick: false, rounds: 0, part: String::new() };
+        arguments.is_quick = arguments.has("--quick");
+        arguments.rounds = arguments.number("--rounds", 5, 1);
+        arguments.part = arguments.value("--load").unwrap_or_default();
+        arguments
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.words.iter().any(|word| word == name)
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let at = self.words.iter().position(|word| word == name)?;
+        self.words.get(at + 1).cloned()
+    }
+
+    fn number(&self, name: &str, usually: usize, quick: usize) -> usize {
+        let value = self.value(name).map(|text| text.parse().unwrap());
+        value.unwrap_or(if self.is_quick { quick } else { usually })
+    }
+
+    /// Those of the servers that are to be measured.
+    fn servers(&self, names: &[&'static str]) -> Vec<&'static str> {
+        let only = self.value("--only").unwrap_or_else(|| "floor,klamm,kafka".to_owned());
+        let is_wanted = |name: &&str| only.split(',').any(|only| only == *name);
+        names.iter().copied().filter(is_wanted).collect()
+    }
+}
+
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let value = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1).cloned()
-    };
-    let number = |name: &str| value(name).map(|text| text.parse::<usize>().unwrap());
-    if let Some(dir) = value("--serve-floor") {
-        let port = arguments.iter().filter_map(|argument| argument.parse().ok()).next_back();
+    let arguments = Arguments::new();
+    if let Some(dir) = arguments.value("--serve-floor") {
+        let port = arguments.words.iter().filter_map(|word| word.parse().ok()).next_back();
         return floor::serve(dir.as_ref(), port.unwrap());
     }
-    let quick = has("--quick");
-    let only = value("--only").unwrap_or_else(|| "floor,klamm,kafka".to_owned());
-    let is_wanted = |name: &str| only.split(',').any(|only| only == name);
-    if has("budgets") {
-        std::process::exit(i32::from(!budgets::run(has("--renew"))));
-    }
-    if has("recovery") {
-        let partitions = number("--partitions").unwrap_or(if quick { 1000 } else { 10_000 });
-        let gib = number("--gib").unwrap_or(if quick { 2 } else { 20 });
-        return recovery::run(partitions, gib, is_wanted("kafka"));
-    }
-    let rounds = number("--rounds").unwrap_or(if quick { 1 } else { 5 });
+    let brokers = arguments.servers(&["klamm", "kafka"]);
+    let Arguments { is_quick, rounds, ref part, .. } = arguments;
     let mut table = Table::default();
-    let brokers = ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name));
-    let part = value("--load").unwrap_or_default();
-    if has("many") {
-        brokers.for_each(|name| many::run(&mut table, name, if quick { 10 } else { 1 }, &part));
-        return table.finish();
-    }
-    if has("tails") {
-        let scale = tails::Scale {
-            minutes: number("--minutes").unwrap_or(if quick { 1 } else { 10 }),
-            gib: number("--gib").unwrap_or(if quick { 2 } else { 20 }),
-            rate: number("--rate"),
-        };
-        brokers.for_each(|name| tails::run(&mut table, name, &scale, &part));
-        return table.finish();
-    }
-    if has("starts") {
-        starts::measure(&mut table, quick, rounds, is_wanted);
-    } else if has("--groups") {
-        let scale = group_scale(if quick { 8 } else { 1 });
-        for target in brokers.filter_map(start) {
+    if arguments.has("budgets") {
+        std::process::exit(i32::from(!budgets::run(arguments.has("--renew"))));
+    } else if arguments.has("recovery") {
+        let partitions = arguments.number("--partitions", 10_000, 1000);
+        let gib = arguments.number("--gib", 20, 2);
+        recovery::run(partitions, gib, brokers.contains(&"kafka"));
+    } else if arguments.has("many") {
+        let scale = if is_quick { 10 } else { 1 };
+        brokers.into_iter().for_each(|name| many::run(&mut table, name, scale, part));
+        table.finish("many");
+    } else if arguments.has("tails") {
+        let (minutes, gib) =
+            (arguments.number("--minutes", 10, 1), arguments.number("--gib", 20, 2));
+        let rate = arguments.value("--rate").map(|text| text.parse().unwrap());
+        let scale = tails::Scale { minutes, gib, rate };
+        brokers.into_iter().for_each(|name| tails::run(&mut table, name, &scale, part));
+        table.finish("tails");
+    } else if arguments.has("--groups") {
+        let scale = group_scale(if is_quick { 8 } else { 1 });
+        for target in brokers.into_iter().filter_map(start) {
             groups::measure(&target, scale, |title, measured| {
                 table.add(title, target.name, &measured);
             });
         }
+        table.finish("groups");
+    } else if arguments.has("starts") {
+        starts::measure(&mut table, &brokers, is_quick, rounds);
+        table.finish("starts");
     } else {
-        let targets: Vec<Target> = ["floor", "klamm", "kafka"]
-            .into_iter()
-            .filter(|n| is_wanted(n))
-            .filter_map(start)
-            .collect();
-        let wanted =
-            loads(if quick { 8 } else { 2 }).into_iter().filter(|(t, _)| t.contains(&part));
-        for (title, load) in wanted {
-            take_turns(&mut table, &targets, (title, load), rounds);
+        measure_loads(&mut table, &arguments);
+        if arguments.has("--all") {
+            starts::measure(&mut table, &brokers, is_quick, rounds);
         }
-        for target in &targets {
-            let busy = target.most_resident_kib() as f64 / 1024.0;
-            table.add_figure("resident memory", "busy MiB", target.name, busy);
-        }
-        drop(targets);
-        if has("--all") {
-            starts::measure(&mut table, quick, rounds, is_wanted);
+        table.finish("broker");
+    }
+}
+
+/// The servers run side by side, and only one of them has something to do.
+fn measure_loads(table: &mut Table, arguments: &Arguments) {
+    let servers = arguments.servers(&["floor", "klamm", "kafka"]);
+    let targets: Vec<Target> = servers.into_iter().filter_map(start).collect();
+    for (title, load) in loads(if arguments.is_quick { 8 } else { 2 }) {
+        if title.contains(&arguments.part) {
+            take_turns(table, &targets, (title, load), arguments.rounds);
         }
     }
-    table.finish();
+    for target in &targets {
+        let busy = target.most_resident_kib() as f64 / 1024.0;
+        table.add_figure("resident memory", "busy MiB", target.name, busy);
+    }
 }
 
 fn start(name: &'static str) -> Option<Target> {

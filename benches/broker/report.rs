@@ -55,12 +55,12 @@ impl Table {
         self.rows[at].rounds.entry(target).or_default().push(value);
     }
 
-    /// Prints the table and writes it and its plot to files.
-    pub fn finish(&self) {
+    /// Prints the table and writes it and its plot to files of this name in `target/bench`.
+    pub fn finish(&self, name: &str) {
         let text = self.text();
         print!("\n{text}");
-        for (name, content) in [("broker.md", text), ("broker.svg", plot::svg(&self.rows))] {
-            let path = target::output(name);
+        for (suffix, content) in [("md", text), ("svg", plot::svg(&self.rows))] {
+            let path = target::output(&format!("{name}.{suffix}"));
             std::fs::write(&path, content).unwrap();
             eprintln!("{}", path.display());
         }

@@ -16,18 +16,17 @@ const IDLE: Duration = Duration::from_secs(10);
 const BEFORE_KILL: usize = 256 << 20;
 
 /// All of it, the servers in turns.
-pub fn measure(table: &mut Table, quick: bool, rounds: usize, is_wanted: impl Fn(&str) -> bool) {
-    let names = || ["klamm", "kafka"].into_iter().filter(|name| is_wanted(name));
+pub fn measure(table: &mut Table, names: &[&'static str], quick: bool, rounds: usize) {
     for round in 0..rounds {
-        for name in names() {
+        for name in names {
             empty(table, name, round == 0);
         }
     }
-    for name in names() {
+    for name in names {
         killed(table, name, rounds);
     }
-    clean(table, names().collect(), if quick { 1 } else { 12 }, rounds);
-    for name in names() {
+    clean(table, names, if quick { 1 } else { 12 }, rounds);
+    for name in names {
         many(table, name, if quick { 1000 } else { 10_000 }, rounds);
     }
 }
@@ -60,7 +59,7 @@ fn killed(table: &mut Table, name: &'static str, rounds: usize) {
 }
 
 /// All on the directory that the first one fills.
-fn clean(table: &mut Table, names: Vec<&'static str>, gigabytes: usize, rounds: usize) {
+fn clean(table: &mut Table, names: &[&'static str], gigabytes: usize, rounds: usize) {
     let Some(mut target) = names.first().and_then(|name| filled(name, gigabytes * 1_000_000_000))
     else {
         return;
@@ -70,7 +69,7 @@ fn clean(table: &mut Table, names: Vec<&'static str>, gigabytes: usize, rounds: 
         _ => "clean restart with little data",
     };
     for _ in 0..rounds {
-        for name in &names {
+        for name in names {
             target.stop();
             let begun = Instant::now();
             if target.launch_again(name).is_none() {

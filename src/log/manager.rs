@@ -332,7 +332,7 @@ impl LogManager {
     ) -> Result<Log> {
         let (place, is_new) = self.find_place(partition, placement.dir)?;
         if is_new {
-            self.cleaner.forget(partition)?;
+            self.isolate(self.cleaner.forget(partition))?;
             self.forget_checkpoints(partition)?;
         }
         let dir = &self.dirs[place.dir];
@@ -373,6 +373,20 @@ impl LogManager {
         state.places.remove(partition);
         state.places.insert(partition.clone(), place);
         Ok(log)
+    }
+
+    /// Takes the log directory offline that a disk error in `done` is about: what is done for a log
+    /// in another one goes on.
+    fn isolate(&self, done: Result<()>) -> Result<()> {
+        let Err(Error::Disk { path, .. }) = &done else { return done };
+        let failed = self.dirs.iter().find(|dir| path.starts_with(&dir.path));
+        match (done, failed) {
+            (Err(error), Some(dir)) if !error.is_disk_full() => {
+                dir.fail(&error);
+                Ok(())
+            }
+            (done, _) => done,
+        }
     }
 
     /// Where a log lies or shall lie, and whether it is to be made.

@@ -10,7 +10,7 @@ use super::iterator::{View, invalid};
 use super::{Batch, MAGIC};
 use crate::config::{Compression, TopicConfig};
 use crate::error::{Error, Result};
-use crate::types::{NO_TIMESTAMP, Timestamp};
+use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
@@ -180,9 +180,9 @@ impl Rules<'_> {
         }
     }
 
+    /// Takes no record, so that none has to lie in memory for it.
     #[cold]
-    fn explain(&self, flaw: Flaw, record: &View<'_>) -> (ResponseError, String) {
-        let offset = record.offset;
+    fn explain(&self, flaw: Flaw, offset: Offset, timestamp: Timestamp) -> (ResponseError, String) {
         match flaw {
             Flaw::NoKey => (
                 ResponseError::InvalidRecord,
@@ -192,9 +192,8 @@ impl Rules<'_> {
                 let earliest = self.now.wrapping_sub(self.config.message_timestamp_before_max_ms);
                 let latest = self.now.wrapping_add(self.config.message_timestamp_after_max_ms);
                 let message = format!(
-                    "Timestamp {} of message with offset {offset} is out of range. The timestamp \
-                     should be within [{earliest}, {latest}]",
-                    record.timestamp
+                    "Timestamp {timestamp} of message with offset {offset} is out of range. The \
+                     timestamp should be within [{earliest}, {latest}]"
                 );
                 (ResponseError::InvalidTimestamp, message)
             }
@@ -231,7 +230,7 @@ fn walk(batch: &Batch, rules: &Rules<'_>) -> Result<Walked, Refused> {
     let base_offset = batch.base_offset();
     records.each_view(|record| {
         match rules.flaw(record) {
-            Some(flaw) => errors.add(index, rules.explain(flaw, record)),
+            Some(flaw) => errors.add(index, rules.explain(flaw, record.offset, record.timestamp)),
             None => {
                 walked.max_timestamp = walked.max_timestamp.max(record.timestamp);
                 walked.consecutive &= record.offset == base_offset + i64::from(index);

@@ -391,24 +391,27 @@ impl Replicas {
             };
             let directory = registration.directory_of(self.config.node_id);
             let here = found.dir.meta.as_ref().map(|meta| meta.directory_id);
+            let is_registered = here.is_some() && directory == here;
+            let log = found.path.display();
             if self.logs.has_log(&found.partition) {
                 others.push(found);
-            } else if here.is_some() && directory == here && self.has_offline_dir() {
-                // It may lack what the current log has, which may lie where nobody can look.
-                tracing::error!(log = %found.path.display(), "waits for all log directories");
-                let topic_id = found.topic_id.unwrap_or_default();
-                let id = TopicIdPartition { topic_id, partition: found.partition.partition };
-                self.hosted_mut().insert(id, Hosted::Offline);
-            } else if here.is_some() && directory == here {
-                tracing::info!(log = %found.path.display(), "takes its place");
+            } else if self.dirs.iter().any(|dir| dir.is_offline()) {
+                // The current log may lie where nobody can look, and have more.
+                if is_registered {
+                    tracing::error!(%log, "waits until all log directories are there");
+                    let topic_id = found.topic_id.unwrap_or_default();
+                    let id = TopicIdPartition { topic_id, partition: found.partition.partition };
+                    self.hosted_mut().insert(id, Hosted::Offline);
+                }
+            } else if is_registered {
+                tracing::info!(%log, "takes its place");
                 self.observe(self.logs.promote(&found))?;
+            } else {
+                tracing::warn!(%log, "nothing is left of what it was to replace: stray");
+                self.observe(self.logs.mark_future_stray(&found))?;
             }
         }
         Ok(others)
-    }
-
-    fn has_offline_dir(&self) -> bool {
-        self.dirs.iter().any(|dir| dir.is_offline())
     }
 
     /// Goes on with the moves that the last process had begun, once the partitions are open.

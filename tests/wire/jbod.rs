@@ -4,6 +4,9 @@
 use super::{Peer, call};
 use crate::support::Broker;
 use bytes::Bytes;
+use kafka_protocol::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic,
+};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
@@ -15,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const LEADER_NOT_AVAILABLE: i16 = 5;
 const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 const STORAGE_ERROR: i16 = 56;
@@ -216,4 +220,32 @@ fn without_the_metadata_log_there_is_no_start() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains(&jbod.path("a").display().to_string()), "{said}");
+}
+
+#[test]
+fn a_partition_moves_while_it_is_written() {
+    let mut jbod = Jbod::start();
+    let to = jbod.path("c").display().to_string();
+    let moved = jbod.logs_in("b", "t")[0];
+    let topic = AlterReplicaLogDirTopic::default().with_name(name("t"));
+    let dir = AlterReplicaLogDir::default()
+        .with_path(StrBytes::from_string(to))
+        .with_topics(vec![topic.with_partitions(vec![moved, PARTITIONS])]);
+    let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
+    let response = call(&mut Peer::connect(jbod.broker.port), 2, &request);
+    let codes: Vec<i16> =
+        response.results[0].partitions.iter().map(|result| result.error_code).collect();
+    assert_eq!(codes, [0, UNKNOWN_TOPIC_OR_PARTITION]);
+    let (end, mut next) = (Instant::now() + Duration::from_secs(20), 1);
+    while jbod.logs_in("b", "t").contains(&moved) || !jbod.logs_in("c", "t").contains(&moved) {
+        assert_eq!(jbod.produce("t", moved), (0, next));
+        next += 1;
+        assert!(Instant::now() < end);
+    }
+    assert_eq!(jbod.produce("t", moved), (0, next));
+    jbod.broker.kill();
+    jbod.broker.launch();
+    jbod.wait_for_leaders(&[]);
+    assert_eq!(jbod.produce("t", moved), (0, next + 1));
+    assert_eq!((jbod.logs_in("b", "t").len(), jbod.logs_in("c", "t").len()), (2, 4));
 }

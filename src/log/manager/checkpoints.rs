@@ -5,7 +5,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::log::{Log, checkpoint};
 use crate::types::{Offset, TopicPartition};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,14 +70,19 @@ impl LogManager {
         };
         let _writing = self.write_checkpoints();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            for name in [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS] {
-                let path = dir.path.join(name);
-                let mut offsets = read_checkpoint(&self.disk, &path)?;
-                offsets.retain(|partition, _| !gone.contains(partition));
-                self.write_changed(&path, &checkpoint::text_of(offsets.iter()))?;
-            }
+            self.isolate(self.forget_in(&dir.path, &gone))?;
         }
         self.state().forgotten.retain(|partition| !gone.contains(partition));
+        Ok(())
+    }
+
+    fn forget_in(&self, dir: &Path, gone: &BTreeSet<TopicPartition>) -> Result<()> {
+        for name in [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS] {
+            let path = dir.join(name);
+            let mut offsets = read_checkpoint(&self.disk, &path)?;
+            offsets.retain(|partition, _| !gone.contains(partition));
+            self.write_changed(&path, &checkpoint::text_of(offsets.iter()))?;
+        }
         Ok(())
     }
 

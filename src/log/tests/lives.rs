@@ -112,6 +112,7 @@ impl Life {
             self.arm();
         }
         self.now += self.random.i64(0..1000);
+        self.notice_failures();
         let step = self.random.u8(0..50);
         let at = self.random.usize(0..self.models.len());
         if is_told() {
@@ -205,6 +206,14 @@ impl Life {
         self.models.iter_mut().filter(|model| model.is_here)
     }
 
+    /// Directories that failed while a log in another one was made.
+    fn notice_failures(&mut self) {
+        for dir in self.manager.dirs().iter().filter(|dir| dir.is_offline()) {
+            self.has_failed = true;
+            self.models.iter_mut().for_each(|model| model.lose(&dir.path));
+        }
+    }
+
     /// The directory that `error` tells of fails alone, if there is another one.
     fn take_offline(&mut self, error: &Error) -> bool {
         let Error::Disk { path, .. } = error else { return false };
@@ -273,6 +282,7 @@ impl Life {
 
     fn restart(&mut self, mut end: End) -> Result<()> {
         self.sim.fail(None);
+        self.notice_failures();
         if std::mem::take(&mut self.has_failed) {
             end = End::PowerLoss;
         }
@@ -353,6 +363,7 @@ impl Life {
             }
             self.models[at].is_here &= is_online(&self.manager, &self.models[at].home);
         }
+        self.notice_failures();
         for (at, future) in found {
             let model = &mut self.models[at];
             let done = match model.is_here && self.random.bool() {
@@ -376,11 +387,12 @@ impl Life {
             match self.models.iter().position(is_of) {
                 None => self.manager.mark_future_stray(&future)?,
                 Some(at) if self.manager.has_log(&future.partition) => others.push((at, future)),
-                Some(at) if !self.has_failed => {
-                    assert_eq!(self.models[at].registered, future.dir.path);
+                Some(_) if self.has_failed => {}
+                Some(at) if self.models[at].registered == future.dir.path => {
                     self.manager.promote(&future)?;
                 }
-                Some(_) => {}
+                // The current log was not durable yet.
+                Some(_) => self.manager.mark_future_stray(&future)?,
             }
         }
         Ok(others)

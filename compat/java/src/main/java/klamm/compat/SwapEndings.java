@@ -50,7 +50,8 @@ import org.apache.kafka.common.record.internal.SimpleRecord;
  * <pre>
  * version N    sets transaction.version
  * begin NAME   transactions that are complete, and some that are left open
- * decide NAME  (the broker is stopped) writes by hand what a coordinator writes when it has decided, before any marker
+ * decide NAME  (the broker is stopped) writes by hand what a coordinator writes when it has decided, before any marker,
+ *              and of a producer that its epochs are nearly used up
  * end PID      many transactions end at once, and the broker is killed when the first answer comes
  * check NAME   everything has ended as its client wanted, also what the client ends only now; each goes on
  * </pre>
@@ -64,6 +65,7 @@ public final class SwapEndings {
     /** Where a transaction's state is in its record, behind the version, the producer's id and epoch and the timeout. */
     private static final int STATUS = 16;
     private static final int EPOCH = 10;
+    private static final short NEARLY_LAST_EPOCH = Short.MAX_VALUE - 2;
 
     private short version = 2;
     private int turn;
@@ -76,7 +78,7 @@ public final class SwapEndings {
     private final class Ending {
         final String id;
         final boolean commits;
-        final Producer<String, String> producer;
+        Producer<String, String> producer;
         Thread thread;
         String problem;
         int transactions;
@@ -153,14 +155,17 @@ public final class SwapEndings {
             new Ending("open", commits, 600_000).write();
             new Ending("decided", commits, 600_000).write();
         }
+        Ending worn = new Ending("worn", true, 600_000);
+        worn.write();
+        worn.end();
         new Ending("fenced", false, 600_000).write();
         new Ending("overdue", false, 10_000).write();
-        awaitStates("the complete ones are so", endings.stream().filter(ending -> ending.isOf("complete")).toList());
+        awaitStates("the complete ones are so", endings.stream().filter(ending -> ending.isOf("complete") || ending.isOf("worn")).toList());
     }
 
     private void decide() throws Exception {
         for (Ending ending : endings) {
-            if (ending.isOf("decided")) {
+            if (ending.isOf("decided") || ending.isOf("worn")) {
                 decide(ending);
             }
         }
@@ -200,10 +205,12 @@ public final class SwapEndings {
         byte[] value = new byte[open.valueSize()];
         open.value().get(value);
         ByteBuffer fields = ByteBuffer.wrap(value);
-        equal((byte) 1, fields.get(STATUS), "the state of " + ending.id + " (1 is Ongoing)");
-        fields.put(STATUS, (byte) (ending.commits ? 2 : 3));
-        if (version >= 2) {
-            fields.putShort(EPOCH, (short) (fields.getShort(EPOCH) + 1));
+        if (ending.isOf("worn")) {
+            fields.putShort(EPOCH, NEARLY_LAST_EPOCH);
+        } else {
+            equal((byte) 1, fields.get(STATUS), "the state of " + ending.id + " (1 is Ongoing)");
+            fields.put(STATUS, (byte) (ending.commits ? 2 : 3));
+            fields.putShort(EPOCH, (short) (fields.getShort(EPOCH) + (version >= 2 ? 1 : 0)));
         }
         byte[] key = new byte[open.keySize()];
         open.key().get(key);
@@ -256,6 +263,8 @@ public final class SwapEndings {
         for (Ending ending : endings) {
             if (ending.isOf("fenced")) {
                 one(name + ": a new producer fences " + ending.id, () -> fence(ending));
+            } else if (ending.isOf("worn")) {
+                one(name + ": who has used up its epochs goes on under a new id", () -> rotate(ending));
             } else if (ending.isOf("open") || ending.isOf("decided")) {
                 one(name + ": the client ends " + ending.id, () -> {
                     ending.end();
@@ -319,6 +328,23 @@ public final class SwapEndings {
             return null;
         }
         throw new AssertionError("the old producer commits");
+    }
+
+    /** The epochs end under version 2 with the first transaction, else with the second producer. */
+    private static Void rotate(Ending ending) throws Exception {
+        Callable<Long> producerId = () -> Broker.admin().describeTransactions(List.of(ending.id)).all().get().get(ending.id).producerId();
+        long first = producerId.call();
+        for (int i = 0; i < 2; i++) {
+            ending.producer.close(Duration.ZERO);
+            ending.producer = ending.newProducer(600_000);
+            ending.producer.initTransactions();
+            for (int n = 0; n < 2; n++) {
+                ending.write();
+                ending.end();
+            }
+        }
+        that(producerId.call() != first, "still the producer id " + first);
+        return null;
     }
 
     /** The transactions of which Kafka's log says that it did not send markers. */

@@ -32,7 +32,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// All partitions of this broker (ReplicaManager).
@@ -42,8 +41,6 @@ pub struct Replicas {
     /// `config` with what the metadata log changed of it: the defaults of all topics.
     dynamic: ArcSwap<Config>,
     clock: Clock,
-    /// What waits are counted from.
-    begun: Instant,
     logs: LogManager,
     dirs: Vec<Arc<DirHealth>>,
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
@@ -80,7 +77,6 @@ impl Replicas {
             dynamic: ArcSwap::from(Arc::clone(&config)),
             config,
             clock,
-            begun: Instant::now(),
             logs,
             dirs,
             hosted: RwLock::default(),

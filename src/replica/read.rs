@@ -75,9 +75,6 @@ enum Mode {
 /// itself.
 const MISSES_MAX: usize = 8;
 
-/// Fetches that wait as long as each other end at so many moments of that time.
-const WAKE_STEPS: u32 = 50;
-
 /// How an attempt to answer goes about it.
 #[derive(Clone, Copy)]
 struct Manner {
@@ -120,7 +117,7 @@ impl Replicas {
             Err(error) => return FetchAnswer { error: Some(error), ..FetchAnswer::default() },
         };
         let watch = lock(&session).watch();
-        let deadline = self.deadline(fetch.max_wait_ms);
+        let deadline = Instant::now() + Duration::from_millis(fetch.max_wait_ms.max(0) as u64);
         let is_last = fetch.max_wait_ms <= 0;
         // A fetch without a session registers only when it has to wait.
         let watches = mode != Mode::Once;
@@ -143,16 +140,6 @@ impl Replicas {
                 Attempt::Early => manner.watches = true,
             }
         }
-    }
-
-    /// When a fetch has waited long enough: up to a fiftieth before it says so, together with
-    /// others, because to be woken costs more than to answer.
-    fn deadline(&self, max_wait_ms: i32) -> Instant {
-        let wait = Duration::from_millis(max_wait_ms.max(0) as u64);
-        let deadline = Instant::now() + wait;
-        let step = (wait / WAKE_STEPS).as_nanos();
-        let early = (deadline - self.begun).as_nanos().checked_rem(step).unwrap_or(0);
-        deadline - Duration::from_nanos(early as u64)
     }
 
     /// Finds or makes the session (FetchManager.newContext).

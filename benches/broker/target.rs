@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 const KAFKA_VERSION: &str = "4.3.1";
 const PROPERTIES: &str = "server.properties";
-/// Then a broker has less to do by itself.
-const FEW_PARTITIONS: &str =
-    "offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1\n";
+/// Then a broker has less to do by itself, and seldom looks at the last entry of an index, which is
+/// in memory or in a file as it happens: all batches of a replayed request have the same timestamp.
+const STEADY: &str = "offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1\n\
+                      log.index.interval.bytes=1048576\n";
 
 pub struct Target {
     pub name: &'static str,
@@ -39,7 +40,7 @@ impl Target {
         let port = free_port();
         let mut settings = settings(dir.path(), port) + more;
         if name == "callgrind" {
-            settings.push_str(FEW_PARTITIONS);
+            settings.push_str(STEADY);
         }
         fs::write(dir.path().join(PROPERTIES), settings).unwrap();
         if name == "kafka" {
@@ -190,6 +191,7 @@ fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
 /// The one that cargo has built, or another.
 fn klamm() -> PathBuf {
     let other = std::env::var_os("KLAMM_BIN").map(|path| fs::canonicalize(path).unwrap());
+    assert!(other.is_some() || !cfg!(debug_assertions), "KLAMM_BIN is to be a release build");
     other.unwrap_or_else(|| env!("CARGO_BIN_EXE_klamm").into())
 }
 

@@ -71,22 +71,22 @@ fn transactional<'a>(
 /// What producers know as the end of their try, or as a reason to try again.
 fn understood(support: Support, error: &Error) -> Error {
     use ResponseError as E;
-    let unverified = |code: E| {
+    let unverified = |name: &str| {
         let what = "Unable to verify the partition has been added to the transaction.";
-        Error::Explained(E::NotEnoughReplicas, format!("{what} Underlying error: {code:?}"))
+        Error::Explained(E::NotEnoughReplicas, format!("{what} Underlying error: {name}"))
     };
     match error.code() {
         E::InvalidTxnState => Error::Explained(
             E::InvalidTxnState,
             "Partition was not added to the transaction".to_owned(),
         ),
-        code @ (E::NetworkException
-        | E::CoordinatorLoadInProgress
-        | E::CoordinatorNotAvailable
-        | E::NotCoordinator) => unverified(code),
+        E::NetworkException => unverified("NETWORK_EXCEPTION"),
+        E::CoordinatorLoadInProgress => unverified("COORDINATOR_LOAD_IN_PROGRESS"),
+        // Kafka's broker asks its metadata for the coordinator first, and finds none.
+        E::CoordinatorNotAvailable | E::NotCoordinator => unverified("COORDINATOR_NOT_AVAILABLE"),
         // Who has us add partitions knows that it comes often.
         E::ConcurrentTransactions if support != Support::AddPartitions => {
-            unverified(E::ConcurrentTransactions)
+            unverified("CONCURRENT_TRANSACTIONS")
         }
         code => code.into(),
     }

@@ -445,7 +445,7 @@ impl Disk {
     pub fn sync_file_system(&self, path: &Path) -> Result<()> {
         #[cfg(test)]
         if let Disk::Sim(sim) = self {
-            return sim.sync_all().map_err(|error| unsynced(path, error));
+            return sim.sync_all(path).map_err(|error| unsynced(path, error));
         }
         let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
         rustix::fs::syncfs(directory).map_err(|error| unsynced(path, error.into()))

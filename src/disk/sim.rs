@@ -183,10 +183,18 @@ impl Sim {
     }
 
     /// All files and directories.
-    pub(super) fn sync_all(&self) -> io::Result<()> {
+    /// Each log directory is a disk of its own: what fails here is lost here.
+    pub(super) fn sync_all(&self, path: &Path) -> io::Result<()> {
         let world = &mut *self.world();
-        let ids: Vec<u64> = world.nodes.keys().copied().collect();
-        ids.into_iter().try_for_each(|id| world.sync(id, Path::new("/")))
+        let mut ids = vec![world.find(path)?];
+        let mut at = 0;
+        while let Some(id) = ids.get(at) {
+            if let Some(Node::Dir { live, .. }) = world.nodes.get(id) {
+                ids.extend(live.values());
+            }
+            at += 1;
+        }
+        ids.into_iter().try_for_each(|id| world.sync(id, path))
     }
 
     pub(super) fn open(&self, path: &Path) -> Result<SimFile> {

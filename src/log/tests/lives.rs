@@ -18,6 +18,8 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 
 const SEEDS: u64 = 60;
+/// The step that is a clean stop.
+const STOP: u8 = 5;
 const STEPS: usize = 100;
 
 /// How the process ended.
@@ -126,7 +128,7 @@ impl Life {
             2 => self.manager.sync_dirs(),
             3 => self.full_disk(),
             4 => self.delete_topic(at),
-            5 => self.stop(),
+            STOP => self.stop(),
             6 => self.restart(End::Kill),
             7..9 => self.restart(End::PowerLoss),
             _ => self.work(step, at),
@@ -136,7 +138,9 @@ impl Life {
         if error.is_disk_full() {
             return;
         }
-        if !self.sim.is_dead() && self.random.bool() && self.take_offline(&error) {
+        // A broker that stops ends, whatever came of it.
+        let goes_on = step != STOP && !self.sim.is_dead();
+        if goes_on && self.random.bool() && self.take_offline(&error) {
             return;
         }
         // A failed fsync leaves pages that are worth nothing, and takes the directory offline: the

@@ -205,7 +205,9 @@ impl ProducerStates {
     /// Moves an ended transaction from the open to the unreplicated ones. Answers the offset below
     /// which everything is decided now, as the transaction index notes it.
     pub fn complete(&mut self, completed: &Completed) -> Offset {
-        let other = self.open.iter().find(|(_, id)| **id != completed.producer_id);
+        // What came with the same append may have begun others behind the marker.
+        let mut before = self.open.range(..completed.last_offset);
+        let other = before.find(|(_, id)| **id != completed.producer_id);
         let stable = other.map_or(completed.last_offset + 1, |(&first_offset, _)| first_offset);
         self.open.remove(&completed.first_offset);
         self.unreplicated.insert(completed.first_offset, completed.last_offset);

@@ -179,6 +179,29 @@ fn a_follower_takes_what_its_leader_took() {
 }
 
 #[test]
+fn a_follower_skips_each_aborted_transaction_of_one_append() {
+    let sent = [
+        (0, Data(1, 0, 0, 2, true)),
+        (2, Marker(1, 0, 0, false)),
+        (3, Data(1, 0, 2, 2, true)),
+        (5, Marker(1, 0, 0, false)),
+        (6, Data(2, 0, 0, 1, true)),
+    ];
+    let of_leader = |(offset, sent)| {
+        let mut batch = build(sent, NOW);
+        batch.set_base_offset(offset);
+        batch
+    };
+    let mut f = Fixture::new(config());
+    let batches = sent.map(of_leader).to_vec();
+    f.log.append(batches, NO_EPOCH, Origin::Replication, NOW).unwrap();
+    f.log.set_high_watermark(7);
+    assert_eq!(f.log.last_stable_offset(), 6);
+    let read = f.log.read(0, 1 << 20, Isolation::Committed, true).unwrap();
+    assert_eq!(read.aborted, [(1, 0), (1, 3)]);
+}
+
+#[test]
 fn batches_of_newer_epochs_wait() {
     let mut f = Fixture::new(config());
     let batches = [2, 5].map(|epoch| {

@@ -64,13 +64,15 @@ impl Log {
         let sealed = segments.iter().filter(|s| s.base_offset() < first_unsynced);
         let suffixes = [offset_index::SUFFIX, time_index::SUFFIX, transaction_index::SUFFIX];
         let is_new = |segment: &Segment| segment.base_offset() > self.durable_name;
+        // What was deleted before it was durable must not come back as what needs no look.
+        let are_deleted = self.recovery_point < self.segments[0].base_offset();
         Ok(Some(Flush {
             disk: self.disk.clone(),
             logs: segments.iter().map(Segment::file).collect::<Result<_>>()?,
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
             metadata: (!self.is_id_durable).then(|| self.path(partition_metadata::FILE)),
             parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
-            dir: segments.iter().any(is_new).then(|| self.dir.clone()),
+            dir: (are_deleted || segments.iter().any(is_new)).then(|| self.dir.clone()),
             durable_name: segments.last().map_or(-1, Segment::base_offset),
             upto,
             first_unsynced,

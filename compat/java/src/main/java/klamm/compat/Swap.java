@@ -113,6 +113,11 @@ public final class Swap {
             }
             case "note" -> note(name);
             case "load" -> startLoad();
+            case "quiet" -> {
+                if (transactions != null) {
+                    transactions.stop();
+                }
+            }
             case "check" -> check(name);
             case "more" -> {
                 data.more();

@@ -7,11 +7,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
 
 /**
@@ -77,9 +80,25 @@ final class SwapTransactions {
         Broker.eventually(60_000, "transactions end", () -> ended.get() > before + 10 || !problems.isEmpty());
     }
 
+    /** Returns when the last transaction has ended, with its markers. */
+    void stop() throws Exception {
+        running = false;
+        Broker.eventually(60_000, "the last transaction ends", () -> idle || !problems.isEmpty());
+        Broker.eventually(60_000, "its markers are written", () -> {
+            return end(0, IsolationLevel.READ_COMMITTED) == end(0, IsolationLevel.READ_UNCOMMITTED)
+                && end(1, IsolationLevel.READ_COMMITTED) == end(1, IsolationLevel.READ_UNCOMMITTED);
+        });
+    }
+
+    private long end(int partition, IsolationLevel isolation) throws Exception {
+        TopicPartition tp = new TopicPartition(topic, partition);
+        return Broker.admin().listOffsets(Map.of(tp, OffsetSpec.latest()), new ListOffsetsOptions(isolation)).partitionResult(tp).get().offset();
+    }
+
     /** Goes on for a moment (after a crash with the transaction that was open), stops, and reads everything. */
     Void stopAndCheck() throws Exception {
         long before = ended.get();
+        running = true;
         Broker.eventually(60_000, "transactions end again", () -> ended.get() > before + 20 || !problems.isEmpty());
         running = false;
         Broker.eventually(60_000, "the last transaction ends", () -> idle || !problems.isEmpty());

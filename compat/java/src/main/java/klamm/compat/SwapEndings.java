@@ -2,9 +2,8 @@ package klamm.compat;
 
 import static klamm.compat.Suite.equal;
 import static klamm.compat.Suite.that;
+import static klamm.compat.SwapCommands.one;
 
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -413,15 +412,6 @@ public final class SwapEndings {
         return values;
     }
 
-    private static void one(String name, Callable<?> check) {
-        try {
-            check.call();
-            System.out.println("ok " + name);
-        } catch (Exception | AssertionError e) {
-            System.out.println("FAIL " + name + ": " + e.toString().replace('\n', ' '));
-        }
-    }
-
     private void command(String command, String argument) throws Exception {
         switch (command) {
             case "version" -> version(argument);
@@ -434,16 +424,6 @@ public final class SwapEndings {
     }
 
     public static void main(String[] args) throws Exception {
-        SwapEndings swap = new SwapEndings();
-        BufferedReader commands = new BufferedReader(new InputStreamReader(System.in));
-        for (String line = commands.readLine(); line != null; line = commands.readLine()) {
-            String[] words = line.split(" ", 2);
-            one(line, () -> {
-                swap.command(words[0], words[words.length - 1]);
-                return null;
-            });
-            System.out.println("done");
-        }
-        Runtime.getRuntime().halt(0);
+        SwapCommands.serve(new SwapEndings()::command);
     }
 }

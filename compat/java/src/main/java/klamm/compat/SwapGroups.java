@@ -2,9 +2,8 @@ package klamm.compat;
 
 import static klamm.compat.Suite.equal;
 import static klamm.compat.Suite.that;
+import static klamm.compat.SwapCommands.one;
 
-import java.io.BufferedReader;
-import java.io.InputStreamReader;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -13,7 +12,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ClassicGroupDescription;
@@ -295,15 +293,6 @@ public final class SwapGroups {
         }
     }
 
-    private static void one(String name, Callable<?> check) {
-        try {
-            check.call();
-            System.out.println("ok " + name);
-        } catch (Exception | AssertionError e) {
-            System.out.println("FAIL " + name + ": " + e.toString().replace('\n', ' '));
-        }
-    }
-
     private void command(String command, String name) throws Exception {
         switch (command) {
             case "fill" -> one(name, () -> {
@@ -321,16 +310,6 @@ public final class SwapGroups {
     }
 
     public static void main(String[] args) throws Exception {
-        SwapGroups groups = new SwapGroups();
-        BufferedReader commands = new BufferedReader(new InputStreamReader(System.in));
-        for (String line = commands.readLine(); line != null; line = commands.readLine()) {
-            String[] words = line.split(" ", 2);
-            one(line, () -> {
-                groups.command(words[0], words[words.length - 1]);
-                return null;
-            });
-            System.out.println("done");
-        }
-        Runtime.getRuntime().halt(0);
+        SwapCommands.serve(new SwapGroups()::command);
     }
 }

@@ -80,10 +80,14 @@ final class SwapTransactions {
         Broker.eventually(60_000, "transactions end", () -> ended.get() > before + 10 || !problems.isEmpty());
     }
 
-    /** Returns when the last transaction has ended, with its markers. */
-    void stop() throws Exception {
+    private void pause() throws Exception {
         running = false;
         Broker.eventually(60_000, "the last transaction ends", () -> idle || !problems.isEmpty());
+    }
+
+    /** Returns when the last transaction has ended, with its markers. */
+    void stop() throws Exception {
+        pause();
         Broker.eventually(60_000, "its markers are written", () -> {
             return end(0, IsolationLevel.READ_COMMITTED) == end(0, IsolationLevel.READ_UNCOMMITTED)
                 && end(1, IsolationLevel.READ_COMMITTED) == end(1, IsolationLevel.READ_UNCOMMITTED);
@@ -100,8 +104,7 @@ final class SwapTransactions {
         long before = ended.get();
         running = true;
         Broker.eventually(60_000, "transactions end again", () -> ended.get() > before + 20 || !problems.isEmpty());
-        running = false;
-        Broker.eventually(60_000, "the last transaction ends", () -> idle || !problems.isEmpty());
+        pause();
         equal(List.of(), problems.stream().limit(3).toList(), "problems");
         List<String> expected = new ArrayList<>();
         long last = -1;

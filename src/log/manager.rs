@@ -225,8 +225,9 @@ impl LogManager {
     }
 
     /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,
-    /// `-stray` ones left alone, `-future` ones are for `take_futures`. A directory that is none of Kafka's, or a partition
-    /// in two log directories, is an error (Config). A directory that fails goes offline.
+    /// `-stray` ones left alone, `-future` ones are for `take_futures`. A directory that is none of
+    /// Kafka's, or a partition in two log directories, is an error (Config). A directory that fails
+    /// goes offline.
     pub fn scan(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         for (index, dir) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {

@@ -1,10 +1,10 @@
 //! Moving partitions from one log directory of this broker to another, while they are led
 //! (AlterReplicaLogDirs, KIP-113; ReplicaAlterLogDirsThread).
 //!
-//! A future log gets the batches of the current one until it has all of them. Then the controller is
-//! told (KIP-858), and when the metadata log says so the future log takes the other's place: under the
-//! partition's lock, so that nobody sees more of it than a short wait. Whatever ends the process
-//! meanwhile, the next start finds the current log, or the future one with all records.
+//! A future log gets the batches of the current one until it has all of them. Then the controller
+//! is told (KIP-858), and when the metadata log says so the future log takes the other's place:
+//! under the partition's lock, so that nobody sees more of it than a short wait. Whatever ends the
+//! process meanwhile, the next start finds the current log, or the future one with all records.
 
 use super::log_dirs::DirHealth;
 use super::partition::Partition;
@@ -204,9 +204,12 @@ impl Replicas {
 
     /// Takes the moves on until all of them wait for something. A few times a second.
     pub fn move_logs(&self, images: &ArcSwap<Image>) {
-        self.set_move_rate();
         loop {
             let under_way: Vec<_> = self.moves.under_way().values().cloned().collect();
+            if under_way.is_empty() {
+                return;
+            }
+            self.set_move_rate();
             let mut is_busy = false;
             for one in under_way {
                 is_busy |= self.take_on(&one, &images.load());

@@ -1,6 +1,6 @@
 //! Produce, Fetch and the APIs about offsets, at every version, field by field.
 
-use super::{Peer, call, send};
+use super::{Peer, call, once_verified, send};
 use crate::support::Broker;
 use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 const INVALID_TOPIC: i16 = 17;
-const NOT_ENOUGH_REPLICAS: i16 = 19;
 const INVALID_REQUIRED_ACKS: i16 = 21;
 const UNSUPPORTED_VERSION: i16 = 35;
 const POLICY_VIOLATION: i16 = 44;
@@ -80,15 +79,10 @@ fn produce_request(topic: &str, id: Uuid, acks: i16, records: Bytes) -> ProduceR
 }
 
 fn produce(peer: &mut Peer, version: i16, request: &ProduceRequest) -> PartitionProduceResponse {
-    let end = Instant::now() + Duration::from_secs(20);
-    loop {
+    once_verified(|| {
         let mut response = call(peer, version, request);
-        let told = response.responses.remove(0).partition_responses.remove(0);
-        // While the coordinator of transactions loads its log, a client has to ask again.
-        if told.error_code != NOT_ENOUGH_REPLICAS || Instant::now() > end {
-            return told;
-        }
-    }
+        response.responses.remove(0).partition_responses.remove(0)
+    })
 }
 
 fn fetch_request(topic: &str, id: Uuid, offset: i64) -> FetchRequest {

@@ -10,11 +10,12 @@ mod protocol;
 mod transactions;
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A connection that speaks frames by hand.
 pub struct Peer(TcpStream);
@@ -84,6 +85,21 @@ pub fn send<R: Request>(peer: &mut Peer, version: i16, request: &R) {
     request.encode(&mut frame, version).unwrap();
     peer.send_raw(&(frame.len() as i32).to_be_bytes());
     peer.send_raw(&frame);
+}
+
+/// Produces; as clients do, again while the coordinator loads its log or writes the markers of the
+/// last transaction.
+pub fn once_verified(
+    mut produce: impl FnMut() -> PartitionProduceResponse,
+) -> PartitionProduceResponse {
+    const NOT_ENOUGH_REPLICAS: i16 = 19;
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let told = produce();
+        if told.error_code != NOT_ENOUGH_REPLICAS || Instant::now() > end {
+            return told;
+        }
+    }
 }
 
 /// Sends a request and reads its answer.

@@ -1,6 +1,6 @@
 //! Transactions by hand: what a client that is late, wrong or old is told.
 
-use super::{Peer, call};
+use super::{Peer, call, once_verified};
 use crate::support::Broker;
 use bytes::Bytes;
 use kafka_protocol::messages::add_partitions_to_txn_request::{
@@ -31,7 +31,6 @@ use uuid::Uuid;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
 const NOT_COORDINATOR: i16 = 16;
-const NOT_ENOUGH_REPLICAS: i16 = 19;
 const INVALID_PRODUCER_EPOCH: i16 = 47;
 const INVALID_TXN_STATE: i16 = 48;
 const INVALID_PRODUCER_ID_MAPPING: i16 = 49;
@@ -90,14 +89,7 @@ impl Client {
 
     fn produce(&mut self, version: i16, epoch: i16, sequence: i32) -> PartitionProduceResponse {
         let records = batch(self.id, epoch, sequence, "value");
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let told = self.produce_to(version, vec![(0, records.clone())]).remove(0);
-            // While the last transaction's markers are written, a client has to ask again.
-            if told.error_code != NOT_ENOUGH_REPLICAS || Instant::now() > end {
-                return told;
-            }
-        }
+        once_verified(|| self.produce_to(version, vec![(0, records.clone())]).remove(0))
     }
 
     fn produce_to(

@@ -47,10 +47,9 @@ impl LogManager {
             (HIGH_WATERMARKS, log.high_watermark),
         ];
         for (name, offset) in offsets {
-            let path = dir.join(name);
-            let mut known = read_checkpoint(&self.disk, &path)?;
-            known.insert(log.partition.clone(), offset);
-            self.write_changed(&path, &checkpoint::text_of(known.iter()))?;
+            self.change(&dir.join(name), |known| {
+                known.insert(log.partition.clone(), offset);
+            })?;
         }
         Ok(())
     }
@@ -78,10 +77,7 @@ impl LogManager {
 
     fn forget_in(&self, dir: &Path, gone: &BTreeSet<TopicPartition>) -> Result<()> {
         for name in [RECOVERY_POINTS, LOG_STARTS, HIGH_WATERMARKS] {
-            let path = dir.join(name);
-            let mut offsets = read_checkpoint(&self.disk, &path)?;
-            offsets.retain(|partition, _| !gone.contains(partition));
-            self.write_changed(&path, &checkpoint::text_of(offsets.iter()))?;
+            self.change(&dir.join(name), |offsets| offsets.retain(|of, _| !gone.contains(of)))?;
         }
         Ok(())
     }
@@ -152,6 +148,17 @@ impl LogManager {
 
     fn write_checkpoints(&self) -> MutexGuard<'_, ()> {
         self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what a checkpoint says.
+    fn change(
+        &self,
+        path: &Path,
+        change: impl FnOnce(&mut BTreeMap<TopicPartition, Offset>),
+    ) -> Result<()> {
+        let mut offsets = read_checkpoint(&self.disk, path)?;
+        change(&mut offsets);
+        self.write_changed(path, &checkpoint::text_of(offsets.iter()))
     }
 
     /// Replaces a checkpoint, unless we wrote the same there the last time.

@@ -40,7 +40,6 @@ final class Cluster implements ClusterInstance {
         properties.putIfAbsent("inter.broker.listener.name", LISTENER);
         properties.putIfAbsent("listener.security.protocol.map", LISTENER + ":PLAINTEXT,CONTROLLER:PLAINTEXT");
         properties.putIfAbsent("unstable.feature.versions.enable", "true");
-        properties.putIfAbsent("unstable.api.versions.enable", "true");
         node = new Node(properties, config.disksPerBroker());
         if (config.metadataVersion() != MetadataVersion.LATEST_PRODUCTION || !config.features().isEmpty()) {
             Map<String, Short> features = new HashMap<>();
@@ -72,7 +71,7 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public Map<Integer, KafkaBroker> brokers() {
-        return Map.of(0, broker);
+        return new HashMap<>(Map.of(0, broker));
     }
 
     @Override

@@ -55,6 +55,7 @@ public final class Main implements TestExecutionListener {
                 || !left.contains(name(source)) && wanted.matcher(name(source)).find()))
             .configurationParameter("junit.jupiter.extensions.autodetection.enabled", "true")
             .configurationParameter("junit.jupiter.params.displayname.default", "{displayName}.{argumentsWithNames}")
+            .configurationParameter("junit.jupiter.execution.timeout.testable.method.default", "60 s")
             .build();
         Main listener = new Main();
         LauncherFactory.create().execute(request, listener);

@@ -14,6 +14,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -22,7 +23,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
 /** One broker and controller in a process of its own, klamm or Apache Kafka, with a fresh directory. */
@@ -63,12 +66,11 @@ final class Node {
             "share.coordinator.state.topic.replication.factor", "share.coordinator.state.topic.min.isr")) {
             properties.setProperty(factor, "1");
         }
+        // Versions that are not released yet are not klamm's; tests look here whether to use them.
+        properties.setProperty("unstable.api.versions.enable", "false");
         properties.putIfAbsent("group.initial.rebalance.delay.ms", "0");
-        properties.putIfAbsent("offsets.topic.num.partitions", "5");
-        properties.putIfAbsent("transaction.state.log.num.partitions", "5");
         properties.putIfAbsent("log.cleaner.dedupe.buffer.size", "2097152");
-        // A test fails that waits for less.
-        properties.putIfAbsent("file.delete.delay.ms", "1000");
+        properties.putIfAbsent("log.segment.delete.delay.ms", "1000");
     }
 
     /** Every listener gets a free port of its own, on loopback. */
@@ -141,10 +143,26 @@ final class Node {
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log()))
                 .start();
-            admin = Admin.create(Map.of("bootstrap.servers", bootstrap()));
-            admin.describeCluster().nodes().get(30, TimeUnit.SECONDS);
+            // What outlives its test must not outlive this process.
+            Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
+            admin = Admin.create(Map.of("bootstrap.servers", bootstrap(), "reconnect.backoff.ms", "20"));
+            await(admin.describeCluster().nodes());
         } catch (Exception e) {
-            throw new IllegalStateException("the broker did not start; see " + log(), e);
+            throw new IllegalStateException("the broker did not start: " + lastLine(), e);
+        }
+    }
+
+    private void await(Future<?> answer) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (true) {
+            try {
+                answer.get(50, TimeUnit.MILLISECONDS);
+                return;
+            } catch (TimeoutException e) {
+                if (!process.isAlive() || System.nanoTime() > end) {
+                    throw e;
+                }
+            }
         }
     }
 
@@ -152,7 +170,7 @@ final class Node {
         if (process == null) {
             return;
         }
-        admin.close();
+        admin.close(Duration.ZERO);
         process.destroy();
         try {
             if (!process.waitFor(30, TimeUnit.SECONDS)) {
@@ -202,6 +220,15 @@ final class Node {
 
     String bootstrapController() {
         return "localhost:" + port(CONTROLLER);
+    }
+
+    private String lastLine() {
+        try {
+            List<String> lines = Files.readAllLines(log().toPath());
+            return lines.isEmpty() ? "no log" : lines.get(lines.size() - 1);
+        } catch (IOException e) {
+            return e.toString();
+        }
     }
 
     private File log() {

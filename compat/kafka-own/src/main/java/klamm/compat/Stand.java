@@ -4,6 +4,7 @@ import kafka.network.SocketServer;
 import kafka.raft.KafkaRaftManager;
 import kafka.server.BrokerServer;
 import kafka.server.ControllerServer;
+import kafka.server.KafkaApis;
 import kafka.server.KafkaConfig;
 import kafka.server.SharedServer;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
@@ -57,12 +58,17 @@ final class Stand {
             case "groupMetadataTopicConfigs" -> offsetsTopic();
             default -> beyond(call);
         });
+        KafkaApis apis = stand(KafkaApis.class, call -> switch (call.getMethod().getName()) {
+            case "metadataCache" -> metadata;
+            default -> beyond(call);
+        });
         return stand(BrokerServer.class, call -> switch (call.getMethod().getName()) {
             case "config" -> config;
             case "socketServer" -> sockets;
             case "sharedServer" -> shared;
             case "metadataCache" -> metadata;
             case "groupCoordinator" -> groups;
+            case "dataPlaneRequestProcessor" -> apis;
             case "boundPort" -> node.port(((ListenerName) call.getArgument(0)).value());
             case "brokerState" -> node.isAlive() ? BrokerState.RUNNING : BrokerState.NOT_RUNNING;
             case "isShutdown" -> !node.isAlive();

@@ -28,6 +28,7 @@ import org.opentest4j.TestAbortedException;
 
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -73,7 +74,7 @@ public interface ClusterInstance {
     }
 
     default Set<Integer> brokerIds() {
-        return brokers().keySet();
+        return new HashSet<>(brokers().keySet());
     }
 
     default List<Integer> brokerBoundPorts() {

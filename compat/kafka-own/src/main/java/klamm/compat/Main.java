@@ -21,10 +21,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.Pattern;
 
 import static net.bytebuddy.matcher.ElementMatchers.named;
@@ -40,7 +38,7 @@ public final class Main implements TestExecutionListener {
         oneReplica();
         Pattern wanted = Pattern.compile(arguments.length > 1 ? arguments[1] : "");
         List<DiscoverySelector> classes = new ArrayList<>();
-        Set<String> left = new HashSet<>();
+        List<String> left = new ArrayList<>();
         for (String line : Files.readAllLines(Path.of(arguments[0]))) {
             if (line.startsWith("run ")) {
                 classes.add(DiscoverySelectors.selectClass(line.substring(4).trim()));
@@ -48,11 +46,12 @@ public final class Main implements TestExecutionListener {
                 left.add(line.substring(4).replaceAll(":.*", ""));
             }
         }
+        Pattern leftOut = Pattern.compile(String.join("|", left));
         LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request()
             .selectors(classes)
             .filters((PostDiscoveryFilter) test -> FilterResult.includedIf(
                 !(test.getSource().orElse(null) instanceof MethodSource source)
-                || !left.contains(name(source)) && wanted.matcher(name(source)).find()))
+                || !leftOut.matcher(name(source)).matches() && wanted.matcher(name(source)).find()))
             .configurationParameter("junit.jupiter.extensions.autodetection.enabled", "true")
             .configurationParameter("junit.jupiter.params.displayname.default", "{displayName}.{argumentsWithNames}")
             .configurationParameter("junit.jupiter.execution.timeout.testable.method.default", "60 s")

@@ -36,6 +36,7 @@ final class Node {
     final Path directory;
     final Properties properties;
     private final Map<String, Integer> ports = new LinkedHashMap<>();
+    private boolean isFormatted;
     private Process process;
     private Admin admin;
 
@@ -57,9 +58,10 @@ final class Node {
         for (int disk = 0; disk < disks; disk++) {
             directories.add(directory.resolve("data" + disk).toString());
         }
-        properties.remove("log.dir");
         properties.remove("metadata.log.dir");
-        properties.setProperty("log.dirs", String.join(",", directories));
+        if (properties.getProperty("log.dirs", properties.getProperty("log.dir")) == null) {
+            properties.setProperty("log.dirs", String.join(",", directories));
+        }
         for (String factor : List.of("default.replication.factor", "min.insync.replicas",
             "offsets.topic.replication.factor",
             "transaction.state.log.replication.factor", "transaction.state.log.min.isr",
@@ -115,13 +117,14 @@ final class Node {
             .setPrintStream(new PrintStream(OutputStream.nullOutputStream()))
             .setClusterId("klammCompatKafkaOwn0AA")
             .setNodeId(0)
-            .setDirectories(Arrays.asList(properties.getProperty("log.dirs").split(",")))
-            .setMetadataLogDirectory(properties.getProperty("log.dirs").split(",")[0])
+            .setDirectories(dataDirectories())
+            .setMetadataLogDirectory(dataDirectories().get(0))
             .setControllerListenerName(CONTROLLER)
             .setReleaseVersion(version);
         features.forEach(formatter::setFeatureLevel);
         more.accept(formatter);
         formatter.run();
+        isFormatted = true;
     }
 
     synchronized void start() {
@@ -130,7 +133,7 @@ final class Node {
         }
         Path settings = directory.resolve("server.properties");
         try {
-            if (REFERENCE && !Files.exists(directory.resolve("data0"))) {
+            if (REFERENCE && !isFormatted) {
                 format(MetadataVersion.LATEST_PRODUCTION, Map.of(), formatter -> { });
             }
             List<String> lines = new ArrayList<>();
@@ -195,6 +198,10 @@ final class Node {
         if (System.getenv("KEEP") == null) {
             Utils.delete(directory.toFile());
         }
+    }
+
+    List<String> dataDirectories() {
+        return Arrays.asList(properties.getProperty("log.dirs", properties.getProperty("log.dir")).split(","));
     }
 
     boolean isAlive() {

@@ -1,13 +1,17 @@
 package klamm.compat;
 
+import kafka.cluster.Partition;
+import kafka.log.LogManager;
 import kafka.network.SocketServer;
 import kafka.raft.KafkaRaftManager;
 import kafka.server.BrokerServer;
 import kafka.server.ControllerServer;
 import kafka.server.KafkaApis;
 import kafka.server.KafkaConfig;
+import kafka.server.ReplicaManager;
 import kafka.server.SharedServer;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.admin.TopicListing;
 import org.apache.kafka.common.TopicPartition;
@@ -24,11 +28,14 @@ import org.apache.kafka.metadata.KRaftMetadataCache;
 import org.apache.kafka.metadata.LeaderAndIsr;
 import org.apache.kafka.raft.LogOffsetMetadata;
 import org.apache.kafka.raft.RaftLog;
+import org.apache.kafka.storage.internals.log.UnifiedLog;
 import org.mockito.Mockito;
 import org.mockito.invocation.InvocationOnMock;
 import org.mockito.stubbing.Answer;
 import org.opentest4j.TestAbortedException;
+import scala.Option;
 
+import java.io.File;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -62,6 +69,17 @@ final class Stand {
             case "metadataCache" -> metadata;
             default -> beyond(call);
         });
+        LogManager logs = stand(LogManager.class, call -> switch (call.getMethod().getName()) {
+            case "getLog$default$2" -> false;
+            case "getLog" -> Option.apply(log(node, call.getArgument(0)));
+            default -> beyond(call);
+        });
+        ReplicaManager replicas = stand(ReplicaManager.class, call -> switch (call.getMethod().getName()) {
+            case "localLog" -> Option.apply(log(node, call.getArgument(0)));
+            case "onlinePartition" -> Option.apply(partition(log(node, call.getArgument(0))));
+            case "logManager" -> logs;
+            default -> beyond(call);
+        });
         return stand(BrokerServer.class, call -> switch (call.getMethod().getName()) {
             case "config" -> config;
             case "socketServer" -> sockets;
@@ -69,6 +87,8 @@ final class Stand {
             case "metadataCache" -> metadata;
             case "groupCoordinator" -> groups;
             case "dataPlaneRequestProcessor" -> apis;
+            case "logManager" -> logs;
+            case "replicaManager" -> replicas;
             case "boundPort" -> node.port(((ListenerName) call.getArgument(0)).value());
             case "brokerState" -> node.isAlive() ? BrokerState.RUNNING : BrokerState.NOT_RUNNING;
             case "isShutdown" -> !node.isAlive();
@@ -127,6 +147,29 @@ final class Stand {
             case "hasAliveBroker" -> call.getArgument(0).equals(0) && node.isAlive();
             default -> beyond(call);
         });
+    }
+
+    /** A log whose directory is there, or null. */
+    private static UnifiedLog log(Node node, TopicPartition partition) {
+        Optional<File> directory = node.dataDirectories().stream()
+            .map(parent -> new File(parent, partition.toString())).filter(File::isDirectory).findFirst();
+        return directory.map(found -> stand(UnifiedLog.class, call -> switch (call.getMethod().getName()) {
+            case "dir" -> found;
+            case "logStartOffset" -> offset(node, partition, OffsetSpec.earliest());
+            case "logEndOffset" -> offset(node, partition, OffsetSpec.latest());
+            default -> beyond(call);
+        })).orElse(null);
+    }
+
+    private static Partition partition(UnifiedLog log) {
+        return log == null ? null : stand(Partition.class, call -> switch (call.getMethod().getName()) {
+            case "leaderLogIfLocal" -> Option.apply(log);
+            default -> beyond(call);
+        });
+    }
+
+    private static long offset(Node node, TopicPartition partition, OffsetSpec spec) throws Exception {
+        return node.admin().listOffsets(Map.of(partition, spec)).partitionResult(partition).get().offset();
     }
 
     private static Optional<TopicDescription> describe(Node node, String topic) throws Exception {

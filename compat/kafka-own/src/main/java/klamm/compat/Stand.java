@@ -12,6 +12,7 @@ import kafka.server.ReplicaManager;
 import kafka.server.SharedServer;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
 import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ProducerState;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.admin.TopicListing;
 import org.apache.kafka.common.TopicPartition;
@@ -28,6 +29,8 @@ import org.apache.kafka.metadata.KRaftMetadataCache;
 import org.apache.kafka.metadata.LeaderAndIsr;
 import org.apache.kafka.raft.LogOffsetMetadata;
 import org.apache.kafka.raft.RaftLog;
+import org.apache.kafka.storage.internals.log.ProducerStateEntry;
+import org.apache.kafka.storage.internals.log.ProducerStateManager;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
 import org.mockito.Mockito;
 import org.mockito.invocation.InvocationOnMock;
@@ -157,6 +160,7 @@ final class Stand {
             case "dir" -> found;
             case "logStartOffset" -> offset(node, partition, OffsetSpec.earliest());
             case "logEndOffset" -> offset(node, partition, OffsetSpec.latest());
+            case "producerStateManager" -> producers(node, partition);
             default -> beyond(call);
         })).orElse(null);
     }
@@ -164,12 +168,27 @@ final class Stand {
     private static Partition partition(UnifiedLog log) {
         return log == null ? null : stand(Partition.class, call -> switch (call.getMethod().getName()) {
             case "leaderLogIfLocal" -> Option.apply(log);
+            case "leaderIdIfLocal" -> Option.apply(0);
             default -> beyond(call);
         });
     }
 
     private static long offset(Node node, TopicPartition partition, OffsetSpec spec) throws Exception {
         return node.admin().listOffsets(Map.of(partition, spec)).partitionResult(partition).get().offset();
+    }
+
+    private static ProducerStateManager producers(Node node, TopicPartition partition) throws Exception {
+        Map<Long, ProducerStateEntry> active = new HashMap<>();
+        for (ProducerState producer : node.admin().describeProducers(List.of(partition)).all().get().get(partition)
+            .activeProducers()) {
+            active.put(producer.producerId(), new ProducerStateEntry(producer.producerId(),
+                (short) producer.producerEpoch(), producer.coordinatorEpoch().orElse(0), producer.lastTimestamp(),
+                producer.currentTransactionStartOffset()));
+        }
+        return stand(ProducerStateManager.class, call -> switch (call.getMethod().getName()) {
+            case "activeProducers" -> active;
+            default -> beyond(call);
+        });
     }
 
     private static Optional<TopicDescription> describe(Node node, String topic) throws Exception {

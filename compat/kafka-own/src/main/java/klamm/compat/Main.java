@@ -57,6 +57,8 @@ public final class Main implements TestExecutionListener {
             .configurationParameter("junit.jupiter.execution.timeout.testable.method.default", "60 s")
             .build();
         Main listener = new Main();
+        // What tests print is not for the suite's output.
+        System.setOut(System.err);
         LauncherFactory.create().execute(request, listener);
         listener.out.println("# kafka-own: " + listener.passed + " tests passed, " + listener.failed + " failed");
         System.exit(listener.failed == 0 && listener.passed > 0 ? 0 : 1);

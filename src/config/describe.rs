@@ -148,7 +148,7 @@ impl Config {
         if cluster_only {
             synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
         }
-        let read_only = !known.is_some_and(Setting::is_dynamic);
+        let read_only = !known.map_or(RATES.contains(&name), Setting::is_dynamic);
         Row::new(name, known, value, read_only, synonyms)
     }
 

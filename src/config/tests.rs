@@ -406,7 +406,7 @@ fn settings_are_described_as_kafka_describes_them() {
     let theirs = row(&rows, "their.own");
     assert_eq!((theirs.value.as_deref(), theirs.source), (None, DynamicBroker));
     let rate = row(&rows, "leader.replication.throttled.rate");
-    assert_eq!((rate.value.as_deref(), rate.sensitive), (Some("7"), false));
+    assert_eq!((rate.value.as_deref(), rate.sensitive, rate.read_only), (Some("7"), false, false));
     assert!(rows.iter().all(|row| !row.name.starts_with("internal.")));
     assert!(!format!("{config:?}").contains("secret\""));
 

@@ -36,6 +36,8 @@ const TOGETHER: usize = 1000;
 /// The default of both are 1,000.
 const SESSIONS: &str = "\nmax.incremental.fetch.session.cache.slots=5000\n";
 const MAX_WAIT_MS: i32 = 500;
+/// Polls of each consumer before it counts: Kafka's just-in-time compiler needs work.
+const WARM_POLLS: usize = 20;
 const WATCHED: Duration = Duration::from_secs(10);
 
 const CONNECTED: &str = "10,000 connections";
@@ -232,7 +234,7 @@ impl Waiting {
                 }
             });
         });
-        while polls.load(Ordering::Relaxed) < 3 * count {
+        while polls.load(Ordering::Relaxed) < WARM_POLLS * count {
             std::thread::sleep(Duration::from_millis(100));
         }
         Waiting { polls, stop, thread }

@@ -19,13 +19,14 @@ use arc_swap::{ArcSwap, Guard};
 use kafka_protocol::error::ResponseError;
 use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 use uuid::Uuid;
 
 /// A partition of this broker (Partition.scala). Locks are taken in the order state, log, waiters.
 #[derive(Debug)]
 pub struct Partition {
+    this: Weak<Partition>,
     topic_partition: TopicPartition,
     topic_id: Uuid,
     broker_id: BrokerId,
@@ -36,6 +37,8 @@ pub struct Partition {
     log: Arc<Mutex<Log>>,
     /// The log was deleted or closed; set under its lock.
     is_closed: AtomicBool,
+    /// `settle` has something to do, or looks whether it has; changed under the log's lock.
+    is_unsettled: AtomicBool,
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
@@ -111,7 +114,8 @@ impl Partition {
         log: Log,
         dir: Arc<DirHealth>,
     ) -> Arc<Partition> {
-        let partition = Arc::new(Partition {
+        let partition = Arc::new_cyclic(|this| Partition {
+            this: Weak::clone(this),
             topic_partition,
             topic_id,
             broker_id,
@@ -125,11 +129,13 @@ impl Partition {
             }),
             log: Arc::new(Mutex::new(log)),
             is_closed: AtomicBool::new(false),
+            is_unsettled: AtomicBool::new(true),
             waiters: Waiters::default(),
             flushing: tokio::sync::Mutex::new(()),
             last_flush: AtomicI64::new(0),
         });
         dir.add(Arc::downgrade(&partition));
+        dir.note_unsettled(Arc::downgrade(&partition));
         partition
     }
 
@@ -171,6 +177,26 @@ impl Partition {
     /// The log, which the caller holds, lies in `dir` now.
     pub(super) fn set_dir(&self, dir: &Arc<DirHealth>) {
         self.dir.store(Arc::clone(dir));
+        self.note_moved();
+    }
+
+    /// The log, which the caller holds, or its high watermark has moved.
+    fn note_moved(&self) {
+        if !self.is_unsettled.swap(true, Ordering::Relaxed) {
+            self.dir().note_unsettled(Weak::clone(&self.this));
+        }
+    }
+
+    /// As `Log::settle`. It is to be called again if the log has moved since, or is not silent yet.
+    pub(super) fn settle(&self) -> Result<()> {
+        let mut log = self.log()?;
+        self.is_unsettled.store(false, Ordering::Relaxed);
+        let settled = log.settle();
+        if settled.is_err() || !log.is_settled() {
+            self.note_moved();
+        }
+        drop(log);
+        self.dir().observe(settled)
     }
 
     /// The topic's settings in effect.
@@ -477,6 +503,7 @@ impl Partition {
             },
         };
         let high_watermark = self.advance_high_watermark(&state, &mut log);
+        self.note_moved();
         drop(log);
         drop(state);
         if leads {

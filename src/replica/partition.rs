@@ -1,6 +1,7 @@
 //! One partition: its log behind one lock, its role, its high watermark, its waiters.
 
 mod append;
+mod settle;
 mod state;
 
 use super::log_dirs::DirHealth;
@@ -178,25 +179,6 @@ impl Partition {
     pub(super) fn set_dir(&self, dir: &Arc<DirHealth>) {
         self.dir.store(Arc::clone(dir));
         self.note_moved();
-    }
-
-    /// The log, which the caller holds, or its high watermark has moved.
-    fn note_moved(&self) {
-        if !self.is_unsettled.swap(true, Ordering::Relaxed) {
-            self.dir().note_unsettled(Weak::clone(&self.this));
-        }
-    }
-
-    /// As `Log::settle`. It is to be called again if the log has moved since, or is not silent yet.
-    pub(super) fn settle(&self) -> Result<()> {
-        let mut log = self.log()?;
-        self.is_unsettled.store(false, Ordering::Relaxed);
-        let settled = log.settle();
-        if settled.is_err() || !log.is_settled() {
-            self.note_moved();
-        }
-        drop(log);
-        self.dir().observe(settled)
     }
 
     /// The topic's settings in effect.

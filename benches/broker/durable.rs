@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 const PRODUCERS: usize = 32;
 const PARTITIONS: usize = 16;
-const RECORD: usize = 1000;
+pub const RECORD: usize = 1000;
 
 fn topic() -> TopicName {
     StrBytes::from_static_str("durable").into()

@@ -109,6 +109,15 @@ impl Load {
         !matches!(self, Load::Durable { .. } | Load::Transactions { .. })
     }
 
+    /// About as many as there are.
+    pub fn bytes_written(&self) -> usize {
+        match *self {
+            Load::Produce { batch, requests } => batch * requests,
+            Load::Durable { requests } => durable::RECORD * requests,
+            Load::Fetch { .. } | Load::Latency { .. } | Load::Transactions { .. } => 0,
+        }
+    }
+
     /// The same work, shorter, uncounted.
     pub fn warm_up(&self, target: &Target) {
         match self {

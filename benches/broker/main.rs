@@ -168,6 +168,7 @@ fn take_turns(
     }
     for _ in 0..rounds {
         for target in &targets {
+            target.prime_page_cache(load.bytes_written());
             table.add(title, target.name, &load.run(target));
         }
     }

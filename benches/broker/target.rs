@@ -72,6 +72,17 @@ impl Target {
         }
     }
 
+    /// Takes as much of the page cache as `bytes` need, and gives it back. Memory that a virtual
+    /// machine has not used for a while costs several times as much as what it has just used, and
+    /// which of the servers happens to get it would decide what is measured.
+    pub fn prime_page_cache(&self, bytes: usize) {
+        let path = self.dir.path().join("primed");
+        let mut file = fs::File::create(&path).unwrap();
+        let chunk = vec![0; 1 << 20];
+        (0..bytes / chunk.len()).for_each(|_| file.write_all(&chunk).unwrap());
+        fs::remove_file(&path).unwrap();
+    }
+
     /// Stops it as one should.
     pub fn stop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.process);

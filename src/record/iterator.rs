@@ -8,7 +8,7 @@
 
 use super::Batch;
 use super::compression::Decompressor;
-use super::slice::{Malformed, Slice, varint};
+use super::slice::{Malformed, Slice, UsualRecord, varint};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp};
 use bytes::{Buf, Bytes};
@@ -74,22 +74,27 @@ impl Records {
         })
     }
 
-    /// Shows each record to `look`, none of them kept. After an error there is nothing more.
-    pub(super) fn each_view(mut self, mut look: impl FnMut(&View<'_>)) -> Result<()> {
+    /// Shows of each record what is checked of it. After an error there is nothing more.
+    #[inline(always)]
+    pub(super) fn each_checked(mut self, mut look: impl FnMut(Checked)) -> Result<()> {
         let base = self.base;
         match &mut self.source {
             // For an append of small records this is most of the work.
             Source::Plain(bytes) => {
                 let mut rest = Slice(bytes);
                 for _ in 0..self.remaining {
-                    look(&base.view(rest.record()?)?);
+                    look(match rest.usual_record() {
+                        Some(record) => base.checked(&record),
+                        None => base.view(rest.record()?)?.checked(),
+                    });
                 }
                 bytes.advance(bytes.len() - rest.0.len());
             }
             Source::Compressed(stream) => {
                 for _ in 0..self.remaining {
                     let size = record_size(stream)?;
-                    stream.with_exact(size, |body| base.view(body).map(|view| look(&view)))??;
+                    let checked = |body: &[u8]| base.view(body).map(|view| view.checked());
+                    look(stream.with_exact(size, checked)??);
                 }
             }
         }
@@ -122,6 +127,15 @@ impl Records {
 
 impl Base {
     #[inline(always)]
+    fn checked(self, record: &UsualRecord) -> Checked {
+        let timestamp = self.timestamp.wrapping_add(record.timestamp_delta);
+        Checked {
+            offset: self.offset.wrapping_add(record.offset_delta),
+            timestamp: self.append_time.unwrap_or(timestamp),
+            has_key: record.has_key,
+        }
+    }
+
     fn view(self, body: &[u8]) -> Result<View<'_>, Malformed> {
         let mut rest = Slice(body);
         rest.byte()?;
@@ -192,6 +206,14 @@ fn record_size(stream: &mut Decompressor) -> Result<usize> {
     usize::try_from(size).or_else(|_| invalid(format!("Invalid record size {size}")))
 }
 
+/// What a leader checks of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checked {
+    pub(super) offset: Offset,
+    pub(super) timestamp: Timestamp,
+    pub(super) has_key: bool,
+}
+
 /// A record that still lies in its bytes.
 pub(super) struct View<'a> {
     pub(super) offset: Offset,
@@ -203,6 +225,11 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
+    fn checked(&self) -> Checked {
+        let View { offset, timestamp, key, .. } = *self;
+        Checked { offset, timestamp, has_key: key.is_some() }
+    }
+
     /// Keeps the record, whose bytes are `body`, by sharing them.
     pub(super) fn to_record(&self, body: &Bytes) -> Record {
         let mut rest = self.headers.clone();

@@ -50,6 +50,16 @@ impl From<Malformed> for Error {
     }
 }
 
+/// What is read of a record that is checked and not kept.
+pub(super) struct UsualRecord {
+    pub(super) timestamp_delta: i64,
+    pub(super) offset_delta: i64,
+    pub(super) has_key: bool,
+}
+
+/// The size of a key or value that is null: -1, in zigzag.
+const NULL: u8 = 1;
+
 /// Bytes that are read from the front.
 #[derive(Clone)]
 pub(super) struct Slice<'a>(pub(super) &'a [u8]);
@@ -85,20 +95,54 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// Most numbers in a record have one byte, and sizes one or two.
     #[inline(always)]
     fn short_varint(&mut self) -> Option<u64> {
+        let (raw, bits) = short_varint(self.two_bytes()?)?;
+        self.0 = self.0.get(bits / 8..)?;
+        Some(raw)
+    }
+
+    #[inline(always)]
+    fn two_bytes(&self) -> Option<u64> {
         match *self.0 {
-            [low, ref rest @ ..] if low < 0x80 => {
-                self.0 = rest;
-                Some(u64::from(low))
-            }
-            [low, high, ref rest @ ..] if high < 0x80 => {
-                self.0 = rest;
-                Some(u64::from(low & 0x7f) | u64::from(high) << 7)
-            }
-            _ => None,
+            [low, high, ..] => Some(u64::from(u16::from_le_bytes([low, high]))),
+            [low] => Some(u64::from(low)),
+            [] => None,
         }
+    }
+
+    /// The record at the front if it is as most are: no number in it has more than two bytes, and
+    /// it has no headers. That takes half of the time that reading its fields one by one takes.
+    #[inline(always)]
+    pub(super) fn usual_record(&mut self) -> Option<UsualRecord> {
+        let front = u64::from_le_bytes(*self.0.first_chunk()?);
+        let (size, size_bits) = short_varint(front)?;
+        // The attributes, of which there are none, are one byte.
+        let front = front >> size_bits >> 8;
+        let (timestamp_delta, timestamp_bits) = short_varint(front)?;
+        let (offset_delta, offset_bits) = short_varint(front >> timestamp_bits)?;
+        let key_at = (size_bits + 8 + timestamp_bits + offset_bits) / 8;
+        let end = length(size)? + size_bits / 8;
+        let mut rest = Slice(self.0.get(key_at..end)?);
+        let has_key = rest.0.first() != Some(&NULL);
+        rest.0 = if has_key { rest.0.get(rest.field_size()?..)? } else { &rest.0[1..] };
+        let header_count_at = rest.field_size()?;
+        if header_count_at + 1 != rest.0.len() || rest.0[header_count_at] != 0 {
+            return None;
+        }
+        self.0 = &self.0[end..];
+        Some(UsualRecord {
+            timestamp_delta: zigzag(timestamp_delta),
+            offset_delta: zigzag(offset_delta),
+            has_key,
+        })
+    }
+
+    /// Of a key or value at the front that is there: with the varint before it.
+    #[inline(always)]
+    fn field_size(&self) -> Option<usize> {
+        let (size, bits) = short_varint(self.two_bytes()?)?;
+        Some(length(size)? + bits / 8)
     }
 
     /// A record's bytes without their size.
@@ -132,6 +176,25 @@ impl<'a> Slice<'a> {
 pub(super) fn varint<E: From<Malformed>>(next: impl FnMut() -> Result<u8, E>) -> Result<i32, E> {
     let raw = raw_varint(5, next)? as u32;
     Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
+}
+
+/// A varint of one or two bytes, as most in a record are, and how many bits it has; as zigzag. The
+/// bytes come as a little-endian number, with zeros where there are none.
+#[inline(always)]
+fn short_varint(bytes: u64) -> Option<(u64, usize)> {
+    if bytes & 0x80 == 0 {
+        Some((bytes & 0x7f, 8))
+    } else if bytes & 0x8000 == 0 {
+        Some(((bytes & 0x7f) | ((bytes >> 1) & 0x3f80), 16))
+    } else {
+        None
+    }
+}
+
+/// What zigzag says where it is not negative.
+#[inline(always)]
+fn length(raw: u64) -> Option<usize> {
+    (raw & 1 == 0).then_some((raw >> 1) as usize)
 }
 
 fn zigzag(raw: u64) -> i64 {

@@ -6,11 +6,11 @@ mod tests;
 
 use super::builder::BatchBuilder;
 use super::compression::{CompressionType, DECOMPRESSED_BYTES_MAX};
-use super::iterator::{View, invalid};
+use super::iterator::{Checked, invalid};
 use super::{Batch, MAGIC};
 use crate::config::{Compression, TopicConfig};
 use crate::error::{Error, Result};
-use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
+use crate::types::{NO_TIMESTAMP, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
@@ -49,15 +49,15 @@ pub fn validate(
     let target = config.compression.unwrap_or_else(|| with_default_level(source));
     let recompress = CompressionType::of(target) != source;
     let rules = Rules { config, now, claims_append_time: batch.is_log_append_time() };
-    let walked = walk(&batch, &rules)?;
+    let summary = check_records(&batch, &rules)?;
     // Compressed batches with gaps were always put right instead of refused, so they are here.
-    if recompress || (batch.is_compressed() && !walked.consecutive) {
+    if recompress || (batch.is_compressed() && !summary.consecutive) {
         batch = rebuild(&batch, target, config, now)?;
         check_size(&batch, config)?;
     } else if config.log_append_time {
         batch.set_max_timestamp(now, true);
     } else {
-        batch.set_max_timestamp(walked.max_timestamp, false);
+        batch.set_max_timestamp(summary.max_timestamp, false);
     }
     Ok(vec![batch])
 }
@@ -168,10 +168,22 @@ enum Flaw {
 }
 
 impl Rules<'_> {
-    /// Runs for every record that is produced.
-    #[inline(always)]
-    fn flaw(&self, record: &View<'_>) -> Option<Flaw> {
-        if self.config.compact && record.key.is_none() {
+    /// False where a record may have a flaw. Of a batch that is right, each record is then looked at
+    /// only to sum it up.
+    fn hold(&self, summary: &Summary) -> bool {
+        let timestamps = [summary.min_timestamp, summary.max_timestamp];
+        // From -1 on, no age overflows.
+        let in_range = || {
+            summary.min_timestamp >= NO_TIMESTAMP
+                && !timestamps.iter().any(|timestamp| self.is_out_of_range(*timestamp))
+        };
+        !(self.config.compact && summary.lacks_keys)
+            && !self.claims_append_time
+            && (self.config.log_append_time || in_range())
+    }
+
+    fn flaw(&self, record: Checked) -> Option<Flaw> {
+        if self.config.compact && !record.has_key {
             Some(Flaw::NoKey)
         } else if !self.config.log_append_time && record.timestamp != NO_TIMESTAMP {
             self.is_out_of_range(record.timestamp).then_some(Flaw::Timestamp)
@@ -180,9 +192,8 @@ impl Rules<'_> {
         }
     }
 
-    /// Takes no record, so that none has to lie in memory for it.
-    #[cold]
-    fn explain(&self, flaw: Flaw, offset: Offset, timestamp: Timestamp) -> (ResponseError, String) {
+    fn explain(&self, flaw: Flaw, record: Checked) -> (ResponseError, String) {
+        let Checked { offset, timestamp, .. } = record;
         match flaw {
             Flaw::NoKey => (
                 ResponseError::InvalidRecord,
@@ -207,7 +218,6 @@ impl Rules<'_> {
         }
     }
 
-    #[inline(always)]
     fn is_out_of_range(&self, timestamp: Timestamp) -> bool {
         let age = self.now.wrapping_sub(timestamp);
         age > self.config.message_timestamp_before_max_ms
@@ -215,30 +225,48 @@ impl Rules<'_> {
     }
 }
 
-/// What is known after all records were looked at.
-struct Walked {
+/// All records of a batch together.
+struct Summary {
+    min_timestamp: Timestamp,
     max_timestamp: Timestamp,
+    lacks_keys: bool,
     /// Offsets go up one by one from the first.
     consecutive: bool,
 }
 
-fn walk(batch: &Batch, rules: &Rules<'_>) -> Result<Walked, Refused> {
-    let records = batch.iter(DECOMPRESSED_BYTES_MAX)?;
-    let mut walked = Walked { max_timestamp: NO_TIMESTAMP, consecutive: true };
+fn check_records(batch: &Batch, rules: &Rules<'_>) -> Result<Summary, Refused> {
+    let summary = sum_up(batch)?;
+    if !rules.hold(&summary) {
+        refuse_flaws(batch, rules)?;
+    }
+    Ok(summary)
+}
+
+fn sum_up(batch: &Batch) -> Result<Summary> {
+    let (mut min_timestamp, mut max_timestamp) = (Timestamp::MAX, NO_TIMESTAMP);
+    let (mut lacks_keys, mut consecutive) = (false, true);
+    let mut offset = batch.base_offset();
+    batch.iter(DECOMPRESSED_BYTES_MAX)?.each_checked(|record| {
+        min_timestamp = min_timestamp.min(record.timestamp);
+        max_timestamp = max_timestamp.max(record.timestamp);
+        lacks_keys |= !record.has_key;
+        consecutive &= record.offset == offset;
+        offset += 1;
+    })?;
+    Ok(Summary { min_timestamp, max_timestamp, lacks_keys, consecutive })
+}
+
+#[cold]
+fn refuse_flaws(batch: &Batch, rules: &Rules<'_>) -> Result<(), Refused> {
     let mut errors = RecordErrors::default();
     let mut index = 0;
-    let base_offset = batch.base_offset();
-    records.each_view(|record| {
-        match rules.flaw(record) {
-            Some(flaw) => errors.add(index, rules.explain(flaw, record.offset, record.timestamp)),
-            None => {
-                walked.max_timestamp = walked.max_timestamp.max(record.timestamp);
-                walked.consecutive &= record.offset == base_offset + i64::from(index);
-            }
+    batch.iter(DECOMPRESSED_BYTES_MAX)?.each_checked(|record| {
+        if let Some(flaw) = rules.flaw(record) {
+            errors.add(index, rules.explain(flaw, record));
         }
         index += 1;
     })?;
-    errors.into_result().map(|()| walked)
+    errors.into_result()
 }
 
 /// The records that were refused.

@@ -21,8 +21,11 @@ use kafka_protocol::error::ResponseError;
 use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// A flush that could begin begins at most so much later.
+const GATHER_MAX: Duration = Duration::from_millis(5);
 
 /// A partition of this broker (Partition.scala). Locks are taken in the order state, log, waiters.
 #[derive(Debug)]
@@ -41,7 +44,8 @@ pub struct Partition {
     /// `settle` has something to do, or looks whether it has; changed under the log's lock.
     is_unsettled: AtomicBool,
     waiters: Waiters,
-    flushing: tokio::sync::Mutex<()>,
+    /// How long the last flush took that a producer waited for.
+    flushing: tokio::sync::Mutex<Duration>,
     last_flush: AtomicI64,
 }
 
@@ -132,7 +136,7 @@ impl Partition {
             is_closed: AtomicBool::new(false),
             is_unsettled: AtomicBool::new(true),
             waiters: Waiters::default(),
-            flushing: tokio::sync::Mutex::new(()),
+            flushing: tokio::sync::Mutex::default(),
             last_flush: AtomicI64::new(0),
         });
         dir.add(Arc::downgrade(&partition));
@@ -301,7 +305,9 @@ impl Partition {
     }
 
     /// Waits until everything below `offset` is on the disk, if the topic's `flush.messages` says
-    /// that so much may not stay unflushed. One flush serves all that wait for it.
+    /// that so much may not stay unflushed. One flush serves all that wait for it. One that had to
+    /// wait for another begins a little later than it could: whoever was answered by the other has
+    /// then sent its next record, and does not wait for a flush of its own after this one.
     pub async fn flush_if_due(self: &Arc<Self>, offset: Offset) -> Result<()> {
         let interval = self.config().flush_messages;
         let is_due = |log: &Log| {
@@ -311,13 +317,26 @@ impl Partition {
         if interval == i64::MAX || !is_due(&*self.log()?) {
             return Ok(());
         }
-        let _turn = self.flushing.lock().await;
+        let (mut last_took, delay) = match self.flushing.try_lock() {
+            Ok(last_took) => (last_took, Duration::ZERO),
+            Err(_) => {
+                let last_took = self.flushing.lock().await;
+                let delay = (*last_took / 4).min(GATHER_MAX);
+                (last_took, delay)
+            }
+        };
         if !is_due(&*self.log()?) {
             return Ok(());
         }
         let partition = Arc::clone(self);
-        let flush = tokio::task::spawn_blocking(move || partition.flush());
-        flush.await.unwrap_or(Err(Error::Closed))
+        let begun = Instant::now();
+        let flush = tokio::task::spawn_blocking(move || {
+            std::thread::sleep(delay);
+            partition.flush()
+        });
+        let outcome = flush.await.unwrap_or(Err(Error::Closed));
+        *last_took = begun.elapsed().saturating_sub(delay);
+        outcome
     }
 
     /// fsyncs the log up to its end, while others append.

@@ -344,3 +344,56 @@ fn records_of_any_size() {
         assert_eq!(accept(&batch, &topic(&[])).to_bytes(), batch.to_bytes());
     }
 }
+
+/// Most records are read by a shorter way: what it finds, and what it leaves to the longer one, is
+/// what the records are field by field.
+#[test]
+fn usual_records_are_what_they_are_field_by_field() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let (mut right, mut wrong) = (0, 0);
+    for _ in 0..20_000 {
+        let batch = spoilt(&some_records(&mut random), &mut random);
+        let field_by_field: Result<Vec<Record>> = batch.iter(1 << 20).unwrap().collect();
+        let mut checked = Vec::new();
+        let outcome = batch.iter(1 << 20).unwrap().each_checked(|record| {
+            checked.push((record.offset, record.timestamp, record.has_key));
+        });
+        assert_eq!(outcome.is_ok(), field_by_field.is_ok(), "{:?}", batch.payload());
+        if let Ok(records) = field_by_field {
+            let fields = |record: &Record| (record.offset, record.timestamp, record.key.is_some());
+            assert_eq!(records.iter().map(fields).collect::<Vec<_>>(), checked);
+            right += 1;
+        } else {
+            wrong += 1;
+        }
+    }
+    assert!(right > 5_000 && wrong > 5_000, "{right} {wrong}");
+}
+
+/// Sizes and numbers around those at which a varint gets another byte.
+fn some_records(random: &mut fastrand::Rng) -> Batch {
+    let mut builder = BatchBuilder::new(0, PLAIN);
+    for _ in 0..random.usize(1..4) {
+        let mut bytes = || {
+            let size = random.choice([0, 1, 62, 63, 64, 65, 100, 8190, 8191, 8192, 9000]).unwrap();
+            random.bool().then(|| vec![7; size])
+        };
+        let (key, value) = (bytes(), bytes());
+        let timestamp = NOW + random.choice([0, 1, 63, 64, 8191, 8192, -5]).unwrap();
+        let headers = vec![(Bytes::from("name"), None); usize::from(random.u8(..8) == 0)];
+        builder.append(timestamp, key.as_deref(), value.as_deref(), &headers);
+    }
+    builder.build()
+}
+
+/// Half of them with other bytes where records begin, some cut off.
+fn spoilt(batch: &Batch, random: &mut fastrand::Rng) -> Batch {
+    let mut payload = batch.payload().to_vec();
+    if random.bool() {
+        let at = random.usize(..payload.len().min(12));
+        payload[at] = random.u8(..);
+    }
+    let cut = random.usize(..payload.len() * 4).max(1);
+    payload.truncate(cut);
+    with_payload(batch, &payload)
+}

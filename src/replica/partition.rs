@@ -179,12 +179,6 @@ impl Partition {
         self.dir.load()
     }
 
-    /// The log, which the caller holds, lies in `dir` now.
-    pub(super) fn set_dir(&self, dir: &Arc<DirHealth>) {
-        self.dir.store(Arc::clone(dir));
-        self.note_moved();
-    }
-
     /// The topic's settings in effect.
     pub fn config(&self) -> Arc<TopicConfig> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))

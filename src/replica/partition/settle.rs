@@ -2,10 +2,19 @@
 
 use super::Partition;
 use crate::error::Result;
-use std::sync::Weak;
+use crate::replica::log_dirs::DirHealth;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 impl Partition {
+    /// The log, which the caller holds, lies in `dir` now.
+    pub(in crate::replica) fn set_dir(&self, dir: &Arc<DirHealth>) {
+        self.dir.store(Arc::clone(dir));
+        // It may be noted in the other directory, and nobody looks there once that is offline.
+        self.is_unsettled.store(true, Ordering::Relaxed);
+        dir.note_unsettled(Weak::clone(&self.this));
+    }
+
     /// The log, which the caller holds, or its high watermark has moved.
     pub(super) fn note_moved(&self) {
         if !self.is_unsettled.swap(true, Ordering::Relaxed) {

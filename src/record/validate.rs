@@ -177,9 +177,8 @@ impl Rules<'_> {
             summary.min_timestamp >= NO_TIMESTAMP
                 && !timestamps.iter().any(|timestamp| self.is_out_of_range(*timestamp))
         };
-        !(self.config.compact && summary.lacks_keys)
-            && !self.claims_append_time
-            && (self.config.log_append_time || in_range())
+        let lacks_keys = self.config.compact && summary.lacks_keys;
+        !(lacks_keys || self.claims_append_time) && (self.config.log_append_time || in_range())
     }
 
     fn flaw(&self, record: Checked) -> Option<Flaw> {

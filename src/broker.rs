@@ -40,7 +40,7 @@ const ROOM_MS: i64 = 200;
 /// How often deleted logs are looked for whose time has come.
 const DELETE_MS: i64 = 1_000;
 /// How often moves between log directories are taken on.
-const MOVE_MS: i64 = 100;
+const MOVE: Duration = Duration::from_millis(100);
 /// How often logs that were made many at once are made durable.
 const SYNC_MS: i64 = 500;
 /// How often the controller looks whether a NoOp record or a snapshot is due.
@@ -395,7 +395,7 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
     repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));
     repeat(tasks, SYNC_MS, parts, |parts| parts.replicas.sync_new_logs());
-    repeat(tasks, MOVE_MS, parts, |parts| parts.replicas.move_logs(&parts.image));
+    tasks.spawn(move_logs(parts.clone()));
     tasks.spawn(heartbeat(parts.clone()));
     tasks.spawn(tell_directories(parts.clone()));
     tasks.spawn(watch_over(parts.clone(), fail));
@@ -438,6 +438,19 @@ async fn compact(parts: Arc<Parts>) {
             _ = threads.join_next(), if !threads.is_empty() => {}
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Takes moves between log directories on while there are some.
+async fn move_logs(parts: Arc<Parts>) {
+    loop {
+        parts.replicas.has_moves().await;
+        let moving = parts.clone();
+        let moved = tokio::task::spawn_blocking(move || moving.replicas.move_logs(&moving.image));
+        if moved.await.is_err() {
+            error!("a move between log directories panicked; it is tried again");
+        }
+        tokio::time::sleep(MOVE).await;
     }
 }
 

@@ -395,6 +395,11 @@ impl Log {
         Ok(())
     }
 
+    /// Whether `settle` has nothing to do before something is appended.
+    pub fn is_settled(&self) -> bool {
+        !self.producers.is_ahead()
+    }
+
     /// Writes a snapshot of the producers; the one before goes if it was `settle`'s.
     fn take_snapshot(&mut self) -> Result<()> {
         let before = self.producers.snapshot_end();

@@ -213,40 +213,45 @@ impl Replicas {
         }
     }
 
-    /// Writes the high watermarks, and what is needed at the next start if the process is killed.
-    /// About every `replica.high.watermark.checkpoint.interval.ms`.
+    /// Writes, for the partitions that have moved, the high watermarks and what is needed at the next
+    /// start if the process is killed. About every
+    /// `replica.high.watermark.checkpoint.interval.ms`.
     pub fn settle(&self) {
         let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
             return;
         }
-        let partitions = self.all();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let mut high_watermarks = Vec::new();
-            for partition in partitions.iter().filter(|p| Arc::ptr_eq(&p.dir(), dir)) {
-                let settled = partition.log().and_then(|mut log| {
-                    log.settle()?;
-                    Ok(log.high_watermark())
-                });
-                match settled {
-                    Ok(offset) => high_watermarks.push((partition.topic_partition(), offset)),
+            let moved = dir.take_unsettled();
+            if moved.is_empty() {
+                continue;
+            }
+            for partition in moved {
+                match partition.settle() {
                     // It was deleted meanwhile.
-                    Err(Error::Code(ResponseError::NotLeaderOrFollower)) => {}
+                    Ok(()) | Err(Error::Code(ResponseError::NotLeaderOrFollower)) => {}
                     Err(error) => {
                         let log = partition.topic_partition();
                         tracing::warn!(%log, %error, "not settled");
-                        let _ = dir.observe::<()>(Err(error));
                     }
                 }
             }
-            if dir.is_offline() {
-                continue;
-            }
-            let written = self.logs.checkpoint_high_watermarks(dir.path(), &high_watermarks);
-            if let Err(error) = dir.observe(written) {
+            if !dir.is_offline()
+                && let Err(error) = dir.observe(self.write_high_watermarks(dir))
+            {
                 tracing::warn!(%error, "writing the high watermarks failed");
             }
         }
+    }
+
+    fn write_high_watermarks(&self, dir: &Arc<DirHealth>) -> Result<()> {
+        let partitions = self.all();
+        let here = partitions.iter().filter(|partition| Arc::ptr_eq(&partition.dir(), dir));
+        let high_watermark =
+            |partition: &Arc<Partition>| Some(partition.log().ok()?.high_watermark());
+        let high_watermarks: Vec<_> =
+            here.filter_map(|p| Some((p.topic_partition(), high_watermark(p)?))).collect();
+        self.logs.checkpoint_high_watermarks(dir.path(), &high_watermarks)
     }
 
     /// Fails all waiters, closes all logs, writes checkpoints and `.kafka_cleanshutdown`. A log

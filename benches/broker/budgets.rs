@@ -8,6 +8,7 @@
 
 use crate::groups::{self, ClassicGroup, ConsumerGroup};
 use crate::load::{self, PARTITIONS, connect, receive};
+use crate::many;
 use crate::target::{Target, callgrind_out};
 use crate::transaction::Producer;
 use bytes::Bytes;
@@ -254,7 +255,22 @@ fn works(target: &Target) -> Vec<Work<'_>> {
         produce("produce one record, acks=all", 200, &[batch(1, -1)]),
         fetch("fetch 64 KiB", 200, 64 << 10),
         fetch("fetch one batch", 200, 1),
+        idle_poll(target),
     ]
+}
+
+/// A poll of a fetch session in which nothing moves; it waits for a millisecond.
+fn idle_poll(target: &Target) -> Work<'_> {
+    let quiet = "quiet".to_owned();
+    load::create_topics(target, std::slice::from_ref(&quiet), 5);
+    let mut socket = connect(target);
+    let (mut request, mut polled) = (many::poll(&[(quiet, (0..5).collect())], (0, 0), 1), 0);
+    let ask = move || {
+        socket.write_all(&request).unwrap();
+        request = many::next_poll(receive(&mut socket), polled, 1);
+        polled += 1;
+    };
+    Work { name: "poll that finds nothing", times: 200, ask: Box::new(ask) }
 }
 
 /// The frames go with one write, then come their answers.

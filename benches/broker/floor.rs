@@ -1,5 +1,6 @@
 //! The floor: a server that does only what no broker can leave out. One thread a connection reads
-//! the frame, checks the CRC-32C, writes to the page cache and answers; a fetch is one sendfile.
+//! the frame, checks the CRC-32C, writes to the page cache and answers; a fetch is one sendfile, and
+//! a poll of a session a sleep.
 //! It knows nothing but the very requests of `load.rs`.
 
 use crate::load::{self, PARTITIONS};
@@ -8,11 +9,14 @@ use std::io::{IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Where the partition's number stands in the frame of a Produce: after the header, the client id,
 /// acks, timeout and the topic's name. The records follow, behind their length.
 const PRODUCE_PARTITION: usize = 31;
 const FETCH_PARTITION: usize = 49;
+const FETCH_WAIT_MS: usize = 20;
+const FETCH_SESSION_EPOCH: usize = 37;
 const CRC: usize = 17;
 const CRC_COVERS: usize = 21;
 const LAST_OFFSET_DELTA: usize = 23;
@@ -52,6 +56,7 @@ fn connection(mut socket: TcpStream, partitions: &[Partition]) -> Option<()> {
     socket.set_nodelay(true).unwrap();
     let mut input = Vec::with_capacity(1 << 20);
     let mut answers: Vec<Vec<u8>> = (0..PARTITIONS).map(load::produce_answer).collect();
+    let poll = load::poll_answer();
     loop {
         let mut size = [0; 4];
         socket.read_exact(&mut size).ok()?;
@@ -63,6 +68,11 @@ fn connection(mut socket: TcpStream, partitions: &[Partition]) -> Option<()> {
                 let answer = &mut answers[partition];
                 answer[load::ANSWER_BASE_OFFSET..][..8].copy_from_slice(&base.to_be_bytes());
                 socket.write_all(answer).ok()?;
+            }
+            1 if int(&input, FETCH_SESSION_EPOCH) != u32::MAX => {
+                let wait = Duration::from_millis(int(&input, FETCH_WAIT_MS).into());
+                std::thread::sleep(wait);
+                socket.write_all(&poll).ok()?;
             }
             1 => fetch(&mut socket, &input, partitions)?,
             19 => socket.write_all(&load::create_answer()).ok()?,

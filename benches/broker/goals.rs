@@ -26,6 +26,7 @@ const fn goal(work: &'static str, figure: &'static str, bounds: &'static [Bound]
 }
 
 const CPU: &str = "broker CPU s/GB";
+const CORE: &str = "% of a core";
 const FIRST: &str = "first record ms";
 const MANY: &str = "10,000 partitions";
 const ONE: &str = "one record, one in flight, acks=all";
@@ -49,6 +50,9 @@ const GOALS: &[Goal] = &[
     goal(MANY, "created and usable s", &[Most(2.0)]),
     goal(MANY, "restart s", &[Most(1.0)]),
     goal(MANY, "memory MiB", &[Most(150.0)]),
+    goal("1,000 small producers / 4", "ratio of CPU", &[Most(1.25)]),
+    goal("1,000 idle consumers, 5 partitions each", CORE, &[Most(1.0)]),
+    goal("10 idle sessions, 10,000 partitions each", CORE, &[Most(1.0)]),
 ];
 
 /// The goal of a figure, if it has one.

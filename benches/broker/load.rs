@@ -333,6 +333,11 @@ pub fn fetch_answer(partition: usize, size: usize) -> (Vec<u8>, Vec<u8>) {
     (before, after)
 }
 
+/// What a poll of a session is answered when nothing has come.
+pub fn poll_answer() -> Vec<u8> {
+    answer(&FetchResponse::default().with_session_id(1), FETCH_VERSION)
+}
+
 /// A frame with the correlation id that all requests here have.
 fn answer(body: &impl Encodable, version: i16) -> Vec<u8> {
     let mut out = BytesMut::zeroed(9);

@@ -101,7 +101,8 @@ fn main() {
         recovery::run(partitions, gib, brokers.contains(&"kafka"));
     } else if arguments.has("many") {
         let scale = if is_quick { 10 } else { 1 };
-        brokers.into_iter().for_each(|name| many::run(&mut table, name, scale, part));
+        let servers = arguments.servers(&["floor", "klamm", "kafka"]);
+        servers.into_iter().for_each(|name| many::run(&mut table, name, scale, part));
         table.finish("many");
     } else if arguments.has("tails") {
         let (minutes, gib) =

@@ -3,6 +3,7 @@
 use crate::load::{self, FETCH_VERSION, Load, connect, create_topics, frame, receive};
 use crate::report::Table;
 use crate::target::Target;
+use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, FetchRequest, FetchResponse};
 use kafka_protocol::protocol::{Decodable, StrBytes};
@@ -35,31 +36,48 @@ const TOGETHER: usize = 1000;
 /// The default of both are 1,000.
 const SESSIONS: &str = "\nmax.incremental.fetch.session.cache.slots=5000\n";
 const MAX_WAIT_MS: i32 = 500;
+/// Polls of each consumer before it counts: Kafka's just-in-time compiler needs work.
+const WARM_POLLS: usize = 20;
 const WATCHED: Duration = Duration::from_secs(10);
+
+const CONNECTED: &str = "10,000 connections";
+const SENDING: &str = "1,000 small producers / 4";
+const FEW: &str = "1,000 idle consumers, 5 partitions each";
+const ALL: &str = "10 idle sessions, 10,000 partitions each";
+const HELD: &str = "100,000 partitions";
 
 /// Measures a server, with as many of everything as `scale` divides it to; `part` is in the name of
 /// what is wanted.
 pub fn run(table: &mut Table, name: &'static str, scale: usize, part: &str) {
     raise_limit();
-    if "clients".contains(part) {
-        clients(table, name, scale);
+    let is_wanted = |work: &str| work.contains(part);
+    let is_broker = name != "floor";
+    let all = [CONNECTED, SENDING, FEW, ALL];
+    if all.into_iter().any(is_wanted)
+        && let Some(target) = Target::start_with(name, SESSIONS)
+    {
+        load::create_topic(&target);
+        let mut report = Report { table, target: &target };
+        if is_wanted(CONNECTED) && is_broker {
+            connections(&mut report, IDLE / scale);
+        }
+        if is_wanted(SENDING) {
+            producers(&mut report);
+        }
+        if is_wanted(FEW) {
+            consumers(&mut report, CONSUMERS / scale);
+        }
+        if is_wanted(ALL) && is_broker {
+            sessions(&mut report, WIDE / scale);
+        }
     }
-    if !"partitions".contains(part) {
-        return;
+    // Apache Kafka maps two files of each partition, and Linux lets a process have 65,530 maps.
+    if is_wanted(HELD)
+        && name == "klamm"
+        && let Some(target) = Target::start(name)
+    {
+        partitions(&mut Report { table, target: &target }, PARTITIONS / scale);
     }
-    // Apache Kafka maps two files for each partition: more than a process may.
-    let most = if name == "kafka" { PARTITIONS / 10 } else { PARTITIONS };
-    let Some(target) = Target::start(name) else { return };
-    partitions(&mut Report { table, target: &target }, most / scale);
-}
-
-fn clients(table: &mut Table, name: &'static str, scale: usize) {
-    let Some(target) = Target::start_with(name, SESSIONS) else { return };
-    load::create_topic(&target);
-    let mut report = Report { table, target: &target };
-    connections(&mut report, IDLE / scale);
-    producers(&mut report);
-    consumers(&mut report, CONSUMERS / scale, WIDE / scale);
 }
 
 struct Report<'a> {
@@ -92,7 +110,6 @@ fn raise_limit() {
 }
 
 fn connections(report: &mut Report<'_>, count: usize) {
-    const WORK: &str = "10,000 connections";
     let target = report.target;
     std::thread::sleep(Duration::from_secs(1));
     report.tell_idle("no connection");
@@ -104,18 +121,18 @@ fn connections(report: &mut Report<'_>, count: usize) {
     for socket in &mut sockets {
         ask(socket, &hello);
     }
-    report.tell(WORK, "us to open one", begun.elapsed().as_secs_f64() * 1e6 / count as f64);
-    report.tell(WORK, "KiB each", each(target.resident_kib()));
-    report.tell_idle(WORK);
-    report.tell(WORK, "KiB each, later", each(target.resident_kib()));
-    report.table.add(WORK, target.name, &Load::Latency { requests: 5000 }.run(target));
+    report.tell(CONNECTED, "us to open one", begun.elapsed().as_secs_f64() * 1e6 / count as f64);
+    report.tell(CONNECTED, "KiB each", each(target.resident_kib()));
+    report.tell_idle(CONNECTED);
+    report.tell(CONNECTED, "KiB each, later", each(target.resident_kib()));
+    report.table.add(CONNECTED, target.name, &Load::Latency { requests: 5000 }.run(target));
     let produce = load::produce_request(0, 16 << 10, 1);
     for socket in &mut sockets {
         ask(socket, &produce);
     }
-    report.tell(WORK, "KiB each after 16 KiB on each", each(target.resident_kib()));
+    report.tell(CONNECTED, "KiB each after 16 KiB on each", each(target.resident_kib()));
     std::thread::sleep(WATCHED);
-    report.tell(WORK, "KiB each after that, later", each(target.resident_kib()));
+    report.tell(CONNECTED, "KiB each after that, later", each(target.resident_kib()));
 }
 
 fn ask(socket: &mut TcpStream, frame: &[u8]) {
@@ -125,11 +142,13 @@ fn ask(socket: &mut TcpStream, frame: &[u8]) {
 
 /// The same requests at the same rate, of many producers and of few.
 fn producers(report: &mut Report<'_>) {
+    // Kafka's just-in-time compiler needs work before it is fast; the others get the same.
+    paced(report.target, 4);
     let few = paced(report.target, 4);
     let many = paced(report.target, PRODUCERS);
     report.tell("1.2 KB batches, 5,000/s, 4 producers", "broker CPU us each", few);
     report.tell("1.2 KB batches, 5,000/s, 1,000 producers", "broker CPU us each", many);
-    report.tell("1,000 small producers / 4", "ratio of CPU", many / few);
+    report.tell(SENDING, "ratio of CPU", many / few);
 }
 
 /// Microseconds of the server's processor that a request costs.
@@ -165,15 +184,17 @@ fn paced(target: &Target, producers: usize) -> f64 {
 }
 
 /// Fetch sessions on partitions where nothing happens.
-fn consumers(report: &mut Report<'_>, count: usize, wide: usize) {
-    const FEW: &str = "1,000 idle consumers, 5 partitions each";
-    const ALL: &str = "10 idle consumers, 10,000 partitions each";
-    let target = report.target;
+fn consumers(report: &mut Report<'_>, count: usize) {
     let idle = "idle".to_owned();
-    create_topics(target, std::slice::from_ref(&idle), 100);
+    create_topics(report.target, std::slice::from_ref(&idle), 100);
     let few = |at: usize| (0..PARTITIONS_EACH).map(move |n| (at + n * 17) % 100).collect();
-    let waiting = Waiting::start(target, count, |at| vec![(idle.clone(), few(at))]);
+    let waiting = Waiting::start(report.target, count, |at| vec![(idle.clone(), few(at))]);
     waiting.measure(report, FEW);
+}
+
+/// The same, of few that have much to wait for.
+fn sessions(report: &mut Report<'_>, wide: usize) {
+    let target = report.target;
     // One request makes fewer than 10,000 partitions.
     let topics = ["wide-0".to_owned(), "wide-1".to_owned()];
     create_topics(target, &topics[..1], wide / 2);
@@ -197,7 +218,8 @@ impl Waiting {
         partitions: impl Fn(usize) -> Vec<(String, Vec<usize>)>,
     ) -> Waiting {
         let (polls, stop): (Arc<AtomicUsize>, Arc<AtomicBool>) = Default::default();
-        let firsts: Vec<Vec<u8>> = (0..count).map(|at| poll(&partitions(at), (0, 0))).collect();
+        let firsts: Vec<Vec<u8>> =
+            (0..count).map(|at| poll(&partitions(at), (0, 0), MAX_WAIT_MS)).collect();
         let (counted, stopped, port) = (polls.clone(), stop.clone(), target.port);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -214,7 +236,7 @@ impl Waiting {
                 }
             });
         });
-        while polls.load(Ordering::Relaxed) < 3 * count {
+        while polls.load(Ordering::Relaxed) < WARM_POLLS * count {
             std::thread::sleep(Duration::from_millis(100));
         }
         Waiting { polls, stop, thread }
@@ -232,24 +254,28 @@ impl Waiting {
 
 async fn consume(port: u16, first: Vec<u8>, polls: Arc<AtomicUsize>, stop: Arc<AtomicBool>) {
     let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let (mut request, mut epoch) = (first, 0);
+    let (mut request, mut polled) = (first, 0);
     while !stop.load(Ordering::Relaxed) {
         socket.write_all(&request).await.unwrap();
         let size = socket.read_u32().await.unwrap();
         let mut answer = vec![0; size as usize];
         socket.read_exact(&mut answer).await.unwrap();
-        let mut body = bytes::Bytes::from(answer).slice(5..);
-        let answer = FetchResponse::decode(&mut body, FETCH_VERSION).unwrap();
-        assert!(answer.error_code == 0 && answer.session_id != 0, "{}", answer.error_code);
-        assert!(epoch == 0 || answer.responses.is_empty(), "nothing happens here");
         polls.fetch_add(1, Ordering::Relaxed);
-        epoch += 1;
-        request = poll(&[], (answer.session_id, epoch));
+        request = next_poll(Bytes::from(answer).slice(5..), polled, MAX_WAIT_MS);
+        polled += 1;
     }
 }
 
+/// What a session asks for after it was answered `polled` times before this.
+pub fn next_poll(mut answer: Bytes, polled: i32, max_wait_ms: i32) -> Vec<u8> {
+    let answer = FetchResponse::decode(&mut answer, FETCH_VERSION).unwrap();
+    assert!(answer.error_code == 0 && answer.session_id != 0, "{}", answer.error_code);
+    assert!(polled == 0 || answer.responses.is_empty(), "nothing happens here");
+    poll(&[], (answer.session_id, polled + 1), max_wait_ms)
+}
+
 /// A Fetch of a session, with the partitions that are new in it.
-fn poll(topics: &[(String, Vec<usize>)], (id, epoch): (i32, i32)) -> Vec<u8> {
+pub fn poll(topics: &[(String, Vec<usize>)], (id, epoch): (i32, i32), max_wait_ms: i32) -> Vec<u8> {
     let partition = |index: &usize| {
         FetchPartition::default()
             .with_partition(*index as i32)
@@ -265,7 +291,7 @@ fn poll(topics: &[(String, Vec<usize>)], (id, epoch): (i32, i32)) -> Vec<u8> {
     };
     let request = FetchRequest::default()
         .with_replica_id((-1).into())
-        .with_max_wait_ms(MAX_WAIT_MS)
+        .with_max_wait_ms(max_wait_ms)
         .with_min_bytes(1)
         .with_max_bytes(50 << 20)
         .with_session_id(id)
@@ -276,7 +302,6 @@ fn poll(topics: &[(String, Vec<usize>)], (id, epoch): (i32, i32)) -> Vec<u8> {
 
 /// What one more partition costs beside few and beside many.
 fn partitions(report: &mut Report<'_>, most: usize) {
-    const WORK: &str = "100,000 partitions";
     let target = report.target;
     let empty = target.resident_kib();
     let mut made = 0;
@@ -289,15 +314,15 @@ fn partitions(report: &mut Report<'_>, most: usize) {
         made += some;
     }
     produced(target, &format!("many-{}", made - TOGETHER.min(most)), TOGETHER.min(most) - 1);
-    report.tell(WORK, "s to make and use them", begun.elapsed().as_secs_f64());
+    report.tell(HELD, "s to make and use them", begun.elapsed().as_secs_f64());
     let each = target.resident_kib().saturating_sub(empty) as f64 / made as f64;
-    report.tell(WORK, "KiB each", each);
+    report.tell(HELD, "KiB each", each);
     let (last, usable) = one_more(target, "last");
     report.tell("CreateTopics of one partition", "ms, beside all", last);
     report.tell("CreateTopics of one partition", "ms until a record is in it", usable);
     std::thread::sleep(WATCHED);
-    report.tell_idle(WORK);
-    report.table.add(WORK, target.name, &latency_beside(target));
+    report.tell_idle(HELD);
+    report.table.add(HELD, target.name, &latency_beside(target));
 }
 
 fn latency_beside(target: &Target) -> load::Measured {

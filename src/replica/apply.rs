@@ -38,6 +38,10 @@ impl Replicas {
             return Ok(());
         }
         let is_first = self.is_first_image();
+        if !is_first && *delta == Delta::default() {
+            // The controller's NoOp, twice a second.
+            return Ok(());
+        }
         if is_first {
             self.mark_strays(image)?;
         }

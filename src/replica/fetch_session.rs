@@ -277,6 +277,8 @@ struct Entry {
     created: Timestamp,
     last_used: Timestamp,
     worth: Worth,
+    /// Whether any other may take its place.
+    is_old: bool,
 }
 
 /// A session unused for so long gives way to any other; a younger one is never taken for its size
@@ -310,8 +312,13 @@ impl FetchSessions {
         }
         let id = cache.new_id();
         let worth = (from_follower, 0, id);
-        let entry = Entry { session: Arc::clone(session), created: now, last_used: now, worth };
+        let session_of = Arc::clone(session);
+        let entry =
+            Entry { session: session_of, created: now, last_used: now, worth, is_old: false };
         cache.sessions.insert(id, entry);
+        if !from_follower {
+            cache.evictable_by_followers.insert(worth);
+        }
         cache.touch(id, size, now);
         drop(cache);
         let mut session = lock(session);
@@ -396,11 +403,14 @@ impl Cache {
         self.by_use.remove(&(entry.last_used, id));
         entry.last_used = now;
         self.by_use.insert((now, id));
+        let is_old = now - entry.created > EVICTION_MS;
+        if (entry.worth.1, entry.is_old) == (size, is_old) {
+            return;
+        }
         self.evictable.remove(&entry.worth);
         self.evictable_by_followers.remove(&entry.worth);
         self.partitions = self.partitions - entry.worth.1 + size;
-        entry.worth.1 = size;
-        let is_old = now - entry.created > EVICTION_MS;
+        (entry.worth.1, entry.is_old) = (size, is_old);
         if is_old {
             self.evictable.insert(entry.worth);
         }

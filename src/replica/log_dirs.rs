@@ -22,6 +22,8 @@ pub struct DirHealth {
     dir: Arc<LogDir>,
     full: AtomicBool,
     partitions: Mutex<Vec<Weak<Partition>>>,
+    /// Those that have moved since they were settled.
+    unsettled: Mutex<Vec<Weak<Partition>>>,
 }
 
 impl DirHealth {
@@ -32,6 +34,7 @@ impl DirHealth {
             dir: Arc::clone(dir),
             full: AtomicBool::new(false),
             partitions: Mutex::default(),
+            unsettled: Mutex::default(),
         }
     }
 
@@ -66,6 +69,19 @@ impl DirHealth {
             partitions.retain(|partition| partition.strong_count() > 0);
         }
         partitions.push(partition);
+    }
+
+    /// Adds one that `take_unsettled` is to tell.
+    pub(super) fn note_unsettled(&self, partition: Weak<Partition>) {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(partition);
+    }
+
+    /// The partitions that have moved since this was asked last.
+    pub(super) fn take_unsettled(&self) -> Vec<Arc<Partition>> {
+        let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = std::mem::take(&mut *unsettled);
+        drop(unsettled);
+        taken.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Whether its disk has no room for producers.

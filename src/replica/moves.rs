@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 1 << 20;
@@ -31,6 +32,7 @@ const RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 #[derive(Debug)]
 pub(super) struct Moves {
     under_way: Mutex<HashMap<TopicIdPartition, Arc<Move>>>,
+    begun: Notify,
     throttle: Throttle,
     is_closed: AtomicBool,
 }
@@ -91,6 +93,7 @@ impl Default for Moves {
     fn default() -> Moves {
         Moves {
             under_way: Mutex::default(),
+            begun: Notify::new(),
             throttle: Throttle::new(f64::MAX),
             is_closed: AtomicBool::new(false),
         }
@@ -101,6 +104,11 @@ impl Moves {
     // Each change is one call.
     fn under_way(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Move>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, id: TopicIdPartition, one: Arc<Move>) {
+        self.under_way().insert(id, one);
+        self.begun.notify_one();
     }
 }
 
@@ -173,7 +181,7 @@ impl Replicas {
         let (topic_id, config) = (partition.topic_id(), partition.config());
         let future = self.logs.create_future(dir.path(), name, topic_id, config, now);
         let future = Future::Open(Box::new(self.observe(future)?));
-        self.moves.under_way().insert(id, Move::new(partition, dir, future));
+        self.moves.add(id, Move::new(partition, dir, future));
         tracing::info!(partition = %name, to = %dir.path().display(), "moves");
         Ok(())
     }
@@ -200,6 +208,13 @@ impl Replicas {
             }
         };
         under_way.into_iter().map(shown).collect()
+    }
+
+    /// Resolves when there are moves to take on; for one task.
+    pub async fn has_moves(&self) {
+        while self.moves.under_way().is_empty() {
+            self.moves.begun.notified().await;
+        }
     }
 
     /// Takes the moves on until all of them wait for something. A few times a second.
@@ -434,7 +449,7 @@ impl Replicas {
                 let one = Move::new(&partition, health, Future::Closed { path, end });
                 // What is compacted now would not be in what was copied before.
                 one.lock().is_paused = self.logs.cleaner().pause(partition.topic_partition());
-                self.moves.under_way().insert(id, one);
+                self.moves.add(id, one);
             }
         }
     }

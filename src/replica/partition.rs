@@ -1,6 +1,7 @@
 //! One partition: its log behind one lock, its role, its high watermark, its waiters.
 
 mod append;
+mod settle;
 mod state;
 
 use super::log_dirs::DirHealth;
@@ -19,7 +20,7 @@ use arc_swap::{ArcSwap, Guard};
 use kafka_protocol::error::ResponseError;
 use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -29,6 +30,7 @@ const GATHER_MAX: Duration = Duration::from_millis(5);
 /// A partition of this broker (Partition.scala). Locks are taken in the order state, log, waiters.
 #[derive(Debug)]
 pub struct Partition {
+    this: Weak<Partition>,
     topic_partition: TopicPartition,
     topic_id: Uuid,
     broker_id: BrokerId,
@@ -39,6 +41,8 @@ pub struct Partition {
     log: Arc<Mutex<Log>>,
     /// The log was deleted or closed; set under its lock.
     is_closed: AtomicBool,
+    /// `settle` has something to do, or looks whether it has; changed under the log's lock.
+    is_unsettled: AtomicBool,
     waiters: Waiters,
     /// How long the last flush took that a producer waited for.
     flushing: tokio::sync::Mutex<Duration>,
@@ -115,7 +119,8 @@ impl Partition {
         log: Log,
         dir: Arc<DirHealth>,
     ) -> Arc<Partition> {
-        let partition = Arc::new(Partition {
+        let partition = Arc::new_cyclic(|this| Partition {
+            this: Weak::clone(this),
             topic_partition,
             topic_id,
             broker_id,
@@ -129,11 +134,13 @@ impl Partition {
             }),
             log: Arc::new(Mutex::new(log)),
             is_closed: AtomicBool::new(false),
+            is_unsettled: AtomicBool::new(true),
             waiters: Waiters::default(),
             flushing: tokio::sync::Mutex::default(),
             last_flush: AtomicI64::new(0),
         });
         dir.add(Arc::downgrade(&partition));
+        dir.note_unsettled(Arc::downgrade(&partition));
         partition
     }
 
@@ -170,11 +177,6 @@ impl Partition {
     /// The log directory the log lies in.
     pub fn dir(&self) -> Guard<Arc<DirHealth>> {
         self.dir.load()
-    }
-
-    /// The log, which the caller holds, lies in `dir` now.
-    pub(super) fn set_dir(&self, dir: &Arc<DirHealth>) {
-        self.dir.store(Arc::clone(dir));
     }
 
     /// The topic's settings in effect.
@@ -496,6 +498,7 @@ impl Partition {
             },
         };
         let high_watermark = self.advance_high_watermark(&state, &mut log);
+        self.note_moved();
         drop(log);
         drop(state);
         if leads {

@@ -10,11 +10,13 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::Interest;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
@@ -91,6 +93,7 @@ impl Connection {
     async fn run(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<()> {
         let idle_max =
             Duration::from_millis(self.parts.config.connections_max_idle_ms.max(0) as u64);
+        let mut stopped = pin!(stopped.changed());
         loop {
             self.start_requests()?;
             self.collect_ready()?;
@@ -103,7 +106,7 @@ impl Connection {
             let idle_at = self.last_active + kept;
             let may_read = self.may_start();
             tokio::select! {
-                _ = stopped.changed() => return self.finish().await,
+                _ = &mut stopped => return self.finish().await,
                 Some((bytes, answer)) = self.started.next() => self.answered(bytes, answer)?,
                 ready = self.socket.readable(), if may_read => {
                     ready.map_err(Error::Disconnected)?;
@@ -142,14 +145,16 @@ impl Connection {
         let missing = wanted.saturating_sub(self.input.len());
         let room = missing.clamp(READ_ROOM, READ_ROOM_MAX.max(self.input.len()));
         self.input.reserve(room);
-        match self.socket.try_read_buf(&mut self.input) {
-            Ok(0) => Ok(false),
-            Ok(_) => {
+        // Unlike `try_read_buf` it takes a read that leaves room for the last one, and does not ask
+        // the kernel once more.
+        match unconstrained(self.socket.read_buf(&mut self.input)).now_or_never() {
+            Some(Ok(0)) => Ok(false),
+            Some(Ok(_)) => {
                 self.last_active = Instant::now();
                 Ok(true)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
-            Err(error) => Err(Error::Disconnected(error)),
+            None => Ok(true),
+            Some(Err(error)) => Err(Error::Disconnected(error)),
         }
     }
 

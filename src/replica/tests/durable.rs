@@ -6,6 +6,7 @@ use crate::disk::sim::{Fault, Sim};
 use crate::error::Result;
 use crate::log::Origin;
 use crate::replica::partition::Partition;
+use crate::types::Offset;
 use crate::types::{NO_EPOCH, TopicIdPartition};
 use kafka_protocol::error::ResponseError;
 use std::io::ErrorKind;
@@ -90,4 +91,50 @@ async fn a_failed_sync_takes_the_directory_offline_for_good() {
     let id = TopicIdPartition { topic_id: partition.topic_id(), partition: 0 };
     assert!(cluster.replicas.partition(id).is_err());
     assert_eq!(sim.syncs(), syncs, "nothing is synced again");
+}
+
+/// Whether what `settle` writes tells of everything in the log.
+fn is_settled(cluster: &Cluster, end: Offset) -> bool {
+    cluster.dir.path().join(format!("data/t-0/{end:020}.snapshot")).exists()
+}
+
+#[test]
+fn a_log_is_settled_once_it_is_silent_and_again_when_it_has_moved() {
+    let mut cluster = Cluster::new();
+    let id = cluster.create_topic("t", 3);
+    let partition = cluster.partition(id, 0);
+    let append = || partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
+    let dir = &cluster.replicas.dirs()[0];
+    for end in [2, 4] {
+        append();
+        cluster.replicas.settle();
+        append();
+        cluster.replicas.settle();
+        assert!(!is_settled(&cluster, end), "it is not silent");
+        cluster.replicas.settle();
+        assert!(is_settled(&cluster, end));
+        assert_eq!(dir.take_unsettled().len(), 0, "there is nothing left to look at");
+    }
+    let written = cluster.dir.path().join("data/replication-offset-checkpoint");
+    assert!(std::fs::read_to_string(written).unwrap().contains("t 0 4\n"));
+}
+
+#[test]
+fn no_move_is_lost_while_logs_are_settled() {
+    let mut cluster = Cluster::new();
+    let id = cluster.create_topic("t", 1);
+    let partition = cluster.partition(id, 0);
+    std::thread::scope(|scope| {
+        let appends = scope.spawn(|| {
+            for _ in 0..2000 {
+                partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
+            }
+        });
+        while !appends.is_finished() {
+            cluster.replicas.settle();
+        }
+    });
+    (0..2).for_each(|_| cluster.replicas.settle());
+    assert!(is_settled(&cluster, 2000));
+    assert_eq!(cluster.replicas.dirs()[0].take_unsettled().len(), 0);
 }

@@ -306,3 +306,21 @@ fn a_move_that_is_taken_back_at_a_low_rate_may_begin_again() {
     let futures = cluster.replicas.futures();
     assert!(futures.len() == 2 && futures.iter().all(|future| future.offset_lag == 0));
 }
+
+#[test]
+fn a_moved_log_is_settled_where_it_lies_now_whatever_becomes_of_the_other_directory() {
+    let (mut cluster, id) = cluster();
+    let partition = cluster.partition(id, 0);
+    append(&partition, vec![batch(3)]);
+    move_to(&cluster, "b");
+    take_on(&cluster);
+    cluster.assign();
+    take_on(&cluster);
+    assert_eq!(home(&cluster), cluster.dir.path().join("b"));
+    append(&partition, vec![batch(1)]);
+    // Nobody settles what is noted in a directory that is offline.
+    drop(cluster.replicas.dirs()[0].take_unsettled());
+    (0..2).for_each(|_| cluster.replicas.settle());
+    let log = cluster.dir.path().join("b/t-0");
+    assert!(log.join("00000000000000000004.snapshot").exists());
+}

@@ -37,6 +37,8 @@ const SHARE_STATE: &str = "__share_group_state";
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
 /// How often a full disk is looked for, and room on it.
 const ROOM_MS: i64 = 200;
+/// How often deleted logs are looked for whose time has come.
+const DELETE_MS: i64 = 1_000;
 /// How often moves between log directories are taken on.
 const MOVE: Duration = Duration::from_millis(100);
 /// How often logs that were made many at once are made durable.
@@ -383,6 +385,9 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, checkpoint_ms.into(), parts, |parts| parts.replicas.checkpoint());
     let retention_ms = config.log_retention_check_interval_ms;
     repeat(tasks, retention_ms, parts, |parts| parts.replicas.clean_up());
+    repeat(tasks, DELETE_MS, parts, |parts| parts.replicas.run_deletes());
+    let expiry_ms = config.producer_id_expiration_check_interval_ms;
+    repeat(tasks, expiry_ms.into(), parts, |parts| parts.replicas.expire_producers());
     if config.log_cleaner_enable {
         tasks.spawn(compact(parts.clone()));
     }

@@ -164,7 +164,7 @@ impl Replicas {
         &self.producer_ids
     }
 
-    /// Retention, rolls by time, producer expiry: about every `log.retention.check.interval.ms`.
+    /// Retention and rolls by time: about every `log.retention.check.interval.ms`.
     pub fn clean_up(&self) {
         let now = self.clock.now();
         for partition in self.all() {
@@ -172,8 +172,22 @@ impl Replicas {
                 tracing::warn!(partition = %partition.topic_partition(), %error, "clean-up failed");
             }
         }
-        if let Err(error) = self.observe(self.logs.run_deletes(now)) {
+    }
+
+    /// Removes what was deleted `file.delete.delay.ms` ago: about every second.
+    pub fn run_deletes(&self) {
+        if let Err(error) = self.observe(self.logs.run_deletes(self.clock.now())) {
             tracing::warn!(%error, "removing deleted logs failed");
+        }
+    }
+
+    /// Forgets producers that were silent for `producer.id.expiration.ms`: about every
+    /// `producer.id.expiration.check.interval.ms`.
+    pub fn expire_producers(&self) {
+        let now = self.clock.now();
+        for partition in self.all() {
+            // Offline; it comes back without them or not at all.
+            let _ = partition.expire_producers(now);
         }
     }
 

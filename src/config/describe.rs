@@ -6,7 +6,7 @@ use super::topic::{TopicValues, topic_setting};
 use super::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS, SETTINGS, TOPIC_SETTINGS};
 use super::{Config, ConfigType, Setting, UpdateMode, setting};
 use crate::error::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who set a value; the numbers are those of DescribeConfigs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,13 @@ const SYNONYMS: [&[&str]; 3] = [
     &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
 ];
 
+/// Numbers that only the metadata log can set, and that are not among the settings of the file.
+const RATES: [&str; 3] = [
+    "leader.replication.throttled.rate",
+    "follower.replication.throttled.rate",
+    "replica.alter.log.dirs.io.max.bytes.per.second",
+];
+
 impl Config {
     /// All settings of this broker.
     pub fn broker_rows(&self) -> Vec<Row> {
@@ -73,7 +80,9 @@ impl Config {
         let shown =
             |s: &&Setting| s.update_mode != UpdateMode::Internal || fixed.contains_key(s.name);
         let known = SETTINGS.iter().filter(shown).map(|s| self.broker_row(s.name, false));
-        let unknown = self.values.fixed.keys().filter(|name| setting(name).is_none());
+        let layers = [fixed, &self.values.cluster, &self.values.broker];
+        let set: BTreeSet<&String> = layers.into_iter().flat_map(BTreeMap::keys).collect();
+        let unknown = set.into_iter().filter(|name| setting(name).is_none());
         known.chain(unknown.map(|name| self.broker_row(name, false))).collect()
     }
 
@@ -135,11 +144,11 @@ impl Config {
             self.values.get(name)
         };
         let value = text.map(|text| known.map_or(text.to_owned(), |s| s.canonical(text)));
-        let mut synonyms = self.synonyms(name, known.is_none_or(Setting::is_sensitive));
+        let mut synonyms = self.synonyms(name, is_sensitive(name, known));
         if cluster_only {
             synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
         }
-        let read_only = !known.is_some_and(Setting::is_dynamic);
+        let read_only = !known.map_or(RATES.contains(&name), Setting::is_dynamic);
         Row::new(name, known, value, read_only, synonyms)
     }
 
@@ -231,6 +240,11 @@ impl Config {
     }
 }
 
+/// What nobody knows might be a secret.
+fn is_sensitive(name: &str, setting: Option<&Setting>) -> bool {
+    setting.map_or(!RATES.contains(&name), Setting::is_sensitive)
+}
+
 /// The setting of a resource by Kafka's number of its type (ConfigResource.Type).
 fn definition(resource_type: i8, name: &str) -> Option<&'static Setting> {
     match resource_type {
@@ -250,12 +264,13 @@ impl Row {
         read_only: bool,
         synonyms: Vec<Synonym>,
     ) -> Row {
-        let sensitive = setting.is_none_or(Setting::is_sensitive);
+        let sensitive = is_sensitive(name, setting);
+        let rate = RATES.contains(&name).then_some(ConfigType::Long);
         Row {
             name: name.to_owned(),
             value: value.filter(|_| !sensitive),
             source: synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source),
-            kind: setting.map(|setting| setting.kind),
+            kind: setting.map(|setting| setting.kind).or(rate),
             read_only,
             sensitive,
             documentation: setting.map(Setting::documentation),

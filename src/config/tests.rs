@@ -369,7 +369,11 @@ fn settings_are_described_as_kafka_describes_them() {
     ]);
     let config = config.with_dynamic(
         &properties(&[("log.retention.ms", "1000"), ("log.cleaner.threads", "2")]),
-        &properties(&[("log.segment.bytes", "4194304")]),
+        &properties(&[
+            ("log.segment.bytes", "4194304"),
+            ("their.own", "y"),
+            ("leader.replication.throttled.rate", "7"),
+        ]),
     );
     let config = config.unwrap();
     let rows = config.broker_rows();
@@ -399,6 +403,10 @@ fn settings_are_described_as_kafka_describes_them() {
     assert_eq!(synonyms(secret), [("ssl.key.password", "null", StaticBroker)]);
     let own = row(&rows, "my.own");
     assert_eq!((own.value.as_deref(), own.kind, own.read_only), (None, None, true));
+    let theirs = row(&rows, "their.own");
+    assert_eq!((theirs.value.as_deref(), theirs.source), (None, DynamicBroker));
+    let rate = row(&rows, "leader.replication.throttled.rate");
+    assert_eq!((rate.value.as_deref(), rate.sensitive, rate.read_only), (Some("7"), false, false));
     assert!(rows.iter().all(|row| !row.name.starts_with("internal.")));
     assert!(!format!("{config:?}").contains("secret\""));
 

@@ -267,3 +267,12 @@ fn check_group_id(group: &str) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Where Kafka lists a group or member among the others: they lie in hash tables whose slots are
+/// the upper bits of this, so that clients always saw them in the same order.
+fn listed_at(id: &str) -> u64 {
+    let hash = id
+        .encode_utf16()
+        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    i64::from(hash).wrapping_mul(-7_046_029_254_386_353_131).cast_unsigned()
+}

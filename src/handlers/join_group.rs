@@ -4,6 +4,7 @@ use super::Context;
 use crate::codec::Reply;
 use crate::coordinator::RequestContext;
 use crate::error::Result;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 
@@ -18,10 +19,14 @@ pub(super) async fn handle(cx: &Context, request: JoinGroupRequest) -> Result<Re
     };
     let joined = cx.parts.groups.join_group(&caller, &request).await;
     let mut response = joined.unwrap_or_else(|error| {
+        let code = error.code();
+        // Only a refusal from before the coordinator is asked names the member, as Kafka's.
+        let is_early =
+            matches!(code, ResponseError::InvalidGroupId | ResponseError::InvalidSessionTimeout);
         JoinGroupResponse::default()
-            .with_member_id(request.member_id)
+            .with_member_id(if is_early { request.member_id } else { StrBytes::default() })
             .with_protocol_name(None)
-            .with_error_code(error.code().code())
+            .with_error_code(code.code())
     });
     if cx.api_version < NULL_PROTOCOL_VERSION {
         response.protocol_name.get_or_insert_with(StrBytes::default);

@@ -53,14 +53,12 @@ impl Trash {
 }
 
 impl Log {
-    /// Retention by time, size and log start offset, as `cleanup.policy` allows; forgets silent
-    /// producers and removes the files of what went `file.delete.delay.ms` ago. Answers how many
-    /// segments went. Unlike Kafka's, an active segment that is older than `segment.ms` rolls also
+    /// Retention by time, size and log start offset, as `cleanup.policy` allows; removes the files
+    /// of what went `file.delete.delay.ms` ago. Answers how many segments went. Unlike Kafka's, an active segment that is older than `segment.ms` rolls also
     /// if nothing is appended, so that retention and compaction can take it.
     pub fn clean_up(&mut self, now: Timestamp) -> Result<usize> {
         self.now = now;
         self.trash.remove_due(&self.disk, now)?;
-        self.producers.expire(now);
         if self.active().is_stale(&self.config, self.roll_jitter_ms, now)? {
             put_off(self.roll_at(self.end_offset))?;
         }
@@ -69,6 +67,11 @@ impl Log {
             deleted += self.delete_by_size()? + self.delete_by_time()?;
         }
         Ok(deleted)
+    }
+
+    /// Forgets silent producers.
+    pub fn expire_producers(&mut self, now: Timestamp) {
+        self.producers.expire(now);
     }
 
     /// What removes the files of segments that went `file.delete.delay.ms` ago. It is called

@@ -523,6 +523,12 @@ impl Partition {
         Ok(deleted)
     }
 
+    /// Forgets silent producers.
+    pub(super) fn expire_producers(&self, now: Timestamp) -> Result<()> {
+        self.log()?.expire_producers(now);
+        Ok(())
+    }
+
     /// Removes the files of deleted segments at once.
     pub(super) fn empty_trash(&self) -> Result<()> {
         self.remove_trash(Timestamp::MAX)

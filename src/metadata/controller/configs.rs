@@ -227,7 +227,12 @@ impl View<'_> {
                 ));
             }
         }
+        let of_all = self.image.configs_of(BROKER_CONFIG, "");
+        let own = self.image.configs_of(BROKER_CONFIG, &self.config.node_id.to_string());
+        let (of_all, own) = if name.is_empty() { (configs, &*own) } else { (&*of_all, configs) };
         let checked = self.config.check_dynamic(configs, !name.is_empty());
+        // What is right for itself may be wrong beside the others.
+        let checked = checked.and_then(|()| self.config.with_dynamic(of_all, own).map(drop));
         checked.or_else(|error| refuse(error.message().unwrap_or_default()))
     }
 

@@ -34,7 +34,8 @@ impl Shard {
         group: Arc<ConsumerGroup>,
     ) -> Outcome {
         self.try_join(now, join, group).unwrap_or_else(|error| {
-            let refusal = join_error(&join.request.member_id, error.code());
+            // Unlike a classic group, Kafka does not tell the member its id here.
+            let refusal = join_error("", error.code());
             self.answer(join.ticket, Parked::Join(refusal));
             Outcome::answer(())
         })

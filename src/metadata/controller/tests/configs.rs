@@ -131,6 +131,11 @@ async fn changes_that_kafka_refuses() {
             "Cannot update these configs dynamically: [node.id]",
         ),
         (
+            resource(BROKER_CONFIG, "1", &[("log.cleaner.threads", SET, Some("1000"))]),
+            42,
+            "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.",
+        ),
+        (
             resource(GROUP_CONFIG, "g", &[("foo", SET, Some("1"))]),
             40,
             "Unknown group config name: foo",

@@ -1,0 +1,249 @@
+package klamm.compat;
+
+import kafka.cluster.Partition;
+import kafka.log.LogManager;
+import kafka.network.SocketServer;
+import kafka.raft.KafkaRaftManager;
+import kafka.server.BrokerServer;
+import kafka.server.ControllerServer;
+import kafka.server.KafkaApis;
+import kafka.server.KafkaConfig;
+import kafka.server.ReplicaManager;
+import kafka.server.SharedServer;
+import org.apache.kafka.clients.admin.ListTopicsOptions;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.ProducerState;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.TopicListing;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.network.ListenerName;
+import org.apache.kafka.common.protocol.Errors;
+import org.apache.kafka.controller.Controller;
+import org.apache.kafka.controller.ResultOrError;
+import org.apache.kafka.coordinator.group.GroupCoordinator;
+import org.apache.kafka.metadata.BrokerState;
+import org.apache.kafka.metadata.KRaftMetadataCache;
+import org.apache.kafka.metadata.LeaderAndIsr;
+import org.apache.kafka.raft.LogOffsetMetadata;
+import org.apache.kafka.raft.RaftLog;
+import org.apache.kafka.storage.internals.log.ProducerStateEntry;
+import org.apache.kafka.storage.internals.log.ProducerStateManager;
+import org.apache.kafka.storage.internals.log.UnifiedLog;
+import org.mockito.Mockito;
+import org.mockito.invocation.InvocationOnMock;
+import org.mockito.stubbing.Answer;
+import org.opentest4j.TestAbortedException;
+import scala.Option;
+
+import java.io.File;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.Collectors;
+
+/**
+ * Kafka's Java objects as its tests know them, standing for a {@link Node}: they start and stop it and answer from its
+ * metadata. A test that asks them for more than this looks into Kafka's broker, and ends there as aborted.
+ */
+final class Stand {
+    private Stand() { }
+
+    static BrokerServer broker(Node node) {
+        KafkaConfig config = new KafkaConfig(node.properties, false);
+        SocketServer sockets = sockets(node);
+        SharedServer shared = stand(SharedServer.class, call -> switch (call.getMethod().getName()) {
+            case "loader" -> null;
+            default -> beyond(call);
+        });
+        KRaftMetadataCache metadata = metadata(node);
+        GroupCoordinator groups = stand(GroupCoordinator.class, call -> switch (call.getMethod().getName()) {
+            case "groupMetadataTopicConfigs" -> offsetsTopic();
+            default -> beyond(call);
+        });
+        KafkaApis apis = stand(KafkaApis.class, call -> switch (call.getMethod().getName()) {
+            case "metadataCache" -> metadata;
+            default -> beyond(call);
+        });
+        LogManager logs = stand(LogManager.class, call -> switch (call.getMethod().getName()) {
+            case "getLog$default$2" -> false;
+            case "getLog" -> Option.apply(log(node, call.getArgument(0)));
+            default -> beyond(call);
+        });
+        ReplicaManager replicas = stand(ReplicaManager.class, call -> switch (call.getMethod().getName()) {
+            case "localLog" -> Option.apply(log(node, call.getArgument(0)));
+            case "onlinePartition" -> Option.apply(partition(log(node, call.getArgument(0))));
+            case "logManager" -> logs;
+            default -> beyond(call);
+        });
+        return stand(BrokerServer.class, call -> switch (call.getMethod().getName()) {
+            case "config" -> config;
+            case "socketServer" -> sockets;
+            case "sharedServer" -> shared;
+            case "metadataCache" -> metadata;
+            case "groupCoordinator" -> groups;
+            case "dataPlaneRequestProcessor" -> apis;
+            case "logManager" -> logs;
+            case "replicaManager" -> replicas;
+            case "boundPort" -> node.port(((ListenerName) call.getArgument(0)).value());
+            case "brokerState" -> node.isAlive() ? BrokerState.RUNNING : BrokerState.NOT_RUNNING;
+            case "isShutdown" -> !node.isAlive();
+            case "clusterId" -> node.admin().describeCluster().clusterId().get();
+            case "startup" -> run(node::start);
+            case "shutdown" -> run(node::stop);
+            case "awaitShutdown" -> null;
+            default -> beyond(call);
+        });
+    }
+
+    static ControllerServer controller(Node node) {
+        KafkaConfig config = new KafkaConfig(node.properties, false);
+        SocketServer sockets = sockets(node);
+        Controller controller = stand(Controller.class, call -> switch (call.getMethod().getName()) {
+            case "findAllTopicIds" -> CompletableFuture.completedFuture(topicIds(node));
+            case "findTopicIds" -> CompletableFuture.completedFuture(found(topicIds(node), call.getArgument(1)));
+            case "isActive" -> true;
+            default -> beyond(call);
+        });
+        RaftLog log = stand(RaftLog.class, call -> switch (call.getMethod().getName()) {
+            case "endOffset" -> new LogOffsetMetadata(0);
+            default -> beyond(call);
+        });
+        KafkaRaftManager<?> raft = stand(KafkaRaftManager.class, call -> switch (call.getMethod().getName()) {
+            case "raftLog" -> log;
+            default -> beyond(call);
+        });
+        return stand(ControllerServer.class, call -> switch (call.getMethod().getName()) {
+            case "config" -> config;
+            case "socketServer" -> sockets;
+            case "controller" -> controller;
+            case "raftManager" -> raft;
+            case "clusterId" -> node.admin().describeCluster().clusterId().get();
+            default -> beyond(call);
+        });
+    }
+
+    private static SocketServer sockets(Node node) {
+        return stand(SocketServer.class, call -> switch (call.getMethod().getName()) {
+            case "boundPort" -> node.port(((ListenerName) call.getArgument(0)).value());
+            default -> beyond(call);
+        });
+    }
+
+    private static KRaftMetadataCache metadata(Node node) {
+        return stand(KRaftMetadataCache.class, call -> switch (call.getMethod().getName()) {
+            case "numPartitions" -> describe(node, call.getArgument(0)).map(topic -> topic.partitions().size());
+            case "getLeaderAndIsr" -> partition(node, call.getArgument(0), call.getArgument(1))
+                .filter(partition -> partition.leader() != null)
+                .map(partition -> new LeaderAndIsr(partition.leader().id(), List.of(partition.leader().id())));
+            case "contains" -> call.getArgument(0) instanceof TopicPartition one
+                ? partition(node, one.topic(), one.partition()).isPresent()
+                : describe(node, call.getArgument(0)).isPresent();
+            case "getTopicId" -> describe(node, call.getArgument(0)).map(TopicDescription::topicId).orElse(Uuid.ZERO_UUID);
+            case "hasAliveBroker" -> call.getArgument(0).equals(0) && node.isAlive();
+            default -> beyond(call);
+        });
+    }
+
+    /** A log whose directory is there, or null. */
+    private static UnifiedLog log(Node node, TopicPartition partition) {
+        Optional<File> directory = node.dataDirectories().stream()
+            .map(parent -> new File(parent, partition.toString())).filter(File::isDirectory).findFirst();
+        return directory.map(found -> stand(UnifiedLog.class, call -> switch (call.getMethod().getName()) {
+            case "dir" -> found;
+            case "logStartOffset" -> offset(node, partition, OffsetSpec.earliest());
+            case "logEndOffset" -> offset(node, partition, OffsetSpec.latest());
+            case "producerStateManager" -> producers(node, partition);
+            default -> beyond(call);
+        })).orElse(null);
+    }
+
+    private static Partition partition(UnifiedLog log) {
+        return log == null ? null : stand(Partition.class, call -> switch (call.getMethod().getName()) {
+            case "leaderLogIfLocal" -> Option.apply(log);
+            case "leaderIdIfLocal" -> Option.apply(0);
+            default -> beyond(call);
+        });
+    }
+
+    private static long offset(Node node, TopicPartition partition, OffsetSpec spec) throws Exception {
+        return node.admin().listOffsets(Map.of(partition, spec)).partitionResult(partition).get().offset();
+    }
+
+    private static ProducerStateManager producers(Node node, TopicPartition partition) throws Exception {
+        Map<Long, ProducerStateEntry> active = new HashMap<>();
+        for (ProducerState producer : node.admin().describeProducers(List.of(partition)).all().get().get(partition)
+            .activeProducers()) {
+            active.put(producer.producerId(), new ProducerStateEntry(producer.producerId(),
+                (short) producer.producerEpoch(), producer.coordinatorEpoch().orElse(0), producer.lastTimestamp(),
+                producer.currentTransactionStartOffset()));
+        }
+        return stand(ProducerStateManager.class, call -> switch (call.getMethod().getName()) {
+            case "activeProducers" -> active;
+            default -> beyond(call);
+        });
+    }
+
+    private static Optional<TopicDescription> describe(Node node, String topic) throws Exception {
+        try {
+            return Optional.of(node.admin().describeTopics(List.of(topic)).allTopicNames().get().get(topic));
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof UnknownTopicOrPartitionException) {
+                return Optional.empty();
+            }
+            throw e;
+        }
+    }
+
+    private static Optional<TopicPartitionInfo> partition(Node node, String topic, int index) throws Exception {
+        return describe(node, topic).flatMap(description ->
+            description.partitions().stream().filter(partition -> partition.partition() == index).findFirst());
+    }
+
+    private static Map<String, Uuid> topicIds(Node node) throws Exception {
+        return node.admin().listTopics(new ListTopicsOptions().listInternal(true)).listings().get().stream()
+            .collect(Collectors.toMap(TopicListing::name, TopicListing::topicId));
+    }
+
+    private static Map<String, ResultOrError<Uuid>> found(Map<String, Uuid> ids, Collection<String> names) {
+        Map<String, ResultOrError<Uuid>> found = new HashMap<>();
+        for (String name : names) {
+            found.put(name, ids.containsKey(name)
+                ? new ResultOrError<>(ids.get(name))
+                : new ResultOrError<>(Errors.UNKNOWN_TOPIC_OR_PARTITION, name));
+        }
+        return found;
+    }
+
+    private static Properties offsetsTopic() {
+        Properties settings = new Properties();
+        settings.put("cleanup.policy", "compact");
+        settings.put("compression.type", "producer");
+        settings.put("segment.bytes", "104857600");
+        return settings;
+    }
+
+    private static Object run(Runnable action) {
+        action.run();
+        return null;
+    }
+
+    private static Object beyond(InvocationOnMock call) {
+        if (call.getMethod().getName().equals("toString")) {
+            return "klamm's " + call.getMethod().getDeclaringClass().getSimpleName();
+        }
+        throw new TestAbortedException("looks into the broker: " + call.getMethod().getDeclaringClass().getSimpleName()
+            + "." + call.getMethod().getName());
+    }
+
+    private static <T> T stand(Class<T> type, Answer<Object> answer) {
+        return Mockito.mock(type, Mockito.withSettings().stubOnly().defaultAnswer(answer));
+    }
+}

@@ -13,7 +13,12 @@ use kafka_protocol::error::ResponseError;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
+
+/// As many logs of a directory as are flushed at once for producers that wait, as many as Kafka's
+/// `num.io.threads` are by default. What the others get meanwhile goes with their one flush.
+const FLUSHES: usize = 8;
 
 /// One log directory's health, shared by the partitions whose logs lie in it.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub struct DirHealth {
     partitions: Mutex<Vec<Weak<Partition>>>,
     /// Those that have moved since they were settled.
     unsettled: Mutex<Vec<Weak<Partition>>>,
+    /// Turns to flush a log that producers wait for.
+    flushes: Semaphore,
 }
 
 impl DirHealth {
@@ -35,12 +42,18 @@ impl DirHealth {
             full: AtomicBool::new(false),
             partitions: Mutex::default(),
             unsettled: Mutex::default(),
+            flushes: Semaphore::new(FLUSHES),
         }
     }
 
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.dir.path
+    }
+
+    /// A turn to flush a log that producers wait for: take it before the flush is begun.
+    pub(super) async fn flush_turn(&self) -> SemaphorePermit<'_> {
+        self.flushes.acquire().await.expect("it is never closed")
     }
 
     /// Its id; None if it is not formatted, or was offline from the start.

@@ -21,11 +21,8 @@ use kafka_protocol::error::ResponseError;
 use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uuid::Uuid;
-
-/// A flush that could begin begins at most so much later.
-const GATHER_MAX: Duration = Duration::from_millis(5);
 
 /// A partition of this broker (Partition.scala). Locks are taken in the order state, log, waiters.
 #[derive(Debug)]
@@ -44,8 +41,7 @@ pub struct Partition {
     /// `settle` has something to do, or looks whether it has; changed under the log's lock.
     is_unsettled: AtomicBool,
     waiters: Waiters,
-    /// How long the last flush took that a producer waited for.
-    flushing: tokio::sync::Mutex<Duration>,
+    flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
 }
 
@@ -136,7 +132,7 @@ impl Partition {
             is_closed: AtomicBool::new(false),
             is_unsettled: AtomicBool::new(true),
             waiters: Waiters::default(),
-            flushing: tokio::sync::Mutex::default(),
+            flushing: tokio::sync::Mutex::new(()),
             last_flush: AtomicI64::new(0),
         });
         dir.add(Arc::downgrade(&partition));
@@ -299,9 +295,7 @@ impl Partition {
     }
 
     /// Waits until everything below `offset` is on the disk, if the topic's `flush.messages` says
-    /// that so much may not stay unflushed. One flush serves all that wait for it. One that had to
-    /// wait for another begins a little later than it could: whoever was answered by the other has
-    /// then sent its next record, and does not wait for a flush of its own after this one.
+    /// that so much may not stay unflushed. One flush serves all that wait for it.
     pub async fn flush_if_due(self: &Arc<Self>, offset: Offset) -> Result<()> {
         let interval = self.config().flush_messages;
         let is_due = |log: &Log| {
@@ -311,26 +305,15 @@ impl Partition {
         if interval == i64::MAX || !is_due(&*self.log()?) {
             return Ok(());
         }
-        let (mut last_took, delay) = match self.flushing.try_lock() {
-            Ok(last_took) => (last_took, Duration::ZERO),
-            Err(_) => {
-                let last_took = self.flushing.lock().await;
-                let delay = (*last_took / 4).min(GATHER_MAX);
-                (last_took, delay)
-            }
-        };
+        let _turn = self.flushing.lock().await;
         if !is_due(&*self.log()?) {
             return Ok(());
         }
+        let dir = self.dir();
+        let _turn_of_dir = dir.flush_turn().await;
         let partition = Arc::clone(self);
-        let begun = Instant::now();
-        let flush = tokio::task::spawn_blocking(move || {
-            std::thread::sleep(delay);
-            partition.flush()
-        });
-        let outcome = flush.await.unwrap_or(Err(Error::Closed));
-        *last_took = begun.elapsed().saturating_sub(delay);
-        outcome
+        let flush = tokio::task::spawn_blocking(move || partition.flush());
+        flush.await.unwrap_or(Err(Error::Closed))
     }
 
     /// fsyncs the log up to its end, while others append.

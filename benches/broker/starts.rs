@@ -98,6 +98,8 @@ fn many(table: &mut Table, name: &'static str, partitions: usize, rounds: usize)
         _ => "1,000 partitions",
     };
     for _ in 0..if name == "kafka" { 1 } else { rounds } {
+        // What was written and removed before is still on its way to the disk.
+        rustix::fs::sync();
         let Some(mut target) = Target::start(name) else { return };
         let begun = Instant::now();
         create(&target, partitions);

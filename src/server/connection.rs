@@ -306,8 +306,10 @@ async fn send_file(socket: &TcpStream, range: &FileRange) -> Result<()> {
         if sent == 0 {
             return Err(Error::corrupt(format!("segment ends at {position}, before {end}")));
         }
-        // A socket that takes everything must not keep the worker from the others.
-        tokio::task::yield_now().await;
+        if position < end {
+            // A socket that takes everything must not keep the worker from the others.
+            tokio::task::yield_now().await;
+        }
     }
     Ok(())
 }

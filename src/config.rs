@@ -22,7 +22,7 @@ mod validate;
 mod tests;
 
 pub use definition::{Check, ClassName, ConfigType, Password, Setting, UpdateMode};
-pub use describe::{ConfigSource, Row, Synonym};
+pub use describe::{ConfigSource, MOVE_RATE, Row, Synonym};
 pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
 pub use topic::{Compression, TOPIC_SETTINGS, TopicConfig};

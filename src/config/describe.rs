@@ -66,12 +66,12 @@ const SYNONYMS: [&[&str]; 3] = [
     &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
 ];
 
+/// The setting that bounds the rate of all moves between log directories together.
+pub const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
+
 /// Numbers that only the metadata log can set, and that are not among the settings of the file.
-const RATES: [&str; 3] = [
-    "leader.replication.throttled.rate",
-    "follower.replication.throttled.rate",
-    "replica.alter.log.dirs.io.max.bytes.per.second",
-];
+const RATES: [&str; 3] =
+    ["leader.replication.throttled.rate", "follower.replication.throttled.rate", MOVE_RATE];
 
 impl Config {
     /// All settings of this broker.

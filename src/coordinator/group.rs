@@ -268,9 +268,16 @@ fn check_group_id(group: &str) -> Result<()> {
     }
 }
 
-/// Where Kafka lists a group or member among the others: they lie in hash tables whose slots are
-/// the upper bits of this, so that clients always saw them in the same order.
-fn listed_at(id: &str) -> u64 {
+/// Groups or members in the order in which Kafka lists them: they lie in hash tables there, so that
+/// clients always saw them in the same order.
+fn listed<T>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> &str) -> impl Iterator<Item = T> {
+    let mut items: Vec<T> = items.collect();
+    items.sort_by_cached_key(|item| slot(id(item)));
+    items.into_iter()
+}
+
+/// Where Kafka's hash table has it: the upper bits say so.
+fn slot(id: &str) -> u64 {
     let hash = id
         .encode_utf16()
         .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));

@@ -54,8 +54,9 @@ impl Trash {
 
 impl Log {
     /// Retention by time, size and log start offset, as `cleanup.policy` allows; removes the files
-    /// of what went `file.delete.delay.ms` ago. Answers how many segments went. Unlike Kafka's, an active segment that is older than `segment.ms` rolls also
-    /// if nothing is appended, so that retention and compaction can take it.
+    /// of what went `file.delete.delay.ms` ago. Answers how many segments went. Unlike Kafka's, an
+    /// active segment that is older than `segment.ms` rolls also if nothing is appended, so that
+    /// retention and compaction can take it.
     pub fn clean_up(&mut self, now: Timestamp) -> Result<usize> {
         self.now = now;
         self.trash.remove_due(&self.disk, now)?;

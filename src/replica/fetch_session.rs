@@ -277,8 +277,13 @@ struct Entry {
     created: Timestamp,
     last_used: Timestamp,
     worth: Worth,
+}
+
+impl Entry {
     /// Whether any other may take its place.
-    is_old: bool,
+    fn is_old(&self) -> bool {
+        self.last_used - self.created > EVICTION_MS
+    }
 }
 
 /// A session unused for so long gives way to any other; a younger one is never taken for its size
@@ -311,15 +316,12 @@ impl FetchSessions {
             }
         }
         let id = cache.new_id();
-        let worth = (from_follower, 0, id);
-        let session_of = Arc::clone(session);
-        let entry =
-            Entry { session: session_of, created: now, last_used: now, worth, is_old: false };
+        let worth = (from_follower, size, id);
+        let entry = Entry { session: Arc::clone(session), created: now, last_used: now, worth };
+        cache.partitions += size;
+        cache.by_use.insert((now, id));
+        cache.rank(worth, entry.is_old());
         cache.sessions.insert(id, entry);
-        if !from_follower {
-            cache.evictable_by_followers.insert(worth);
-        }
-        cache.touch(id, size, now);
         drop(cache);
         let mut session = lock(session);
         session.id = id;
@@ -400,22 +402,26 @@ impl Cache {
 
     fn touch(&mut self, id: i32, size: usize, now: Timestamp) {
         let Some(entry) = self.sessions.get_mut(&id) else { return };
-        self.by_use.remove(&(entry.last_used, id));
-        entry.last_used = now;
+        let (worth, was_old) = (entry.worth, entry.is_old());
+        let last_used = std::mem::replace(&mut entry.last_used, now);
+        entry.worth.1 = size;
+        let (new_worth, is_old) = (entry.worth, entry.is_old());
+        self.by_use.remove(&(last_used, id));
         self.by_use.insert((now, id));
-        let is_old = now - entry.created > EVICTION_MS;
-        if (entry.worth.1, entry.is_old) == (size, is_old) {
-            return;
+        if (worth, was_old) != (new_worth, is_old) {
+            self.evictable.remove(&worth);
+            self.evictable_by_followers.remove(&worth);
+            self.partitions = self.partitions - worth.1 + size;
+            self.rank(new_worth, is_old);
         }
-        self.evictable.remove(&entry.worth);
-        self.evictable_by_followers.remove(&entry.worth);
-        self.partitions = self.partitions - entry.worth.1 + size;
-        (entry.worth.1, entry.is_old) = (size, is_old);
+    }
+
+    fn rank(&mut self, worth: Worth, is_old: bool) {
         if is_old {
-            self.evictable.insert(entry.worth);
+            self.evictable.insert(worth);
         }
-        if is_old || !entry.worth.0 {
-            self.evictable_by_followers.insert(entry.worth);
+        if is_old || !worth.0 {
+            self.evictable_by_followers.insert(worth);
         }
     }
 }

@@ -9,6 +9,7 @@
 use super::log_dirs::DirHealth;
 use super::partition::Partition;
 use super::{Hosted, Replicas};
+use crate::config::MOVE_RATE;
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::log::manager::{FoundFuture, LogManager};
@@ -25,9 +26,6 @@ use tokio::sync::Notify;
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 1 << 20;
-/// The setting that bounds the rate of all moves together.
-const RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
-
 /// The moves under way.
 #[derive(Debug)]
 pub(super) struct Moves {
@@ -221,10 +219,6 @@ impl Replicas {
     pub fn move_logs(&self, images: &ArcSwap<Image>) {
         loop {
             let under_way: Vec<_> = self.moves.under_way().values().cloned().collect();
-            if under_way.is_empty() {
-                return;
-            }
-            self.set_move_rate();
             let mut is_busy = false;
             for one in under_way {
                 is_busy |= self.take_on(&one, &images.load());
@@ -235,11 +229,6 @@ impl Replicas {
         }
     }
 
-    fn set_move_rate(&self) {
-        let rate = self.config().dynamic_number(RATE).unwrap_or(i64::MAX);
-        self.moves.throttle.set_rate(rate as f64);
-    }
-
     /// One step of a move; whether the next one may follow at once.
     fn take_on(&self, one: &Arc<Move>, image: &Image) -> bool {
         let mut state = one.lock();
@@ -247,7 +236,8 @@ impl Replicas {
             Ok(Step::Copied(bytes)) => {
                 drop(state);
                 let is_wanted = || {
-                    self.set_move_rate();
+                    let rate = self.config().dynamic_number(MOVE_RATE).unwrap_or(i64::MAX);
+                    self.moves.throttle.set_rate(rate as f64);
                     let is_closed = self.moves.is_closed.load(Ordering::Relaxed);
                     if is_closed { Err(Error::Closed) } else { Ok(()) }
                 };

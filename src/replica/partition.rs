@@ -309,7 +309,7 @@ impl Partition {
         if !is_due(&*self.log()?) {
             return Ok(());
         }
-        let dir = self.dir();
+        let dir = self.dir.load_full();
         let _turn_of_dir = dir.flush_turn().await;
         let partition = Arc::clone(self);
         let flush = tokio::task::spawn_blocking(move || partition.flush());

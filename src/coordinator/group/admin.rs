@@ -5,7 +5,7 @@ use super::commit::not_found;
 use super::outcome::Outcome;
 use super::record::Record;
 use super::shard::{Group, Shard};
-use super::{GroupId, listed_at, text};
+use super::{GroupId, listed, text};
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -49,10 +49,8 @@ impl Shard {
         let passes = |filter: &[kafka_protocol::protocol::StrBytes], value: &str| {
             filter.is_empty() || filter.iter().any(|f| f.trim().eq_ignore_ascii_case(value))
         };
-        let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_by_key(|(id, _)| listed_at(id));
-        let listed = groups.into_iter().map(|(id, group)| group.listed(id));
-        listed
+        listed(self.groups.iter(), |(id, _)| id)
+            .map(|(id, group)| group.listed(id))
             .filter(|group| passes(&request.states_filter, &group.group_state))
             .filter(|group| passes(&request.types_filter, &group.group_type))
             .collect()

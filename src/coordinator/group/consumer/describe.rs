@@ -1,6 +1,6 @@
 //! ConsumerGroupDescribe.
 
-use super::super::listed_at;
+use super::super::listed;
 use super::super::shard::Shard;
 use super::super::text;
 use super::member::{ConsumerMember, EpochPartitions};
@@ -26,9 +26,7 @@ impl Shard {
         };
         let assignor = most_wanted(group.members().map(|member| &**member));
         let assignor = assignor.unwrap_or_else(|| self.default_assignor());
-        let mut listed: Vec<_> = group.members().collect();
-        listed.sort_by_key(|member| listed_at(&member.id));
-        let members = listed.into_iter().map(|member| {
+        let members = listed(group.members(), |member| &member.id).map(|member| {
             let target = group.target(&member.id);
             let target = target.iter().map(|(topic, partitions)| {
                 (*topic, partitions.iter().copied().collect::<Vec<i32>>())

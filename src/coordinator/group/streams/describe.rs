@@ -8,7 +8,7 @@ use super::topology::Topology;
 use crate::codec::schema::group::streams_group_topology_value as record;
 use crate::codec::schema::message::streams_group_describe_response as response;
 use crate::codec::schema::message::streams_group_describe_response::DescribedGroup;
-use crate::coordinator::group::listed_at;
+use crate::coordinator::group::listed;
 use crate::coordinator::group::shard::Shard;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +30,7 @@ impl Shard {
 impl StreamsGroup {
     pub(in crate::coordinator::group) fn described(&self) -> DescribedGroup {
         let nothing = Tasks::default();
-        let mut listed: Vec<_> = self.members.values().collect();
-        listed.sort_by_key(|member| listed_at(&member.id));
-        let members = listed.into_iter().map(|member| {
+        let members = listed(self.members.values(), |member| &member.id).map(|member| {
             let target = self.target.get(&member.id).unwrap_or(&nothing);
             described_member(member, target)
         });

@@ -37,15 +37,24 @@ fn validate_uncompressed(bencher: Bencher, size: usize) {
     validates(bencher, size, Compression::Uncompressed);
 }
 
-#[divan::bench(args = ["gzip", "snappy", "lz4", "zstd"])]
-fn validate_16_kib_of(bencher: Bencher, codec: &str) {
-    let compression = match codec {
-        "gzip" => Compression::Gzip { level: 6 },
-        "snappy" => Compression::Snappy,
-        "lz4" => Compression::Lz4 { level: 9 },
-        _ => Compression::Zstd { level: 3 },
-    };
-    validates(bencher, 16 << 10, compression);
+#[divan::bench(args = SIZES)]
+fn validate_gzip(bencher: Bencher, size: usize) {
+    validates(bencher, size, Compression::Gzip { level: 6 });
+}
+
+#[divan::bench(args = SIZES)]
+fn validate_snappy(bencher: Bencher, size: usize) {
+    validates(bencher, size, Compression::Snappy);
+}
+
+#[divan::bench(args = SIZES)]
+fn validate_lz4(bencher: Bencher, size: usize) {
+    validates(bencher, size, Compression::Lz4 { level: 9 });
+}
+
+#[divan::bench(args = SIZES)]
+fn validate_zstd(bencher: Bencher, size: usize) {
+    validates(bencher, size, Compression::Zstd { level: 3 });
 }
 
 fn validates(bencher: Bencher, size: usize, compression: Compression) {

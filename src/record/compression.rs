@@ -1,6 +1,7 @@
 //! gzip, snappy (xerial framing), lz4 (frame) and zstd, with a bound on what comes out.
 
 mod snappy;
+mod zstandard;
 
 use super::iterator::invalid;
 use crate::config::Compression;
@@ -17,8 +18,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 /// of a megabyte that holds a terabyte until the end.
 pub const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
 
-/// libzstd's default, which its decoders allocate at most (128 MiB): level 22 writes such windows.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// What is decompressed at once where the codec has no blocks of its own.
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// The codec of a batch's records, as its attributes name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl fmt::Debug for Compressor {
 /// Reads what a codec wrote, up to a bound. Memory grows with what was read, never with what the
 /// bytes announce.
 pub(super) struct Decompressor {
-    stream: BufReader<Box<dyn Read + Send>>,
+    stream: Box<dyn BufRead + Send>,
     bytes_max: usize,
     remaining: usize,
     /// Filled with one record after the other; its memory is used again once they are gone.
@@ -154,27 +155,27 @@ impl Decompressor {
         bytes: Bytes,
         bytes_max: usize,
     ) -> Result<Decompressor> {
-        let stream: Box<dyn Read + Send> = match codec {
+        let stream: Box<dyn BufRead + Send> = match codec {
             CompressionType::Uncompressed => Box::new(bytes.reader()),
-            CompressionType::Gzip => Box::new(Gzip(GzDecoder::new(bytes.reader()))),
+            CompressionType::Gzip => Box::new(buffered(Gzip(GzDecoder::new(bytes.reader())))),
             // Kafka's codecs refuse nothing at all, but for zstd's.
             CompressionType::Snappy | CompressionType::Lz4 if bytes.is_empty() => {
                 return Err(failed(io::ErrorKind::UnexpectedEof.into()));
             }
-            CompressionType::Zstd if bytes.is_empty() => Box::new(io::empty()),
             CompressionType::Snappy => Box::new(snappy::Decoder::new(bytes)),
             CompressionType::Lz4 => Box::new(FrameDecoder::new(bytes.reader())),
             CompressionType::Zstd => {
-                let decoder = zstd::Decoder::with_buffer(bytes.reader());
-                let decoder = decoder.and_then(|mut decoder| {
-                    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                    Ok(decoder)
-                });
-                Box::new(decoder.map_err(failed)?)
+                Box::new(buffered(zstandard::Decoder::new(bytes).map_err(failed)?))
             }
         };
-        let stream = BufReader::with_capacity(16 << 10, stream);
         Ok(Decompressor { stream, bytes_max, remaining: bytes_max, record: BytesMut::new() })
+    }
+
+    /// Shows what is decompressed already, at least a byte but at the end; `look` answers how much of it
+    /// is not wanted any more.
+    pub(super) fn with_chunk(&mut self, look: impl FnOnce(&[u8]) -> usize) -> Result<()> {
+        let read = look(self.chunk()?);
+        self.consume(read)
     }
 
     pub(super) fn read_byte(&mut self) -> Result<u8> {
@@ -244,6 +245,10 @@ impl Decompressor {
             None => invalid(format!("The batch holds more than {} bytes", self.bytes_max)),
         }
     }
+}
+
+fn buffered<T: Read>(stream: T) -> BufReader<T> {
+    BufReader::with_capacity(CHUNK_BYTES, stream)
 }
 
 /// The members of a gzip stream. What follows them and is none is left alone, as by Java's

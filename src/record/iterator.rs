@@ -91,10 +91,25 @@ impl Records {
                 bytes.advance(bytes.len() - rest.0.len());
             }
             Source::Compressed(stream) => {
-                for _ in 0..self.remaining {
-                    let size = record_size(stream)?;
-                    let checked = |body: &[u8]| base.view(body).map(|view| view.checked());
-                    look(stream.with_exact(size, checked)??);
+                let mut remaining = self.remaining;
+                while remaining > 0 {
+                    stream.with_chunk(|chunk| {
+                        let mut rest = Slice(chunk);
+                        while remaining > 0
+                            && let Some(record) = rest.usual_record()
+                        {
+                            look(base.checked(&record));
+                            remaining -= 1;
+                        }
+                        chunk.len() - rest.0.len()
+                    })?;
+                    // The next one is unusual, or the chunk ends within it.
+                    if remaining > 0 {
+                        let size = record_size(stream)?;
+                        let checked = |body: &[u8]| base.view(body).map(|view| view.checked());
+                        look(stream.with_exact(size, checked)??);
+                        remaining -= 1;
+                    }
                 }
             }
         }

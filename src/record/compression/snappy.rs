@@ -7,7 +7,7 @@
 //! Bytes without that header are one raw block, as SnappyInputStream takes them to be.
 
 use bytes::{Buf, Bytes};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const HEADER_SIZE: usize = 16;
@@ -93,12 +93,12 @@ impl Decoder {
     }
 }
 
-impl Read for Decoder {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+impl BufRead for Decoder {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.block.is_empty() {
             let compressed = self.next_block()?;
             if compressed.is_empty() {
-                return Ok(0);
+                break;
             }
             // The size is the peer's word; believe it only as far as the codec can go.
             if snap::raw::decompress_len(&compressed)? > compressed.len() * RATIO_MAX {
@@ -106,7 +106,17 @@ impl Read for Decoder {
             }
             self.block = snap::raw::Decoder::new().decompress_vec(&compressed)?.into();
         }
-        let taken = out.len().min(self.block.len());
+        Ok(&self.block)
+    }
+
+    fn consume(&mut self, size: usize) {
+        self.block.advance(size);
+    }
+}
+
+impl Read for Decoder {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let taken = out.len().min(self.fill_buf()?.len());
         self.block.copy_to_slice(&mut out[..taken]);
         Ok(taken)
     }

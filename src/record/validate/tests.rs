@@ -1,10 +1,12 @@
 //! What producers may send, and what they are told otherwise.
 #![allow(clippy::unwrap_used)]
 
+use super::super::compression::Compressor;
 use super::super::*;
 use super::*;
 use crate::config::Config;
 use kafka_protocol::error::ResponseError::*;
+use std::io::Write;
 use std::sync::Arc;
 
 const NOW: Timestamp = 1_700_000_000_000;
@@ -346,28 +348,41 @@ fn records_of_any_size() {
 }
 
 /// Most records are read by a shorter way: what it finds, and what it leaves to the longer one, is
-/// what the records are field by field.
+/// what the records are field by field. What is decompressed comes in pieces that end anywhere.
 #[test]
 fn usual_records_are_what_they_are_field_by_field() {
     let mut random = fastrand::Rng::with_seed(7);
     let (mut right, mut wrong) = (0, 0);
     for _ in 0..20_000 {
-        let batch = spoilt(&some_records(&mut random), &mut random);
-        let field_by_field: Result<Vec<Record>> = batch.iter(1 << 20).unwrap().collect();
-        let mut checked = Vec::new();
-        let outcome = batch.iter(1 << 20).unwrap().each_checked(|record| {
-            checked.push((record.offset, record.timestamp, record.has_key));
-        });
-        assert_eq!(outcome.is_ok(), field_by_field.is_ok(), "{:?}", batch.payload());
-        if let Ok(records) = field_by_field {
-            let fields = |record: &Record| (record.offset, record.timestamp, record.key.is_some());
-            assert_eq!(records.iter().map(fields).collect::<Vec<_>>(), checked);
-            right += 1;
-        } else {
-            wrong += 1;
+        let plain = spoilt(&some_records(&mut random), &mut random);
+        let codec = random.choice([GZIP, Compression::Snappy, ZSTD]).unwrap();
+        let field_by_field: Result<Vec<Record>> = plain.iter(1 << 20).unwrap().collect();
+        match field_by_field.is_ok() {
+            true => right += 1,
+            false => wrong += 1,
+        }
+        for batch in [compressed(&plain, codec), plain] {
+            let mut checked = Vec::new();
+            let outcome = batch.iter(1 << 20).unwrap().each_checked(|record| {
+                checked.push((record.offset, record.timestamp, record.has_key));
+            });
+            assert_eq!(outcome.is_ok(), field_by_field.is_ok(), "{batch:?} {:?}", batch.payload());
+            if let Ok(records) = &field_by_field {
+                let fields =
+                    |record: &Record| (record.offset, record.timestamp, record.key.is_some());
+                assert_eq!(records.iter().map(fields).collect::<Vec<_>>(), checked, "{batch:?}");
+            }
         }
     }
     assert!(right > 5_000 && wrong > 5_000, "{right} {wrong}");
+}
+
+/// The same payload through a codec.
+fn compressed(batch: &Batch, compression: Compression) -> Batch {
+    let mut compressor = Compressor::new(compression, Vec::new());
+    compressor.write_all(&batch.payload()).unwrap();
+    let attributes = i16::from(CompressionType::of(compression).id());
+    patched(&with_payload(batch, &compressor.finish()), 21, &attributes.to_be_bytes())
 }
 
 /// Sizes and numbers around those at which a varint gets another byte.

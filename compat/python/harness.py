@@ -144,7 +144,7 @@ def await_split(sizes, partitions, *members):
 
 
 def stored_batches(topic, partition):
-    """The codec and producer id of each batch in a small partition, by a Fetch v4 made by hand: no client tells."""
+    """The codec, producer id and bytes of each batch in a small partition, by a Fetch v4 made by hand: no client tells."""
     host, port = BOOTSTRAP.rsplit(":", 1)
     name = topic.encode()
     body = struct.pack(">hhih", 1, 4, 1, 3) + b"raw" + struct.pack(">iiiib", -1, 500, 1, 1 << 20, 0)
@@ -164,6 +164,6 @@ def stored_batches(topic, partition):
         length, = struct.unpack_from(">i", records, at + 8)
         attributes, = struct.unpack_from(">h", records, at + 21)
         producer_id, = struct.unpack_from(">q", records, at + 43)
-        batches.append((CODECS[attributes & 7], producer_id))
+        batches.append((CODECS[attributes & 7], producer_id, 12 + length))
         at += 12 + length
     return batches

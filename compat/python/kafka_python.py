@@ -153,7 +153,9 @@ class Member(ConsumerRebalanceListener):
     def _run(self):
         try:
             while not self.stopping:
-                for tp, messages in self.c.poll(100).items():
+                # A join that new metadata began is forgotten if poll() ends before it (3.0.12, join_group_async: the
+                # leader's assignment makes need_rejoin() False): who has nothing yet polls for longer than a join takes.
+                for tp, messages in self.c.poll(100 if self.assigned else 3000).items():
                     self.read.setdefault(tp, []).extend(messages)
                 if self.read:       # rebalances happen inside poll(), so what was read is committed before one
                     self._commit()

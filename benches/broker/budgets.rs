@@ -6,9 +6,9 @@
 //! off. The kernel's own instructions do not count; hence the calls. The budgets stand in
 //! docs/performance.md, and `--renew` writes them there.
 
+use crate::consume;
 use crate::groups::{self, ClassicGroup, ConsumerGroup};
 use crate::load::{self, PARTITIONS, connect, receive};
-use crate::many;
 use crate::target::{Target, callgrind_out};
 use crate::transaction::Producer;
 use bytes::Bytes;
@@ -264,10 +264,11 @@ fn idle_poll(target: &Target) -> Work<'_> {
     let quiet = "quiet".to_owned();
     load::create_topics(target, std::slice::from_ref(&quiet), 5);
     let mut socket = connect(target);
-    let (mut request, mut polled) = (many::poll(&[(quiet, (0..5).collect())], (0, 0), 1), 0);
+    let wanted = [consume::from_start(&quiet, 5)];
+    let (mut request, mut polled) = (consume::poll(&wanted, (0, 0), 1), 0);
     let ask = move || {
         socket.write_all(&request).unwrap();
-        request = many::next_poll(receive(&mut socket), polled, 1);
+        request = consume::next_poll(receive(&mut socket), polled, 1);
         polled += 1;
     };
     Work { name: "poll that finds nothing", times: 200, ask: Box::new(ask) }

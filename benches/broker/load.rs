@@ -1,5 +1,6 @@
 //! The loads: requests encoded once and replayed over a few connections.
 
+use crate::consume;
 use crate::durable;
 use crate::fixtures;
 use crate::target::Target;
@@ -40,6 +41,10 @@ pub enum Load {
     Produce { batch: usize, requests: usize },
     /// Reads what the produce loads have written, `bytes` in all.
     Fetch { bytes: usize },
+    /// Reads one small batch of each of some partitions.
+    Gather { partitions: usize, requests: usize },
+    /// A consumer at the end of some partitions gets one record after the other.
+    Follow { partitions: usize, requests: usize },
     /// One record a request, one request in flight, acks=all.
     Latency { requests: usize },
     /// The same of many producers at once, on a topic with `flush.messages=1`.
@@ -106,7 +111,7 @@ impl fmt::Display for Measured {
 impl Load {
     /// Whether the floor knows this work.
     pub fn has_floor(&self) -> bool {
-        !matches!(self, Load::Durable { .. } | Load::Transactions { .. })
+        matches!(self, Load::Produce { .. } | Load::Fetch { .. } | Load::Latency { .. })
     }
 
     /// About as many as there are.
@@ -114,7 +119,7 @@ impl Load {
         match *self {
             Load::Produce { batch, requests } => batch * requests,
             Load::Durable { requests } => durable::RECORD * requests,
-            Load::Fetch { .. } | Load::Latency { .. } | Load::Transactions { .. } => 0,
+            _ => 0,
         }
     }
 
@@ -122,11 +127,20 @@ impl Load {
     pub fn warm_up(&self, target: &Target) {
         match self {
             Load::Durable { .. } => durable::create_topic(target),
+            Load::Gather { partitions, .. } | Load::Follow { partitions, .. } => {
+                consume::make_topic(target, *partitions);
+            }
             _ => create_topic(target),
         }
         let short = match *self {
             Load::Produce { batch, requests } => Load::Produce { batch, requests: requests / 2 },
             Load::Fetch { bytes } => Load::Fetch { bytes: bytes / 2 },
+            Load::Gather { partitions, requests } => {
+                Load::Gather { partitions, requests: requests / 2 }
+            }
+            Load::Follow { partitions, requests } => {
+                Load::Follow { partitions, requests: requests / 2 }
+            }
             Load::Latency { requests } => Load::Latency { requests: requests / 2 },
             Load::Durable { requests } => Load::Durable { requests: requests / 4 },
             Load::Transactions { requests } => Load::Transactions { requests: requests / 2 },
@@ -139,6 +153,8 @@ impl Load {
         let (requests, bytes, latencies) = match *self {
             Load::Produce { batch, requests } => produce(target, batch, requests),
             Load::Fetch { bytes } => fetch(target, bytes),
+            Load::Gather { partitions, requests } => consume::gather(target, partitions, requests),
+            Load::Follow { partitions, requests } => consume::follow(target, partitions, requests),
             Load::Latency { requests } => latency(target, requests),
             Load::Durable { requests } => durable::run(target, requests),
             Load::Transactions { requests } => {
@@ -442,12 +458,16 @@ fn fetch_on(target: &Target, connection: usize, bytes: usize) -> (usize, usize) 
     (requests, read)
 }
 
-/// The offset after the last whole batch of an answer; None if it holds none.
+/// The offset after the last whole batch of an answer of one partition; None if it holds none.
 pub fn next_offset(mut body: Bytes) -> Option<i64> {
     let answer = FetchResponse::decode(&mut body, FETCH_VERSION).unwrap();
     let partition = &answer.responses[0].partitions[0];
     assert_eq!(partition.error_code, 0, "fetch");
-    let records = partition.records.as_ref()?;
+    end_of(partition.records.as_ref()?)
+}
+
+/// The offset after the last whole batch; None if there is none.
+pub fn end_of(records: &[u8]) -> Option<i64> {
     let (mut at, mut next) = (0, None);
     while at + 27 <= records.len() {
         let base = i64::from_be_bytes(records[at..at + 8].try_into().unwrap());

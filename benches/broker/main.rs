@@ -20,6 +20,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod budgets;
+mod consume;
 mod durable;
 #[path = "../fixtures/mod.rs"]
 mod fixtures;
@@ -182,11 +183,17 @@ fn take_turns(
 
 fn loads(scale: usize) -> Vec<(&'static str, Load)> {
     let produce = |batch: usize, total: usize| Load::Produce { batch, requests: total / batch };
+    let gather = |partitions, requests| Load::Gather { partitions, requests };
+    let follow = |partitions, requests| Load::Follow { partitions, requests };
     vec![
         ("produce 256 KiB batches, acks=1", produce(256 << 10, 1024 * MIB / scale)),
         ("produce 16 KiB batches, acks=1", produce(16 << 10, 512 * MIB / scale)),
         ("produce 1.2 KB batches, acks=1", produce(1200, 120 * MIB / scale)),
         ("fetch 8 MiB answers", Load::Fetch { bytes: 4096 * MIB / scale }),
+        ("fetch one batch of 1.2 KB", gather(1, 40_000 / scale)),
+        ("fetch 1.2 KB of each of 50 partitions", gather(50, 8_000 / scale)),
+        ("one record to a consumer of 10 partitions", follow(10, 10_000 / scale)),
+        ("one record to a consumer of 1,000 partitions", follow(1000, 4_000 / scale)),
         ("1 KB of 32 producers, flush.messages=1", Load::Durable { requests: 32_000 / scale }),
         ("one record, one in flight, acks=all", Load::Latency { requests: 40_000 / scale }),
         ("transactions, 4 producers", Load::Transactions { requests: 20_000 / scale }),

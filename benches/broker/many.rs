@@ -1,12 +1,11 @@
 //! Many: connections that are idle, producers that send little, consumers that wait, partitions.
 
-use crate::load::{self, FETCH_VERSION, Load, connect, create_topics, frame, receive};
+use crate::consume::{Wanted, from_start, next_poll, poll};
+use crate::load::{self, Load, connect, create_topics, frame, receive};
 use crate::report::Table;
 use crate::target::Target;
 use bytes::Bytes;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, FetchRequest, FetchResponse};
-use kafka_protocol::protocol::{Decodable, StrBytes};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -187,7 +186,7 @@ fn paced(target: &Target, producers: usize) -> f64 {
 fn consumers(report: &mut Report<'_>, count: usize) {
     let idle = "idle".to_owned();
     create_topics(report.target, std::slice::from_ref(&idle), 100);
-    let few = |at: usize| (0..PARTITIONS_EACH).map(move |n| (at + n * 17) % 100).collect();
+    let few = |at: usize| (0..PARTITIONS_EACH).map(move |n| ((at + n * 17) % 100, 0)).collect();
     let waiting = Waiting::start(report.target, count, |at| vec![(idle.clone(), few(at))]);
     waiting.measure(report, FEW);
 }
@@ -199,7 +198,7 @@ fn sessions(report: &mut Report<'_>, wide: usize) {
     let topics = ["wide-0".to_owned(), "wide-1".to_owned()];
     create_topics(target, &topics[..1], wide / 2);
     create_topics(target, &topics[1..], wide / 2);
-    let all = |_| topics.iter().map(|topic| (topic.clone(), (0..wide / 2).collect())).collect();
+    let all = |_| topics.iter().map(|topic| from_start(topic, wide / 2)).collect();
     let waiting = Waiting::start(target, WIDE_CONSUMERS, all);
     waiting.measure(report, ALL);
 }
@@ -212,11 +211,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn start(
-        target: &Target,
-        count: usize,
-        partitions: impl Fn(usize) -> Vec<(String, Vec<usize>)>,
-    ) -> Waiting {
+    fn start(target: &Target, count: usize, partitions: impl Fn(usize) -> Vec<Wanted>) -> Waiting {
         let (polls, stop): (Arc<AtomicUsize>, Arc<AtomicBool>) = Default::default();
         let firsts: Vec<Vec<u8>> =
             (0..count).map(|at| poll(&partitions(at), (0, 0), MAX_WAIT_MS)).collect();
@@ -264,40 +259,6 @@ async fn consume(port: u16, first: Vec<u8>, polls: Arc<AtomicUsize>, stop: Arc<A
         request = next_poll(Bytes::from(answer).slice(5..), polled, MAX_WAIT_MS);
         polled += 1;
     }
-}
-
-/// What a session asks for after it was answered `polled` times before this.
-pub fn next_poll(mut answer: Bytes, polled: i32, max_wait_ms: i32) -> Vec<u8> {
-    let answer = FetchResponse::decode(&mut answer, FETCH_VERSION).unwrap();
-    assert!(answer.error_code == 0 && answer.session_id != 0, "{}", answer.error_code);
-    assert!(polled == 0 || answer.responses.is_empty(), "nothing happens here");
-    poll(&[], (answer.session_id, polled + 1), max_wait_ms)
-}
-
-/// A Fetch of a session, with the partitions that are new in it.
-pub fn poll(topics: &[(String, Vec<usize>)], (id, epoch): (i32, i32), max_wait_ms: i32) -> Vec<u8> {
-    let partition = |index: &usize| {
-        FetchPartition::default()
-            .with_partition(*index as i32)
-            .with_current_leader_epoch(-1)
-            .with_last_fetched_epoch(-1)
-            .with_log_start_offset(-1)
-            .with_partition_max_bytes(1 << 20)
-    };
-    let topic = |(topic, partitions): &(String, Vec<usize>)| {
-        FetchTopic::default()
-            .with_topic(StrBytes::from_string(topic.clone()).into())
-            .with_partitions(partitions.iter().map(partition).collect())
-    };
-    let request = FetchRequest::default()
-        .with_replica_id((-1).into())
-        .with_max_wait_ms(max_wait_ms)
-        .with_min_bytes(1)
-        .with_max_bytes(50 << 20)
-        .with_session_id(id)
-        .with_session_epoch(epoch)
-        .with_topics(topics.iter().map(topic).collect());
-    frame(ApiKey::Fetch, FETCH_VERSION, &request)
 }
 
 /// What one more partition costs beside few and beside many.

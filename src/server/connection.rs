@@ -2,7 +2,7 @@
 
 use super::{host_of, prepare};
 use crate::codec::{self, Chunk, Reply};
-use crate::disk::FileRange;
+use crate::disk::{Access, FileRange};
 use crate::error::{Error, Result};
 use crate::handlers::{self, Context, Endpoint, Parts};
 use bytes::{Buf, Bytes, BytesMut};
@@ -30,6 +30,11 @@ const BUFFER_KEPT: Duration = Duration::from_secs(1);
 const READ_ROOM_MAX: usize = 1024 * 1024;
 /// Answers are collected to at most this many bytes before they are written.
 const WRITE_BATCH: usize = 256 * 1024;
+/// A file range of at most so many bytes is copied and goes out with what is around it: up to there
+/// that is cheaper than sendfile and its packet.
+const COPIED_MAX: usize = 32 * 1024;
+/// So many bytes of small file ranges are in memory at a time.
+const COPIED_TOGETHER: usize = 64 * 1024;
 /// sendfile moves at most this much per call, so that one socket cannot hold a worker for long.
 const SENDFILE_MAX: usize = 1024 * 1024;
 
@@ -245,9 +250,18 @@ impl Connection {
         let chunks = std::mem::take(&mut self.output);
         self.output_bytes = 0;
         let mut memory = Vec::with_capacity(chunks.len());
+        let mut copied = 0;
         for chunk in chunks {
             match chunk {
                 Chunk::Bytes(bytes) => memory.push(bytes),
+                Chunk::File(range) if range.len <= COPIED_MAX => {
+                    copied += range.len;
+                    if copied > COPIED_TOGETHER {
+                        write_all(&self.socket, &mut memory).await?;
+                        copied = range.len;
+                    }
+                    memory.push(in_memory(&range).await?);
+                }
                 Chunk::File(range) => {
                     write_all(&self.socket, &mut memory).await?;
                     send_file(&self.socket, &range).await?;
@@ -294,8 +308,7 @@ async fn send_file(socket: &TcpStream, range: &FileRange) -> Result<()> {
         let want = ((end - position) as usize).min(SENDFILE_MAX);
         let next = FileRange { file: range.file.clone(), position, len: want };
         if !next.is_cached() {
-            // Whatever came of it is seen when it is sent.
-            drop(tokio::task::spawn_blocking(move || next.bring_in()).await);
+            bring_in(next).await;
         }
         let sent = socket
             .async_io(Interest::WRITABLE, || {
@@ -304,7 +317,7 @@ async fn send_file(socket: &TcpStream, range: &FileRange) -> Result<()> {
             .await
             .map_err(Error::Disconnected)?;
         if sent == 0 {
-            return Err(Error::corrupt(format!("segment ends at {position}, before {end}")));
+            return Err(ends_early(position, range));
         }
         if position < end {
             // A socket that takes everything must not keep the worker from the others.
@@ -312,4 +325,29 @@ async fn send_file(socket: &TcpStream, range: &FileRange) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The bytes of a small file range.
+async fn in_memory(range: &FileRange) -> Result<Bytes> {
+    let mut bytes = BytesMut::zeroed(range.len);
+    let read = match range.file.read_by(Access::Cached, &mut bytes, range.position)? {
+        Some(read) => read,
+        None => {
+            bring_in(range.clone()).await;
+            range.file.read_at(&mut bytes, range.position)?
+        }
+    };
+    if read < range.len {
+        return Err(ends_early(range.position + read as u64, range));
+    }
+    Ok(bytes.freeze())
+}
+
+/// A thread that may wait for the disk reads it; whatever came of it is seen by who needs it next.
+async fn bring_in(range: FileRange) {
+    drop(tokio::task::spawn_blocking(move || range.bring_in()).await);
+}
+
+fn ends_early(at: u64, range: &FileRange) -> Error {
+    Error::corrupt(format!("segment ends at {at}, before {}", range.position + range.len as u64))
 }

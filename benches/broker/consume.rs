@@ -1,4 +1,4 @@
-//! Fetches as consumers send them.
+//! Requests of many partitions, and fetches as consumers at the end of a topic send them.
 
 use crate::load::{self, FETCH_VERSION, connect, frame, receive};
 use crate::target::Target;
@@ -11,8 +11,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const CONNECTIONS: usize = 4;
-/// One batch of so many bytes lies in each partition that is gathered.
-const BATCH: usize = 1200;
+/// Bytes of a batch.
+pub const BATCH: usize = 1200;
 const MAX_WAIT_MS: i32 = 500;
 /// Until then a Fetch waits at the broker.
 const PARKED: Duration = Duration::from_micros(300);
@@ -65,27 +65,53 @@ fn decode(mut answer: Bytes) -> FetchResponse {
     answer
 }
 
-/// Makes a topic with one batch in each partition, if it is not there.
-pub fn make_topic(target: &Target, partitions: usize) {
-    let topic = topic(partitions);
+/// Makes a topic if it is not there, with one batch in each partition.
+pub fn make_topic(target: &Target, topic: String, partitions: usize) {
     load::create_topics(target, std::slice::from_ref(&topic), partitions);
-    let records = load::records(0, BATCH);
-    let produce = load::produce_to(&[(topic, (0..partitions).collect())], &records, 1);
-    load::exchange(target, &[produce]).into_iter().for_each(load::check_produced);
+    load::exchange(target, &[produce(topic, partitions)])
+        .into_iter()
+        .for_each(load::check_produced);
 }
 
-fn topic(partitions: usize) -> String {
+/// Of what is read.
+pub fn consumed(partitions: usize) -> String {
     format!("consumed-{partitions}")
 }
 
-/// Asks for the batches of all partitions again and again, one request in flight on each of some
-/// connections; answers (requests, bytes, microseconds of each).
+/// Of what is written.
+pub fn scattered(partitions: usize) -> String {
+    format!("scattered-{partitions}")
+}
+
+/// Asks for the batches of all partitions; answers (requests, bytes, microseconds of each).
 pub fn gather(target: &Target, partitions: usize, requests: usize) -> (usize, usize, Vec<f64>) {
-    let request = poll(&[from_start(&topic(partitions), partitions)], (0, -1), MAX_WAIT_MS);
+    let request = poll(&[from_start(&consumed(partitions), partitions)], (0, -1), MAX_WAIT_MS);
+    repeat(target, &request, requests, partitions * BATCH / 2)
+}
+
+/// Sends a batch to each partition; answers (requests, bytes, microseconds of each).
+pub fn scatter(target: &Target, partitions: usize, requests: usize) -> (usize, usize, Vec<f64>) {
+    let request = produce(scattered(partitions), partitions);
+    let (requests, _, latencies) = repeat(target, &request, requests, 0);
+    (requests, request.len() * requests, latencies)
+}
+
+fn produce(topic: String, partitions: usize) -> Vec<u8> {
+    let all = [(topic, (0..partitions).collect())];
+    load::produce_to(&all, &load::records(0, BATCH), 1)
+}
+
+/// Sends the same again and again, one request in flight on each of some connections.
+fn repeat(
+    target: &Target,
+    request: &[u8],
+    requests: usize,
+    least: usize,
+) -> (usize, usize, Vec<f64>) {
     let each = requests / CONNECTIONS;
     let answers: Vec<(usize, f64)> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..CONNECTIONS)
-            .map(|_| scope.spawn(|| gather_on(target, &request, partitions * BATCH / 2, each)))
+            .map(|_| scope.spawn(|| repeat_on(target, request, each, least)))
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
@@ -95,7 +121,8 @@ pub fn gather(target: &Target, partitions: usize, requests: usize) -> (usize, us
     (latencies.len(), bytes, latencies)
 }
 
-fn gather_on(target: &Target, request: &[u8], least: usize, requests: usize) -> Vec<(usize, f64)> {
+/// Bytes and microseconds of each answer, which has so many bytes at least.
+fn repeat_on(target: &Target, request: &[u8], requests: usize, least: usize) -> Vec<(usize, f64)> {
     let mut socket = connect(target);
     let ask = |_| {
         let begun = Instant::now();
@@ -119,7 +146,7 @@ pub fn follow(target: &Target, partitions: usize, records: usize) -> (usize, usi
         std::thread::sleep(PARKED);
         let begun = Instant::now();
         let record = load::records(n, 1);
-        let produce = load::produce_to(&[(topic(partitions), vec![partition])], &record, 1);
+        let produce = load::produce_to(&[(consumed(partitions), vec![partition])], &record, 1);
         producer.write_all(&produce).unwrap();
         assert_eq!(consumer.receive(), [partition]);
         latencies.push(begun.elapsed().as_secs_f64() * 1e6);
@@ -140,7 +167,7 @@ struct Consumer {
 
 impl Consumer {
     fn start(target: &Target, partitions: usize) -> Consumer {
-        let (topic, moved) = from_start(&topic(partitions), partitions);
+        let (topic, moved) = from_start(&consumed(partitions), partitions);
         let mut consumer = Consumer { socket: connect(target), topic, session: (0, 0), moved };
         while !consumer.moved.is_empty() {
             consumer.ask(0);

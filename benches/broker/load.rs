@@ -39,6 +39,8 @@ pub const ANSWER_BASE_OFFSET: usize = 23;
 pub enum Load {
     /// `requests` of one batch of about `batch` bytes each.
     Produce { batch: usize, requests: usize },
+    /// Requests of a small batch for each of some partitions.
+    Scatter { partitions: usize, requests: usize },
     /// Reads what the produce loads have written, `bytes` in all.
     Fetch { bytes: usize },
     /// Reads one small batch of each of some partitions.
@@ -119,6 +121,7 @@ impl Load {
         match *self {
             Load::Produce { batch, requests } => batch * requests,
             Load::Durable { requests } => durable::RECORD * requests,
+            Load::Scatter { partitions, requests } => consume::BATCH * partitions * requests,
             _ => 0,
         }
     }
@@ -127,13 +130,19 @@ impl Load {
     pub fn warm_up(&self, target: &Target) {
         match self {
             Load::Durable { .. } => durable::create_topic(target),
+            Load::Scatter { partitions, .. } => {
+                consume::make_topic(target, consume::scattered(*partitions), *partitions);
+            }
             Load::Gather { partitions, .. } | Load::Follow { partitions, .. } => {
-                consume::make_topic(target, *partitions);
+                consume::make_topic(target, consume::consumed(*partitions), *partitions);
             }
             _ => create_topic(target),
         }
         let short = match *self {
             Load::Produce { batch, requests } => Load::Produce { batch, requests: requests / 2 },
+            Load::Scatter { partitions, requests } => {
+                Load::Scatter { partitions, requests: requests / 2 }
+            }
             Load::Fetch { bytes } => Load::Fetch { bytes: bytes / 2 },
             Load::Gather { partitions, requests } => {
                 Load::Gather { partitions, requests: requests / 2 }
@@ -152,6 +161,9 @@ impl Load {
         let (processor, begun) = (target.processor_seconds(), Instant::now());
         let (requests, bytes, latencies) = match *self {
             Load::Produce { batch, requests } => produce(target, batch, requests),
+            Load::Scatter { partitions, requests } => {
+                consume::scatter(target, partitions, requests)
+            }
             Load::Fetch { bytes } => fetch(target, bytes),
             Load::Gather { partitions, requests } => consume::gather(target, partitions, requests),
             Load::Follow { partitions, requests } => consume::follow(target, partitions, requests),

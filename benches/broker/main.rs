@@ -183,12 +183,14 @@ fn take_turns(
 
 fn loads(scale: usize) -> Vec<(&'static str, Load)> {
     let produce = |batch: usize, total: usize| Load::Produce { batch, requests: total / batch };
+    let scatter = |partitions, requests| Load::Scatter { partitions, requests };
     let gather = |partitions, requests| Load::Gather { partitions, requests };
     let follow = |partitions, requests| Load::Follow { partitions, requests };
     vec![
         ("produce 256 KiB batches, acks=1", produce(256 << 10, 1024 * MIB / scale)),
         ("produce 16 KiB batches, acks=1", produce(16 << 10, 512 * MIB / scale)),
         ("produce 1.2 KB batches, acks=1", produce(1200, 120 * MIB / scale)),
+        ("produce 1.2 KB to each of 50 partitions", scatter(50, 4_000 / scale)),
         ("fetch 8 MiB answers", Load::Fetch { bytes: 4096 * MIB / scale }),
         ("fetch one batch of 1.2 KB", gather(1, 40_000 / scale)),
         ("fetch 1.2 KB of each of 50 partitions", gather(50, 8_000 / scale)),

@@ -68,9 +68,15 @@ fn decode(mut answer: Bytes) -> FetchResponse {
 /// Makes a topic if it is not there, with one batch in each partition.
 pub fn make_topic(target: &Target, topic: String, partitions: usize) {
     load::create_topics(target, std::slice::from_ref(&topic), partitions);
-    load::exchange(target, &[produce(topic, partitions)])
-        .into_iter()
-        .for_each(load::check_produced);
+    let (mut socket, produce) = (connect(target), produce(topic, partitions));
+    let mut is_written = || {
+        socket.write_all(&produce).unwrap();
+        load::produce_code(receive(&mut socket)) == 0
+    };
+    // A partition of Kafka's may not have its leader yet.
+    while !is_written() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// Of what is read.

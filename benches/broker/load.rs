@@ -319,10 +319,11 @@ pub fn check_produced(body: Bytes) {
     assert_eq!(produce_code(body), 0, "produce");
 }
 
-/// The error code of the first partition.
+/// The first error code that is one; 0 if all partitions have the records.
 pub fn produce_code(mut body: Bytes) -> i16 {
     let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
-    answer.responses[0].partition_responses[0].error_code
+    let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+    partitions.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or(0)
 }
 
 /// What the floor answers to a Produce, but for the base offset.

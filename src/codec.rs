@@ -15,7 +15,7 @@ use splice::Splice;
 pub enum Chunk {
     /// Bytes in memory.
     Bytes(Bytes),
-    /// A part of a file, sent by sendfile.
+    /// A part of a file, of which only the connection decides how it is sent.
     File(FileRange),
 }
 

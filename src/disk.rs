@@ -46,8 +46,8 @@ pub enum File {
     Sim(sim::SimFile),
 }
 
-/// A part of a file that an answer sends without reading it (sendfile). It stays readable when
-/// the file is renamed or deleted meanwhile.
+/// A part of a file that belongs to an answer, not read yet. It stays readable when the file is
+/// renamed or deleted meanwhile.
 #[derive(Clone, Debug)]
 pub struct FileRange {
     /// The segment's file; kept open while the answer is under way.

@@ -242,7 +242,8 @@ impl Connection {
         }
     }
 
-    /// Writes all collected answers: bytes in memory together, file ranges by sendfile.
+    /// Writes all collected answers: bytes in memory and small file ranges together, larger ones by
+    /// sendfile.
     async fn write(&mut self) -> Result<()> {
         if self.output.is_empty() {
             return Ok(());
@@ -258,6 +259,7 @@ impl Connection {
                     copied += range.len;
                     if copied > COPIED_TOGETHER {
                         write_all(&self.socket, &mut memory).await?;
+                        tokio::task::yield_now().await;
                         copied = range.len;
                     }
                     memory.push(in_memory(&range).await?);

@@ -197,6 +197,34 @@ fn a_fetch_out_of_range_tells_nothing_but_that() {
     }
 }
 
+/// Small parts of files are copied into the answer, larger ones are sent from where they lie.
+#[test]
+fn an_answer_has_little_of_some_partitions_and_much_of_others() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(broker.port);
+    let sizes = [1, 31_000, 32_700, 32_768, 33_000, 200_000, 5, 30_000, 30_000, 30_000, 40_000, 9];
+    create(&mut peer, "t", sizes.len() as i32, &[]);
+    let mut wanted = Vec::new();
+    for (index, size) in sizes.into_iter().enumerate() {
+        let value = char::from(b'a' + index as u8).to_string().repeat(size);
+        let mut request = produce_request("t", Uuid::nil(), 1, batch(&[&value], false));
+        request.topic_data[0].partition_data[0].index = index as i32;
+        assert_eq!(produce(&mut peer, 9, &request).error_code, 0);
+        let mut stored = batch(&[&value], false).to_vec();
+        stored[12..16].fill(0);
+        wanted.push((index as i32, Bytes::from(stored)));
+    }
+    let mut request = fetch_request("t", Uuid::nil(), 0);
+    let one = request.topics[0].partitions.remove(0);
+    let each = |index| one.clone().with_partition(index);
+    request.topics[0].partitions = (0..sizes.len() as i32).map(each).collect();
+    let mut response = call(&mut peer, 12, &request);
+    let partitions = response.responses.remove(0).partitions.into_iter();
+    let told: Vec<_> =
+        partitions.map(|told| (told.partition_index, told.records.unwrap())).collect();
+    assert!(told == wanted, "{:?}", told.iter().map(|(_, bytes)| bytes.len()).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_waiting_fetch_is_answered_when_records_come() {
     let broker = Broker::start();

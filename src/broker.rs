@@ -297,10 +297,10 @@ fn previous_broker_epoch(logs: &LogManager) -> i64 {
 async fn bind(config: &Config) -> Result<Vec<Bound>> {
     let mut bound = Vec::new();
     for listener in config.controller_listeners() {
-        bound.push(Bound::bind(listener, Endpoint::Controller).await?);
+        bound.push(Bound::bind(listener, Endpoint::Controller, config).await?);
     }
     for listener in config.listeners() {
-        bound.push(Bound::bind(listener, Endpoint::Broker).await?);
+        bound.push(Bound::bind(listener, Endpoint::Broker, config).await?);
     }
     Ok(bound)
 }

@@ -2,11 +2,13 @@
 
 pub mod connection;
 
-use crate::config::Listener;
+use crate::config::{Config, Listener};
 use crate::error::{Error, Result};
 use crate::handlers::{Endpoint, Parts};
 use connection::Connection;
+use rustix::net::sockopt;
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub struct Bound {
 
 impl Bound {
     /// Binds the listener's address; an error names the listener and the address.
-    pub async fn bind(listener: Listener, endpoint: Endpoint) -> Result<Bound> {
+    pub async fn bind(listener: Listener, endpoint: Endpoint, config: &Config) -> Result<Bound> {
         let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
         let socket = TcpListener::bind((host, listener.port)).await.map_err(|e| {
             Error::Config(format!(
@@ -44,8 +46,8 @@ impl Bound {
                 listener.name, listener.port
             ))
         })?;
-        if let Err(error) = rustix::net::listen(&socket, BACKLOG) {
-            debug!(%error, "the backlog stays as it is");
+        if let Err(error) = tune(&socket, config) {
+            debug!(%error, "the listener stays as it is");
         }
         Ok(Bound { listener, endpoint, socket })
     }
@@ -182,9 +184,53 @@ fn host_of(peer: SocketAddr) -> String {
     format!("/{}", peer.ip().to_canonical())
 }
 
+/// Connections inherit their buffers from the listener; -1 leaves one to the system. So does klamm
+/// with the receive buffer unless it is set: Kafka's 100 KiB make large batches a fifth dearer.
+fn tune(socket: &TcpListener, config: &Config) -> io::Result<()> {
+    if let Ok(size) = usize::try_from(config.socket_send_buffer_bytes) {
+        sockopt::set_socket_send_buffer_size(socket, size)?;
+    }
+    let receive = usize::try_from(config.socket_receive_buffer_bytes);
+    if let (Ok(size), true) = (receive, config.is_set("socket.receive.buffer.bytes")) {
+        sockopt::set_socket_recv_buffer_size(socket, size)?;
+    }
+    rustix::net::listen(socket, BACKLOG)?;
+    Ok(())
+}
+
 fn prepare(socket: &TcpStream) {
     // Answers are whole frames: waiting for more to send only delays them.
     if let Err(error) = socket.set_nodelay(true) {
         debug!(%error, "TCP_NODELAY");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The sizes that a listener's connections have; Linux says the double of what it was asked for.
+    async fn buffers(settings: &[(&str, &str)]) -> (usize, usize) {
+        let settings = settings.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let config = Config::new(settings.collect()).unwrap();
+        let listener = config.listeners().remove(0);
+        let listener = Listener { host: "127.0.0.1".to_owned(), port: 0, ..listener };
+        let bound = Bound::bind(listener, Endpoint::Broker, &config).await.unwrap();
+        let client = TcpStream::connect(("127.0.0.1", bound.port())).await.unwrap();
+        let (served, _) = bound.socket.accept().await.unwrap();
+        drop(client);
+        let send = sockopt::socket_send_buffer_size(&served).unwrap();
+        (send, sockopt::socket_recv_buffer_size(&served).unwrap())
+    }
+
+    #[tokio::test]
+    async fn connections_have_the_buffers_of_the_settings() {
+        const SEND: &str = "socket.send.buffer.bytes";
+        const RECEIVE: &str = "socket.receive.buffer.bytes";
+        let (send, receive) = buffers(&[(SEND, "-1"), (RECEIVE, "-1")]).await;
+        assert_eq!(buffers(&[]).await, (204_800, receive), "Kafka's default, and the system's");
+        assert_eq!(buffers(&[(SEND, "50000"), (RECEIVE, "70000")]).await, (100_000, 140_000));
+        assert_eq!(buffers(&[(SEND, "-1"), (RECEIVE, "102400")]).await, (send, 204_800));
     }
 }

@@ -185,13 +185,16 @@ fn host_of(peer: SocketAddr) -> String {
 }
 
 /// Connections inherit their buffers from the listener; -1 leaves one to the system. So does klamm
-/// with the receive buffer unless it is set: Kafka's 100 KiB make large batches a fifth dearer.
+/// with the receive buffer where it is Kafka's default, which Kafka's own server.properties says
+/// too: 100 KiB make large batches a fifth dearer.
 fn tune(socket: &TcpListener, config: &Config) -> io::Result<()> {
-    if let Ok(size) = usize::try_from(config.socket_send_buffer_bytes) {
+    let (send, receive) = (config.socket_send_buffer_bytes, config.socket_receive_buffer_bytes);
+    if let Ok(size) = usize::try_from(send) {
         sockopt::set_socket_send_buffer_size(socket, size)?;
     }
-    let receive = usize::try_from(config.socket_receive_buffer_bytes);
-    if let (Ok(size), true) = (receive, config.is_set("socket.receive.buffer.bytes")) {
+    if let Ok(size) = usize::try_from(receive)
+        && receive != Config::default().socket_receive_buffer_bytes
+    {
         sockopt::set_socket_recv_buffer_size(socket, size)?;
     }
     rustix::net::listen(socket, BACKLOG)?;
@@ -231,6 +234,6 @@ mod tests {
         let (send, receive) = buffers(&[(SEND, "-1"), (RECEIVE, "-1")]).await;
         assert_eq!(buffers(&[]).await, (204_800, receive), "Kafka's default, and the system's");
         assert_eq!(buffers(&[(SEND, "50000"), (RECEIVE, "70000")]).await, (100_000, 140_000));
-        assert_eq!(buffers(&[(SEND, "-1"), (RECEIVE, "102400")]).await, (send, 204_800));
+        assert_eq!(buffers(&[(SEND, "-1"), (RECEIVE, "102400")]).await, (send, receive));
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod connection;
 
-use crate::config::{Config, Listener};
+use crate::config::{self, Config, Listener};
 use crate::error::{Error, Result};
 use crate::handlers::{Endpoint, Parts};
 use connection::Connection;
@@ -192,8 +192,9 @@ fn tune(socket: &TcpListener, config: &Config) -> io::Result<()> {
     if let Ok(size) = usize::try_from(send) {
         sockopt::set_socket_send_buffer_size(socket, size)?;
     }
+    let kafkas = config::setting("socket.receive.buffer.bytes").and_then(|setting| setting.default);
     if let Ok(size) = usize::try_from(receive)
-        && receive != Config::default().socket_receive_buffer_bytes
+        && kafkas != Some(&*receive.to_string())
     {
         sockopt::set_socket_recv_buffer_size(socket, size)?;
     }
@@ -201,6 +202,7 @@ fn tune(socket: &TcpListener, config: &Config) -> io::Result<()> {
     Ok(())
 }
 
+/// What a connection has of its own.
 fn prepare(socket: &TcpStream) {
     // Answers are whole frames: waiting for more to send only delays them.
     if let Err(error) = socket.set_nodelay(true) {

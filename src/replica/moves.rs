@@ -26,6 +26,7 @@ use tokio::sync::Notify;
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 1 << 20;
+
 /// The moves under way.
 #[derive(Debug)]
 pub(super) struct Moves {

@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["broker"],
     &["logging"],
 ];
-/// Longer files are split; config.rs is a table and may be long.
+/// Longer files are split; the table of settings may be long.
 const FILE_LINES_MAX: usize = 600;
 /// The files that may contain unsafe code, each with its reason in a SAFETY comment.
 const UNSAFE: &[&str] = &["src/codec/splice.rs", "src/disk/mmap.rs"];
@@ -113,7 +113,7 @@ fn files_are_short_and_say_what_they_are() {
     for file in sources(Path::new("src")) {
         let text = fs::read_to_string(&file).unwrap();
         let shown = file.display();
-        if text.lines().count() > FILE_LINES_MAX && !file.ends_with("src/config.rs") {
+        if text.lines().count() > FILE_LINES_MAX && !file.ends_with("src/config/table.rs") {
             broken.push(format!("{shown}: over {FILE_LINES_MAX} lines; split it"));
         }
         if !text.starts_with("//!") && !file.ends_with("tests.rs") {

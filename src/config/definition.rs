@@ -68,7 +68,7 @@ pub enum Check {
     OffsetReset,
 }
 
-/// One row of the table in `config.rs`.
+/// One row of the tables in `table.rs`, `topic.rs` and `group.rs`.
 #[derive(Debug)]
 pub struct Setting {
     /// Kafka's name, with dots.

@@ -38,7 +38,7 @@
 //! | how Kafka Streams gets its tasks | `coordinator/group/streams.rs` |
 //! | how a transaction begins and ends | `handlers/produce/verify.rs`, `coordinator/transaction.rs`, `tests/scenarios/transaction_*.txt` |
 //! | what a crash leaves and how it is mended | `log/recovery.rs`, `log/manager.rs`, `metadata/quorum.rs` |
-//! | what a message or record looks like | `codec/schemas.txt`, from which `build.rs` makes `codec::schema` |
+//! | what a message or record looks like | `codec/schemas.txt`, from which `build/` makes `codec::schema` |
 //! | what a setting means | `config/table.rs` |
 //!
 //! # Invariants

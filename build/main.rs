@@ -1,0 +1,124 @@
+//! Turns the facts of `src/codec/schemas.txt` into Rust: the messages and records that
+//! kafka-protocol lacks (`messages.rs`) and the shape of every request and response (`shapes.rs`).
+//!
+//! ```text
+//!  schema     the text -> messages, structs, fields
+//!  messages   a struct for each message, with how it is read and written
+//!  rust       types, names and default values of fields, as code
+//!  shapes     tables by which codec::guard walks a message without decoding it
+//! ```
+
+/// Adds a formatted line to the code.
+macro_rules! line {
+    ($out:expr, $($format:tt)*) => {
+        writeln!($out, $($format)*).expect("a string takes all")
+    };
+}
+
+mod messages;
+mod rust;
+mod schema;
+mod shapes;
+
+use schema::Message;
+use std::path::Path;
+use std::{env, fs};
+
+/// A module of generated code: its name, what its doc comment says, and its messages.
+type Section = (&'static str, &'static str, &'static [Pick]);
+
+/// What `crate::codec::schema` holds.
+const GENERATED: &[Section] = &[
+    (
+        "message",
+        "Requests and responses that kafka-protocol lacks or has at an older version.",
+        &[
+            Pick::Pair("ListOffsets"),
+            Pick::Pair("OffsetCommit"),
+            Pick::Pair("OffsetFetch"),
+            Pick::Pair("ApiVersions"),
+            Pick::Pair("WriteTxnMarkers"),
+            Pick::Pair("TxnOffsetCommit"),
+            Pick::Pair("DescribeLogDirs"),
+            Pick::Pair("DeleteGroups"),
+            Pick::Pair("BrokerHeartbeat"),
+            Pick::Pair("ShareFetch"),
+            Pick::Pair("ShareAcknowledge"),
+            Pick::Pair("AddRaftVoter"),
+            Pick::Pair("WriteShareGroupState"),
+            Pick::Pair("ReadShareGroupStateSummary"),
+            Pick::Pair("DescribeShareGroupOffsets"),
+            Pick::Pair("StreamsGroupHeartbeat"),
+            Pick::Pair("StreamsGroupDescribe"),
+            Pick::Pair("StreamsGroupTopologyDescriptionUpdate"),
+            Pick::Pair("UnregisterController"),
+        ],
+    ),
+    ("metadata", "Records of the metadata log.", &[Pick::All("kafka-metadata")]),
+    ("group", "Records of `__consumer_offsets`.", &[Pick::All("kafka-group-coordinator")]),
+    (
+        "consumer",
+        "What consumers of the classic protocol tell each other through the coordinator.",
+        &[Pick::One("ConsumerProtocolSubscription"), Pick::One("ConsumerProtocolAssignment")],
+    ),
+    (
+        "transaction",
+        "Records of `__transaction_state`.",
+        &[Pick::All("kafka-transaction-coordinator")],
+    ),
+    ("share", "Records of `__share_group_state`.", &[Pick::All("kafka-share-coordinator")]),
+    (
+        "storage",
+        "What lies in files beside a log.",
+        &[Pick::One("ProducerSnapshot"), Pick::One("AbortedTxn")],
+    ),
+    (
+        "raft",
+        "Control records.",
+        &[
+            Pick::One("LeaderChangeMessage"),
+            Pick::One("SnapshotHeaderRecord"),
+            Pick::One("SnapshotFooterRecord"),
+            Pick::One("KRaftVersionRecord"),
+            Pick::One("VotersRecord"),
+            Pick::One("EndTxnMarker"),
+        ],
+    ),
+];
+
+/// Chooses messages of the schema file.
+enum Pick {
+    /// A request and its response.
+    Pair(&'static str),
+    /// The message of this name.
+    One(&'static str),
+    /// All messages of one of Kafka's modules.
+    All(&'static str),
+}
+
+fn main() {
+    let source = "src/codec/schemas.txt";
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed={source}");
+    let text = fs::read_to_string(source).expect("the schemas are part of the source");
+    let messages = schema::parse(&text);
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    let write = |name: &str, code: String| {
+        fs::write(Path::new(&out).join(name), code).expect("OUT_DIR can be written");
+    };
+    write("messages.rs", messages::sections(&messages, GENERATED));
+    write("shapes.rs", shapes::tables(&messages));
+}
+
+impl Pick {
+    fn takes(&self, message: &Message) -> bool {
+        match self {
+            Pick::One(name) => message.name == *name,
+            Pick::All(module) => message.module == *module,
+            Pick::Pair(name) => {
+                let end = message.name.strip_prefix(name);
+                matches!(end, Some("Request" | "Response"))
+            }
+        }
+    }
+}

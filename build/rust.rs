@@ -1,0 +1,73 @@
+//! Types, names and default values of fields, as code.
+use crate::schema::Field;
+
+pub fn field_type(field: &Field) -> String {
+    let of = element_type(field);
+    let plain = if field.array { format!("Vec<{of}>") } else { of.to_string() };
+    if field.is_optional() { format!("Option<{plain}>") } else { plain }
+}
+
+fn element_type(field: &Field) -> &str {
+    match field.of.as_str() {
+        "int8" => "i8",
+        "int16" => "i16",
+        "uint16" => "u16",
+        "int32" => "i32",
+        "uint32" => "u32",
+        "int64" => "i64",
+        "float64" => "f64",
+        "uuid" => "Uuid",
+        "string" => "String",
+        "bytes" | "records" => "Bytes",
+        other => other,
+    }
+}
+
+pub fn default_value(field: &Field) -> String {
+    let default = field.default.as_deref();
+    // Kafka: the default of a nullable field is null only when the schema says so. Records are
+    // the exception.
+    if field.is_optional()
+        && (default == Some("null") || (default.is_none() && field.of == "records"))
+    {
+        return "None".to_string();
+    }
+    let value = if field.array {
+        format!("Vec::<{}>::new()", element_type(field))
+    } else {
+        match (field.of.as_str(), default) {
+            ("bool", default) => matches!(default, Some("true" | "True")).to_string(),
+            ("string", None) => "String::new()".to_string(),
+            ("string", Some(text)) => format!("String::from({text:?})"),
+            ("bytes" | "records", _) => "Bytes::new()".to_string(),
+            ("uuid", _) => "Uuid::nil()".to_string(),
+            ("float64", _) => "0.0".to_string(),
+            (structure, _) if field.is_struct() => format!("{structure}::default()"),
+            (_, default) => default.unwrap_or("0").to_string(),
+        }
+    };
+    if field.is_optional() { format!("Some({value})") } else { value }
+}
+
+/// The field's name as kafka-protocol would have it.
+pub fn field_name(field: &Field) -> String {
+    let name = snake_case(&field.name);
+    if matches!(name.as_str(), "type" | "match") { format!("_{name}") } else { name }
+}
+
+pub fn snake_case(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut snake = String::new();
+    for (place, letter) in letters.iter().enumerate() {
+        let before = place.checked_sub(1).map(|place| letters[place]);
+        let starts = before.is_some_and(|before| {
+            let after = letters.get(place + 1).copied().unwrap_or('A');
+            !before.is_uppercase() || (before.is_uppercase() && after.is_lowercase())
+        });
+        if letter.is_uppercase() && starts {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}

@@ -1,0 +1,178 @@
+//! Kafka's schemas as facts: the text of `schemas.txt` becomes messages, structs and fields.
+use std::collections::BTreeMap;
+
+/// Versions from the first to the last, both included.
+pub type Versions = (i16, i16);
+
+const ANY: Versions = (0, i16::MAX);
+
+/// A message of the schema file. `structs[0]` is the message itself.
+pub struct Message {
+    pub module: String,
+    pub name: String,
+    pub kind: String,
+    pub key: Option<i16>,
+    pub versions: Versions,
+    /// The first flexible version.
+    pub flexible: i16,
+    pub structs: Vec<Struct>,
+}
+
+pub struct Struct {
+    pub name: String,
+    pub fields: Vec<Field>,
+}
+
+pub struct Field {
+    pub name: String,
+    pub array: bool,
+    /// The type, or an array's element type.
+    pub of: String,
+    /// The facts as they stand in the file; they make the field's doc comment.
+    pub facts: String,
+    /// `None` when no version of the message has it; such a field is left out.
+    pub versions: Option<Versions>,
+    pub nullable: Option<Versions>,
+    /// A tagged field is tagged in all its versions.
+    pub tag: Option<u32>,
+    pub default: Option<String>,
+}
+
+impl Field {
+    pub fn is_struct(&self) -> bool {
+        self.of.starts_with(char::is_uppercase)
+    }
+
+    pub fn is_optional(&self) -> bool {
+        self.nullable.is_some()
+    }
+}
+
+pub fn within(versions: Option<Versions>, version: i16) -> bool {
+    versions.is_some_and(|(first, last)| (first..=last).contains(&version))
+}
+
+/// Reads the whole file: a `## module` opens a module, a line at the margin a message.
+pub fn parse(text: &str) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    let mut module = String::new();
+    // The struct that a field belongs to, by the field's depth.
+    let mut owners = Vec::new();
+    for line in text.lines() {
+        if let Some(path) = line.strip_prefix("## ") {
+            module = path.split('/').next().unwrap_or_default().to_string();
+        } else if line.starts_with('#') || line.trim().is_empty() {
+        } else if !line.starts_with(' ') {
+            messages.push(parse_message(&module, line));
+            owners = vec![0];
+        } else {
+            let message = messages.last_mut().expect("a message line comes first");
+            parse_line(message, &mut owners, line);
+        }
+    }
+    messages
+}
+
+/// `Name type=request key=2 versions=1-11 flexible=6+`
+fn parse_message(module: &str, line: &str) -> Message {
+    let mut words = line.split(' ');
+    let name = words.next().expect("a line has a word").to_string();
+    let facts: BTreeMap<&str, &str> = words.filter_map(|word| word.split_once('=')).collect();
+    Message {
+        module: module.to_string(),
+        kind: facts["type"].to_string(),
+        key: facts["key"].parse().ok(),
+        // Kafka keeps the names of requests that it no longer has: no version is in 0..=-1.
+        versions: parse_versions(facts["versions"], ANY).unwrap_or((0, -1)),
+        flexible: parse_versions(facts["flexible"], ANY).map_or(i16::MAX, |range| range.0),
+        structs: vec![Struct { name: name.clone(), fields: Vec::new() }],
+        name,
+    }
+}
+
+/// A field, or `struct Name`, whose fields follow one step deeper.
+fn parse_line(message: &mut Message, owners: &mut Vec<usize>, line: &str) {
+    let text = line.trim_start();
+    let depth = (line.len() - text.len()) / 2 - 1;
+    let opens = match text.strip_prefix("struct ") {
+        Some(name) => Some(name.to_string()),
+        None => {
+            owners.truncate(depth + 1);
+            let field = parse_field(text, message.versions);
+            let opens = field.is_struct().then(|| field.of.clone());
+            if field.versions.is_some() {
+                message.structs[owners[depth]].fields.push(field);
+            }
+            opens
+        }
+    };
+    if let Some(name) = opens {
+        owners.truncate(depth + 1);
+        owners.push(find_or_add(message, name));
+    }
+}
+
+fn find_or_add(message: &mut Message, name: String) -> usize {
+    let found = message.structs.iter().position(|known| known.name == name);
+    found.unwrap_or_else(|| {
+        message.structs.push(Struct { name, fields: Vec::new() });
+        message.structs.len() - 1
+    })
+}
+
+/// `Name: []type (v0+, null 2-7, tag0 1+, def -1)`
+fn parse_field(text: &str, of_message: Versions) -> Field {
+    let (name, rest) = text.split_once(": ").expect("a field has a type");
+    let (of, facts) = rest.split_once(" (").expect("a field has versions");
+    let facts = facts.strip_suffix(')').expect("facts stand in brackets");
+    let (array, of) = of.strip_prefix("[]").map_or((false, of), |of| (true, of));
+    let mut field = Field {
+        name: name.to_string(),
+        array,
+        of: of.to_string(),
+        facts: format!("{} ({facts})", rest.split_once(" (").map_or("", |parts| parts.0)),
+        versions: None,
+        nullable: None,
+        tag: None,
+        default: None,
+    };
+    for fact in facts.split(", ") {
+        let (word, value) = fact.split_once(' ').unwrap_or((fact, ""));
+        if let Some(tag) = word.strip_prefix("tag") {
+            field.tag = Some(tag.parse().expect("a tag is a number"));
+            field.versions = parse_versions(value, of_message);
+        } else if word == "null" {
+            field.nullable = parse_versions(value, of_message);
+        } else if word == "def" {
+            // Python's None stands for JSON's null, which Kafka's generator takes for "none given".
+            field.default = (value != "None").then(|| value.to_string());
+        } else {
+            field.versions = parse_versions(word.trim_start_matches('v'), of_message);
+        }
+    }
+    field
+}
+
+/// `3`, `0-4`, `6+` or `none`; `None` too for versions that the message does not have.
+fn parse_versions(text: &str, (oldest, newest): Versions) -> Option<Versions> {
+    let (first, end) = match text.split_once('-') {
+        Some((first, end)) => (first.parse().ok()?, end.parse::<i16>().ok()?),
+        None => match text.strip_suffix('+') {
+            Some(first) => (first.parse().ok()?, newest),
+            None => (text.parse().ok()?, text.parse().ok()?),
+        },
+    };
+    (first <= newest && end >= oldest).then_some((first, end.min(newest)))
+}
+
+pub fn plain(part: &Struct) -> impl Iterator<Item = &Field> {
+    part.fields.iter().filter(|field| field.tag.is_none())
+}
+
+/// The tagged fields of a struct in the order of their tags, as they are written.
+pub fn tagged(part: &Struct) -> Vec<(u32, &Field)> {
+    let tags = part.fields.iter().filter_map(|field| field.tag.map(|tag| (tag, field)));
+    let mut tags: Vec<_> = tags.collect();
+    tags.sort_by_key(|tag| tag.0);
+    tags
+}

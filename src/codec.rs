@@ -9,6 +9,7 @@ use bytes::{Buf, BufMut, Bytes};
 use kafka_protocol::messages::ResponseHeader;
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use splice::Splice;
+use std::fmt::Display;
 
 /// A piece of an answer.
 #[derive(Clone, Debug)]
@@ -97,11 +98,18 @@ pub fn decode<R: Request>(mut body: Bytes, version: i16) -> Result<R> {
         .map_err(|error| Error::corrupt(format!("request of API {} v{version}: {error}", R::KEY)))
 }
 
-/// Decodes the body of a response to a request of type `R`, after the guard has walked it.
+/// Decodes the body of a response to a request of type `R`, after the guard has walked it. Bytes
+/// behind it are an error: they tell of a peer that means another version.
 pub fn decode_response<R: Request>(mut body: Bytes, version: i16) -> Result<R::Response> {
     guard::check_response(R::KEY, version, &body)?;
-    R::Response::decode(&mut body, version)
-        .map_err(|error| Error::corrupt(format!("response of API {} v{version}: {error}", R::KEY)))
+    let corrupt = |what: &dyn Display| {
+        Error::corrupt(format!("response of API {} v{version}: {what}", R::KEY))
+    };
+    let response = R::Response::decode(&mut body, version).map_err(|error| corrupt(&error))?;
+    match body.len() {
+        0 => Ok(response),
+        behind => Err(corrupt(&format_args!("{behind} bytes behind it"))),
+    }
 }
 
 /// A response as a frame: size, header, body.

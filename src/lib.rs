@@ -20,6 +20,7 @@
 //!                                                                     -- async ends here --
 //!  metadata      an immutable Image, moved forward by records of the metadata log; the controller
 //!  log           segments, indexes, epochs, producer state, recovery, retention, cleaner, manager
+//!  client        a connection to another node, over which this one asks
 //!  record codec  a batch is bytes with a header; frames <-> messages
 //!  disk          the only door to the file system
 //!  config        every setting, declared once
@@ -63,6 +64,7 @@
 //! - Settings of topics are a type of their own ([`config::TopicConfig`]), made from the broker's.
 
 pub mod broker;
+pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod config;

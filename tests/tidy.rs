@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
     &["disk"],
     &["record", "codec"],
+    &["client"],
     &["log"],
     &["metadata"],
     &["replica"],

@@ -150,6 +150,7 @@ fn acks_0_is_not_answered_and_its_error_ends_the_connection() {
     send(&mut peer, 9, &produce_request("t", Uuid::nil(), 0, batch(&["a"], false)));
     let told = fetch(&mut peer, 11, &fetch_request("t", Uuid::nil(), 0));
     assert_eq!(told.high_watermark, 1, "the next answer is that of the next request");
+    let mut peer = Peer::connect(broker.port);
     send(&mut peer, 9, &produce_request("nowhere", Uuid::nil(), 0, batch(&["a"], false)));
     assert_eq!(peer.receive(), None);
 }

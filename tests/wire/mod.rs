@@ -9,23 +9,47 @@ mod jbod;
 mod protocol;
 mod transactions;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use kafka_protocol::messages::RequestHeader;
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use kafka_protocol::protocol::{Encodable, Request, StrBytes};
+use klamm::client::{Connection, Options};
+use std::cell::OnceCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
 
-/// A connection that speaks frames by hand.
-pub struct Peer(TcpStream);
+/// Where the connections of `call` are served.
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+
+/// A connection that speaks frames by hand, until klamm's own client takes it over for `call`.
+pub struct Peer(TcpStream, OnceCell<Connection>);
 
 impl Peer {
     pub fn connect(port: u16) -> Peer {
         let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         socket.set_nodelay(true).unwrap();
-        Peer(socket)
+        Peer(socket, OnceCell::new())
+    }
+
+    /// The same connection in the hands of klamm's client.
+    fn connection(&self) -> &Connection {
+        self.1.get_or_init(|| {
+            let socket = self.0.try_clone().unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _inside = RUNTIME.enter();
+            let options = Options {
+                client_id: "test".to_owned(),
+                request_timeout: Duration::from_secs(20),
+                max_in_flight: 5,
+                max_answer_bytes: 256 << 20,
+            };
+            Connection::open(tokio::net::TcpStream::from_std(socket).unwrap(), options)
+        })
     }
 
     /// Sends bytes as they are; a peer that has been closed on already does not mind.
@@ -104,11 +128,5 @@ pub fn once_verified(
 
 /// Sends a request and reads its answer.
 pub fn call<R: Request>(peer: &mut Peer, version: i16, request: &R) -> R::Response {
-    send(peer, version, request);
-    let mut answer = Bytes::from(peer.receive().expect("an answer"));
-    let header = ResponseHeader::decode(&mut answer, R::Response::header_version(version)).unwrap();
-    assert_eq!(header.correlation_id, 7);
-    let response = R::Response::decode(&mut answer, version).unwrap();
-    assert!(answer.is_empty(), "{} bytes behind the answer", answer.len());
-    response
+    RUNTIME.block_on(peer.connection().ask(version, request)).unwrap()
 }

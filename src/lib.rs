@@ -57,11 +57,34 @@
 //! - A failing disk takes its log directory offline for good; an fsync is never tried again.
 //! - Files are touched through [`disk`] only, wall time comes from [`clock`] only.
 //!
-//! # Where this differs from the first design
-//! - Generated messages: kafka-protocol's where its version is Kafka 4.4's, ours from
-//!   `codec/schemas.txt` for the others and for all records; the guard walks both by the same text.
-//! - The controller is one thread with a queue: what comes at once shares one fsync.
-//! - Settings of topics are a type of their own ([`config::TopicConfig`]), made from the broker's.
+//! # Decisions, and why
+//! - **The controller is embedded and has one voter.** One node writes the metadata log that a
+//!   KRaft quorum would, so Kafka can take the directory over. Everything that changes metadata
+//!   goes through its client ([`metadata::controller`]), behind which a remote quorum can stand
+//!   later.
+//! - **The controller is one thread with a queue.** It takes one request after another, so its
+//!   state needs no lock; requests that wait at the same time share one fsync, which is the
+//!   dearest part of a change.
+//! - **Some messages are kafka-protocol's, some are generated.** The crate saves us most of them.
+//!   Where its version is behind Kafka 4.4's, and for all records, `build/` generates ours from
+//!   `codec/schemas.txt`; such a message goes when the crate catches up.
+//! - **A guard walks a request before it is decoded** ([`codec::guard`]). kafka-protocol 0.18
+//!   reserves memory for as many elements as an array claims to have, so a few bytes could end the
+//!   process. The guard's tables come from the same schemas and cover both kinds of messages.
+//! - **The log and the coordinators' state machines are synchronous and are given the time.** So a
+//!   test can run them step by step from a seed, on a simulated disk, and repeat what went wrong.
+//! - **A placeholder stands for records that stay in files** ([`codec::splice`]). kafka-protocol's
+//!   encoder wants a record field's bytes. It gets addresses that nobody reads; the frame is cut
+//!   there and the file ranges take their place, so that sendfile needs no encoder of our own.
+//! - **The metadata image consists of persistent maps (imbl).** Whoever holds an image holds one
+//!   that never changes, without a lock, and the next one costs what has changed and not what
+//!   there is.
+//! - **After `kill -9` the page cache is trusted.** It outlives a process, so a start reads only
+//!   what was appended since the logs were last settled. `.klamm-boot` proves that the machine and
+//!   the mount are still the same; without it recovery begins at the recovery point, as Kafka's.
+//! - **The settings of a topic are a type** ([`config::TopicConfig`]). They are checked and put
+//!   together from the topic's and the broker's when one of these changes, so that a request reads
+//!   fields instead of looking up and parsing text.
 
 pub mod broker;
 pub mod client;

@@ -2,19 +2,22 @@
 
 mod boot;
 mod cached;
+mod descriptors;
 mod mmap;
 mod page_cache;
 mod reserve;
 #[cfg(test)]
 pub(crate) mod sim;
 
-pub use cached::{Cached, files_per_answer, raise_descriptor_limit};
+pub use cached::Cached;
+pub use descriptors::{descriptors_for_connections, files_per_answer, raise_descriptor_limit};
 pub use mmap::Map;
 pub use page_cache::Access;
 
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use bytes::Bytes;
+use descriptors::opened;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock};
 use std::fs;
 use std::io::{self, IoSlice};
@@ -232,12 +235,9 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return sim.open(path).map(File::Sim);
         }
-        fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        opened(|| options.open(path))
             .map(|file| File::Os(file, path.to_owned()))
             .map_err(|error| Error::disk(path, error))
     }
@@ -251,10 +251,7 @@ impl Disk {
                 None => Err(Error::disk(path, io::ErrorKind::NotFound.into())),
             };
         }
-        fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path)
+        opened(|| fs::OpenOptions::new().read(true).write(true).open(path))
             .map(|file| File::Os(file, path.to_owned()))
             .map_err(|error| Error::disk(path, error))
     }
@@ -265,7 +262,7 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return absent_is_none(path, sim.read_file(path));
         }
-        absent_is_none(path, fs::read(path))
+        absent_is_none(path, opened(|| fs::read(path)))
     }
 
     /// Length of a file in bytes; None if there is none.
@@ -371,7 +368,7 @@ impl Disk {
     fn names(&self, path: &Path, wanted: impl Fn(fs::FileType) -> bool) -> Result<Vec<String>> {
         let read = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
-            for entry in fs::read_dir(path)? {
+            for entry in opened(|| fs::read_dir(path))? {
                 let entry = entry?;
                 if wanted(entry.file_type()?) {
                     names.push(entry.file_name().to_string_lossy().into_owned());
@@ -413,7 +410,7 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return absent_is_none(path, sim.remove(path)).map(|_| ());
         }
-        absent_is_none(path, fs::remove_dir_all(path)).map(|_| ())
+        absent_is_none(path, opened(|| fs::remove_dir_all(path))).map(|_| ())
     }
 
     /// Makes a file's bytes durable, if it is there.
@@ -425,7 +422,7 @@ impl Disk {
                 None => Ok(()),
             };
         }
-        match absent_is_none(path, fs::File::open(path))? {
+        match absent_is_none(path, opened(|| fs::File::open(path)))? {
             Some(file) => file.sync_data().map_err(|error| unsynced(path, error)),
             None => Ok(()),
         }
@@ -437,7 +434,8 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return sim.sync(path).map_err(|error| unsynced(path, error));
         }
-        let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
+        let directory =
+            opened(|| fs::File::open(path)).map_err(|error| Error::disk(path, error))?;
         directory.sync_all().map_err(|error| unsynced(path, error))
     }
 
@@ -447,7 +445,8 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return sim.sync_all(path).map_err(|error| unsynced(path, error));
         }
-        let directory = fs::File::open(path).map_err(|error| Error::disk(path, error))?;
+        let directory =
+            opened(|| fs::File::open(path)).map_err(|error| Error::disk(path, error))?;
         rustix::fs::syncfs(directory).map_err(|error| unsynced(path, error.into()))
     }
 

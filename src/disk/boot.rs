@@ -8,6 +8,7 @@
 //! Linux's unique ids of mounts (6.8) nobody can tell, and nothing is noted.
 
 use super::Disk;
+use super::descriptors::opened;
 use crate::error::{Error, Result};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::fs;
@@ -50,7 +51,7 @@ impl Disk {
 
 #[allow(clippy::disallowed_methods, reason = "this is the disk")]
 fn mark_of(path: &Path) -> Result<Option<String>> {
-    let Ok(boot) = fs::read_to_string(BOOT_ID) else { return Ok(None) };
+    let Ok(boot) = opened(|| fs::read_to_string(BOOT_ID)) else { return Ok(None) };
     let file = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | UNIQUE_MOUNT)
         .map_err(|error| Error::disk(path, error.into()))?;
     if file.stx_mask & UNIQUE_MOUNT.bits() == 0 {

@@ -4,39 +4,22 @@
 //! Whoever uses one holds it for as long as that takes. What was not used since the hand of the
 //! clock last came by goes first (CLOCK), so that use takes no common lock.
 
+use super::descriptors::max_files;
 use super::{File, Map};
 use crate::error::Result;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Maps that are kept: a process has 65,530 as a rule.
 const MAX_MAPS: usize = 2048;
-/// Files that are kept however few descriptors there are.
-const MIN_FILES: usize = 16;
 
 static FILES: LazyLock<Cache<File>> = LazyLock::new(|| Cache::new(max_files()));
 static MAPS: LazyLock<Cache<Map>> = LazyLock::new(|| Cache::new(MAX_MAPS));
 
-/// Lets the process have as many descriptors as the system allows it, as Java does.
-pub fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
-    }
-}
-
-/// Half of the descriptors: the others are for connections.
-fn max_files() -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(descriptors / 2).unwrap_or(usize::MAX).max(MIN_FILES)
-}
-
-/// Files that one answer may keep open until it is sent: what it leaves out comes with the next one.
-pub fn files_per_answer() -> usize {
-    static MOST: LazyLock<usize> = LazyLock::new(|| (max_files() / 8).max(MIN_FILES));
-    *MOST
+/// Closes half of the files that nobody uses; false if there is none.
+pub(super) fn close_unused() -> bool {
+    FILES.close_unused()
 }
 
 /// Something that may be closed between two uses.
@@ -61,6 +44,18 @@ impl<T> Cached<T> {
     /// It, if it is open.
     pub fn peek(&self) -> Option<Arc<T>> {
         self.lock().clone()
+    }
+
+    /// It, if it is open and nobody holds it.
+    fn unused(&self) -> Option<MutexGuard<'_, Option<Arc<T>>>> {
+        let slot = self.open.try_lock().ok()?;
+        let is_unused = slot.as_ref().is_some_and(|open| Arc::strong_count(open) == 1);
+        is_unused.then_some(slot)
+    }
+
+    /// False only if it is closed for sure.
+    fn is_open_or_busy(&self) -> bool {
+        self.open.try_lock().map_or(true, |slot| slot.is_some())
     }
 
     // One assignment changes it.
@@ -109,6 +104,22 @@ impl<T> Cache<T> {
         drop(slot);
         self.note(cached);
         Ok(opened)
+    }
+
+    /// Closes half of what nobody uses, those first that came first; false if all are in use.
+    fn close_unused(&self) -> bool {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<Arc<Cached<T>>> = clock.iter().filter_map(Weak::upgrade).collect();
+        let unused: Vec<_> = all.iter().filter(|cached| cached.unused().is_some()).collect();
+        let mut closed = 0;
+        for cached in &unused[..unused.len().div_ceil(2)] {
+            if let Some(mut slot) = cached.unused() {
+                *slot = None;
+                closed += 1;
+            }
+        }
+        clock.retain(|cached| cached.upgrade().is_some_and(|cached| cached.is_open_or_busy()));
+        closed > 0
     }
 
     /// Closes what is too many, one for one that was opened.
@@ -161,6 +172,22 @@ mod tests {
         let held = cache.get(&first, || Ok(7)).unwrap();
         cache.get(&second, || Ok(8)).unwrap();
         assert_eq!((*held, first.peek()), (7, None));
+    }
+
+    #[test]
+    fn half_of_what_nobody_holds_is_closed_where_descriptors_are_missing() {
+        let cache = Cache::new(10);
+        let some: Vec<Arc<Cached<u8>>> = (0..5).map(|_| Arc::default()).collect();
+        let held: Vec<Arc<u8>> = some.iter().map(|it| cache.get(it, || Ok(1)).unwrap()).collect();
+        assert!(!cache.close_unused(), "all are held");
+        drop(held);
+        let _held = some[0].peek().unwrap();
+        let open = || some.iter().filter(|cached| cached.peek().is_some()).count();
+        assert!(cache.close_unused());
+        assert_eq!((open(), cache.clock.lock().unwrap().len()), (3, 3));
+        assert!(cache.close_unused() && cache.close_unused() && !cache.close_unused());
+        assert!(open() == 1 && some[0].peek().is_some(), "what is held stays");
+        assert!(use_it(&cache, &some[4]), "what was closed is opened again");
     }
 
     #[test]

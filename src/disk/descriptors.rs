@@ -1,0 +1,108 @@
+//! Who may have how many of the process's descriptors: half of them are for files that are kept
+//! open, some are for what is opened for a moment (metadata, checkpoints, directories), and the
+//! others are for connections.
+
+use super::cached;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+/// Files that are kept however few descriptors there are.
+const MIN_FILES: usize = 16;
+/// What is opened for a moment, and what the process always has open.
+const MOMENTARY: std::ops::RangeInclusive<usize> = 32..=1024;
+/// Connections that are taken however few descriptors there are.
+const MIN_CONNECTIONS: usize = 8;
+/// How long the opening of a file waits for a descriptor.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A pause of that wait.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Lets the process have as many descriptors as the system allows it, as Java does.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+fn descriptors() -> usize {
+    let current = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(current).unwrap_or(usize::MAX)
+}
+
+/// Files that are kept open.
+pub(super) fn max_files() -> usize {
+    (descriptors() / 2).max(MIN_FILES)
+}
+
+/// Files that one answer may keep open until it is sent: what it leaves out comes with the next one.
+pub fn files_per_answer() -> usize {
+    static MOST: LazyLock<usize> = LazyLock::new(|| (max_files() / 8).max(MIN_FILES));
+    *MOST
+}
+
+/// Connections that may be open: more would take the descriptors of files.
+pub fn descriptors_for_connections() -> usize {
+    let all = descriptors();
+    let momentary = (all / 8).clamp(*MOMENTARY.start(), *MOMENTARY.end());
+    (all - all / 2).saturating_sub(momentary).max(MIN_CONNECTIONS)
+}
+
+/// Opens something. No free descriptor is no fault of the disk: files that nobody uses are closed,
+/// and then it waits until somebody closes one.
+pub(super) fn opened<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut since = None;
+    loop {
+        match open() {
+            Err(error) if is_out_of_descriptors(&error) => {
+                let since = *since.get_or_insert_with(Instant::now);
+                if cached::close_unused() {
+                    continue;
+                }
+                if since.elapsed() >= PATIENCE {
+                    return Err(error);
+                }
+                std::thread::sleep(PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let out = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| out.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_missing_descriptor_is_waited_for_and_nothing_else() {
+        for error in [Errno::MFILE, Errno::NFILE] {
+            let mut tries = 0;
+            let opened = opened(|| {
+                tries += 1;
+                if tries < 5 { Err(error.into()) } else { Ok(tries) }
+            });
+            assert_eq!(opened.unwrap(), 5);
+        }
+        let mut tries = 0;
+        let failed: io::Result<()> = opened(|| {
+            tries += 1;
+            Err(Errno::IO.into())
+        });
+        assert!(failed.is_err() && tries == 1);
+    }
+
+    #[test]
+    fn files_and_connections_leave_some_descriptors() {
+        let all = descriptors();
+        assert!(max_files() + descriptors_for_connections() < all);
+    }
+}

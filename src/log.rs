@@ -22,6 +22,7 @@ pub(crate) mod parallel;
 mod partition_metadata;
 mod producer_state;
 mod read;
+mod recall;
 mod recovery;
 mod retention;
 mod scan;

@@ -52,7 +52,12 @@ impl Log {
                 ),
             ));
         }
-        let staged = self.producers.check(&batches, origin, verification)?;
+        let staged = match self.producers.check(&batches, origin, verification) {
+            Err(error) if is_out_of_order(&error) && self.recall_producers()? => {
+                self.producers.check(&batches, origin, verification)?
+            }
+            checked => checked?,
+        };
         for batch in batches.iter().filter(|batch| batch.leader_epoch() >= 0) {
             self.epochs.assign(batch.leader_epoch(), batch.base_offset());
         }
@@ -174,4 +179,8 @@ impl Log {
         };
         Ok(())
     }
+}
+
+fn is_out_of_order(error: &Error) -> bool {
+    matches!(error, Error::Explained(ResponseError::OutOfOrderSequenceNumber, _))
 }

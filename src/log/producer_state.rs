@@ -68,6 +68,9 @@ pub(super) struct ProducerStates {
     snapshot_end: Offset,
     /// The last snapshot was written since the log was opened.
     is_snapshot_new: bool,
+    /// Below here a snapshot has told of each producer's last batch, and nobody has read the log for
+    /// those before.
+    untold: Option<Offset>,
 }
 
 impl ProducerStates {
@@ -90,6 +93,7 @@ impl ProducerStates {
             end: 0,
             snapshot_end: 0,
             is_snapshot_new: false,
+            untold: None,
         }
     }
 
@@ -100,6 +104,7 @@ impl ProducerStates {
         std::mem::swap(&mut self.open, &mut other.open);
         std::mem::swap(&mut self.unreplicated, &mut other.unreplicated);
         std::mem::swap(&mut self.verifications, &mut other.verifications);
+        std::mem::swap(&mut self.untold, &mut other.untold);
     }
 
     /// Checks `batches`, whose offsets are given, against what is known. Nothing changes before
@@ -341,13 +346,27 @@ impl ProducerStates {
                 self.entries.iter().filter_map(|(id, e)| Some((e.transaction_start()?, *id)));
             self.open.extend(open);
             (self.end, self.snapshot_end) = (offset, offset);
+            self.untold = Some(offset);
             return Ok(());
         }
         (self.end, self.snapshot_end) = (log_start_offset, log_start_offset);
         Ok(())
     }
 
+    /// Where the log is to be read for what a snapshot did not tell; asked once.
+    pub fn take_untold(&mut self) -> Option<Offset> {
+        self.untold.take()
+    }
+
+    /// Enters a batch that the log has and a snapshot did not tell of, the later ones first.
+    pub fn recall(&mut self, batch: &Batch) {
+        if let Some(entry) = self.entries.get_mut(&batch.producer_id()) {
+            entry.recall(batch);
+        }
+    }
+
     fn clear(&mut self) {
+        self.untold = None;
         self.entries.clear();
         self.open.clear();
         self.unreplicated.clear();

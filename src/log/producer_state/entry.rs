@@ -27,6 +27,15 @@ pub(super) struct BatchNote {
 }
 
 impl BatchNote {
+    fn of(batch: &Batch) -> BatchNote {
+        BatchNote {
+            last_sequence: batch.last_sequence(),
+            last_offset: batch.last_offset(),
+            offset_delta: (batch.last_offset() - batch.base_offset()) as i32,
+            timestamp: batch.max_timestamp(),
+        }
+    }
+
     fn first_sequence(&self) -> i32 {
         let first = self.last_sequence.wrapping_sub(self.offset_delta);
         // Sequences go from i32::MAX to 0.
@@ -118,6 +127,17 @@ impl Entry {
         self.last_timestamp = note.timestamp;
     }
 
+    /// Enters a batch before those that are known.
+    pub fn recall(&mut self, batch: &Batch) {
+        let is_before = |first: &BatchNote| batch.last_offset() < first.last_offset;
+        let is_next = self.batches().first().is_some_and(is_before);
+        if is_next && self.count < BATCHES && batch.producer_epoch() == self.epoch {
+            self.batches[..=self.count].rotate_right(1);
+            self.batches[0] = BatchNote::of(batch);
+            self.count += 1;
+        }
+    }
+
     fn set_epoch(&mut self, epoch: i16) {
         if self.epoch != epoch {
             self.count = 0;
@@ -131,13 +151,7 @@ impl Entry {
         if origin == Origin::Client {
             self.check_sequence(batch)?;
         }
-        let note = BatchNote {
-            last_sequence: batch.last_sequence(),
-            last_offset: batch.last_offset(),
-            offset_delta: (batch.last_offset() - batch.base_offset()) as i32,
-            timestamp: batch.max_timestamp(),
-        };
-        self.add(batch.producer_epoch(), note);
+        self.add(batch.producer_epoch(), BatchNote::of(batch));
         match (self.transaction_start, batch.is_transactional()) {
             (Some(_), false) if origin != Origin::Replication => Err(refused(
                 ResponseError::InvalidTxnState,

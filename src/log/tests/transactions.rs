@@ -161,6 +161,39 @@ fn producers_are_known_after_opening_and_forgotten_in_time() {
     }
 }
 
+/// A snapshot has the last batch only; who saw no answers sends all again that were on their way.
+#[test]
+fn five_batches_are_recognised_after_opening_as_before() {
+    let send = |log: &mut Log, sequence| match append(log, Data(1, 0, sequence, 1, false)) {
+        Err(Error::Duplicate { base_offset, .. }) => Ok(base_offset),
+        Err(error) => Err(error.code()),
+        Ok(offset) => panic!("{sequence} is appended once more, at {offset}"),
+    };
+    for stopped in [Stopped::Cleanly, Stopped::Unknown, Stopped::Killed] {
+        for rolled_before in 0..8 {
+            let mut f = Fixture::new(config());
+            for sequence in 0..7 {
+                if sequence == rolled_before {
+                    f.log.roll(NOW).unwrap();
+                }
+                append(&mut f.log, Data(1, 0, sequence, 1, false)).unwrap();
+                append(&mut f.log, Data(2, 0, sequence, 1, false)).unwrap();
+                f.append(1);
+            }
+            (0..2).for_each(|_| f.log.settle().unwrap());
+            f.reopen_after(stopped);
+            append(&mut f.log, Data(2, 0, 7, 1, false)).unwrap();
+            for sequence in 2..7 {
+                let offset = i64::from(sequence) * 3;
+                assert_eq!(send(&mut f.log, sequence), Ok(offset), "{stopped:?} {rolled_before}");
+            }
+            let sixth = send(&mut f.log, 1);
+            assert_eq!(sixth, Err(ResponseError::OutOfOrderSequenceNumber), "as it was before");
+            append(&mut f.log, Data(1, 0, 7, 1, false)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_follower_takes_what_its_leader_took() {
     let mut f = Fixture::new(config());

@@ -221,7 +221,12 @@ impl Config {
                 per_broker,
             )?;
         }
-        Ok(())
+        let is_changed = |name: &str| self.values.fixed.get(name) != configs.get(name);
+        refuse(
+            "klamm binds its listeners when it starts: change them in its properties and start it \
+             again",
+            names(&|name| name == "listeners" && is_changed(name)),
+        )
     }
 
     /// Whether a setting of that resource is a list, to which APPEND and SUBTRACT apply.

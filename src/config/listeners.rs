@@ -103,6 +103,12 @@ impl Config {
         name.unwrap_or(&self.security_inter_broker_protocol).to_uppercase()
     }
 
+    /// A number that `listener.name.<listener>.<setting>` sets.
+    pub fn of_listener(&self, listener: &str, setting: &str) -> Option<i64> {
+        let name = format!("listener.name.{}.{setting}", listener.to_lowercase());
+        self.values.get(&name)?.trim().parse().ok()
+    }
+
     pub(super) fn all_listeners(&self) -> Result<Vec<Listener>> {
         self.parse_listeners(&self.listeners, true)
     }

@@ -285,7 +285,6 @@ fn what_may_be_altered() {
     let config = Config::default();
     for (name, value, per_broker, message) in [
         ("log.cleaner.threads", "2", false, ""),
-        ("listeners", "PLAINTEXT://:1", true, ""),
         ("my.own", "x", false, ""),
         ("num.partitions", "2", true, "Cannot update these configs dynamically: [num.partitions]"),
         (
@@ -303,6 +302,20 @@ fn what_may_be_altered() {
              listener prefix: [ssl.keystore.location]",
         ),
         ("listener.name.a.ssl.keystore.location", "x", true, ""),
+        (
+            "listeners",
+            "PLAINTEXT://:9099",
+            true,
+            "klamm binds its listeners when it starts: change them in its properties and start it \
+             again: [listeners]",
+        ),
+        ("listener.name.a.max.connections", "5", true, ""),
+        (
+            "listener.name.a.max.connections",
+            "x",
+            true,
+            "Invalid value x for configuration max.connections: Not a number of type INT",
+        ),
         (
             "log.cleaner.threads",
             "x",

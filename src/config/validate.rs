@@ -13,6 +13,7 @@ impl Config {
         self.check_groups()?;
         self.check_security()?;
         self.check_listeners()?;
+        self.check_connections()?;
         self.topic(&Default::default()).map(|_| ())
     }
 
@@ -97,6 +98,23 @@ impl Config {
                  timing out"
             )
         })
+    }
+
+    /// What listeners may have of their own (ListenerReconfigurableConfigs).
+    fn check_connections(&self) -> Result<()> {
+        for listener in self.all_listeners()? {
+            for name in ["max.connections", "max.connection.creation.rate"] {
+                let own = format!("listener.name.{}.{name}", listener.name.to_lowercase());
+                let (Some(value), Some(setting)) = (self.values.get(&own), super::setting(name))
+                else {
+                    continue;
+                };
+                setting
+                    .validate(value)
+                    .map_err(|error| Error::Config(format!("{own}: {error}")))?;
+            }
+        }
+        Ok(())
     }
 
     /// `max.connections.per.ip.overrides`: host and how many connections it may have.

@@ -1,0 +1,300 @@
+//! Connections: who gets one, who keeps it, what it may hold, and how it ends.
+
+use super::{Peer, call, send};
+use crate::support::Broker;
+use bytes::Bytes;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::{Decodable, StrBytes};
+use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const API_VERSIONS: i16 = 18;
+const NOW: i64 = 1_700_000_000_000;
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn create(peer: &mut Peer, topic: &str, partitions: i32) {
+    let topic = CreatableTopic::default()
+        .with_name(TopicName(text(topic)))
+        .with_num_partitions(partitions)
+        .with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
+    let response = call(peer, 5, &request);
+    assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+}
+
+fn produce(topic: &str, partition: i32, records: Bytes) -> ProduceRequest {
+    let data = PartitionProduceData::default().with_index(partition).with_records(Some(records));
+    let topic = TopicProduceData::default()
+        .with_name(TopicName(text(topic)))
+        .with_partition_data(vec![data]);
+    ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic])
+}
+
+fn batch(sequence: i32, value: &[u8]) -> Bytes {
+    let builder = BatchBuilder::new(0, Compression::Uncompressed);
+    let mut builder = builder.producer(7000, 0, sequence, false);
+    // A producer of long ago would be forgotten.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    builder.append(now.as_millis() as i64, None, Some(value), &[]);
+    builder.build().to_bytes()
+}
+
+/// Error code and base offset of the one partition of a Produce's answer.
+fn produced(mut answer: Bytes) -> (i16, i64) {
+    ResponseHeader::decode(&mut answer, 0).unwrap();
+    let response = ProduceResponse::decode(&mut answer, 8).unwrap();
+    let partition = &response.responses[0].partition_responses[0];
+    (partition.error_code, partition.base_offset)
+}
+
+fn fetch(topic: &str, wait_ms: i32, min_bytes: i32, from: i64) -> FetchRequest {
+    let partition = FetchPartition::default()
+        .with_partition(0)
+        .with_fetch_offset(from)
+        .with_partition_max_bytes(1 << 30);
+    let topic =
+        FetchTopic::default().with_topic(TopicName(text(topic))).with_partitions(vec![partition]);
+    FetchRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_max_wait_ms(wait_ms)
+        .with_min_bytes(min_bytes)
+        .with_max_bytes(1 << 30)
+        .with_topics(vec![topic])
+}
+
+fn is_served(peer: &mut Peer) -> bool {
+    peer.send(API_VERSIONS, 0, 9, &[]);
+    peer.receive_correlation_id() == Some(9)
+}
+
+#[track_caller]
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < end, "not seen: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn minus_one_is_never_idle() {
+    let broker = Broker::start_with(&[("connections.max.idle.ms", "-1")]);
+    let mut peer = Peer::connect(broker.port);
+    peer.0.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    let silence = peer.0.read(&mut [0]).unwrap_err();
+    assert_eq!(silence.kind(), ErrorKind::WouldBlock, "it is not closed");
+    peer.0.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert!(is_served(&mut peer));
+}
+
+/// Idle, in the middle of a request, or in the middle of an answer.
+#[test]
+fn who_does_nothing_for_too_long_is_closed_and_named() {
+    const IDLE: [(&str, &str); 2] =
+        [("connections.max.idle.ms", "1000"), ("connection.failed.authentication.delay.ms", "100")];
+    let broker = Broker::start_with(&IDLE);
+    let mut idle = Peer::connect(broker.port);
+    let mut cut = Peer::connect(broker.port);
+    cut.send_raw(&[0, 0, 0, 50, 0, 18]);
+    let mut client = Peer::connect(broker.port);
+    create(&mut client, "big", 1);
+    for _ in 0..24 {
+        let request = produce("big", 0, {
+            let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+            builder.append(NOW, None, Some(&[7; 1_000_000]), &[]);
+            builder.build().to_bytes()
+        });
+        assert_eq!(
+            call(&mut client, 8, &request).responses[0].partition_responses[0].error_code,
+            0
+        );
+    }
+    let mut stuck = Peer::connect(broker.port);
+    let from = stuck.0.local_addr().unwrap();
+    send(&mut stuck, 11, &fetch("big", 0, 1, 0));
+    let line = format!("closed the connection of {from} on PLAINTEXT: it took nothing");
+    wait_for(&line, || broker.log().contains(&line));
+    let mut all = Vec::new();
+    let end = stuck.0.read_to_end(&mut all);
+    assert!(end.is_err() || all.len() < 24_000_000, "all {} bytes came", all.len());
+    assert_eq!((idle.receive(), cut.receive()), (None, None));
+    let line = format!("{} on PLAINTEXT: it was idle", idle.0.local_addr().unwrap());
+    wait_for(&line, || broker.log().contains(&line));
+}
+
+#[test]
+fn what_is_no_request_is_named_with_its_sender() {
+    let broker = Broker::start();
+    let rows: [(&[u8], &str); 3] = [
+        (b"GET / HTTP/1.1\r\nHost: klamm\r\n\r\n", "an HTTP request"),
+        (&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3], "a TLS hello"),
+        (&[0xff; 8], "bytes that are no request of Kafka's (ff ff"),
+    ];
+    for (bytes, name) in rows {
+        let mut peer = Peer::connect(broker.port);
+        let from = peer.0.local_addr().unwrap();
+        peer.send_raw(bytes);
+        assert_eq!(peer.receive(), None);
+        let line = format!("INFO closed the connection of {from} on PLAINTEXT: it sent {name}");
+        wait_for(&line, || broker.log().contains(&line));
+    }
+}
+
+#[test]
+fn an_address_has_as_many_connections_as_the_setting_says_at_the_time() {
+    let broker = Broker::start_with(&[("max.connections.per.ip", "100")]);
+    let mut client = Peer::connect(broker.port);
+    let mut set = |name: &str, value: &str| {
+        let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
+        let resource =
+            AlterConfigsResource::default().with_resource_type(4).with_configs(vec![config]);
+        let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+        let answer = call(&mut client, 0, &request);
+        assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
+    };
+    // How many are served, of more than are allowed; the client's own is one more.
+    let served = || {
+        let mut peers: Vec<Peer> = (0..6).map(|_| Peer::connect(broker.port)).collect();
+        peers.iter_mut().map(is_served).filter(|served| *served).count()
+    };
+    wait_for("all", || served() == 6);
+    set("max.connections.per.ip", "3");
+    wait_for("two beside the client's own", || served() == 2);
+    set("max.connections.per.ip.overrides", "localhost:5");
+    wait_for("four beside the client's own", || served() == 4);
+    set("max.connections.per.ip.overrides", "10.0.0.1:5");
+    wait_for("two, the override is another's", || served() == 2);
+}
+
+/// A Fetch that waits, and many requests behind it whose answers are large.
+#[test]
+fn answers_behind_one_that_waits_do_not_pile_up() {
+    let broker = Broker::start();
+    let mut client = Peer::connect(broker.port);
+    create(&mut client, "wide", 1500);
+    let topic = MetadataRequestTopic::default().with_name(Some(TopicName(text("wide"))));
+    let wide = MetadataRequest::default().with_topics(Some(vec![topic]));
+    call(&mut client, 4, &wide);
+    let before = broker.resident_kib();
+    let mut peers: Vec<Peer> = (0..4).map(|_| Peer::connect(broker.port)).collect();
+    for peer in &mut peers {
+        send(peer, 11, &fetch("wide", 3000, 1, 0));
+        (0..400).for_each(|_| send(peer, 4, &wide));
+    }
+    // It took ten times as much; whoever is behind is served when the Fetch has its answer.
+    for peer in &mut peers {
+        peer.receive().expect("the Fetch's answer");
+        let grown = broker.resident_kib().saturating_sub(before);
+        assert!(grown < 24 * 1024, "grew by {grown} KiB");
+    }
+    for peer in &mut peers {
+        (0..400).for_each(|n| assert!(peer.receive().is_some(), "answer {n}"));
+    }
+    drop(peers);
+}
+
+/// Peers that read nothing hold much, and when they are gone the system has it back.
+#[test]
+fn memory_goes_back_when_it_is_no_longer_needed() {
+    let broker = Broker::start();
+    let mut client = Peer::connect(broker.port);
+    create(&mut client, "wide", 1500);
+    let topic = MetadataRequestTopic::default().with_name(Some(TopicName(text("wide"))));
+    let wide = MetadataRequest::default().with_topics(Some(vec![topic]));
+    let before = broker.resident_kib();
+    let peers: Vec<Peer> = (0..200)
+        .map(|_| {
+            let mut peer = Peer::connect(broker.port);
+            (0..20).for_each(|_| send(&mut peer, 4, &wide));
+            peer
+        })
+        .collect();
+    wait_for("much memory", || broker.resident_kib() > before + 48 * 1024);
+    drop(peers);
+    wait_for("little memory", || broker.resident_kib() < before + 24 * 1024);
+}
+
+/// Its other connections and files live on, and files come first.
+#[test]
+fn connections_that_would_take_the_descriptors_of_files_are_refused() {
+    let mut broker = Broker::start_limited(128);
+    let mut client = Peer::connect(broker.port);
+    let mut others: Vec<Peer> = (0..150).map(|_| Peer::connect(broker.port)).collect();
+    let served = others.iter_mut().map(is_served).filter(|served| *served).count();
+    assert!((8..60).contains(&served), "{served} of 150");
+    create(&mut client, "files", 60);
+    for round in 0..2 {
+        for partition in 0..60 {
+            let request = produce("files", partition, batch(round, b"x"));
+            let answer = call(&mut client, 8, &request);
+            let said = &answer.responses[0].partition_responses[0];
+            assert_eq!(said.error_code, 0, "{said:?}\n{}", broker.log());
+        }
+    }
+    assert!(broker.log().contains("ulimit -n"), "the reason is said");
+    drop(others);
+    wait_for("room again", || is_served(&mut Peer::connect(broker.port)));
+    assert!(!broker.log().contains("offline"), "{}", broker.log());
+    broker.stop();
+}
+
+/// What a stop finds begun is answered, and the answers arrive at a peer that reads late while it
+/// still sends; what it sends again afterwards is recognised.
+#[test]
+fn a_clean_stop_is_invisible_to_a_producer() {
+    let broker = Broker::start();
+    let mut client = Peer::connect(broker.port);
+    create(&mut client, "kept", 1);
+    // The first one waits until the topic's log is there.
+    wait_for("the log", || {
+        let first = call(&mut client, 8, &produce("kept", 0, batch(0, b"x")));
+        first.responses[0].partition_responses[0].error_code == 0
+    });
+    let mut peer = Peer::connect(broker.port);
+    let (mut sent, mut acknowledged) = (1, 1);
+    let (mut running, mut stopping) = (Some(broker), None);
+    loop {
+        while sent < acknowledged + 5 {
+            send(&mut peer, 8, &produce("kept", 0, batch(sent, &[b'x'; 300])));
+            sent += 1;
+        }
+        if acknowledged == 50
+            && let Some(mut broker) = running.take()
+        {
+            stopping = Some(std::thread::spawn(move || {
+                broker.stop();
+                broker
+            }));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        let Some(answer) = peer.receive() else { break };
+        let (error, offset) = produced(answer.into());
+        if error != 0 {
+            break;
+        }
+        assert_eq!(offset, i64::from(acknowledged));
+        acknowledged += 1;
+    }
+    drop(peer);
+    let mut broker = stopping.expect("fifty were acknowledged").join().unwrap();
+    broker.launch();
+    let mut peer = Peer::connect(broker.port);
+    // The last ones that were answered are known, and those that were not are new.
+    for sequence in acknowledged - 4..sent {
+        let again = call(&mut peer, 8, &produce("kept", 0, batch(sequence, &[b'x'; 300])));
+        let again = &again.responses[0].partition_responses[0];
+        assert_eq!((again.error_code, again.base_offset), (0, i64::from(sequence)), "{again:?}");
+    }
+}

@@ -23,7 +23,7 @@ mod validate;
 mod tests;
 
 pub use definition::{Check, ClassName, ConfigType, Password, Setting, UpdateMode};
-pub use describe::{ConfigSource, MOVE_RATE, Row, Synonym};
+pub use describe::{ConfigSource, MOVE_RATE, Row, Synonym, is_sensitive};
 pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
 pub use table::{Config, SETTINGS};

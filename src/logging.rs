@@ -5,7 +5,8 @@
 //! ```
 
 use klamm::clock::Clock;
-use std::fmt;
+use std::fmt::{self, Write};
+use std::sync::OnceLock;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -30,7 +31,28 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
         LogFormat::Kafka => builder.event_format(KafkaLines(Clock::System)).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
+    let _ = STARTED.set(format);
+    std::panic::set_hook(Box::new(|panic| tracing::error!("a defect of klamm: {panic}")));
     Ok(())
+}
+
+/// How the log looks, once there is one.
+static STARTED: OnceLock<LogFormat> = OnceLock::new();
+
+/// Why klamm ends, on standard error: as a line of the log if there is one, whatever its level.
+pub fn fatal(why: impl fmt::Display) {
+    let builder = SubscriberBuilder::default().with_writer(std::io::stderr);
+    let say = || tracing::error!("Exiting: {why}");
+    match STARTED.get() {
+        None => eprintln!("klamm: {why}"),
+        Some(LogFormat::Kafka) => tracing::subscriber::with_default(
+            builder.event_format(KafkaLines(Clock::System)).finish(),
+            say,
+        ),
+        Some(LogFormat::Json) => {
+            tracing::subscriber::with_default(builder.json().flatten_event(true).finish(), say);
+        }
+    }
 }
 
 /// `[time] LEVEL text (target)`.
@@ -48,10 +70,26 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
+        let mut text = String::new();
+        context.field_format().format_fields(Writer::new(&mut text), event)?;
         write!(writer, "[{}] {} ", Time(self.0.now()), metadata.level())?;
-        context.field_format().format_fields(writer.by_ref(), event)?;
+        write_one_entry(&mut writer, &text)?;
         writeln!(writer, " ({})", metadata.target())
     }
+}
+
+/// Names that peers choose are in the text: none of them looks like an entry of its own, because a
+/// further line is indented, nor moves a terminal's cursor.
+fn write_one_entry(writer: &mut impl Write, text: &str) -> fmt::Result {
+    for c in text.chars() {
+        match c {
+            '\n' => writer.write_str("\n    ")?,
+            '\t' => writer.write_char(c)?,
+            c if c.is_control() => write!(writer, "{}", c.escape_default())?,
+            c => writer.write_char(c)?,
+        }
+    }
+    Ok(())
 }
 
 /// Milliseconds since the epoch as `2026-11-21 09:00:00,123`.
@@ -81,8 +119,24 @@ fn date(days: i64) -> (i64, i64, i64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::Time;
+    use super::{Time, write_one_entry};
+
+    #[test]
+    fn no_name_makes_an_entry_of_its_own() {
+        for (text, written) in [
+            ("group g: generation 1", "group g: generation 1"),
+            ("group ü\t1", "group ü\t1"),
+            ("group a\n[2026-11-21 09:00:00,123] INFO x", "group a\n    [2026-11-21 09:00:00,123] INFO x"),
+            ("group a\r[2026", "group a\\r[2026"),
+            ("\u{1b}[2J\u{9b}1A\0", "\\u{1b}[2J\\u{9b}1A\\u{0}"),
+        ] {
+            let mut entry = String::new();
+            write_one_entry(&mut entry, text).unwrap();
+            assert_eq!(entry, written);
+        }
+    }
 
     #[test]
     fn times_are_written_as_kafka_writes_them() {

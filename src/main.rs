@@ -84,7 +84,7 @@ fn start_logging(arguments: &Arguments) -> Result<(), String> {
 }
 
 fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
-    eprintln!("klamm: {error}");
+    logging::fatal(error);
     ExitCode::from(code)
 }
 

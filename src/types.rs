@@ -108,6 +108,41 @@ pub fn partition_for(key: &str, partitions: i32) -> i32 {
     (if hash == i32::MIN { 0 } else { hash.abs() }) % partitions
 }
 
+/// The first few of many, and how many there are: what a line of the log names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    named: Vec<String>,
+    count: usize,
+}
+
+impl Sample {
+    /// The others are counted.
+    const NAMED_MAX: usize = 5;
+
+    /// One more.
+    pub fn add(&mut self, name: impl FnOnce() -> String) {
+        if self.named.len() < Self::NAMED_MAX {
+            self.named.push(name());
+        }
+        self.count += 1;
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named.join(", "))?;
+        match self.count - self.named.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

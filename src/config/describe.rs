@@ -144,7 +144,7 @@ impl Config {
             self.values.get(name)
         };
         let value = text.map(|text| known.map_or(text.to_owned(), |s| s.canonical(text)));
-        let mut synonyms = self.synonyms(name, is_sensitive(name, known));
+        let mut synonyms = self.synonyms(name, may_be_secret(name, known));
         if cluster_only {
             synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
         }
@@ -245,8 +245,17 @@ impl Config {
     }
 }
 
+/// Whether the value of a setting of that resource is a secret; what nobody knows of a broker's
+/// might be one.
+pub fn is_sensitive(resource_type: i8, name: &str) -> bool {
+    match (resource_type, definition(resource_type, base_name(name))) {
+        (4, setting) => may_be_secret(name, setting),
+        (_, setting) => setting.is_some_and(Setting::is_sensitive),
+    }
+}
+
 /// What nobody knows might be a secret.
-fn is_sensitive(name: &str, setting: Option<&Setting>) -> bool {
+fn may_be_secret(name: &str, setting: Option<&Setting>) -> bool {
     setting.map_or(!RATES.contains(&name), Setting::is_sensitive)
 }
 
@@ -269,7 +278,7 @@ impl Row {
         read_only: bool,
         synonyms: Vec<Synonym>,
     ) -> Row {
-        let sensitive = is_sensitive(name, setting);
+        let sensitive = may_be_secret(name, setting);
         let rate = RATES.contains(&name).then_some(ConfigType::Long);
         Row {
             name: name.to_owned(),

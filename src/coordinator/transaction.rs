@@ -198,7 +198,11 @@ impl Transactions {
         let abort = self
             .answer(&slot, |machine, now, fresh| machine.abort_overdue(now, id, producer, fresh));
         match abort.await {
-            Ok(_) => tracing::info!(id, "aborted a transaction that took too long"),
+            Ok(_) => tracing::info!(
+                "aborted the transaction of transactional.id {id}, producer {}: it took longer \
+                 than its transaction.timeout.ms",
+                producer.id
+            ),
             Err(error) => tracing::debug!(id, %error, "a transaction that took too long goes on"),
         }
     }

@@ -13,6 +13,7 @@ mod delete_topics;
 mod describe;
 mod elect_leaders;
 mod forward;
+mod journal;
 mod partition_change;
 mod placement;
 mod reassignments;

@@ -4,7 +4,7 @@
 use super::timers::Timer;
 use super::{GroupId, MemberId, Ticket};
 use crate::codec::schema::group::GroupMetadataValue;
-use crate::types::Timestamp;
+use crate::types::{Sample, Timestamp};
 use bytes::{Buf, Bytes};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ConsumerProtocolSubscription;
@@ -112,6 +112,8 @@ pub struct ClassicGroup {
     pub pending_syncs: BTreeSet<MemberId>,
     /// Set while the first rebalance since the group was empty waits for members.
     pub initial_delay: Option<InitialDelay>,
+    /// Why the rebalance under way began, and what came to it since.
+    pub reasons: Sample,
     members: BTreeMap<MemberId, Member>,
     static_members: BTreeMap<Arc<str>, MemberId>,
 }
@@ -131,6 +133,7 @@ impl ClassicGroup {
             pending_joins: BTreeSet::new(),
             pending_syncs: BTreeSet::new(),
             initial_delay: None,
+            reasons: Sample::default(),
             members: BTreeMap::new(),
             static_members: BTreeMap::new(),
         }

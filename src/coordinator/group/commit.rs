@@ -252,6 +252,10 @@ impl Shard {
                 self.delete_group(&id, &mut records);
             }
         }
+        if !records.is_empty() {
+            let count = records.len();
+            tracing::info!("offsets expired after offsets.retention.minutes: {count} tombstones");
+        }
         Outcome::replay_in_parts(records, ())
     }
 

@@ -56,6 +56,13 @@ impl Join<'_> {
         }
     }
 
+    /// Why there is a rebalance, for the log.
+    fn reason(&self, id: &str, what: &str) -> String {
+        let said = self.request.reason.as_deref().filter(|said| !said.is_empty());
+        let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
+        format!("member {id} at {} {what}{said}", self.cx.client_host)
+    }
+
     fn member(&self, id: Arc<str>) -> Member {
         Member {
             id,
@@ -145,7 +152,7 @@ impl ClassicGroup {
         // It does not know its id yet and cannot send heartbeats, and nobody sees it if its client
         // goes away meanwhile; so that such members do not pile up, they may not wait for ever.
         turn.set_session(self, &id, NEW_MEMBER_JOIN_TIMEOUT_MS);
-        self.rebalance_or_complete_join(turn)
+        self.rebalance_or_complete_join(turn, || join.reason(&id, "joined"))
     }
 
     /// A member that is one already joins (again).
@@ -170,8 +177,13 @@ impl ClassicGroup {
     }
 
     fn update_and_rebalance(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Option<Write> {
-        self.update(turn, &join.request.member_id, &join);
-        self.rebalance_or_complete_join(turn)
+        let id = &*join.request.member_id;
+        self.update(turn, id, &join);
+        // Who comes because the others are called is no reason of the rebalance.
+        if self.state() == GroupState::PreparingRebalance {
+            return self.complete_join_if_all_came(turn);
+        }
+        self.prepare_rebalance(turn, || join.reason(id, "joined again"))
     }
 
     fn update(&mut self, turn: &mut Turn<'_>, id: &str, join: &Join<'_>) {
@@ -196,6 +208,11 @@ impl ClassicGroup {
         let leader_before = self.leader.clone();
         let old = self.member(old_id).expect("a static member is a member").clone();
         turn.fence(&old);
+        tracing::info!(
+            "group {}: member {id} takes the place of {old_id}, which is fenced: static member {}",
+            self.id,
+            join.instance_id().unwrap_or_default()
+        );
         let old = Member { awaiting_join: None, awaiting_sync: None, ..old };
         let new = Member { id: id.clone(), is_new: false, ..old.clone() };
         self.replace(old_id, new);
@@ -209,9 +226,10 @@ impl ClassicGroup {
                 let then = Then::KeepStatic { id, old: Box::new(old), leader_before, skip };
                 Some(Write { record, then })
             }
-            GroupState::Stable => self.rebalance_or_complete_join(turn),
             // The leader may have been told the old id and would assign to nobody.
-            GroupState::CompletingRebalance => self.prepare_rebalance(turn),
+            GroupState::Stable | GroupState::CompletingRebalance => {
+                self.prepare_rebalance(turn, || format!("member {id} took the place of {old_id}"))
+            }
             GroupState::PreparingRebalance => self.complete_join_if_all_came(turn),
             GroupState::Empty => unreachable!("an empty group has no static members"),
         }

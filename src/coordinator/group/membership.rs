@@ -126,7 +126,10 @@ impl ClassicGroup {
         let write = match self.state() {
             GroupState::Empty => None,
             _ if !someone_left => None,
-            _ => self.rebalance_or_complete_join(turn),
+            _ => {
+                let left = answers.iter().filter(|answer| answer.error_code == 0).count();
+                self.rebalance_or_complete_join(turn, || format!("{left} members left"))
+            }
         };
         (answers, write)
     }
@@ -148,6 +151,8 @@ impl ClassicGroup {
                 MemberId::from(id)
             }
         };
+        let said = identity.reason.as_deref().unwrap_or("no reason given");
+        tracing::info!("group {} loses member {id}: it left ({said})", self.id);
         turn.timers.cancel(&Timer::Session(self.id.clone(), id.clone()));
         self.drop_member(turn, &id);
         Ok(())

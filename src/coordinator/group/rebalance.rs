@@ -12,6 +12,7 @@ use super::outcome::{Then, Turn, Write};
 use super::record::Record;
 use super::timers::Timer;
 use super::{MemberId, text};
+use crate::types::Sample;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::SyncGroupResponse;
@@ -19,15 +20,28 @@ use std::collections::BTreeMap;
 
 impl ClassicGroup {
     /// Starts a rebalance, or ends the join phase of the one under way if all have come.
-    pub fn rebalance_or_complete_join(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+    pub fn rebalance_or_complete_join(
+        &mut self,
+        turn: &mut Turn<'_>,
+        reason: impl FnOnce() -> String,
+    ) -> Option<Write> {
         match self.state() {
-            GroupState::PreparingRebalance => self.complete_join_if_all_came(turn),
-            _ => self.prepare_rebalance(turn),
+            GroupState::PreparingRebalance => {
+                self.reasons.add(reason);
+                self.complete_join_if_all_came(turn)
+            }
+            _ => self.prepare_rebalance(turn, reason),
         }
     }
 
     /// Starts a rebalance: members learn of it by their next heartbeat and join again.
-    pub fn prepare_rebalance(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+    pub fn prepare_rebalance(
+        &mut self,
+        turn: &mut Turn<'_>,
+        reason: impl FnOnce() -> String,
+    ) -> Option<Write> {
+        self.reasons.add(reason);
+        tracing::debug!("group {} prepares to rebalance: {}", self.id, self.reasons);
         if self.state() == GroupState::CompletingRebalance {
             self.reset_assignments(turn, ResponseError::RebalanceInProgress);
         }
@@ -89,6 +103,7 @@ impl ClassicGroup {
             .map(|member| member.id.clone())
             .collect();
         for member in absent {
+            self.reasons.add(|| format!("member {member} did not join again in time and is removed"));
             self.remove(&member);
             turn.timers.cancel(&Timer::Session(self.id.clone(), member));
         }
@@ -101,6 +116,7 @@ impl ClassicGroup {
         self.pending_syncs.clear();
         self.protocol = self.select_protocol();
         self.subscribed_topics = self.compute_subscribed_topics();
+        self.tell_of_generation();
         if self.size() == 0 {
             self.transition(GroupState::Empty, turn.now);
             let record = Record::group(self, &BTreeMap::new());
@@ -109,6 +125,19 @@ impl ClassicGroup {
         self.transition(GroupState::CompletingRebalance, turn.now);
         self.announce_generation(turn);
         None
+    }
+
+    /// The one line about a rebalance: the group's members are known now.
+    fn tell_of_generation(&mut self) {
+        let (id, generation, size) = (&self.id, self.generation, self.size());
+        let reasons = std::mem::take(&mut self.reasons);
+        match &self.protocol {
+            Some(protocol) => tracing::info!(
+                "group {id} has {size} members in generation {generation}, protocol {protocol}: \
+                 {reasons}"
+            ),
+            None => tracing::info!("group {id} is empty in generation {generation}: {reasons}"),
+        }
     }
 
     /// Whether the leader, or another in its place, has come.
@@ -145,11 +174,14 @@ impl ClassicGroup {
         if self.pending_syncs.is_empty() || !rebalanced.contains(&self.state()) {
             return None;
         }
+        let mut late = Sample::default();
         for member in std::mem::take(&mut self.pending_syncs) {
             self.remove(&member);
+            late.add(|| member.to_string());
             turn.timers.cancel(&Timer::Session(self.id.clone(), member));
         }
-        self.prepare_rebalance(turn)
+        let reason = format!("did not ask for their assignment in time and are removed: {late}");
+        self.prepare_rebalance(turn, || reason)
     }
 
     /// A member was silent for too long.
@@ -161,10 +193,14 @@ impl ClassicGroup {
             if member.has_satisfied_heartbeat() {
                 return None;
             }
+            let (group, timeout_ms) = (&self.id, member.session_timeout_ms);
+            tracing::info!("group {group} loses member {id}: it was silent for {timeout_ms} ms");
             self.drop_member(turn, id);
+            let reason = || format!("member {id} expired");
             if self.state() != GroupState::PreparingRebalance {
-                return self.rebalance_or_complete_join(turn);
+                return self.rebalance_or_complete_join(turn, reason);
             }
+            self.reasons.add(reason);
         }
         let all_came = self.state() == GroupState::PreparingRebalance && self.has_all_joined();
         if all_came { self.complete_join(turn) } else { None }
@@ -195,7 +231,8 @@ impl ClassicGroup {
     ) {
         if let Err(error) = result {
             self.reset_assignments(turn, error);
-            let write = self.rebalance_or_complete_join(turn);
+            let reason = || format!("the assignment could not be written: {error}");
+            let write = self.rebalance_or_complete_join(turn, reason);
             assert!(write.is_none(), "nobody has joined the new rebalance yet");
             return;
         }

@@ -430,7 +430,8 @@ impl StateMachine for Shard {
             let max_size = usize::try_from(turn.config.group_max_size).unwrap_or(0);
             if group.size() > max_size {
                 // The limit was lowered: who joins first may stay.
-                let write = group.prepare_rebalance(&mut turn);
+                let reason = || format!("more than group.max.size={max_size} members were loaded");
+                let write = group.prepare_rebalance(&mut turn, reason);
                 assert!(write.is_none(), "nobody has joined yet");
             }
         }

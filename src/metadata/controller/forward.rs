@@ -1,6 +1,7 @@
 //! Requests that a broker passes on: decoded, carried out, answered in bytes.
 
 use super::configs::{Change, Operation, Resource, is_known_type};
+use super::journal::Requester;
 use super::state::State;
 use super::view::{explained, item_error, text};
 use super::{Answer, Forwarded};
@@ -23,6 +24,13 @@ const SUBTRACT: i8 = 3;
 /// Carries out a request. An error is one of the request as a whole; errors of its items are in
 /// the answer.
 pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> {
+    state.requester = Requester::of(request);
+    let answer = carry_out(state, request);
+    state.requester = Requester::default();
+    answer
+}
+
+fn carry_out(state: &mut State, request: &Forwarded) -> Result<Answer> {
     let version = request.api_version;
     match ApiKey::try_from(request.api_key).map_err(|()| ResponseError::UnsupportedVersion)? {
         ApiKey::CreateTopics => {
@@ -55,7 +63,7 @@ pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> 
     }
 }
 
-/// The rest of `forward`.
+/// The rest of `carry_out`.
 fn forward_rare(state: &mut State, request: &Forwarded) -> Result<Answer> {
     let version = request.api_version;
     match ApiKey::try_from(request.api_key).map_err(|()| ResponseError::UnsupportedVersion)? {

@@ -8,6 +8,7 @@ use super::super::snapshot::{self, SnapshotId};
 use super::super::{BROKER_CONFIG, Published, features};
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
+use super::journal::{self, Requester};
 use super::view::{Outcome, View};
 use crate::clock::Clock;
 use crate::codec::schema::metadata::register_controller_record::{
@@ -51,6 +52,8 @@ pub(super) struct State {
     bytes_since_snapshot: u64,
     last_snapshot: Timestamp,
     snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
+    /// Who asked for what is being done.
+    pub requester: Requester,
     /// The disk failed; nothing is accepted any more.
     failed: bool,
 }
@@ -79,6 +82,7 @@ impl State {
             bytes_since_snapshot: 0,
             last_snapshot: now,
             snapshot: None,
+            requester: Requester::default(),
             failed: false,
         };
         state.update_config();
@@ -203,6 +207,7 @@ impl State {
         let appended = self.quorum.append(records, metadata_version, now);
         // A full disk takes nothing and breaks nothing.
         let (offset, size) = appended.inspect_err(|error| self.failed = !error.is_disk_full())?;
+        journal::tell(&self.loader.image, records, &self.requester);
         for record in records {
             self.loader.replay(record).inspect_err(|_| self.failed = true)?;
         }

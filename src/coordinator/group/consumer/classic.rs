@@ -231,7 +231,7 @@ impl Shard {
             let is_new = |member: &Arc<_>| !gone.iter().any(|gone| Arc::ptr_eq(gone, member));
             gone.extend(found.ok().cloned().filter(is_new));
         }
-        self.fence(now, group, &gone, answers)
+        self.fence(now, group, &gone, "it left", answers)
     }
 
     fn set_classic_session(

@@ -9,7 +9,7 @@ use super::heartbeat::{check_instance, refuse};
 use super::member::{ConsumerMember, MemberState};
 use super::{ConsumerGroup, LEAVE_STATIC_EPOCH};
 use crate::error::Result;
-use crate::types::Timestamp;
+use crate::types::{Sample, Timestamp};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use std::sync::Arc;
@@ -32,6 +32,10 @@ impl Shard {
                 let member = group.known_instance(instance)?;
                 check_instance(member, id, instance)?;
                 if request.member_epoch == LEAVE_STATIC_EPOCH {
+                    tracing::info!(
+                        "group {}: static member {instance} ({id}) went away and may come back",
+                        group.id
+                    );
                     let record = Record::consumer_current(&group.id, &away(member));
                     return Ok(Outcome::replay(vec![record], answer));
                 }
@@ -39,7 +43,7 @@ impl Shard {
             }
         };
         let gone = [member.clone()];
-        Ok(self.fence(now, group, &gone, answer))
+        Ok(self.fence(now, group, &gone, "it left", answer))
     }
 
     /// Removes members; if only members are left that speak the classic protocol, the group
@@ -49,11 +53,16 @@ impl Shard {
         now: Timestamp,
         group: Arc<ConsumerGroup>,
         gone: &[Arc<ConsumerMember>],
+        why: &str,
         answer: A,
     ) -> Outcome<A> {
         if gone.is_empty() {
             return Outcome::answer(answer);
         }
+        let mut named = Sample::default();
+        gone.iter().for_each(|member| named.add(|| member.id.to_string()));
+        let (id, epoch) = (&group.id, group.epoch + 1);
+        tracing::info!("group {id} loses member {named} and moves to epoch {epoch}: {why}");
         let gone: Vec<&ConsumerMember> = gone.iter().map(|member| &**member).collect();
         if let Some(downgrade) = self.downgrade_without(now, &group, &gone) {
             return downgrade.outcome(answer);
@@ -93,8 +102,7 @@ impl Shard {
         if matches!(timer, Timer::Rebalance(..)) && is_over {
             return Outcome::answer(());
         }
-        tracing::info!(group = &*group.id, member = &*member.id, "member fenced: {why}");
-        self.fence(now, group, &[member], ())
+        self.fence(now, group, &[member], &format!("{why}, so it is fenced"), ())
     }
 
     /// Expects heartbeats of the members that were loaded.

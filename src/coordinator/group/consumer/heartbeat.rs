@@ -39,6 +39,21 @@ pub struct Change {
     pub checked: bool,
 }
 
+impl Change {
+    /// For the log; `bump`: because of what the member subscribes to.
+    fn why_epoch_moved(&self, bump: bool) -> String {
+        let (id, host) = (&self.updated.id, &self.updated.client_host);
+        let instance = self.updated.instance_id.as_deref();
+        let former = instance.and_then(|instance| self.group.static_member(instance));
+        match former.filter(|former| former.id != *id) {
+            Some(former) => format!("member {id} at {host} took the place of {}", former.id),
+            None if self.group.member(id).is_none() => format!("member {id} at {host} joined"),
+            None if bump => format!("member {id} at {host} subscribed to other topics"),
+            None => "the topics it subscribes to have changed".to_owned(),
+        }
+    }
+}
+
 /// Who wants to be let in.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission<'a> {
@@ -264,7 +279,8 @@ impl Shard {
         if bump || hash != group.metadata_hash {
             epoch += 1;
             change.records.push(Record::consumer_epoch(&group.id, epoch, hash));
-            tracing::info!(group = &*group.id, epoch, "group epoch moved");
+            let (id, why) = (&group.id, change.why_epoch_moved(bump));
+            tracing::info!("group {id} moves to epoch {epoch}: {why}");
         } else {
             change.checked = true;
         }

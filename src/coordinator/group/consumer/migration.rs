@@ -94,7 +94,7 @@ impl Shard {
             let timer = Timer::Session(group.id.clone(), member.id.clone());
             self.timers.set(timer, now + i64::from(timeout_ms));
         }
-        tracing::info!(group = id, "classic group becomes a consumer group");
+        tracing::info!("group {id} was a classic group and becomes a consumer group");
         Ok(Arc::new(group))
     }
 
@@ -168,7 +168,7 @@ impl Shard {
             member.assignment = embedded::encode_assignment(&target, &self.image, version);
         }
         records.push(Record::group(&classic, &classic.assignments()));
-        tracing::info!(group = &*group.id, "consumer group becomes a classic group");
+        tracing::info!("group {} was a consumer group and becomes a classic group", group.id);
         Some(Downgrade { group: classic, records, rebalance, joined: None })
     }
 
@@ -187,7 +187,8 @@ impl Shard {
             turn.set_session(group, &member.id, member.session_timeout_ms);
         }
         if rebalance {
-            let write = group.prepare_rebalance(&mut turn);
+            let reason = || "it was a consumer group".to_owned();
+            let write = group.prepare_rebalance(&mut turn, reason);
             assert!(write.is_none(), "nobody has joined yet");
         }
     }

@@ -121,6 +121,8 @@ impl Shard {
         if bump {
             epoch += 1;
             turn.records.push(records::epoch(&group.id, epoch, hash, validated_epoch, &configs));
+            let (id, why) = (&group.id, why_epoch_moved(group, &member, &updated));
+            tracing::info!("group {id} moves to epoch {epoch}: {why}");
         }
         self.delay_first_assignment(group, turn.now);
         let (target_epoch, target) =
@@ -274,7 +276,7 @@ impl Shard {
             let member = MemberId::from(request.member_id.as_str());
             group.soft.shutdown_requested_by.get_or_insert(member);
         }
-        let records = self.fence_streams_member(id, &request.member_id)?;
+        let records = self.fence_streams_member(id, &request.member_id, "it left")?;
         let response = StreamsGroupHeartbeatResponse {
             member_id: request.member_id.clone(),
             member_epoch: request.member_epoch,
@@ -285,9 +287,11 @@ impl Shard {
     }
 
     /// The records by which a member is no more; its timers stop.
-    fn fence_streams_member(&mut self, id: &str, member: &str) -> Result<Vec<Record>> {
+    fn fence_streams_member(&mut self, id: &str, member: &str, why: &str) -> Result<Vec<Record>> {
         let group = self.streams_group(id)?;
         let member = group.member(member)?.id.clone();
+        let epoch = group.epoch + 1;
+        tracing::info!("group {id} loses member {member} and moves to epoch {epoch}: {why}");
         let mut records = records::member_tombstones(id, &member).to_vec();
         records.push(records::epoch(
             id,
@@ -305,9 +309,14 @@ impl Shard {
     /// A member has said nothing, or given nothing back, for too long.
     pub fn expire_streams_member(&mut self, timer: &Timer) -> Outcome {
         let records = match timer {
-            Timer::Session(group, member) => self.fence_streams_member(group, member),
+            Timer::Session(group, member) => {
+                self.fence_streams_member(group, member, "its session expired, so it is fenced")
+            }
             Timer::Rebalance(group, member) => match self.must_still_revoke(group, member) {
-                true => self.fence_streams_member(group, member),
+                true => {
+                    let why = "it did not give tasks back in time, so it is fenced";
+                    self.fence_streams_member(group, member, why)
+                }
                 false => Ok(Vec::new()),
             },
             other => unreachable!("{other:?} is not of a member"),
@@ -347,6 +356,18 @@ impl Shard {
                 self.expect_revocation(id, &member, now);
             }
         }
+    }
+}
+
+/// For the log.
+fn why_epoch_moved(group: &StreamsGroup, before: &Member, after: &Member) -> String {
+    let (id, host) = (&after.id, &after.client_host);
+    if !group.members.contains_key(id) {
+        format!("member {id} at {host} joined")
+    } else if before != after {
+        format!("member {id} at {host} is not what it was (client, topology or endpoint)")
+    } else {
+        "its topics, its topology or its settings have changed".to_owned()
     }
 }
 

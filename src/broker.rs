@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use kafka_protocol::messages::BrokerRegistrationRequest;
 use kafka_protocol::messages::broker_registration_request::{Feature, Listener as Registered};
 use kafka_protocol::protocol::StrBytes;
+use std::borrow::Borrow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +104,7 @@ impl Broker {
             publish,
         )?;
         let bound = bind(&config).await?;
+        introduce(&config, &cluster_id, &metadata_dir, &bound);
         let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch);
         let broker_epoch = controller.register(registration).await?;
 
@@ -190,6 +192,28 @@ impl Broker {
         parts.controller.close()?;
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Says who starts here: what a reader of the log has to know of everything that follows.
+fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path, bound: &[Bound]) {
+    info!(
+        "klamm {} starts as process {}: cluster.id={cluster_id}, node.id={}, process.roles={}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id(),
+        config.node_id,
+        config.process_roles.join(",")
+    );
+    let dirs = config.log_dirs.join(",");
+    info!("data: log.dirs={dirs}, the metadata log in {}", metadata_dir.display());
+    let advertised = config.advertised_listeners();
+    for bound in bound {
+        let told = advertised.iter().find(|told| told.name == bound.listener.name);
+        let told = told.map(|told| Listener { port: port_of(told, &[bound]), ..told.clone() });
+        match told {
+            Some(told) => info!("listening on {}, advertised as {told}", bound.address()),
+            None => info!("listening on {}, for controllers", bound.address()),
+        }
     }
 }
 
@@ -338,8 +362,8 @@ fn registration(
 }
 
 /// An advertised port 0 means the one that the listener of that name got.
-fn port_of(advertised: &Listener, bound: &[Bound]) -> u16 {
-    let same = bound.iter().find(|bound| bound.listener.name == advertised.name);
+fn port_of<B: Borrow<Bound>>(advertised: &Listener, bound: &[B]) -> u16 {
+    let same = bound.iter().map(Borrow::borrow).find(|bound| bound.listener.name == advertised.name);
     match same {
         Some(bound) if advertised.port == 0 => bound.port(),
         _ => advertised.port,

@@ -8,6 +8,7 @@ mod compaction;
 pub mod fetch_session;
 pub mod log_dirs;
 pub mod moves;
+mod opening;
 pub mod partition;
 pub mod producer_ids;
 pub mod purgatory;

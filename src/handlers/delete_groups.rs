@@ -15,9 +15,13 @@ pub(super) async fn handle(cx: &Context, request: DeleteGroupsRequest) -> Result
             continue;
         }
         let mut result = DeletableGroupResult { group_id: group, ..Default::default() };
-        if let Err(error) = cx.parts.groups.delete_group(&result.group_id).await {
-            result.error_code = error.code().code();
-            result.error_message = error.message();
+        let (group, host) = (&result.group_id, &cx.client_host);
+        match cx.parts.groups.delete_group(group).await {
+            Ok(()) => tracing::info!("deleted group {group} by User:ANONYMOUS at {host}"),
+            Err(error) => {
+                result.error_code = error.code().code();
+                result.error_message = error.message();
+            }
         }
         response.results.push(result);
     }

@@ -106,7 +106,8 @@ impl Loader<'_> {
             } else if let Some(base) = SUFFIXES.iter().find_map(|s| parse_file_name(name, s))
                 && !has(&file_name(base, segment::SUFFIX))
             {
-                tracing::warn!(dir = %self.dir.display(), name, "removed an index without a log");
+                let path = self.dir.join(name);
+                tracing::warn!("removed {}: an index without its log", path.display());
                 self.disk.remove_file(&self.dir.join(name))?;
             }
         }
@@ -160,8 +161,13 @@ impl Loader<'_> {
             index += 1;
             let cut = recovered.cut;
             if cut > 0 {
-                tracing::warn!(dir = %self.dir.display(), base_offset, bytes = cut,
-                    "cut a segment at its first bad batch");
+                let kept = self.segments[index - 1].size();
+                tracing::warn!(
+                    "cut {} from {} to {kept} bytes: the batch there, at offset {}, is not whole",
+                    self.segments[index - 1].path(segment::SUFFIX).display(),
+                    kept + cut,
+                    recovered.end
+                );
                 // What is cut off must not come back behind what is appended now.
                 self.segments[index - 1].file()?.sync_data()?;
                 if index > unflushed {
@@ -277,8 +283,8 @@ impl Loader<'_> {
 
     fn remove_segments(&mut self, from: usize) -> Result<()> {
         for segment in self.segments.drain(from..) {
-            tracing::warn!(dir = %self.dir.display(), base_offset = segment.base_offset(),
-                "removed a segment behind the first bad batch");
+            let (path, size) = (segment.path(segment::SUFFIX), segment.size());
+            tracing::warn!("removed {} with {size} bytes", path.display());
             for suffix in SUFFIXES {
                 self.disk.remove_file(&segment.path(suffix))?;
             }

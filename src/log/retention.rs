@@ -111,13 +111,14 @@ impl Log {
 
     fn delete_below_log_start(&mut self) -> Result<usize> {
         let count = self.segments.partition_point(|s| s.base_offset() <= self.log_start_offset);
-        self.delete_first(count.saturating_sub(1))
+        self.delete_first(count.saturating_sub(1), || "below the log start offset".to_owned())
     }
 
     fn delete_by_size(&mut self) -> Result<usize> {
         let Ok(retention_bytes) = u64::try_from(self.config.retention_bytes) else { return Ok(0) };
         let Some(mut excess) = self.size().checked_sub(retention_bytes) else { return Ok(0) };
-        self.delete_while(|segment| {
+        let why = || format!("the log was larger than retention.bytes={retention_bytes}");
+        self.delete_while(why, |segment| {
             let fits = segment.size() <= excess;
             excess = excess.saturating_sub(segment.size());
             Ok(fits)
@@ -129,14 +130,19 @@ impl Log {
         if retention_ms < 0 {
             return Ok(0);
         }
-        self.delete_while(|segment| {
+        let why = || format!("all records were older than retention.ms={retention_ms}");
+        self.delete_while(why, |segment| {
             Ok(now.saturating_sub(segment.largest_timestamp()?) > retention_ms)
         })
     }
 
     /// Deletes segments from the first on while `wanted` says so; none that has records above the
     /// high watermark, nor the active one if it is empty.
-    fn delete_while(&mut self, mut wanted: impl FnMut(&Segment) -> Result<bool>) -> Result<usize> {
+    fn delete_while(
+        &mut self,
+        why: impl FnOnce() -> String,
+        mut wanted: impl FnMut(&Segment) -> Result<bool>,
+    ) -> Result<usize> {
         let mut count = 0;
         while count < self.segments.len() {
             let segment = &self.segments[count];
@@ -146,10 +152,10 @@ impl Log {
             }
             count += 1;
         }
-        self.delete_first(count)
+        self.delete_first(count, why)
     }
 
-    fn delete_first(&mut self, count: usize) -> Result<usize> {
+    fn delete_first(&mut self, count: usize, why: impl FnOnce() -> String) -> Result<usize> {
         if count == 0 {
             return Ok(0);
         }
@@ -158,8 +164,12 @@ impl Log {
         }
         self.advance_log_start(self.segments[count].base_offset())?;
         let gone: Vec<Segment> = self.segments.drain(..count).collect();
-        tracing::info!(partition = %self.partition, segments = count,
-            log_start_offset = self.log_start_offset, "deleted segments");
+        let (partition, size) = (&self.partition, gone.iter().map(Segment::size).sum::<u64>());
+        let (from, to) = (gone[0].base_offset(), self.log_start_offset);
+        let why = why();
+        tracing::info!(
+            "deleted {count} segments of {partition}, {size} bytes, offsets {from} to {to}: {why}"
+        );
         self.discard(gone)?;
         Ok(count)
     }

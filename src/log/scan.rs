@@ -114,7 +114,13 @@ impl Headers {
         let Some(bytes) = self.window[at..self.window_len].get(..len) else { return Ok(None) };
         let mut padded = [0; HEADER_SIZE];
         padded[..len].copy_from_slice(bytes);
-        let header = match Header::decode(&padded, self.position) {
+        let header = Header::decode(&padded, self.position).map_err(|error| match error {
+            Error::Corrupt { what } => {
+                Error::corrupt(format!("{what} in {}", self.file.path().display()))
+            }
+            other => other,
+        });
+        let header = match header {
             // Only messages of before Kafka 0.11 are shorter.
             Err(_) if len < HEADER_SIZE => return Ok(None),
             header => header?,

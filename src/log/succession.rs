@@ -59,7 +59,11 @@ impl Log {
         while !bytes.is_empty() {
             let batch = Batch::split_stored(&mut bytes)?;
             if !batch.checksum_holds() {
-                return Err(Error::corrupt(format!("batch at {}", batch.base_offset())));
+                return Err(Error::corrupt(format!(
+                    "batch at offset {} of {}",
+                    batch.base_offset(),
+                    self.partition
+                )));
             }
             if self.size() == 0 && batches.is_empty() && batch.base_offset() < self.end_offset {
                 // The log start lies within it.

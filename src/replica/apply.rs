@@ -1,6 +1,7 @@
 //! Following the metadata log: which partitions are here, in which role, with which settings
 //! (ReplicaManager.applyDelta, LogManager's stray detection).
 
+use super::opening::Opening;
 use super::partition::Partition;
 use super::{Hosted, Replicas};
 use crate::config::{Config, TopicConfig};
@@ -73,8 +74,13 @@ impl Replicas {
             }
         }
         let are_many = !is_first && assigned.len() >= MANY;
-        in_parallel(self.logs.threads(), &assigned, |a| self.host(a, are_many));
+        let opening = is_first.then(|| Opening::begin(&self.clock, &self.logs, assigned.len()));
+        in_parallel(self.logs.threads(), &assigned, |a| {
+            self.host(a, are_many);
+            opening.as_ref().inspect(|opening| opening.one_more());
+        });
         if is_first {
+            opening.inspect(Opening::end);
             self.resume_moves(futures);
             if let Err(error) = self.observe(self.logs.note_recovered()) {
                 tracing::warn!(%error, "the next start will have more to recover");

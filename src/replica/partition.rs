@@ -43,6 +43,9 @@ pub struct Partition {
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
+    /// Offset of the last fetch that met bytes that are no batch, -1 before: who fetches there
+    /// tries for ever, and it is told once.
+    unreadable: AtomicI64,
 }
 
 /// The offsets an answer shows beside the records, all of one moment.
@@ -134,6 +137,7 @@ impl Partition {
             waiters: Waiters::default(),
             flushing: tokio::sync::Mutex::new(()),
             last_flush: AtomicI64::new(0),
+            unreadable: AtomicI64::new(-1),
         });
         dir.add(Arc::downgrade(&partition));
         dir.note_unsettled(Arc::downgrade(&partition));
@@ -244,6 +248,12 @@ impl Partition {
         let max_bytes = max_bytes.min(asked.max_bytes);
         let from = asked.fetch_offset;
         let read = log.read_by(access, from, max_bytes, isolation, at_least_one);
+        if let Err(error @ Error::Corrupt { .. }) = &read
+            && self.unreadable.swap(from, Ordering::Relaxed) != from
+        {
+            let name = &self.topic_partition;
+            tracing::error!("{name} cannot be read at offset {from}: {error}");
+        }
         let read = self.dir().observe(read)?;
         Ok(Fetched { read, offsets, diverging: None })
     }

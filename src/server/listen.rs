@@ -40,9 +40,11 @@ impl Bound {
         }
     }
 
-    /// `name://host:port`, with the port it got.
-    pub(super) fn address(&self) -> Listener {
-        Listener { port: self.port(), ..self.listener.clone() }
+    /// `name://host:port`, with the address and the port it got.
+    pub fn address(&self) -> Listener {
+        let bound = self.socket.local_addr();
+        let host = bound.map_or(self.listener.host.clone(), |address| address.ip().to_string());
+        Listener { host, port: self.port(), ..self.listener.clone() }
     }
 
     /// The port it got, where port 0 was asked for.

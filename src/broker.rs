@@ -87,6 +87,7 @@ impl Broker {
         let mut logs = LogManager::open(disk.clone(), &config)?;
         let cluster_id = cluster_id(&logs, &config)?;
         let metadata_dir = metadata_dir(&config, &logs);
+        introduce(&config, &cluster_id, &metadata_dir);
         Controller::check(&disk, &metadata_dir)?;
         // From here on the directories are changed.
         logs.unmark_clean_shutdown()?;
@@ -104,7 +105,7 @@ impl Broker {
             publish,
         )?;
         let bound = bind(&config).await?;
-        introduce(&config, &cluster_id, &metadata_dir, &bound);
+        tell_of_listeners(&config, &bound);
         let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch);
         let broker_epoch = controller.register(registration).await?;
 
@@ -196,7 +197,7 @@ impl Broker {
 }
 
 /// Says who starts here: what a reader of the log has to know of everything that follows.
-fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path, bound: &[Bound]) {
+fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path) {
     info!(
         "klamm {} starts as process {}: cluster.id={cluster_id}, node.id={}, process.roles={}",
         env!("CARGO_PKG_VERSION"),
@@ -206,6 +207,9 @@ fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path, bound: &[Bo
     );
     let dirs = config.log_dirs.join(",");
     info!("data: log.dirs={dirs}, the metadata log in {}", metadata_dir.display());
+}
+
+fn tell_of_listeners(config: &Config, bound: &[Bound]) {
     let advertised = config.advertised_listeners();
     for bound in bound {
         let told = advertised.iter().find(|told| told.name == bound.listener.name);
@@ -363,7 +367,8 @@ fn registration(
 
 /// An advertised port 0 means the one that the listener of that name got.
 fn port_of<B: Borrow<Bound>>(advertised: &Listener, bound: &[B]) -> u16 {
-    let same = bound.iter().map(Borrow::borrow).find(|bound| bound.listener.name == advertised.name);
+    let same =
+        bound.iter().map(Borrow::borrow).find(|bound| bound.listener.name == advertised.name);
     match same {
         Some(bound) if advertised.port == 0 => bound.port(),
         _ => advertised.port,

@@ -128,7 +128,10 @@ mod tests {
         for (text, written) in [
             ("group g: generation 1", "group g: generation 1"),
             ("group ü\t1", "group ü\t1"),
-            ("group a\n[2026-11-21 09:00:00,123] INFO x", "group a\n    [2026-11-21 09:00:00,123] INFO x"),
+            (
+                "group a\n[2026-11-21 09:00:00,123] INFO x",
+                "group a\n    [2026-11-21 09:00:00,123] INFO x",
+            ),
             ("group a\r[2026", "group a\\r[2026"),
             ("\u{1b}[2J\u{9b}1A\0", "\\u{1b}[2J\\u{9b}1A\\u{0}"),
         ] {

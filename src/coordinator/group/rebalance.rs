@@ -103,7 +103,8 @@ impl ClassicGroup {
             .map(|member| member.id.clone())
             .collect();
         for member in absent {
-            self.reasons.add(|| format!("member {member} did not join again in time and is removed"));
+            self.reasons
+                .add(|| format!("member {member} did not join again in time and is removed"));
             self.remove(&member);
             turn.timers.cancel(&Timer::Session(self.id.clone(), member));
         }

@@ -273,10 +273,12 @@ impl Marker {
         let (abort, epoch) = match (kind, epoch) {
             (Some([0, 0]), Some(epoch)) => (true, epoch),
             (Some([0, 1]), Some(epoch)) => (false, epoch),
-            _ => return Err(Error::corrupt(format!(
+            _ => {
+                return Err(Error::corrupt(format!(
                     "transaction marker at offset {}: it neither commits nor aborts",
                     batch.base_offset()
-                ))),
+                )));
+            }
         };
         let coordinator_epoch = i32::from_be_bytes(epoch.try_into().expect("cut to four bytes"));
         Ok(Some(Marker { abort, coordinator_epoch, timestamp: record.timestamp }))

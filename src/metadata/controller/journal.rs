@@ -42,6 +42,7 @@ impl fmt::Display for Requester {
 pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &Requester) {
     let made = Made::of(records);
     let mut grown: BTreeMap<Uuid, usize> = BTreeMap::new();
+    let mut features = Sample::default();
     for record in records {
         match record {
             MetadataRecord::Topic(topic) => made.tell_of(topic, by),
@@ -58,7 +59,7 @@ pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &Requester) {
             MetadataRecord::FeatureLevel(feature) => {
                 let before = image.features.get(&feature.name).copied().unwrap_or(0);
                 let (name, after) = (&feature.name, feature.feature_level);
-                info!("changed feature {name} from level {before} to {after}{by}");
+                features.add(|| format!("{name} from level {before} to {after}"));
             }
             MetadataRecord::BrokerRegistrationChange(change) => tell_of_broker(change),
             MetadataRecord::UnregisterBroker(gone) => {
@@ -66,6 +67,9 @@ pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &Requester) {
             }
             _ => {}
         }
+    }
+    if features.count() > 0 {
+        info!("changed features: {features}{by}");
     }
     for (id, added) in grown {
         let before = image.topics.by_id(id).map_or(0, |topic| topic.partitions.len());

@@ -202,7 +202,10 @@ fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
 /// The one that cargo has built, or another.
 fn klamm() -> PathBuf {
     let other = std::env::var_os("KLAMM_BIN").map(|path| fs::canonicalize(path).unwrap());
-    assert!(other.is_some() || !cfg!(debug_assertions), "KLAMM_BIN is to be a release build");
+    assert!(
+        other.is_some() || !cfg!(debug_assertions),
+        "KLAMM_BIN is to be a build with --profile dist"
+    );
     other.unwrap_or_else(|| env!("CARGO_BIN_EXE_klamm").into())
 }
 

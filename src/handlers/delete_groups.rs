@@ -1,6 +1,7 @@
 //! DeleteGroups (42): groups without members, and their offsets, are forgotten.
 
 use super::Context;
+use super::forward::PRINCIPAL;
 use crate::codec::Reply;
 use crate::codec::schema::message::delete_groups_response::DeletableGroupResult;
 use crate::codec::schema::message::{DeleteGroupsRequest, DeleteGroupsResponse};
@@ -17,7 +18,7 @@ pub(super) async fn handle(cx: &Context, request: DeleteGroupsRequest) -> Result
         let mut result = DeletableGroupResult { group_id: group, ..Default::default() };
         let (group, host) = (&result.group_id, &cx.client_host);
         match cx.parts.groups.delete_group(group).await {
-            Ok(()) => tracing::info!("deleted group {group} by User:ANONYMOUS at {host}"),
+            Ok(()) => tracing::info!("deleted group {group} by {PRINCIPAL} at {host}"),
             Err(error) => {
                 result.error_code = error.code().code();
                 result.error_message = error.message();

@@ -2,10 +2,11 @@
 
 use super::Context;
 use super::brokers::is_internal;
+use super::forward::PRINCIPAL;
 use crate::codec::Reply;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
-use crate::types::Offset;
+use crate::types::{Offset, Sample};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::delete_records_request::DeleteRecordsPartition;
 use kafka_protocol::messages::delete_records_response::{
@@ -14,13 +15,17 @@ use kafka_protocol::messages::delete_records_response::{
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
 pub(super) async fn handle(cx: &Context, request: DeleteRecordsRequest) -> Result<Reply> {
-    let image = cx.image();
+    let (image, mut deleted) = (cx.image(), Sample::default());
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let answer =
                 DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
             match delete(cx, &image, &topic.name, asked) {
-                Ok(low_watermark) => answer.with_low_watermark(low_watermark),
+                Ok(low_watermark) => {
+                    let index = asked.partition_index;
+                    deleted.add(|| format!("{}-{index} from {low_watermark}", &*topic.name));
+                    answer.with_low_watermark(low_watermark)
+                }
                 Err(error) => answer.with_low_watermark(-1).with_error_code(error.code().code()),
             }
         });
@@ -28,6 +33,13 @@ pub(super) async fn handle(cx: &Context, request: DeleteRecordsRequest) -> Resul
         DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions)
     });
     let topics = topics.collect();
+    if deleted.count() > 0 {
+        let host = &cx.client_host;
+        tracing::info!(
+            "deleted the records before what is the first offset now, by {PRINCIPAL} at {host}: \
+             {deleted}"
+        );
+    }
     Ok(cx.reply(&DeleteRecordsResponse::default().with_topics(topics)))
 }
 

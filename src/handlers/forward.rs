@@ -10,6 +10,9 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::Encodable;
 
+/// Who every client is until there is security.
+pub(super) const PRINCIPAL: &str = "User:ANONYMOUS";
+
 /// At which version we ask our own controller to make topics.
 const CREATE_TOPICS_VERSION: i16 = 7;
 
@@ -37,7 +40,7 @@ async fn forward(cx: &Context, api_key: i16, api_version: i16, body: Bytes) -> R
         api_key,
         api_version,
         body,
-        principal: "User:ANONYMOUS".to_owned(),
+        principal: PRINCIPAL.to_owned(),
         client_host: cx.client_host.clone(),
     };
     let answer = cx.parts.controller.forward(request).await?;

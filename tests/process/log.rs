@@ -6,16 +6,22 @@ use crate::wire::{Peer, call};
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsTopic,
+};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 use klamm::codec::schema::message::streams_group_heartbeat_request::{Subtopology, Topology};
 use klamm::codec::schema::message::{DeleteGroupsRequest, StreamsGroupHeartbeatRequest};
+use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
 use std::io::Write;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -204,6 +210,18 @@ fn forget_transaction(peer: &mut Peer) {
     assert_eq!(partition.partition_error_code, 0);
 }
 
+fn produce_long_ago(peer: &mut Peer, topic: &str) {
+    let mut batch = BatchBuilder::new(0, Compression::Uncompressed);
+    batch.append(1_700_000_000_000, None, Some(b"value"), &[]);
+    let partition = PartitionProduceData::default().with_records(Some(batch.build().to_bytes()));
+    let data = TopicProduceData::default()
+        .with_name(text(topic).into())
+        .with_partition_data(vec![partition]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(9000);
+    let answer = call(peer, 9, &request.with_topic_data(vec![data]));
+    assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+}
+
 fn make_coordinators(peer: &mut Peer) {
     for (key_type, key) in [(0, "g"), (1, "late")] {
         let request = FindCoordinatorRequest::default().with_key_type(key_type);
@@ -317,6 +335,30 @@ const ROWS: &[Row] = &[
         &["group d loses member m and moves to epoch 3: its session expired, so it is fenced"],
     ),
     (
+        "subscribe by an expression",
+        |peer| {
+            let request = ConsumerGroupHeartbeatRequest::default()
+                .with_group_id(text("r").into())
+                .with_member_id(text("m"))
+                .with_rebalance_timeout_ms(60_000)
+                .with_subscribed_topic_regex(Some(text("^t$")))
+                .with_topic_partitions(Some(Vec::new()));
+            again(|| (call(peer, 1, &request).error_code, ()));
+        },
+        &["group r moves to epoch ", "its expressions match other topics"],
+    ),
+    (
+        "delete records",
+        |peer| {
+            let partition = DeleteRecordsPartition::default().with_offset(-1);
+            let topic = DeleteRecordsTopic::default()
+                .with_name(text("t").into())
+                .with_partitions(vec![partition]);
+            call(peer, 2, &DeleteRecordsRequest::default().with_topics(vec![topic]));
+        },
+        &["deleted the records before", BY, "t-0 from 0"],
+    ),
+    (
         "join a streams group",
         |peer| streams(peer, "s", 0),
         &["group s moves to epoch 2: member s at /127.0.0.1 joined"],
@@ -340,6 +382,14 @@ const ROWS: &[Row] = &[
         "forget a transaction",
         forget_transaction,
         &["aborted the transaction of transactional.id late, producer ", "transaction.timeout.ms"],
+    ),
+    (
+        "outlive a topic's retention",
+        |peer| {
+            create(peer, "old", &[("retention.ms", "60000")]);
+            produce_long_ago(peer, "old");
+        },
+        &["deleted 1 segments of old-0", "offsets 0 to 1", "older than retention.ms=60000"],
     ),
     ("delete a topic", |peer| delete(peer, "t"), &["deleted topic t (id ", BY]),
 ];

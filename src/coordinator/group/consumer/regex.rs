@@ -97,7 +97,9 @@ impl Shard {
         }
         let hash = self.topic_hashes.of_all(&self.image, resolved.topic_names());
         if bump || hash != group.metadata_hash {
-            records.push(Record::consumer_epoch(id, group.epoch + 1, hash));
+            let epoch = group.epoch + 1;
+            records.push(Record::consumer_epoch(id, epoch, hash));
+            tracing::info!("group {id} moves to epoch {epoch}: its expressions match other topics");
         }
         Outcome::replay(records, ())
     }

@@ -1,8 +1,12 @@
 //! Assembly and controlled shutdown: the only file that knows every part.
 //!
-//! Start, in Kafka's order: lock the log directories; open the metadata log and become its
-//! leader; bind the listeners; register; open the partitions that metadata gives this broker
+//! Start: bind the listeners; lock the log directories and look at what is in them; from here on they
+//! are changed: open the metadata log and become its leader; register; open the partitions that metadata gives this broker
 //! (recovery runs here); be unfenced; accept clients. Stop is the same in reverse.
+
+mod directories;
+mod signals;
+mod unserved;
 
 use crate::clock::Clock;
 use crate::config::{Config, Listener};
@@ -15,25 +19,26 @@ use crate::metadata::controller::Controller;
 use crate::metadata::{Image, Published, features};
 use crate::replica::Replicas;
 use crate::server::{Bound, Server};
-use crate::types::uuid_to_text;
 use arc_swap::ArcSwap;
 use kafka_protocol::messages::BrokerRegistrationRequest;
 use kafka_protocol::messages::broker_registration_request::{Feature, Listener as Registered};
 use kafka_protocol::protocol::StrBytes;
+use signals::Signals;
 use std::borrow::Borrow;
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{error, info};
+use unserved::warn_of_unserved;
 use uuid::Uuid;
 
 /// Steps of the metadata log that may wait until this broker has applied them.
 const PUBLISHED_MAX: usize = 1024;
-/// Where the state of share groups lies.
-const SHARE_STATE: &str = "__share_group_state";
+/// How long work that was under way may go on when the process ends.
+const LAST_WORK: Duration = Duration::from_millis(500);
 /// How often a broker that waits for the controller asks again.
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
 /// How often a full disk is looked for, and room on it.
@@ -47,30 +52,48 @@ const SYNC_MS: i64 = 500;
 /// How often the controller looks whether a NoOp record or a snapshot is due.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Runs the broker until SIGTERM or SIGINT; returns after a clean stop.
+/// Runs the broker until SIGTERM, SIGINT or SIGHUP; returns after a clean stop, or with the reason
+/// why it cannot go on.
 pub fn run(config: Config) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Config(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(async {
-        let mut terminated = stop_signal(SignalKind::terminate())?;
-        let mut interrupted = stop_signal(SignalKind::interrupt())?;
-        let mut broker = Broker::start(config, Disk::Os, Clock::System).await?;
-        tokio::select! {
-            _ = terminated.recv() => info!("stopping: SIGTERM"),
-            _ = interrupted.recv() => info!("stopping: SIGINT"),
-            what = broker.failed() => return Err(Error::Config(what)),
+    let ended = runtime.block_on(live(config));
+    // What still runs may wait for a disk that does not answer.
+    runtime.shutdown_timeout(LAST_WORK);
+    ended
+}
+
+/// Start and stop run in tasks of their own, so that a signal is heard meanwhile.
+async fn live(config: Config) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let starting = tokio::spawn(Broker::start(config, Disk::Os, Clock::System));
+    let mut broker = tokio::select! {
+        started = starting => started.map_err(panicked)??,
+        signal = signals.next() => {
+            info!("stopping: {signal}, before the start was done: the next one recovers the logs");
+            return Ok(());
         }
-        broker.stop().await
-    })
+    };
+    tokio::select! {
+        signal = signals.next() => info!("stopping: {signal}"),
+        what = broker.failed() => return Err(Error::Config(what)),
+    }
+    tokio::select! {
+        stopped = tokio::spawn(broker.stop()) => stopped.map_err(panicked)?,
+        signal = signals.next() => Err(Error::Config(format!(
+            "{signal} came while the broker was stopping: it ends at once, and the next start \
+             recovers the logs"
+        ))),
+    }
 }
 
-fn stop_signal(kind: SignalKind) -> Result<tokio::signal::unix::Signal> {
-    signal(kind).map_err(|error| Error::Config(format!("cannot listen for signals: {error}")))
+fn panicked(error: tokio::task::JoinError) -> Error {
+    Error::Config(format!("a part of the broker panicked: {error}"))
 }
 
-/// A running broker.
+/// A running broker. Who drops it without `stop` has killed it: the next start recovers the logs.
 #[derive(Debug)]
 pub struct Broker {
     parts: Arc<Parts>,
@@ -78,77 +101,61 @@ pub struct Broker {
     background: JoinSet<()>,
     failed: mpsc::Receiver<String>,
     ports: Vec<(String, u16)>,
+    _leave: Leave,
+}
+
+/// Ends the controller's thread when it is dropped, whatever else still holds the controller, and
+/// with it the applier, which no abort reaches.
+#[derive(Debug)]
+struct Leave(Arc<Controller>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 impl Broker {
-    /// Starts a broker and returns when it serves.
+    /// Starts a broker and returns when it serves. Nothing is changed in the directories before the
+    /// listeners are bound and it is clear that the start may go on.
     pub async fn start(config: Config, disk: Disk, clock: Clock) -> Result<Broker> {
         let config = Arc::new(config);
+        let bound = bind(&config).await?;
         let mut logs = LogManager::open(disk.clone(), &config)?;
-        let cluster_id = cluster_id(&logs, &config)?;
-        let metadata_dir = metadata_dir(&config, &logs);
-        introduce(&config, &cluster_id, &metadata_dir);
-        Controller::check(&disk, &metadata_dir)?;
+        let cluster_id = directories::check(&logs, &config)?;
+        introduce(&config, &cluster_id, &logs.metadata_dir().path);
+        tell_of_listeners(&config, &bound);
         // From here on the directories are changed.
         logs.unmark_clean_shutdown()?;
         logs.format(&cluster_id, config.node_id)?;
         let clean_epoch = previous_broker_epoch(&logs);
         let (publish, published) = mpsc::channel(PUBLISHED_MAX);
-        let directory = directory_of(&logs, &metadata_dir)?;
         let controller = Controller::open(
             disk,
             clock.clone(),
             config.clone(),
-            &metadata_dir,
+            &logs.metadata_dir().path,
             &cluster_id,
-            directory,
+            metadata_directory_id(&logs)?,
             publish,
         )?;
-        let bound = bind(&config).await?;
-        tell_of_listeners(&config, &bound);
+        let leave = Leave(controller.clone());
         let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch);
         let broker_epoch = controller.register(registration).await?;
-
-        let replicas = Replicas::new(config.clone(), clock.clone(), logs);
-        let groups = Groups::new(config.clone(), clock.clone(), replicas.clone());
-        let transactions = Transactions::new(
-            config.clone(),
-            clock.clone(),
-            replicas.clone(),
-            groups.clone(),
-            controller.clone(),
-            broker_epoch,
-        );
-        let image = Arc::new(ArcSwap::from(controller.image()));
-        let (applied, watch_applied) = watch::channel(-1);
-        let applier = Applier {
-            replicas: replicas.clone(),
-            groups: groups.clone(),
-            transactions: transactions.clone(),
-            image: image.clone(),
-            applied,
-        };
-        let parts = Arc::new(Parts {
-            config,
-            clock,
-            broker_epoch,
-            replicas,
-            groups,
-            transactions,
-            controller,
-            image,
-            applied: watch_applied,
-        });
+        let (parts, applier) = assemble(config, clock, logs, controller, broker_epoch);
         let mut background = JoinSet::new();
-        background.spawn_blocking(move || applier.run(published));
-        become_running(&parts).await?;
+        let (fail, mut failed) = mpsc::channel(1);
+        let applier_fails = fail.clone();
+        background.spawn_blocking(move || applier.run(published, &applier_fails));
+        if let Err(error) = become_running(&parts).await {
+            return Err(failed.try_recv().map_or(error, Error::Config));
+        }
         warn_of_unserved(&parts.image.load());
-        let (fail, failed) = mpsc::channel(1);
         start_background(&parts, &mut background, fail);
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
         let server = Server::start(bound, &parts);
         announce(&parts.config);
-        Ok(Broker { parts, server, background, failed, ports })
+        Ok(Broker { parts, server, background, failed, ports, _leave: leave })
     }
 
     /// The ports listened on, by listener name: where the configuration says 0, this is what it got.
@@ -169,30 +176,36 @@ impl Broker {
         }
     }
 
-    /// Stops cleanly: nothing acknowledged needs recovery at the next start.
+    /// Stops cleanly: nothing acknowledged needs recovery at the next start. What fails on the way
+    /// does not keep the rest from being closed; the first failure is the answer.
     pub async fn stop(mut self) -> Result<()> {
         // Timers end; the applier, which no abort reaches, goes on until the controller is closed.
         self.background.abort_all();
         let parts = self.parts;
-        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
-        // The first answer takes the leaderships, the next fences: without that the next controller
-        // would wait for our session to end before it registers this broker again.
-        loop {
-            let applied = *parts.applied.borrow();
-            let asked = parts.controller.heartbeat(id, epoch, applied, false, true);
-            let (_, may_go) = asked.await?;
-            if may_go {
-                break;
-            }
-            tokio::time::sleep(HEARTBEAT_RETRY).await;
-        }
+        let left = leave_cluster(&parts).await;
         self.server.stop().await;
         parts.transactions.close();
-        parts.groups.close().await?;
-        parts.replicas.close(epoch)?;
-        parts.controller.close()?;
+        let groups = parts.groups.close().await;
+        let logs = parts.replicas.close(parts.broker_epoch);
+        let metadata = parts.controller.close();
+        left.and(groups).and(logs).and(metadata)?;
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Gives up what this broker leads. The first answer takes the leaderships, the next fences: without
+/// that the next controller would wait for our session to end before it registers this broker again.
+async fn leave_cluster(parts: &Parts) -> Result<()> {
+    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    loop {
+        let applied = *parts.applied.borrow();
+        let asked = parts.controller.heartbeat(id, epoch, applied, false, true);
+        let (_, may_go) = asked.await?;
+        if may_go {
+            return Ok(());
+        }
+        tokio::time::sleep(HEARTBEAT_RETRY).await;
     }
 }
 
@@ -240,62 +253,75 @@ struct Applier {
 }
 
 impl Applier {
-    fn run(self, mut published: mpsc::Receiver<Published>) {
+    /// Until the controller ends. A broker that did not apply everything would serve something else
+    /// than the metadata log says: it fails, with the reason.
+    fn run(self, published: mpsc::Receiver<Published>, fail: &mpsc::Sender<String>) {
+        let followed = catch_unwind(AssertUnwindSafe(|| self.follow(published)));
+        let reason = match followed {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => format!("the metadata log could not be applied: {error}"),
+            Err(_) => "applying the metadata log panicked; see above".to_owned(),
+        };
+        // If another failure was told already, that one counts.
+        let _ = fail.try_send(reason);
+    }
+
+    fn follow(&self, mut published: mpsc::Receiver<Published>) -> Result<()> {
         while let Some(step) = published.blocking_recv() {
-            if let Err(error) = self.replicas.apply(&step.image, &step.delta) {
-                error!(%error, offset = step.image.offset, "could not apply metadata");
-            }
+            self.replicas.apply(&step.image, &step.delta)?;
             self.groups.apply(&step.image, &step.delta);
             self.transactions.apply(&step.image);
             self.image.store(step.image.clone());
             self.applied.send_replace(step.image.offset);
         }
+        Ok(())
     }
 }
 
-/// The id of the cluster that the directories belong to, or a new one for empty directories:
-/// `CLUSTER_ID` of the environment, as the apache/kafka image has it, or a random one.
-fn cluster_id(logs: &LogManager, config: &Config) -> Result<String> {
-    let mut known = None;
-    for dir in logs.dirs() {
-        let Some(meta) = &dir.meta else { continue };
-        if meta.node_id != config.node_id {
-            return Err(Error::Config(format!(
-                "{}/meta.properties belongs to node.id={}, but node.id={} is configured. Set \
-                 node.id={} or use other log.dirs.",
-                dir.path.display(),
-                meta.node_id,
-                config.node_id,
-                meta.node_id
-            )));
-        }
-        match &known {
-            None => known = Some(meta.cluster_id.clone()),
-            Some(id) if *id == meta.cluster_id => {}
-            Some(id) => {
-                return Err(Error::Config(format!(
-                    "log.dirs belong to two clusters: {}/meta.properties says cluster.id={}, \
-                     another says {id}. Leave out the directory that does not belong here.",
-                    dir.path.display(),
-                    meta.cluster_id
-                )));
-            }
-        }
-    }
-    let given = || std::env::var("CLUSTER_ID").ok().filter(|id| !id.is_empty());
-    Ok(known.or_else(given).unwrap_or_else(|| uuid_to_text(Uuid::new_v4())))
-}
-
-/// `metadata.log.dir`, or the first of `log.dirs`.
-fn metadata_dir(config: &Config, logs: &LogManager) -> PathBuf {
-    match &config.metadata_log_dir {
-        Some(dir) => dir.into(),
-        None => logs.dirs()[0].path.clone(),
-    }
+/// The broker's half, and who keeps it in step with the metadata log.
+fn assemble(
+    config: Arc<Config>,
+    clock: Clock,
+    logs: LogManager,
+    controller: Arc<Controller>,
+    broker_epoch: i64,
+) -> (Arc<Parts>, Applier) {
+    let replicas = Replicas::new(config.clone(), clock.clone(), logs);
+    let groups = Groups::new(config.clone(), clock.clone(), replicas.clone());
+    let transactions = Transactions::new(
+        config.clone(),
+        clock.clone(),
+        replicas.clone(),
+        groups.clone(),
+        controller.clone(),
+        broker_epoch,
+    );
+    let image = Arc::new(ArcSwap::from(controller.image()));
+    let (applied, watch_applied) = watch::channel(-1);
+    let applier = Applier {
+        replicas: replicas.clone(),
+        groups: groups.clone(),
+        transactions: transactions.clone(),
+        image: image.clone(),
+        applied,
+    };
+    let applied = watch_applied;
+    let parts = Parts {
+        config,
+        clock,
+        broker_epoch,
+        replicas,
+        groups,
+        transactions,
+        controller,
+        image,
+        applied,
+    };
+    (Arc::new(parts), applier)
 }
 
 /// The ids of all log directories, sorted as Kafka sorts them.
-fn directories(logs: &LogManager) -> Vec<Uuid> {
+fn directory_ids(logs: &LogManager) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> =
         logs.dirs().iter().filter_map(|dir| Some(dir.meta.as_ref()?.directory_id)).collect();
     ids.sort();
@@ -303,15 +329,10 @@ fn directories(logs: &LogManager) -> Vec<Uuid> {
 }
 
 /// The id of the directory that holds the metadata log.
-fn directory_of(logs: &LogManager, metadata_dir: &Path) -> Result<Uuid> {
-    let dir = logs.dirs().iter().find(|dir| dir.path == metadata_dir);
-    let meta = dir.and_then(|dir| dir.meta.as_ref());
-    meta.map(|meta| meta.directory_id).ok_or_else(|| {
-        Error::Config(format!(
-            "metadata.log.dir={} must be one of log.dirs",
-            metadata_dir.display()
-        ))
-    })
+fn metadata_directory_id(logs: &LogManager) -> Result<Uuid> {
+    let dir = logs.metadata_dir();
+    let meta = dir.meta.as_ref().map(|meta| meta.directory_id);
+    meta.ok_or_else(|| Error::Config(format!("{} cannot be used", dir.path.display())))
 }
 
 /// The epoch under which this broker stopped cleanly; -1 unless every directory says the same.
@@ -361,7 +382,7 @@ fn registration(
         .with_listeners(listeners.collect())
         .with_features(features.collect())
         .with_rack(config.broker_rack.as_deref().map(text))
-        .with_log_dirs(directories(logs))
+        .with_log_dirs(directory_ids(logs))
         .with_previous_broker_epoch(previous_broker_epoch)
 }
 
@@ -372,17 +393,6 @@ fn port_of<B: Borrow<Bound>>(advertised: &Listener, bound: &[B]) -> u16 {
     match same {
         Some(bound) if advertised.port == 0 => bound.port(),
         _ => advertised.port,
-    }
-}
-
-/// Tells of what the directory holds and nobody here serves: it is kept as it is.
-fn warn_of_unserved(image: &Image) {
-    if let Some(topic) = image.topics.by_name(SHARE_STATE) {
-        let partitions = topic.partitions.len();
-        warn!(
-            "{SHARE_STATE} is here, with {partitions} partitions: klamm does not serve share groups \
-             yet. Their state is kept untouched; Apache Kafka finds it as it was."
-        );
     }
 }
 

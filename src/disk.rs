@@ -22,7 +22,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock};
 use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -345,6 +345,22 @@ impl Disk {
             return sim.create_dir_all(path).map_err(|error| Error::disk(path, error));
         }
         fs::create_dir_all(path).map_err(|error| Error::disk(path, error))
+    }
+
+    /// Whether two names lead to one file or directory: by `..`, a link, a bind mount.
+    pub fn is_same(&self, one: &Path, other: &Path) -> Result<bool> {
+        #[cfg(test)]
+        if matches!(self, Disk::Sim(_)) {
+            return Ok(one == other);
+        }
+        let identity = |path: &Path| -> Result<Option<(u64, u64)>> {
+            let metadata = absent_is_none(path, fs::metadata(path))?;
+            Ok(metadata.map(|metadata| (metadata.dev(), metadata.ino())))
+        };
+        Ok(match (identity(one)?, identity(other)?) {
+            (Some(one), Some(other)) => one == other,
+            _ => one == other,
+        })
     }
 
     /// The names in a directory, sorted.

@@ -51,6 +51,7 @@ use segment::Segment;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
+pub use versions::ScanEnd;
 pub(crate) use versions::scan_log;
 
 /// So much of a log is read again, at most, when its process was killed.

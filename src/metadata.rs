@@ -7,6 +7,7 @@
 //!  image                 records -> Image, Image -> records
 //!  delta                 what a step changed
 //!  loader snapshot       whole batches and transactions; an Image in a file
+//!  preview               what a metadata log says, before anything is changed
 //!  quorum                the log's directory: log, snapshots, quorum-state, how it is formatted
 //!  controller            requests -> records -> log -> Image -> those who follow it
 //! ```
@@ -18,6 +19,7 @@ pub mod delta;
 pub mod features;
 mod image;
 mod loader;
+pub mod preview;
 pub mod quorum;
 pub mod record;
 pub mod security;
@@ -31,6 +33,7 @@ pub use cluster::Broker;
 pub use delta::Delta;
 #[cfg(test)]
 pub(crate) use loader::Loader;
+pub use preview::Preview;
 pub use topics::{Partition, Topic, Topics};
 
 use crate::codec::schema::metadata::RegisterControllerRecord;

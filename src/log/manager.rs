@@ -29,6 +29,9 @@ use uuid::Uuid;
 const LOCK: &str = ".lock";
 /// Directory of the metadata log, which is not among the managed ones.
 const METADATA_LOG: &str = "__cluster_metadata";
+/// Directories that are no partition's and may be there: what every ext4 file system has at its
+/// top, and what Kafka's tiered storage leaves.
+const IGNORED: [&str; 2] = ["lost+found", "remote-log-index-cache"];
 
 /// `meta.properties` version 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +101,10 @@ struct State {
 pub struct LogManager {
     disk: Disk,
     dirs: Vec<Arc<LogDir>>,
+    /// Of the metadata log, where that is none of `dirs`.
+    apart: Option<Arc<LogDir>>,
+    /// Which of `dirs` has the metadata log, where `apart` has not.
+    metadata_index: usize,
     threads: usize,
     is_unsynced: AtomicBool,
     producer_id_expiration_ms: i64,
@@ -116,20 +123,18 @@ impl LogManager {
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
         let paths: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
         let threads = dirs::recovery_threads(config.num_recovery_threads_per_data_dir, paths.len());
-        let metadata_dir = config.metadata_log_dir.as_ref().map(PathBuf::from);
-        let metadata_dir = metadata_dir.as_ref().unwrap_or(&paths[0]);
+        dirs::refuse_twice(&disk, &paths)?;
+        let metadata_dir = Path::new(config.metadata_dir());
+        let is_metadata_dir =
+            |path: &Path| path == metadata_dir || disk.is_same(path, metadata_dir).unwrap_or(false);
         let (mut dirs, mut locks, mut state) = (Vec::new(), Vec::new(), State::default());
-        for (index, path) in paths.iter().enumerate() {
-            if paths[..index].contains(path) {
-                let duplicate = path.display();
-                return Err(Error::Config(format!("Duplicate log directory found: {duplicate}")));
-            }
+        for path in &paths {
             let (dir, checkpoints, previews) = match dirs::open(&disk, path, threads) {
                 Ok(opened) => {
                     locks.push(opened.lock);
                     (opened.dir, opened.checkpoints, opened.previews)
                 }
-                Err(error @ Error::Disk { .. }) if path != metadata_dir => {
+                Err(error @ Error::Disk { .. }) if !is_metadata_dir(path) => {
                     let dir = path.display();
                     tracing::error!(%dir, %error, "log directory is offline from the start");
                     (LogDir::offline(path.clone()), Checkpoints::default(), HashMap::new())
@@ -141,6 +146,15 @@ impl LogManager {
             state.previews.push(previews);
             state.counts.push(0);
         }
+        let metadata_index = paths.iter().position(|path| is_metadata_dir(path));
+        let apart = match metadata_index {
+            Some(_) => None,
+            None => {
+                let opened = dirs::open(&disk, metadata_dir, threads)?;
+                locks.push(opened.lock);
+                Some(Arc::new(opened.dir))
+            }
+        };
         let online = dirs.iter().filter(|dir| !dir.is_offline()).map(|dir| dir.path.clone());
         let is_unsynced = AtomicBool::new(dirs.iter().any(|dir| dir.stopped == Stopped::Killed));
         Ok(LogManager {
@@ -148,6 +162,8 @@ impl LogManager {
             cleaner: Cleaner::open(&disk, config, online)?,
             disk,
             dirs,
+            apart,
+            metadata_index: metadata_index.unwrap_or(0),
             threads,
             producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
             state: Mutex::new(state),
@@ -176,9 +192,19 @@ impl LogManager {
         &self.dirs
     }
 
+    /// The directory that the metadata log lies in, one of `dirs` or one apart.
+    pub fn metadata_dir(&self) -> &LogDir {
+        self.apart.as_ref().unwrap_or(&self.dirs[self.metadata_index])
+    }
+
+    /// All directories: those of `log.dirs`, and the metadata log's if it lies apart.
+    pub fn all_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().chain(&self.apart)
+    }
+
     /// Writes `meta.properties` into the directories that lack it, with new directory ids.
     pub fn format(&mut self, cluster_id: &str, node_id: i32) -> Result<()> {
-        for dir in &mut self.dirs {
+        for dir in self.dirs.iter_mut().chain(&mut self.apart) {
             if dir.meta.is_some() || dir.is_offline() {
                 continue;
             }
@@ -203,7 +229,7 @@ impl LogManager {
                 unmarked => unmarked?,
             }
         }
-        Ok(())
+        self.apart.as_ref().map_or(Ok(()), |dir| self.unmark(dir))
     }
 
     fn unmark(&self, dir: &LogDir) -> Result<()> {
@@ -224,12 +250,17 @@ impl LogManager {
         dirs.try_for_each(|(_, dir)| self.disk.note_recovered(&dir.path))
     }
 
-    /// What lies in the directories, but `__cluster_metadata-0`. `-delete` directories are removed,
-    /// `-stray` ones left alone, `-future` ones are for `take_futures`. A directory that is none of
-    /// Kafka's, or a partition in two log directories, is an error (Config). A directory that fails
-    /// goes offline.
+    /// What lies in the directories, but `__cluster_metadata-0`. Nothing is changed, and it may be
+    /// asked twice at start. `-delete` directories are for `run_deletes`, `-stray` ones are left
+    /// alone, `-future` ones are for `take_futures`. A directory that is none of Kafka's, or a
+    /// partition in two log directories, is an error (Config). A directory that fails goes offline.
     pub fn scan(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
+        {
+            let mut state = self.state();
+            state.futures.clear();
+            state.deletes.clear();
+        }
         for (index, dir) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {
             match self.scan_dir(index, dir, &mut found) {
                 Err(error @ Error::Disk { .. }) => drop(dir.fail(&error)),
@@ -241,12 +272,15 @@ impl LogManager {
 
     fn scan_dir(&self, index: usize, dir: &Arc<LogDir>, found: &mut Vec<Found>) -> Result<()> {
         for name in self.disk.list_dirs(&dir.path)? {
+            if IGNORED.contains(&name.as_str()) {
+                continue;
+            }
             let path = dir.path.join(&name);
             let Some((partition, suffix)) = parse_dir_name(&name) else {
                 return Err(foreign_directory(&path));
             };
             match suffix {
-                Some(names::DELETE) => self.disk.remove_dir_all(&path)?,
+                Some(names::DELETE) => self.state().deletes.push((Timestamp::MIN, path)),
                 Some(names::FUTURE) => {
                     let topic_id = self.topic_id(index, &name, &path)?;
                     let dir = Arc::clone(dir);
@@ -287,7 +321,8 @@ impl LogManager {
         let mut state = self.state();
         match state.places.insert(partition.clone(), place) {
             Some(other) if other.dir != place.dir => Err(Error::Config(format!(
-                "Duplicate log directories for {partition} are found in both {} and {}",
+                "Duplicate log directories for {partition} are found in both {} and {}. Nobody \
+                 knows which one counts: look into them, and move the other one away.",
                 self.dirs[other.dir].path.display(),
                 self.dirs[place.dir].path.display(),
             ))),
@@ -477,10 +512,9 @@ impl LogManager {
     /// Removes the directories that were deleted `file.delete.delay.ms` ago.
     pub fn run_deletes(&self, now: Timestamp) -> Result<()> {
         let due: Vec<_> = self.state().deletes.extract_if(.., |(due, _)| *due <= now).collect();
-        for (_, path) in due {
-            self.disk.remove_dir_all(&path)?;
-        }
-        Ok(())
+        let removed = due.iter().map(|(_, path)| self.disk.remove_dir_all(path));
+        // One that cannot be removed does not keep the others.
+        removed.collect::<Vec<_>>().into_iter().collect()
     }
 
     /// After all logs are closed and checkpointed: `.kafka_cleanshutdown` with `broker_epoch` in
@@ -507,7 +541,7 @@ fn foreign_directory(path: &Path) -> Error {
     Error::Config(format!(
         "Found directory {}, which is not in the form of topic-partition or \
          topic-partition.uniqueId-delete (if marked for deletion). Log directories should only \
-         contain Kafka topic data.",
+         contain Kafka topic data: move it away.",
         path.display()
     ))
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::Offset;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The small files of a log, read once at start.
@@ -65,16 +65,26 @@ fn check_version(path: &Path, content: &[u8], label: &str) -> Result<()> {
     }
 }
 
-/// Shows `visit` the batches from `from` on of a log that is not open, with the file that each
-/// lies in. Ends before the first one that is not whole and sound: recovery cuts there.
+/// Where the sound batches of a log end although its files go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanEnd {
+    /// The segment.
+    pub path: PathBuf,
+    /// Position in it.
+    pub position: u64,
+}
+
+/// Shows `visit` the batches from `from` on of a log that is not open, with the file and the
+/// position that each lies at. Ends before the first one that is not whole and sound, and answers
+/// where that is: recovery cuts there.
 pub(crate) fn scan_log(
     disk: &Disk,
     dir: &Path,
     from: Offset,
-    mut visit: impl FnMut(&Path, &Batch) -> Result<()>,
-) -> Result<()> {
+    mut visit: impl FnMut(&Path, u64, &Batch) -> Result<()>,
+) -> Result<Option<ScanEnd>> {
     if disk.file_len(dir)?.is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let names = disk.list(dir)?;
     let mut segments: Vec<_> = names
@@ -88,17 +98,18 @@ pub(crate) fn scan_log(
         let len = file.len()?;
         let mut batches = Batches::new(file, 0, len);
         loop {
+            let position = batches.position;
             match batches.next() {
                 Ok(Some(batch)) if batch.checksum_holds() => {
                     if batch.last_offset() >= from {
-                        visit(&path, &batch)?;
+                        visit(&path, position, &batch)?;
                     }
                 }
                 Err(error @ Error::Disk { .. }) => return Err(error),
                 Ok(None) if batches.position == len => break,
-                _ => return Ok(()),
+                _ => return Ok(Some(ScanEnd { path, position })),
             }
         }
     }
-    Ok(())
+    Ok(None)
 }

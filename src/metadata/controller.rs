@@ -27,7 +27,8 @@ mod tests;
 
 use self::brokers::Heartbeat;
 use self::state::State;
-use super::quorum::{self, Options, Quorum};
+use super::preview::{self, Preview};
+use super::quorum::{Options, Quorum};
 use super::{Image, Published};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -138,10 +139,10 @@ impl Controller {
         }))
     }
 
-    /// Refuses a metadata log with a file or a record that is not known here (Config). Changes
-    /// nothing.
-    pub fn check(disk: &Disk, metadata_dir: &Path) -> Result<()> {
-        quorum::check(disk, metadata_dir)
+    /// What the metadata log in a directory says, before anything is changed; None if there is none.
+    /// A file or a record that is not known here is an error (Config).
+    pub fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
+        preview::preview(disk, metadata_dir)
     }
 
     /// The newest committed image.
@@ -232,9 +233,15 @@ impl Controller {
         }
     }
 
+    /// Accepts nothing more: the thread ends once its queue is empty, and with it whoever follows the
+    /// log. Nobody waits for that.
+    pub fn leave(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Ends the thread once its queue is empty; flushes and closes the metadata log. Blocks.
     pub fn close(&self) -> Result<()> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.leave();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         thread.map_or(Ok(()), |thread| thread.join().unwrap_or(Err(Error::Closed)))
     }

@@ -3,14 +3,14 @@
 
 use super::control::ControlRecord;
 use super::features::{FORMATTED, METADATA_VERSION_4_3};
-use super::loader::{Loader, decode_batch};
+use super::loader::Loader;
 use super::record::MetadataRecord;
 use super::snapshot::{self, Head, SnapshotId};
 use crate::codec::schema::metadata::FeatureLevelRecord;
 use crate::config::{Compression, TopicConfig};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::log::{Log, OpenOptions, Origin, scan_log};
+use crate::log::{Log, OpenOptions, Origin};
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
 use crate::types::{BrokerId, Isolation, LeaderEpoch, Offset, Timestamp};
@@ -28,7 +28,7 @@ pub const TOPIC_NAME: &str = "__cluster_metadata";
 pub const TOPIC_ID: Uuid = Uuid::from_u128(1);
 
 const QUORUM_STATE: &str = "quorum-state";
-const LEGACY_BOOTSTRAP: &str = "bootstrap.checkpoint";
+pub(super) const LEGACY_BOOTSTRAP: &str = "bootstrap.checkpoint";
 /// `kraft.version` of a directory whose voters are in the log.
 const DYNAMIC_VOTERS: i16 = 1;
 const READ_BYTES: usize = 1024 * 1024;
@@ -314,32 +314,6 @@ impl Quorum {
     }
 }
 
-/// Reads what `Quorum::open` will read, and changes nothing: a file or a record that is not known
-/// here is an error that says what to do (Config).
-pub(super) fn check(disk: &Disk, metadata_dir: &Path) -> Result<()> {
-    let dir = metadata_dir.join(DIR_NAME);
-    if disk.file_len(&dir)?.is_none() {
-        return Ok(());
-    }
-    let refused = |path: &Path, error| match error {
-        Error::Corrupt { what } => Error::newer(path, what),
-        error => error,
-    };
-    last_epoch(disk, &dir)?;
-    let snapshot = disk.list(&dir)?.iter().filter_map(|name| SnapshotId::parse(name)).max();
-    if let Some(id) = snapshot {
-        let path = dir.join(id.file_name());
-        snapshot::read(disk, &path).map_err(|error| refused(&path, error))?;
-    }
-    scan_log(disk, &dir, snapshot.map_or(0, |id| id.offset), |path, batch| {
-        let read = match batch.is_control() {
-            true => Loader::new("").load_control_batch(batch),
-            false => decode_batch(batch).map(drop),
-        };
-        read.map_err(|error| refused(path, error))
-    })
-}
-
 /// Writes the snapshot 0-0 of a new directory, as Kafka 4.4's `kafka-storage format` does: with
 /// the voters in it, unless the settings name them.
 fn format(disk: &Disk, dir: &Path, options: &Options, now: Timestamp) -> Result<()> {
@@ -439,7 +413,7 @@ fn replay_log(log: &mut Log, loader: &mut Loader) -> Result<()> {
 
 /// The epoch of `quorum-state`, 0 if there is none. One that a power loss has torn, as it can where
 /// a full disk has it written in place, is worth nothing; the log knows the epochs of its records.
-fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
+pub(super) fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
     let path = dir.join(QUORUM_STATE);
     let Some(content) = disk.read_file(&path)? else { return Ok(0) };
     let state: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();

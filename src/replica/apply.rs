@@ -29,10 +29,20 @@ struct Assigned<'a> {
     config: Option<Arc<TopicConfig>>,
 }
 
+/// How a partition comes here.
+#[derive(Clone, Copy)]
+struct How {
+    /// From before the start.
+    is_first: bool,
+    /// With many others.
+    one_of_many: bool,
+}
+
 impl Replicas {
     /// Makes it so: opens and makes logs (in parallel at start), becomes leader with the epochs of
     /// `image`, deletes, applies changed topic configs. Blocking; called in order. What a broken
-    /// log directory prevents is logged, and the partition is offline.
+    /// log directory prevents is logged, and the partition is offline; an error is one that the
+    /// broker cannot live with.
     pub fn apply(&self, image: &Image, delta: &Delta) -> Result<()> {
         let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
@@ -44,6 +54,7 @@ impl Replicas {
             return Ok(());
         }
         if is_first {
+            self.run_deletes();
             self.mark_strays(image)?;
         }
         let futures = if is_first { self.promote_futures(image)? } else { Vec::new() };
@@ -74,9 +85,10 @@ impl Replicas {
             }
         }
         let are_many = !is_first && assigned.len() >= MANY;
+        let how = How { is_first, one_of_many: are_many };
         let opening = is_first.then(|| Opening::begin(&self.clock, &self.logs, assigned.len()));
-        in_parallel(self.logs.threads(), &assigned, |a| {
-            self.host(a, are_many);
+        in_parallel(self.logs.threads(), &assigned, |assigned| {
+            self.host(assigned, how);
             opening.as_ref().inspect(|opening| opening.one_more());
         });
         if is_first {
@@ -103,21 +115,33 @@ impl Replicas {
                 });
             if !is_ours {
                 tracing::warn!(log = %found.partition, "the cluster does not know this log: stray");
-                self.logs.mark_stray(&found)?;
+                self.survive(self.logs.mark_stray(&found))?;
             }
         }
         Ok(())
     }
 
+    /// Passes `done` on; a disk error that has taken a log directory offline ends there.
+    pub(super) fn survive(&self, done: Result<()>) -> Result<()> {
+        match self.observe(done) {
+            Err(Error::Disk { path, .. })
+                if self.dirs.iter().any(|dir| path.starts_with(dir.path()) && dir.is_offline()) =>
+            {
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
     /// Brings one partition to what its registration says, opening its log if it is new here.
-    fn host(&self, assigned: &Assigned<'_>, one_of_many: bool) {
+    fn host(&self, assigned: &Assigned<'_>, how: How) {
         let Assigned { topic, index, registration, .. } = assigned;
         let id = TopicIdPartition { topic_id: topic.id, partition: *index };
         let hosted = self.hosted().get(&id).cloned();
         let outcome = match &hosted {
             Some(Hosted::Online(partition)) => partition.apply(registration),
             Some(Hosted::Offline) => return,
-            None | Some(Hosted::NoRoom) => self.open(assigned, one_of_many).and_then(|partition| {
+            None | Some(Hosted::NoRoom) => self.open(assigned, how).and_then(|partition| {
                 partition.apply(registration)?;
                 let assigned = registration.directory_of(self.config.node_id);
                 if let Some(directory) = partition.dir().id().filter(|&d| assigned != Some(d)) {
@@ -153,28 +177,34 @@ impl Replicas {
                 && let Some(registration) = topic.partitions.get(id.partition as usize)
             {
                 let (index, config) = (id.partition, configs.of(&topic.name));
-                self.host(&Assigned { topic, index, registration, config }, false);
+                let how = How { is_first: false, one_of_many: false };
+                self.host(&Assigned { topic, index, registration, config }, how);
             }
         }
     }
 
-    fn open(&self, assigned: &Assigned<'_>, one_of_many: bool) -> Result<Arc<Partition>> {
+    fn open(&self, assigned: &Assigned<'_>, how: How) -> Result<Arc<Partition>> {
         let Assigned { topic, index, registration, config } = assigned;
         let name = TopicPartition::new(Arc::clone(&topic.name), *index);
         let config = config.clone().ok_or(Error::Code(ResponseError::InvalidConfig))?;
         let assigned = registration.directory_of(self.config.node_id).unwrap_or_default();
         let wanted = self.logs.online_dir(assigned).map(|_| assigned);
-        // The log may lie in a directory that is offline (Partition.createLogIfNotExists).
+        // The log may lie in a directory that is offline (Partition.createLogIfNotExists). What the
+        // last process made may do so although the metadata log was not told where.
         let may_lie_elsewhere = wanted.is_none()
-            && assigned != UNASSIGNED_DIRECTORY
+            && (how.is_first || assigned != UNASSIGNED_DIRECTORY)
             && self.dirs.iter().any(|dir| dir.is_offline());
         if may_lie_elsewhere && !self.logs.has_log(&name) {
             return Err(Error::Explained(
                 ResponseError::KafkaStorageError,
-                format!("log directory {} is offline", uuid_to_text(assigned)),
+                match assigned {
+                    UNASSIGNED_DIRECTORY => "its log directory may be offline".to_owned(),
+                    assigned => format!("log directory {} is offline", uuid_to_text(assigned)),
+                },
             ));
         }
-        let (now, placement) = (self.clock.now(), Placement { dir: wanted, one_of_many });
+        let (now, placement) =
+            (self.clock.now(), Placement { dir: wanted, one_of_many: how.one_of_many });
         let mut log = self.logs.open_log_in(placement, &name, topic.id, config, now)?;
         let high_watermark = self.logs.checkpointed_high_watermark(&name);
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));

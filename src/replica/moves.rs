@@ -399,7 +399,7 @@ impl Replicas {
                 .filter(|known| known.replicas.contains(&self.config.node_id));
             let Some(registration) = registration else {
                 tracing::warn!(log = %found.path.display(), "the cluster does not know it: stray");
-                self.observe(self.logs.mark_future_stray(&found))?;
+                self.survive(self.logs.mark_future_stray(&found))?;
                 continue;
             };
             let directory = registration.directory_of(self.config.node_id);
@@ -418,10 +418,10 @@ impl Replicas {
                 }
             } else if is_registered {
                 tracing::info!(%log, "takes its place");
-                self.observe(self.logs.promote(&found))?;
+                self.survive(self.logs.promote(&found))?;
             } else {
                 tracing::warn!(%log, "nothing is left of what it was to replace: stray");
-                self.observe(self.logs.mark_future_stray(&found))?;
+                self.survive(self.logs.mark_future_stray(&found))?;
             }
         }
         Ok(others)

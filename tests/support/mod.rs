@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -56,6 +56,27 @@ impl Broker {
         self.dir.path().join("data")
     }
 
+    /// Settings for the next `launch`: they come last, and count.
+    pub fn set(&mut self, settings: &[(&str, &str)]) {
+        self.settings.extend(settings.iter().map(|(k, v)| (k.to_string(), v.to_string())));
+    }
+
+    pub fn signal(&self, name: &str) {
+        signal(self.process.as_ref().unwrap(), name);
+    }
+
+    /// Waits until the process ends by itself: its exit status, and the last line that it logged.
+    pub fn end(&mut self) -> (Option<i32>, String) {
+        let status = self.wait();
+        (status.code(), self.log().lines().last().unwrap_or_default().to_owned())
+    }
+
+    /// Starts on the same directory and port where the start is refused.
+    pub fn refusal(&mut self) -> (Option<i32>, String) {
+        self.spawn();
+        self.end()
+    }
+
     pub fn pid(&self) -> u32 {
         self.process.as_ref().unwrap().id()
     }
@@ -81,21 +102,31 @@ impl Broker {
 
     /// SIGTERM, and waits for a clean end.
     pub fn stop(&mut self) {
-        let mut process = self.process.take().unwrap();
-        terminate(&process);
+        self.signal("TERM");
+        let status = self.wait();
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    fn wait(&mut self) -> ExitStatus {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = process.try_wait().unwrap() {
-                assert!(status.success(), "{status}\n{}", self.log());
-                return;
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            if let Some(status) = ended {
+                self.process = None;
+                return status;
             }
-            assert!(Instant::now() < end, "did not stop\n{}", self.log());
+            assert!(Instant::now() < end, "did not end\n{}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// Starts again on the same directory and port after `kill` or `stop`.
     pub fn launch(&mut self) {
+        self.spawn();
+        self.wait_until_serving();
+    }
+
+    fn spawn(&mut self) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -122,7 +153,6 @@ impl Broker {
         }
         command.env_clear().stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
         self.process = Some(command.spawn().unwrap());
-        self.wait_until_serving();
     }
 
     fn wait_until_serving(&mut self) {
@@ -148,9 +178,9 @@ impl Drop for Broker {
     }
 }
 
-fn terminate(process: &Child) {
-    let pid = process.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+fn signal(process: &Child, name: &str) {
+    let (name, pid) = (format!("-{name}"), process.id().to_string());
+    assert!(Command::new("kill").args([&name, &pid]).status().unwrap().success());
 }
 
 /// A port that was free a moment ago.

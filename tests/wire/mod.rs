@@ -4,7 +4,9 @@
 mod absent;
 mod connections;
 mod consumer_groups;
+mod damage;
 mod data;
+mod failure;
 mod hostile;
 mod jbod;
 mod protocol;

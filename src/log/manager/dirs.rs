@@ -102,6 +102,28 @@ pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
     Ok(Opened { dir, checkpoints, previews, lock })
 }
 
+/// Makes the directories as far as they can be made, and refuses one that has two names: two logs of
+/// one partition would overwrite each other.
+pub(super) fn refuse_twice(disk: &Disk, paths: &[PathBuf]) -> Result<()> {
+    for (index, path) in paths.iter().enumerate() {
+        if make_dir(disk, path).is_err() {
+            // It is offline, or the start is refused, when it is opened.
+            continue;
+        }
+        for other in &paths[..index] {
+            if path == other || disk.is_same(path, other).unwrap_or(false) {
+                return Err(Error::Config(format!(
+                    "Duplicate log directory found: log.dirs names one directory as {} and as {}. \
+                     Leave one of them out.",
+                    other.display(),
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Makes a log directory, and those above it, that a power loss leaves where they are.
 fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
     if disk.file_len(path)?.is_some() {

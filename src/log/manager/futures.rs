@@ -32,6 +32,11 @@ pub struct FoundFuture {
 }
 
 impl LogManager {
+    /// The future logs that `scan` has found.
+    pub fn futures(&self) -> Vec<FoundFuture> {
+        self.state().futures.clone()
+    }
+
     /// The future logs that `scan` has found; told once.
     pub fn take_futures(&self) -> Vec<FoundFuture> {
         std::mem::take(&mut self.state().futures)

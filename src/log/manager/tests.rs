@@ -127,6 +127,8 @@ fn logs_go_where_the_fewest_are_and_are_found_again() {
     let manager = self::manager(&paths);
     assert!(manager.dirs().iter().all(|dir| dir.clean_shutdown == Some(99)));
     let found = manager.scan().unwrap();
+    assert!(names(paths[0]).contains(&"t-9.0123-delete".into()), "looking changes nothing");
+    manager.run_deletes(NOW).unwrap();
     assert_eq!(found.len(), 4);
     assert!(found.iter().all(|found| found.topic_id == Some(TOPIC_ID)));
     let left = names(paths[0]);
@@ -182,9 +184,11 @@ fn logs_that_are_made_at_once_do_not_disturb_each_other() {
 fn what_is_not_kafkas_stops_the_start() {
     let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let paths = [dirs[0].path(), dirs[1].path()];
-    fs::create_dir(paths[0].join("lost+found")).unwrap();
+    IGNORED.iter().for_each(|name| fs::create_dir(paths[0].join(name)).unwrap());
+    assert!(manager(&paths).scan().unwrap().is_empty());
+    fs::create_dir(paths[0].join("holiday")).unwrap();
     assert!(matches!(manager(&paths).scan(), Err(Error::Config(_))));
-    fs::remove_dir(paths[0].join("lost+found")).unwrap();
+    fs::remove_dir(paths[0].join("holiday")).unwrap();
     paths.iter().for_each(|path| fs::create_dir(path.join("t-0")).unwrap());
     assert!(matches!(manager(&paths).scan(), Err(Error::Config(_))));
 }

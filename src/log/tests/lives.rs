@@ -349,6 +349,11 @@ impl Life {
                 self.manager.mark_stray(&found)?;
             }
         }
+        if let Err(error) = self.manager.run_deletes(self.now)
+            && (self.sim.is_dead() || !self.take_offline(&error))
+        {
+            return Err(error);
+        }
         self.has_failed = self.manager.dirs().iter().any(|dir| dir.is_offline());
         let found = self.promote_futures()?;
         for at in 0..self.models.len() {

@@ -299,7 +299,8 @@ impl View<'_> {
         Ok(Outcome { records, response: () })
     }
 
-    /// Forgets a broker for good (UnregisterBroker).
+    /// Forgets a broker for good (UnregisterBroker). One that runs would be a broker that nobody
+    /// knows until it is started again: where Kafka forgets it, this is refused.
     pub fn unregister_broker(self, id: BrokerId) -> Result<Outcome<()>> {
         let broker = self.broker(id).ok_or_else(|| {
             explained(
@@ -307,6 +308,12 @@ impl View<'_> {
                 format!("Broker ID {id} is not currently registered"),
             )
         })?;
+        if !broker.fenced {
+            return Err(explained(
+                ResponseError::InvalidRequest,
+                format!("Broker {id} is running. Stop it before it is unregistered."),
+            ));
+        }
         let mut records = Vec::new();
         let may_lead = |other| other != id && self.is_active(other);
         for (topic, index, partition) in all_partitions(self.image) {

@@ -143,6 +143,11 @@ async fn brokers_are_forgotten_and_unknown_requests_refused() {
     );
     let request = request.with_broker_id(BrokerId(1));
     let answer: UnregisterBrokerResponse = node.ask(ApiKey::UnregisterBroker, 0, &request).await;
+    let code = ResponseError::InvalidRequest.code();
+    assert_eq!(answer.error_code, code, "it runs: {:?}", answer.error_message);
+    assert!(node.image().brokers.contains_key(&1));
+    while !node.beat(true).await.1 {}
+    let answer: UnregisterBrokerResponse = node.ask(ApiKey::UnregisterBroker, 0, &request).await;
     assert_eq!(answer.error_code, 0);
     let image = node.image();
     assert!(image.brokers.is_empty());
@@ -170,11 +175,11 @@ async fn refusal(spoil: impl Fn(&Path, i64)) -> String {
     let node = Node::start(dir.path(), &[]).await;
     node.create(topic("t", 1)).await;
     node.stop().await;
-    Controller::check(&Disk::Os, dir.path()).unwrap();
+    Controller::preview(&Disk::Os, dir.path()).unwrap();
     let log = dir.path().join("__cluster_metadata-0");
     let end = Node::open(dir.path(), &[]).image().offset + 1;
     spoil(&log, end);
-    match Controller::check(&Disk::Os, dir.path()) {
+    match Controller::preview(&Disk::Os, dir.path()) {
         Err(Error::Config(message)) => message,
         other => panic!("{other:?}"),
     }

@@ -1,0 +1,388 @@
+//! What start finds in the log directories, and whether it may go on. Nothing is changed here, and
+//! after a refusal nothing was: a directory with partitions is neither formatted nor swept unless
+//! the metadata log that is there is the one that rules them.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::log::manager::{LogDir, LogManager};
+use crate::metadata::controller::Controller;
+use crate::metadata::{Preview, quorum};
+use crate::types::{TopicPartition, uuid_to_text};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Partitions that a message names; of the others it says how many they are.
+const NAMED: usize = 3;
+/// Smaller ids of directories have special meanings (DirectoryId).
+const FIRST_DIRECTORY_ID: u128 = 100;
+
+/// Looks at everything; answers the id of the cluster.
+pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
+    let cluster_id = cluster_id(logs, config)?;
+    check_metadata_location(logs)?;
+    let preview = Controller::preview(logs.disk(), &logs.metadata_dir().path)?;
+    let survey = Survey { logs, config, here: partitions(logs)?, preview: preview.as_ref() };
+    survey.check_formatted(cluster_id.as_deref())?;
+    match &preview {
+        None => survey.check_new()?,
+        Some(preview) => {
+            survey.check_whole(preview)?;
+            survey.check_strays(preview)?;
+            survey.check_directory_ids(preview)?;
+            survey.check_absent(preview)?;
+        }
+    }
+    let given = || std::env::var("CLUSTER_ID").ok().filter(|id| !id.is_empty());
+    Ok(cluster_id.or_else(given).unwrap_or_else(|| uuid_to_text(Uuid::new_v4())))
+}
+
+/// The id of the cluster that the directories belong to; None if all of them are new.
+fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<String>> {
+    let mut known = None;
+    let mut ids: BTreeMap<Uuid, &LogDir> = BTreeMap::new();
+    for dir in logs.all_dirs() {
+        let Some(meta) = &dir.meta else { continue };
+        if let Some(other) = ids.insert(meta.directory_id, dir) {
+            return Err(refused(
+                &format!(
+                    "meta.properties of {} and of {} say the same directory.id={}: one is a copy",
+                    other.path.display(),
+                    dir.path.display(),
+                    uuid_to_text(meta.directory_id)
+                ),
+                "Leave the copy out of log.dirs, or give it the id that it had.",
+            ));
+        }
+        if meta.node_id != config.node_id {
+            return Err(Error::Config(format!(
+                "{}/meta.properties belongs to node.id={}, but node.id={} is configured. Set \
+                 node.id={} or use other log.dirs.",
+                dir.path.display(),
+                meta.node_id,
+                config.node_id,
+                meta.node_id
+            )));
+        }
+        match &known {
+            None => known = Some(meta.cluster_id.clone()),
+            Some(id) if *id == meta.cluster_id => {}
+            Some(id) => {
+                return Err(Error::Config(format!(
+                    "log.dirs belong to two clusters: {}/meta.properties says cluster.id={}, \
+                     another says {id}. Leave out the directory that does not belong here.",
+                    dir.path.display(),
+                    meta.cluster_id
+                )));
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Refuses a metadata log where none is looked for, as Kafka does: a new cluster would begin beside
+/// it.
+fn check_metadata_location(logs: &LogManager) -> Result<()> {
+    let wanted = &logs.metadata_dir().path;
+    for dir in online(logs).filter(|dir| dir.path != *wanted) {
+        if logs.disk().file_len(&dir.path.join(quorum::DIR_NAME))?.is_some() {
+            let dir = dir.path.display();
+            return Err(refused(
+                &format!(
+                    "Found unexpected metadata location {dir}/{}: the metadata log belongs into {}, \
+                     which is metadata.log.dir, or else the first of log.dirs",
+                    quorum::DIR_NAME,
+                    wanted.display()
+                ),
+                &format!(
+                    "Set metadata.log.dir={dir}, or name that directory first in log.dirs; if this \
+                     metadata log is none of this broker's, move it away."
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn online(logs: &LogManager) -> impl Iterator<Item = &Arc<LogDir>> {
+    logs.dirs().iter().filter(|dir| !dir.is_offline())
+}
+
+/// A partition whose records lie in a log directory.
+struct Here {
+    partition: TopicPartition,
+    /// None if `partition.metadata` does not say it.
+    topic_id: Option<Uuid>,
+    dir: Arc<LogDir>,
+}
+
+fn partitions(logs: &LogManager) -> Result<Vec<Here>> {
+    let found = logs.scan()?.into_iter();
+    let found = found.map(|f| Here { partition: f.partition, topic_id: f.topic_id, dir: f.dir });
+    let futures = logs.futures().into_iter();
+    let futures =
+        futures.map(|f| Here { partition: f.partition, topic_id: f.topic_id, dir: f.dir });
+    Ok(found.chain(futures).collect())
+}
+
+struct Survey<'a> {
+    logs: &'a LogManager,
+    config: &'a Config,
+    here: Vec<Here>,
+    preview: Option<&'a Preview>,
+}
+
+impl Survey<'_> {
+    /// Refuses a directory that has something in it and no `meta.properties`.
+    fn check_formatted(&self, cluster_id: Option<&str>) -> Result<()> {
+        let metadata_dir = &self.logs.metadata_dir().path;
+        let has_log = self.preview.is_some_and(|preview| preview.is_begun);
+        for dir in self.logs.all_dirs().filter(|dir| !dir.is_offline() && dir.meta.is_none()) {
+            let here: Vec<&Here> = self.here.iter().filter(|h| h.dir.path == dir.path).collect();
+            let what = match (here.is_empty(), has_log && dir.path == *metadata_dir) {
+                (true, false) => continue,
+                (true, true) => "a metadata log".to_owned(),
+                (false, false) => shown(&here),
+                (false, true) => format!("a metadata log and {}", shown(&here)),
+            };
+            let id = self.missing_id(&here);
+            return Err(refused(
+                &format!("{} holds {what}, and has no meta.properties", dir.path.display()),
+                &format!(
+                    "Put the file back, with the lines version=1, cluster.id={}, node.id={} and \
+                     directory.id={}; or move what lies there away.",
+                    cluster_id.unwrap_or("<the id of the cluster>"),
+                    self.config.node_id,
+                    id.map_or("<the id that it had>".to_owned(), uuid_to_text),
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The id of the directory that has these partitions, as far as it can be known.
+    fn missing_id(&self, here: &[&Here]) -> Option<Uuid> {
+        let preview = self.preview?;
+        let assigned = here.iter().find_map(|here| self.assigned(preview, here));
+        assigned.filter(|id| !self.is_present(*id)).or_else(|| {
+            let mut missing = self.registered(preview).iter().filter(|id| !self.is_present(**id));
+            let first = missing.next();
+            first.copied().filter(|_| missing.next().is_none())
+        })
+    }
+
+    /// Without a metadata log a cluster begins, unless somebody has records here.
+    fn check_new(&self) -> Result<()> {
+        let metadata_dir = self.logs.metadata_dir().path.display();
+        if !self.here.is_empty() {
+            let here: Vec<&Here> = self.here.iter().collect();
+            return Err(refused(
+                &format!(
+                    "{} are here, and the metadata log that knows them is not: {metadata_dir}/{} is \
+                     missing",
+                    shown_with_dirs(&here),
+                    quorum::DIR_NAME
+                ),
+                "If it lies in another directory, name that one in metadata.log.dir or first in \
+                 log.dirs; if it is lost, restore it from a copy. To begin a new cluster, move the \
+                 partitions away.",
+            ));
+        }
+        match self.logs.dirs().iter().find(|dir| dir.is_offline()) {
+            Some(dir) => Err(refused(
+                &format!(
+                    "{} cannot be used, and {metadata_dir} has no metadata log: nobody knows whether \
+                     there is a cluster already",
+                    dir.path.display()
+                ),
+                "Mend that directory or leave it out of log.dirs.",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// What a metadata log that was stopped cleanly lacks was acknowledged.
+    fn check_whole(&self, preview: &Preview) -> Result<()> {
+        let metadata_dir = self.logs.metadata_dir().path.display();
+        let is_clean = online(self.logs).all(|dir| dir.clean_shutdown.is_some());
+        if let Some(cut) = preview.cut.as_ref().filter(|_| is_clean) {
+            let (path, at) = (cut.path.display(), cut.position);
+            return Err(refused(
+                &format!(
+                    "The metadata log is damaged: {path} has no sound batch at position {at}, and \
+                     the broker had been stopped cleanly"
+                ),
+                &format!(
+                    "Restore it from a copy. To go on without what follows, cut the file there \
+                     (truncate -s {at}) and move later segments away."
+                ),
+            ));
+        }
+        let (end, stopped) = (preview.image.offset, |dir: &&Arc<LogDir>| dir.clean_shutdown);
+        let newer = online(self.logs).filter_map(|dir| Some((dir, stopped(&dir)?)));
+        if let Some((dir, epoch)) = newer.into_iter().find(|(_, epoch)| *epoch > end) {
+            return Err(refused(
+                &format!(
+                    "The metadata log in {metadata_dir} ends at offset {end}, but {} was in use until \
+                     broker epoch {epoch} at least: it is an old copy, or another cluster's",
+                    dir.path.display()
+                ),
+                "Put the newest metadata log in its place.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Logs that the metadata log does not know are set aside, if that is the log that ruled them.
+    fn check_strays(&self, preview: &Preview) -> Result<()> {
+        let (known, unknown): (Vec<&Here>, Vec<&Here>) =
+            self.here.iter().partition(|here| is_known(preview, here));
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let registered = self.registered(preview);
+        let is_ruled = |dir: &LogDir| {
+            dir.meta.as_ref().is_some_and(|meta| registered.contains(&meta.directory_id))
+                || known.iter().any(|here| here.dir.path == dir.path)
+        };
+        let metadata_dir = self.logs.metadata_dir().path.display();
+        let why = if let Some(cut) = &preview.cut {
+            let (path, at) = (cut.path.display(), cut.position);
+            format!("it is damaged: {path} has no sound batch at position {at}")
+        } else if known.is_empty() {
+            "it knows none of all the partitions here: it is not the one that they belong to"
+                .to_owned()
+        } else if let Some(here) = unknown.iter().find(|here| !is_ruled(&here.dir)) {
+            let dir = here.dir.path.display();
+            format!("{dir} is not a directory that it has seen")
+        } else {
+            return Ok(());
+        };
+        Err(refused(
+            &format!(
+                "The metadata log in {metadata_dir} does not know {}, and {why}",
+                shown_with_dirs(&unknown)
+            ),
+            "Put the right metadata log in its place. To go on without these partitions, move them \
+             away.",
+        ))
+    }
+
+    /// Refuses a directory with the partitions of another one that is not here: it had that one's id.
+    fn check_directory_ids(&self, preview: &Preview) -> Result<()> {
+        let registered = self.registered(preview);
+        if registered.is_empty() || self.logs.dirs().iter().any(|dir| dir.is_offline()) {
+            return Ok(());
+        }
+        for here in &self.here {
+            let Some(meta) = here.dir.meta.as_ref() else { continue };
+            let assigned = self.assigned(preview, here).filter(|id| !self.is_present(*id));
+            if let Some(assigned) = assigned.filter(|_| !registered.contains(&meta.directory_id)) {
+                let dir = here.dir.path.display();
+                let (assigned, id) = (uuid_to_text(assigned), uuid_to_text(meta.directory_id));
+                return Err(refused(
+                    &format!(
+                        "{dir}/meta.properties says directory.id={id}, but by the metadata log {} \
+                         lies in the directory {assigned}, which none of log.dirs is",
+                        here.partition
+                    ),
+                    &format!("Write directory.id={assigned} into {dir}/meta.properties."),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of partitions whose directory is gone. With an empty one in its place, which may be
+    /// a disk that is not mounted, the start is refused.
+    fn check_absent(&self, preview: &Preview) -> Result<()> {
+        if self.logs.dirs().iter().any(|dir| dir.is_offline()) {
+            return Ok(());
+        }
+        let here: BTreeSet<&TopicPartition> = self.here.iter().map(|h| &h.partition).collect();
+        let (mut absent, mut ids) = (Vec::new(), BTreeSet::new());
+        for topic in preview.image.topics.iter() {
+            for (partition, index) in topic.partitions.iter().zip(0..) {
+                let assigned = partition.directory_of(self.config.node_id).filter(is_directory);
+                let name = TopicPartition::new(Arc::clone(&topic.name), index);
+                if let Some(id) = assigned.filter(|id| !self.is_present(*id))
+                    && !here.contains(&name)
+                {
+                    ids.insert(uuid_to_text(id));
+                    absent.push(name);
+                }
+            }
+        }
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
+        let what =
+            format!("{} lie in the directory {ids}, which is not here", count(absent.iter()));
+        match online(self.logs).find(|dir| dir.meta.is_none()) {
+            Some(empty) => Err(refused(
+                &format!("{what}, and {} is empty: is its disk mounted?", empty.path.display()),
+                "If the records are lost, leave that directory out of log.dirs for one start: the \
+                 partitions begin anew, empty, in the others.",
+            )),
+            None => {
+                tracing::warn!("{what}: they begin anew, empty, in the others");
+                Ok(())
+            }
+        }
+    }
+
+    /// The directory that a partition lies in by the metadata log.
+    fn assigned(&self, preview: &Preview, here: &Here) -> Option<Uuid> {
+        let partition = preview.image.topics.partition(here.topic_id?, here.partition.partition)?;
+        partition.directory_of(self.config.node_id).filter(is_directory)
+    }
+
+    /// The directories that this broker had when it registered last.
+    fn registered<'a>(&self, preview: &'a Preview) -> &'a [Uuid] {
+        preview.image.brokers.get(&self.config.node_id).map_or(&[], |broker| &broker.log_dirs)
+    }
+
+    fn is_present(&self, id: Uuid) -> bool {
+        let has_id = |dir: &Arc<LogDir>| dir.meta.as_ref().is_some_and(|m| m.directory_id == id);
+        self.logs.dirs().iter().any(has_id)
+    }
+}
+
+fn is_directory(id: &Uuid) -> bool {
+    id.as_u128() >= FIRST_DIRECTORY_ID
+}
+
+/// Whether the metadata log knows what the log is: a topic's, or a deleted one's. One that was not
+/// whole when the process ended is known by its name.
+fn is_known(preview: &Preview, here: &Here) -> bool {
+    let topics = &preview.image.topics;
+    match here.topic_id {
+        Some(id) => topics.by_id(id).is_some() || preview.deleted_topics.contains(&id),
+        None => topics.by_name(&here.partition.topic).is_some(),
+    }
+}
+
+fn shown(here: &[&Here]) -> String {
+    count(here.iter().map(|here| &here.partition))
+}
+
+fn shown_with_dirs(here: &[&Here]) -> String {
+    let dirs: BTreeSet<&Path> = here.iter().map(|here| &*here.dir.path).collect();
+    let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    format!("{} in {}", shown(here), dirs.join(", "))
+}
+
+/// `4 partitions (a-0, a-1, b-0 and others)`.
+fn count<'a>(partitions: impl ExactSizeIterator<Item = &'a TopicPartition>) -> String {
+    let count = partitions.len();
+    let names: Vec<_> = partitions.take(NAMED).map(ToString::to_string).collect();
+    let more = if count > NAMED { " and others" } else { "" };
+    let noun = if count == 1 { "partition" } else { "partitions" };
+    format!("{count} {noun} ({}{more})", names.join(", "))
+}
+
+fn refused(what: &str, remedy: &str) -> Error {
+    Error::Config(format!("{what}. Nothing was changed. {remedy}"))
+}

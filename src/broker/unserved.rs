@@ -1,0 +1,53 @@
+//! What a directory holds and nobody here serves: it is kept as it is, and told at start.
+
+use crate::metadata::{CLIENT_METRICS_CONFIG, Image, TOPIC_CONFIG};
+use std::collections::BTreeMap;
+use tracing::warn;
+
+/// Where the state of share groups lies.
+const SHARE_STATE: &str = "__share_group_state";
+/// Where tiered storage keeps what it knows of remote segments.
+const REMOTE_LOG_METADATA: &str = "__remote_log_metadata";
+
+/// A line for each kind.
+pub(super) fn warn_of_unserved(image: &Image) {
+    for (what, meaning) in unserved(image) {
+        warn!("{what}: {meaning}. They are kept untouched; Apache Kafka finds them as they were.");
+    }
+}
+
+/// What is here, and what its absence means.
+fn unserved(image: &Image) -> Vec<(String, &'static str)> {
+    let (security, mut found) = (&image.security, Vec::new());
+    let mut add = |count: usize, noun: &str, meaning| {
+        if count > 0 {
+            found.push((format!("The metadata log has {count} {noun}"), meaning));
+        }
+    };
+    let acls = "klamm has no authorizer, so everybody may do everything";
+    add(security.acls.len(), "access control entries", acls);
+    let scram = "klamm has no authentication, so nobody is asked for a password";
+    add(security.scram.len(), "SCRAM credentials", scram);
+    let tokens = "klamm has no authentication, so nobody can use them";
+    add(security.delegation_tokens.len(), "delegation tokens", tokens);
+    add(security.quotas.len(), "client quotas", "klamm does not limit clients by quotas");
+    let kinds = image.configs.keys().filter(|(kind, _)| *kind == CLIENT_METRICS_CONFIG);
+    let metrics = "klamm does not ask clients for metrics";
+    add(kinds.count(), "client metrics subscriptions", metrics);
+    let is_remote = |configs: &BTreeMap<String, String>| {
+        configs.get("remote.storage.enable").is_some_and(|value| value == "true")
+    };
+    let topics = image.configs.iter().filter(|((kind, _), _)| *kind == TOPIC_CONFIG);
+    let remote = topics.filter(|(_, configs)| is_remote(configs)).count();
+    let tiered = "klamm has no tiered storage, so records that lie there alone are not served";
+    add(remote, "topics with remote.storage.enable=true", tiered);
+    let internal =
+        [(SHARE_STATE, "klamm does not serve share groups yet"), (REMOTE_LOG_METADATA, tiered)];
+    for (name, meaning) in internal {
+        if let Some(topic) = image.topics.by_name(name) {
+            let partitions = topic.partitions.len();
+            found.push((format!("{name} is here, with {partitions} partitions"), meaning));
+        }
+    }
+    found
+}

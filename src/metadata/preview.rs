@@ -1,0 +1,124 @@
+//! What a metadata log says, read before anything is changed: whether it is known here at all, and
+//! which partitions it knows, so that a start can be refused that would take them for strays.
+
+use super::Image;
+use super::loader::{Loader, decode_batch};
+use super::quorum::{DIR_NAME, LEGACY_BOOTSTRAP, last_epoch};
+use super::record::MetadataRecord;
+use super::snapshot::{self, SnapshotId};
+use crate::codec::schema::metadata::AbortTransactionRecord;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::log::{ScanEnd, scan_log};
+use crate::record::Batch;
+use crate::types::Offset;
+use std::collections::BTreeSet;
+use std::path::Path;
+use uuid::Uuid;
+
+/// What a metadata log says.
+#[derive(Debug)]
+pub struct Preview {
+    /// All that was committed.
+    pub image: Image,
+    /// Topics that the log has seen deleted since its snapshot: logs of theirs are strays.
+    pub deleted_topics: BTreeSet<Uuid>,
+    /// Where the log's sound records end, if its files go on: what lies there will be cut off.
+    pub cut: Option<ScanEnd>,
+    /// There is more than what formatting writes.
+    pub is_begun: bool,
+}
+
+/// Reads what `Quorum::open` will read, and changes nothing; None if there is no metadata log. A
+/// file or a record that is not known here is an error that says what to do (Config).
+pub(super) fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
+    let dir = metadata_dir.join(DIR_NAME);
+    let names = match disk.file_len(&dir)? {
+        Some(_) => disk.list(&dir)?,
+        None => Vec::new(),
+    };
+    let is_logged = names.iter().any(|name| name.ends_with(".log"));
+    let snapshot = names.iter().filter_map(|name| SnapshotId::parse(name)).max();
+    let is_formatted =
+        snapshot.is_some() || disk.file_len(&metadata_dir.join(LEGACY_BOOTSTRAP))?.is_some();
+    if !is_logged && !is_formatted {
+        return Ok(None);
+    }
+    last_epoch(disk, &dir)?;
+    let mut reader = Reader { loader: Loader::new(""), deleted_topics: BTreeSet::new() };
+    if let Some(id) = snapshot {
+        reader.load_snapshot(disk, &dir, id)?;
+    }
+    let cut = match names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).min() {
+        Some(start) => reader.load_log(disk, &dir, start)?,
+        None => None,
+    };
+    if reader.loader.in_transaction() {
+        // Whoever leads next aborts it.
+        reader
+            .loader
+            .replay(&MetadataRecord::AbortTransaction(AbortTransactionRecord::default()))?;
+    }
+    let Reader { loader, deleted_topics } = reader;
+    Ok(Some(Preview { image: loader.image, deleted_topics, cut, is_begun: is_logged }))
+}
+
+struct Reader {
+    loader: Loader,
+    deleted_topics: BTreeSet<Uuid>,
+}
+
+impl Reader {
+    fn load_snapshot(&mut self, disk: &Disk, dir: &Path, id: SnapshotId) -> Result<()> {
+        let path = dir.join(id.file_name());
+        let refused = |error| refused(&path, error);
+        let contents = snapshot::read(disk, &path).map_err(refused)?;
+        let Some(mut contents) = contents else { return Ok(()) };
+        // What formatting wrote is for the first records of the log.
+        contents.records.retain(|_| id != SnapshotId::BOOTSTRAP);
+        snapshot::load(&mut self.loader, id, &contents).map_err(refused)
+    }
+
+    /// Answers where the sound records end, if there is more in the files.
+    fn load_log(&mut self, disk: &Disk, dir: &Path, start: Offset) -> Result<Option<ScanEnd>> {
+        let mut next = self.loader.image.offset + 1;
+        if start > next {
+            return Err(Error::Config(format!(
+                "{}: the metadata log starts at {start}, but no snapshot reaches there (the newest \
+                 ends at {next}). Nothing was changed: put the missing files back.",
+                dir.display()
+            )));
+        }
+        let mut hole = None;
+        let end = scan_log(disk, dir, next, |path, position, batch| {
+            if hole.is_some() || batch.last_offset() < next {
+                return Ok(());
+            }
+            if batch.base_offset() > next {
+                hole = Some(ScanEnd { path: path.to_owned(), position });
+                return Ok(());
+            }
+            next = batch.next_offset();
+            self.load_batch(batch).map_err(|error| refused(path, error))
+        })?;
+        Ok(hole.or(end))
+    }
+
+    fn load_batch(&mut self, batch: &Batch) -> Result<()> {
+        if !batch.is_control() {
+            for record in decode_batch(batch)? {
+                if let MetadataRecord::RemoveTopic(removed) = record {
+                    self.deleted_topics.insert(removed.topic_id);
+                }
+            }
+        }
+        self.loader.load_batch(batch)
+    }
+}
+
+fn refused(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Corrupt { what } => Error::newer(path, what),
+        error => error,
+    }
+}

@@ -1,0 +1,508 @@
+//! Damages of directories: the start is refused with a sentence, no file is changed by it, and with
+//! the damage put right all records are there. And what is no damage: the broker starts.
+
+use super::{Peer, call};
+use crate::support::Broker;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::StrBytes;
+use klamm::config::Compression;
+use klamm::record::builder::BatchBuilder;
+use klamm::types::uuid_from_text;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const METADATA: &str = "a/__cluster_metadata-0";
+const LOG: &str = "a/__cluster_metadata-0/00000000000000000000.log";
+const CLEAN: &str = ".kafka_cleanshutdown";
+const PARTITIONS: i32 = 4;
+
+/// A stopped broker with the log directories a and b, and a topic `damage` with two partitions in
+/// each that have a record.
+struct Site {
+    root: TempDir,
+    broker: Broker,
+}
+
+impl Site {
+    fn new() -> Site {
+        let root = TempDir::new().unwrap();
+        let dirs = dirs(root.path(), "a,b");
+        let mut broker = Broker::start_with(&[("log.dirs", &dirs), ("node.id", "1")]);
+        // What the metadata log was before there was a topic.
+        copy(&root.path().join(METADATA), &root.path().join("old"));
+        create(&broker, "damage");
+        (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&broker, partition), 0));
+        wait_until_placed(root.path());
+        broker.stop();
+        Site { root, broker }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn log_dirs(&mut self, names: &str) {
+        let dirs = dirs(self.root.path(), names);
+        self.broker.set(&[("log.dirs", &dirs)]);
+    }
+
+    /// The start is refused with all of `says`, and changes nothing; answers what it says.
+    fn refuses(&mut self, says: &[&str], case: &str) -> String {
+        let before = tree(self.root.path());
+        let (status, last) = self.broker.refusal();
+        assert_eq!(status, Some(1), "{case}: {last}");
+        assert!(last.contains(" ERROR Exiting: "), "{case}: {last}");
+        says.iter().for_each(|words| assert!(last.contains(words), "{case}: {words}: {last}"));
+        let after = tree(self.root.path());
+        assert!(before == after, "{case}: the refused start has changed files");
+        last
+    }
+
+    /// All records are there, and a producer goes on behind them.
+    fn serves(&mut self, case: &str) {
+        self.broker.launch();
+        for partition in 0..PARTITIONS {
+            assert_eq!(end(&self.broker, partition), 1, "{case}: partition {partition}");
+        }
+        self.broker.stop();
+    }
+}
+
+fn dirs(root: &Path, names: &str) -> String {
+    let paths: Vec<_> =
+        names.split(',').map(|name| root.join(name).display().to_string()).collect();
+    paths.join(",")
+}
+
+/// All files with what is in them, but for the locks; directories too.
+fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            found.extend(tree(&path));
+            found.insert(path, None);
+        } else if path.file_name().unwrap() != ".lock" {
+            let content = fs::read(&path).ok();
+            found.insert(path, content);
+        }
+    }
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn create(broker: &Broker, topic: &str) {
+    let topic = CreatableTopic::default()
+        .with_name(text(topic).into())
+        .with_num_partitions(PARTITIONS)
+        .with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
+    let response = call(&mut Peer::connect(broker.port), 7, &request);
+    assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+}
+
+fn produce(broker: &Broker, partition: i32) -> i16 {
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+    builder.append(1_700_000_000_000, None, Some(b"value"), &[]);
+    let records = builder.build().to_bytes();
+    let data = PartitionProduceData::default().with_index(partition).with_records(Some(records));
+    let topic = TopicProduceData::default()
+        .with_name(text("damage").into())
+        .with_partition_data(vec![data]);
+    let request = ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(10_000)
+        .with_topic_data(vec![topic]);
+    let response = call(&mut Peer::connect(broker.port), 9, &request);
+    response.responses[0].partition_responses[0].error_code
+}
+
+/// The end offset.
+fn end(broker: &Broker, partition: i32) -> i64 {
+    let asked = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1);
+    let topic =
+        ListOffsetsTopic::default().with_name(text("damage").into()).with_partitions(vec![asked]);
+    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1));
+    let request = request.with_topics(vec![topic]);
+    let response = call(&mut Peer::connect(broker.port), 7, &request);
+    let answer = &response.topics[0].partitions[0];
+    assert_eq!(answer.error_code, 0, "{partition}");
+    answer.offset
+}
+
+/// Until the metadata log says of the partitions in b that they lie there: its id is in the
+/// registration and in a record for each.
+fn wait_until_placed(root: &Path) {
+    let meta = fs::read_to_string(root.join("b/meta.properties")).unwrap();
+    let (_, id) = meta.trim_end().rsplit_once("directory.id=").unwrap();
+    let id = uuid_from_text(id).unwrap().into_bytes();
+    let limit = Instant::now() + Duration::from_secs(20);
+    while fs::read(root.join(LOG)).unwrap().windows(16).filter(|at| **at == id).count() < 3 {
+        assert!(Instant::now() < limit, "nobody was told where the partitions lie");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A partition that lies in a directory.
+fn partition_in(dir: &Path) -> String {
+    let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("damage-")).min().unwrap()
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 0xff;
+    fs::write(path, bytes).unwrap();
+}
+
+/// Where a text lies in a file.
+fn position(path: &Path, text: &str) -> usize {
+    let bytes = fs::read(path).unwrap();
+    bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
+}
+
+fn set_aside(site: &Site, name: &str) {
+    fs::rename(site.path(name), site.path("aside")).unwrap();
+}
+
+fn put_back(site: &Site, name: &str) {
+    fs::rename(site.path("aside"), site.path(name)).unwrap();
+}
+
+/// Kept until the damage is put right.
+fn keep(site: &Site, name: &str) {
+    match site.path(name).is_dir() {
+        true => copy(&site.path(name), &site.path("aside")),
+        false => drop(fs::copy(site.path(name), site.path("aside")).unwrap()),
+    }
+}
+
+fn restore(site: &Site, name: &str) {
+    match site.path(name).is_dir() {
+        true => fs::remove_dir_all(site.path(name)).unwrap(),
+        false => fs::remove_file(site.path(name)).unwrap(),
+    }
+    put_back(site, name);
+}
+
+fn unclean(site: &Site) {
+    ["a", "b"].iter().for_each(|dir| fs::remove_file(site.path(dir).join(CLEAN)).unwrap());
+}
+
+struct Damage {
+    name: &'static str,
+    log_dirs: &'static str,
+    spoil: fn(&Site),
+    says: &'static [&'static str],
+    mend: fn(&Site),
+}
+
+const DAMAGES: &[Damage] = &[
+    Damage {
+        name: "another order",
+        log_dirs: "b,a",
+        spoil: |_| (),
+        says: &[
+            "Found unexpected metadata location",
+            "/a/__cluster_metadata-0",
+            "metadata.log.dir",
+        ],
+        mend: |_| (),
+    },
+    Damage {
+        name: "a new directory is named first",
+        log_dirs: "new,a,b",
+        spoil: |site| fs::create_dir(site.path("new")).unwrap(),
+        says: &["Found unexpected metadata location", "/a/__cluster_metadata-0"],
+        mend: |_| (),
+    },
+    Damage {
+        name: "a directory has two names",
+        log_dirs: "a,b,b/../a",
+        spoil: |_| (),
+        says: &["Duplicate log directory found", "/b/../a"],
+        mend: |_| (),
+    },
+    Damage {
+        name: "the first directory is left out",
+        log_dirs: "b",
+        spoil: |_| (),
+        says: &["2 partitions (damage-", "/b/__cluster_metadata-0 is missing"],
+        mend: |_| (),
+    },
+    Damage {
+        name: "the metadata log is lost",
+        log_dirs: "a,b",
+        spoil: |site| set_aside(site, METADATA),
+        says: &["4 partitions (damage-", "/a/__cluster_metadata-0 is missing", "new cluster"],
+        mend: |site| put_back(site, METADATA),
+    },
+    Damage {
+        name: "the segments of the metadata log are lost",
+        log_dirs: "a,b",
+        spoil: |site| set_aside(site, LOG),
+        says: &["The metadata log in ", "old copy"],
+        mend: |site| put_back(site, LOG),
+    },
+    Damage {
+        name: "meta.properties is missing in the first",
+        log_dirs: "a,b",
+        spoil: |site| set_aside(site, "a/meta.properties"),
+        says: &["a metadata log and 2 partitions (damage-", "no meta.properties", "directory.id="],
+        mend: |site| put_back(site, "a/meta.properties"),
+    },
+    Damage {
+        name: "meta.properties is missing in the second",
+        log_dirs: "a,b",
+        spoil: |site| set_aside(site, "b/meta.properties"),
+        says: &["/b holds 2 partitions (damage-", "no meta.properties", "node.id=1"],
+        mend: |site| put_back(site, "b/meta.properties"),
+    },
+    Damage {
+        name: "another directory id",
+        log_dirs: "a,b",
+        spoil: |site| {
+            keep(site, "b/meta.properties");
+            let path = site.path("b/meta.properties");
+            let text = fs::read_to_string(&path).unwrap();
+            let (head, _) = text.split_once("directory.id=").unwrap();
+            fs::write(path, format!("{head}directory.id=lBHnTetMyXi6gcI8fwQDRQ\n")).unwrap();
+        },
+        says: &["/b/meta.properties says directory.id=lBHnTetMyXi6gcI8fwQDRQ", "which none of"],
+        mend: |site| restore(site, "b/meta.properties"),
+    },
+    Damage {
+        name: "one directory id in two directories",
+        log_dirs: "a,b",
+        spoil: |site| {
+            keep(site, "b/meta.properties");
+            fs::copy(site.path("a/meta.properties"), site.path("b/meta.properties")).unwrap();
+        },
+        says: &["meta.properties", "the same directory.id="],
+        mend: |site| restore(site, "b/meta.properties"),
+    },
+    Damage {
+        name: "the metadata log's first batch, after a clean stop",
+        log_dirs: "a,b",
+        spoil: |site| {
+            keep(site, LOG);
+            flip(&site.path(LOG), 70);
+        },
+        says: &["The metadata log is damaged", "no sound batch at position 0", "truncate -s 0"],
+        mend: |site| restore(site, LOG),
+    },
+    Damage {
+        name: "the metadata log's first batch",
+        log_dirs: "a,b",
+        spoil: |site| {
+            unclean(site);
+            keep(site, LOG);
+            flip(&site.path(LOG), 70);
+        },
+        says: &["does not know 4 partitions (damage-", "it is damaged", "at position 0"],
+        mend: |site| restore(site, LOG),
+    },
+    Damage {
+        name: "the middle of the metadata log",
+        log_dirs: "a,b",
+        spoil: |site| {
+            unclean(site);
+            keep(site, LOG);
+            flip(&site.path(LOG), position(&site.path(LOG), "damage"));
+        },
+        says: &["does not know 4 partitions (damage-", "it is damaged"],
+        mend: |site| restore(site, LOG),
+    },
+    Damage {
+        name: "an old copy of the metadata log",
+        log_dirs: "a,b",
+        spoil: |site| {
+            unclean(site);
+            set_aside(site, METADATA);
+            copy(&site.path("old"), &site.path(METADATA));
+        },
+        says: &["does not know 4 partitions (damage-", "it knows none of all the partitions"],
+        mend: |site| restore(site, METADATA),
+    },
+    Damage {
+        name: "a disk that is not mounted",
+        log_dirs: "a,b",
+        spoil: |site| {
+            set_aside(site, "b");
+            fs::create_dir(site.path("b")).unwrap();
+        },
+        says: &["2 partitions (damage-", "/b is empty: is its disk mounted?"],
+        mend: |site| restore(site, "b"),
+    },
+    Damage {
+        name: "the metadata log's disk is not mounted",
+        log_dirs: "a,b",
+        spoil: |site| {
+            set_aside(site, "a");
+            fs::create_dir(site.path("a")).unwrap();
+        },
+        says: &["2 partitions (damage-", "/a/__cluster_metadata-0 is missing"],
+        mend: |site| restore(site, "a"),
+    },
+    Damage {
+        name: "nobody can look into one directory, and the other is empty",
+        log_dirs: "new,b",
+        spoil: |site| {
+            set_aside(site, "b");
+            fs::create_dir(site.path("new")).unwrap();
+            fs::write(site.path("b"), "no directory").unwrap();
+        },
+        says: &["/b cannot be used", "/new has no metadata log"],
+        mend: |site| restore(site, "b"),
+    },
+    Damage {
+        name: "a directory of a person",
+        log_dirs: "a,b",
+        spoil: |site| fs::create_dir(site.path("b/holiday")).unwrap(),
+        says: &["/b/holiday", "move it away"],
+        mend: |site| fs::remove_dir(site.path("b/holiday")).unwrap(),
+    },
+    Damage {
+        name: "a partition twice",
+        log_dirs: "a,b",
+        spoil: |site| {
+            let twice = partition_in(&site.path("a"));
+            copy(&site.path("a").join(&twice), &site.path("b").join(&twice));
+        },
+        says: &["Duplicate log directories for damage-", "both"],
+        mend: |site| {
+            let twice = partition_in(&site.path("a"));
+            fs::remove_dir_all(site.path("b").join(twice)).unwrap();
+        },
+    },
+];
+
+/// Whoever adds a way in which directories can be wrong adds a row.
+#[test]
+fn a_damaged_directory_is_refused_untouched_and_all_is_there_when_it_is_mended() {
+    let site = &mut Site::new();
+    for Damage { name, log_dirs, spoil, says, mend } in DAMAGES {
+        spoil(site);
+        site.log_dirs(log_dirs);
+        site.refuses(says, name);
+        mend(site);
+        site.log_dirs("a,b");
+        let _ = fs::remove_dir_all(site.path("new"));
+        site.serves(name);
+    }
+}
+
+/// What the refusal says to write is what mends it.
+#[test]
+fn meta_properties_are_written_anew_by_what_the_refusal_says() {
+    let mut site = Site::new();
+    let path = site.path("b/meta.properties");
+    fs::remove_file(&path).unwrap();
+    let said = site.refuses(&["lines version=1"], "meta.properties");
+    let value = |name: &str| {
+        let (_, rest) = said.split_once(name).unwrap();
+        rest.split([',', ' ', ';']).next().unwrap().to_owned()
+    };
+    let (cluster, directory) = (value("cluster.id="), value("directory.id="));
+    let text = format!("version=1\ncluster.id={cluster}\nnode.id=1\ndirectory.id={directory}\n");
+    fs::write(path, text).unwrap();
+    site.serves("meta.properties");
+}
+
+type Change = (&'static str, &'static str, fn(&Site));
+
+/// Directories in which nothing is wrong although they are not as the last process left them.
+const HARMLESS: &[Change] = &[
+    ("a directory more", "a,b,new", |_| ()),
+    ("lost+found", "a,b", |site| fs::create_dir(site.path("b/lost+found")).unwrap()),
+    ("tiered storage's indexes", "a,b", |site| {
+        fs::create_dir(site.path("a/remote-log-index-cache")).unwrap();
+    }),
+    ("a kill", "a,b", unclean),
+    ("the torn end of the metadata log", "a,b", |site| {
+        unclean(site);
+        let mut bytes = fs::read(site.path(LOG)).unwrap();
+        bytes.extend([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 90, 1, 2, 3]);
+        fs::write(site.path(LOG), bytes).unwrap();
+    }),
+    ("a stray", "a,b", |site| {
+        let stray = site.path("b/gone-0");
+        copy(&site.path("b").join(partition_in(&site.path("b"))), &stray);
+        let text = "version: 0\ntopic_id: lBHnTetMyXi6gcI8fwQDRQ";
+        fs::write(stray.join("partition.metadata"), text).unwrap();
+    }),
+    ("a partition that was carried to the other directory", "a,b", |site| {
+        let carried = partition_in(&site.path("a"));
+        fs::rename(site.path("a").join(&carried), site.path("b").join(&carried)).unwrap();
+    }),
+];
+
+#[test]
+fn what_is_no_damage_does_not_keep_the_broker_from_starting() {
+    let site = &mut Site::new();
+    for (name, log_dirs, change) in HARMLESS {
+        change(site);
+        site.log_dirs(log_dirs);
+        site.serves(name);
+    }
+    let names = fs::read_dir(site.path("b")).unwrap();
+    let names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let is_aside = |name: &String| name.starts_with("gone-0.") && name.ends_with("-stray");
+    assert!(names.iter().any(is_aside), "{names:?}");
+}
+
+#[test]
+fn nothing_is_made_where_a_port_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut site = Site::new();
+    let listeners = format!("PLAINTEXT://127.0.0.1:{port}");
+    site.broker.set(&[("listeners", &listeners)]);
+    site.refuses(&["cannot listen on", &port.to_string()], "old directories");
+    site.log_dirs("new");
+    site.refuses(&["cannot listen on"], "a new directory");
+    assert!(!site.path("new").exists());
+}
+
+/// The metadata log lies where no partitions do.
+#[test]
+fn the_metadata_log_may_have_a_directory_of_its_own() {
+    let root = TempDir::new().unwrap();
+    let (data, apart) = (dirs(root.path(), "a,b"), dirs(root.path(), "apart"));
+    let mut broker = Broker::start_with(&[("log.dirs", &data), ("metadata.log.dir", &apart)]);
+    create(&broker, "damage");
+    (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&broker, partition), 0));
+    let described = call(&mut Peer::connect(broker.port), 4, &DescribeLogDirsRequest::default());
+    assert_eq!(described.results.len(), 2, "{described:?}");
+    broker.kill();
+    broker.launch();
+    (0..PARTITIONS).for_each(|partition| assert_eq!(end(&broker, partition), 1));
+    broker.stop();
+    let has = |path: &str| root.path().join(path).exists();
+    assert!(has("apart/meta.properties") && has("apart/__cluster_metadata-0"));
+    assert!(!has("apart/damage-0") && !has("a/__cluster_metadata-0"));
+    let mut site = Site { root, broker };
+    site.broker.set(&[("metadata.log.dir", &dirs(site.root.path(), "a"))]);
+    site.refuses(&["4 partitions (damage-", "/a/__cluster_metadata-0 is missing"], "elsewhere");
+}

@@ -1,0 +1,88 @@
+//! Failures that a broker cannot live with: it says why and ends, soon and with status 1.
+
+use super::Peer;
+use crate::support::Broker;
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use tempfile::TempDir;
+
+struct Failure {
+    name: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+    cause: fn(&Path, &Broker),
+    says: &'static str,
+}
+
+const FAILURES: &[Failure] = &[
+    Failure {
+        name: "the only log directory is removed",
+        settings: &[("log.flush.offset.checkpoint.interval.ms", "100")],
+        cause: |root, _| fs::remove_dir_all(root.join("data")).unwrap(),
+        says: "all log directories are offline",
+    },
+    Failure {
+        name: "the metadata log's directory is removed",
+        settings: &[("metadata.log.segment.ms", "100")],
+        cause: |root, _| fs::remove_dir_all(root.join("metadata")).unwrap(),
+        says: "the metadata log cannot be written any more",
+    },
+];
+
+#[test]
+fn what_a_broker_cannot_live_with_ends_it() {
+    for Failure { name, settings, cause, says } in FAILURES {
+        let root = TempDir::new().unwrap();
+        let path = |name: &str| root.path().join(name).display().to_string();
+        let (data, metadata) = (path("data"), path("metadata"));
+        let own = [("log.dirs", data.as_str()), ("metadata.log.dir", metadata.as_str())];
+        let mut broker = Broker::start_with(&[&own, *settings].concat());
+        cause(root.path(), &broker);
+        let (status, last) = broker.end();
+        assert_eq!(status, Some(1), "{name}: {last}");
+        assert!(last.contains(" ERROR Exiting: ") && last.contains(says), "{name}: {last}");
+    }
+}
+
+#[test]
+fn each_signal_is_a_clean_stop() {
+    for name in ["TERM", "INT", "HUP"] {
+        let mut broker = Broker::start();
+        broker.signal(name);
+        let (status, last) = broker.end();
+        assert_eq!(status, Some(0), "{name}: {last}");
+        assert!(last.contains(" INFO stopped"), "{name}: {last}");
+        assert!(broker.data_dir().join(".kafka_cleanshutdown").exists());
+    }
+}
+
+/// A fetch that waits keeps the stop waiting for it.
+#[test]
+fn the_second_signal_ends_the_broker_at_once() {
+    let mut broker = Broker::start();
+    let mut socket = TcpStream::connect(("127.0.0.1", broker.port)).unwrap();
+    let (max_wait_ms, min_bytes) = (60_000i32, i32::MAX);
+    let mut body = (-1i32).to_be_bytes().to_vec();
+    for field in [max_wait_ms, min_bytes, i32::MAX] {
+        body.extend(field.to_be_bytes());
+    }
+    body.push(0);
+    body.extend([0i32.to_be_bytes(), (-1i32).to_be_bytes(), 0i32.to_be_bytes()].concat());
+    body.extend([0i32.to_be_bytes(), 0i32.to_be_bytes()].concat());
+    socket.write_all(&super::frame(1, 10, 1, &body[..])).unwrap();
+    // It is read, as requests of others are answered that came later.
+    Peer::connect(broker.port).send(18, 0, 1, &[]);
+    broker.signal("TERM");
+    while !broker.log().contains("stopping: SIGTERM") {
+        std::thread::yield_now();
+    }
+    broker.signal("TERM");
+    let (status, last) = broker.end();
+    if status == Some(0) {
+        // The first stop was faster.
+        return;
+    }
+    assert_eq!(status, Some(1), "{last}");
+    assert!(last.contains("SIGTERM came while the broker was stopping"), "{last}");
+}

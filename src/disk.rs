@@ -10,7 +10,9 @@ mod reserve;
 pub(crate) mod sim;
 
 pub use cached::Cached;
-pub use descriptors::{descriptors_for_connections, files_per_answer, raise_descriptor_limit};
+pub use descriptors::{
+    descriptors_for_connections, files_per_answer, momentary_descriptors, raise_descriptor_limit,
+};
 pub use mmap::Map;
 pub use page_cache::Access;
 

@@ -108,6 +108,11 @@ const REFUSALS: &[Refusal] = &[
              IP address.",
     ),
     (
+        &[("listener.name.plaintext.max.connections", "x")],
+        "listener.name.plaintext.max.connections: Invalid value x for configuration \
+         max.connections: Not a number of type INT",
+    ),
+    (
         &[("listeners", "FOO://:9092")],
         "Error creating broker listeners from '[FOO://:9092]': No security protocol defined \
              for listener FOO",

@@ -16,7 +16,7 @@ const MOMENTARY: std::ops::RangeInclusive<usize> = 32..=1024;
 /// Connections that are taken however few descriptors there are.
 const MIN_CONNECTIONS: usize = 8;
 /// How long the opening of a file waits for a descriptor.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A pause of that wait.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -44,11 +44,15 @@ pub fn files_per_answer() -> usize {
     *MOST
 }
 
+/// Descriptors for what is opened for a moment, or kept open by answers that are under way.
+pub fn momentary_descriptors() -> usize {
+    (descriptors() / 8).clamp(*MOMENTARY.start(), *MOMENTARY.end())
+}
+
 /// Connections that may be open: more would take the descriptors of files.
 pub fn descriptors_for_connections() -> usize {
     let all = descriptors();
-    let momentary = (all / 8).clamp(*MOMENTARY.start(), *MOMENTARY.end());
-    (all - all / 2).saturating_sub(momentary).max(MIN_CONNECTIONS)
+    (all - all / 2).saturating_sub(momentary_descriptors()).max(MIN_CONNECTIONS)
 }
 
 /// Opens something. No free descriptor is no fault of the disk: files that nobody uses are closed,

@@ -2,13 +2,14 @@
 //! number, their bytes and what their answers hold while they wait for one before them are bounded.
 
 use crate::codec::{Chunk, Reply};
+use crate::disk;
 use crate::error::Result;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
 /// A connection whose waiting answers hold so much starts nothing more.
@@ -16,14 +17,18 @@ const HELD_MAX: usize = 1 << 20;
 /// No connection starts anything behind an answer that waits while all hold so much, and who does
 /// not read is closed early.
 const HELD_IN_ALL_MAX: usize = 128 << 20;
-/// What a file range is counted as: its bytes are in no memory, but its file stays open.
-const FILE_WEIGHT: usize = 64 << 10;
+/// What a file range is counted as: its bytes are in no memory, but its file stays open. Where the
+/// process may have few files open, few are too much.
+static FILE_WEIGHT: LazyLock<usize> = LazyLock::new(|| {
+    let files = disk::momentary_descriptors();
+    (HELD_IN_ALL_MAX / files).max(64 << 10)
+});
 
 /// What a part of an answer holds until it is sent.
 pub fn weight_of(chunk: &Chunk) -> usize {
     match chunk {
         Chunk::Bytes(bytes) => bytes.len(),
-        Chunk::File(_) => FILE_WEIGHT,
+        Chunk::File(_) => *FILE_WEIGHT,
     }
 }
 

@@ -205,6 +205,22 @@ fn answers_behind_one_that_waits_do_not_pile_up() {
     drop(peers);
 }
 
+/// Nobody reads what it sends behind the requests that wait; it is seen all the same that it is gone.
+#[test]
+fn who_leaves_while_answers_wait_gives_its_place_back() {
+    let broker = Broker::start_with(&[("max.connections.per.ip", "2")]);
+    let mut client = Peer::connect(broker.port);
+    create(&mut client, "wide", 1500);
+    let topic = MetadataRequestTopic::default().with_name(Some(TopicName(text("wide"))));
+    let wide = MetadataRequest::default().with_topics(Some(vec![topic]));
+    let mut waiting = Peer::connect(broker.port);
+    send(&mut waiting, 11, &fetch("wide", 600_000, 1, 0));
+    (0..200).for_each(|_| send(&mut waiting, 4, &wide));
+    assert!(!is_served(&mut Peer::connect(broker.port)), "two are there");
+    drop(waiting);
+    wait_for("its place", || is_served(&mut Peer::connect(broker.port)));
+}
+
 /// Peers that read nothing hold much, and when they are gone the system has it back.
 #[test]
 fn memory_goes_back_when_it_is_no_longer_needed() {

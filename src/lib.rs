@@ -33,7 +33,8 @@
 //! |---|---|
 //! | how a request becomes an answer | `server/connection.rs`, `handlers.rs`, `handlers/<api>.rs` |
 //! | what happens to a produced batch | `handlers/produce.rs`, `record/validate.rs`, `replica/partition.rs`, `log/append.rs` |
-//! | how a fetch is answered by sendfile | `replica/read.rs`, `log/read.rs`, `codec/splice.rs`, `server/connection.rs` |
+//! | how a fetch is answered by sendfile | `replica/read.rs`, `log/read.rs`, `codec/splice.rs`, `server/outlet.rs` |
+//! | who gets a connection, and what it may hold | `server/quotas.rs`, `server/pipeline.rs` |
 //! | how anything is changed | `handlers/forward.rs`, `metadata/controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
 //! | how a group rebalances | `coordinator/group.rs`, `coordinator/runtime.rs`, and `tests/scenarios/*.txt` |
 //! | how Kafka Streams gets its tasks | `coordinator/group/streams.rs` |

@@ -127,12 +127,21 @@ impl Acceptor {
             Err(why) => return told.closed(peer, &self.name, why),
         };
         let (shared, name) = (self.shared.clone(), self.name.clone());
-        let connection = Connection::new(shared, name, self.endpoint, socket, peer);
-        let stopped = self.stopped.clone();
-        self.connections.spawn(async move {
-            connection.serve(stopped).await;
-            drop(place);
-        });
+        let activity = self.quotas.activity();
+        let connection =
+            Connection::new(shared, name, self.endpoint, socket, peer, activity.clone());
+        let (stopped, id) = (self.stopped.clone(), place.id());
+        let connections = &mut self.connections;
+        let start = || {
+            connections.spawn(async move {
+                connection.serve(stopped).await;
+                drop(place);
+            })
+        };
+        match activity {
+            Some(activity) => self.quotas.note(&id, peer, activity, start),
+            None => drop(start()),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::outlet::Outlet;
 use super::pipeline::{Held, Pipeline, weight_of};
+use super::quotas::{self, Activity};
 use super::told::{name_of, shown};
 use crate::codec::{self, Chunk, Reply};
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use futures_util::FutureExt;
 use kafka_protocol::error::ResponseError;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
@@ -59,6 +61,8 @@ pub struct Connection {
     /// `connections.max.idle.ms`; None is for ever.
     idle_max: Option<Duration>,
     last_active: Instant,
+    /// Where others see it, if this connection may have to make room.
+    activity: Option<Activity>,
 }
 
 impl Connection {
@@ -69,6 +73,7 @@ impl Connection {
         endpoint: Endpoint,
         socket: TcpStream,
         peer: SocketAddr,
+        activity: Option<Activity>,
     ) -> Connection {
         let idle_max = u64::try_from(shared.parts.config.connections_max_idle_ms).ok();
         Connection {
@@ -86,6 +91,7 @@ impl Connection {
             unsent: Held::new(shared.held.clone()),
             idle_max: idle_max.map(Duration::from_millis),
             last_active: Instant::now(),
+            activity,
             shared,
         }
     }
@@ -201,6 +207,9 @@ impl Connection {
             Some(Ok(0)) => Ok(false),
             Some(Ok(_)) => {
                 self.last_active = Instant::now();
+                if let Some(activity) = &self.activity {
+                    activity.store(quotas::at(self.last_active.into()), Ordering::Relaxed);
+                }
                 Ok(true)
             }
             None => Ok(true),

@@ -1,15 +1,17 @@
 //! How many connections may be open, and how fast new ones may come: in all, by listener, by
 //! address, and by what the process may have open (ConnectionQuotas).
 
+use super::told::shown;
 use crate::config::Config;
 use crate::disk;
 use crate::error::Result;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tracing::warn;
 
 /// How often a listener that waits for a place looks whether the settings have changed.
@@ -23,7 +25,8 @@ pub type Open = Arc<AtomicUsize>;
 /// The connections of the broker's listeners, or of the controller's.
 #[derive(Debug)]
 pub struct Quotas {
-    /// The listener that brokers use among themselves: all the others together cannot close it.
+    /// The listener that brokers use among themselves, if there are others: for it the connection of
+    /// another listener makes room that was idle for longest.
     protected: Option<String>,
     state: Mutex<State>,
     /// Of the process.
@@ -37,6 +40,9 @@ struct State {
     total: usize,
     by_listener: HashMap<Arc<str>, usize>,
     by_address: HashMap<IpAddr, usize>,
+    /// Those that may have to make room.
+    served: HashMap<u64, Served>,
+    last_id: u64,
     /// When the next connection may come, in all and by listener.
     next: HashMap<Option<Arc<str>>, Instant>,
     limits: Limits,
@@ -51,18 +57,39 @@ struct Limits {
     overrides: HashMap<IpAddr, usize>,
 }
 
+/// A connection that may have to make room.
+#[derive(Debug)]
+struct Served {
+    listener: Arc<str>,
+    peer: SocketAddr,
+    activity: Activity,
+    task: AbortHandle,
+}
+
+/// When a connection last read something: milliseconds since the first of them.
+pub type Activity = Arc<AtomicU64>;
+
+/// The time for an `Activity`.
+pub fn at(now: Instant) -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    now.saturating_duration_since(*START).as_millis() as u64
+}
+
 /// A connection that may be served; gives its place back when dropped.
 #[derive(Debug)]
 pub struct Place {
     quotas: Arc<Quotas>,
     listener: Arc<str>,
     address: IpAddr,
+    id: u64,
 }
 
 /// What becomes of a connection.
 #[derive(Debug)]
 enum Admission {
     Granted(Place),
+    /// And whose connection made room.
+    Instead(Place, SocketAddr),
     /// Until another one ends, or the settings change: which setting it waits for.
     Full(String),
     NotBefore(Instant),
@@ -101,6 +128,14 @@ impl Quotas {
             freed.as_mut().enable();
             match self.try_admit(listener, address, &config, Instant::now()) {
                 Admission::Granted(place) => return Ok(place),
+                Admission::Instead(place, peer) => {
+                    tell(format!(
+                        "closed the connection of {}: it was idle for longest, and {listener} \
+                         needed its place (max.connections)",
+                        shown(peer)
+                    ));
+                    return Ok(place);
+                }
                 Admission::Refused(why) => return Err(why),
                 Admission::NotBefore(at) => tokio::time::sleep_until(at.into()).await,
                 Admission::Full(why) => {
@@ -111,6 +146,25 @@ impl Quotas {
                 }
             }
         }
+    }
+
+    /// What a connection notes its activity in, if it may have to make room.
+    pub fn activity(&self) -> Option<Activity> {
+        self.protected.as_ref().map(|_| Activity::new(at(Instant::now()).into()))
+    }
+
+    /// Takes note of a connection that `start` starts and that may have to make room.
+    pub fn note(
+        &self,
+        place: &PlaceId,
+        peer: SocketAddr,
+        activity: Activity,
+        start: impl FnOnce() -> AbortHandle,
+    ) {
+        let mut state = self.state();
+        // It cannot end before it is noted: its place needs the same lock.
+        let served = Served { listener: place.0.clone(), peer, activity, task: start() };
+        state.served.insert(place.1, served);
     }
 
     /// Takes over settings that have changed. Names of hosts are looked up now, as Kafka does.
@@ -138,6 +192,43 @@ impl Quotas {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What no waiting helps against.
+    fn why_refused(&self, state: &State, address: IpAddr, config: &Config) -> Option<String> {
+        if self.open.load(Ordering::Relaxed) >= self.open_max {
+            return Some(format!(
+                "{} connections are open, and the other descriptors are for files: raise the limit \
+                 (ulimit -n)",
+                self.open_max
+            ));
+        }
+        let own = state.by_address.get(&address).copied().unwrap_or(0);
+        let max = state.limits.overrides.get(&address).copied();
+        let max = max.unwrap_or(config.max_connections_per_ip.max(0) as usize);
+        (own >= max)
+            .then(|| format!("{own} connections of this address are open (max.connections.per.ip)"))
+    }
+
+    /// What a connection waits for until another one ends.
+    fn why_full(&self, state: &State, listener: &str, config: &Config) -> Option<String> {
+        let (all, max) = (state.total, config.max_connections.max(0) as usize);
+        if all >= max && self.protected.as_deref() != Some(listener) {
+            return Some(format!(
+                "{all} connections are open (max.connections): {listener} accepts the next one when \
+                 another is closed"
+            ));
+        }
+        let here = state.by_listener.get(listener).copied().unwrap_or(0);
+        let max = config.of_listener(listener, "max.connections")?;
+        let name = listener.to_lowercase();
+        (here as i64 >= max).then(|| {
+            format!(
+                "{here} connections are open on {listener} (listener.name.{name}.max.connections): \
+                 it accepts the next one when another is closed"
+            )
+        })
+    }
+
+    /// A place, if there is one now.
     fn try_admit(
         self: &Arc<Quotas>,
         listener: &Arc<str>,
@@ -146,36 +237,11 @@ impl Quotas {
         now: Instant,
     ) -> Admission {
         let mut state = self.state();
-        let (own, all) = (state.by_address.get(&address).copied().unwrap_or(0), state.total);
-        if self.open.load(Ordering::Relaxed) >= self.open_max {
-            return Admission::Refused(format!(
-                "{} connections are open, and the other descriptors are for files: raise the limit \
-                 (ulimit -n)",
-                self.open_max
-            ));
+        if let Some(why) = self.why_refused(&state, address, config) {
+            return Admission::Refused(why);
         }
-        let per_address = state.limits.overrides.get(&address).copied();
-        let per_address = per_address.unwrap_or(config.max_connections_per_ip.max(0) as usize);
-        if own >= per_address {
-            return Admission::Refused(format!(
-                "{own} connections of this address are open (max.connections.per.ip)"
-            ));
-        }
-        let max = config.max_connections.max(0) as usize;
-        if all >= max && self.protected.as_deref() != Some(listener) {
-            return Admission::Full(format!(
-                "{all} connections are open (max.connections): {listener} accepts the next one when \
-                 another is closed"
-            ));
-        }
-        let here = state.by_listener.get(listener).copied().unwrap_or(0);
-        let limit = config.of_listener(listener, "max.connections");
-        if limit.is_some_and(|limit| here as i64 >= limit) {
-            let name = listener.to_lowercase();
-            return Admission::Full(format!(
-                "{here} connections are open on {listener} (listener.name.{name}.max.connections): \
-                 it accepts the next one when another is closed"
-            ));
+        if let Some(why) = self.why_full(&state, listener, config) {
+            return Admission::Full(why);
         }
         let rates = [
             (None, Some(i64::from(config.max_connection_creation_rate))),
@@ -184,15 +250,43 @@ impl Quotas {
         if let Some(at) = state.take_turns(rates, now) {
             return Admission::NotBefore(at);
         }
+        let is_crowded = state.total >= config.max_connections.max(0) as usize;
+        let made_room = if is_crowded { state.make_room(listener) } else { None };
         state.total += 1;
+        state.last_id += 1;
+        let (quotas, id) = (self.clone(), state.last_id);
         *state.by_address.entry(address).or_default() += 1;
         *state.by_listener.entry(listener.clone()).or_default() += 1;
         self.open.fetch_add(1, Ordering::Relaxed);
-        Admission::Granted(Place { quotas: self.clone(), listener: listener.clone(), address })
+        let place = Place { quotas, listener: listener.clone(), address, id };
+        match made_room {
+            Some(peer) => Admission::Instead(place, peer),
+            None => Admission::Granted(place),
+        }
+    }
+}
+
+/// A place's listener and number.
+pub struct PlaceId(Arc<str>, u64);
+
+impl Place {
+    /// By which `Quotas::note` knows it.
+    pub fn id(&self) -> PlaceId {
+        PlaceId(self.listener.clone(), self.id)
     }
 }
 
 impl State {
+    /// Ends the connection of another listener that was idle for longest, if there is one.
+    fn make_room(&mut self, listener: &str) -> Option<SocketAddr> {
+        let others = self.served.iter().filter(|(_, served)| &*served.listener != listener);
+        let idlest = others.min_by_key(|(_, served)| served.activity.load(Ordering::Relaxed));
+        let id = *idlest?.0;
+        let served = self.served.remove(&id)?;
+        served.task.abort();
+        Some(served.peer)
+    }
+
     /// A turn of each rate, or when there is one of all of them. So many as come in a second may
     /// come at once.
     fn take_turns(
@@ -226,6 +320,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.quotas.state();
         state.total -= 1;
+        state.served.remove(&self.id);
         leave(&mut state.by_address, &self.address);
         leave(&mut state.by_listener, &self.listener);
         drop(state);

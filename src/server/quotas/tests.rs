@@ -108,6 +108,40 @@ async fn who_waits_goes_on_when_another_leaves_or_the_setting_changes() {
     assert_eq!(told.lock().unwrap().len(), 1, "said once");
 }
 
+/// For brokers among themselves the idlest connection of another listener makes room.
+#[tokio::test]
+async fn who_was_idle_for_longest_makes_room() {
+    let config = config(&[("max.connections", "3"), ("inter.broker.listener.name", "IN")]);
+    let quotas = quotas(&config);
+    let mut tasks = Vec::new();
+    for (at, listener) in [(7, "PLAINTEXT"), (5, "PLAINTEXT"), (1, "IN")] {
+        let place = admit(&quotas, &config, listener, HOME).await.unwrap();
+        let (id, peer) = (place.id(), SocketAddr::new(HOME.parse().unwrap(), at as u16));
+        let mut task = None;
+        quotas.note(&id, peer, Activity::new(at.into()), || {
+            let spawned = tokio::spawn(async move {
+                std::future::pending::<()>().await;
+                drop(place);
+            });
+            let handle = spawned.abort_handle();
+            task = Some(spawned);
+            handle
+        });
+        tasks.push(task.unwrap());
+    }
+    let told = Mutex::new(String::new());
+    let (listener, address) = ("IN".into(), HOME.parse().unwrap());
+    let tell = |why| *told.lock().unwrap() = why;
+    let _in = quotas.admit(&listener, address, || config.clone(), tell).await.unwrap();
+    assert!(tasks.remove(1).await.unwrap_err().is_cancelled(), "the one of 5");
+    assert!(told.lock().unwrap().contains("127.0.0.1:5"));
+    assert!(tasks.iter().all(|task| !task.is_finished()));
+    let _more = admit(&quotas, &config, "IN", HOME).await.unwrap();
+    assert!(tasks.remove(0).await.unwrap_err().is_cancelled(), "the one of 7");
+    let _still_more = admit(&quotas, &config, "IN", HOME).await.unwrap();
+    assert!(!tasks[0].is_finished(), "brokers' own stay");
+}
+
 #[test]
 fn connections_come_at_their_rate() {
     let mut state = State::default();

@@ -1,16 +1,19 @@
-//! gzip, snappy (xerial framing), lz4 (frame) and zstd, with a bound on what comes out.
+//! gzip, snappy (xerial framing), lz4 (frame) and zstd, with a bound on what comes out. What is read
+//! is what the codecs of Kafka's clients read, as nobody else would see that a batch cannot be read
+//! before its consumers stop at it. `tests/fixtures/frames.tsv` has their verdicts.
 
+mod gzip;
+mod lz4;
 mod snappy;
 mod zstandard;
 
 use super::iterator::invalid;
 use crate::config::Compression;
 use crate::error::{Error, Result};
-use bytes::buf::Reader;
+use ::lz4::Encoder as Lz4Encoder;
 use bytes::{Buf, Bytes, BytesMut};
-use flate2::{bufread::GzDecoder, write::GzEncoder};
+use flate2::write::GzEncoder;
 use kafka_protocol::error::ResponseError;
-use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
@@ -71,7 +74,7 @@ pub(super) enum Compressor {
     Plain(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
     Snappy(Box<snappy::Encoder>),
-    Lz4(Box<FrameEncoder<Vec<u8>>>),
+    Lz4(Lz4Encoder<Vec<u8>>),
     Zstd(zstd::Encoder<'static, Vec<u8>>),
 }
 
@@ -86,13 +89,7 @@ impl Compressor {
                 Compressor::Gzip(GzEncoder::new(out, level))
             }
             Compression::Snappy => Compressor::Snappy(Box::new(snappy::Encoder::new(out))),
-            // Kafka's frames; lz4_flex has one level, the one that Kafka calls 9 and uses unasked.
-            Compression::Lz4 { .. } => {
-                let info = FrameInfo::new()
-                    .block_size(BlockSize::Max64KB)
-                    .block_mode(BlockMode::Independent);
-                Compressor::Lz4(Box::new(FrameEncoder::with_frame_info(info, out)))
-            }
+            Compression::Lz4 { level } => Compressor::Lz4(lz4::encoder(level, out)),
             Compression::Zstd { level } => Compressor::Zstd(
                 zstd::Encoder::new(out, level).expect("the level was checked with the setting"),
             ),
@@ -105,7 +102,10 @@ impl Compressor {
             Compressor::Plain(out) => Ok(out),
             Compressor::Gzip(encoder) => encoder.finish(),
             Compressor::Snappy(encoder) => encoder.finish(),
-            Compressor::Lz4(encoder) => encoder.finish().map_err(io::Error::from),
+            Compressor::Lz4(encoder) => {
+                let (out, ended) = encoder.finish();
+                ended.map(|()| out)
+            }
             Compressor::Zstd(encoder) => encoder.finish(),
         };
         out.expect("compressing into memory does not fail")
@@ -149,21 +149,19 @@ pub(super) struct Decompressor {
 }
 
 impl Decompressor {
-    /// Reads `bytes`; more than `bytes_max` decompressed bytes are INVALID_RECORD.
+    /// Reads `bytes`, which lie in a batch or message of this magic; more than `bytes_max`
+    /// decompressed bytes are INVALID_RECORD.
     pub(super) fn new(
         codec: CompressionType,
+        magic: i8,
         bytes: Bytes,
         bytes_max: usize,
     ) -> Result<Decompressor> {
         let stream: Box<dyn BufRead + Send> = match codec {
             CompressionType::Uncompressed => Box::new(bytes.reader()),
-            CompressionType::Gzip => Box::new(buffered(Gzip(GzDecoder::new(bytes.reader())))),
-            // Kafka's codecs refuse nothing at all, but for zstd's.
-            CompressionType::Snappy | CompressionType::Lz4 if bytes.is_empty() => {
-                return Err(failed(io::ErrorKind::UnexpectedEof.into()));
-            }
-            CompressionType::Snappy => Box::new(snappy::Decoder::new(bytes)),
-            CompressionType::Lz4 => Box::new(FrameDecoder::new(bytes.reader())),
+            CompressionType::Gzip => Box::new(buffered(gzip::Decoder::new(bytes).map_err(failed)?)),
+            CompressionType::Snappy => Box::new(snappy::Decoder::new(bytes).map_err(failed)?),
+            CompressionType::Lz4 => Box::new(lz4::Decoder::new(bytes, magic).map_err(failed)?),
             CompressionType::Zstd => {
                 Box::new(buffered(zstandard::Decoder::new(bytes).map_err(failed)?))
             }
@@ -249,24 +247,6 @@ impl Decompressor {
 
 fn buffered<T: Read>(stream: T) -> BufReader<T> {
     BufReader::with_capacity(CHUNK_BYTES, stream)
-}
-
-/// The members of a gzip stream. What follows them and is none is left alone, as by Java's
-/// GZIPInputStream.
-struct Gzip(GzDecoder<Reader<Bytes>>);
-
-impl Read for Gzip {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        const MEMBER: &[u8] = &[0x1f, 0x8b, 8];
-        loop {
-            let read = self.0.read(out)?;
-            let rest = self.0.get_ref().get_ref();
-            if read > 0 || out.is_empty() || !rest.starts_with(MEMBER) {
-                return Ok(read);
-            }
-            self.0 = GzDecoder::new(rest.clone().reader());
-        }
-    }
 }
 
 impl fmt::Debug for Decompressor {

@@ -6,9 +6,9 @@
 //! header count varint | per header: key size varint, key | value size varint, value
 //! ```
 
-use super::Batch;
 use super::compression::Decompressor;
 use super::slice::{Malformed, Slice, UsualRecord, varint};
+use super::{Batch, MAGIC};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp};
 use bytes::{Buf, Bytes};
@@ -56,7 +56,7 @@ impl Records {
     pub(super) fn new(batch: &Batch, max_bytes: usize) -> Result<Records> {
         let source = if batch.is_compressed() {
             let codec = batch.compression_type()?;
-            Source::Compressed(Decompressor::new(codec, batch.payload(), max_bytes)?)
+            Source::Compressed(Decompressor::new(codec, MAGIC, batch.payload(), max_bytes)?)
         } else {
             Source::Plain(batch.payload())
         };

@@ -86,10 +86,11 @@ fn rebuild(bytes: Bytes) -> Result<Batch> {
     let outer = Message::parse(&bytes)?;
     let codec = CompressionType::from_id(outer.attributes & COMPRESSION_MASK)?;
     let append_time = (outer.attributes & LOG_APPEND_TIME != 0).then_some(outer.timestamp);
-    let (is_relative, last) = (bytes[MAGIC_AT] == 1, outer.offset);
+    let magic = bytes[MAGIC_AT] as i8;
+    let (is_relative, last) = (magic == 1, outer.offset);
     let mut messages = match codec {
         CompressionType::Uncompressed => vec![outer],
-        codec => decompress(codec, outer.value.unwrap_or_default())?,
+        codec => decompress(codec, magic, outer.value.unwrap_or_default())?,
     };
     let end = messages.last().map(|message| message.offset);
     let Some(end) = end else { return Err(Error::corrupt("no messages in a message")) };
@@ -111,8 +112,8 @@ fn rebuild(bytes: Bytes) -> Result<Batch> {
     Ok(builder.build())
 }
 
-fn decompress(codec: CompressionType, value: Bytes) -> Result<Vec<Message>> {
-    let mut stream = Decompressor::new(codec, value, MAX_DECODED_BYTES)?;
+fn decompress(codec: CompressionType, magic: i8, value: Bytes) -> Result<Vec<Message>> {
+    let mut stream = Decompressor::new(codec, magic, value, MAX_DECODED_BYTES)?;
     let mut messages = Vec::new();
     while !stream.is_at_end()? {
         let head = stream.read_exact(LOG_OVERHEAD)?;

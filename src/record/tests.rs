@@ -312,7 +312,7 @@ fn announced_sizes_allocate_nothing() {
 fn snappy_as_java_reads_it() {
     let framed = fixture("snappy").slice(HEADER_SIZE..);
     let read = |bytes: Bytes, size: usize| {
-        let mut stream = Decompressor::new(CompressionType::Snappy, bytes, MANY).unwrap();
+        let mut stream = Decompressor::new(CompressionType::Snappy, MAGIC, bytes, MANY).unwrap();
         let out = stream.read_exact(size).unwrap();
         assert!(stream.is_at_end().unwrap());
         out

@@ -2,6 +2,8 @@
 //! (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator).
 
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
 mod tests;
 
 use super::builder::BatchBuilder;

@@ -11,6 +11,7 @@ use std::io::{self, BufRead, Read, Write};
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const HEADER_SIZE: usize = 16;
+const SIZE_BYTES: usize = 4;
 const VERSION: i32 = 1;
 const BLOCK_SIZE: usize = 32 << 10;
 /// No snappy element says more than 64 bytes in three.
@@ -66,42 +67,56 @@ pub(in crate::record) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(mut bytes: Bytes) -> Decoder {
+    pub(super) fn new(mut bytes: Bytes) -> io::Result<Decoder> {
+        if bytes.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let framed = bytes.len() >= HEADER_SIZE && bytes.starts_with(&MAGIC);
         if framed {
             bytes.advance(HEADER_SIZE);
         }
-        Decoder { rest: bytes, framed, block: Bytes::new() }
+        Ok(Decoder { rest: bytes, framed, block: Bytes::new() })
     }
 
-    /// Compressed bytes of the next block; empty at the end.
-    fn next_block(&mut self) -> io::Result<Bytes> {
+    /// Compressed bytes of the next block.
+    fn next_block(&mut self) -> io::Result<Option<Bytes>> {
         if !self.framed {
-            return Ok(std::mem::take(&mut self.rest));
+            let block = std::mem::take(&mut self.rest);
+            return Ok(Some(block).filter(|block| !block.is_empty()));
         }
-        while self.rest.len() >= HEADER_SIZE && self.rest.starts_with(&MAGIC) {
-            self.rest.advance(HEADER_SIZE);
+        while self.rest.starts_with(&MAGIC[..SIZE_BYTES]) {
+            self.skip_header()?;
         }
-        if self.rest.is_empty() {
-            return Ok(Bytes::new());
+        // Less than a size is the end, and was no mistake to Kafka's clients.
+        if self.rest.len() < SIZE_BYTES {
+            return Ok(None);
         }
-        let size = self.rest.try_get_u32().map_err(io::Error::other)? as usize;
+        let size = self.rest.get_u32() as usize;
         if size > self.rest.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(self.rest.split_to(size))
+        Ok(Some(self.rest.split_to(size)))
+    }
+
+    /// The header may come again. Only then its version is looked at, and another magic behind the
+    /// first bytes of this one is the end.
+    fn skip_header(&mut self) -> io::Result<()> {
+        let header = self.rest.get(..HEADER_SIZE).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let is_header = header.starts_with(&MAGIC);
+        let version = (&header[MAGIC.len()..]).get_i32();
+        self.rest.advance(HEADER_SIZE);
+        let is_right = if is_header { version >= VERSION } else { self.rest.len() < SIZE_BYTES };
+        if is_right { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }
 
 impl BufRead for Decoder {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.block.is_empty() {
-            let compressed = self.next_block()?;
-            if compressed.is_empty() {
-                break;
-            }
+            let Some(compressed) = self.next_block()? else { break };
             // The size is the peer's word; believe it only as far as the codec can go.
-            if snap::raw::decompress_len(&compressed)? > compressed.len() * RATIO_MAX {
+            let size = snap::raw::decompress_len(&compressed)?;
+            if compressed.is_empty() || size > compressed.len() * RATIO_MAX {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             self.block = snap::raw::Decoder::new().decompress_vec(&compressed)?.into();

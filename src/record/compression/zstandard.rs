@@ -16,12 +16,16 @@ thread_local! {
     static SPARE: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
 }
 
-/// Reads frames, one behind the other.
+/// Reads frames, one behind the other. A frame that is cut off is an error, but not behind one that
+/// ended in the same piece of input: there Java's stream takes it for the end.
 pub(super) struct Decoder {
     /// There until it is dropped.
     context: Option<DCtx<'static>>,
     rest: Bytes,
-    is_between_frames: bool,
+    /// How much of the rest belongs to the piece that is being read.
+    piece_bytes: usize,
+    wants_piece: bool,
+    ended_in_piece: bool,
 }
 
 impl Decoder {
@@ -34,23 +38,37 @@ impl Decoder {
                 context
             }
         };
-        Ok(Decoder { context: Some(context), rest: bytes, is_between_frames: true })
+        Ok(Decoder {
+            context: Some(context),
+            rest: bytes,
+            piece_bytes: 0,
+            wants_piece: true,
+            ended_in_piece: true,
+        })
     }
 }
 
 impl Read for Decoder {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let context = self.context.as_mut().expect("the decoder is not dropped");
+        let size = out.len();
         let mut output = OutBuffer::around(out);
-        while output.pos() == 0 && !(self.is_between_frames && self.rest.is_empty()) {
-            let mut input = InBuffer::around(&self.rest);
+        while output.pos() == 0 {
+            if self.wants_piece && self.piece_bytes == 0 {
+                match self.rest.len() {
+                    0 if self.ended_in_piece => break,
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    rest => self.piece_bytes = rest.min(DCtx::in_size()),
+                }
+                self.ended_in_piece = false;
+            }
+            let mut input = InBuffer::around(&self.rest[..self.piece_bytes]);
             let hint = context.decompress_stream(&mut output, &mut input).map_err(failed)?;
             let read = input.pos();
             self.rest.advance(read);
-            self.is_between_frames = hint == 0;
-            if read == 0 && output.pos() == 0 && !self.is_between_frames {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            self.piece_bytes -= read;
+            self.ended_in_piece |= hint == 0;
+            self.wants_piece = if hint == 0 { self.piece_bytes == 0 } else { output.pos() < size };
         }
         Ok(output.pos())
     }

@@ -8,6 +8,9 @@ use crate::codec::schema::message::streams_group_describe_response::DescribedGro
 use crate::codec::schema::message::{StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
 use crate::error::{Error, Result};
 
+/// Of a broker without a plugin that keeps descriptions of topologies.
+const NO_DESCRIPTION: i8 = 1;
+
 pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -> Result<Reply> {
     let mut response = StreamsGroupDescribeResponse::default();
     for group in request.group_ids {
@@ -18,6 +21,9 @@ pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -
         let mut described = described.unwrap_or_else(|error| not_described(group, &error));
         if request.include_authorized_operations && described.error_code == 0 {
             described.authorized_operations = ALL_GROUP_OPERATIONS;
+        }
+        if request.include_topology_description && described.error_code == 0 {
+            described.topology_description_status = NO_DESCRIPTION;
         }
         response.groups.push(described);
     }

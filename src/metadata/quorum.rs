@@ -145,15 +145,29 @@ impl Quorum {
             vec![ControlRecord::leader_change(self.options.node_id, &[self.options.node_id])];
         // The log's first batch repeats what formatting put into the snapshot 0-0; later ones say
         // it anew if we listen elsewhere.
-        let (id, directory) = (self.options.node_id, self.options.directory_id);
-        let us = Some(ControlRecord::single_voter(id, directory, &self.options.listeners));
-        let is_news = self.log.log_end_offset() == 0 || self.voters != us;
+        let us = self.us();
+        let is_news = self.log.log_end_offset() == 0 || self.voters.as_ref() != Some(&us);
         if self.kraft_version >= DYNAMIC_VOTERS && is_news {
-            records.push(ControlRecord::KRaftVersion(self.kraft_version));
-            records.extend(us.clone());
-            self.voters = us;
+            records.extend([ControlRecord::KRaftVersion(self.kraft_version), us.clone()]);
+            self.voters = Some(us);
         }
-        self.append_control(&records, now)
+        self.append_control(&records, now).map(drop)
+    }
+
+    /// Writes down a higher `kraft.version` and, with it, the voters that the settings have named
+    /// so far.
+    pub fn raise_kraft_version(&mut self, level: i16, now: Timestamp) -> Result<Batch> {
+        let us = self.us();
+        let batch = self.append_control(&[ControlRecord::KRaftVersion(level), us.clone()], now)?;
+        self.kraft_version = level;
+        self.voters = Some(us);
+        Ok(batch)
+    }
+
+    /// The only voter.
+    fn us(&self) -> ControlRecord {
+        let (id, directory) = (self.options.node_id, self.options.directory_id);
+        ControlRecord::single_voter(id, directory, &self.options.listeners)
     }
 
     fn write_quorum_state(&self) -> Result<()> {
@@ -179,13 +193,16 @@ impl Quorum {
         }
     }
 
-    fn append_control(&mut self, records: &[ControlRecord], now: Timestamp) -> Result<()> {
+    fn append_control(&mut self, records: &[ControlRecord], now: Timestamp) -> Result<Batch> {
         let end = self.log.log_end_offset();
         let mut batch = BatchBuilder::new(end, Compression::Uncompressed).control();
         for record in records {
             batch.append(now, Some(&record.key()), Some(&record.value()), &[]);
         }
-        self.put(batch.build(), now).map(drop)
+        let mut batch = batch.build();
+        batch.set_leader_epoch(self.epoch);
+        self.put(batch.clone(), now)?;
+        Ok(batch)
     }
 
     /// Appends a batch, on a full disk by the log directory's reserve.

@@ -24,6 +24,7 @@ mod offsets;
 mod reconcile;
 pub mod records;
 mod request;
+mod static_member;
 mod tasks;
 mod topology;
 
@@ -40,10 +41,11 @@ use crate::types::{Offset, Timestamp};
 use configure::Configured;
 use kafka_protocol::error::ResponseError;
 use member::Member;
+use request::Reported;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use tasks::{Owners, Tasks};
+use tasks::{Owners, TaskOffsets, Tasks};
 use topology::Topology;
 
 /// Kafka's answer if a group is of another kind.
@@ -148,6 +150,10 @@ struct Soft {
     shutdown_requested_by: Option<MemberId>,
     /// Changes with what interactive queries need to know.
     endpoint_epoch: i32,
+    /// How far the members' copies of tasks' states are, as they say.
+    task_offsets: BTreeMap<MemberId, TaskOffsets>,
+    /// Where the changelogs of those end.
+    task_end_offsets: BTreeMap<MemberId, TaskOffsets>,
 }
 
 impl StreamsGroup {
@@ -223,7 +229,22 @@ impl StreamsGroup {
         self.members.insert(member.id.clone(), member);
     }
 
+    /// Remembers what a member says of its copies, as far as it is of tasks that there are.
+    fn keep_reported(&mut self, member: &MemberId, reported: Reported, configured: &Configured) {
+        let Some(subtopologies) = &configured.subtopologies else { return };
+        let known = |mut offsets: TaskOffsets| {
+            offsets.retain(|(id, partition), _| {
+                subtopologies.get(id).is_some_and(|of| (0..of.tasks).contains(partition))
+            });
+            (member.clone(), offsets)
+        };
+        self.soft.task_offsets.extend(reported.offsets.map(known));
+        self.soft.task_end_offsets.extend(reported.end_offsets.map(known));
+    }
+
     fn remove_member(&mut self, id: &str) {
+        self.soft.task_offsets.remove(id);
+        self.soft.task_end_offsets.remove(id);
         let Some(old) = self.members.remove(id) else { return };
         self.owners.remove(&old.assigned, &old.process_id);
         self.owners.remove(&old.pending_revocation, &old.process_id);

@@ -3,6 +3,7 @@
 use super::configs::{Change, Operation, Resource, is_known_type};
 use super::journal::Requester;
 use super::state::State;
+use super::update_features::raised_kraft_version;
 use super::view::{explained, item_error, text};
 use super::{Answer, Forwarded};
 use crate::error::{Error, Result};
@@ -50,10 +51,7 @@ fn carry_out(state: &mut State, request: &Forwarded) -> Result<Answer> {
             answer(version, alter_configs(state, &decode(request)?)?)
         }
         ApiKey::UpdateFeatures => {
-            let kraft_version = state.kraft_version();
-            let view = state.view();
-            let outcome = view.update_features(&decode(request)?, version, kraft_version);
-            answer(version, state.conclude(outcome)?)
+            answer(version, update_features(state, &decode(request)?, version)?)
         }
         ApiKey::ElectLeaders => {
             let outcome = state.view().elect_leaders(&decode(request)?);
@@ -61,6 +59,22 @@ fn carry_out(state: &mut State, request: &Forwarded) -> Result<Answer> {
         }
         _ => forward_rare(state, request),
     }
+}
+
+fn update_features(
+    state: &mut State,
+    request: &UpdateFeaturesRequest,
+    version: i16,
+) -> Result<(UpdateFeaturesResponse, Offset)> {
+    let current = state.kraft_version();
+    let outcome = state.view().update_features(request, version, current);
+    let raised = raised_kraft_version(request, current);
+    let offset = match raised.filter(|_| outcome.response.error_code == 0) {
+        Some(level) => state.raise_kraft_version(level)?,
+        None => -1,
+    };
+    let (response, last) = state.conclude(outcome)?;
+    Ok((response, last.max(offset)))
 }
 
 /// The rest of `carry_out`.

@@ -298,6 +298,21 @@ impl State {
         self.quorum.kraft_version()
     }
 
+    /// Puts the voters into the log, where the settings named them; answers the offset of that.
+    pub fn raise_kraft_version(&mut self, level: i16) -> Result<Offset> {
+        if self.failed {
+            return Err(Error::Code(ResponseError::KafkaStorageError));
+        }
+        let now = self.clock.now();
+        let raised = self.quorum.raise_kraft_version(level, now);
+        let batch = raised.inspect_err(|error| self.failed = !error.is_disk_full())?;
+        self.loader.load_batch(&batch).inspect_err(|_| self.failed = true)?;
+        info!(level, "raised kraft.version: the voters are in the metadata log now");
+        self.last_append = now;
+        self.dirty = true;
+        Ok(self.loader.image.offset)
+    }
+
     /// Where the quorum of one stands.
     pub fn quorum_state(&self) -> QuorumState {
         let options = self.quorum.options();

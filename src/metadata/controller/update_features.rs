@@ -79,13 +79,11 @@ impl View<'_> {
         }
         match name {
             METADATA_VERSION => return self.update_metadata_version(wanted, upgrade_type),
-            KRAFT_VERSION if wanted == current => return Ok(None),
             KRAFT_VERSION if wanted < current => {
                 return invalid("Can't downgrade the version of this feature.");
             }
-            KRAFT_VERSION => {
-                return invalid("klamm takes its voters from where the directory was formatted.");
-            }
+            // The level is no metadata record: see `raised_kraft_version`.
+            KRAFT_VERSION => return Ok(None),
             _ => {}
         }
         Ok(Some(level_record(name, wanted)))
@@ -146,6 +144,16 @@ impl View<'_> {
                 _ => format!("{who} only supports versions {least}-{greatest}"),
             })
     }
+}
+
+/// The level that `kraft.version` is to be raised to by a request that was not refused; None if it
+/// stays at `current`.
+pub(super) fn raised_kraft_version(request: &UpdateFeaturesRequest, current: i16) -> Option<i16> {
+    let mut updates = request.feature_updates.iter();
+    let update = updates.find(|update| update.feature.as_str() == KRAFT_VERSION);
+    update
+        .map(|update| update.max_version_level)
+        .filter(|level| *level > current && !request.validate_only)
 }
 
 /// Version 0 of the request only said whether a downgrade was allowed.

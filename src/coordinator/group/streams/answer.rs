@@ -5,7 +5,7 @@ use super::StreamsGroup;
 use super::configure::{Configured, ConfiguredSubtopology, StatusCode};
 use super::heartbeat::Heartbeat;
 use super::member::Member;
-use super::request::JOIN_EPOCH;
+use super::request::{JOIN_EPOCH, OFFSETS_VERSION};
 use super::tasks::TaskIds;
 use crate::codec::schema::message::streams_group_heartbeat_response::{
     Endpoint, EndpointToPartitions, Status, TaskIds as ResponseTaskIds, TopicPartition,
@@ -15,9 +15,16 @@ use crate::coordinator::group::shard::Shard;
 use crate::metadata::Image;
 use std::collections::BTreeMap;
 
+/// Kafka 4.4's `group.streams.task.offset.interval.ms`, which is not for users to set.
+const TASK_OFFSET_INTERVAL_MS: i32 = 60_000;
+/// Kafka 4.4's `group.streams.acceptable.recovery.lag`, neither.
+const ACCEPTABLE_RECOVERY_LAG: i64 = 10_000;
+
 /// What came of a heartbeat.
 #[derive(Debug)]
 pub struct Heard<'a> {
+    /// Of the request.
+    pub version: i16,
     /// The member as it was.
     pub before: &'a Member,
     /// The member as it is now.
@@ -36,7 +43,7 @@ impl Shard {
         request: &StreamsGroupHeartbeatRequest,
         mut statuses: Vec<Status>,
     ) -> Heartbeat {
-        let Heard { before, after, configured, was_there } = heard;
+        let Heard { version, before, after, configured, was_there } = heard;
         let interval_ms = self.group_setting(&group.id, "streams.heartbeat.interval.ms");
         let mut response = StreamsGroupHeartbeatResponse {
             member_id: after.id.to_string(),
@@ -44,6 +51,10 @@ impl Shard {
             heartbeat_interval_ms: interval_ms,
             ..StreamsGroupHeartbeatResponse::default()
         };
+        if version >= OFFSETS_VERSION {
+            response.task_offset_interval_ms = TASK_OFFSET_INTERVAL_MS;
+            response.acceptable_recovery_lag = ACCEPTABLE_RECOVERY_LAG;
+        }
         if request.member_epoch == JOIN_EPOCH || before.assigned != after.assigned {
             response.active_tasks = Some(ids(&after.assigned.active_ids()));
             response.standby_tasks = Some(ids(&after.assigned.standby));

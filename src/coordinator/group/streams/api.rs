@@ -16,7 +16,7 @@ impl Groups {
         cx: &RequestContext,
         request: &StreamsGroupHeartbeatRequest,
     ) -> Result<Heartbeat> {
-        request::check(request)?;
+        request::check(request, cx.api_version)?;
         let slot = self.slot(&request.group_id)?;
         slot.run(|shard, now| shard.streams_heartbeat(now, cx, request)).await
     }

@@ -2,9 +2,9 @@
 //! as possible to whom they had before (StickyTaskAssignor, ProcessState).
 //!
 //! A pure function of the members and the topology. What may be given in any order goes by the
-//! order of ids, where Kafka follows its hash maps. There are no warm-up tasks in Kafka 4.3.
+//! order of ids, where Kafka follows its hash maps. There are no warm-up tasks in Kafka 4.3 and 4.4.
 
-use super::tasks::{TaskIds, Tasks};
+use super::tasks::{TaskIds, TaskOffsets, Tasks};
 use crate::coordinator::group::MemberId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
@@ -18,6 +18,8 @@ pub struct TaskMember<'a> {
     pub process_id: &'a str,
     /// Its last target assignment, that it may keep.
     pub previous: &'a Tasks,
+    /// Tasks of whose state it has a copy, and how far that is.
+    pub offsets: &'a TaskOffsets,
 }
 
 /// A subtopology as the assignor sees it.
@@ -160,7 +162,30 @@ impl<'a> Assignment<'a> {
                 assignment.previous_standby.entry(task).or_default().push(index);
             }
         }
+        assignment.rank_copies(members);
         assignment
+    }
+
+    /// Who had a standby task comes first, then who has a copy of the state all the same; of each
+    /// those whose copy is further (Kafka 4.4).
+    fn rank_copies(&mut self, members: &[TaskMember<'a>]) {
+        let had = |member: Member, (id, partition): (&str, i32)| {
+            let standby = members[member].previous.standby.get(id);
+            standby.is_some_and(|set| set.contains(&partition))
+        };
+        for (index, member) in members.iter().enumerate() {
+            for (id, partition) in member.offsets.keys() {
+                let task = (id.as_str(), *partition);
+                if !had(index, task) {
+                    self.previous_standby.entry(task).or_default().push(index);
+                }
+            }
+        }
+        for (task, copies) in &mut self.previous_standby {
+            let key = (task.0.to_owned(), task.1);
+            let offset = |member: Member| members[member].offsets.get(&key).copied().unwrap_or(0);
+            copies.sort_by_key(|member| (!had(*member, *task), Reverse(offset(*member))));
+        }
     }
 
     fn assign_active(&mut self, mut tasks: Vec<Task<'a>>) {

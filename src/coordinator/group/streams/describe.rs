@@ -3,7 +3,7 @@
 use super::StreamsGroup;
 use super::configure::{ConfiguredSubtopology, InternalTopic};
 use super::member::Member;
-use super::tasks::{TaskIds, Tasks};
+use super::tasks::{TaskIds, TaskOffsets, Tasks};
 use super::topology::Topology;
 use crate::codec::schema::group::streams_group_topology_value as record;
 use crate::codec::schema::message::streams_group_describe_response as response;
@@ -32,7 +32,12 @@ impl StreamsGroup {
         let nothing = Tasks::default();
         let members = listed(self.members.values(), |member| &member.id).map(|member| {
             let target = self.target.get(&member.id).unwrap_or(&nothing);
-            described_member(member, target)
+            let soft = &self.soft;
+            response::Member {
+                task_offsets: task_offsets(soft.task_offsets.get(&member.id)),
+                task_end_offsets: task_offsets(soft.task_end_offsets.get(&member.id)),
+                ..described_member(member, target)
+            }
         });
         DescribedGroup {
             group_id: self.id.to_string(),
@@ -41,6 +46,7 @@ impl StreamsGroup {
             assignment_epoch: self.target_epoch,
             topology: self.described_topology(),
             members: members.collect(),
+            assignor_name: Some("sticky".to_owned()),
             ..DescribedGroup::default()
         }
     }
@@ -151,6 +157,15 @@ fn described_member(member: &Member, target: &Tasks) -> response::Member {
         },
         ..response::Member::default()
     }
+}
+
+fn task_offsets(offsets: Option<&TaskOffsets>) -> Vec<response::TaskOffset> {
+    let of = |((id, partition), offset): (&(String, i32), &i64)| response::TaskOffset {
+        subtopology_id: id.clone(),
+        partition: *partition,
+        offset: *offset,
+    };
+    offsets.into_iter().flatten().map(of).collect()
 }
 
 fn ids(tasks: &TaskIds) -> Vec<response::TaskIds> {

@@ -5,8 +5,8 @@ use super::assignor::{TaskMember, TaskSource, assign};
 use super::configure::{Configured, StatusCode, configure};
 use super::member::{Member, MemberState};
 use super::reconcile::Reconciliation;
-use super::request::{self, JOIN_EPOCH, refuse_if};
-use super::tasks::Tasks;
+use super::request::{self, JOIN_EPOCH, LEAVE_STATIC_EPOCH, Reported, refuse_if};
+use super::tasks::{TaskOffsets, Tasks};
 use super::topology::{Topology, to_record, unexpected};
 use super::{Configs, StreamsGroup, records};
 use crate::codec::schema::message::streams_group_heartbeat_response::Status;
@@ -60,7 +60,7 @@ impl Shard {
         cx: &RequestContext,
         request: &StreamsGroupHeartbeatRequest,
     ) -> Result<Outcome<Heartbeat>> {
-        request::check(request)?;
+        request::check(request, cx.api_version)?;
         if request.member_epoch < JOIN_EPOCH {
             return self.leave_streams(request);
         }
@@ -81,7 +81,15 @@ impl Shard {
                 (made?, true)
             }
         };
-        let beat = self.beat(&mut group, &mut turn, was_there);
+        let beat = match group.with_static_member_replaced(&mut turn.records, request) {
+            Ok(None) => self.beat(&mut group, &mut turn, was_there),
+            Ok(Some(mut replaced)) => {
+                let beat = self.beat(&mut replaced, &mut turn, was_there);
+                group.soft = replaced.soft;
+                beat
+            }
+            Err(error) => Err(error),
+        };
         if !is_new {
             self.groups.insert(id, Group::Streams(group));
         }
@@ -96,10 +104,10 @@ impl Shard {
     ) -> Result<Heartbeat> {
         let member = self.speaker(group, turn)?;
         let updated = updated(&member, turn);
-        let mut bump = updated != member;
-        if bump {
+        if updated != member {
             turn.records.push(records::member(&group.id, &updated));
         }
+        let mut bump = updated.is_other_to_assignments(&member);
         let topology = topology(group, turn)?;
         if let Some(known) = &group.topology
             && updated.topology_epoch < known.epoch
@@ -113,6 +121,7 @@ impl Shard {
         bump |= hash != group.metadata_hash;
         let validated_epoch = if configured.is_ready() { topology.epoch } else { -1 };
         check_tasks(&configured, turn.owned.as_ref())?;
+        group.keep_reported(&updated.id, Reported::of(turn.request)?, &configured);
         bump |= validated_epoch != group.validated_topology_epoch;
         let standbys = self.group_setting(&group.id, "streams.num.standby.replicas");
         let configs = Configs::from([(NUM_STANDBY_REPLICAS.to_owned(), standbys.to_string())]);
@@ -133,7 +142,9 @@ impl Shard {
             group.soft.shutdown_requested_by.get_or_insert_with(|| updated.id.clone());
         }
         let statuses = std::mem::take(&mut turn.statuses);
-        let heard = Heard { before: &member, after: &updated, configured: &configured, was_there };
+        let version = turn.cx.api_version;
+        let (before, after) = (&member, &updated);
+        let heard = Heard { version, before, after, configured: &configured, was_there };
         Ok(self.answer_streams(group, heard, turn.request, statuses))
     }
 
@@ -141,12 +152,15 @@ impl Shard {
     fn speaker(&self, group: &StreamsGroup, turn: &Turn<'_>) -> Result<Member> {
         let request = turn.request;
         if request.member_epoch != JOIN_EPOCH {
-            let member = group.member(&request.member_id)?;
+            let member = group.speaking_member(request)?;
             check_epoch(member, request.member_epoch, turn.owned.as_ref())?;
             return Ok(member.clone());
         }
         let most = self.config.group_streams_max_size;
-        if i32::try_from(group.members.len()).is_ok_and(|size| size < most) {
+        let instance = request.instance_id.as_deref();
+        let is_replaced = instance.is_some_and(|id| group.static_member(id).is_some());
+        let has_room = i32::try_from(group.members.len()).is_ok_and(|size| size < most);
+        if is_replaced || has_room {
             let known = group.members.get(request.member_id.as_str()).cloned();
             return Ok(known.unwrap_or_else(|| Member::new(&request.member_id)));
         }
@@ -276,7 +290,14 @@ impl Shard {
             let member = MemberId::from(request.member_id.as_str());
             group.soft.shutdown_requested_by.get_or_insert(member);
         }
-        let records = self.fence_streams_member(id, &request.member_id, "it left")?;
+        let member = group.speaking_member(request)?.clone();
+        let records = match request.member_epoch {
+            LEAVE_STATIC_EPOCH => {
+                self.timers.cancel(&Timer::Rebalance(GroupId::from(id), member.id.clone()));
+                vec![records::current(id, &member.gone_for_now())]
+            }
+            _ => self.fence_streams_member(id, &request.member_id, "it left")?,
+        };
         let response = StreamsGroupHeartbeatResponse {
             member_id: request.member_id.clone(),
             member_epoch: request.member_epoch,
@@ -421,6 +442,7 @@ fn updated(member: &Member, turn: &Turn<'_>) -> Member {
     let mut updated = member.clone();
     updated.client_id.clone_from(&turn.cx.client_id);
     updated.client_host.clone_from(&turn.cx.client_host);
+    updated.instance_id = request.instance_id.clone().or(updated.instance_id);
     updated.rack_id = request.rack_id.clone().or(updated.rack_id);
     updated.process_id = request.process_id.clone().unwrap_or(updated.process_id);
     updated.client_tags = tags.unwrap_or(updated.client_tags);
@@ -491,13 +513,14 @@ fn make_target(
     let (true, Some(subtopologies)) = (configured.is_ready(), &configured.subtopologies) else {
         return members.into_keys().map(|id| (id.clone(), Tasks::default())).collect();
     };
-    let nothing = Tasks::default();
+    let (nothing, no_offsets) = (Tasks::default(), TaskOffsets::new());
     let members: Vec<TaskMember<'_>> = members
         .into_values()
         .map(|member| TaskMember {
             id: &member.id,
             process_id: &member.process_id,
             previous: group.target.get(&member.id).unwrap_or(&nothing),
+            offsets: group.soft.task_offsets.get(&member.id).unwrap_or(&no_offsets),
         })
         .collect();
     let sources: Vec<TaskSource<'_>> = subtopologies

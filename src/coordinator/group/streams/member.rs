@@ -51,7 +51,7 @@ pub struct Member {
     pub previous_epoch: i32,
     /// See [`MemberState`].
     pub state: MemberState,
-    /// `group.instance.id`, which Kafka 4.3 does not serve yet.
+    /// `group.instance.id` of a static member.
     pub instance_id: Option<String>,
     /// `client.rack`.
     pub rack_id: Option<String>,
@@ -95,6 +95,16 @@ impl Member {
             assigned: Assigned::default(),
             pending_revocation: Assigned::default(),
         }
+    }
+
+    /// Whether tasks may have to be assigned anew, now that `self` was `before`.
+    pub fn is_other_to_assignments(&self, before: &Member) -> bool {
+        // A static member that comes back as it was is given what it had.
+        self.instance_id.is_none() && self != before
+            || self.topology_epoch != before.topology_epoch
+            || self.rack_id != before.rack_id
+            || self.client_tags != before.client_tags
+            || self.process_id != before.process_id
     }
 
     /// Whether it has all that the target assignment of `epoch` gives it.

@@ -1,8 +1,10 @@
 //! What a StreamsGroupHeartbeat has to be before any group is asked (GroupCoordinatorService).
 
-use super::tasks::{TaskIds, Tasks};
+use super::tasks::{TaskIds, TaskOffsets, Tasks};
 use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
-use crate::codec::schema::message::streams_group_heartbeat_request::TaskIds as RequestTaskIds;
+use crate::codec::schema::message::streams_group_heartbeat_request::{
+    TaskIds as RequestTaskIds, TaskOffset,
+};
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 
@@ -11,16 +13,29 @@ pub const JOIN_EPOCH: i32 = 0;
 /// A static member goes and means to come back.
 pub const LEAVE_STATIC_EPOCH: i32 = -2;
 
-/// Refuses what Kafka refuses, with its words.
-pub fn check(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
-    check_features(request)?;
+/// The version of Kafka 4.4, whose clients say how far their tasks are and may be static members.
+pub const OFFSETS_VERSION: i16 = 1;
+
+/// Refuses what Kafka refuses, with its words: of version 0 what Kafka 4.3 does not serve.
+pub fn check(request: &StreamsGroupHeartbeatRequest, version: i16) -> Result<()> {
+    if version < OFFSETS_VERSION {
+        check_features(request)?;
+    }
+    let mut subtopologies = request.topology.iter().flat_map(|topology| &topology.subtopologies);
+    refuse_if(
+        subtopologies.any(|subtopology| !subtopology.source_topic_regex.is_empty()),
+        "Regular expressions for source topics are not supported yet.",
+    )?;
     let is_blank = |value: Option<&str>| value.is_some_and(|value| value.trim().is_empty());
     refuse_if(is_blank(Some(&request.member_id)), "MemberId can't be empty.")?;
     refuse_if(is_blank(Some(&request.group_id)), "GroupId can't be empty.")?;
+    refuse_if(is_blank(request.instance_id.as_deref()), "InstanceId can't be empty.")?;
     refuse_if(is_blank(request.rack_id.as_deref()), "RackId can't be empty.")?;
     match request.member_epoch {
         JOIN_EPOCH => check_join(request)?,
-        LEAVE_STATIC_EPOCH => refuse_if(true, "InstanceId can't be null.")?,
+        LEAVE_STATIC_EPOCH => {
+            refuse_if(request.instance_id.is_none(), "InstanceId can't be null.")?;
+        }
         epoch => refuse_if(
             epoch < LEAVE_STATIC_EPOCH,
             &format!("MemberEpoch is {epoch}, but must be greater than or equal to -2."),
@@ -43,12 +58,7 @@ fn check_features(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
     refuse_if(request.task_offsets.is_some(), "TaskOffsets are not supported yet.")?;
     refuse_if(request.task_end_offsets.is_some(), "TaskEndOffsets are not supported yet.")?;
     let has_warmups = request.warmup_tasks.as_ref().is_some_and(|tasks| !tasks.is_empty());
-    refuse_if(has_warmups, "WarmupTasks are not supported yet.")?;
-    let mut subtopologies = request.topology.iter().flat_map(|topology| &topology.subtopologies);
-    refuse_if(
-        subtopologies.any(|subtopology| !subtopology.source_topic_regex.is_empty()),
-        "Regular expressions for source topics are not supported yet.",
-    )
+    refuse_if(has_warmups, "WarmupTasks are not supported yet.")
 }
 
 fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
@@ -77,6 +87,38 @@ fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
             ),
         )),
     }
+}
+
+/// What a member says of its copies of tasks' state, as far as it says it.
+#[derive(Debug, Default)]
+pub struct Reported {
+    /// How far they are.
+    pub offsets: Option<TaskOffsets>,
+    /// Where their changelogs end.
+    pub end_offsets: Option<TaskOffsets>,
+}
+
+impl Reported {
+    pub(super) fn of(request: &StreamsGroupHeartbeatRequest) -> Result<Reported> {
+        Ok(Reported {
+            offsets: by_task(request.task_offsets.as_deref())?,
+            end_offsets: by_task(request.task_end_offsets.as_deref())?,
+        })
+    }
+}
+
+fn by_task(offsets: Option<&[TaskOffset]>) -> Result<Option<TaskOffsets>> {
+    let Some(offsets) = offsets else { return Ok(None) };
+    let mut by_task = TaskOffsets::new();
+    for TaskOffset { subtopology_id, partition, offset } in offsets {
+        let twice = by_task.insert((subtopology_id.clone(), *partition), *offset).is_some();
+        let message = format!(
+            "Task offsets contain a duplicate entry for subtopology {subtopology_id} and partition \
+             {partition}."
+        );
+        refuse_if(twice, &message)?;
+    }
+    Ok(Some(by_task))
 }
 
 /// What the member says that it owns; None if it does not say.

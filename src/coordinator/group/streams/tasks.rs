@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Partition numbers by subtopology; no subtopology is in it without one.
 pub type TaskIds = BTreeMap<String, BTreeSet<i32>>;
 
+/// By subtopology and partition number, the offsets that a member's copy of a task's state has,
+/// summed over its changelog topics.
+pub type TaskOffsets = BTreeMap<(String, i32), i64>;
+
 /// What a member is to own, or says that it owns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tasks {

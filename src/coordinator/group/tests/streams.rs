@@ -13,7 +13,7 @@ use crate::codec::schema::message::streams_group_describe_response::{
     self as described, DescribedGroup,
 };
 use crate::codec::schema::message::streams_group_heartbeat_request::{
-    CopartitionGroup, Endpoint, KeyValue, Subtopology, TaskIds, TopicInfo, Topology,
+    CopartitionGroup, Endpoint, KeyValue, Subtopology, TaskIds, TaskOffset, TopicInfo, Topology,
 };
 use crate::codec::schema::message::streams_group_heartbeat_response::{
     StreamsGroupHeartbeatResponse, TaskIds as GivenTaskIds, TopicPartition,
@@ -29,7 +29,7 @@ impl World {
             "describe-streams" => describe(&self.shard.describe_streams(args.get("group"))),
             _ => {
                 let cx = RequestContext {
-                    api_version: 1,
+                    api_version: args.number("version", 1),
                     client_id: "app".to_owned(),
                     client_host: "/127.0.0.1".to_owned(),
                 };
@@ -83,6 +83,7 @@ impl Args {
             process_id: text("process"),
             user_endpoint: self.named.get("endpoint").map(endpoint),
             client_tags: self.has("tags").then(|| self.list("tags").map(tag).collect()),
+            task_offsets: self.has("offsets").then(|| task_offsets(self.get("offsets"))),
             shutdown_application: self.has("shutdown"),
             ..StreamsGroupHeartbeatRequest::default()
         }
@@ -154,6 +155,23 @@ fn tasks(text: &str) -> Vec<TaskIds> {
         TaskIds { subtopology_id: id.to_owned(), partitions: partitions.collect() }
     };
     text.split(';').filter(|item| !item.is_empty()).map(ids).collect()
+}
+
+/// `0:1@500+2@9`: how far the states of tasks 0_1 and 0_2 are.
+fn task_offsets(text: &str) -> Vec<TaskOffset> {
+    let of = |item: &str| {
+        let (id, tasks) = item.split_once(':').unwrap();
+        let offset = |task: &str| {
+            let (partition, offset) = task.split_once('@').unwrap();
+            TaskOffset {
+                subtopology_id: id.to_owned(),
+                partition: partition.parse().unwrap(),
+                offset: offset.parse().unwrap(),
+            }
+        };
+        tasks.split('+').map(offset).collect::<Vec<_>>()
+    };
+    text.split(';').filter(|item| !item.is_empty()).flat_map(of).collect()
 }
 
 /// `0_0,0_1`

@@ -76,3 +76,30 @@ async fn levels_move_within_what_everyone_supports() {
     assert_eq!(node.image().feature("group.version"), 1);
     node.stop().await;
 }
+
+/// The voters move from the settings into the log, as in Kafka since 4.1, and stay there.
+#[tokio::test]
+async fn kraft_version_goes_up_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let voters = [("controller.quorum.voters", "1@localhost:9093")];
+    let node = Node::start(dir.path(), &voters).await;
+    let up = update("kraft.version", 1, UPGRADE);
+    let mut with_another = up.clone();
+    with_another.feature_updates.extend(update("foo.version", 1, UPGRADE).feature_updates);
+    for (request, code, level) in [
+        (up.clone().with_validate_only(true), 0, 0),
+        (with_another, 95, 0),
+        (update("kraft.version", 2, UPGRADE), 95, 0),
+        (up.clone(), 0, 1),
+        (up, 0, 1),
+        (update("kraft.version", 0, SAFE_DOWNGRADE), 95, 1),
+    ] {
+        let answer: UpdateFeaturesResponse = node.ask(ApiKey::UpdateFeatures, 2, &request).await;
+        assert_eq!((answer.error_code, node.image().kraft_version), (code, level), "{request:?}");
+    }
+    let finalized = node.image().finalized_features();
+    node.stop().await;
+    let node = Node::start(dir.path(), &voters).await;
+    assert_eq!(node.image().finalized_features(), finalized);
+    node.stop().await;
+}

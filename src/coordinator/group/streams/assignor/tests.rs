@@ -5,6 +5,9 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
+/// Nobody has a copy of any state.
+static NO_COPIES: TaskOffsets = TaskOffsets::new();
+
 /// Active and standby tasks of each member, as `s_0`.
 type Given = BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>;
 
@@ -41,7 +44,12 @@ fn assigned(
     members.sort_by(|a, b| a.0.cmp(&b.0));
     let members: Vec<TaskMember<'_>> = members
         .iter()
-        .map(|(id, process_id, previous)| TaskMember { id, process_id, previous })
+        .map(|(id, process_id, previous)| TaskMember {
+            id,
+            process_id,
+            previous,
+            offsets: &NO_COPIES,
+        })
         .collect();
     let sources: Vec<TaskSource<'_>> = subtopologies
         .iter()
@@ -312,7 +320,7 @@ proptest! {
         let run = |members: &[(MemberId, String, Tasks)]| {
             let members: Vec<TaskMember<'_>> = members
                 .iter()
-                .map(|(id, process_id, previous)| TaskMember { id, process_id, previous })
+                .map(|(id, process_id, previous)| TaskMember { id, process_id, previous, offsets: &NO_COPIES })
                 .collect();
             assign(&members, &sources, standbys)
         };

@@ -3,11 +3,13 @@ import java.io.FileInputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.kafka.common.utils.Exit;
+import java.util.function.Consumer;
 
 /**
  * Runs Kafka's command-line tools one after another in one JVM, because a JVM per call costs a second.
@@ -39,9 +41,9 @@ public final class Tools {
         PrintStream answers = System.out;
         BufferedReader requests = new BufferedReader(new InputStreamReader(System.in));
         List<Runnable> hooks = new ArrayList<>();
-        Exit.setExitProcedure((status, message) -> exit(status));
-        Exit.setHaltProcedure((status, message) -> exit(status));
-        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
+        replace("setExitProcedure", procedure -> exit((int) procedure[0]));
+        replace("setHaltProcedure", procedure -> exit((int) procedure[0]));
+        replace("setShutdownHookAdder", hook -> hooks.add((Runnable) hook[1]));
         while (requests.readLine() != null) {
             String[] command = Files.readString(dir.resolve("args")).split("\0");
             int status;
@@ -58,6 +60,30 @@ public final class Tools {
             }
             answers.println(status);
             answers.flush();
+        }
+    }
+
+    /** Sets one of the procedures of Kafka's Exit, whose package is another one in each version. */
+    private static void replace(String setter, Consumer<Object[]> procedure) throws ReflectiveOperationException {
+        for (Method method : exit().getMethods()) {
+            if (method.getName().equals(setter)) {
+                Class<?> type = method.getParameterTypes()[0];
+                method.invoke(null, Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type},
+                    (proxy, called, arguments) -> {
+                        procedure.accept(arguments);
+                        return null;
+                    }));
+                return;
+            }
+        }
+        throw new NoSuchMethodException(setter);
+    }
+
+    private static Class<?> exit() throws ClassNotFoundException {
+        try {
+            return Class.forName("org.apache.kafka.common.utils.internals.Exit");
+        } catch (ClassNotFoundException e) {
+            return Class.forName("org.apache.kafka.common.utils.Exit");
         }
     }
 

@@ -1,4 +1,5 @@
-# Builds the Java programs of suites. To be sourced by suites, after broker.sh.
+# Builds the Java programs of suites. To be sourced by suites, after broker.sh. CLIENTS_VERSION names another version
+# of Kafka's clients than the poms'.
 
 # shellcheck source=jdk.sh
 . "$COMPAT_ROOT/lib/jdk.sh"
@@ -7,7 +8,7 @@
 # JAVA_BUILD to where its classes and libraries are.
 java_build() {
   local suite=${1:-java} stamp
-  JAVA_BUILD=$COMPAT_ROOT/../target/compat/$suite-build
+  JAVA_BUILD=$COMPAT_ROOT/../target/compat/$suite-build${CLIENTS_VERSION:+-$CLIENTS_VERSION}
   stamp=$JAVA_BUILD/built
   need_jdk || return 1
   mkdir -p "$JAVA_BUILD"
@@ -15,6 +16,7 @@ java_build() {
   flock 7
   if [ ! -e "$stamp" ] || [ -n "$(find "$COMPAT_ROOT/$suite" -newer "$stamp" -type f)" ]; then
     mvn -B -q -Dstyle.color=never -f "$COMPAT_ROOT/$suite/pom.xml" -Dbuild.dir="$JAVA_BUILD" \
+      ${CLIENTS_VERSION:+-Dkafka.version="$CLIENTS_VERSION"} \
       compile dependency:copy-dependencies -DoutputDirectory="$JAVA_BUILD/libs" || return 1
     touch "$stamp"
   fi

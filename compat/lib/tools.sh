@@ -5,14 +5,15 @@
 #                             status in $STATUS; stdin is $TOOL_IN if that is set
 #   expect / refuse ...       assertions; check_done NAME prints the check's line
 #
-# A check is: some tool calls and expectations, then "check_done name".
+# A check is: some tool calls and expectations, then "check_done name". CLIENTS_VERSION names another version of the
+# tools than the reference's.
 
 FAILURES=0
 problem=''
 
 tool_session() {
   local libs
-  libs=$("$COMPAT_ROOT/kafka/fetch") || return 1
+  libs=$(KAFKA_VERSION=${CLIENTS_VERSION:-${KAFKA_VERSION:-}} "$COMPAT_ROOT/kafka/fetch") || return 1
   TOOL_DIR=$(mktemp -d "${TMPDIR:-/tmp}/klamm-tools.XXXXXX")
   mkfifo "$TOOL_DIR/requests" "$TOOL_DIR/answers"
   java -Xmx512M -Dlog4j2.configurationFile="$COMPAT_ROOT/kafka/log4j2-tools.yaml" -cp "$libs/*" \

@@ -13,6 +13,7 @@
 mod definition;
 mod describe;
 mod group;
+mod leftover;
 mod listeners;
 pub mod properties;
 mod table;
@@ -100,6 +101,11 @@ pub fn setting(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
+/// ConfigResource.Type of a topic.
+const TOPIC: i8 = 2;
+/// ConfigResource.Type of a broker.
+const BROKER: i8 = 4;
+
 impl Config {
     /// The configuration that sets `properties` (name -> value). Names that nobody knows are kept
     /// and have no effect. A value that is not right is `Error::Config`, in Kafka's words.
@@ -111,22 +117,6 @@ impl Config {
             }
         }
         Config::from_values(Values { fixed: properties, ..Values::default() })
-    }
-
-    /// The configuration with what the metadata log says on top: `broker` for this broker,
-    /// `cluster` for all. Settings that may not change while the broker runs are left out.
-    pub fn with_dynamic(
-        &self,
-        cluster: &BTreeMap<String, String>,
-        broker: &BTreeMap<String, String>,
-    ) -> Result<Config> {
-        let dynamic = |configs: &BTreeMap<String, String>| {
-            let kept =
-                configs.iter().filter(|(name, _)| setting(name).is_none_or(|s| s.is_dynamic()));
-            kept.map(|(name, value)| (name.clone(), value.clone())).collect()
-        };
-        let fixed = self.values.fixed.clone();
-        Config::from_values(Values { fixed, cluster: dynamic(cluster), broker: dynamic(broker) })
     }
 
     /// A number that the metadata log sets for this broker, or else for all, and that no file can:

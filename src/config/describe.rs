@@ -294,7 +294,7 @@ impl Row {
 }
 
 /// `x` of `listener.name.<listener>.x`, which overrides `x` for one listener.
-fn base_name(name: &str) -> &str {
+pub(super) fn base_name(name: &str) -> &str {
     let listener = name.strip_prefix("listener.name.");
     listener.and_then(|rest| rest.split_once('.')).map_or(name, |(_, base)| base)
 }

@@ -275,14 +275,50 @@ fn dynamic_settings_lie_on_top() {
     let fixed = config(&[("log.segment.bytes", "2097152"), ("num.io.threads", "4")]);
     let cluster = properties(&[("log.segment.bytes", "3145728"), ("num.io.threads", "5")]);
     let broker = properties(&[("log.segment.bytes", "4194304"), ("num.partitions", "9")]);
-    let dynamic = fixed.with_dynamic(&cluster, &broker).unwrap();
+    let (dynamic, _) = fixed.with_dynamic(&cluster, &broker);
     assert_eq!((dynamic.log_segment_bytes, dynamic.num_io_threads), (4_194_304, 5));
     assert_eq!(dynamic.num_partitions, 1, "may not change while the broker runs");
     let topic = dynamic.topic(&properties(&[])).unwrap();
     assert_eq!(topic.segment_bytes, 4_194_304);
-    let back = dynamic.with_dynamic(&properties(&[]), &properties(&[])).unwrap();
+    let (back, _) = dynamic.with_dynamic(&properties(&[]), &properties(&[]));
     assert_eq!((back.log_segment_bytes, back.num_io_threads), (2_097_152, 4));
-    assert!(fixed.with_dynamic(&properties(&[("num.io.threads", "x")]), &broker).is_err());
+}
+
+#[test]
+fn what_is_not_valid_in_the_metadata_log_is_left_out_alone() {
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+    let check = |cluster: Pairs<'_>, broker: Pairs<'_>, left_out: &[&str]| {
+        let (config, told) =
+            Config::default().with_dynamic(&properties(cluster), &properties(broker));
+        assert_eq!(config.message_max_bytes, 3000, "the rest holds");
+        assert_eq!(told.len(), left_out.len(), "{told:?}");
+        for name in left_out {
+            assert!(told.iter().any(|one| one.starts_with(name)), "{name} in {told:?}");
+        }
+    };
+    let good = ("message.max.bytes", "3000");
+    check(&[good], &[], &[]);
+    check(&[good, ("nobody.knows", "x")], &[("log.message.format.version", "3.0")], &[]);
+    check(&[good, ("log.segment.bytes", "1000")], &[], &["log.segment.bytes of all brokers"]);
+    check(&[good], &[("log.cleaner.threads", "x")], &["log.cleaner.threads of this broker"]);
+    check(&[good, ("num.partitions", "9")], &[], &["num.partitions"]);
+    check(&[good, ("listeners", "PLAINTEXT://:1")], &[], &["listeners of all brokers"]);
+    // Each is right for itself.
+    let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
+    check(&[good, (min, "10")], &[(max, "5")], &[min]);
+    check(&[good, (min, "10"), (max, "20")], &[(max, "30")], &[]);
+
+    let topic =
+        |overrides: Pairs<'_>| Config::default().topic_in_effect(&properties(overrides)).unwrap();
+    let (config, told) = topic(&[
+        ("message.format.version", "3.0"),
+        ("segment.bytes", "1000"),
+        ("retention.ms", "5"),
+    ]);
+    assert_eq!((config.retention_ms, config.segment_bytes), (5, 1 << 30));
+    assert_eq!(told.len(), 2, "{told:?}");
+    let (config, told) = topic(&[("min.compaction.lag.ms", "2"), ("max.compaction.lag.ms", "1")]);
+    assert_eq!((config.min_compaction_lag_ms, told.len()), (2, 1), "{told:?}");
 }
 
 #[test]
@@ -385,7 +421,7 @@ fn settings_are_described_as_kafka_describes_them() {
         ("ssl.key.password", "secret"),
         ("my.own", "x"),
     ]);
-    let config = config.with_dynamic(
+    let (config, _) = config.with_dynamic(
         &properties(&[("log.retention.ms", "1000"), ("log.cleaner.threads", "2")]),
         &properties(&[
             ("log.segment.bytes", "4194304"),
@@ -393,7 +429,6 @@ fn settings_are_described_as_kafka_describes_them() {
             ("leader.replication.throttled.rate", "7"),
         ]),
     );
-    let config = config.unwrap();
     let rows = config.broker_rows();
     let segment = row(&rows, "log.segment.bytes");
     assert_eq!((segment.value.as_deref(), segment.source), (Some("4194304"), DynamicBroker));
@@ -554,7 +589,7 @@ fn every_setting_is_described_as_by_kafka() {
     assert_eq!(warnings, [""; 0]);
     // What Kafka's own formatting writes for all brokers (ELR).
     let cluster = properties(&[("min.insync.replicas", "1")]);
-    let config = config.with_dynamic(&cluster, &properties(&[])).unwrap();
+    let (config, _) = config.with_dynamic(&cluster, &properties(&[]));
     let topic = properties(&[("max.message.bytes", "500000"), ("cleanup.policy", "compact")]);
     let broker = config.broker_rows().iter().map(|row| line("BROKER", row)).collect::<Vec<_>>();
     let topic = config.topic_rows(&topic).iter().map(|row| line("TOPIC", row)).collect::<Vec<_>>();

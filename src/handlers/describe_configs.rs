@@ -47,7 +47,7 @@ fn is_asked(resource: &DescribeConfigsResource, name: &str) -> bool {
 fn rows(cx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Row>> {
     let image = cx.image();
     let name = resource.resource_name.as_str();
-    let config = image.broker_config(&cx.parts.config)?;
+    let (config, _) = image.broker_config(&cx.parts.config);
     match resource.resource_type {
         TOPIC_CONFIG => topic_rows(&image, &config, name),
         BROKER_CONFIG if name.is_empty() => Ok(config.cluster_rows()),

@@ -17,13 +17,29 @@ pub const KRAFT_VERSION: &str = "kraft.version";
 /// How transactions are written down and end (KIP-890).
 pub const TRANSACTION_VERSION: &str = "transaction.version";
 
-/// 4.0-IV3, the oldest `metadata.version` that we open.
-pub const OLDEST_METADATA_VERSION: i16 = 25;
+/// 3.3-IV3, the oldest `metadata.version` that we open; so do Kafka 4.3 and 4.4.
+pub const OLDEST_METADATA_VERSION: i16 = 7;
 /// 4.3-IV0, the `metadata.version` of a directory that we format.
 pub const METADATA_VERSION_4_3: i16 = 30;
 /// 4.4-IV2, the newest `metadata.version` that we open.
 pub const NEWEST_METADATA_VERSION: i16 = 33;
-/// Log directories may be cordoned from 4.3-IV0 on: RegisterBrokerRecord has version 4.
+/// 3.4-IV0: a broker may be registered as one that leaves ZooKeeper (KIP-866).
+pub const ZK_MIGRATION: i16 = 8;
+/// 3.5-IV2: users have SCRAM credentials in the log (KIP-900).
+const SCRAM: i16 = 11;
+/// 3.6-IV2: delegation tokens are in the log.
+const DELEGATION_TOKENS: i16 = 14;
+/// 3.6-IV0: before it, a leader has a new epoch whenever its ISR shrinks (KAFKA-15021).
+pub const EPOCH_SURVIVES_SHRINKING: i16 = 12;
+/// 3.6-IV1: records may count together (KIP-868).
+pub const TRANSACTIONS: i16 = 13;
+/// 3.7-IV0: controllers are registered (KIP-919).
+pub const CONTROLLER_REGISTRATION: i16 = 15;
+/// 3.7-IV2: brokers and partitions have log directories (KIP-858).
+pub const DIRECTORIES: i16 = 17;
+/// 4.0-IV1: partitions have eligible leader replicas (KIP-966).
+pub const ELR_RECORDS: i16 = 23;
+/// 4.3-IV0: log directories may be cordoned (KIP-1066).
 pub const CORDONED_LOG_DIRS: i16 = 30;
 
 /// (name, least level, greatest level) of what a directory may have finalized for us to open it;
@@ -70,9 +86,11 @@ pub fn supported(name: &str) -> (i16, i16) {
 
 /// `metadata.version` as people write it: `4.3-IV0`.
 pub fn metadata_version_name(level: i16) -> String {
-    const NAMES: [&str; 9] = [
-        "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0", "4.4-IV0", "4.4-IV1",
-        "4.4-IV2",
+    const NAMES: [&str; 27] = [
+        "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2",
+        "3.7-IV0", "3.7-IV1", "3.7-IV2", "3.7-IV3", "3.7-IV4", "3.8-IV0", "3.9-IV0", "4.0-IV0",
+        "4.0-IV1", "4.0-IV2", "4.0-IV3", "4.1-IV0", "4.1-IV1", "4.2-IV0", "4.2-IV1", "4.3-IV0",
+        "4.4-IV0", "4.4-IV1", "4.4-IV2",
     ];
     usize::try_from(level - OLDEST_METADATA_VERSION)
         .ok()
@@ -83,7 +101,19 @@ pub fn metadata_version_name(level: i16) -> String {
 /// Whether records changed between two levels of `metadata.version`, so that going back would lose
 /// something (MetadataVersion.checkIfMetadataChanged).
 pub fn changes_records(lower: i16, higher: i16) -> bool {
-    // 4.3-IV0 brought cordoned log directories; 4.4 changed the ACL and controller records.
-    const CHANGED: [i16; 4] = [CORDONED_LOG_DIRS, 31, 32, 33];
+    const CHANGED: [i16; 11] = [
+        ZK_MIGRATION,
+        SCRAM,
+        TRANSACTIONS,
+        DELEGATION_TOKENS,
+        CONTROLLER_REGISTRATION,
+        DIRECTORIES,
+        ELR_RECORDS,
+        CORDONED_LOG_DIRS,
+        // 4.4 changed the records of ACLs and controllers.
+        31,
+        32,
+        33,
+    ];
     CHANGED.iter().any(|&level| lower < level && level <= higher)
 }

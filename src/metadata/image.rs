@@ -133,8 +133,8 @@ impl Image {
     }
 
     /// `fixed`, a broker's settings from its file, with those of the metadata log on top: of all
-    /// brokers under the empty name, then its own.
-    pub fn broker_config(&self, fixed: &Config) -> Result<Config> {
+    /// brokers under the empty name, then its own. The sentences tell what is left out of these.
+    pub fn broker_config(&self, fixed: &Config) -> (Config, Vec<String>) {
         let of_all = self.configs_of(BROKER_CONFIG, "");
         let own = self.configs_of(BROKER_CONFIG, &fixed.node_id.to_string());
         fixed.with_dynamic(&of_all, &own)

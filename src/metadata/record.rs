@@ -140,7 +140,8 @@ impl MetadataRecord {
         Ok(record)
     }
 
-    /// The record's value as it lies in the log at `metadata_version`.
+    /// The record's value as it lies in the log at `metadata_version`, for which [`Self::at`] has
+    /// made it fit.
     pub fn encode(&self, metadata_version: i16) -> Bytes {
         let version = self.version(metadata_version);
         let mut value = BytesMut::with_capacity(64);
@@ -151,14 +152,79 @@ impl MetadataRecord {
         value.freeze()
     }
 
+    /// What `metadata_version` can say of this record: fields that it does not know are left out.
+    /// None if nothing remains to be said.
+    pub fn at(mut self, metadata_version: i16) -> Option<MetadataRecord> {
+        let knows = |since| metadata_version >= since;
+        let is_known = match &mut self {
+            MetadataRecord::RegisterBroker(broker) => {
+                if !knows(features::DIRECTORIES) {
+                    broker.log_dirs.clear();
+                }
+                if !knows(features::CORDONED_LOG_DIRS) {
+                    broker.cordoned_log_dirs = None;
+                }
+                true
+            }
+            MetadataRecord::Partition(partition) => {
+                if !knows(features::DIRECTORIES) {
+                    partition.directories.clear();
+                }
+                if !knows(features::ELR_RECORDS) {
+                    partition.eligible_leader_replicas = None;
+                    partition.last_known_elr = None;
+                }
+                true
+            }
+            MetadataRecord::PartitionChange(change) => {
+                if !knows(features::DIRECTORIES) {
+                    change.directories = None;
+                }
+                if !knows(features::ELR_RECORDS) {
+                    change.eligible_leader_replicas = None;
+                    change.last_known_elr = None;
+                }
+                *change != unchanged(change)
+            }
+            MetadataRecord::BrokerRegistrationChange(change) => {
+                if !knows(features::DIRECTORIES) {
+                    change.log_dirs.clear();
+                }
+                if !knows(features::CORDONED_LOG_DIRS) {
+                    change.cordoned_log_dirs = None;
+                }
+                true
+            }
+            MetadataRecord::BeginTransaction(_)
+            | MetadataRecord::EndTransaction(_)
+            | MetadataRecord::AbortTransaction(_) => knows(features::TRANSACTIONS),
+            MetadataRecord::RegisterController(_) | MetadataRecord::UnregisterController(_) => {
+                knows(features::CONTROLLER_REGISTRATION)
+            }
+            MetadataRecord::ClearElr(_) => knows(features::ELR_RECORDS),
+            _ => true,
+        };
+        is_known.then_some(self)
+    }
+
     /// The version that Kafka writes at `metadata_version` (MetadataVersion.*RecordVersion), or
     /// the lowest that holds the content.
     fn version(&self, metadata_version: i16) -> i16 {
+        // The version rises by one at each of these levels.
+        let risen = |levels: &[i16]| {
+            levels.iter().filter(|&&level| metadata_version >= level).count() as i16
+        };
         match self {
             MetadataRecord::RegisterBroker(_) => {
-                if metadata_version >= features::CORDONED_LOG_DIRS { 4 } else { 3 }
+                1 + risen(&[
+                    features::ZK_MIGRATION,
+                    features::DIRECTORIES,
+                    features::CORDONED_LOG_DIRS,
+                ])
             }
-            MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => 2,
+            MetadataRecord::Partition(_) | MetadataRecord::PartitionChange(_) => {
+                risen(&[features::DIRECTORIES, features::ELR_RECORDS])
+            }
             MetadataRecord::BrokerRegistrationChange(change) => {
                 if change.cordoned_log_dirs.is_some() {
                     3
@@ -170,6 +236,15 @@ impl MetadataRecord {
             }
             _ => 0,
         }
+    }
+}
+
+/// The change of the same partition that changes nothing.
+fn unchanged(change: &PartitionChangeRecord) -> PartitionChangeRecord {
+    PartitionChangeRecord {
+        partition_id: change.partition_id,
+        topic_id: change.topic_id,
+        ..Default::default()
     }
 }
 

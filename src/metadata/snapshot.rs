@@ -124,7 +124,7 @@ impl Writer {
         metadata_version: i16,
     ) -> Result<()> {
         let mut batch = BatchBuilder::new(self.next_offset, Compression::Uncompressed);
-        for record in records {
+        for record in records.filter_map(|record| record.at(metadata_version)) {
             batch.append(self.now, None, Some(&record.encode(metadata_version)), &[]);
             if batch.uncompressed_bytes() >= BATCH_BYTES_MAX {
                 self.put(batch)?;

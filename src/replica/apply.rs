@@ -25,8 +25,7 @@ struct Assigned<'a> {
     topic: &'a Topic,
     index: i32,
     registration: &'a metadata::Partition,
-    /// None if it is not right: the topic cannot be served.
-    config: Option<Arc<TopicConfig>>,
+    config: Arc<TopicConfig>,
 }
 
 /// How a partition comes here.
@@ -74,7 +73,10 @@ impl Replicas {
         let mut assigned = Vec::new();
         let configs = TopicConfigs::new(self, image)?;
         for topic in changed {
-            let config = configs.of(&topic.name);
+            let config = configs.of(&topic.name)?;
+            if is_first {
+                configs.tell_left_out(&topic.name);
+            }
             for (index, registration) in topic.partitions.iter().enumerate() {
                 if registration.replicas.contains(&self.config.node_id) {
                     let (index, config) = (index as i32, config.clone());
@@ -176,8 +178,8 @@ impl Replicas {
             if let Some(topic) = image.topics.by_id(id.topic_id)
                 && let Some(registration) = topic.partitions.get(id.partition as usize)
             {
-                let (index, config) = (id.partition, configs.of(&topic.name));
-                let how = How { is_first: false, one_of_many: false };
+                let Ok(config) = configs.of(&topic.name) else { continue };
+                let (index, how) = (id.partition, How { is_first: false, one_of_many: false });
                 self.host(&Assigned { topic, index, registration, config }, how);
             }
         }
@@ -186,7 +188,7 @@ impl Replicas {
     fn open(&self, assigned: &Assigned<'_>, how: How) -> Result<Arc<Partition>> {
         let Assigned { topic, index, registration, config } = assigned;
         let name = TopicPartition::new(Arc::clone(&topic.name), *index);
-        let config = config.clone().ok_or(Error::Code(ResponseError::InvalidConfig))?;
+        let config = config.clone();
         let assigned = registration.directory_of(self.config.node_id).unwrap_or_default();
         let wanted = self.logs.online_dir(assigned).map(|_| assigned);
         // The log may lie in a directory that is offline (Partition.createLogIfNotExists). What the
@@ -231,13 +233,14 @@ impl Replicas {
     }
 
     fn apply_broker_configs(&self, image: &Image) {
-        match image.broker_config(&self.config) {
-            Ok(config) => {
-                self.logs.cleaner().reconfigure(&config);
-                self.dynamic.store(Arc::new(config));
-            }
-            Err(error) => tracing::error!(%error, "dynamic broker settings not applied"),
+        let (config, left_out) = image.broker_config(&self.config);
+        for setting in left_out {
+            tracing::warn!(
+                "A setting in the metadata log is ignored; delete it with kafka-configs: {setting}"
+            );
         }
+        self.logs.cleaner().reconfigure(&config);
+        self.dynamic.store(Arc::new(config));
     }
 
     /// Gives the open logs the settings that changed.
@@ -256,7 +259,11 @@ impl Replicas {
         partitions.retain(|p| are_defaults_new || changed.contains(&**p.topic()));
         partitions.sort_by(|one, other| one.topic().cmp(other.topic()));
         for partitions in partitions.chunk_by(|one, other| one.topic() == other.topic()) {
-            let Some(config) = configs.of(partitions[0].topic()) else { continue };
+            let topic = partitions[0].topic();
+            let Ok(config) = configs.of(topic) else { continue };
+            if changed.contains(&**topic) {
+                configs.tell_left_out(topic);
+            }
             for partition in partitions {
                 if let Err(error) = partition.set_config(Arc::clone(&config)) {
                     let log = partition.topic_partition();
@@ -281,13 +288,23 @@ impl<'a> TopicConfigs<'a> {
         Ok(TopicConfigs { image, broker, defaults })
     }
 
-    /// The settings of a topic; None, and it is told, if they are not right.
-    fn of(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+    /// The settings of a topic, as far as they are right.
+    fn of(&self, topic: &str) -> Result<Arc<TopicConfig>> {
         let overrides = self.image.configs_of(TOPIC_CONFIG, topic);
         if overrides.is_empty() {
-            return Some(Arc::clone(&self.defaults));
+            return Ok(Arc::clone(&self.defaults));
         }
-        let config = self.broker.topic(&overrides);
-        config.inspect_err(|error| tracing::error!(topic, %error, "settings are not right")).ok()
+        self.broker.topic_in_effect(&overrides).map(|(config, _)| config)
+    }
+
+    /// Tells which settings of a topic are not right.
+    fn tell_left_out(&self, topic: &str) {
+        let overrides = self.image.configs_of(TOPIC_CONFIG, topic);
+        let left_out = self.broker.topic_in_effect(&overrides).map(|(_, left_out)| left_out);
+        for setting in left_out.unwrap_or_default() {
+            tracing::warn!(
+                "A setting of topic {topic} is ignored; delete it with kafka-configs: {setting}"
+            );
+        }
     }
 }

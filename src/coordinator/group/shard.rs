@@ -307,10 +307,7 @@ impl StateMachine for Shard {
         let node = self.config.node_id.to_string();
         let of_brokers = |image: &Image| ["", &node].map(|n| image.configs_of(BROKER_CONFIG, n));
         if of_brokers(&before) != of_brokers(image) {
-            match image.broker_config(&self.config) {
-                Ok(config) => self.config = Arc::new(config),
-                Err(error) => tracing::error!(%error, "settings of the group coordinator stay"),
-            }
+            self.config = Arc::new(image.broker_config(&self.config).0);
         }
     }
 

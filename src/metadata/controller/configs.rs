@@ -158,6 +158,11 @@ impl View<'_> {
                 }));
             }
         }
+        // What an older Kafka has left there is not this change's fault.
+        let is_right = |key: &str, value: &str| {
+            altered.contains_key(key) || self.config.is_valid_alone(resource.0, key, value)
+        };
+        all.retain(|key, value| is_right(key, value));
         self.check_resource(resource, &all)?;
         if !is_new {
             self.check_exists(resource)?;
@@ -229,10 +234,12 @@ impl View<'_> {
         }
         let of_all = self.image.configs_of(BROKER_CONFIG, "");
         let own = self.image.configs_of(BROKER_CONFIG, &self.config.node_id.to_string());
+        let is_wrong_already = self.config.check_together(&of_all, &own).is_err();
         let (of_all, own) = if name.is_empty() { (configs, &*own) } else { (&*of_all, configs) };
         let checked = self.config.check_dynamic(configs, !name.is_empty());
         // What is right for itself may be wrong beside the others.
-        let checked = checked.and_then(|()| self.config.with_dynamic(of_all, own).map(drop));
+        let together = || self.config.check_together(of_all, own);
+        let checked = checked.and_then(|()| if is_wrong_already { Ok(()) } else { together() });
         checked.or_else(|error| refuse(error.message().unwrap_or_default()))
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Surroundings<'a> {
     pub min_isr: usize,
     /// Whether eligible leader replicas are kept.
     pub elr_enabled: bool,
+    /// Whether the leader has a new epoch when the ISR shrinks, as before metadata.version 3.6.
+    pub shrinking_makes_epoch: bool,
 }
 
 /// A change under way: set what is wanted, then `build`.
@@ -132,6 +134,13 @@ impl<'a> PartitionChange<'a> {
             record.leader = self.partition.leader;
         }
         self.set_isr_and_elr(&mut record);
+        if record.leader == NO_LEADER_CHANGE && self.around.shrinking_makes_epoch {
+            let shrinks =
+                |isr: &Vec<BrokerId>| self.partition.isr.iter().any(|id| !isr.contains(id));
+            if record.isr.as_ref().is_some_and(shrinks) {
+                record.leader = self.partition.leader;
+            }
+        }
         self.set_assignment(&mut record);
         if self.recovery_state != self.partition.leader_recovery_state {
             record.leader_recovery_state = self.recovery_state;

@@ -24,7 +24,7 @@ use kafka_protocol::messages::BrokerRegistrationRequest;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 use uuid::Uuid;
 
 /// Security protocol of listeners until there are others.
@@ -201,14 +201,19 @@ impl State {
         }
         let now = self.clock.now();
         let metadata_version = match self.loader.image.metadata_version() {
-            0 => features::METADATA_VERSION_4_3,
+            0 => finalized_by(records),
             level => level,
         };
-        let appended = self.quorum.append(records, metadata_version, now);
+        let records: Vec<MetadataRecord> =
+            records.iter().filter_map(|record| record.clone().at(metadata_version)).collect();
+        if records.is_empty() {
+            return Ok(-1);
+        }
+        let appended = self.quorum.append(&records, metadata_version, now);
         // A full disk takes nothing and breaks nothing.
         let (offset, size) = appended.inspect_err(|error| self.failed = !error.is_disk_full())?;
-        journal::tell(&self.loader.image, records, &self.requester);
-        for record in records {
+        journal::tell(&self.loader.image, &records, &self.requester);
+        for record in &records {
             self.loader.replay(record).inspect_err(|_| self.failed = true)?;
         }
         if records.iter().any(is_broker_config) {
@@ -225,10 +230,9 @@ impl State {
 
     /// Puts what the log says of brokers' settings over the file's.
     fn update_config(&mut self) {
-        match self.loader.image.broker_config(&self.fixed) {
-            Ok(config) => self.config = Arc::new(config),
-            Err(error) => warn!(%error, "the settings in the metadata log do not fit"),
-        }
+        // The broker half tells what is left out.
+        let (config, _) = self.loader.image.broker_config(&self.fixed);
+        self.config = Arc::new(config);
     }
 
     /// As `commit`, for records that need not count together.
@@ -391,6 +395,17 @@ impl State {
         self.finish_snapshot(self.clock.now())?;
         self.quorum.close()
     }
+}
+
+/// The `metadata.version` that the first records of a log finalize.
+fn finalized_by(records: &[MetadataRecord]) -> i16 {
+    let level = records.iter().find_map(|record| match record {
+        MetadataRecord::FeatureLevel(feature) if feature.name == features::METADATA_VERSION => {
+            Some(feature.feature_level)
+        }
+        _ => None,
+    });
+    level.unwrap_or(features::METADATA_VERSION_4_3)
 }
 
 fn finalizes_elr(record: &MetadataRecord) -> bool {

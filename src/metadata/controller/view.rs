@@ -1,5 +1,6 @@
 //! What a request is validated against, and what comes of it.
 
+use super::super::features;
 use super::super::record::MetadataRecord;
 use super::super::topics::{Partition, Topic, UNASSIGNED_DIRECTORY};
 use super::super::{Broker, Image, TOPIC_CONFIG};
@@ -128,6 +129,8 @@ impl<'a> View<'a> {
             default_dir: &|id| self.default_dir(id),
             min_isr: self.min_isr(topic),
             elr_enabled: self.image.elr_enabled(),
+            shrinking_makes_epoch: self.image.metadata_version()
+                < features::EPOCH_SURVIVES_SHRINKING,
         };
         let start = PartitionChange::new(topic.id, partition_id, partition, &around);
         let election = if self.unclean_election_enabled(&topic.name) {

@@ -116,6 +116,7 @@ fn outcome(
         default_dir: &|_| Uuid::from_u128(5),
         min_isr: case.min_isr,
         elr_enabled: case.elr,
+        shrinking_makes_epoch: false,
     };
     let start = PartitionChange::new(Uuid::from_u128(1), 0, &case.partition, &around);
     let record = change(start).build()?;

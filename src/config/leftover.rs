@@ -1,0 +1,124 @@
+//! Settings in the metadata log that are not valid, such as an older Kafka has left behind: each is
+//! left out and told, and the rest holds.
+
+use super::describe::base_name;
+use super::topic::topic_setting;
+use super::{Config, TopicConfig, UpdateMode, Values, setting};
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Names and values of one resource.
+type Configs = BTreeMap<String, String>;
+
+impl Config {
+    /// The configuration with what the metadata log says on top: `broker` for this broker,
+    /// `cluster` for all. The sentences name the settings that are left out, and say why.
+    pub fn with_dynamic(&self, cluster: &Configs, broker: &Configs) -> (Config, Vec<String>) {
+        let layer = |is_own, configs: &Configs| {
+            let named = configs.iter().map(|(name, value)| ((is_own, name.clone()), value.clone()));
+            named.collect::<Vec<_>>()
+        };
+        let all = layer(false, cluster).into_iter().chain(layer(true, broker)).collect();
+        what_fits(
+            all,
+            |(is_own, name)| name_of(name, *is_own),
+            |(is_own, name), value| check_dynamic_value(name, value, *is_own),
+            |kept| self.with_layers(kept),
+        )
+        .unwrap_or_else(|error| (self.clone(), vec![error.to_string()]))
+    }
+
+    /// Refuses dynamic settings that are wrong together, whichever of them is new.
+    pub fn check_together(&self, cluster: &Configs, broker: &Configs) -> Result<()> {
+        let layer = |is_own, configs: &Configs| {
+            let valid = configs
+                .iter()
+                .filter(|(name, value)| check_dynamic_value(name, value, is_own).is_ok())
+                .map(|(name, value)| ((is_own, name.clone()), value.clone()));
+            valid.collect::<Vec<_>>()
+        };
+        let all = layer(false, cluster).into_iter().chain(layer(true, broker)).collect();
+        self.with_layers(&all).map(drop)
+    }
+
+    /// A topic's effective settings, as [`Config::topic`] makes them, and a sentence for each
+    /// setting that is left out.
+    pub fn topic_in_effect(&self, overrides: &Configs) -> Result<(Arc<TopicConfig>, Vec<String>)> {
+        what_fits(
+            overrides.clone(),
+            String::clone,
+            |name, value| check_topic_value(name, value),
+            |kept| self.topic(kept),
+        )
+    }
+
+    /// Whether a resource of that type (ConfigResource.Type) can have the setting, whatever its
+    /// others are.
+    pub fn is_valid_alone(&self, resource_type: i8, name: &str, value: &str) -> bool {
+        match resource_type {
+            super::TOPIC => check_topic_value(name, value).is_ok(),
+            super::BROKER => setting(base_name(name)).is_none_or(|s| s.validate(value).is_ok()),
+            _ => true,
+        }
+    }
+
+    fn with_layers(&self, layers: &BTreeMap<(bool, String), String>) -> Result<Config> {
+        let mut values = Values { fixed: self.values.fixed.clone(), ..Values::default() };
+        for ((is_own, name), value) in layers {
+            let layer = if *is_own { &mut values.broker } else { &mut values.cluster };
+            layer.insert(name.clone(), value.clone());
+        }
+        Config::from_values(values)
+    }
+}
+
+fn check_topic_value(name: &str, value: &str) -> Result<()> {
+    let unknown = || Error::Config(format!("Unknown topic config name: {name}"));
+    topic_setting(name).ok_or_else(unknown)?.validate(value)
+}
+
+/// Names that nobody knows are kept: they may be somebody's own.
+fn check_dynamic_value(name: &str, value: &str, is_own: bool) -> Result<()> {
+    let Some(setting) = setting(base_name(name)) else { return Ok(()) };
+    if !setting.is_dynamic() {
+        return Err(Error::Config("it can change at a start only".to_owned()));
+    }
+    if !is_own && setting.update_mode == UpdateMode::PerBroker {
+        return Err(Error::Config("it can be set for one broker only, not for all".to_owned()));
+    }
+    setting.validate(value)
+}
+
+fn name_of(name: &str, is_own: bool) -> String {
+    format!("{name} of {}", if is_own { "this broker" } else { "all brokers" })
+}
+
+/// What `make` makes of `all` without the settings that are wrong for themselves or that, while
+/// they are there, are wrong beside others.
+fn what_fits<K: Ord + Clone, T>(
+    all: BTreeMap<K, String>,
+    describe: impl Fn(&K) -> String,
+    check_alone: impl Fn(&K, &str) -> Result<()>,
+    make: impl Fn(&BTreeMap<K, String>) -> Result<T>,
+) -> Result<(T, Vec<String>)> {
+    let mut told = Vec::new();
+    let mut tell = |key: &K, error: &Error| told.push(format!("{}: {error}", describe(key)));
+    let mut kept = all;
+    kept.retain(|key, value| check_alone(key, value).inspect_err(|error| tell(key, error)).is_ok());
+    loop {
+        let error = match make(&kept) {
+            Ok(made) => return Ok((made, told)),
+            Err(error) => error,
+        };
+        let mends = |key: &&K| {
+            let mut others = kept.clone();
+            others.remove(key);
+            make(&others).is_ok()
+        };
+        let culprit = kept.keys().find(mends).or(kept.keys().next_back()).cloned();
+        let Some(culprit) = culprit else { return Err(error) };
+        kept.remove(&culprit);
+        told.push(format!("{}: {error}", describe(&culprit)));
+    }
+}

@@ -12,10 +12,12 @@
 
 mod definition;
 mod describe;
+mod effect;
 mod group;
 mod leftover;
 mod listeners;
 pub mod properties;
+mod providers;
 mod table;
 mod topic;
 mod validate;
@@ -25,6 +27,7 @@ mod tests;
 
 pub use definition::{Check, ClassName, ConfigType, Password, Setting, UpdateMode};
 pub use describe::{ConfigSource, MOVE_RATE, Row, Synonym, is_sensitive};
+pub use effect::Effect;
 pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
 pub use table::{Config, SETTINGS};
@@ -45,13 +48,15 @@ macro_rules! default_text {
 }
 use default_text;
 
-/// Rows of `/// doc`, then `"name": type = default, the broker's name or null, check;`.
+/// Rows of `/// doc`, then `"name": type = default, the broker's name or null,
+/// check => effect;`.
 macro_rules! resource_settings {
     (
         $(#[doc = $table_doc:literal])* $table:ident
         $(
             $(#[doc = $doc:literal])*
-            $name:literal: $type:ty = $default:tt, $synonym:tt $(, $check:expr)?;
+            $name:literal: $type:ty = $default:tt, $synonym:tt
+                $(, $check:expr)? $(=> $effect:expr)?;
         )*
     ) => {
         $(#[doc = $table_doc])*
@@ -62,6 +67,7 @@ macro_rules! resource_settings {
             update_mode: super::UpdateMode::Resource,
             synonym: super::default_text!($synonym),
             check: [$($check,)? Any][0],
+            effect: [$($effect,)? super::Effect::Served][0],
             doc: &[$($doc),*],
         },)*];
     };

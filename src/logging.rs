@@ -24,7 +24,7 @@ pub enum LogFormat {
 
 /// Starts to log what `filter` lets through (`info`, `klamm::log=debug,warn`, …).
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter.to_lowercase())
+    let filter = EnvFilter::try_new(directives(filter)?)
         .map_err(|error| format!("log level `{filter}`: {error}; write info, or klamm=debug"))?;
     let builder = SubscriberBuilder::default().with_env_filter(filter);
     match format {
@@ -53,6 +53,39 @@ pub fn fatal(why: impl fmt::Display) {
             tracing::subscriber::with_default(builder.json().flatten_event(true).finish(), say);
         }
     }
+}
+
+/// The filter in the words of tracing: `WARNING,klamm::log=ALL` is `warn,klamm::log=trace`. A word
+/// alone is a level, never the name of a module, so that a level misspelt is not taken for one.
+fn directives(filter: &str) -> Result<String, String> {
+    let directive = |text: &str| {
+        let (module, word) = match text.trim().rsplit_once('=') {
+            Some((module, word)) => (Some(module.trim()), word.trim()),
+            None => (None, text.trim()),
+        };
+        let level = level(word).ok_or_else(|| {
+            format!(
+                "log level `{filter}`: `{word}` is no level. Write off, fatal, error, warn, info, \
+                 debug, trace or all, or by module klamm::log=debug,info"
+            )
+        })?;
+        Ok(module.map_or(level.to_owned(), |module| format!("{module}={level}")))
+    };
+    let all: Result<Vec<String>, String> = filter.split(',').map(directive).collect();
+    Ok(all?.join(","))
+}
+
+/// The level that a word of Log4j means.
+fn level(word: &str) -> Option<&'static str> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "off" => "off",
+        "fatal" | "error" => "error",
+        "warn" | "warning" => "warn",
+        "info" => "info",
+        "debug" => "debug",
+        "trace" | "all" => "trace",
+        _ => return None,
+    })
 }
 
 /// `[time] LEVEL text (target)`.
@@ -121,7 +154,7 @@ fn date(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Time, write_one_entry};
+    use super::{Time, write_one_entry, directives};
 
     #[test]
     fn no_name_makes_an_entry_of_its_own() {
@@ -151,6 +184,25 @@ mod tests {
             (4_107_542_400_000, "2100-03-01 00:00:00,000"),
         ] {
             assert_eq!(Time(ms).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn levels_are_kafkas_words_and_nothing_else() {
+        for (written, meant) in [
+            ("info", Some("info")),
+            ("WARNING", Some("warn")),
+            ("Fatal", Some("error")),
+            ("OFF", Some("off")),
+            ("all", Some("trace")),
+            ("klamm::log=DEBUG, warn", Some("klamm::log=debug,warn")),
+            ("inof", None),
+            ("klamm::log", None),
+            ("klamm=verbose,info", None),
+            ("", None),
+        ] {
+            let found = directives(written);
+            assert_eq!(found.as_deref().ok(), meant, "{written}: {found:?}");
         }
     }
 }

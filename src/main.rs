@@ -3,7 +3,7 @@
 mod logging;
 
 use clap::{Parser, ValueEnum};
-use klamm::config::{SETTINGS, Setting, TOPIC_SETTINGS, UpdateMode, properties};
+use klamm::config::{Effect, SETTINGS, Setting, TOPIC_SETTINGS, UpdateMode, properties};
 use logging::LogFormat;
 use std::io::Write;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ struct Arguments {
     /// How the lines of the log look; else KLAMM_LOG_FORMAT, else kafka
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
-    /// error, warn, info, debug, trace, or by module as klamm::log=debug,info; else KLAMM_LOG,
+    /// off, fatal, error, warn, info, debug, trace, or by module as klamm::log=debug,info; else KLAMM_LOG,
     /// else KAFKA_LOG4J_ROOT_LOGLEVEL, else info
     #[arg(long)]
     log_level: Option<String>,
@@ -60,6 +60,7 @@ fn main() -> ExitCode {
     let config = match properties::load(file, environment(), &arguments.overrides) {
         Ok((config, warnings)) => {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            config.without_effect().iter().for_each(|setting| tracing::info!("{setting}"));
             config
         }
         Err(error) => return fail(2, error),
@@ -119,6 +120,14 @@ fn print_setting(out: &mut impl Write, setting: &Setting, more: &str) -> std::io
     };
     let (name, hint) = (setting.name, setting.hint());
     writeln!(out, "\n{name}\n    {hint}{more}; changes {changes}")?;
+    match setting.effect {
+        Effect::Served => {}
+        Effect::NoEffect(why) => writeln!(out, "    no effect here: {why}")?,
+        Effect::OnlyThese(others, why) => {
+            let others: String = others.iter().map(|other| format!(", {other}")).collect();
+            writeln!(out, "    refused but for the default{others}: {why}")?;
+        }
+    }
     for line in setting.doc {
         writeln!(out, "    {}", line.trim())?;
     }

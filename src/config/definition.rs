@@ -1,5 +1,6 @@
 //! What a setting is: its type, what values it takes, and when it may change (ConfigDef).
 
+use super::effect::Effect;
 use crate::error::{Error, Result};
 use std::fmt;
 
@@ -83,6 +84,8 @@ pub struct Setting {
     pub synonym: Option<&'static str>,
     /// What is asked of its values.
     pub check: Check,
+    /// What becomes of it here.
+    pub effect: Effect,
     /// The lines of its documentation, each with the space that follows `///`.
     pub doc: &'static [&'static str],
 }
@@ -111,7 +114,10 @@ impl Setting {
         let text = text.trim();
         let problem = self.type_problem(text).or_else(|| self.value_problem(text));
         match problem {
-            None => Ok(()),
+            None => match self.reason_refused(text) {
+                Some(why) => Err(Error::Config(format!("{}={text}: {why}", self.name))),
+                None => Ok(()),
+            },
             Some(Problem::Value(value, what)) => {
                 let name = self.name;
                 Err(Error::Config(format!(
@@ -126,6 +132,9 @@ impl Setting {
 
     /// What would be right, for a person: `an integer of at least 1; the default is 3`.
     pub fn hint(&self) -> String {
+        if let Effect::OnlyThese(..) = self.effect {
+            return "nothing but the default".to_owned();
+        }
         let words = |words: &[&str]| words.join(", ");
         let kind = match self.kind {
             ConfigType::Boolean => "true or false",

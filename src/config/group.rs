@@ -2,6 +2,8 @@
 
 use super::definition::Check::*;
 use super::definition::{Value, split_list};
+use super::effect::Effect::NoEffect;
+use super::effect::*;
 use super::{Config, Setting, resource_settings, setting};
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
@@ -159,11 +161,11 @@ resource_settings! {
     /// All settings of a client metrics subscription.
     CLIENT_METRICS_SETTINGS
     /// Telemetry metric name prefix list
-    "metrics": Vec<String> = "", null, List;
+    "metrics": Vec<String> = "", null, List => NoEffect(METRICS);
     /// Metrics push interval in milliseconds
-    "interval.ms": i32 = "300000", null;
+    "interval.ms": i32 = "300000", null => NoEffect(METRICS);
     /// Client match criteria
-    "match": Vec<String> = "", null, List;
+    "match": Vec<String> = "", null, List => NoEffect(METRICS);
 }
 
 resource_settings! {
@@ -178,35 +180,39 @@ resource_settings! {
     "consumer.assignment.interval.ms": i32 =
         "1000", "group.consumer.assignment.interval.ms", AtLeast(0);
     /// The timeout to detect client failures when using the share group protocol.
-    "share.session.timeout.ms": i32 = "45000", "group.share.session.timeout.ms", AtLeast(1);
+    "share.session.timeout.ms": i32 = "45000", "group.share.session.timeout.ms", AtLeast(1)
+        => NoEffect(SHARE);
     /// The heartbeat interval given to the members of a share group.
-    "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1);
+    "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1)
+        => NoEffect(SHARE);
     /// The record acquisition lock duration in milliseconds for share groups.
     "share.record.lock.duration.ms": i32 =
-        "30000", "group.share.record.lock.duration.ms", AtLeast(1000);
+        "30000", "group.share.record.lock.duration.ms", AtLeast(1000) => NoEffect(SHARE);
     /// The maximum number of delivery attempts for a record delivered to a share group.
-    "share.delivery.count.limit": i32 = "5", "group.share.delivery.count.limit", AtLeast(2);
+    "share.delivery.count.limit": i32 = "5", "group.share.delivery.count.limit", AtLeast(2)
+        => NoEffect(SHARE);
     /// Share-group record lock limit per share-partition.
     "share.partition.max.record.locks": i32 =
-        "2000", "group.share.partition.max.record.locks", AtLeast(100);
+        "2000", "group.share.partition.max.record.locks", AtLeast(100) => NoEffect(SHARE);
     /// The strategy to initialize the share-partition start offset. earliest: automatically reset
     /// the offset to the earliest offset, latest: automatically reset the offset to the latest
     /// offset, by_duration:&lt;duration&gt;: automatically reset the offset to a configured
     /// duration from the current timestamp. &lt;duration&gt; must be specified in ISO8601 format
     /// (PnDTnHnMn.nS). Negative duration is not allowed., anything else: throw exception to the
     /// share consumer.
-    "share.auto.offset.reset": String = "latest", null, OffsetReset;
+    "share.auto.offset.reset": String = "latest", null, OffsetReset => NoEffect(SHARE);
     /// Controls how to read records written transactionally. If set to "read_committed", the share
     /// group will only deliver transactional records which have been committed. If set to
     /// "read_uncommitted", the share group will return all messages, even transactional messages
     /// which have been aborted. Non-transactional records will be returned unconditionally in
     /// either mode.
     "share.isolation.level": String =
-        "read_uncommitted", null, OneOf(&["read_committed", "read_uncommitted"]);
+        "read_uncommitted", null, OneOf(&["read_committed", "read_uncommitted"]) => NoEffect(SHARE);
     /// Whether the renew acknowledge type is enabled for the share group.
-    "share.renew.acknowledge.enable": bool = "true", null;
+    "share.renew.acknowledge.enable": bool = "true", null => NoEffect(SHARE);
     /// The interval between assignment updates for a share group.
-    "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0);
+    "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0)
+        => NoEffect(SHARE);
     /// The timeout to detect client failures when using the streams group protocol.
     "streams.session.timeout.ms": i32 = "45000", "group.streams.session.timeout.ms", AtLeast(1);
     /// The heartbeat interval given to the members.

@@ -2,7 +2,7 @@
 //!
 //! The later of these wins: defaults, the file, the environment, the command line.
 
-use super::{Config, SETTINGS, setting};
+use super::{Config, SETTINGS, providers, setting};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,9 +65,10 @@ pub fn load(
             sourced.insert(property.key, (property.value, origin));
         }
     }
-    for (variable, value) in environment {
-        if let Some(name) = name_of_variable(&variable) {
-            sourced.insert(name, (value, Origin::Environment(variable)));
+    let environment: BTreeMap<String, String> = environment.collect();
+    for (variable, value) in &environment {
+        if let Some(name) = name_of_variable(variable) {
+            sourced.insert(name, (value.clone(), Origin::Environment(variable.clone())));
         }
     }
     for text in overrides {
@@ -76,6 +77,8 @@ pub fn load(
         })?;
         sourced.insert(name.trim().to_owned(), (value.trim().to_owned(), Origin::Override));
     }
+    put_in_what_stands_elsewhere(&mut sourced, &environment)?;
+    refuse_zookeeper(&sourced)?;
     check_values(&sourced)?;
     let warnings = unknown_names(&sourced);
     let properties = sourced.iter().map(|(name, (value, _))| (name.clone(), value.clone()));
@@ -181,6 +184,33 @@ fn name_of_variable(variable: &str) -> Option<String> {
     Some(name.to_lowercase().replace('_', ".").replace("...", "-").replace("..", "_"))
 }
 
+fn put_in_what_stands_elsewhere(
+    sourced: &mut Sourced,
+    environment: &BTreeMap<String, String>,
+) -> Result<()> {
+    let all = sourced.iter().map(|(name, (value, _))| (name.as_str(), value.as_str()));
+    let resolved = providers::resolve(all, environment);
+    for (name, value) in resolved.map_err(|e| Error::Config(with_origins(&e, sourced)))? {
+        if let Some((known, _)) = sourced.get_mut(&name) {
+            *known = value;
+        }
+    }
+    Ok(())
+}
+
+/// Where ZooKeeper is named and no roles are, the file is of a Kafka before 4, and its data are not
+/// in the log directories alone: a new cluster is not what is wanted.
+fn refuse_zookeeper(sourced: &Sourced) -> Result<()> {
+    match sourced.get("zookeeper.connect") {
+        Some((_, origin)) if !sourced.contains_key("process.roles") => Err(Error::Config(format!(
+            "{origin}: zookeeper.connect is set and process.roles is not, so these are the \
+                 settings of a cluster with ZooKeeper, which klamm and Kafka 4 cannot open. Move \
+                 the cluster to KRaft with Kafka 3.9 first; for a new cluster, remove the line"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The first value that is not right.
 fn check_values(sourced: &Sourced) -> Result<()> {
     for (name, (value, origin)) in sourced {
@@ -214,6 +244,10 @@ fn unknown_names(sourced: &Sourced) -> Vec<String> {
     };
     let unknown = sourced.iter().filter(|(name, _)| is_unknown(name));
     let warning = |(name, (_, origin)): (&String, &(String, Origin))| match nearest(name) {
+        _ if name.starts_with("cfg.") => {
+            let name = name["cfg.".len()..].to_owned();
+            format!("{origin} is ignored: write KAFKA_, without CFG_, to set {name}")
+        }
         Some(known) => {
             format!("{origin}: unknown setting {name} is ignored; did you mean {known}?")
         }

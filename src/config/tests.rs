@@ -1,6 +1,10 @@
 //! Settings: defaults, precedence, refusals, and what is told about them.
 #![allow(clippy::unwrap_used)]
 
+mod effect;
+mod leftover;
+mod providers;
+
 use super::*;
 
 fn properties(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -285,43 +289,6 @@ fn dynamic_settings_lie_on_top() {
 }
 
 #[test]
-fn what_is_not_valid_in_the_metadata_log_is_left_out_alone() {
-    type Pairs<'a> = &'a [(&'a str, &'a str)];
-    let check = |cluster: Pairs<'_>, broker: Pairs<'_>, left_out: &[&str]| {
-        let (config, told) =
-            Config::default().with_dynamic(&properties(cluster), &properties(broker));
-        assert_eq!(config.message_max_bytes, 3000, "the rest holds");
-        assert_eq!(told.len(), left_out.len(), "{told:?}");
-        for name in left_out {
-            assert!(told.iter().any(|one| one.starts_with(name)), "{name} in {told:?}");
-        }
-    };
-    let good = ("message.max.bytes", "3000");
-    check(&[good], &[], &[]);
-    check(&[good, ("nobody.knows", "x")], &[("log.message.format.version", "3.0")], &[]);
-    check(&[good, ("log.segment.bytes", "1000")], &[], &["log.segment.bytes of all brokers"]);
-    check(&[good], &[("log.cleaner.threads", "x")], &["log.cleaner.threads of this broker"]);
-    check(&[good, ("num.partitions", "9")], &[], &["num.partitions"]);
-    check(&[good, ("listeners", "PLAINTEXT://:1")], &[], &["listeners of all brokers"]);
-    // Each is right for itself.
-    let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
-    check(&[good, (min, "10")], &[(max, "5")], &[min]);
-    check(&[good, (min, "10"), (max, "20")], &[(max, "30")], &[]);
-
-    let topic =
-        |overrides: Pairs<'_>| Config::default().topic_in_effect(&properties(overrides)).unwrap();
-    let (config, told) = topic(&[
-        ("message.format.version", "3.0"),
-        ("segment.bytes", "1000"),
-        ("retention.ms", "5"),
-    ]);
-    assert_eq!((config.retention_ms, config.segment_bytes), (5, 1 << 30));
-    assert_eq!(told.len(), 2, "{told:?}");
-    let (config, told) = topic(&[("min.compaction.lag.ms", "2"), ("max.compaction.lag.ms", "1")]);
-    assert_eq!((config.min_compaction_lag_ms, told.len()), (2, 1), "{told:?}");
-}
-
-#[test]
 fn what_may_be_altered() {
     let config = Config::default();
     for (name, value, per_broker, message) in [
@@ -555,12 +522,12 @@ fn mistakes_are_told_with_their_place() {
         let error = load(file, environment, overrides).unwrap_err().to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     }
-    let (_, warnings) = load("num.partitons=3\nzookeeper.connect=x", &[], &[]).unwrap();
+    let (_, warnings) = load("num.partitons=3\nzookeeper.speed=x", &[], &[]).unwrap();
     assert!(
         warnings[0]
             .ends_with("unknown setting num.partitons is ignored; did you mean num.partitions?")
     );
-    assert!(warnings[1].ends_with("line 2: unknown setting zookeeper.connect is ignored"));
+    assert!(warnings[1].ends_with("line 2: unknown setting zookeeper.speed is ignored"));
 }
 
 /// A row as `describe-configs.tsv` has it.

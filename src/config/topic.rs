@@ -2,6 +2,8 @@
 
 use super::definition::Check::*;
 use super::definition::Value;
+use super::effect::Effect::NoEffect;
+use super::effect::*;
 use super::{Config, Setting, resource_settings};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -323,12 +325,14 @@ resource_settings! {
     /// list should describe a set of replicas in the form
     /// [PartitionId]:[BrokerId],[PartitionId]:[BrokerId]:... or alternatively the wildcard '*' can
     /// be used to throttle all replicas for this topic.
-    "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas;
+    "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
+        => NoEffect(ALONE);
     /// A list of replicas for which log replication should be throttled on the follower side. The
     /// list should describe a set of replicas in the form
     /// [PartitionId]:[BrokerId],[PartitionId]:[BrokerId]:... or alternatively the wildcard '*' can
     /// be used to throttle all replicas for this topic.
-    "follower.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas;
+    "follower.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
+        => NoEffect(ALONE);
     /// To enable tiered storage for a topic, set this configuration to true. To disable tiered
     /// storage for a topic that has it enabled, set this configuration to false. When disabling,
     /// you must also set `remote.log.delete.on.disable` to true.
@@ -336,20 +340,21 @@ resource_settings! {
     /// The number of milliseconds to keep the local log segment before it gets deleted. Default
     /// value is -2, it represents `retention.ms` value is to be used. The effective value should
     /// always be less than or equal to `retention.ms` value.
-    "local.retention.ms": i64 = "-2", "log.local.retention.ms", AtLeast(-2);
+    "local.retention.ms": i64 = "-2", "log.local.retention.ms", AtLeast(-2) => NoEffect(REMOTE);
     /// The maximum size of local log segments that can grow for a partition before it deletes the
     /// old segments. Default value is -2, it represents `retention.bytes` value to be used. The
     /// effective value should always be less than or equal to `retention.bytes` value.
-    "local.retention.bytes": i64 = "-2", "log.local.retention.bytes", AtLeast(-2);
+    "local.retention.bytes": i64 = "-2", "log.local.retention.bytes", AtLeast(-2)
+        => NoEffect(REMOTE);
     /// Determines whether tiered data for a topic should become read only, and no more data
     /// uploading on a topic. Once this config is set to true, the local retention configuration
     /// (i.e. local.retention.ms/bytes) becomes irrelevant, and all data expiration follows the
     /// topic-wide retention configuration(i.e. retention.ms/bytes).
-    "remote.log.copy.disable": bool = "false", null;
+    "remote.log.copy.disable": bool = "false", null => NoEffect(REMOTE);
     /// Determines whether tiered data for a topic should be deleted after tiered storage is
     /// disabled on a topic. This configuration should be enabled when trying to set
     /// `remote.storage.enable` from true to false
-    "remote.log.delete.on.disable": bool = "false", null;
+    "remote.log.delete.on.disable": bool = "false", null => NoEffect(REMOTE);
     /// The maximum size of a single log file. This should be used for testing only.
     "internal.segment.bytes": Option<i32> = null, null;
 }

@@ -139,6 +139,59 @@ impl Config {
         let protocols = &self.group_coordinator_rebalance_protocols;
         require(protocols.iter().any(|protocol| protocol == "classic"), || {
             "Disabling the 'classic' protocol is not supported.".to_owned()
+        })?;
+        require(protocols.iter().all(|protocol| protocol != "share"), || {
+            "group.coordinator.rebalance.protocols names share: klamm does not serve share groups \
+             yet. Remove it"
+                .to_owned()
+        })?;
+        for assignor in &self.group_consumer_assignors {
+            require(["uniform", "range"].contains(&assignor.as_str()), || {
+                format!(
+                    "group.consumer.assignors names {assignor}: klamm has uniform and range. \
+                     Remove it"
+                )
+            })?;
+        }
+        for kind in ["consumer", "share", "streams"] {
+            self.check_group_times(kind)?;
+        }
+        require(
+            self.group_streams_num_standby_replicas <= self.group_streams_max_standby_replicas,
+            || {
+                "group.streams.num.standby.replicas must be less than or equal to \
+             group.streams.max.standby.replicas"
+                    .to_owned()
+            },
+        )
+    }
+
+    /// `group.<kind>.<time>` lies between its `min` and its `max`, and a member has time for more
+    /// than one heartbeat in a session.
+    fn check_group_times(&self, kind: &str) -> Result<()> {
+        let number = |name: &str| -> i64 {
+            let text = self.values.get(name).unwrap_or_default();
+            text.trim().parse().expect("validated before")
+        };
+        let in_order = |less: &str, more: &str| {
+            require(number(less) <= number(more), || {
+                format!("{more} must be greater than or equal to {less}")
+            })
+        };
+        for time in ["heartbeat.interval.ms", "session.timeout.ms", "assignment.interval.ms"] {
+            let own = format!("group.{kind}.{time}");
+            let (min, max) =
+                (format!("group.{kind}.min.{time}"), format!("group.{kind}.max.{time}"));
+            in_order(&min, &max)?;
+            in_order(&min, &own)?;
+            require(number(&own) <= number(&max), || {
+                format!("{own} must be less than or equal to {max}")
+            })?;
+        }
+        let heartbeat = format!("group.{kind}.heartbeat.interval.ms");
+        let session = format!("group.{kind}.session.timeout.ms");
+        require(number(&heartbeat) < number(&session), || {
+            format!("{heartbeat} must be less than {session}")
         })
     }
 
@@ -198,11 +251,7 @@ impl Config {
                 )
             })?;
         }
-        require(self.authorizer_class_name.is_empty(), || {
-            "authorizer.class.name is set: klamm does not check permissions yet. Remove it if \
-             everyone who reaches the listeners may do everything"
-                .to_owned()
-        })
+        Ok(())
     }
 }
 

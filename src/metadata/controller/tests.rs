@@ -8,3 +8,4 @@ mod lifecycle;
 mod quorum;
 mod support;
 mod topics;
+mod versions;

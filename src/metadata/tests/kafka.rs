@@ -30,16 +30,22 @@ const LOGS: [&str; 2] = [
     "static/__cluster_metadata-0/00000000000000000000.log",
     "rich/__cluster_metadata-0/00000000000000000000.log",
 ];
+/// Logs at an older metadata.version.
+const OLD_LOGS: [(&str, i16); 3] =
+    [("versions/3.3-IV3.log", 7), ("versions/3.6-IV0.log", 12), ("versions/3.9-IV0.log", 21)];
 
 #[test]
 fn every_record_is_written_back_byte_for_byte() {
     let files = LOGS.iter().chain(&["static/bootstrap.checkpoint", RICH_SNAPSHOT]);
-    for file in files {
+    let files = files.map(|&file| (file, 30));
+    for (file, level) in files.chain(OLD_LOGS) {
         for batch in batches(&fixture(file)).iter().filter(|batch| !batch.is_control()) {
             for record in batch.records(1 << 20).unwrap() {
                 let value = record.value.unwrap();
                 let decoded = MetadataRecord::decode(value.clone()).unwrap();
-                assert_eq!(decoded.encode(30), value, "{file} {decoded:?}");
+                assert_eq!(decoded.encode(level), value, "{file} {decoded:?}");
+                // The level can say all of it.
+                assert_eq!(decoded.clone().at(level), Some(decoded), "{file}");
             }
         }
     }

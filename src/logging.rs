@@ -154,7 +154,7 @@ fn date(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Time, write_one_entry, directives};
+    use super::{Time, directives, write_one_entry};
 
     #[test]
     fn no_name_makes_an_entry_of_its_own() {

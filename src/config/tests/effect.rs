@@ -35,9 +35,6 @@ fn is_read(sources: &str, name: &str) -> bool {
         || sources.contains(&format!("(\"{name}\""))
 }
 
-/// Settings that are about to be served.
-const UNDER_WAY: [&str; 2] = ["max.connections.per.ip.overrides", "max.connection.creation.rate"];
-
 /// `group.consumer.min.x` bounds `group.consumer.x`.
 fn bounded_by(name: &str) -> Option<&'static Setting> {
     let base = [".min.", ".max."].into_iter().find_map(|bound| {
@@ -68,9 +65,7 @@ fn what_is_served_is_read_and_what_has_no_effect_is_not() {
             || through_a_resource(one.name)
             || bounded.is_some_and(|of| of.effect == Effect::Served);
         match one.effect {
-            Effect::Served if !read && !UNDER_WAY.contains(&one.name) => {
-                wrong.push(format!("{} is served and not read", one.name));
-            }
+            Effect::Served if !read => wrong.push(format!("{} is served and not read", one.name)),
             Effect::NoEffect(_) if is_read(&sources, one.name) => {
                 wrong.push(format!("{} has no effect and is read", one.name));
             }

@@ -30,7 +30,8 @@ tool_session_end() {
 
 tool() {
   local class
-  class=$(awk -v name="$1" '$1 == name { print $2 }' "$COMPAT_ROOT/kafka/tools.txt")
+  class=$(awk -v name="$1" -v newer="${CLIENTS_VERSION:-${KAFKA_VERSION:-}}" \
+    '$1 == name { print newer && newer !~ /^4\.[0-3]\./ && $3 ? $3 : $2 }' "$COMPAT_ROOT/kafka/tools.txt")
   [ -n "$class" ] || { fail "no such tool: $1"; return 1; }
   shift
   printf '%s\0' "$class" "$@" > "$TOOL_DIR/args"

@@ -7,6 +7,7 @@ import org.apache.kafka.clients.KafkaClient;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.common.KafkaException;
 
 /** Ends a consumer as the end of its process would: its connections close, and nobody is told anything. */
 final class Death {
@@ -25,8 +26,14 @@ final class Death {
         } catch (ReflectiveOperationException | IOException e) {
             throw new AssertionError(e);
         }
-        Thread rest = new Thread(() -> consumer.close(CloseOptions.timeout(Duration.ZERO)
-            .withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP)));
+        Thread rest = new Thread(() -> {
+            try {
+                consumer.close(CloseOptions.timeout(Duration.ZERO)
+                    .withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP));
+            } catch (KafkaException e) {
+                // From 4.4 on it complains that its thread is gone.
+            }
+        });
         rest.setDaemon(true); // it may wait for answers that cannot come any more
         rest.start();
     }

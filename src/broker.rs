@@ -6,6 +6,8 @@
 
 mod directories;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod unserved;
 
 use crate::clock::Clock;

@@ -26,6 +26,8 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
     let survey = Survey { logs, config, here: partitions(logs)?, preview: preview.as_ref() };
     survey.check_formatted(cluster_id.as_deref())?;
     match &preview {
+        // All that is there is what formatting wrote, which Kafka puts into every directory.
+        Some(preview) if !preview.is_begun && !survey.here.is_empty() => survey.check_new()?,
         None => survey.check_new()?,
         Some(preview) => {
             survey.check_whole(preview)?;
@@ -180,7 +182,7 @@ impl Survey<'_> {
             return Err(refused(
                 &format!(
                     "{} are here, and the metadata log that knows them is not: {metadata_dir}/{} is \
-                     missing",
+                     missing or empty",
                     shown_with_dirs(&here),
                     quorum::DIR_NAME
                 ),

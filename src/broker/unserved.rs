@@ -17,7 +17,7 @@ pub(super) fn warn_of_unserved(image: &Image) {
 }
 
 /// What is here, and what its absence means.
-fn unserved(image: &Image) -> Vec<(String, &'static str)> {
+pub(super) fn unserved(image: &Image) -> Vec<(String, &'static str)> {
     let (security, mut found) = (&image.security, Vec::new());
     let mut add = |count: usize, noun: &str, meaning| {
         if count > 0 {

@@ -60,7 +60,8 @@ pub(super) fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview
             .replay(&MetadataRecord::AbortTransaction(AbortTransactionRecord::default()))?;
     }
     let Reader { loader, deleted_topics } = reader;
-    Ok(Some(Preview { image: loader.image, deleted_topics, cut, is_begun: is_logged }))
+    let is_begun = is_logged || loader.image.offset >= 0;
+    Ok(Some(Preview { image: loader.image, deleted_topics, cut, is_begun }))
 }
 
 struct Reader {

@@ -248,21 +248,25 @@ const DAMAGES: &[Damage] = &[
         name: "the first directory is left out",
         log_dirs: "b",
         spoil: |_| (),
-        says: &["2 partitions (damage-", "/b/__cluster_metadata-0 is missing"],
+        says: &["2 partitions (damage-", "/b/__cluster_metadata-0 is missing or empty"],
         mend: |_| (),
     },
     Damage {
         name: "the metadata log is lost",
         log_dirs: "a,b",
         spoil: |site| set_aside(site, METADATA),
-        says: &["4 partitions (damage-", "/a/__cluster_metadata-0 is missing", "new cluster"],
+        says: &[
+            "4 partitions (damage-",
+            "/a/__cluster_metadata-0 is missing or empty",
+            "new cluster",
+        ],
         mend: |site| put_back(site, METADATA),
     },
     Damage {
         name: "the segments of the metadata log are lost",
         log_dirs: "a,b",
         spoil: |site| set_aside(site, LOG),
-        says: &["The metadata log in ", "old copy"],
+        says: &["4 partitions (damage-", "/a/__cluster_metadata-0 is missing or empty"],
         mend: |site| put_back(site, LOG),
     },
     Damage {
@@ -346,6 +350,16 @@ const DAMAGES: &[Damage] = &[
         mend: |site| restore(site, METADATA),
     },
     Damage {
+        name: "an old copy of the metadata log, after a clean stop",
+        log_dirs: "a,b",
+        spoil: |site| {
+            set_aside(site, METADATA);
+            copy(&site.path("old"), &site.path(METADATA));
+        },
+        says: &["The metadata log in ", "it is an old copy"],
+        mend: |site| restore(site, METADATA),
+    },
+    Damage {
         name: "a disk that is not mounted",
         log_dirs: "a,b",
         spoil: |site| {
@@ -362,7 +376,7 @@ const DAMAGES: &[Damage] = &[
             set_aside(site, "a");
             fs::create_dir(site.path("a")).unwrap();
         },
-        says: &["2 partitions (damage-", "/a/__cluster_metadata-0 is missing"],
+        says: &["2 partitions (damage-", "/a/__cluster_metadata-0 is missing or empty"],
         mend: |site| restore(site, "a"),
     },
     Damage {
@@ -504,5 +518,8 @@ fn the_metadata_log_may_have_a_directory_of_its_own() {
     assert!(!has("apart/damage-0") && !has("a/__cluster_metadata-0"));
     let mut site = Site { root, broker };
     site.broker.set(&[("metadata.log.dir", &dirs(site.root.path(), "a"))]);
-    site.refuses(&["4 partitions (damage-", "/a/__cluster_metadata-0 is missing"], "elsewhere");
+    site.refuses(
+        &["4 partitions (damage-", "/a/__cluster_metadata-0 is missing or empty"],
+        "elsewhere",
+    );
 }

@@ -205,6 +205,33 @@ fn a_directory_that_fails_while_the_broker_runs_is_offline_alone() {
     }
 }
 
+/// The controller may not have heard yet where the partitions lie.
+#[test]
+fn partitions_of_a_broker_that_was_killed_at_once_wait_for_their_directory() {
+    let mut jbod = Jbod::start();
+    jbod.create("fresh", PARTITIONS);
+    (0..PARTITIONS).for_each(|partition| assert_eq!(jbod.produce("fresh", partition), (0, 0)));
+    jbod.broker.kill();
+    jbod.take_away();
+    let lost = jbod.logs_in("kept", "fresh");
+    assert_eq!(lost.len(), 3);
+    jbod.broker.launch();
+    for partition in 0..PARTITIONS {
+        let (code, offset) = jbod.produce("fresh", partition);
+        match lost.contains(&partition) {
+            true => assert!([STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER].contains(&code), "{offset}"),
+            false => assert_eq!((code, offset), (0, 1), "{partition}"),
+        }
+    }
+    jbod.broker.kill();
+    jbod.give_back();
+    jbod.broker.launch();
+    jbod.wait_for_leaders(&[]);
+    for partition in lost {
+        assert_eq!(jbod.produce("fresh", partition), (0, 1), "{partition}");
+    }
+}
+
 #[test]
 fn without_the_metadata_log_there_is_no_start() {
     let mut jbod = Jbod::start();

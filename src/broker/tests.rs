@@ -1,0 +1,90 @@
+//! Starts that fail half-way, and brokers that nobody stops: neither leaves anybody waiting.
+#![allow(clippy::unwrap_used)]
+
+use super::unserved::unserved;
+use super::*;
+use crate::codec::schema::metadata::{
+    AccessControlEntryRecord, DelegationTokenRecord, UserScramCredentialRecord,
+};
+use crate::disk::sim::{Fault, Sim};
+use crate::metadata::{CLIENT_METRICS_CONFIG, TOPIC_CONFIG};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn config(log_dir: &str) -> Config {
+    let settings = [("log.dirs", log_dir), ("listeners", "PLAINTEXT://127.0.0.1:0")];
+    Config::new(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).unwrap()
+}
+
+/// Lives in a runtime of its own, which ends when nobody works in it any more.
+fn ended<T: Send + 'static>(life: impl Future<Output = T> + Send + 'static) -> T {
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let came_to = runtime.block_on(life);
+        drop(runtime);
+        done.send(came_to)
+    });
+    waits.recv_timeout(PATIENCE).expect("somebody waits for ever")
+}
+
+#[test]
+fn whoever_drops_a_broker_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path().to_str().unwrap());
+    ended(async move { drop(Broker::start(config, Disk::Os, Clock::System).await.unwrap()) });
+}
+
+/// Each call of a start that changes the disk fails once: for good, or because the disk is full.
+#[test]
+fn a_start_that_fails_says_why_and_ends() {
+    for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+        let (mut after, mut refused) = (0, 0);
+        loop {
+            let sim = Sim::new(after);
+            sim.fail(Some(Fault { after, kind, sync_only: false, is_end: false }));
+            let start = Broker::start(config("/d"), Disk::Sim(sim.clone()), Clock::System);
+            let reason = ended(async move { start.await.map(drop).err() });
+            if sim.is_fault_ahead() {
+                break;
+            }
+            assert!(!matches!(reason, Some(Error::Closed)), "{kind:?} after {after}: no reason");
+            refused += usize::from(reason.is_some());
+            after += 1;
+        }
+        assert!(refused > 5, "{kind:?}: of {after} calls {refused} are needed");
+    }
+}
+
+#[test]
+fn each_kind_of_what_nobody_serves_here_is_told() {
+    assert_eq!(unserved(&Image::default()), []);
+    let mut image = Image::default();
+    let security = &mut image.security;
+    security.acls.insert(Uuid::nil(), Arc::new(AccessControlEntryRecord::default()));
+    let scram = Arc::new(UserScramCredentialRecord::default());
+    security.scram.insert((1, "user".to_owned()), scram);
+    let token = Arc::new(DelegationTokenRecord::default());
+    security.delegation_tokens.insert("token".to_owned(), token);
+    security.quotas.insert(Vec::new(), Arc::default());
+    for (kind, name, value) in [
+        (TOPIC_CONFIG, "remote.storage.enable", "true"),
+        (TOPIC_CONFIG, "cleanup.policy", "compact"),
+        (CLIENT_METRICS_CONFIG, "interval.ms", "1000"),
+    ] {
+        let configs = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        image.configs.insert((kind, name.to_owned()), Arc::new(configs));
+    }
+    let told: Vec<_> = unserved(&image).into_iter().map(|(what, _)| what).collect();
+    let counts = [
+        "1 access control entries",
+        "1 SCRAM credentials",
+        "1 delegation tokens",
+        "1 client quotas",
+        "1 client metrics subscriptions",
+        "1 topics with remote.storage.enable=true",
+    ];
+    assert_eq!(told, counts.map(|count| format!("The metadata log has {count}")));
+}

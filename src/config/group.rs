@@ -160,72 +160,88 @@ fn is_match(pattern: &str) -> bool {
 resource_settings! {
     /// All settings of a client metrics subscription.
     CLIENT_METRICS_SETTINGS
-    /// Telemetry metric name prefix list
+    /// Beginnings of the names of the metrics that matching clients shall send to the broker
+    /// (KIP-714); empty, none. Not served yet.
     "metrics": Vec<String> = "", null, List => NoEffect(METRICS);
-    /// Metrics push interval in milliseconds
+    /// How many milliseconds matching clients let pass between two reports of their metrics, from
+    /// 100 to an hour. Not served yet.
     "interval.ms": i32 = "300000", null => NoEffect(METRICS);
-    /// Client match criteria
+    /// Which clients are asked for metrics, as `name=pattern` pairs that all must fit, such as
+    /// `client_id=app-.*`; empty, every client. Not served yet.
     "match": Vec<String> = "", null, List => NoEffect(METRICS);
 }
 
 resource_settings! {
     /// All settings of a group.
     GROUP_SETTINGS
-    /// The timeout to detect client failures when using the consumer group protocol.
+    /// Milliseconds without a heartbeat after which a member is taken out of this consumer group,
+    /// between `group.consumer.min.session.timeout.ms` and `group.consumer.max.session.timeout.ms`.
+    /// Raise it for clients with bad networks.
     "consumer.session.timeout.ms": i32 = "45000", "group.consumer.session.timeout.ms", AtLeast(1);
-    /// The heartbeat interval given to the members of a consumer group.
+    /// How often, in milliseconds, members of this consumer group are told to send heartbeats,
+    /// within the broker's bounds and less than the session timeout. Lower it for faster
+    /// rebalances.
     "consumer.heartbeat.interval.ms": i32 =
         "5000", "group.consumer.heartbeat.interval.ms", AtLeast(1);
-    /// The interval between assignment updates for a consumer group.
+    /// Milliseconds that pass at least before partitions of this consumer group are shared out
+    /// anew; 0 does it at every change. Raise it if the group is large and members come and go all
+    /// the time.
     "consumer.assignment.interval.ms": i32 =
         "1000", "group.consumer.assignment.interval.ms", AtLeast(0);
-    /// The timeout to detect client failures when using the share group protocol.
+    /// Milliseconds without a heartbeat after which a member is taken out of this share group. Not
+    /// served yet.
     "share.session.timeout.ms": i32 = "45000", "group.share.session.timeout.ms", AtLeast(1)
         => NoEffect(SHARE);
-    /// The heartbeat interval given to the members of a share group.
+    /// How often, in milliseconds, members of this share group are told to send heartbeats. Not
+    /// served yet.
     "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1)
         => NoEffect(SHARE);
-    /// The record acquisition lock duration in milliseconds for share groups.
+    /// Milliseconds that a member of this share group may keep a record to itself before another
+    /// one gets it. Not served yet.
     "share.record.lock.duration.ms": i32 =
         "30000", "group.share.record.lock.duration.ms", AtLeast(1000) => NoEffect(SHARE);
-    /// The maximum number of delivery attempts for a record delivered to a share group.
+    /// How many times a record is given to members of this share group before it counts as one that
+    /// nobody can process. Not served yet.
     "share.delivery.count.limit": i32 = "5", "group.share.delivery.count.limit", AtLeast(2)
         => NoEffect(SHARE);
-    /// Share-group record lock limit per share-partition.
+    /// How many records of one partition may be with members of this share group and unanswered at
+    /// a time. Not served yet.
     "share.partition.max.record.locks": i32 =
         "2000", "group.share.partition.max.record.locks", AtLeast(100) => NoEffect(SHARE);
-    /// The strategy to initialize the share-partition start offset. earliest: automatically reset
-    /// the offset to the earliest offset, latest: automatically reset the offset to the latest
-    /// offset, by_duration:&lt;duration&gt;: automatically reset the offset to a configured
-    /// duration from the current timestamp. &lt;duration&gt; must be specified in ISO8601 format
-    /// (PnDTnHnMn.nS). Negative duration is not allowed., anything else: throw exception to the
-    /// share consumer.
+    /// Where this share group begins in a partition that is new to it: `earliest`, `latest`, or
+    /// `by_duration:` and an ISO 8601 duration such as `PT1H` for so long ago. Not served yet.
     "share.auto.offset.reset": String = "latest", null, OffsetReset => NoEffect(SHARE);
-    /// Controls how to read records written transactionally. If set to "read_committed", the share
-    /// group will only deliver transactional records which have been committed. If set to
-    /// "read_uncommitted", the share group will return all messages, even transactional messages
-    /// which have been aborted. Non-transactional records will be returned unconditionally in
-    /// either mode.
+    /// Whether this share group sees records of open and aborted transactions too
+    /// (`read_uncommitted`) or only those of committed ones (`read_committed`). Not served yet.
     "share.isolation.level": String =
         "read_uncommitted", null, OneOf(&["read_committed", "read_uncommitted"]) => NoEffect(SHARE);
-    /// Whether the renew acknowledge type is enabled for the share group.
+    /// Whether members of this share group may ask for more time for a record they hold. Not served
+    /// yet.
     "share.renew.acknowledge.enable": bool = "true", null => NoEffect(SHARE);
-    /// The interval between assignment updates for a share group.
+    /// Milliseconds that pass at least before partitions of this share group are given out anew; 0
+    /// does it at every change. Not served yet.
     "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0)
         => NoEffect(SHARE);
-    /// The timeout to detect client failures when using the streams group protocol.
+    /// Milliseconds without a heartbeat after which a member is taken out of this streams group,
+    /// between `group.streams.min.session.timeout.ms` and `group.streams.max.session.timeout.ms`.
+    /// Raise it for clients with bad networks.
     "streams.session.timeout.ms": i32 = "45000", "group.streams.session.timeout.ms", AtLeast(1);
-    /// The heartbeat interval given to the members.
+    /// How often, in milliseconds, members of this streams group are told to send heartbeats,
+    /// within the broker's bounds and less than the session timeout. Lower it for faster
+    /// rebalances.
     "streams.heartbeat.interval.ms": i32 =
         "5000", "group.streams.heartbeat.interval.ms", AtLeast(1);
-    /// The number of standby replicas for each task.
+    /// How many other members of this streams group keep a copy of each task's state, so that they
+    /// can take over quickly; at most `group.streams.max.standby.replicas`. Raise it if restoring
+    /// state takes too long after a failure.
     "streams.num.standby.replicas": i32 = "0", "group.streams.num.standby.replicas", AtLeast(0);
-    /// The amount of time the group coordinator will wait for more streams clients to join a new
-    /// group before performing the first rebalance. A longer delay means potentially fewer
-    /// rebalances.
+    /// Milliseconds that this streams group, when it was empty, waits for further members before it
+    /// gives out tasks. Raise it if its instances start slowly one after the other.
     "streams.initial.rebalance.delay.ms": i32 =
         "3000", "group.streams.initial.rebalance.delay.ms", AtLeast(0);
-    /// The interval between assignment updates for a streams group.
+    /// Milliseconds that pass at least before tasks of this streams group are given out anew; 0
+    /// does it at every change. Raise it if the group is large and members come and go all the
+    /// time.
     "streams.assignment.interval.ms": i32 =
         "1000", "group.streams.assignment.interval.ms", AtLeast(0);
 }

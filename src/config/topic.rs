@@ -176,185 +176,132 @@ impl TopicValues<'_> {
 resource_settings! {
     /// All settings of a topic.
     TOPIC_SETTINGS
-    /// This configuration controls the segment file size for the log. Retention and cleaning is
-    /// always done a file at a time so a larger segment size means fewer files but less granular
-    /// control over retention.
+    /// Size in bytes at which a partition of the topic goes on in a new segment; no single batch
+    /// may be larger. What is old is deleted and compacted by whole segments: smaller ones free
+    /// space sooner and make more files.
     "segment.bytes": i32 = "1073741824", "log.segment.bytes", AtLeast(1048576);
-    /// This configuration controls the period of time after which Kafka will force the log to roll
-    /// even if the segment file isn't full to ensure that retention can delete or compact old data.
+    /// Age in milliseconds at which a partition of the topic goes on in a new segment even if the
+    /// last one is not full. Lower it if the topic is so quiet that records outlive `retention.ms`
+    /// by far.
     "segment.ms": i64 = "604800000", "log.roll.ms", AtLeast(1);
-    /// The maximum random jitter subtracted from the scheduled segment roll time to avoid
-    /// thundering herds of segment rolling
+    /// Up to so many milliseconds, by chance, are taken off `segment.ms` for each segment, lest all
+    /// partitions close theirs at once. Set it if that shows as a regular load on the disk.
     "segment.jitter.ms": i64 = "0", "log.roll.jitter.ms", AtLeast(0);
-    /// This configuration controls the size of the index that maps offsets to file positions. We
-    /// preallocate this index file and shrink it only after log rolls. You generally should not
-    /// need to change this setting.
+    /// How large, in bytes, one of a segment's indexes may grow before the segment counts as full.
+    /// There is seldom a reason to change it.
     "segment.index.bytes": i32 = "10485760", "log.index.size.max.bytes", AtLeast(4);
-    /// This setting allows specifying an interval at which we will force an fsync of data written
-    /// to the log. For example if this was set to 1 we would fsync after every message; if it were
-    /// 5 we would fsync after every five messages. In general we recommend you not set this and use
-    /// replication for durability and allow the operating system's background flush capabilities as
-    /// it is more efficient. This setting can be overridden on a per-topic basis (see the per-topic
-    /// configuration section ).
+    /// After so many records of a partition, producers wait for an fsync before they are answered.
+    /// With 1 nothing that was acknowledged is lost when the machine fails, at the price of a
+    /// disk's pace; by default the system writes when it likes.
     "flush.messages": i64 = "9223372036854775807", "log.flush.interval.messages", AtLeast(1);
-    /// This setting allows specifying a time interval at which we will force an fsync of data
-    /// written to the log. For example if this was set to 1000 we would fsync after 1000 ms had
-    /// passed. Note that this setting depends on the broker-level configuration
-    /// `log.flush.scheduler.interval.ms`, which controls how frequently the flush check occurs. In
-    /// general we recommend you not set this and use replication for durability and allow the
-    /// operating system's background flush capabilities as it is more efficient.
+    /// Milliseconds that a record may wait for an fsync, which the broker looks at every
+    /// `log.flush.scheduler.interval.ms` only: set that too. It bounds what a machine that fails
+    /// can lose.
     "flush.ms": i64 = "9223372036854775807", "log.flush.interval.ms", AtLeast(0);
-    /// This configuration controls the maximum size a partition (which consists of log segments)
-    /// can grow to before we will discard old log segments to free up space if we are using the
-    /// "delete" retention policy. By default there is no size limit only a time limit. Since this
-    /// limit is enforced at the partition level, multiply it by the number of partitions to compute
-    /// the topic retention in bytes. Additionally, retention.bytes configuration operates
-    /// independently of "segment.ms" and "segment.bytes" configurations. Moreover, it triggers the
-    /// rolling of new segment if the retention.bytes is configured to zero.
+    /// Bytes that each partition of the topic may keep of its latest records under
+    /// `cleanup.policy=delete`; older segments go even before their time. With -1 only time counts;
+    /// the whole topic takes so much times its partitions.
     "retention.bytes": i64 = "-1", "log.retention.bytes";
-    /// This configuration controls the maximum time we will retain a log before we will discard old
-    /// log segments to free up space if we are using the "delete" retention policy. This represents
-    /// an SLA on how soon consumers must read their data. If set to -1, no time limit is applied.
-    /// Additionally, retention.ms configuration operates independently of "segment.ms" and
-    /// "segment.bytes" configurations. Moreover, it triggers the rolling of new segment if the
-    /// retention.ms condition is satisfied.
+    /// Milliseconds that records are kept under `cleanup.policy=delete`, going by the latest
+    /// timestamp of a segment; -1 is for ever. Set it to how far back consumers must be able to
+    /// read.
     "retention.ms": i64 = "604800000", "log.retention.ms", AtLeast(-1);
-    /// The largest record batch size allowed by Kafka (after compression if compression is
-    /// enabled).
+    /// Most bytes that one batch of records may have, as it comes from the producer and after
+    /// compression; a larger one is refused with `MESSAGE_TOO_LARGE`. Raise it for topics with
+    /// large records, together with `max.request.size` of their producers.
     "max.message.bytes": i32 = "1048588", "message.max.bytes", AtLeast(0);
-    /// This setting controls how frequently Kafka adds entries to its offset index and,
-    /// conditionally, to its time index. The default setting ensures that we index a message
-    /// roughly every 4096 bytes. More frequent indexing allows reads to jump closer to the exact
-    /// position in the log but results in larger index files. You probably don't need to change
-    /// this. Note: the time index will be inserted only when the timestamp is greater than the last
-    /// indexed timestamp.
+    /// Bytes of records between two entries in a segment's index. A smaller number finds offsets
+    /// with less reading and makes larger indexes.
     "index.interval.bytes": i32 = "4096", "log.index.interval.bytes", AtLeast(0);
-    /// The amount of time to retain delete tombstone markers for log compacted topics. This setting
-    /// also gives a bound on the time in which a consumer must complete a read if they begin from
-    /// offset 0 to ensure that they get a valid snapshot of the final stage (otherwise delete
-    /// tombstones may be collected before they complete their scan).
+    /// Milliseconds that compaction keeps a tombstone (a record without a value, which deletes its
+    /// key), so that readers on their way through the topic see it. Raise it if a full read takes
+    /// longer than that.
     "delete.retention.ms": i64 = "86400000", "log.cleaner.delete.retention.ms", AtLeast(0);
-    /// The minimum time a message will remain uncompacted in the log. Only applicable for logs that
-    /// are being compacted.
+    /// Milliseconds that a record stays safe from compaction, so that readers who are not far
+    /// behind see every value.
     "min.compaction.lag.ms": i64 = "0", "log.cleaner.min.compaction.lag.ms", AtLeast(0);
-    /// The maximum time a message will remain ineligible for compaction in the log. Only applicable
-    /// for logs that are being compacted.
+    /// Milliseconds after which compaction takes a record up however little of the partition is
+    /// new; segments are closed in time for that. Set it where data must be gone by a deadline; it
+    /// must not be below `min.compaction.lag.ms`.
     "max.compaction.lag.ms": i64 =
         "9223372036854775807", "log.cleaner.max.compaction.lag.ms", AtLeast(1);
-    /// The time to wait before deleting a file from the filesystem
+    /// Milliseconds that the files of deleted segments, and of the deleted topic, stay under
+    /// another name. Lower it to have the space back sooner.
     "file.delete.delay.ms": i64 = "60000", "log.segment.delete.delay.ms", AtLeast(0);
-    /// This configuration controls how frequently the log compactor will attempt to clean the log
-    /// (assuming log compaction is enabled). By default we will avoid cleaning a log where more
-    /// than 50% of the log has been compacted. This ratio bounds the maximum space wasted in the
-    /// log by duplicates (at 50% at most 50% of the log could be duplicates). A higher ratio will
-    /// mean fewer, more efficient cleanings but will mean more wasted space in the log. If the
-    /// max.compaction.lag.ms or the min.compaction.lag.ms configurations are also specified, then
-    /// the log compactor considers the log to be eligible for compaction as soon as either: (i) the
-    /// dirty ratio threshold has been met and the log has had dirty (uncompacted) records for at
-    /// least the min.compaction.lag.ms duration, or (ii) if the log has had dirty (uncompacted)
-    /// records for at most the max.compaction.lag.ms period.
+    /// A partition is compacted when more than this part of its bytes, from 0 to 1, has come since
+    /// the last time, or when `max.compaction.lag.ms` asks for it. Lower values save space and cost
+    /// more reading and writing.
     "min.cleanable.dirty.ratio": f64 = "0.5", "log.cleaner.min.cleanable.ratio", Between(0.0, 1.0);
-    /// This config designates the retention policy to use on log segments. The "delete" policy
-    /// (which is the default) will discard old segments when their retention time or size limit has
-    /// been reached. The "compact" policy will enable log compaction , which retains the latest
-    /// value for each key. It is also possible to specify both policies in a comma-separated list
-    /// (e.g. "delete,compact"). In this case, old segments will be discarded per the retention time
-    /// and size configuration, while retained segments will be compacted. An empty list means
-    /// infinite retention - no cleanup policies will be applied and log segments will be retained
-    /// indefinitely. Note that with remote storage enabled, local retention limits
-    /// (log.local.retention.ms and log.local.retention.bytes) are still applied to local segments.
+    /// What becomes of old records: `delete` drops segments by `retention.ms` and
+    /// `retention.bytes`, `compact` keeps the last record of each key, and both may be combined.
+    /// Empty, everything is kept; a compacted topic refuses records without a key.
     "cleanup.policy": Vec<String> = "delete", "log.cleanup.policy", ListOf(&["compact", "delete"]);
-    /// Indicates whether to enable replicas not in the ISR set to be elected as leader as a last
-    /// resort, even though doing so may result in data loss. Note: In KRaft mode, when enabling
-    /// this config dynamically, it needs to wait for the unclean leader electionthread to trigger
-    /// election periodically (default is 5 minutes). Please run `kafka-leader-election.sh` with
-    /// `unclean` option to trigger the unclean leader election immediately if needed.
+    /// Whether a replica that is not in sync may become leader when no other is left: the partition
+    /// comes back and may lack records. Use `true` only for topics where being available counts
+    /// more than keeping everything.
     "unclean.leader.election.enable": bool = "false", "unclean.leader.election.enable";
-    /// Specifies the minimum number of in-sync replicas (including the leader) required for a write
-    /// to succeed when a producer sets `acks` to "all" (or "-1"). In the `acks=all` case, every
-    /// in-sync replica must acknowledge a write for it to be considered successful. E.g., if a
-    /// topic has `replication.factor` of 3 and the ISR set includes all three replicas, then all
-    /// three replicas must acknowledge an `acks=all` write for it to succeed, even if
-    /// `min.insync.replicas` happens to be less than 3. If `acks=all` and the current ISR set
-    /// contains fewer than `min.insync.replicas` members, then the producer will raise an exception
-    /// (either `NotEnoughReplicas` or `NotEnoughReplicasAfterAppend`). Regardless of the `acks`
-    /// setting, the messages will not be visible to the consumers until they are replicated to all
-    /// in-sync replicas and the `min.insync.replicas` condition is met. When used together,
-    /// `min.insync.replicas` and `acks` allow you to enforce greater durability guarantees. A
-    /// typical scenario would be to create a topic with a replication factor of 3, set
-    /// `min.insync.replicas` to 2, and produce with `acks` of "all". This ensures that a majority
-    /// of replicas must persist a write before it's considered successful by the producer and it's
-    /// visible to consumers. Note that when the Eligible Leader Replicas feature is enabled, the
-    /// semantics of this config changes. Please refer to the ELR section for more info.
+    /// With fewer replicas in sync than this, writes with `acks=all` are refused; a partition that
+    /// has fewer replicas needs them all. Use 2 with three replicas, so that what is acknowledged
+    /// survives the loss of one.
     "min.insync.replicas": i32 = "1", "min.insync.replicas", AtLeast(1);
-    /// Specify the final compression type for a given topic. This configuration accepts the
-    /// standard compression codecs ('gzip', 'snappy', 'lz4', 'zstd'). It additionally accepts
-    /// 'uncompressed' which is equivalent to no compression; and 'producer' which means retain the
-    /// original compression codec set by the producer.
+    /// How batches lie in the log: `producer` leaves them as they came, `uncompressed`, `gzip`,
+    /// `snappy`, `lz4` or `zstd` makes the broker pack again what came otherwise. That costs CPU at
+    /// every append, so prefer compression in the producers.
     "compression.type": String =
         "producer",
         "compression.type", OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
-    /// The compression level to use if compression.type is set to `gzip`.
+    /// How hard gzip works when the broker itself compresses, from 1 (fast) to 9 (small); -1 is the
+    /// usual middle. Used with `compression.type=gzip` only.
     "compression.gzip.level": i32 = "-1", "compression.gzip.level", GzipLevel;
-    /// The compression level to use if compression.type is set to `lz4`.
+    /// How hard lz4 works when the broker itself compresses, from 1 (fast) to 17 (small). Used with
+    /// `compression.type=lz4` only.
     "compression.lz4.level": i32 = "9", "compression.lz4.level", Between(1.0, 17.0);
-    /// The compression level to use if compression.type is set to `zstd`.
+    /// How hard zstd works when the broker itself compresses: 22 gives the smallest batches,
+    /// negative numbers are the fastest. Used with `compression.type=zstd` only.
     "compression.zstd.level": i32 = "3", "compression.zstd.level", Between(-131072.0, 22.0);
-    /// True if we should preallocate the file on disk when creating a new log segment.
+    /// Whether the blocks of a new segment are set aside on the disk when it is made; the file does
+    /// not look longer for it. It keeps files in one piece and makes a full disk show early.
     "preallocate": bool = "false", "log.preallocate";
-    /// Define whether the timestamp in the message is message create time or log append time.
+    /// Whose time records carry: the producer's (`CreateTime`) or the broker's at the append
+    /// (`LogAppendTime`). Choose the latter where clocks of producers cannot be trusted, since
+    /// retention goes by it.
     "message.timestamp.type": String =
         "CreateTime", "log.message.timestamp.type", OneOf(&["CreateTime", "LogAppendTime"]);
-    /// This configuration sets the allowable timestamp difference between the broker's timestamp
-    /// and the message timestamp. The message timestamp can be earlier than or equal to the
-    /// broker's timestamp, with the maximum allowable difference determined by the value set in
-    /// this configuration. If message.timestamp.type=CreateTime, the message will be rejected if
-    /// the difference in timestamps exceeds this specified threshold. This configuration is ignored
-    /// if message.timestamp.type=LogAppendTime.
+    /// Milliseconds that a record's timestamp may be older than the broker's clock, else its batch
+    /// is refused with `INVALID_TIMESTAMP`. `LogAppendTime` makes it idle; set it to keep out
+    /// records that retention would delete at once.
     "message.timestamp.before.max.ms": i64 =
         "9223372036854775807", "log.message.timestamp.before.max.ms", AtLeast(0);
-    /// This configuration sets the allowable timestamp difference between the message timestamp and
-    /// the broker's timestamp. The message timestamp can be later than or equal to the broker's
-    /// timestamp, with the maximum allowable difference determined by the value set in this
-    /// configuration. If message.timestamp.type=CreateTime, the message will be rejected if the
-    /// difference in timestamps exceeds this specified threshold. This configuration is ignored if
-    /// message.timestamp.type=LogAppendTime.
+    /// Milliseconds that a record's timestamp may be ahead of the broker's clock, else its batch is
+    /// refused with `INVALID_TIMESTAMP`. `LogAppendTime` makes it idle; it stops records from the
+    /// far future, which retention would never delete.
     "message.timestamp.after.max.ms": i64 =
         "3600000", "log.message.timestamp.after.max.ms", AtLeast(0);
-    /// A list of replicas for which log replication should be throttled on the leader side. The
-    /// list should describe a set of replicas in the form
-    /// [PartitionId]:[BrokerId],[PartitionId]:[BrokerId]:... or alternatively the wildcard '*' can
-    /// be used to throttle all replicas for this topic.
+    /// Which replicas give data to followers no faster than `leader.replication.throttled.rate`, as
+    /// `partition:broker` pairs or `*` for all; reassignment tools set it. Not served yet.
     "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
         => NoEffect(ALONE);
-    /// A list of replicas for which log replication should be throttled on the follower side. The
-    /// list should describe a set of replicas in the form
-    /// [PartitionId]:[BrokerId],[PartitionId]:[BrokerId]:... or alternatively the wildcard '*' can
-    /// be used to throttle all replicas for this topic.
+    /// Which replicas take data from leaders no faster than `follower.replication.throttled.rate`,
+    /// as `partition:broker` pairs or `*` for all; reassignment tools set it. Not served yet.
     "follower.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
         => NoEffect(ALONE);
-    /// To enable tiered storage for a topic, set this configuration to true. To disable tiered
-    /// storage for a topic that has it enabled, set this configuration to false. When disabling,
-    /// you must also set `remote.log.delete.on.disable` to true.
+    /// Accepted and has no effect: the topic's old segments would move to tiered storage, and klamm
+    /// does not serve that. It is refused unless `remote.log.storage.system.enable` is set.
     "remote.storage.enable": bool = "false", null;
-    /// The number of milliseconds to keep the local log segment before it gets deleted. Default
-    /// value is -2, it represents `retention.ms` value is to be used. The effective value should
-    /// always be less than or equal to `retention.ms` value.
+    /// Accepted and has no effect: it bounds, in milliseconds, how long segments of a tiered topic
+    /// also stay on local disk, and klamm does not serve tiered storage.
     "local.retention.ms": i64 = "-2", "log.local.retention.ms", AtLeast(-2) => NoEffect(REMOTE);
-    /// The maximum size of local log segments that can grow for a partition before it deletes the
-    /// old segments. Default value is -2, it represents `retention.bytes` value to be used. The
-    /// effective value should always be less than or equal to `retention.bytes` value.
+    /// Accepted and has no effect: it bounds how many bytes of a tiered partition also stay on
+    /// local disk, and klamm does not serve tiered storage.
     "local.retention.bytes": i64 = "-2", "log.local.retention.bytes", AtLeast(-2)
         => NoEffect(REMOTE);
-    /// Determines whether tiered data for a topic should become read only, and no more data
-    /// uploading on a topic. Once this config is set to true, the local retention configuration
-    /// (i.e. local.retention.ms/bytes) becomes irrelevant, and all data expiration follows the
-    /// topic-wide retention configuration(i.e. retention.ms/bytes).
+    /// Accepted and has no effect: it stops uploads of a tiered topic while what is there stays
+    /// readable, and klamm does not serve tiered storage.
     "remote.log.copy.disable": bool = "false", null => NoEffect(REMOTE);
-    /// Determines whether tiered data for a topic should be deleted after tiered storage is
-    /// disabled on a topic. This configuration should be enabled when trying to set
-    /// `remote.storage.enable` from true to false
+    /// Accepted and has no effect: it says that a topic's tiered segments go when tiering ends for
+    /// it, and klamm does not serve tiered storage.
     "remote.log.delete.on.disable": bool = "false", null => NoEffect(REMOTE);
-    /// The maximum size of a single log file. This should be used for testing only.
+    /// Size of segments in bytes for tests, which may be smaller than `segment.bytes` allows and
+    /// goes before it. Do not set it otherwise.
     "internal.segment.bytes": Option<i32> = null, null;
 }

@@ -115,16 +115,22 @@ pub struct LogManager {
     _locks: Vec<Lock>,
 }
 
+/// A log directory that the settings name, by the path that it is told by: clients that ask where
+/// logs lie, and say where they are to go, know nothing of where the broker was started.
+pub fn absolute(dir: &str) -> PathBuf {
+    std::path::absolute(dir).unwrap_or_else(|_| PathBuf::from(dir))
+}
+
 impl LogManager {
     /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
     /// checkpoints and `.kafka_cleanshutdown`, and changes nothing. A directory that another
     /// process has locked, or with a file of an unknown version, is an error (Config). One that
     /// cannot be used goes offline, unless it is to hold the metadata log.
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
-        let paths: Vec<PathBuf> = config.log_dirs.iter().map(PathBuf::from).collect();
+        let paths: Vec<PathBuf> = config.log_dirs.iter().map(|dir| absolute(dir)).collect();
         let threads = dirs::recovery_threads(config.num_recovery_threads_per_data_dir, paths.len());
         dirs::refuse_twice(&disk, &paths)?;
-        let metadata_dir = Path::new(config.metadata_dir());
+        let metadata_dir = &absolute(config.metadata_dir());
         let is_metadata_dir =
             |path: &Path| path == metadata_dir || disk.is_same(path, metadata_dir).unwrap_or(false);
         let (mut dirs, mut locks, mut state) = (Vec::new(), Vec::new(), State::default());

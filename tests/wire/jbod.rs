@@ -154,6 +154,30 @@ fn name(topic: &str) -> TopicName {
 }
 
 #[test]
+fn relative_directories_are_told_and_named_as_absolute_ones() {
+    let root = TempDir::new().unwrap();
+    let up =
+        std::env::current_dir().unwrap().components().skip(1).map(|_| "../").collect::<String>();
+    let dirs = ["a", "b"].map(|name| format!("{up}{}/{name}", &root.path().to_str().unwrap()[1..]));
+    let broker = Broker::start_with(&[("log.dirs", &dirs.join(","))]);
+    let jbod = Jbod { root, broker };
+    jbod.create("t", 2);
+    let mut peer = Peer::connect(jbod.broker.port);
+    let request = DescribeLogDirsRequest::default().with_topics(None);
+    let told = call(&mut peer, 4, &request).results;
+    assert!(told.iter().all(|dir| Path::new(dir.log_dir.as_str()).is_absolute()), "{told:?}");
+    let dirs = told.into_iter().map(|dir| {
+        let topic =
+            AlterReplicaLogDirTopic::default().with_name(name("t")).with_partitions(vec![0]);
+        AlterReplicaLogDir::default().with_path(dir.log_dir).with_topics(vec![topic])
+    });
+    for dir in dirs {
+        let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
+        assert_eq!(call(&mut peer, 2, &request).results[0].partitions[0].error_code, 0);
+    }
+}
+
+#[test]
 fn a_directory_that_fails_at_start_is_offline_alone() {
     let mut jbod = Jbod::start();
     let lost = jbod.logs_in("b", "t");

@@ -91,11 +91,38 @@ fn take_client_id(frame: &mut Bytes) -> Result<Option<StrBytes>> {
     text.map(Some).map_err(|_| Error::corrupt("request header: a client id that is not UTF-8"))
 }
 
-/// Decodes a request's body, after the guard has walked it. Its bytes stay slices of `body`.
-pub fn decode<R: Request>(mut body: Bytes, version: i16) -> Result<R> {
-    guard::check(R::KEY, version, &body)?;
-    R::decode(&mut body, version)
-        .map_err(|error| Error::corrupt(format!("request of API {} v{version}: {error}", R::KEY)))
+/// The body of a request that the guard has walked: no other is decoded.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    body: Bytes,
+    version: i16,
+    elements: usize,
+}
+
+/// Has the guard walk a request's body.
+pub fn check(api_key: i16, version: i16, body: Bytes) -> Result<Checked> {
+    let elements = guard::check(api_key, version, &body)?;
+    Ok(Checked { body, version, elements })
+}
+
+impl Checked {
+    /// How many elements its arrays have, taken together.
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// The request as it came.
+    pub fn into_body(self) -> Bytes {
+        self.body
+    }
+
+    /// The request, of whose API it must be. Its bytes stay slices of the body.
+    pub fn decode<R: Request>(mut self) -> Result<R> {
+        let version = self.version;
+        R::decode(&mut self.body, version).map_err(|error| {
+            Error::corrupt(format!("request of API {} v{version}: {error}", R::KEY))
+        })
+    }
 }
 
 /// Decodes the body of a response to a request of type `R`, after the guard has walked it. Bytes

@@ -34,6 +34,7 @@ mod forward;
 mod heartbeat;
 mod init_producer_id;
 mod join_group;
+mod large;
 mod leave_group;
 mod list_config_resources;
 mod list_groups;
@@ -54,7 +55,7 @@ mod txn_offset_commit;
 mod write_txn_markers;
 
 use crate::clock::Clock;
-use crate::codec::{self, Reply, schema::message as own};
+use crate::codec::{self, Checked, Reply, schema::message as own};
 use crate::config::Config;
 use crate::coordinator::{Groups, Transactions};
 use crate::disk::FileRange;
@@ -68,6 +69,8 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages as kafka;
 use kafka_protocol::protocol::{Encodable, StrBytes};
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -125,10 +128,10 @@ macro_rules! apis {
             $(Api { key: $fkey, name: stringify!($fname), min: $fmin, max: $fmax, on: On::$fon },)*
         ];
 
-        async fn handle(cx: &Context, body: Bytes) -> Result<Reply> {
+        async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
             match cx.api_key {
-                $($key => $file::handle(cx, codec::decode::<$request>(body, cx.api_version)?).await,)*
-                $($fkey => forward::handle(cx, body).await,)*
+                $($key => $file::handle(cx, request.decode::<$request>()?).await,)*
+                $($fkey => forward::handle(cx, request.into_body()).await,)*
                 key => Err(Error::corrupt(format!("API key {key}"))),
             }
         }
@@ -291,7 +294,13 @@ fn consumer_groups_enabled(cx: &Context) -> Result<()> {
     }
 }
 
-/// Starts one request: decodes it, which the guard precedes, and calls its handler.
+/// What a request names, each once: what is named again is not described again.
+fn each_once<T: Clone + Eq + Hash>(named: Vec<T>) -> impl Iterator<Item = T> {
+    let mut seen = HashSet::new();
+    named.into_iter().filter(move |name| seen.insert(name.clone()))
+}
+
+/// Starts one request: the guard walks it, then it is decoded and its handler is called.
 pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
     let api = TABLE.iter().find(|api| api.key == cx.api_key && api.is_on(cx.endpoint));
     let Some(api) = api else {
@@ -303,7 +312,11 @@ pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
         }
         return Err(Error::corrupt(format!("version {} of {}", cx.api_version, api.name)));
     }
-    handle(&cx, body).await
+    let request = codec::check(cx.api_key, cx.api_version, body)?;
+    if request.elements() > large::FROM_ELEMENTS {
+        return large::alone(Box::pin(handle(&cx, request))).await;
+    }
+    handle(&cx, request).await
 }
 
 #[cfg(test)]

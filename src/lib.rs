@@ -50,7 +50,10 @@
 //! - Offset and leader epoch of a batch are written over the producer's bytes on their way to the
 //!   file; a batch is never encoded again unless the topic asks for it.
 //! - Nothing a peer sends decides an allocation: `codec::guard` walks a request before it is
-//!   decoded, and frames grow with the bytes that have come.
+//!   decoded, and frames grow with the bytes that have come. An answer's size and the time it takes
+//!   are bounded by the request's bytes and by what the broker holds: what is named twice is
+//!   answered once, and a request of very many elements runs where it holds up nobody
+//!   (`handlers/large.rs`). `tests/wire/bounds.rs` tries it on every API.
 //! - A connection's requests start in order and are answered in order; what waits does not hold
 //!   back the appends behind it.
 //! - No lock is held across an await, and nothing below `replica` awaits. The log and the

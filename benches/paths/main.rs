@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const SIZES: [usize; 3] = [1200, 16 << 10, 256 << 10];
+const PRODUCE: i16 = 0;
 const PRODUCE_VERSION: i16 = 9;
 
 fn main() {
@@ -68,7 +69,10 @@ fn validates(bencher: Bencher, size: usize, compression: Compression) {
 #[divan::bench(args = [1, 8])]
 fn decode_produce_of_partitions(bencher: Bencher, partitions: i32) {
     let body = produce_request(partitions, 1200);
-    bencher.bench_local(|| codec::decode::<ProduceRequest>(body.clone(), PRODUCE_VERSION).unwrap());
+    bencher.bench_local(|| {
+        let checked = codec::check(PRODUCE, PRODUCE_VERSION, body.clone()).unwrap();
+        checked.decode::<ProduceRequest>().unwrap()
+    });
 }
 
 #[divan::bench(args = [1, 8])]

@@ -43,21 +43,24 @@ enum Op {
 include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
 
 /// Checks that `body`, a request without its header, has the shape that its API and version
-/// promise. Bytes behind it are tolerated, as Kafka does.
-pub fn check(api_key: i16, version: i16, body: &[u8]) -> Result<()> {
+/// promise; answers how many elements its arrays have, taken together. Bytes behind it are
+/// tolerated, as Kafka does.
+pub fn check(api_key: i16, version: i16, body: &[u8]) -> Result<usize> {
     check_with(REQUESTS, api_key, version, body)
         .map_err(|what| Error::corrupt(format!("request of API {api_key} v{version}: {what}")))
 }
 
 /// As `check`, for a response that another broker sent.
-pub fn check_response(api_key: i16, version: i16, body: &[u8]) -> Result<()> {
+pub fn check_response(api_key: i16, version: i16, body: &[u8]) -> Result<usize> {
     check_with(RESPONSES, api_key, version, body)
         .map_err(|what| Error::corrupt(format!("response of API {api_key} v{version}: {what}")))
 }
 
-fn check_with(table: &[Shapes], api_key: i16, version: i16, body: &[u8]) -> Walked {
+fn check_with(table: &[Shapes], api_key: i16, version: i16, body: &[u8]) -> Walked<usize> {
     let (shapes, steps) = find(table, api_key, version).ok_or("Kafka has no such version")?;
-    Walk::new(body, version >= shapes.flexible).steps(steps)
+    let mut walk = Walk::new(body, version >= shapes.flexible);
+    walk.steps(steps)?;
+    Ok(MAX_ELEMENTS - walk.elements)
 }
 
 /// Whether Kafka 4.4 has this version of this API. Produce 0 to 2, which it advertises, it has

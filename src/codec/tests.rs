@@ -7,6 +7,10 @@ use kafka_protocol::messages::{
     MetadataRequest, ProduceRequest, RequestHeader as CrateHeader, produce_request,
 };
 
+fn decode<R: Request>(body: Bytes, version: i16) -> Result<R> {
+    check(R::KEY, version, body)?.decode()
+}
+
 fn encoded(message: &impl Encodable, version: i16) -> BytesMut {
     let mut out = BytesMut::new();
     message.encode(&mut out, version).unwrap();

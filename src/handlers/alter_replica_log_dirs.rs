@@ -3,6 +3,8 @@
 use super::Context;
 use crate::codec::Reply;
 use crate::error::{Error, Result};
+use crate::replica::log_dirs::DirHealth;
+use crate::types::TopicPartition;
 use kafka_protocol::messages::alter_replica_log_dirs_response::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
 };
@@ -10,14 +12,16 @@ use kafka_protocol::messages::{
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, TopicName,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) async fn handle(cx: &Context, request: AlterReplicaLogDirsRequest) -> Result<Reply> {
     // A partition that is named twice goes where it is named last.
-    let mut wanted: BTreeMap<(TopicName, i32), String> = BTreeMap::new();
+    let mut wanted = Wanted::new();
     for dir in request.dirs {
+        let to = cx.parts.replicas.dir_at(&dir.path);
         for topic in dir.topics {
-            let keys = topic.partitions.iter().map(|&index| (topic.name.clone(), index));
-            wanted.extend(keys.map(|key| (key, dir.path.to_string())));
+            let dirs = topic.partitions.iter().map(|&index| (index, to.cloned()));
+            wanted.entry(topic.name).or_default().extend(dirs);
         }
     }
     let altering = cx.clone();
@@ -26,25 +30,23 @@ pub(super) async fn handle(cx: &Context, request: AlterReplicaLogDirsRequest) ->
     Ok(cx.reply(&AlterReplicaLogDirsResponse::default().with_results(results)))
 }
 
-fn alter(
-    cx: &Context,
-    wanted: &BTreeMap<(TopicName, i32), String>,
-) -> Vec<AlterReplicaLogDirTopicResult> {
-    let (image, mut results) = (cx.image(), Vec::<AlterReplicaLogDirTopicResult>::new());
-    for ((topic, index), path) in wanted {
-        let altered = cx.parts.replicas.alter_dir(&image, topic, *index, path);
-        let code = altered.map_or_else(|error| error.code().code(), |()| 0);
-        let result = AlterReplicaLogDirPartitionResult::default()
-            .with_partition_index(*index)
-            .with_error_code(code);
-        match results.last_mut().filter(|last| last.topic_name == *topic) {
-            Some(last) => last.partitions.push(result),
-            None => results.push(
-                AlterReplicaLogDirTopicResult::default()
-                    .with_topic_name(topic.clone())
-                    .with_partitions(vec![result]),
-            ),
-        }
-    }
-    results
+/// The directories that partitions are to go to, by topic; None if there is no such directory.
+type Wanted = BTreeMap<TopicName, BTreeMap<i32, Option<Arc<DirHealth>>>>;
+
+fn alter(cx: &Context, wanted: &Wanted) -> Vec<AlterReplicaLogDirTopicResult> {
+    let image = cx.image();
+    let topics = wanted.iter().map(|(name, partitions)| {
+        let topic: Arc<str> = Arc::from(name.as_str());
+        let results = partitions.iter().map(|(&index, to)| {
+            let partition = TopicPartition { topic: topic.clone(), partition: index };
+            let altered = cx.parts.replicas.alter_dir(&image, &partition, to.as_ref());
+            AlterReplicaLogDirPartitionResult::default()
+                .with_partition_index(index)
+                .with_error_code(altered.map_or_else(|error| error.code().code(), |()| 0))
+        });
+        AlterReplicaLogDirTopicResult::default()
+            .with_topic_name(name.clone())
+            .with_partitions(results.collect())
+    });
+    topics.collect()
 }

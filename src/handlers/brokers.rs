@@ -30,7 +30,8 @@ pub(super) fn nodes(cx: &Context, image: &Image) -> Vec<Node> {
     image.brokers.values().filter_map(|broker| node(cx, broker)).collect()
 }
 
-fn node(cx: &Context, broker: &Broker) -> Option<Node> {
+/// A broker, if it has the listener.
+pub(super) fn node(cx: &Context, broker: &Broker) -> Option<Node> {
     let mut listeners = broker.listeners.iter();
     let (_, host, port, _) = listeners.find(|(name, ..)| **name == *cx.listener)?;
     Some(Node {

@@ -2,7 +2,7 @@
 //! they shall own.
 
 use super::describe_groups::ALL_GROUP_OPERATIONS;
-use super::{Context, consumer_groups_enabled};
+use super::{Context, consumer_groups_enabled, each_once};
 use crate::codec::Reply;
 use crate::error::{Error, Result};
 use kafka_protocol::messages::consumer_group_describe_response::DescribedGroup;
@@ -13,7 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, request: ConsumerGroupDescribeRequest) -> Result<Reply> {
     let mut response = ConsumerGroupDescribeResponse::default();
-    for id in request.group_ids {
+    for id in each_once(request.group_ids) {
         let described = match consumer_groups_enabled(cx) {
             Ok(()) => cx.parts.groups.describe_consumer_group(&id).await,
             Err(error) => Err(error),

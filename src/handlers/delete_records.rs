@@ -13,8 +13,10 @@ use kafka_protocol::messages::delete_records_response::{
     DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
 };
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
+use std::collections::{HashMap, HashSet};
 
-pub(super) async fn handle(cx: &Context, request: DeleteRecordsRequest) -> Result<Reply> {
+pub(super) async fn handle(cx: &Context, mut request: DeleteRecordsRequest) -> Result<Reply> {
+    drop_repeated(&mut request);
     let (image, mut deleted) = (cx.image(), Sample::default());
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
@@ -41,6 +43,17 @@ pub(super) async fn handle(cx: &Context, request: DeleteRecordsRequest) -> Resul
         );
     }
     Ok(cx.reply(&DeleteRecordsResponse::default().with_topics(topics)))
+}
+
+/// Of a partition that the request names more than once, the last counts, as in Kafka.
+fn drop_repeated(request: &mut DeleteRecordsRequest) {
+    let mut seen: HashMap<_, HashSet<i32>> = HashMap::new();
+    for topic in request.topics.iter_mut().rev() {
+        let seen = seen.entry(topic.name.clone()).or_default();
+        topic.partitions.reverse();
+        topic.partitions.retain(|asked| seen.insert(asked.partition_index));
+        topic.partitions.reverse();
+    }
 }
 
 fn delete(

@@ -16,20 +16,40 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
+use std::collections::HashSet;
+
+/// So many settings of other things than topics are described in one answer.
+const ROWS_MAX: usize = 20_000;
+/// What is said of the rest.
+const TOO_MANY: &str = "The request asks for more settings than fit in one answer; ask for fewer \
+                        resources at a time.";
 
 pub(super) async fn handle(cx: &Context, request: DescribeConfigsRequest) -> Result<Reply> {
+    let image = cx.image();
+    let (config, _) = image.broker_config(&cx.parts.config);
     let mut response = DescribeConfigsResponse::default();
+    let mut seen = HashSet::new();
+    // A few bytes may name a broker or a group anew, and each has many settings.
+    let mut room = ROWS_MAX;
     for resource in &request.resources {
+        let (resource_type, name) = (resource.resource_type, &resource.resource_name);
+        if !seen.insert((resource_type, name)) {
+            continue;
+        }
+        let described = match resource_type {
+            TOPIC_CONFIG => topic_rows(&image, &config, name),
+            _ if room == 0 => Err(invalid(TOO_MANY)),
+            _ => rows(cx, &image, &config, resource),
+        };
         let answer = DescribeConfigsResult::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
-        response.results.push(match rows(cx, resource) {
-            Ok(rows) => answer.with_configs(
-                rows.into_iter()
-                    .filter(|row| is_asked(resource, &row.name))
-                    .map(|row| entry(row, &request))
-                    .collect(),
-            ),
+            .with_resource_type(resource_type)
+            .with_resource_name(name.clone());
+        response.results.push(match described {
+            Ok(rows) => {
+                room =
+                    room.saturating_sub(if resource_type == TOPIC_CONFIG { 0 } else { rows.len() });
+                answer.with_configs(asked_of(resource, rows, &request))
+            }
             Err(error) => answer
                 .with_error_code(error.code().code())
                 .with_error_message(error.message().map(StrBytes::from_string)),
@@ -38,18 +58,26 @@ pub(super) async fn handle(cx: &Context, request: DescribeConfigsRequest) -> Res
     Ok(cx.reply(&response))
 }
 
-/// No list of keys, or an empty one, asks for all.
-fn is_asked(resource: &DescribeConfigsResource, name: &str) -> bool {
-    let keys = resource.configuration_keys.as_deref().unwrap_or_default();
-    keys.is_empty() || keys.iter().any(|key| key.as_str() == name)
+/// Those of the rows that the request asks for. No list of keys, or an empty one, asks for all.
+fn asked_of(
+    resource: &DescribeConfigsResource,
+    rows: Vec<Row>,
+    request: &DescribeConfigsRequest,
+) -> Vec<DescribeConfigsResourceResult> {
+    let keys = resource.configuration_keys.iter().flatten();
+    let keys: HashSet<&str> = keys.map(StrBytes::as_str).collect();
+    let asked = rows.into_iter().filter(|row| keys.is_empty() || keys.contains(row.name.as_str()));
+    asked.map(|row| entry(row, request)).collect()
 }
 
-fn rows(cx: &Context, resource: &DescribeConfigsResource) -> Result<Vec<Row>> {
-    let image = cx.image();
+fn rows(
+    cx: &Context,
+    image: &Image,
+    config: &Config,
+    resource: &DescribeConfigsResource,
+) -> Result<Vec<Row>> {
     let name = resource.resource_name.as_str();
-    let (config, _) = image.broker_config(&cx.parts.config);
     match resource.resource_type {
-        TOPIC_CONFIG => topic_rows(&image, &config, name),
         BROKER_CONFIG if name.is_empty() => Ok(config.cluster_rows()),
         BROKER_CONFIG => own_id(cx, name, " or empty string,").map(|()| config.broker_rows()),
         BROKER_LOGGER_CONFIG if name.is_empty() => Err(invalid("Broker id must not be empty")),

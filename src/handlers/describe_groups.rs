@@ -1,6 +1,6 @@
 //! DescribeGroups (15): the members of classic groups and what they were assigned.
 
-use super::Context;
+use super::{Context, each_once};
 use crate::codec::Reply;
 use crate::error::Result;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
@@ -12,7 +12,7 @@ pub(super) const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 
 
 pub(super) async fn handle(cx: &Context, request: DescribeGroupsRequest) -> Result<Reply> {
     let mut response = DescribeGroupsResponse::default();
-    for id in request.groups {
+    for id in each_once(request.groups) {
         let described = cx.parts.groups.describe_group(cx.api_version, &id).await;
         let mut group = described.unwrap_or_else(|error| {
             DescribedGroup::default().with_group_id(id).with_error_code(error.code().code())

@@ -12,31 +12,30 @@ use crate::error::Result;
 use crate::replica::log_dirs::DirHealth;
 use crate::replica::moves::FutureReplica;
 use crate::replica::partition::Partition;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Result<Reply> {
     let wanted = request.topics.as_deref().map(wanted);
+    let is_wanted = |topic: &str, index: i32| {
+        let indexes = wanted.as_ref().map(|wanted| wanted.get(topic));
+        indexes.is_none_or(|indexes| indexes.is_some_and(|indexes| indexes.contains(&index)))
+    };
     let mut partitions = cx.parts.replicas.all();
-    if let Some(wanted) = &wanted {
-        partitions.retain(|partition| wanted.contains(&(&**partition.topic(), partition.index())));
-    }
+    partitions.retain(|partition| is_wanted(partition.topic(), partition.index()));
     let mut futures = cx.parts.replicas.futures();
-    if let Some(wanted) = &wanted {
-        futures.retain(|future| {
-            wanted.contains(&(&*future.partition.topic, future.partition.partition))
-        });
-    }
+    futures.retain(|future| is_wanted(&future.partition.topic, future.partition.partition));
     let dirs = cx.parts.replicas.dirs().iter();
     let results = dirs.map(|dir| describe(dir, &partitions, &futures)).collect();
     Ok(cx.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() }))
 }
 
-fn wanted(topics: &[DescribableLogDirTopic]) -> HashSet<(&str, i32)> {
-    let partitions = topics.iter().flat_map(|topic| {
-        topic.partitions.iter().map(|partition| (topic.topic.as_str(), *partition))
-    });
-    partitions.collect()
+fn wanted(topics: &[DescribableLogDirTopic]) -> HashMap<&str, HashSet<i32>> {
+    let mut wanted: HashMap<&str, HashSet<i32>> = HashMap::new();
+    for topic in topics {
+        wanted.entry(&topic.topic).or_default().extend(&topic.partitions);
+    }
+    wanted
 }
 
 fn describe(

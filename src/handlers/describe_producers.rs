@@ -5,17 +5,26 @@ use crate::codec::Reply;
 use crate::error::Result;
 use crate::log::ActiveProducer;
 use crate::metadata::Image;
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_producers_response::{
     PartitionResponse, ProducerState, TopicResponse,
 };
-use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse};
+use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use std::collections::{HashMap, HashSet};
 
 pub(super) async fn handle(cx: &Context, request: DescribeProducersRequest) -> Result<Reply> {
     let image = cx.image();
+    let mut seen: HashMap<TopicName, HashSet<i32>> = HashMap::new();
     let topics = request.topics.into_iter().map(|topic| {
-        let partitions = topic.partition_indexes.iter();
-        let partitions = partitions.map(|index| describe(cx, &image, &topic.name, *index));
+        let refusal = refusal(&image, &topic.name);
+        // A partition that is named again is described once: it may have very many producers.
+        let seen = seen.entry(topic.name.clone()).or_default();
+        let indexes = topic.partition_indexes.iter();
+        let partitions = indexes.filter_map(|index| match &refusal {
+            Some(refusal) => Some(refusal.clone().with_partition_index(*index)),
+            None => seen.insert(*index).then(|| describe(cx, &image, &topic.name, *index)),
+        });
         let partitions = partitions.collect();
         TopicResponse::default().with_name(topic.name).with_partitions(partitions)
     });
@@ -23,22 +32,27 @@ pub(super) async fn handle(cx: &Context, request: DescribeProducersRequest) -> R
     Ok(cx.reply(&DescribeProducersResponse::default().with_topics(topics)))
 }
 
+/// The answer for every partition of a topic that there cannot be, or is not. Kafka says more of
+/// a topic that is missing than of a partition.
+fn refusal(image: &Image, topic: &str) -> Option<PartitionResponse> {
+    let answer = PartitionResponse::default();
+    if let Some(error) = brokers::name_error(topic) {
+        return Some(answer.with_error_code(error.code()));
+    }
+    let message = "This server does not host this topic-partition.";
+    image.topics.by_name(topic).is_none().then(|| {
+        answer
+            .with_error_code(ResponseError::UnknownTopicOrPartition.code())
+            .with_error_message(Some(StrBytes::from_static_str(message)))
+    })
+}
+
 fn describe(cx: &Context, image: &Image, topic: &str, index: i32) -> PartitionResponse {
     let answer = PartitionResponse::default().with_partition_index(index);
-    if let Some(error) = brokers::name_error(topic) {
-        return answer.with_error_code(error.code());
-    }
     let partition = cx.parts.replicas.by_name(image, topic, index);
     match partition.and_then(|partition| partition.active_producers()) {
         Ok(producers) => answer.with_active_producers(producers.iter().map(shape).collect()),
-        Err(error) => {
-            // Kafka says more of a topic that is missing than of a partition.
-            let is_missing = image.topics.by_name(topic).is_none();
-            let message = is_missing.then(|| {
-                StrBytes::from_static_str("This server does not host this topic-partition.")
-            });
-            answer.with_error_code(error.code().code()).with_error_message(message)
-        }
+        Err(error) => answer.with_error_code(error.code().code()).with_error_message(None),
     }
 }
 

@@ -1,6 +1,6 @@
 //! DescribeTransactions (65): where transactional ids stand.
 
-use super::Context;
+use super::{Context, each_once};
 use crate::codec::Reply;
 use crate::coordinator::transaction::Transaction;
 use crate::error::Result;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 pub(super) async fn handle(cx: &Context, request: DescribeTransactionsRequest) -> Result<Reply> {
     let mut states = Vec::with_capacity(request.transactional_ids.len());
-    for id in request.transactional_ids {
+    for id in each_once(request.transactional_ids) {
         let state = match cx.parts.transactions.describe(&id).await {
             Ok(transaction) => describe(&transaction),
             Err(error) => TransactionState::default().with_error_code(error.code().code()),

@@ -88,7 +88,7 @@ fn forgotten(topics: Vec<ForgottenTopic>, by_topic_id: bool) -> Vec<FetchKey> {
 }
 
 fn topic_key(name: &TopicName, id: Uuid, by_topic_id: bool) -> TopicKey {
-    if by_topic_id { TopicKey::Id(id) } else { TopicKey::Name(Arc::from(name.as_str())) }
+    if by_topic_id { TopicKey::Id(id) } else { TopicKey::Name(name.as_str().into()) }
 }
 
 /// Shapes the answer; topics that follow each other become one.

@@ -26,13 +26,16 @@ const SHARE: i8 = 2;
 
 pub(super) async fn handle(cx: &Context, request: FindCoordinatorRequest) -> Result<Reply> {
     let mut response = FindCoordinatorResponse::default();
+    if cx.api_version < BATCH_VERSION || !request.coordinator_keys.is_empty() {
+        make_topic(cx, request.key_type).await;
+    }
     if cx.api_version >= BATCH_VERSION {
         for key in request.coordinator_keys {
-            let found = find(cx, request.key_type, &key).await;
+            let found = find(cx, request.key_type, &key);
             response.coordinators.push(coordinator(key, found));
         }
     } else {
-        let found = find(cx, request.key_type, &request.key).await;
+        let found = find(cx, request.key_type, &request.key);
         // Kafka says so of success, too.
         let message = found.as_ref().err().map_or("NONE".to_owned(), ToString::to_string);
         let message = Some(StrBytes::from_string(message));
@@ -55,7 +58,21 @@ fn coordinator(key: StrBytes, found: Result<Node>) -> Coordinator {
     }
 }
 
-async fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
+/// Has the coordinators' topic made if there is none: once for all keys, also where that fails.
+async fn make_topic(cx: &Context, key_type: i8) {
+    let topic = match key_type {
+        GROUP => OFFSETS_TOPIC,
+        TRANSACTION => TRANSACTION_TOPIC,
+        _ => return,
+    };
+    if cx.image().topics.by_name(topic).is_none()
+        && let Err(error) = create(cx, topic).await
+    {
+        tracing::warn!(%error, "{topic} could not be made");
+    }
+}
+
+fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
     let (topic, partition) = match key_type {
         GROUP => (OFFSETS_TOPIC, cx.parts.groups.partition_for(key)),
         TRANSACTION => (TRANSACTION_TOPIC, cx.parts.transactions.partition_for(key)),
@@ -64,11 +81,6 @@ async fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
         }
         _ => return Err(ResponseError::InvalidRequest.into()),
     };
-    if cx.image().topics.by_name(topic).is_none()
-        && let Err(error) = create(cx, topic).await
-    {
-        tracing::warn!(%error, "{topic} could not be made");
-    }
     leader(cx, topic, partition).ok_or_else(|| ResponseError::CoordinatorNotAvailable.into())
 }
 
@@ -84,8 +96,8 @@ fn leader(cx: &Context, topic: &str, partition: i32) -> Option<Node> {
     let image = cx.image();
     let topic = image.topics.by_name(topic)?;
     let leader = topic.partitions.get(usize::try_from(partition).ok()?)?.leader;
-    let mut nodes = brokers::nodes(cx, &image).into_iter();
-    nodes.find(|node| node.id.0 == leader && !node.fenced)
+    let broker = image.brokers.get(&leader)?;
+    brokers::node(cx, broker).filter(|node| !node.fenced)
 }
 
 /// Has the controller make the topic; somebody else may do so at the same time.

@@ -17,7 +17,6 @@ pub(super) const PRINCIPAL: &str = "User:ANONYMOUS";
 const CREATE_TOPICS_VERSION: i16 = 7;
 
 pub(super) async fn handle(cx: &Context, body: Bytes) -> Result<Reply> {
-    codec::guard::check(cx.api_key, cx.api_version, &body)?;
     let body = forward(cx, cx.api_key, cx.api_version, body).await?;
     Ok(codec::frame(cx.api_key, cx.api_version, cx.correlation_id, body))
 }

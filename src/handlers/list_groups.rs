@@ -4,12 +4,44 @@ use super::Context;
 use crate::codec::Reply;
 use crate::error::Result;
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
+use kafka_protocol::protocol::StrBytes;
+use std::collections::HashSet;
 
-pub(super) async fn handle(cx: &Context, request: ListGroupsRequest) -> Result<Reply> {
+/// The states of all kinds of groups.
+const STATES: [&str; 8] = [
+    "PreparingRebalance",
+    "CompletingRebalance",
+    "Stable",
+    "Dead",
+    "Empty",
+    "Assigning",
+    "Reconciling",
+    "NotReady",
+];
+/// The kinds of groups.
+const TYPES: [&str; 4] = ["classic", "consumer", "share", "streams"];
+
+pub(super) async fn handle(cx: &Context, mut request: ListGroupsRequest) -> Result<Reply> {
     let mut response = ListGroupsResponse::default();
+    let in_no_state = reduce(&mut request.states_filter, &STATES);
+    if reduce(&mut request.types_filter, &TYPES) || in_no_state {
+        return Ok(cx.reply(&response));
+    }
     match cx.parts.groups.list_groups(&request).await {
         Ok(groups) => response.groups = groups,
         Err(error) => response.error_code = error.code().code(),
     }
     Ok(cx.reply(&response))
+}
+
+/// Leaves of `filter`, which is held against each group, what a group may pass, each once. Answers
+/// whether no group can.
+fn reduce(filter: &mut Vec<StrBytes>, known: &[&'static str]) -> bool {
+    let is_asked = !filter.is_empty();
+    let mut seen = HashSet::new();
+    filter.retain(|asked| {
+        let name = known.iter().find(|known| asked.trim().eq_ignore_ascii_case(known));
+        name.is_some_and(|name| seen.insert(*name))
+    });
+    is_asked && filter.is_empty()
 }

@@ -13,7 +13,7 @@ use crate::metadata::Image;
 use crate::replica::partition::OffsetSpec;
 use crate::types::Isolation;
 use kafka_protocol::error::ResponseError;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -30,18 +30,18 @@ pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<
         _ => Isolation::LogEnd,
     };
     let image = cx.image();
-    let duplicates = duplicates(&request.topics);
-    let topics = request.topics.into_iter().map(|topic| {
+    let times = times(&request.topics);
+    let topics = request.topics.iter().map(|topic| {
+        let times = &times[topic.name.as_str()];
         let partitions = topic.partitions.iter().map(|asked| {
-            let key = (topic.name.as_str(), asked.partition_index);
-            let found = if duplicates.contains(&(key.0.to_owned(), key.1)) {
+            let found = if times[&asked.partition_index] > 1 {
                 Err(Error::Code(ResponseError::InvalidRequest))
             } else {
                 find(cx, &image, &topic.name, asked, isolation)
             };
             shape(cx.api_version, asked.partition_index, found)
         });
-        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name }
+        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
     });
     let topics = topics.collect();
     Ok(cx.reply(&ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }))
@@ -109,16 +109,14 @@ fn shape(
     }
 }
 
-/// Partitions that the request names more than once.
-fn duplicates(topics: &[ListOffsetsTopic]) -> HashSet<(String, i32)> {
-    let mut seen = HashSet::new();
-    let mut twice = HashSet::new();
+/// How often the request names each partition.
+fn times(topics: &[ListOffsetsTopic]) -> HashMap<&str, HashMap<i32, usize>> {
+    let mut times: HashMap<&str, HashMap<i32, usize>> = HashMap::new();
     for topic in topics {
+        let times = times.entry(&topic.name).or_default();
         for partition in &topic.partitions {
-            if !seen.insert((topic.name.as_str(), partition.partition_index)) {
-                twice.insert((topic.name.clone(), partition.partition_index));
-            }
+            *times.entry(partition.partition_index).or_default() += 1;
         }
     }
-    twice
+    times
 }

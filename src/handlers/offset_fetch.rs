@@ -13,6 +13,7 @@ use crate::codec::schema::message::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::error::Result;
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
+use std::collections::{HashMap, HashSet};
 
 /// From here on an error has a place of its own beside the partitions.
 const TOP_LEVEL_ERROR_VERSION: i16 = 2;
@@ -26,8 +27,13 @@ pub(super) async fn handle(cx: &Context, mut request: OffsetFetchRequest) -> Res
         request.groups = vec![single_group(&mut request)];
     }
     let mut groups = Vec::with_capacity(request.groups.len());
+    let mut seen = HashSet::new();
     for group in request.groups {
-        groups.push(fetch_group(cx, group, request.require_stable).await);
+        // All that a group has committed may be very much; it is told once.
+        groups.push(match seen.insert(group.group_id.clone()) {
+            true => fetch_group(cx, group, request.require_stable).await,
+            false => failed_group(cx.api_version, group, ResponseError::InvalidRequest),
+        });
     }
     let response = match cx.api_version {
         BATCH_VERSION.. => OffsetFetchResponse { groups, ..OffsetFetchResponse::default() },
@@ -42,6 +48,7 @@ async fn fetch_group(
     require_stable: bool,
 ) -> OffsetFetchResponseGroup {
     let image = cx.image();
+    drop_repeated(&mut group);
     let unknown = match &mut group.topics {
         Some(topics) if cx.api_version >= TOPIC_ID_VERSION => take_unknown(&image, topics),
         _ => Vec::new(),
@@ -55,6 +62,16 @@ async fn fetch_group(
             fetched
         }
         Err(error) => failed_group(cx.api_version, group, error.code()),
+    }
+}
+
+/// A partition that is named again is answered once: with it goes what was committed beside the
+/// offset, which is longer than its name.
+fn drop_repeated(group: &mut OffsetFetchRequestGroup) {
+    let mut seen: HashMap<_, HashSet<i32>> = HashMap::new();
+    for topic in group.topics.iter_mut().flatten() {
+        let seen = seen.entry((topic.name.clone(), topic.topic_id)).or_default();
+        topic.partition_indexes.retain(|index| seen.insert(*index));
     }
 }
 

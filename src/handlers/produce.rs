@@ -26,7 +26,7 @@ use kafka_protocol::messages::produce_response::{
     TopicProduceResponse,
 };
 use kafka_protocol::protocol::StrBytes;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 use uuid::Uuid;
@@ -43,11 +43,11 @@ pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<
     let mut topics = append_all(cx, &image, request).await;
     // Together, so that what is to be fsynced is so at the same time.
     let produced = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-    let waits = produced.map(async |produced| {
-        if let Some(awaited) = produced.awaited.take()
-            && let Err(error) = wait(&awaited, acks, deadline).await
-        {
-            produced.outcome.error = Some(error.code());
+    let awaited =
+        produced.filter_map(|p| p.awaited.take().map(|awaited| (awaited, &mut p.outcome)));
+    let waits = awaited.map(async |(awaited, outcome)| {
+        if let Err(error) = wait(&awaited, acks, deadline).await {
+            outcome.error = Some(error.code());
         }
     });
     join_all(waits).await;
@@ -91,11 +91,11 @@ fn drop_repeated(request: &mut ProduceRequest) {
     if partitions.sum::<usize>() < 2 {
         return;
     }
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<_, HashSet<i32>> = HashMap::new();
     for topic in request.topic_data.iter_mut().rev() {
-        let (name, id) = (topic.name.clone(), topic.topic_id);
+        let seen = seen.entry((topic.name.clone(), topic.topic_id)).or_default();
         topic.partition_data.reverse();
-        topic.partition_data.retain(|data| seen.insert((name.clone(), id, data.index)));
+        topic.partition_data.retain(|data| seen.insert(data.index));
         topic.partition_data.reverse();
     }
 }

@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 pub(super) async fn handle(cx: &Context, request: WriteTxnMarkersRequest) -> Result<Reply> {
     // A producer may have several markers, each for other partitions; it has one answer.
-    let mut results: BTreeMap<i64, BTreeMap<Arc<str>, BTreeMap<i32, i16>>> = BTreeMap::new();
+    let mut results: BTreeMap<i64, Answers> = BTreeMap::new();
     for marker in request.markers {
         let producer = results.entry(marker.producer_id).or_default();
-        for (TopicPartition { topic, partition }, error) in write(cx, marker).await {
-            producer.entry(topic).or_default().insert(partition, error);
+        for (topic, partitions) in write(cx, marker).await {
+            producer.entry(topic).or_default().extend(partitions);
         }
     }
     let markers = results.into_iter().map(|(producer_id, topics)| {
@@ -37,7 +37,10 @@ pub(super) async fn handle(cx: &Context, request: WriteTxnMarkersRequest) -> Res
     Ok(cx.reply(&WriteTxnMarkersResponse { markers: markers.collect() }))
 }
 
-async fn write(cx: &Context, request: WritableTxnMarker) -> Vec<(TopicPartition, i16)> {
+/// Codes by topic and partition.
+type Answers = BTreeMap<Arc<str>, BTreeMap<i32, i16>>;
+
+async fn write(cx: &Context, request: WritableTxnMarker) -> Answers {
     let marker = Marker {
         producer_id: request.producer_id,
         producer_epoch: request.producer_epoch,
@@ -45,12 +48,27 @@ async fn write(cx: &Context, request: WritableTxnMarker) -> Vec<(TopicPartition,
         committed: request.transaction_result,
         transaction_version: i16::from(request.transaction_version),
     };
-    let partitions = request.topics.into_iter().flat_map(|topic| {
-        let name: Arc<str> = topic.name.into();
-        let indexes = topic.partition_indexes.into_iter();
-        indexes.map(move |index| TopicPartition::new(name.clone(), index))
-    });
-    let written = cx.parts.transactions.write_markers(&marker, partitions.collect()).await;
+    let (image, mut answers, mut there) = (cx.image(), Answers::new(), Vec::new());
+    for topic in request.topics {
+        let known = image.topics.by_name(&topic.name);
+        let name = known.map_or_else(|| topic.name.into(), |known| known.name.clone());
+        let answers = answers.entry(name.clone()).or_default();
+        for partition in topic.partition_indexes {
+            let unknown = ResponseError::UnknownTopicOrPartition.code();
+            let is_new = answers.insert(partition, unknown).is_none();
+            // Nobody has to be asked to write to what is not there.
+            if is_new
+                && known.is_some_and(|known| known.partitions.get(partition as usize).is_some())
+            {
+                there.push(TopicPartition { topic: name.clone(), partition });
+            }
+        }
+    }
     let code = |written: Result<(), ResponseError>| written.err().map_or(0, |error| error.code());
-    written.into_iter().map(|(partition, written)| (partition, code(written))).collect()
+    for (TopicPartition { topic, partition }, written) in
+        cx.parts.transactions.write_markers(&marker, there).await
+    {
+        answers.entry(topic).or_default().insert(partition, code(written));
+    }
+    answers
 }

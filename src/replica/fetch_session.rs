@@ -5,8 +5,11 @@ use super::partition::{Asked, Offsets, Partition};
 use super::purgatory::{Watch, WatchId};
 use crate::types::{Isolation, Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 /// A partition as a fetcher names it: by the topic's id from version 13 on, by its name before.
@@ -24,7 +27,35 @@ pub enum TopicKey {
     /// From Fetch version 13 on.
     Id(Uuid),
     /// Before.
-    Name(Arc<str>),
+    Name(HashedName),
+}
+
+/// A topic's name with its hash: it is looked up once for each partition, and may be long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashedName {
+    name: Arc<str>,
+    hash: u64,
+}
+
+impl From<&str> for HashedName {
+    fn from(name: &str) -> HashedName {
+        static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        HashedName { name: Arc::from(name), hash: HASHES.hash_one(name) }
+    }
+}
+
+impl Deref for HashedName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Hash for HashedName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
 }
 
 /// What one fetcher asks for, poll after poll. A fetch without a session is one that is dropped

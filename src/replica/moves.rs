@@ -12,7 +12,7 @@ use super::{Hosted, Replicas};
 use crate::config::MOVE_RATE;
 use crate::error::{Error, Result};
 use crate::log::Log;
-use crate::log::manager::{FoundFuture, LogManager};
+use crate::log::manager::{FoundFuture, LogManager, absolute};
 use crate::log::throttle::Throttle;
 use crate::metadata::Image;
 use crate::types::{Offset, TopicIdPartition, TopicPartition};
@@ -128,34 +128,42 @@ impl Move {
 }
 
 impl Replicas {
-    /// Moves a partition to the log directory at `path`, or lets it be made there if it comes to this
+    /// The log directory at `path`.
+    pub fn dir_at(&self, path: &str) -> Option<&Arc<DirHealth>> {
+        self.dirs.iter().find(|dir| dir.path() == Path::new(path))
+    }
+
+    /// Moves a partition to the log directory `to`, or lets it be made there if it comes to this
     /// broker later. A move to another directory ends; so does any if it is to stay where it is.
     /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_REPLICA_ASSIGNMENT (a cordoned directory),
     /// REPLICA_NOT_AVAILABLE and UNKNOWN_TOPIC_OR_PARTITION as Kafka has them. Blocking.
-    pub fn alter_dir(&self, image: &Image, topic: &str, index: i32, path: &str) -> Result<()> {
+    pub fn alter_dir(
+        &self,
+        image: &Image,
+        name: &TopicPartition,
+        to: Option<&Arc<DirHealth>>,
+    ) -> Result<()> {
         let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
             return Err(Error::Closed);
         }
-        let name = TopicPartition::new(topic, index);
-        if !LogManager::can_have_future(&name) {
+        if !LogManager::can_have_future(name) {
             return Err(ResponseError::InvalidTopicException.into());
         }
-        let dir = self.dirs.iter().find(|dir| dir.path() == Path::new(path));
-        let dir = dir.ok_or(ResponseError::LogDirNotFound)?;
+        let dir = to.ok_or(ResponseError::LogDirNotFound)?;
         dir.check()?;
-        if self.config().cordoned_log_dirs.iter().any(|cordoned| Path::new(cordoned) == dir.path())
-        {
+        if self.config().cordoned_log_dirs.iter().any(|cordoned| absolute(cordoned) == dir.path()) {
             return Err(ResponseError::InvalidReplicaAssignment.into());
         }
-        let known = image.topics.by_name(topic);
+        let index = name.partition;
+        let known = image.topics.by_name(&name.topic);
         let known = known.filter(|topic| topic.partitions.get(index as usize).is_some());
         let id = known.map(|topic| TopicIdPartition { topic_id: topic.id, partition: index });
         match id.and_then(|id| self.hosted().get(&id).cloned()) {
             Some(Hosted::Online(partition)) => self.begin_move(&partition, dir),
             Some(Hosted::Offline | Hosted::NoRoom) => Err(ResponseError::KafkaStorageError.into()),
             None => {
-                self.logs.prefer(&name, dir.path());
+                self.logs.prefer(name, dir.path());
                 Err(match id {
                     Some(_) => ResponseError::ReplicaNotAvailable.into(),
                     None => ResponseError::UnknownTopicOrPartition.into(),

@@ -2,6 +2,7 @@
 //! it is, the connection closes or gets an error, memory stays flat, everyone else is served.
 
 mod absent;
+mod bounds;
 mod connections;
 mod consumer_groups;
 mod damage;

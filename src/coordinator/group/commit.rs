@@ -33,6 +33,22 @@ use uuid::Uuid;
 /// From here on a group that is not there is said to be so.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
 
+/// The least that a request's records may have of names: more than one batch takes by default.
+const ROOM: usize = 4 << 20;
+
+/// What is left for the names in the records of one request. Each record repeats the group's and the
+/// topic's, so that a few bytes of a request may ask for very many; they go in one batch, which has
+/// its bound, and are refused before they are all there.
+struct Room(usize);
+
+impl Room {
+    /// MESSAGE_TOO_LARGE if there is not so much.
+    fn take(&mut self, bytes: usize) -> Result<()> {
+        self.0 = self.0.checked_sub(bytes).ok_or(ResponseError::MessageTooLarge)?;
+        Ok(())
+    }
+}
+
 impl Shard {
     /// Commits offsets of topics that the caller has looked up (name and id are set).
     pub fn commit(
@@ -57,6 +73,7 @@ impl Shard {
         let expire_timestamp =
             (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
         let mut records = Vec::new();
+        let mut room = self.room();
         let mut response = OffsetCommitResponse::default();
         for topic in &request.topics {
             let mut answer = OffsetCommitResponseTopic {
@@ -71,6 +88,7 @@ impl Shard {
                 } else {
                     permit.allows(&topic.name, topic.topic_id, partition.partition_index)?;
                     let (group, index) = (&request.group_id, partition.partition_index);
+                    room.take(group.len() + topic.name.len())?;
                     let committed =
                         Committed { expire_timestamp, ..committed(partition, topic.topic_id, now) };
                     records.push(Record::offset(group, &topic.name, index, &committed));
@@ -83,6 +101,11 @@ impl Shard {
             response.topics.push(answer);
         }
         Ok(Outcome::replay(records, response))
+    }
+
+    fn room(&self) -> Room {
+        let batch = usize::try_from(self.config.message_max_bytes).unwrap_or(0);
+        Room(batch.max(ROOM))
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
@@ -173,6 +196,7 @@ impl Shard {
         let group = self.groups.get(&id).ok_or_else(|| not_found(&id))?;
         group.validate_offset_delete(&id)?;
         let mut records = Vec::new();
+        let mut room = self.room();
         let mut response = OffsetDeleteResponse::default();
         for topic in &request.topics {
             let subscribed = group.is_subscribed_to(&topic.name);
@@ -187,6 +211,7 @@ impl Shard {
                 } else if self.offsets.get(&id, &name, index).is_some()
                     || self.offsets.is_pending(&id, &name, index)
                 {
+                    room.take(id.len() + name.len())?;
                     records.push(Record::offset_tombstone(&id, &name, index));
                 }
                 partitions.push(answer);

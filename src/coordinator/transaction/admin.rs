@@ -7,16 +7,17 @@ use crate::coordinator::pattern::Pattern;
 use crate::error::{Error, Result};
 use crate::types::{ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
+use std::collections::{BTreeSet, HashSet};
 
 /// Which transactional ids are listed; what is empty lets all through.
 #[derive(Debug, Default)]
 pub struct Filter {
     /// In one of these states.
-    pub states: Vec<State>,
+    pub states: BTreeSet<State>,
     /// A state was asked for that there is not: without others, nothing is in it.
     pub has_unknown_states: bool,
     /// Of one of these producers.
-    pub producer_ids: Vec<ProducerId>,
+    pub producer_ids: HashSet<ProducerId>,
     /// Whose transaction has been open for longer than these milliseconds; negative asks nothing.
     pub duration_ms: i64,
     /// Whose id matches as a whole.

@@ -12,7 +12,7 @@ use crate::error::Result;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
 use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// (type, name) of what has configs.
 pub(super) type Resource = (i8, String);
@@ -80,20 +80,23 @@ impl View<'_> {
                 Operation::Delete => None,
                 Operation::Append(items) => {
                     let mut list = self.list_value(resource.0, key, before, "APPEND")?;
-                    for item in items.split(',') {
-                        if !list.iter().any(|known| known == item) {
-                            list.push(item.to_owned());
-                        }
-                    }
+                    let mut known: HashSet<String> = list.iter().cloned().collect();
+                    let new = items.split(',').filter(|item| known.insert((*item).to_owned()));
+                    list.extend(new.map(str::to_owned));
                     Some(list.join(","))
                 }
                 Operation::Subtract(items) => {
                     let mut list = self.list_value(resource.0, key, before, "SUBTRACT")?;
-                    for item in items.split(',') {
-                        if let Some(index) = list.iter().position(|known| known == item) {
-                            list.remove(index);
+                    let mut times: HashMap<&str, usize> = HashMap::new();
+                    items.split(',').for_each(|item| *times.entry(item).or_default() += 1);
+                    // Each time that an item is named, the first that is left of it goes.
+                    list.retain(|item| match times.get_mut(item.as_str()) {
+                        Some(left) if *left > 0 => {
+                            *left -= 1;
+                            false
                         }
-                    }
+                        _ => true,
+                    });
                     Some(list.join(","))
                 }
             };
@@ -140,7 +143,7 @@ impl View<'_> {
     ) -> Result<Vec<MetadataRecord>> {
         let current = self.image.configs_of(resource.0, &resource.1);
         let mut all = (*current).clone();
-        let mut records = Vec::new();
+        let mut changed = Vec::new();
         let dropped = dropped.iter().map(|key| (key, &None));
         for (key, value) in altered.iter().chain(dropped) {
             self.check_value(resource, key, value.as_deref())?;
@@ -150,12 +153,7 @@ impl View<'_> {
             };
             // A broker reloads what it is told, changed or not (KAFKA-14136).
             if current.get(key) != value.as_ref() || resource.0 == BROKER_CONFIG {
-                records.push(MetadataRecord::Config(ConfigRecord {
-                    resource_type: resource.0,
-                    resource_name: resource.1.clone(),
-                    name: key.clone(),
-                    value: value.clone(),
-                }));
+                changed.push((key, value));
             }
         }
         // What an older Kafka has left there is not this change's fault.
@@ -167,7 +165,16 @@ impl View<'_> {
         if !is_new {
             self.check_exists(resource)?;
         }
-        Ok(records)
+        // Each repeats the resource's name, so they are made when all is right.
+        let record = |(name, value): (&String, &Option<String>)| {
+            MetadataRecord::Config(ConfigRecord {
+                resource_type: resource.0,
+                resource_name: resource.1.clone(),
+                name: name.clone(),
+                value: value.clone(),
+            })
+        };
+        Ok(changed.into_iter().map(record).collect())
     }
 
     fn check_value(self, resource: &Resource, key: &str, value: Option<&str>) -> Result<()> {

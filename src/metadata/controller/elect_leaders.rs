@@ -1,15 +1,17 @@
 //! ElectLeaders (ReplicationControlManager.electLeaders).
 
 use super::super::record::MetadataRecord;
+use super::super::topics::Topic;
 use super::partition_change::Election;
-use super::view::{Outcome, View, explained, item_error, text};
-use crate::error::Result;
+use super::view::{Outcome, Told, View, explained, item_error, text};
+use crate::error::{Error, Result};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use kafka_protocol::messages::elect_leaders_response::{
     ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
 };
+use kafka_protocol::protocol::StrBytes;
 
 const PREFERRED: i8 = 0;
 const UNCLEAN: i8 = 1;
@@ -22,20 +24,23 @@ impl View<'_> {
             UNCLEAN => Election::Unclean,
             other => return Outcome::unchanged(unknown_type(request, other)),
         };
-        let mut records = Vec::new();
+        let (mut records, mut told) = (Vec::new(), Told::new());
         let all = request.topic_partitions.is_none();
         let asked = request.topic_partitions.clone().unwrap_or_else(|| self.all_topics());
-        let elect = |topic: &TopicPartitions| {
-            let results = topic.partitions.iter().filter_map(|&index| {
-                let elected = self.elect_leader(&topic.topic, index, election, &mut records);
-                let needless =
-                    |error: &crate::error::Error| error.code() == ResponseError::ElectionNotNeeded;
-                // Who asks for everything is not told of what was right before.
-                let silent = all && elected.as_ref().is_err_and(needless);
-                (!silent).then(|| partition_result(index, &elected))
+        let elect = |named: &TopicPartitions| {
+            let topic = self.named(&named.topic);
+            let results = named.partitions.iter().filter_map(|&index| match &topic {
+                Ok(topic) => {
+                    let elected = self.elect_leader(topic, index, election, &mut records);
+                    let needless = |error: &Error| error.code() == ResponseError::ElectionNotNeeded;
+                    // Who asks for everything is not told of what was right before.
+                    let silent = all && elected.as_ref().is_err_and(needless);
+                    (!silent).then(|| partition_result(index, told.item_error(&elected)))
+                }
+                Err(_) => Some(partition_result(index, told.item_error(&topic))),
             });
             ReplicaElectionResult::default()
-                .with_topic(topic.topic.clone())
+                .with_topic(named.topic.clone())
                 .with_partition_result(results.collect())
         };
         let results = asked.iter().map(elect).collect();
@@ -52,19 +57,24 @@ impl View<'_> {
         topics.collect()
     }
 
+    fn named(&self, name: &str) -> Result<&Topic> {
+        self.image.topics.by_name(name).map(|topic| &**topic).ok_or_else(|| {
+            let message = format!("No such topic as {name}");
+            explained(ResponseError::UnknownTopicOrPartition, message)
+        })
+    }
+
     fn elect_leader(
         self,
-        name: &str,
+        topic: &Topic,
         index: i32,
         election: Election,
         records: &mut Vec<MetadataRecord>,
     ) -> Result<()> {
-        let unknown = |message| explained(ResponseError::UnknownTopicOrPartition, message);
-        let topic = self.image.topics.by_name(name);
-        let topic = topic.ok_or_else(|| unknown(format!("No such topic as {name}")))?;
-        let partition = self.image.topics.partition(topic.id, index);
-        let partition =
-            partition.ok_or_else(|| unknown(format!("No such partition as {name}-{index}")))?;
+        let partition = self.image.topics.partition(topic.id, index).ok_or_else(|| {
+            let message = format!("No such partition as {}-{index}", topic.name);
+            explained(ResponseError::UnknownTopicOrPartition, message)
+        })?;
         let has_preferred = partition.replicas.first() == Some(&partition.leader);
         let has_leader = partition.leader >= 0;
         let preferred = election == Election::Preferred;
@@ -90,8 +100,8 @@ impl View<'_> {
     }
 }
 
-fn partition_result(index: i32, result: &Result<()>) -> PartitionResult {
-    let (code, message) = item_error(result);
+fn partition_result(index: i32, error: (i16, Option<StrBytes>)) -> PartitionResult {
+    let (code, message) = error;
     PartitionResult::default()
         .with_partition_id(index)
         .with_error_code(code)
@@ -100,12 +110,12 @@ fn partition_result(index: i32, result: &Result<()>) -> PartitionResult {
 
 fn unknown_type(request: &ElectLeadersRequest, election_type: i8) -> ElectLeadersResponse {
     let message = format!("Unknown election type {election_type}");
-    let result = Err(explained(ResponseError::InvalidRequest, message));
+    let error = item_error::<()>(&Err(explained(ResponseError::InvalidRequest, message)));
     let topics = request.topic_partitions.iter().flatten().map(|topic| {
-        let partitions = topic.partitions.iter().map(|&index| partition_result(index, &result));
+        let results = topic.partitions.iter().map(|&index| partition_result(index, error.clone()));
         ReplicaElectionResult::default()
             .with_topic(topic.topic.clone())
-            .with_partition_result(partitions.collect())
+            .with_partition_result(results.collect())
     });
     ElectLeadersResponse::default()
         .with_error_code(ResponseError::InvalidRequest.code())

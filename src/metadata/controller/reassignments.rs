@@ -3,7 +3,7 @@
 use super::super::record::MetadataRecord;
 use super::super::topics::{Partition, Topic};
 use super::placement::check_manual;
-use super::view::{Outcome, View, explained, item_error, text};
+use super::view::{Outcome, Told, View, explained, text};
 use crate::error::{Error, Result};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
@@ -28,11 +28,21 @@ impl View<'_> {
     ) -> Outcome<AlterPartitionReassignmentsResponse> {
         let allow_factor_change = request.allow_replication_factor_change;
         let (mut records, mut responses) = (Vec::new(), Vec::new());
+        let mut told = Told::new();
         for topic in &request.topics {
+            let known = self.image.topics.by_name(&topic.name).ok_or_else(|| {
+                let message = format!("Unable to find a topic named {}.", *topic.name);
+                explained(ResponseError::UnknownTopicOrPartition, message)
+            });
             let results = topic.partitions.iter().map(|partition| {
-                let altered = self.alter_reassignment(&topic.name, partition, allow_factor_change);
-                let altered = altered.map(|record| records.extend(record));
-                let (code, message) = item_error(&altered);
+                let (code, message) = match &known {
+                    Err(_) => told.item_error(&known),
+                    Ok(topic) => {
+                        let altered =
+                            self.alter_reassignment(topic, partition, allow_factor_change);
+                        told.item_error(&altered.map(|record| records.extend(record)))
+                    }
+                };
                 ReassignablePartitionResponse::default()
                     .with_partition_index(partition.partition_index)
                     .with_error_code(code)
@@ -53,20 +63,15 @@ impl View<'_> {
 
     fn alter_reassignment(
         self,
-        name: &str,
+        topic: &Topic,
         target: &ReassignablePartition,
         allow_factor_change: bool,
     ) -> Result<Option<MetadataRecord>> {
-        let unknown = |message| explained(ResponseError::UnknownTopicOrPartition, message);
-        let topic = self.image.topics.by_name(name);
-        let topic =
-            topic.ok_or_else(|| unknown(format!("Unable to find a topic named {name}.")))?;
         let index = target.partition_index;
-        let partition = self
-            .image
-            .topics
-            .partition(topic.id, index)
-            .ok_or_else(|| unknown(format!("Unable to find partition {name}:{index}.")))?;
+        let partition = self.image.topics.partition(topic.id, index).ok_or_else(|| {
+            let message = format!("Unable to find partition {}:{index}.", topic.name);
+            explained(ResponseError::UnknownTopicOrPartition, message)
+        })?;
         match &target.replicas {
             None => self.cancel(topic, index, partition),
             Some(replicas) => {

@@ -55,6 +55,35 @@ pub(super) fn item_error<T>(result: &Result<T>) -> (i16, Option<StrBytes>) {
     }
 }
 
+/// So many bytes of explanations are in one answer.
+const TOLD_BYTES_MAX: usize = 1024 * 1024;
+
+/// What was told of the items of one answer. A sentence about each of very many partitions would
+/// make the answer many times as long as the request; past a point their codes must do.
+#[derive(Debug)]
+pub(super) struct Told {
+    left: usize,
+}
+
+impl Told {
+    /// Nothing yet.
+    pub fn new() -> Told {
+        Told { left: TOLD_BYTES_MAX }
+    }
+
+    /// As `item_error`, without the message when there is no room for it.
+    pub fn item_error<T>(&mut self, result: &Result<T>) -> (i16, Option<StrBytes>) {
+        let (code, message) = match result {
+            Err(error) if self.left == 0 => (error.code().code(), None),
+            other => item_error(other),
+        };
+        let length = message.as_ref().map_or(0, |message| message.len());
+        let has_room = length <= self.left;
+        self.left = self.left.saturating_sub(length);
+        (code, message.filter(|_| has_room))
+    }
+}
+
 /// The state that a request meets.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {

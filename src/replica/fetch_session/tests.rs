@@ -5,7 +5,7 @@ use super::*;
 use crate::types::NO_EPOCH;
 
 fn key(partition: i32) -> FetchKey {
-    FetchKey { topic: TopicKey::Name(Arc::from("t")), partition }
+    FetchKey { topic: TopicKey::Name("t".into()), partition }
 }
 
 fn asked(fetch_offset: Offset) -> Asked {

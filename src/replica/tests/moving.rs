@@ -8,7 +8,7 @@ use crate::log::Origin;
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
 use crate::replica::partition::Partition;
-use crate::types::{Isolation, NO_EPOCH, Offset};
+use crate::types::{Isolation, NO_EPOCH, Offset, TopicPartition};
 use kafka_protocol::error::ResponseError;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,8 @@ fn names(dir: &Path) -> Vec<String> {
 
 fn alter(cluster: &Cluster, topic: &str, index: i32, to: &Path) -> Result<()> {
     let image = cluster.images.load();
-    cluster.replicas.alter_dir(&image, topic, index, to.to_str().unwrap())
+    let to = cluster.replicas.dir_at(to.to_str().unwrap());
+    cluster.replicas.alter_dir(&image, &TopicPartition::new(topic, index), to)
 }
 
 fn move_to(cluster: &Cluster, dir: &str) {

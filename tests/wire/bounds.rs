@@ -1,0 +1,314 @@
+//! No peer decides memory or time: of every API, requests that ask for as much as their bytes can
+//! ask for, by names repeated, names invented and names as long as can be. What is answered, what
+//! the broker takes for it and how long others wait stay within a bound.
+
+use super::{Peer, call};
+use crate::support::Broker;
+use crate::support::requests::{Known, Recipe, Schema};
+use bytes::Bytes;
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::guard::request_header_version;
+use klamm::codec::schema::message::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use klamm::codec::schema::message::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use klamm::codec::schema::message::{OffsetCommitRequest, OffsetFetchRequest};
+use klamm::handlers::{Api, TABLE};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Bytes of a request's long array.
+const BYTES: usize = 48 * 1024;
+/// An answer is at most so many times as long as its request, and so many bytes more.
+const ANSWER_TIMES: usize = 64;
+const ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// All of the requests together, one after the other, make the broker at most so much larger, for
+/// what they leave behind and what the greatest of them takes.
+const GROWTH_KIB: u64 = 96 * 1024;
+/// Another client waits no longer than this for an answer, however busy the machine.
+const OTHERS_WAIT: Duration = Duration::from_secs(3);
+const PARTITIONS: i32 = 30;
+/// Set this to see what each request costs.
+const SHOWN: bool = false;
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// A broker with something behind each name: a topic, a group with a member and offsets, a
+/// transaction.
+fn populate(peer: &mut Peer) -> Known {
+    let topic = CreatableTopic::default()
+        .with_name(text("here").into())
+        .with_num_partitions(PARTITIONS)
+        .with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(9000);
+    let topic_id = call(peer, 7, &request).topics[0].topic_id;
+    for (key_type, key) in [(0, "g"), (1, "x")] {
+        let request = FindCoordinatorRequest::default().with_key_type(key_type);
+        call(peer, 4, &request.with_coordinator_keys(vec![text(key)]));
+    }
+    commit(peer, topic_id);
+    join(peer);
+    begin(peer);
+    Known { topic: "here", topic_id: topic_id.into_bytes(), group: "g", transactional_id: "x" }
+}
+
+/// Offsets with as much beside them as may be.
+fn commit(peer: &mut Peer, topic_id: uuid::Uuid) {
+    let partitions = (0..PARTITIONS).map(|partition_index| OffsetCommitRequestPartition {
+        partition_index,
+        committed_metadata: Some("m".repeat(4000)),
+        ..OffsetCommitRequestPartition::default()
+    });
+    let partitions = partitions.collect();
+    let topic = OffsetCommitRequestTopic { name: "here".to_owned(), topic_id, partitions };
+    let request = OffsetCommitRequest {
+        group_id: "g".to_owned(),
+        generation_id_or_member_epoch: -1,
+        topics: vec![topic],
+        ..OffsetCommitRequest::default()
+    };
+    until_loaded(|| call(peer, 9, &request).topics[0].partitions[0].error_code);
+}
+
+fn join(peer: &mut Peer) {
+    let protocol = JoinGroupRequestProtocol::default()
+        .with_name(text("p"))
+        .with_metadata(Bytes::from(vec![1; 20_000]));
+    let request = JoinGroupRequest::default()
+        .with_group_id(text("g").into())
+        .with_protocol_type(text("other"))
+        .with_session_timeout_ms(300_000)
+        .with_rebalance_timeout_ms(300_000)
+        .with_protocols(vec![protocol]);
+    let joined = call(peer, 3, &request);
+    assert_eq!(joined.error_code, 0);
+    let assignment = SyncGroupRequestAssignment::default()
+        .with_member_id(joined.member_id.clone())
+        .with_assignment(Bytes::from(vec![1; 20_000]));
+    let request = SyncGroupRequest::default()
+        .with_group_id(text("g").into())
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id)
+        .with_assignments(vec![assignment]);
+    assert_eq!(call(peer, 3, &request).error_code, 0);
+}
+
+fn begin(peer: &mut Peer) {
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(Some(text("x").into()))
+        .with_transaction_timeout_ms(60_000);
+    let mut producer = InitProducerIdResponse::default();
+    until_loaded(|| {
+        producer = call(peer, 4, &request);
+        producer.error_code
+    });
+    let topic = AddPartitionsToTxnTopic::default()
+        .with_name(text("here").into())
+        .with_partitions((0..PARTITIONS).collect());
+    let request = AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(text("x").into())
+        .with_v3_and_below_producer_id(producer.producer_id)
+        .with_v3_and_below_producer_epoch(producer.producer_epoch)
+        .with_v3_and_below_topics(vec![topic]);
+    let added = call(peer, 3, &request);
+    assert_eq!(
+        added.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code,
+        0
+    );
+}
+
+/// Until the coordinator has loaded its log.
+fn until_loaded(mut ask: impl FnMut() -> i16) {
+    let end = Instant::now() + Duration::from_secs(20);
+    let mut code = ask();
+    while code != 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+        code = ask();
+    }
+    assert_eq!(code, 0);
+}
+
+/// Every way to make a request of an API large, at the newest version and the oldest.
+fn recipes(api: &Api, schema: &Schema) -> Vec<Recipe> {
+    // Produce's oldest versions are told, and not served.
+    let oldest = if api.name == "Produce" { 3 } else { api.min };
+    let mut recipes = Vec::new();
+    for version in if oldest < api.max { vec![oldest, api.max] } else { vec![api.max] } {
+        let (arrays, strings) = schema.paths(version);
+        let plain = Recipe { version, bytes: BYTES, ..Recipe::default() };
+        for array in arrays.iter().map(Some).chain([None]) {
+            let there = strings.iter().filter(|string| is_there(string, array));
+            for long in there.map(Some).chain([None]) {
+                for repeats in if array.is_some() { vec![true, false] } else { vec![true] } {
+                    let (array, long) = (array.cloned(), long.cloned());
+                    recipes.push(Recipe { array, repeats, long, ..plain.clone() });
+                }
+            }
+        }
+    }
+    recipes
+}
+
+/// Whether a request that is long by `array` has the string at all: other arrays are empty.
+fn is_there(string: &str, array: Option<&String>) -> bool {
+    let (within, array) = (string.rsplit_once('.').map_or("", |at| at.0), array.map_or("", |a| a));
+    let is_in = |path: &str, of: &str| path == of || path.starts_with(&format!("{of}."));
+    within.is_empty() || is_in(array, within) || (!array.is_empty() && is_in(within, array))
+}
+
+fn frame(schema: &Schema, recipe: &Recipe, known: &Known) -> Vec<u8> {
+    let mut body = schema.body(recipe, known);
+    if request_header_version(schema.key, recipe.version) >= 2 {
+        body.insert(0, 0);
+    }
+    super::frame(schema.key, recipe.version, 7, &body)
+}
+
+/// Another client, that asks all the time: how long it had to wait at most.
+struct Other {
+    longest_ms: Arc<AtomicU64>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Other {
+    fn start(port: u16) -> Other {
+        let other = Other { longest_ms: Arc::default(), stopped: Arc::default() };
+        let (longest_ms, stopped) = (other.longest_ms.clone(), other.stopped.clone());
+        std::thread::spawn(move || {
+            let mut peer = Peer::connect(port);
+            while !stopped.load(Ordering::Relaxed) {
+                let asked = Instant::now();
+                peer.send(18, 0, 9, &[]);
+                if peer.receive().is_none() {
+                    break;
+                }
+                longest_ms.fetch_max(asked.elapsed().as_millis() as u64, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        other
+    }
+
+    fn longest(&self) -> Duration {
+        Duration::from_millis(self.longest_ms.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn what_a_request_costs_is_bounded_by_its_bytes() {
+    let broker = Broker::start_with(&[
+        ("offsets.topic.num.partitions", "2"),
+        // What is made stays, and is the cluster's then, not the request's.
+        ("auto.create.topics.enable", "false"),
+    ]);
+    let known = populate(&mut Peer::connect(broker.port));
+    let before = broker.resident_kib();
+    let other = Other::start(broker.port);
+    let mut exceeded = Vec::new();
+    for api in TABLE {
+        let schema = Schema::of(api.key);
+        let mut is_answered = false;
+        for recipe in recipes(api, &schema) {
+            let request = frame(&schema, &recipe, &known);
+            let mut peer = Peer::connect(broker.port);
+            let asked = Instant::now();
+            peer.send_raw(&request);
+            let answer = peer.receive().map_or(0, |answer| answer.len());
+            is_answered |= answer > 0;
+            let grown = broker.peak_kib().saturating_sub(before);
+            let (took, others) = (asked.elapsed(), other.longest());
+            let cost = format!(
+                "{:>8} -> {answer:>8} bytes, {took:>9.1?}, others {others:?}, {grown:>6} KiB: {} {recipe:?}",
+                request.len(),
+                api.name
+            );
+            if SHOWN {
+                eprintln!("{cost}");
+            }
+            let is_long = answer > ANSWER_TIMES * request.len() + ANSWER_BYTES;
+            if is_long || grown > GROWTH_KIB || others > OTHERS_WAIT {
+                exceeded.push(cost);
+            }
+        }
+        assert!(is_answered, "no request of {} was understood", api.name);
+    }
+    assert!(exceeded.is_empty(), "the first is what matters:\n{}", exceeded.join("\n"));
+}
+
+#[test]
+fn what_is_named_again_is_answered_once() {
+    let broker = Broker::start_with(&[("offsets.topic.num.partitions", "2")]);
+    let mut peer = Peer::connect(broker.port);
+    populate(&mut peer);
+
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(4)
+        .with_resource_name(text("1"))
+        .with_configuration_keys(None);
+    let again = resource.clone().with_resource_name(text("01"));
+    let resources = [vec![resource; 100], vec![again; 100]].concat();
+    let answer = call(&mut peer, 4, &DescribeConfigsRequest::default().with_resources(resources));
+    assert_eq!(answer.results.len(), 2);
+    assert!(answer.results.iter().all(|result| result.configs.len() > 100));
+
+    let request = DescribeGroupsRequest::default().with_groups(vec![text("g").into(); 9]);
+    let answer = call(&mut peer, 5, &request);
+    assert_eq!(answer.groups.len(), 1);
+    assert_eq!(answer.groups[0].members.len(), 1);
+
+    let request = DescribeTransactionsRequest::default();
+    let request = request.with_transactional_ids(vec![text("x").into(); 9]);
+    let answer = call(&mut peer, 0, &request);
+    assert_eq!(answer.transaction_states.len(), 1);
+    assert_eq!(answer.transaction_states[0].topics[0].partitions.len(), PARTITIONS as usize);
+
+    let topic = describe_producers_request::TopicRequest::default()
+        .with_name(text("here").into())
+        .with_partition_indexes(vec![1, 0, 1]);
+    let request = DescribeProducersRequest::default().with_topics(vec![topic.clone(), topic]);
+    let answer = call(&mut peer, 0, &request);
+    let told = answer.topics.iter().map(|topic| topic.partitions.len());
+    assert_eq!(told.collect::<Vec<_>>(), [2, 0]);
+}
+
+#[test]
+fn offsets_named_again_are_fetched_once_and_a_group_named_again_is_refused() {
+    let broker = Broker::start_with(&[("offsets.topic.num.partitions", "2")]);
+    let mut peer = Peer::connect(broker.port);
+    populate(&mut peer);
+    let topic = OffsetFetchRequestTopics {
+        name: "here".to_owned(),
+        partition_indexes: vec![3, 3, 2, 3],
+        ..OffsetFetchRequestTopics::default()
+    };
+    let group = OffsetFetchRequestGroup {
+        group_id: "g".to_owned(),
+        topics: Some(vec![topic]),
+        ..OffsetFetchRequestGroup::default()
+    };
+    let request =
+        OffsetFetchRequest { groups: vec![group.clone(), group], ..OffsetFetchRequest::default() };
+    let answer = call(&mut peer, 9, &request);
+    let indexes = answer.groups[0].topics[0].partitions.iter().map(|p| p.partition_index);
+    assert_eq!(indexes.collect::<Vec<_>>(), [3, 2]);
+    assert_eq!(answer.groups[0].error_code, 0);
+    const INVALID_REQUEST: i16 = 42;
+    assert_eq!(answer.groups[1].error_code, INVALID_REQUEST);
+}

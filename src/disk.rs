@@ -20,11 +20,12 @@ use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use bytes::Bytes;
 use descriptors::opened;
-use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock};
+use rustix::fs::{FallocateFlags, FlockOperation, OFlags, fallocate, fcntl_lock};
+use rustix::io::Errno;
 use std::fs;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,7 +151,7 @@ impl File {
                     position += written as u64;
                     IoSlice::advance_slices(&mut slices, written);
                 }
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(self.failed(error.into())),
             }
         }
@@ -177,7 +178,7 @@ impl File {
             File::Sim(_) => return Ok(()),
         };
         match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
-            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+            Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
             Err(error) => Err(self.failed(error.into())),
         }
     }
@@ -231,17 +232,16 @@ impl AsFd for File {
 
 #[allow(clippy::disallowed_methods, reason = "this is the disk")]
 impl Disk {
-    /// Opens or makes a file for reading and writing.
+    /// Opens or makes a file for reading and writing. What is there and is no file is an error
+    /// (Corrupt): it concerns whoever it belongs to, not the disk.
     pub fn open(&self, path: &Path) -> Result<File> {
         #[cfg(test)]
         if let Disk::Sim(sim) = self {
             return sim.open(path).map(File::Sim);
         }
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        opened(|| options.open(path))
-            .map(|file| File::Os(file, path.to_owned()))
-            .map_err(|error| Error::disk(path, error))
+        let mut how = fs::OpenOptions::new();
+        let file = open_file(how.read(true).write(true).create(true).truncate(false), path)?;
+        Ok(File::Os(file, path.to_owned()))
     }
 
     /// Opens a file for reading and writing that must be there.
@@ -253,18 +253,21 @@ impl Disk {
                 None => Err(Error::disk(path, io::ErrorKind::NotFound.into())),
             };
         }
-        opened(|| fs::OpenOptions::new().read(true).write(true).open(path))
-            .map(|file| File::Os(file, path.to_owned()))
-            .map_err(|error| Error::disk(path, error))
+        let file = open_file(fs::OpenOptions::new().read(true).write(true), path)?;
+        Ok(File::Os(file, path.to_owned()))
     }
 
-    /// Reads a small file whole; None if there is none.
+    /// Reads a small file whole; None if there is none. What is there and is no file is an error
+    /// (Corrupt).
     pub fn read_file(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         #[cfg(test)]
         if let Disk::Sim(sim) = self {
             return absent_is_none(path, sim.read_file(path));
         }
-        absent_is_none(path, opened(|| fs::read(path)))
+        let Some(mut file) = read_only(path)? else { return Ok(None) };
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).map_err(|error| Error::disk(path, error))?;
+        Ok(Some(content))
     }
 
     /// Length of a file in bytes; None if there is none.
@@ -319,7 +322,7 @@ impl Disk {
             File::Sim(_) => return file.truncate(bytes),
         };
         match fallocate(os, FallocateFlags::empty(), 0, bytes) {
-            Err(rustix::io::Errno::OPNOTSUPP) => {
+            Err(Errno::OPNOTSUPP) => {
                 let zeros = vec![0; 1 << 16];
                 let positions = (0..bytes).step_by(zeros.len());
                 positions.into_iter().try_for_each(|position| {
@@ -346,7 +349,10 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return sim.create_dir_all(path).map_err(|error| Error::disk(path, error));
         }
-        fs::create_dir_all(path).map_err(|error| Error::disk(path, error))
+        fs::create_dir_all(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => misplaced(path, "no directory, where one belongs"),
+            _ => Error::disk(path, error),
+        })
     }
 
     /// Whether two names lead to one file or directory: by `..`, a link, a bind mount.
@@ -371,7 +377,27 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return sim.names(path, false).map_err(|error| Error::disk(path, error));
         }
-        self.names(path, |_| true)
+        self.names(path, |_, _| Ok(true))
+    }
+
+    /// As `list`; where a name `is_of_file`, and something else has it, it is an error (Corrupt).
+    pub fn list_files(
+        &self,
+        path: &Path,
+        is_of_file: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>> {
+        #[cfg(test)]
+        if let Disk::Sim(_) = self {
+            return self.list(path);
+        }
+        self.names(path, |name, kind| {
+            let path = path.join(name);
+            let is_file = kind.is_file() || (kind.is_symlink() && path.is_file());
+            if is_file || !is_of_file(name) {
+                return Ok(true);
+            }
+            Err(misplaced(&path, "no file, where one belongs"))
+        })
     }
 
     /// The names of the directories in a directory, sorted.
@@ -380,22 +406,28 @@ impl Disk {
         if let Disk::Sim(sim) = self {
             return sim.names(path, true).map_err(|error| Error::disk(path, error));
         }
-        self.names(path, |kind| kind.is_dir() || kind.is_symlink())
+        self.names(path, |_, kind| Ok(kind.is_dir() || kind.is_symlink()))
     }
 
-    fn names(&self, path: &Path, wanted: impl Fn(fs::FileType) -> bool) -> Result<Vec<String>> {
-        let read = || -> io::Result<Vec<String>> {
-            let mut names = Vec::new();
-            for entry in opened(|| fs::read_dir(path))? {
-                let entry = entry?;
-                if wanted(entry.file_type()?) {
-                    names.push(entry.file_name().to_string_lossy().into_owned());
-                }
-            }
-            names.sort_unstable();
-            Ok(names)
+    fn names(
+        &self,
+        path: &Path,
+        wanted: impl Fn(&str, fs::FileType) -> Result<bool>,
+    ) -> Result<Vec<String>> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotADirectory => misplaced(path, "no directory, where one belongs"),
+            _ => failed(path, error),
         };
-        read().map_err(|error| Error::disk(path, error))
+        let mut names = Vec::new();
+        for entry in opened(|| fs::read_dir(path)).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if wanted(&name, entry.file_type().map_err(failed)?)? {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Renames a file or directory, and syncs the directory above.
@@ -440,7 +472,7 @@ impl Disk {
                 None => Ok(()),
             };
         }
-        match absent_is_none(path, opened(|| fs::File::open(path)))? {
+        match read_only(path)? {
             Some(file) => file.sync_data().map_err(|error| unsynced(path, error)),
             None => Ok(()),
         }
@@ -479,7 +511,7 @@ impl Disk {
         };
         match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock { _file: Some(file) })),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
+            Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
             Err(error) => Err(Error::disk(path, error.into())),
         }
     }
@@ -495,8 +527,43 @@ fn absent_is_none<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::disk(path, error)),
+        Err(error) => Err(failed(path, error)),
     }
+}
+
+/// Opens a file, and nothing else: a FIFO has whoever opens it wait for somebody who writes.
+#[allow(clippy::disallowed_methods, reason = "this is the disk")]
+fn open_file(how: &mut fs::OpenOptions, path: &Path) -> Result<fs::File> {
+    how.custom_flags(OFlags::NONBLOCK.bits() as i32);
+    let file = opened(|| how.open(path)).map_err(|error| failed(path, error))?;
+    let kind = file.metadata().map_err(|error| Error::disk(path, error))?.file_type();
+    match kind.is_file() {
+        true => Ok(file),
+        false if kind.is_dir() => Err(misplaced(path, "a directory, where a file belongs")),
+        false => Err(misplaced(path, "a pipe or device, where a file belongs")),
+    }
+}
+
+/// Opens a file for reading; None if there is none.
+fn read_only(path: &Path) -> Result<Option<fs::File>> {
+    match open_file(fs::OpenOptions::new().read(true), path) {
+        Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// What a person has put there is no fault of the disk.
+fn failed(path: &Path, error: io::Error) -> Error {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::ISDIR) => misplaced(path, "a directory, where a file belongs"),
+        Some(Errno::NXIO) => misplaced(path, "a pipe or device, where a file belongs"),
+        Some(Errno::LOOP) => misplaced(path, "a symbolic link that leads to itself"),
+        _ => Error::disk(path, error),
+    }
+}
+
+fn misplaced(path: &Path, what: &str) -> Error {
+    Error::corrupt(format!("log directory: {} is {what}: move it away", path.display()))
 }
 
 /// Total and usable bytes of the file system that `path` lies in, each at most i64::MAX.

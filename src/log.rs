@@ -14,6 +14,7 @@ pub mod cleaner;
 mod flush;
 mod index_file;
 mod leader_epoch;
+mod leftovers;
 mod lookup;
 pub mod manager;
 mod names;
@@ -24,12 +25,14 @@ mod producer_state;
 mod read;
 mod recall;
 mod recovery;
+mod replay;
 mod retention;
 mod scan;
 mod segment;
 mod succession;
 pub mod throttle;
 mod time_index;
+mod torn;
 mod transaction_index;
 mod truncation;
 mod versions;
@@ -379,8 +382,10 @@ impl Log {
     /// Writes into their files, without waiting for the disk, the indexes, the epochs and, as a
     /// sign that the rest is there, a snapshot of the producers, if nothing was appended since the
     /// last call or much since the last writing. A process that is killed leaves little to be
-    /// rebuilt then, and a silent log keeps little in memory.
+    /// rebuilt then, and a silent log keeps little in memory. Indexes that were seen to lie are made
+    /// anew.
     pub fn settle(&mut self) -> Result<()> {
+        self.mend_indexes()?;
         let is_silent = std::mem::replace(&mut self.seen_end, self.end_offset) == self.end_offset;
         let size = self.active().size();
         let is_much = size.saturating_sub(self.settled_size) >= UNSETTLED_BYTES;
@@ -399,7 +404,24 @@ impl Log {
 
     /// Whether `settle` has nothing to do before something is appended.
     pub fn is_settled(&self) -> bool {
-        !self.producers.is_ahead()
+        !self.producers.is_ahead() && !self.segments.iter().any(Segment::lies)
+    }
+
+    /// Whether an index of the segment that may hold `offset` was seen not to fit it, and is to be
+    /// made anew by `settle`.
+    pub fn has_lying_index(&self, offset: Offset) -> bool {
+        self.floor_segment(offset).is_some_and(|at| self.segments[at].lies())
+    }
+
+    fn mend_indexes(&mut self) -> Result<()> {
+        let (count, interval) = (self.segments.len(), self.config.index_interval_bytes as u64);
+        for (at, segment) in self.segments.iter_mut().enumerate().filter(|(_, s)| s.lies()) {
+            segment.mend(interval)?;
+            if at + 1 < count {
+                put_off(segment.seal())?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a snapshot of the producers; the one before goes if it was `settle`'s.

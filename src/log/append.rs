@@ -41,6 +41,9 @@ impl Log {
             return Ok(self.appended(self.end_offset, self.end_offset - 1, NO_TIMESTAMP));
         };
         let (base_offset, last_offset) = (first.base_offset(), last.last_offset());
+        if last_offset == Offset::MAX {
+            return Err(Error::corrupt(format!("end of {}: no offset is left", self.partition)));
+        }
         let bytes: u64 = batches.iter().map(|batch| batch.size() as u64).sum();
         if bytes > self.config.segment_bytes as u64 {
             return Err(Error::Explained(

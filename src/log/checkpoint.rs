@@ -58,9 +58,29 @@ pub(super) fn read_offsets(disk: &Disk, path: &Path) -> Result<BTreeMap<TopicPar
         let mut words = line.split_whitespace();
         let (topic, partition, offset) = (words.next()?, words.next()?, words.next()?);
         let partition = TopicPartition::new(topic, partition.parse().ok()?);
-        words.next().is_none().then_some((partition, offset.parse().ok()?))
+        let offset: Offset = offset.parse().ok()?;
+        let is_right = partition.partition >= 0 && offset >= 0 && words.next().is_none();
+        is_right.then_some((partition, offset))
     })?;
     Ok(entries.into_iter().collect())
+}
+
+/// As `read_offsets`; one that cannot be read is worth no more than none. What is no file, and so
+/// could not be replaced either, is an error that says so (Config).
+pub(super) fn read_offsets_or_none(
+    disk: &Disk,
+    path: &Path,
+) -> Result<BTreeMap<TopicPartition, Offset>> {
+    if let Err(Error::Corrupt { what }) = disk.read_file(path) {
+        return Err(Error::Config(what));
+    }
+    match read_offsets(disk, path) {
+        Err(Error::Corrupt { what }) => {
+            tracing::warn!(what, "ignored a broken checkpoint");
+            Ok(BTreeMap::new())
+        }
+        result => result,
+    }
 }
 
 /// Replaces an offset checkpoint.

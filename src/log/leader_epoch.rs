@@ -44,7 +44,8 @@ impl LeaderEpochs {
     pub fn parse(disk: &Disk, dir: &Arc<Path>, content: &[u8]) -> Result<LeaderEpochs> {
         let read = checkpoint::parse(&dir.join(FILE), content, |line| {
             let (epoch, offset) = line.split_once(' ')?;
-            Some((epoch.parse().ok()?, offset.parse().ok()?))
+            let entry: (LeaderEpoch, Offset) = (epoch.parse().ok()?, offset.parse().ok()?);
+            (entry.0 >= 0 && entry.1 >= 0).then_some(entry)
         })?;
         let mut epochs = LeaderEpochs {
             disk: disk.clone(),

@@ -28,8 +28,7 @@ impl Log {
             }
         }
         let max = latest.max_timestamp()?;
-        let from = latest.offset_index.lookup(max.offset)?.map_or(0, |entry| entry.position);
-        let found = latest.headers_from(from)?.find(|h| h.max_timestamp == max.timestamp)?;
+        let found = latest.headers_at(max.offset)?.find(|h| h.max_timestamp == max.timestamp)?;
         let Some(header) = found else { return Ok(None) };
         match latest.batches_from(header.position)?.next()? {
             Some(batch) => first_record(&batch, max.timestamp, batch.base_offset()),
@@ -40,9 +39,8 @@ impl Log {
 
 /// The first record of `segment` from `from` on with a timestamp >= `timestamp`.
 fn find(segment: &Segment, timestamp: Timestamp, from: Offset) -> Result<Option<TimestampOffset>> {
-    let offset = segment.time_index.lookup(timestamp)?.offset.max(from);
-    let position = segment.offset_index.lookup(offset)?.map_or(0, |entry| entry.position);
-    let mut headers = segment.headers_from(position)?;
+    let offset = segment.offset_before(timestamp)?.max(from);
+    let mut headers = segment.headers_at(offset)?;
     while let Some(header) =
         headers.find(|h| h.max_timestamp >= timestamp && h.last_offset >= from)?
     {

@@ -313,12 +313,13 @@ impl LogManager {
     }
 
     fn topic_id(&self, dir: usize, name: &str, path: &Path) -> Result<Option<Uuid>> {
-        match self.state().previews[dir].get(name) {
-            Some(preview) => preview
-                .partition_metadata
-                .as_ref()
-                .map(|content| partition_metadata::parse(path, content))
-                .transpose(),
+        match self.state().previews[dir].get(name).map(|preview| &preview.partition_metadata) {
+            Some(Some(content)) => partition_metadata::parse(&self.disk, path, content),
+            _ if self.disk.file_len(path)?.is_none() => {
+                let path = path.display();
+                Err(Error::corrupt(format!("log directory: {path} is a link that leads nowhere")))
+            }
+            Some(None) => Ok(None),
             None => partition_metadata::read(&self.disk, path),
         }
     }
@@ -530,8 +531,15 @@ impl LogManager {
         broker_epoch: i64,
         is_clean: impl Fn(&Path) -> bool,
     ) -> Result<()> {
-        let mut clean = self.dirs.iter().filter(|dir| is_clean(&dir.path));
-        clean.try_for_each(|dir| files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch))
+        let failed = self.state().failed.clone();
+        // A log that could not be opened has still to be recovered, if it had.
+        let is_recovered = |(index, dir): &(usize, &Arc<LogDir>)| {
+            is_clean(&dir.path) && (dir.stopped == Stopped::Cleanly || !failed.contains(index))
+        };
+        let mut clean = self.dirs.iter().enumerate().filter(is_recovered);
+        clean.try_for_each(|(_, dir)| {
+            files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch)
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

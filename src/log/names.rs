@@ -33,11 +33,13 @@ pub(super) fn parse_dir_name(name: &str) -> Option<(TopicPartition, Option<&'sta
         Some(_) => name.rsplit_once('.')?.0,
         None => name,
     };
-    let (topic, partition) = name.rsplit_once('-')?;
-    if topic.is_empty() {
+    let (topic, digits) = name.rsplit_once('-')?;
+    let partition: i32 = digits.parse().ok()?;
+    // `a-00` would be a second directory of `a-0`.
+    if topic.is_empty() || partition.to_string() != digits {
         return None;
     }
-    Some((TopicPartition::new(topic, partition.parse().ok()?), suffix))
+    Some((TopicPartition::new(topic, partition), suffix))
 }
 
 /// Whether `dir_name_with_suffix` has room for the whole topic.

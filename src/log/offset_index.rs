@@ -6,7 +6,7 @@
 
 use super::index_file::IndexFile;
 use crate::disk::Disk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::Offset;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ impl OffsetIndex {
     fn decode(&self, entry: &[u8; ENTRY_SIZE]) -> OffsetPosition {
         let (offset, position) = entry.split_at(4);
         OffsetPosition {
-            last_offset: self.base_offset + Offset::from(be_i32(offset)),
+            last_offset: self.base_offset.saturating_add(Offset::from(be_i32(offset))),
+            // One that is below zero, which only a spoilt file has, lies in no segment.
             position: be_i32(position) as u64,
         }
     }
@@ -57,9 +58,9 @@ impl OffsetIndex {
     }
 
     pub fn append(&mut self, entry: OffsetPosition) -> Result<()> {
-        let relative = i32::try_from(entry.last_offset - self.base_offset)
-            .expect("a segment rolls before its offsets leave 31 bits");
-        let position = i32::try_from(entry.position).expect("a segment has at most 2^31 - 1 bytes");
+        let relative = relative(entry.last_offset, self.base_offset)?;
+        let position = i32::try_from(entry.position)
+            .map_err(|_| Error::corrupt(format!("segment at {}: over 2 GiB", self.base_offset)))?;
         let mut bytes = [0; ENTRY_SIZE];
         bytes[..4].copy_from_slice(&relative.to_be_bytes());
         bytes[4..].copy_from_slice(&position.to_be_bytes());
@@ -107,6 +108,12 @@ impl OffsetIndex {
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush()
     }
+}
+
+/// An offset as indexes have it: a segment rolls, or is split, before its offsets leave 31 bits.
+pub(super) fn relative(offset: Offset, base_offset: Offset) -> Result<i32> {
+    let relative = offset.checked_sub(base_offset).and_then(|offset| i32::try_from(offset).ok());
+    relative.ok_or_else(|| Error::corrupt(format!("offset {offset} in segment {base_offset}")))
 }
 
 pub(super) fn be_i32(bytes: &[u8]) -> i32 {

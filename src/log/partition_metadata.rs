@@ -13,22 +13,42 @@ pub(super) const FILE: &str = "partition.metadata";
 /// Bytes of the file.
 const SIZE: usize = 43;
 
-/// The topic id of the log in `dir`; None if the file is not there or not whole.
+/// The topic id of the log in `dir`; None if the file is not there.
 pub(super) fn read(disk: &Disk, dir: &Path) -> Result<Option<Uuid>> {
-    let content = disk.read_file(&dir.join(FILE))?.filter(|content| is_whole(content));
-    content.map(|content| parse(dir, &content)).transpose()
+    match disk.read_file(&dir.join(FILE))? {
+        Some(content) => parse(disk, dir, &content),
+        None => Ok(None),
+    }
 }
 
-/// Whether it is more than what a power loss leaves of one that was not durable: then nothing that
-/// was acknowledged as durable lies in the log.
-pub(super) fn is_whole(content: &[u8]) -> bool {
+/// The topic id of the log in `dir`, whose file has this content. None if a power loss has left a
+/// part of it, and none of the log's records: the file was not durable then. In any other case
+/// what names no topic is an error (Corrupt).
+pub(super) fn parse(disk: &Disk, dir: &Path, content: &[u8]) -> Result<Option<Uuid>> {
+    let topic_id = std::str::from_utf8(content).ok().and_then(topic_id_in);
+    if topic_id.is_some() || (!is_whole(content) && has_no_records(disk, dir)?) {
+        return Ok(topic_id);
+    }
+    Err(Error::corrupt(format!(
+        "partition.metadata: {path} names no topic, and so this partition stays offline. Write its \
+         two lines anew, \"version: 0\" and \"topic_id: ID\" (kafka-topics.sh --describe shows the \
+         id), or move the directory away, and start again.",
+        path = dir.join(FILE).display()
+    )))
+}
+
+/// Whether it is more than what a power loss leaves of one that was not durable.
+fn is_whole(content: &[u8]) -> bool {
     content.len() >= SIZE && !content.contains(&0)
 }
 
-/// The topic id of the log in `dir`, whose file has this content.
-pub(super) fn parse(dir: &Path, content: &[u8]) -> Result<Uuid> {
-    let topic_id = std::str::from_utf8(content).ok().and_then(topic_id_in);
-    topic_id.ok_or_else(|| Error::corrupt(dir.join(FILE).display().to_string()))
+fn has_no_records(disk: &Disk, dir: &Path) -> Result<bool> {
+    for name in disk.list(dir)?.iter().filter(|name| name.ends_with(".log")) {
+        if disk.file_len(&dir.join(name))?.is_some_and(|len| len > 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn topic_id_in(text: &str) -> Option<Uuid> {

@@ -137,7 +137,7 @@ impl ProducerStates {
             && let Some(earlier) = known.and_then(|entry| entry.duplicate_of(batch))
         {
             return Err(Error::Duplicate {
-                base_offset: earlier.last_offset - Offset::from(earlier.offset_delta),
+                base_offset: earlier.last_offset.saturating_sub(earlier.offset_delta.into()),
                 append_time: earlier.timestamp,
             });
         }
@@ -213,7 +213,8 @@ impl ProducerStates {
         // What came with the same append may have begun others behind the marker.
         let mut before = self.open.range(..completed.last_offset);
         let other = before.find(|(_, id)| **id != completed.producer_id);
-        let stable = other.map_or(completed.last_offset + 1, |(&first_offset, _)| first_offset);
+        let stable = other
+            .map_or(completed.last_offset.saturating_add(1), |(&first_offset, _)| first_offset);
         self.open.remove(&completed.first_offset);
         self.unreplicated.insert(completed.first_offset, completed.last_offset);
         stable

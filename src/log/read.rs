@@ -51,6 +51,9 @@ impl Log {
                 Lookup::Nothing => continue,
                 Lookup::Missed(range) => return Ok(Read::missed(range)),
             };
+            if first.base_offset >= self.end_of(index) {
+                return Err(self.segments[index].overlaps(first.base_offset));
+            }
             let most =
                 if at_least_one { first.size.max(max_bytes as u64) } else { max_bytes as u64 };
             let whole = isolation == Isolation::LogEnd;

@@ -1,29 +1,25 @@
-//! Opening a log: what a crash or an unfinished compaction left is put right (LogLoader).
+//! Opening a log: what a crash or an unfinished compaction left is put right (LogLoader). Only what
+//! a crash can have torn is cut; a log with other damage is not opened.
 
 use super::leader_epoch::{self, LeaderEpochs};
+use super::leftovers::remove_leftovers;
 use super::names::{file_name, parse_dir_name, parse_file_name};
 use super::producer_state::{ProducerStates, SNAPSHOT};
-use super::retention::{DELETED, Trash};
+use super::replay::{rebuild_producers, replay_producers};
+use super::retention::Trash;
 use super::scan::Batches;
-use super::segment::{self, Lookup, SUFFIXES, Segment};
-use super::transaction_index::{self, AbortedTransaction, TransactionIndex};
-use super::{Log, OpenOptions, Origin, Stopped, Verification, offset_index, put_off, time_index};
+use super::segment::{self, SUFFIXES, Segment};
+use super::torn;
+use super::transaction_index::{self, TransactionIndex};
+use super::{Log, OpenOptions, Stopped, offset_index, put_off, time_index};
 use crate::config::TopicConfig;
-use crate::disk::{Access, Disk};
+use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::record::Batch;
-use crate::types::{Offset, Timestamp};
+use crate::types::Offset;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-
-/// A file of an unfinished compaction.
-pub(super) const CLEANED: &str = ".cleaned";
-/// A file of a finished compaction that is not renamed yet.
-pub(super) const SWAP: &str = ".swap";
-/// Snapshots of the metadata log are not ours to remove.
-const CHECKPOINT_DELETED: &str = ".checkpoint.deleted";
 
 /// Opens or makes the log in `dir`.
 pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log> {
@@ -31,7 +27,10 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let Some((partition, _)) = parse_dir_name(&name) else {
         return Err(Error::Config(format!("{} is no partition's directory", dir.display())));
     };
-    let names = match disk.list(dir) {
+    let is_of_segment = |name: &str| {
+        SUFFIXES.iter().chain([&SNAPSHOT]).any(|suffix| parse_file_name(name, suffix).is_some())
+    };
+    let names = match disk.list_files(dir, is_of_segment) {
         Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             disk.create_dir_all(dir)?;
             None
@@ -111,19 +110,25 @@ impl Loader<'_> {
                 self.disk.remove_file(&self.dir.join(name))?;
             }
         }
+        for (index, segment) in self.segments.iter().enumerate() {
+            if !segment.transaction_index.ends_before(self.limit_of(index))? {
+                broken.insert(segment.base_offset());
+            }
+        }
         Ok(broken)
     }
 
     /// Rebuilds the broken segments and, after an unclean stop, all from the one that holds the
-    /// recovery point on; or, if only the process was killed, what came after `Log::settle`. What
-    /// lies behind a bad batch there is cut off and the later segments are removed: they were never
-    /// durable. Answers where the last segment ends, if it was looked into.
+    /// recovery point on; or, if only the process was killed, what came after `Log::settle`. After a
+    /// clean stop the last one is rebuilt if its batches do not reach its end. Answers where that
+    /// one ends.
     fn recover(&mut self, mut broken: BTreeSet<Offset>) -> Result<Option<Offset>> {
         let settled = self.load_settled()?;
         let point = settled.unwrap_or(self.options.recovery_point);
         let floor = self.segments.iter().rposition(|segment| segment.base_offset() <= point);
         let is_clean = self.options.stopped == Stopped::Cleanly;
         let unflushed = if is_clean { usize::MAX } else { floor.unwrap_or(0) };
+        self.check_emptied(unflushed)?;
         let mut end = None;
         let mut index = 0;
         while index < self.segments.len() {
@@ -131,11 +136,16 @@ impl Loader<'_> {
                 (self.segments[index].base_offset(), self.segments[index].size());
             let is_broken = broken.contains(&base_offset);
             let is_new = size == 0 && index + 1 == self.segments.len();
+            let is_last = index + 1 == self.segments.len();
             end = is_new.then_some(base_offset);
-            let is_whole = index < unflushed && !is_broken;
+            let mut is_whole = index < unflushed && !is_broken;
             if is_new && !is_whole {
                 // A power loss may have taken the batches and left the indexes.
                 self.segments[index].reset()?;
+            }
+            if is_whole && is_last && !is_new {
+                end = self.segments[index].read_end_offset()?;
+                is_whole = end.is_some();
             }
             if is_new || is_whole {
                 index += 1;
@@ -159,24 +169,82 @@ impl Loader<'_> {
             }
             end = Some(recovered.end);
             index += 1;
-            let cut = recovered.cut;
-            if cut > 0 {
-                let kept = self.segments[index - 1].size();
-                tracing::warn!(
-                    "cut {} from {} to {kept} bytes: the batch there, at offset {}, is not whole",
-                    self.segments[index - 1].path(segment::SUFFIX).display(),
-                    kept + cut,
-                    recovered.end
-                );
-                // What is cut off must not come back behind what is appended now.
-                self.segments[index - 1].file()?.sync_data()?;
-                if index > unflushed {
-                    self.remove_segments(index)?;
-                    self.disk.sync_dir(&self.dir)?;
-                }
+            if let Some(position) = recovered.bad {
+                self.give_up(index - 1, position, recovered.end, index > unflushed)?;
             }
         }
         Ok(end)
+    }
+
+    /// Refuses sealed segments that have lost their batches, unless a power loss may have taken them.
+    fn check_emptied(&self, unflushed: usize) -> Result<()> {
+        let durable = if self.options.stopped == Stopped::Unknown { unflushed } else { usize::MAX };
+        let sealed = self.segments.len().saturating_sub(1);
+        for segment in &self.segments[..sealed.min(durable)] {
+            if segment.size() == 0 && segment.has_index_entries()? {
+                return Err(segment.emptied());
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies from `position` on in a segment is no batch with the offset `end`, or a later one, of
+    /// this log. A crash may have torn the end of the last segment; a power loss whatever is
+    /// `unflushed`. Everything else is damage, and what can be read is no one's to cut off.
+    fn give_up(
+        &mut self,
+        index: usize,
+        position: u64,
+        end: Offset,
+        is_unflushed: bool,
+    ) -> Result<()> {
+        let (segment, file) = (&self.segments[index], self.segments[index].file()?);
+        let sound = torn::find_sound(&file, position, file.len()?)?;
+        let is_last = self.segments[index + 1..].iter().all(|later| later.size() == 0);
+        let may_tear = is_unflushed && self.options.stopped == Stopped::Unknown;
+        if let Some(found) = sound {
+            // A torn offset has lost bits, and has got no others.
+            let is_astray = found.position == position
+                && (found.base_offset == end || found.base_offset & !end != 0);
+            if !may_tear || is_astray || end < self.options.recovery_point {
+                return Err(segment.spoilt(position, end, found));
+            }
+        }
+        if sound.is_some() || !(is_last || may_tear) {
+            let kept = torn::keep_rest(self.disk, &self.dir, &file, (position, end))?;
+            tracing::error!(segment = %segment.path(segment::SUFFIX).display(), position, offset = end,
+                kept = %kept.display(), "a damaged part of a segment is kept beside the log");
+        }
+        tracing::warn!(
+            "cut {} from {} to {position} bytes: the batch there, at offset {end}, is not whole",
+            segment.path(segment::SUFFIX).display(),
+            file.len()?
+        );
+        segment.trim_file()?;
+        // What is cut off must not come back behind what is appended now.
+        file.sync_data()?;
+        if may_tear {
+            self.set_aside(index + 1)?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the segments from `from` on out of the log: what lies before them was lost.
+    fn set_aside(&mut self, from: usize) -> Result<()> {
+        for segment in self.segments.split_off(from) {
+            let file = segment.file()?;
+            if torn::find_sound(&file, 0, segment.size())?.is_none() {
+                self.remove_segment(&segment)?;
+                continue;
+            }
+            let kept = torn::keep_segment(self.disk, &self.dir, &segment)?;
+            self.producers.remove_snapshot(segment.base_offset())?;
+            tracing::error!(dir = %self.dir.display(), base_offset = segment.base_offset(),
+                kept = %kept.display(),
+                "records before this segment were lost with the power: it is kept beside the log");
+        }
+        Ok(())
     }
 
     /// If only the process was killed, the machine still has all that was written: loads the
@@ -193,11 +261,13 @@ impl Loader<'_> {
 
     /// Recovers only what lies behind `settled`. None, and nothing done, if the indexes do not fit.
     fn resume(&mut self, index: usize, settled: Offset) -> Result<Option<Recovered>> {
+        let limit = self.limit_of(index);
         let segment = &mut self.segments[index];
         let Some(position) = segment.rewind_to(settled)? else { return Ok(None) };
         let config = &self.options.config;
         let recovered = recover_segment(
             segment,
+            limit,
             position,
             settled,
             config,
@@ -226,10 +296,12 @@ impl Loader<'_> {
             self.options.now,
             false,
         )?;
+        let limit = self.limit_of(index);
         let segment = &mut self.segments[index];
         segment.reset()?;
         let recovered = recover_segment(
             segment,
+            limit,
             0,
             base_offset,
             &self.options.config,
@@ -238,6 +310,11 @@ impl Loader<'_> {
         )?;
         self.seal(index)?;
         Ok(recovered)
+    }
+
+    /// Where the next segment begins.
+    fn limit_of(&self, index: usize) -> Offset {
+        self.segments.get(index + 1).map_or(Offset::MAX, Segment::base_offset)
     }
 
     /// Writes what belongs to a recovered segment, the snapshot last, as `load_settled` expects. Of
@@ -281,28 +358,29 @@ impl Loader<'_> {
         self.seal(index)
     }
 
-    fn remove_segments(&mut self, from: usize) -> Result<()> {
-        for segment in self.segments.drain(from..) {
-            let (path, size) = (segment.path(segment::SUFFIX), segment.size());
-            tracing::warn!("removed {} with {size} bytes", path.display());
-            for suffix in SUFFIXES {
-                self.disk.remove_file(&segment.path(suffix))?;
-            }
-            self.producers.remove_snapshot(segment.base_offset())?;
+    fn remove_segment(&mut self, segment: &Segment) -> Result<()> {
+        let (path, size) = (segment.path(segment::SUFFIX), segment.size());
+        tracing::warn!("removed {} with {size} bytes", path.display());
+        for suffix in SUFFIXES {
+            self.disk.remove_file(&segment.path(suffix))?;
         }
-        Ok(())
+        self.producers.remove_snapshot(segment.base_offset())
     }
 
     /// Where the log ends. One that ends before it begins (its files were deleted) begins anew.
     fn find_end(&mut self, recovered: Option<Offset>) -> Result<Offset> {
         let log_start_offset = self.options.log_start_offset;
-        let end_offset = match (recovered, self.segments.last()) {
-            (Some(end_offset), Some(_)) => end_offset,
-            (None, Some(last)) => last.read_end_offset()?,
-            (_, None) => -1,
-        };
+        let end_offset = recovered.filter(|_| !self.segments.is_empty()).unwrap_or(-1);
         if end_offset >= log_start_offset {
             return Ok(end_offset);
+        }
+        if self.options.stopped != Stopped::Unknown && self.segments.iter().any(|s| s.size() > 0) {
+            return Err(Error::corrupt(format!(
+                "log {dir}: it ends at offset {end_offset}, and log-start-offset-checkpoint says \
+                 that it begins at {log_start_offset}. Nothing was changed, and this partition stays \
+                 offline. Correct the line of the partition in that file, and start again.",
+                dir = self.dir.display()
+            )));
         }
         // Made before the others go: its name tells where the log begins.
         let now = self.options.now;
@@ -313,7 +391,9 @@ impl Loader<'_> {
         if !self.segments.is_empty() {
             tracing::warn!(dir = %self.dir.display(), end_offset, log_start_offset,
                 "the log ends before its start offset: all segments are removed");
-            self.remove_segments(0)?;
+            for segment in std::mem::take(&mut self.segments) {
+                self.remove_segment(&segment)?;
+            }
             self.epochs.clear()?;
             self.producers.truncate_fully(log_start_offset)?;
         }
@@ -350,6 +430,9 @@ impl Loader<'_> {
         let recovery_point =
             if is_clean { end_offset } else { options.recovery_point.min(end_offset) };
         let last = self.segments.last_mut().expect("made by find_end");
+        if last.lies() {
+            last.mend(self.options.config.index_interval_bytes as u64)?;
+        }
         if !is_clean && recovery_point == end_offset && last.size() > 0 {
             // If the next append rolls, nobody looks at this segment after the next crash.
             put_off(last.seal())?;
@@ -387,80 +470,22 @@ impl Loader<'_> {
     }
 }
 
-/// Whether a file of this name in a log's directory waits for nothing but its removal.
-pub(super) fn is_deleted(name: &str) -> bool {
-    name.ends_with(DELETED) && !name.ends_with(CHECKPOINT_DELETED)
-}
-
-/// Removes deleted files and unfinished compactions, finishes finished ones. Answers the names
-/// that are left.
-fn remove_leftovers(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<Vec<String>> {
-    let is_leftover =
-        |name: &str| is_deleted(name) || name.ends_with(CLEANED) || name.ends_with(SWAP);
-    if !names.iter().any(|name| is_leftover(name)) {
-        return Ok(names);
-    }
-    let offset_of = |name: &str| name.get(..20).and_then(|digits| digits.parse::<Offset>().ok());
-    let cleaned = names.iter().filter(|name| name.ends_with(CLEANED));
-    let min_cleaned = cleaned.filter_map(|name| offset_of(name)).min().unwrap_or(Offset::MAX);
-    for name in names.iter().filter(|name| is_leftover(name)) {
-        // Swap files beside cleaned ones are of a split that is not finished.
-        let finished =
-            name.ends_with(SWAP) && offset_of(name).is_some_and(|offset| offset < min_cleaned);
-        if !finished {
-            disk.remove_file(&dir.join(name))?;
-        }
-    }
-    finish_swaps(disk, dir, disk.list(dir)?)?;
-    disk.list(dir)
-}
-
-/// Segments that were compacted into a `.swap` segment are removed; then it takes its name.
-fn finish_swaps(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<()> {
-    let swap_log = format!("{}{SWAP}", segment::SUFFIX);
-    let (mut first, mut end) = (Offset::MAX, Offset::MIN);
-    for (name, base_offset) in
-        names.iter().filter_map(|name| Some((name, parse_file_name(name, &swap_log)?)))
-    {
-        let path = dir.join(name);
-        let file = Arc::new(disk.open(&path)?);
-        let len = file.len()?;
-        let mut batches = Batches::new(file, 0, len);
-        first = first.min(base_offset);
-        end = end.max(base_offset);
-        while let Some(batch) = batches.next()? {
-            end = end.max(batch.next_offset());
-        }
-    }
-    for name in names.iter().filter(|name| !name.ends_with(SWAP)) {
-        let parsed = SUFFIXES.iter().chain([&SNAPSHOT]).find_map(|s| parse_file_name(name, s));
-        if parsed.is_some_and(|offset| (first..end).contains(&offset)) {
-            disk.remove_file(&dir.join(name))?;
-        }
-    }
-    for name in &names {
-        if let Some(stripped) = name.strip_suffix(SWAP) {
-            disk.rename_unsynced(&dir.join(name), &dir.join(stripped))?;
-        }
-    }
-    disk.sync_dir(dir)
-}
-
 /// What reading a segment has found.
 struct Recovered {
     /// One past the last offset.
     end: Offset,
-    /// Bytes that were cut off.
-    cut: u64,
+    /// Where it is no longer what it should be.
+    bad: Option<u64>,
     /// The first batch that needs a segment of its own.
     overflow: Option<Offset>,
 }
 
-/// Reads a segment from the batch at `position` on, enters it into the indexes, notes epochs and
-/// producers from `trusted` on, and cuts the segment at the first batch that is not whole and
-/// sound.
+/// Reads a segment, which ends before `limit`, from the batch at `position` on up to the first one
+/// that is not whole and sound. Enters it into the indexes, and notes epochs and producers from
+/// `trusted` on.
 fn recover_segment(
     segment: &mut Segment,
+    limit: Offset,
     position: u64,
     trusted: Offset,
     config: &TopicConfig,
@@ -479,12 +504,16 @@ fn recover_segment(
             Err(_) => break,
         };
         let is_known = batch.next_offset() <= trusted;
-        let sound = batch.base_offset() >= next_offset && (is_known || batch.checksum_holds());
+        let sound = batch.base_offset() >= next_offset
+            && (batch.base_offset()..limit).contains(&batch.last_offset())
+            && (is_known || batch.checksum_holds());
         if !sound {
             break;
         }
         if !segment.can_hold(batch.last_offset()) {
-            overflow = Some(batch.base_offset());
+            // In the active segment it cannot be, nor of the segment's first batch.
+            let is_later = batch.base_offset() > segment.base_offset() && limit < Offset::MAX;
+            overflow = is_later.then(|| batch.base_offset());
             break;
         }
         if !is_known {
@@ -502,87 +531,11 @@ fn recover_segment(
     }
     if next_offset < trusted {
         // All of it is to be recovered, and so nothing is cut yet.
-        return Ok(Recovered { end: next_offset, cut: 0, overflow: None });
+        return Ok(Recovered { end: next_offset, bad: None, overflow: None });
     }
     if epochs_changed {
         epochs.changed();
     }
-    let cut = if overflow.is_some() { 0 } else { len - segment.size() };
-    if cut > 0 {
-        segment.trim_file()?;
-    }
-    Ok(Recovered { end: next_offset, cut, overflow })
-}
-
-/// Enters a batch that was accepted once into the producers' state. Answers the aborted
-/// transactions that end with it.
-fn replay_producers(
-    producers: &mut ProducerStates,
-    batch: &Batch,
-) -> Result<Vec<AbortedTransaction>> {
-    let mut aborted = Vec::new();
-    if batch.has_producer_id() {
-        let staged = producers.check(
-            std::slice::from_ref(batch),
-            Origin::Replication,
-            Verification::NotNeeded,
-        )?;
-        for completed in producers.commit(staged) {
-            let last_stable_offset = producers.complete(&completed);
-            aborted.extend(completed.aborted.then_some(AbortedTransaction {
-                producer_id: completed.producer_id,
-                first_offset: completed.first_offset,
-                last_offset: completed.last_offset,
-                last_stable_offset,
-            }));
-        }
-    }
-    producers.set_end(batch.next_offset());
-    Ok(aborted)
-}
-
-/// Brings the producers to `end_offset`: from the latest snapshot, then by reading the log. Writes
-/// the snapshots that Kafka would have there (UnifiedLog.rebuildProducerState).
-pub(super) fn rebuild_producers(
-    producers: &mut ProducerStates,
-    segments: &[Segment],
-    log_start_offset: Offset,
-    end_offset: Offset,
-    now: Timestamp,
-    clean: bool,
-) -> Result<()> {
-    let last_two = &segments[segments.len().saturating_sub(2)..];
-    let snapshot_at: Vec<Offset> = last_two.iter().map(Segment::base_offset).collect();
-    if clean && !producers.has_snapshots() {
-        // Written by a broker before snapshots existed: there were no producers.
-        for offset in snapshot_at.into_iter().chain([end_offset]) {
-            producers.set_end(offset);
-            put_off(producers.take_snapshot())?;
-        }
-        return Ok(());
-    }
-    let nothing_to_read = producers.is_empty() && producers.end() >= end_offset;
-    producers.truncate_and_reload(log_start_offset, end_offset, now)?;
-    if end_offset > producers.end() && !nothing_to_read {
-        for (index, segment) in segments.iter().enumerate() {
-            let segment_end = segments.get(index + 1).map_or(end_offset, Segment::base_offset);
-            if segment_end <= producers.end() || segment.base_offset() >= end_offset {
-                continue;
-            }
-            let from = segment.base_offset().max(producers.end()).max(log_start_offset);
-            producers.set_end(from);
-            if snapshot_at.contains(&segment.base_offset()) {
-                put_off(producers.take_snapshot())?;
-            }
-            let Lookup::Found(first) = segment.locate(from, Access::Waiting)? else { continue };
-            let mut batches = segment.batches_from(first.position)?;
-            while let Some(batch) = batches.next()?
-                && batch.last_offset() < end_offset
-            {
-                replay_producers(producers, &batch)?;
-            }
-        }
-    }
-    producers.set_end(end_offset);
-    put_off(producers.take_snapshot())
+    let bad = (overflow.is_none() && segment.size() < len).then_some(segment.size());
+    Ok(Recovered { end: next_offset, bad, overflow })
 }

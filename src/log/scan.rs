@@ -32,24 +32,24 @@ impl Header {
         let int = |at: usize| i32::from_be_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let long = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         let size = i64::from(int(8)) + LOG_OVERHEAD as i64;
+        let corrupt = || Error::corrupt(format!("batch header at {position}"));
         if let Some((last_offset, max_timestamp)) = legacy_header(bytes)
             && size >= LEGACY_SIZE_MIN
+            && (0..Offset::MAX).contains(&last_offset)
         {
             // The first offset of a compressed message cannot be told from here.
             let (size, base_offset) = (size as u64, last_offset);
             return Ok(Header { position, size, base_offset, last_offset, max_timestamp });
         }
-        let delta = int(23);
-        if bytes[16] as i8 != MAGIC || size < HEADER_SIZE as i64 || delta < 0 {
-            return Err(Error::corrupt(format!("batch header at {position}")));
+        let (base_offset, delta) = (long(0), int(23));
+        let is_sound = bytes[MAGIC_AT] as i8 == MAGIC && size >= HEADER_SIZE as i64;
+        let last_offset = base_offset.checked_add(Offset::from(delta)).ok_or_else(corrupt)?;
+        // No offset follows the greatest one.
+        if !is_sound || base_offset < 0 || delta < 0 || last_offset == Offset::MAX {
+            return Err(corrupt());
         }
-        Ok(Header {
-            position,
-            size: size as u64,
-            base_offset: long(0),
-            last_offset: long(0) + Offset::from(delta),
-            max_timestamp: long(35),
-        })
+        let (size, max_timestamp) = (size as u64, long(35));
+        Ok(Header { position, size, base_offset, last_offset, max_timestamp })
     }
 
     /// One past the batch's last byte.
@@ -123,10 +123,31 @@ impl Headers {
         let header = match header {
             // Only messages of before Kafka 0.11 are shorter.
             Err(_) if len < HEADER_SIZE => return Ok(None),
-            header => header?,
+            header => header.map_err(|_| self.no_batch())?,
         };
+        if header.end() > self.end {
+            return Ok(None);
+        }
         self.position = header.end();
-        Ok((header.end() <= self.end).then_some(header))
+        Ok(Some(header))
+    }
+
+    fn no_batch(&self) -> Error {
+        let (path, position) = (self.file.path().display(), self.position);
+        Error::corrupt(format!("segment {path}: no batch begins at byte {position}"))
+    }
+
+    /// Where the next batch begins.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next header, which comes again.
+    pub fn peek(&mut self) -> Result<Option<Header>> {
+        let position = self.position;
+        let next = self.next();
+        self.position = position;
+        next
     }
 
     /// The first header from here on that `wanted` accepts.

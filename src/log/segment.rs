@@ -1,5 +1,7 @@
 //! One segment: a file of batches and its indexes (LogSegment).
 
+mod seek;
+
 use super::file_name;
 use super::offset_index::{self, OffsetIndex, OffsetPosition};
 use super::scan::{Batches, Header, Headers};
@@ -13,6 +15,7 @@ use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 /// End of the name of the file that holds the batches.
@@ -72,6 +75,10 @@ pub(super) struct Segment {
     created: Timestamp,
     unindexed_bytes: u64,
     recent: VecDeque<Recent>,
+    /// An index was seen not to fit the batches.
+    lies: AtomicBool,
+    /// The indexes were made anew: what they do not tell now, they never will.
+    is_mended: bool,
 }
 
 impl Segment {
@@ -121,6 +128,8 @@ impl Segment {
             created: now,
             unindexed_bytes: 0,
             recent: VecDeque::new(),
+            lies: AtomicBool::new(false),
+            is_mended: false,
         };
         segment.reset_max_timestamp(segment.no_timestamp());
         segment.file.get(|| disk.open(&segment.path(suffix)))?;
@@ -155,6 +164,8 @@ impl Segment {
             created: now,
             unindexed_bytes: 0,
             recent: VecDeque::new(),
+            lies: AtomicBool::new(false),
+            is_mended: false,
         })
     }
 
@@ -200,7 +211,7 @@ impl Segment {
         match self.max_timestamp.get() {
             Some(entry) => Ok(*entry),
             None => {
-                let entry = self.time_index.last()?;
+                let entry = self.read_max_timestamp()?;
                 Ok(*self.max_timestamp.get_or_init(|| entry))
             }
         }
@@ -214,6 +225,11 @@ impl Segment {
         }
     }
 
+    /// Whether an index tells of batches.
+    pub fn has_index_entries(&self) -> Result<bool> {
+        Ok(self.offset_index.len()? > 0 || self.time_index.len()? > 0)
+    }
+
     /// When it was last written.
     pub fn modified(&self) -> Result<Timestamp> {
         Ok(self.disk.modified(&self.path(self.suffix))?.unwrap_or(0))
@@ -221,7 +237,7 @@ impl Segment {
 
     /// Whether a batch up to `last_offset` can be indexed here.
     pub fn can_hold(&self, last_offset: Offset) -> bool {
-        (0..=Offset::from(i32::MAX)).contains(&(last_offset - self.base_offset))
+        (0..=Offset::from(i32::MAX)).contains(&last_offset.saturating_sub(self.base_offset))
     }
 
     /// Whether an append of `bytes`, up to `last_offset` and `max_timestamp`, needs a new segment.
@@ -248,8 +264,9 @@ impl Segment {
     /// How old the segment is when a batch with `max_timestamp` comes.
     fn waited(&self, now: Timestamp, max_timestamp: Timestamp) -> Result<i64> {
         Ok(match self.first_timestamp()? {
-            Some(first) if first >= 0 => max_timestamp - first,
-            _ => now - self.created,
+            // A client may have sent any timestamp.
+            Some(first) if first >= 0 => max_timestamp.saturating_sub(first),
+            _ => now.saturating_sub(self.created),
         })
     }
 
@@ -276,6 +293,8 @@ impl Segment {
 
     /// Appends checked batches, whose offsets and epochs are given, by one write.
     pub fn append(&mut self, batches: &[Batch], index_interval_bytes: u64) -> Result<()> {
+        // What may fail comes before anything is written.
+        self.max_timestamp()?;
         let mut position = self.size;
         for chunk in batches.chunks(CHUNK) {
             match self.write(chunk, position) {
@@ -311,7 +330,18 @@ impl Segment {
     /// and recovery share it, so a recovered segment has the very indexes that it had before the
     /// crash.
     pub fn admit(&mut self, batch: &Batch, bytes: u64, index_interval_bytes: u64) -> Result<()> {
-        let (last_offset, timestamp) = (batch.last_offset(), batch.max_timestamp());
+        let header = Header {
+            position: self.size,
+            size: bytes,
+            base_offset: batch.base_offset(),
+            last_offset: batch.last_offset(),
+            max_timestamp: batch.max_timestamp(),
+        };
+        self.enter(&header, index_interval_bytes)
+    }
+
+    fn enter(&mut self, header: &Header, index_interval_bytes: u64) -> Result<()> {
+        let Header { base_offset, last_offset, max_timestamp: timestamp, .. } = *header;
         let mut max_timestamp = self.max_timestamp()?;
         if timestamp > max_timestamp.timestamp {
             max_timestamp = TimestampEntry { timestamp, offset: last_offset };
@@ -329,71 +359,10 @@ impl Segment {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        let base_offset = batch.base_offset();
         self.recent.push_back(Recent { base_offset, last_offset, position: self.size });
-        self.unindexed_bytes += bytes;
-        self.size += bytes;
+        self.unindexed_bytes += header.size;
+        self.size += header.size;
         Ok(())
-    }
-
-    /// The first batch that ends at or behind `offset`.
-    pub fn locate(&self, offset: Offset, access: Access) -> Result<Lookup<Located>> {
-        if self.recent.front().is_some_and(|first| first.base_offset <= offset) {
-            let at = self.recent.partition_point(|batch| batch.last_offset < offset);
-            return Ok(self.recent.get(at).map_or(Lookup::Nothing, |batch| {
-                let end = self.recent.get(at + 1).map_or(self.size, |next| next.position);
-                let Recent { base_offset, position, .. } = *batch;
-                Lookup::Found(Located { base_offset, position, size: end - position })
-            }));
-        }
-        let from = self.offset_index.lookup(offset)?.map_or(0, |entry| entry.position);
-        self.locate_header(from, access, |header| header.last_offset >= offset)
-    }
-
-    /// The first batch that ends behind `position`.
-    pub fn locate_position(&self, position: u64, access: Access) -> Result<Lookup<Located>> {
-        let from = match self.recent.front() {
-            Some(first) if first.position <= position => {
-                let at = self.recent.partition_point(|batch| batch.position <= position);
-                self.recent[at - 1].position
-            }
-            _ => self.offset_index.lookup_position(position)?.map_or(0, |entry| entry.position),
-        };
-        self.locate_header(from, access, |header| header.end() > position)
-    }
-
-    fn locate_header(
-        &self,
-        from: u64,
-        access: Access,
-        wanted: impl Fn(&Header) -> bool,
-    ) -> Result<Lookup<Located>> {
-        let mut headers = Headers::new(self.file()?, from, self.size).by(access);
-        Ok(match headers.find(wanted)? {
-            Some(Header { base_offset, position, size, .. }) => {
-                Lookup::Found(Located { base_offset, position, size })
-            }
-            None => headers.missed.map_or(Lookup::Nothing, Lookup::Missed),
-        })
-    }
-
-    /// One past the last offset; the base offset if the segment is empty.
-    pub fn read_end_offset(&self) -> Result<Offset> {
-        if self.size == 0 {
-            return Ok(self.base_offset);
-        }
-        let from = self.offset_index.last()?.map_or(0, |entry| entry.position);
-        let mut headers = Headers::new(self.file()?, from, self.size);
-        let mut end = self.base_offset;
-        while let Some(header) = headers.next()? {
-            end = header.last_offset + 1;
-        }
-        Ok(end)
-    }
-
-    /// The headers from `position` on.
-    pub fn headers_from(&self, position: u64) -> Result<Headers> {
-        Ok(Headers::new(self.file()?, position, self.size))
     }
 
     /// The batches from `position` on.
@@ -430,7 +399,11 @@ impl Segment {
                 return Ok(None);
             }
         }
-        self.reset_max_timestamp(self.time_index.last()?);
+        let max_timestamp = self.time_index.last()?;
+        if !self.is_true(max_timestamp)? {
+            return Ok(None);
+        }
+        self.reset_max_timestamp(max_timestamp);
         self.first_timestamp = OnceLock::new();
         (self.size, self.unindexed_bytes) = (last.map_or(0, |last| last.position), 0);
         self.recent.clear();
@@ -465,15 +438,9 @@ impl Segment {
             self.first_timestamp = OnceLock::new();
         }
         self.unindexed_bytes = 0;
-        let mut max = self.time_index.last()?;
-        let from = self.offset_index.lookup(max.offset)?.map_or(0, |entry| entry.position);
-        let mut headers = self.headers_from(from)?;
-        while let Some(header) = headers.next()? {
-            if header.max_timestamp > max.timestamp {
-                max =
-                    TimestampEntry { timestamp: header.max_timestamp, offset: header.last_offset };
-            }
-        }
+        let known = self.time_index.last()?;
+        let known = if self.is_true(known)? { known } else { self.no_timestamp() };
+        let max = self.max_timestamp_behind(known)?;
         self.reset_max_timestamp(max);
         Ok(())
     }

@@ -5,7 +5,7 @@
 //! ```
 
 use super::index_file::IndexFile;
-use super::offset_index::be_i32;
+use super::offset_index::{be_i32, relative};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
@@ -49,7 +49,7 @@ impl TimeIndex {
         let (timestamp, offset) = entry.split_at(8);
         TimestampEntry {
             timestamp: i64::from_be_bytes(timestamp.try_into().expect("cut at 8")),
-            offset: self.base_offset + Offset::from(be_i32(offset)),
+            offset: self.base_offset.saturating_add(Offset::from(be_i32(offset))),
         }
     }
 
@@ -66,8 +66,7 @@ impl TimeIndex {
         if entry.timestamp <= self.last()?.timestamp {
             return Ok(());
         }
-        let relative = i32::try_from(entry.offset - self.base_offset)
-            .expect("a segment rolls before its offsets leave 31 bits");
+        let relative = relative(entry.offset, self.base_offset)?;
         let mut bytes = [0; ENTRY_SIZE];
         bytes[..8].copy_from_slice(&entry.timestamp.to_be_bytes());
         bytes[8..].copy_from_slice(&relative.to_be_bytes());

@@ -30,6 +30,16 @@ pub(super) struct AbortedTransaction {
     pub last_stable_offset: Offset,
 }
 
+impl AbortedTransaction {
+    fn is_sound(&self, base_offset: Offset) -> bool {
+        let first = 0..self.last_offset;
+        self.producer_id >= 0
+            && first.contains(&self.first_offset)
+            && self.last_offset >= base_offset
+            && (0..=self.last_offset.saturating_add(1)).contains(&self.last_stable_offset)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct TransactionIndex {
     disk: Disk,
@@ -43,14 +53,27 @@ pub(super) struct TransactionIndex {
 }
 
 impl TransactionIndex {
-    /// The index as it lies on disk. An entry that ends before the segment is an error (Corrupt).
+    /// The index as it lies on disk. One that is not whole, or whose entries cannot be those of a
+    /// segment that begins at `base_offset`, is an error (Corrupt).
     pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<TransactionIndex> {
         let mut index = TransactionIndex::create(disk, dir, base_offset, SUFFIX);
-        index.entries = disk.file_len(&index.path())?.unwrap_or(0) as usize / ENTRY_SIZE;
-        if index.all()?.iter().any(|aborted| aborted.last_offset < base_offset) {
+        let len = disk.file_len(&index.path())?.unwrap_or(0) as usize;
+        index.entries = len / ENTRY_SIZE;
+        let all = index.all()?;
+        let are_sound = all.iter().all(|aborted| aborted.is_sound(base_offset));
+        if !len.is_multiple_of(ENTRY_SIZE)
+            || !are_sound
+            || !all.is_sorted_by_key(|aborted| aborted.last_offset)
+        {
             return Err(Error::corrupt(format!("transaction index {}", index.path().display())));
         }
         Ok(index)
+    }
+
+    /// Whether all transactions end below `limit`, where the next segment begins.
+    pub fn ends_before(&self, limit: Offset) -> Result<bool> {
+        let has_entries = self.entries > 0;
+        Ok(!has_entries || self.all()?.last().is_none_or(|last| last.last_offset < limit))
     }
 
     /// An empty index in a file whose name ends with `suffix`.

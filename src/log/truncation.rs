@@ -1,6 +1,6 @@
 //! Cutting the log's end: what a follower does when its history is not the leader's.
 
-use super::{Log, Segment, recovery};
+use super::{Log, Segment, replay};
 use crate::error::Result;
 use crate::types::Offset;
 
@@ -23,7 +23,7 @@ impl Log {
         self.end_at(offset);
         self.epochs.truncate_from_end(offset);
         self.log_start_offset = self.log_start_offset.min(offset);
-        recovery::rebuild_producers(
+        replay::rebuild_producers(
             &mut self.producers,
             &self.segments,
             self.log_start_offset,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) struct Preview {
     /// `leader-epoch-checkpoint`.
     pub leader_epochs: Vec<u8>,
-    /// `partition.metadata`; None if it is not there or not whole.
+    /// `partition.metadata`; None if it is not there.
     pub partition_metadata: Option<Vec<u8>>,
 }
 
@@ -39,7 +39,12 @@ pub(super) fn check_dir(
         parse_dir_name(name).is_some_and(|(_, suffix)| suffix != Some(names::DELETE))
     });
     let previews = in_parallel(threads, &names, |name| preview(disk, &dir.join(name)));
-    names.into_iter().zip(previews).map(|(name, preview)| Ok((name, preview?))).collect()
+    let known = |(name, preview): (String, Result<Preview>)| match preview {
+        // Whoever opens the log meets it again, and it alone is offline.
+        Err(Error::Corrupt { .. }) => None,
+        preview => Some(preview.map(|preview| (name, preview))),
+    };
+    names.into_iter().zip(previews).filter_map(known).collect()
 }
 
 fn preview(disk: &Disk, log: &Path) -> Result<Preview> {
@@ -49,8 +54,6 @@ fn preview(disk: &Disk, log: &Path) -> Result<Preview> {
     let path = log.join(partition_metadata::FILE);
     let partition_metadata = disk.read_file(&path)?;
     check_version(&path, partition_metadata.as_deref().unwrap_or_default(), "version: ")?;
-    let partition_metadata =
-        partition_metadata.filter(|content| partition_metadata::is_whole(content));
     Ok(Preview { leader_epochs, partition_metadata })
 }
 

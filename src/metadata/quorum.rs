@@ -96,7 +96,8 @@ impl Quorum {
         let mut bootstrap = legacy.map(|contents| contents.records).unwrap_or_default();
         if let Some(&id) = snapshots.last() {
             let contents = snapshot::read(&disk, &dir.join(id.file_name()))?;
-            let mut contents = contents.ok_or_else(|| Error::corrupt("snapshot that went"))?;
+            let mut contents = contents
+                .ok_or_else(|| Error::corrupt(format!("snapshot {}: no file", id.file_name())))?;
             if id == SnapshotId::BOOTSTRAP && !contents.records.is_empty() {
                 bootstrap = std::mem::take(&mut contents.records);
             }
@@ -138,7 +139,14 @@ impl Quorum {
     /// Becomes the leader of a new epoch and writes that down: `quorum-state`, a line of
     /// `leader-epoch-checkpoint`, a LEADER_CHANGE record.
     pub fn become_leader(&mut self, now: Timestamp) -> Result<()> {
-        self.epoch += 1;
+        self.epoch = self.epoch.checked_add(1).ok_or_else(|| {
+            Error::Config(format!(
+                "{}: the metadata log has records of epoch {}, and no epoch follows that one: \
+                 restore the directory from a copy",
+                self.dir.display(),
+                self.epoch
+            ))
+        })?;
         self.write_quorum_state()?;
         self.log.assign_epoch_start(self.epoch)?;
         let mut records =
@@ -319,7 +327,8 @@ impl Quorum {
         for batch in contents.iter().flat_map(|contents| &contents.control) {
             loader.load_control_batch(batch)?;
         }
-        Ok(self.options.retention_ms >= 0 && now - loader.timestamp > self.options.retention_ms)
+        let age_ms = now.saturating_sub(loader.timestamp);
+        Ok(self.options.retention_ms >= 0 && age_ms > self.options.retention_ms)
     }
 
     /// Closes the log. As it is always checked from its start, a full disk spoils nothing.
@@ -386,7 +395,7 @@ fn open_log(
     };
     let mut log = Log::open(disk, dir, open)?;
     log.set_topic_id(TOPIC_ID)?;
-    let snapshot_end = loader.image.offset + 1;
+    let snapshot_end = loader.image.offset.saturating_add(1);
     if log.log_start_offset() > snapshot_end {
         let start = log.log_start_offset();
         return Err(Error::corrupt(format!(
@@ -403,7 +412,7 @@ fn open_log(
 /// Replays the log from where the snapshot ends. What lies behind a hole was never committed: a
 /// power loss has taken the end of a segment and left the next one. It is cut off.
 fn replay_log(log: &mut Log, loader: &mut Loader) -> Result<()> {
-    let mut next = loader.image.offset + 1;
+    let mut next = loader.image.offset.saturating_add(1);
     while next < log.log_end_offset() {
         let read = log.read(next, READ_BYTES, Isolation::LogEnd, true)?;
         let mut bytes = BytesMut::new();
@@ -429,7 +438,8 @@ fn replay_log(log: &mut Log, loader: &mut Loader) -> Result<()> {
 }
 
 /// The epoch of `quorum-state`, 0 if there is none. One that a power loss has torn, as it can where
-/// a full disk has it written in place, is worth nothing; the log knows the epochs of its records.
+/// a full disk has it written in place, or one that cannot be, is worth nothing; the log knows the
+/// epochs of its records.
 pub(super) fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
     let path = dir.join(QUORUM_STATE);
     let Some(content) = disk.read_file(&path)? else { return Ok(0) };
@@ -443,5 +453,10 @@ pub(super) fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
         }
     }
     let epoch = state["leaderEpoch"].as_i64().and_then(|epoch| i32::try_from(epoch).ok());
-    epoch.ok_or_else(|| Error::corrupt(format!("{QUORUM_STATE}: no leaderEpoch")))
+    // Each start takes one: no quorum gets that far.
+    Ok(epoch.filter(|epoch| (0..=LeaderEpoch::MAX / 2).contains(epoch)).unwrap_or_else(|| {
+        let epoch = &state["leaderEpoch"];
+        tracing::warn!(path = %path.display(), %epoch, "ignored an epoch that cannot be");
+        0
+    }))
 }

@@ -151,23 +151,41 @@ pub(super) struct Contents {
     pub records: Vec<MetadataRecord>,
 }
 
-/// Reads a snapshot file; None if there is none.
+/// Reads a snapshot file; None if there is none. One that is damaged, or lacks its end, is an error
+/// that says so (Config): what it lacks would be taken for what the cluster does not have.
 pub(super) fn read(disk: &Disk, path: &Path) -> Result<Option<Contents>> {
     let Some(bytes) = disk.read_file(path)? else { return Ok(None) };
     let mut bytes = Bytes::from(bytes);
     let mut contents = Contents { control: Vec::new(), records: Vec::new() };
+    let mut is_whole = false;
     while !bytes.is_empty() {
-        let batch = Batch::split_from(&mut bytes)?;
-        if !batch.checksum_holds() {
-            return Err(Error::corrupt(format!("snapshot {}", path.display())));
-        }
+        let batch = match Batch::split_from(&mut bytes) {
+            Ok(batch) if batch.checksum_holds() => batch,
+            _ => return Err(damaged(path)),
+        };
+        is_whole = batch.is_control() && ends_snapshot(&batch)?;
         if batch.is_control() {
             contents.control.push(batch);
         } else {
             contents.records.extend(decode_batch(&batch)?);
         }
     }
-    Ok(Some(contents))
+    if is_whole { Ok(Some(contents)) } else { Err(damaged(path)) }
+}
+
+fn ends_snapshot(batch: &Batch) -> Result<bool> {
+    let records = batch.records(i32::MAX as usize)?;
+    let last = records.last().map(ControlRecord::decode).transpose()?;
+    Ok(matches!(last, Some(ControlRecord::SnapshotFooter)))
+}
+
+fn damaged(path: &Path) -> Error {
+    Error::Config(format!(
+        "{}: this snapshot of the metadata is damaged or not whole. Nothing was changed: restore the \
+         file from a copy, or, if an older snapshot and the whole log behind that one are there, \
+         move it away.",
+        path.display()
+    ))
 }
 
 /// Loads a snapshot into a fresh loader.

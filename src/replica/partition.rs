@@ -248,6 +248,9 @@ impl Partition {
         let max_bytes = max_bytes.min(asked.max_bytes);
         let from = asked.fetch_offset;
         let read = log.read_by(access, from, max_bytes, isolation, at_least_one);
+        if log.has_lying_index(from) {
+            self.note_moved();
+        }
         if let Err(error @ Error::Corrupt { .. }) = &read
             && self.unreadable.swap(from, Ordering::Relaxed) != from
         {

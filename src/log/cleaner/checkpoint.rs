@@ -2,7 +2,7 @@
 //! (LogCleanerManager, OffsetCheckpointFile).
 
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::checkpoint;
 use crate::types::{Offset, TopicPartition};
 use std::collections::{BTreeMap, HashMap};
@@ -23,13 +23,7 @@ impl Checkpoints {
     pub fn open(disk: &Disk, dirs: impl Iterator<Item = PathBuf>) -> Result<Checkpoints> {
         let mut checkpoints = Checkpoints { disk: disk.clone(), dirs: HashMap::new() };
         for dir in dirs {
-            let offsets = match checkpoint::read_offsets(disk, &dir.join(FILE)) {
-                Err(Error::Corrupt { what }) => {
-                    tracing::warn!(what, "ignored a broken checkpoint");
-                    BTreeMap::new()
-                }
-                result => result?,
-            };
+            let offsets = checkpoint::read_offsets_or_none(disk, &dir.join(FILE))?;
             checkpoints.dirs.insert(dir, offsets);
         }
         Ok(checkpoints)

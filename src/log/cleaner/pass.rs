@@ -159,8 +159,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         let log = self.log()?;
         let at = log.find_piece(piece)?;
         let segment = &log.segments[at];
-        let entry = segment.offset_index.lookup(from)?;
-        Ok((segment.file()?, entry.map_or(0, |entry| entry.position)))
+        Ok((segment.file()?, segment.headers_at(from)?.position()))
     }
 
     /// Waits for the I/O rate; an error if the log is not what it was.

@@ -7,8 +7,8 @@
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::log::leftovers::{CLEANED, SWAP};
 use crate::log::producer_state::SNAPSHOT;
-use crate::log::recovery::{CLEANED, SWAP};
 use crate::log::retention::DELETED;
 use crate::log::segment::{SUFFIXES, Segment};
 use crate::log::transaction_index::TransactionIndex;

@@ -1,8 +1,7 @@
 //! The offset checkpoints of the log directories.
 
 use super::{LogManager, State, lock};
-use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::{Log, checkpoint};
 use crate::types::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -156,7 +155,7 @@ impl LogManager {
         path: &Path,
         change: impl FnOnce(&mut BTreeMap<TopicPartition, Offset>),
     ) -> Result<()> {
-        let mut offsets = read_checkpoint(&self.disk, path)?;
+        let mut offsets = checkpoint::read_offsets_or_none(&self.disk, path)?;
         change(&mut offsets);
         self.write_changed(path, &checkpoint::text_of(offsets.iter()))
     }
@@ -197,18 +196,4 @@ fn flush_sealed(log: &Mutex<Log>) -> Result<()> {
         lock(log).conclude_flush(&flush, run)?;
     }
     Ok(())
-}
-
-/// A checkpoint that cannot be read is worth no more than none: recovery reads more then.
-pub(super) fn read_checkpoint(
-    disk: &Disk,
-    path: &Path,
-) -> Result<BTreeMap<TopicPartition, Offset>> {
-    match checkpoint::read_offsets(disk, path) {
-        Err(Error::Corrupt { what }) => {
-            tracing::warn!(what, "ignored a broken checkpoint");
-            Ok(BTreeMap::new())
-        }
-        result => result,
-    }
 }

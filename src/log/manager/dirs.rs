@@ -1,7 +1,6 @@
 //! One log directory: its lock, what is known of it at start, and whether it still works.
 
-use super::super::{parallel, versions};
-use super::checkpoints::read_checkpoint;
+use super::super::{checkpoint, parallel, versions};
 use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
 use super::{LOCK, MetaProperties, files};
 use crate::disk::{Disk, Lock};
@@ -86,9 +85,9 @@ pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
     })?;
     let previews = versions::check_dir(disk, path, threads)?;
     let checkpoints = Checkpoints {
-        recovery_points: read_checkpoint(disk, &path.join(RECOVERY_POINTS))?,
-        log_starts: read_checkpoint(disk, &path.join(LOG_STARTS))?,
-        high_watermarks: read_checkpoint(disk, &path.join(HIGH_WATERMARKS))?,
+        recovery_points: checkpoint::read_offsets_or_none(disk, &path.join(RECOVERY_POINTS))?,
+        log_starts: checkpoint::read_offsets_or_none(disk, &path.join(LOG_STARTS))?,
+        high_watermarks: checkpoint::read_offsets_or_none(disk, &path.join(HIGH_WATERMARKS))?,
     };
     let clean_shutdown = files::read_clean_shutdown(disk, path)?;
     let stopped = match clean_shutdown {

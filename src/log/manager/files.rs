@@ -1,8 +1,8 @@
 //! `meta.properties` and `.kafka_cleanshutdown` of a log directory (MetaProperties,
 //! CleanShutdownFileHandler).
 
+use super::super::leftovers;
 use super::super::names::{DELETE, parse_dir_name};
-use super::super::recovery;
 use super::MetaProperties;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -28,7 +28,12 @@ pub(super) fn make_room(disk: &Disk, dir: &Path) -> Result<()> {
         match parse_dir_name(&name) {
             Some((_, Some(DELETE))) => disk.remove_dir_all(&log)?,
             Some((_, None)) => {
-                for file in disk.list(&log)?.iter().filter(|name| recovery::is_deleted(name)) {
+                let names = match disk.list(&log) {
+                    // It is told when the log is opened.
+                    Err(Error::Corrupt { .. }) => continue,
+                    names => names?,
+                };
+                for file in names.iter().filter(|name| leftovers::is_deleted(name)) {
                     disk.remove_file(&log.join(file))?;
                 }
             }

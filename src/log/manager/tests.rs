@@ -4,7 +4,9 @@
 use super::checkpoints::RECOVERY_POINTS;
 use super::*;
 use crate::log::Origin;
+use crate::log::tests::spoilt::{DAMAGES, fifo};
 use crate::log::tests::{NOW, batch, config};
+use crate::types::Isolation;
 use std::fs;
 use tempfile::TempDir;
 
@@ -245,4 +247,119 @@ fn the_mark_of_a_clean_stop_stays_until_it_is_taken() {
     }
     manager(&[dir.path()]).unmark_clean_shutdown().unwrap();
     assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, None);
+}
+
+/// A directory with two logs of one record each, as a clean stop leaves it.
+fn stopped_cleanly() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let mut manager = manager(&[dir.path()]);
+    manager.format("some-cluster", 7).unwrap();
+    let mut logs = HashMap::new();
+    for index in 0..2 {
+        let mut log = open_log(&manager, index);
+        log.append(vec![batch(1, NOW)], 0, Origin::Client, NOW).unwrap();
+        log.close().unwrap();
+        logs.insert(partition(index), Arc::new(Mutex::new(log)));
+    }
+    manager.checkpoint(&logs, |_| true).unwrap();
+    manager.cleaner().forget(&partition(5)).unwrap();
+    manager.note_recovered().unwrap();
+    manager.mark_clean_shutdown(3, |_| true).unwrap();
+    fs::write(dir.path().join("cleaner-offset-checkpoint"), "0\n1\nt 0 1\n").unwrap();
+    dir
+}
+
+/// Starts in `dir` after `spoil`. A start that is refused says which file it is about. Otherwise the
+/// second log is served, and the first one as well or, alone, with such a message not at all.
+#[track_caller]
+fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
+    let dir = stopped_cleanly();
+    spoil(dir.path());
+    let start = || {
+        let manager = LogManager::open(Disk::Os, &config_of(&[dir.path()]))?;
+        manager.unmark_clean_shutdown()?;
+        let found = manager.scan()?;
+        let known = |found: &Found| found.topic_id == Some(TOPIC_ID);
+        assert!(found.iter().any(|f| known(f) && f.partition == partition(1)), "{row}: {found:?}");
+        Ok((manager, found))
+    };
+    let is_told = |error: &Error| {
+        let is_ours = matches!(error, Error::Corrupt { .. } | Error::Config(_));
+        assert!(is_ours && error.to_string().contains(named), "{row}: {error}");
+    };
+    let (manager, found) = match start() {
+        Ok(started) => started,
+        Err(error) => return is_told(&error),
+    };
+    let serve = |index| {
+        manager.open_log(&partition(index), TOPIC_ID, Arc::new(config()), NOW).map(|log| {
+            let read = log.read(0, 1000, Isolation::LogEnd, true).unwrap();
+            assert!(read.bytes > 0, "{row}: log {index} has nothing");
+        })
+    };
+    serve(1).unwrap();
+    let is_stray = found.iter().any(|f| f.partition == partition(0) && f.topic_id.is_none());
+    if !is_stray && let Err(error) = serve(0) {
+        is_told(&error);
+    }
+    assert!(!is_stray || row == "t-0/partition.metadata: gone", "{row}: a stray");
+    let kept = dir.path().join("t-0/00000000000000000000.log");
+    assert!(row.starts_with("t-0 is") || kept.exists(), "{row}: a log has gone");
+    assert!(!manager.dirs()[0].is_offline(), "{row}: the directory is offline");
+}
+
+#[test]
+fn every_file_of_a_directory_may_be_spoilt() {
+    let paths = stopped_cleanly();
+    let files = names(paths.path()).into_iter().filter(|name| !name.starts_with("t-"));
+    let of_log =
+        ["partition.metadata", "leader-epoch-checkpoint"].map(|name| format!("t-0/{name}"));
+    for file in files.chain(of_log) {
+        let named = file.rsplit('/').next().unwrap();
+        let row = |damage: &str| format!("{file}: {damage}");
+        for (damage, spoil) in DAMAGES.iter().filter(|(damage, _)| *damage != "a link to nothing") {
+            check_spoilt(&row(damage), named, |dir| spoil(&dir.join(&file)));
+        }
+        let (most, least) = (i64::MAX.to_string(), i64::MIN.to_string());
+        let texts = [
+            format!("0\n1\nt 0 {most}\n"),
+            format!("0\n1\nt 0 {least}\n"),
+            "0\n1\nt -1 0\n".to_owned(),
+            format!("0\n{most}\nt 0 0\n"),
+            format!("0\n1\n{} {most}\n", i32::MAX),
+            format!("0\n1\n{} {least}\n", i32::MIN),
+            format!("{{\"version\":0,\"brokerEpoch\":{least}}}"),
+            format!("version=1\ncluster.id=\nnode.id={most}\ndirectory.id={most}\n"),
+            "\0".repeat(43),
+        ];
+        for text in texts {
+            check_spoilt(&row(&text), named, |dir| fs::write(dir.join(&file), &text).unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_is_no_logs_directory_is_told_and_takes_no_other_with_it() {
+    type Row = (&'static str, &'static str, fn(&Path));
+    let rows: [Row; 7] = [
+        ("t-0 is a file", "t-0", |dir| fs::write(dir.join("t-0"), b"x").unwrap()),
+        ("t-0 is a pipe", "t-0", |dir| fifo(&dir.join("t-0"))),
+        ("t-0 is a link to itself", "t-0", |dir| link("t-0", &dir.join("t-0"))),
+        ("t-0 is a link to nothing", "t-0", |dir| link("/nowhere/at/all", &dir.join("t-0"))),
+        ("t-0 is t-00", "t-00", |dir| fs::create_dir(dir.join("t-00")).unwrap()),
+        ("t-0 is t-+0", "t-+0", |dir| fs::create_dir(dir.join("t-+0")).unwrap()),
+        ("t-0 is t-4294967296", "t-4294967296", |dir| {
+            fs::create_dir(dir.join("t-4294967296")).unwrap();
+        }),
+    ];
+    for (row, named, make) in rows {
+        check_spoilt(row, named, |dir| {
+            fs::remove_dir_all(dir.join("t-0")).unwrap();
+            make(dir);
+        });
+    }
+}
+
+fn link(to: &str, path: &Path) {
+    std::os::unix::fs::symlink(to, path).unwrap();
 }

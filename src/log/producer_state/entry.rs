@@ -31,7 +31,7 @@ impl BatchNote {
         BatchNote {
             last_sequence: batch.last_sequence(),
             last_offset: batch.last_offset(),
-            offset_delta: (batch.last_offset() - batch.base_offset()) as i32,
+            offset_delta: batch.last_offset_delta(),
             timestamp: batch.max_timestamp(),
         }
     }
@@ -101,7 +101,7 @@ impl Entry {
     }
 
     pub fn is_expired(&self, now: Timestamp, expiration_ms: i64) -> bool {
-        self.transaction_start.is_none() && now - self.last_timestamp >= expiration_ms
+        self.transaction_start.is_none() && now.saturating_sub(self.last_timestamp) >= expiration_ms
     }
 
     /// The remembered batch that has `batch`'s epoch and sequences.

@@ -45,9 +45,15 @@ fn what_is_not_settled_is_checked() {
     let settled = f.log.size();
     f.append_many(10);
     let size = f.log.size();
-    damage(&f, (settled + (size - settled) / 2) as usize + 65);
+    let half = settled + (size - settled) / 2;
+    damage(&f, half as usize + 65);
+    // No `kill -9` does that: what lies behind it must not go.
+    let what = f.try_reopen(Stopped::Killed).unwrap_err().to_string();
+    assert!(what.contains(&format!("at byte {half}, with offset 30")), "{what}");
+    let file = f.log.active().file().unwrap();
+    file.truncate(half + 70).unwrap();
     reopen(&mut f, Stopped::Killed);
-    assert_eq!((f.log.log_end_offset(), f.log.size()), (30, settled + (size - settled) / 2));
+    assert_eq!((f.log.log_end_offset(), f.log.size()), (30, half));
     // A part of a batch.
     f.append_many(1);
     let file = f.log.active().file().unwrap();
@@ -239,13 +245,14 @@ fn a_segment_with_too_many_offsets_is_split() {
         bytes.extend_from_slice(&batch.to_bytes());
     }
     fs::write(f.path().join("00000000000000000000.log"), bytes).unwrap();
+    fs::write(f.path().join(file_name(far + 9, ".log")), b"").unwrap();
     reopen(&mut f, Stopped::Unknown);
     let bases: Vec<Offset> = f.log.segments.iter().map(Segment::base_offset).collect();
-    assert_eq!((bases, f.log.log_end_offset()), (vec![0, far], far + 9));
+    assert_eq!((bases, f.log.log_end_offset()), (vec![0, far, far + 9], far + 9));
     assert_eq!(f.read(0, 1 << 20, Isolation::LogEnd), [(0, 1), (5, 6)]);
     assert_eq!(f.read(7, 1 << 20, Isolation::LogEnd), [(far, far + 1), (far + 7, far + 8)]);
     reopen(&mut f, Stopped::Unknown);
-    assert_eq!(f.log.segments.len(), 2);
+    assert_eq!(f.log.segments.len(), 3);
 }
 
 #[test]

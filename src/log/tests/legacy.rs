@@ -70,7 +70,7 @@ fn every_message_is_read_as_kafka_reads_it() {
         let (batches, expected) = expected();
         assert_eq!((log.log_end_offset(), log.size()), (END, original.len() as u64));
         assert_eq!(rows(&log), expected);
-        let mut headers = log.segments[0].headers_from(0).unwrap();
+        let mut headers = log.segments[0].headers_at(0).unwrap();
         for batch in batches {
             let header = headers.next().unwrap().unwrap();
             assert_eq!((header.last_offset, header.max_timestamp, header.size), batch);
@@ -81,7 +81,8 @@ fn every_message_is_read_as_kafka_reads_it() {
             let read = log.read(from, 1 << 20, Isolation::HighWatermark, true).unwrap();
             let range = &read.ranges[0];
             assert_eq!(range.read().unwrap(), original[range.position as usize..]);
-            let first = log.segments[0].headers_from(range.position).unwrap().next().unwrap();
+            let file = log.segments[0].file().unwrap();
+            let first = scan::Headers::new(file, range.position, log.size()).next().unwrap();
             assert!(first.unwrap().last_offset >= from);
         }
         for timestamp in (1_499_999_999_900..1_500_000_002_500).step_by(37) {

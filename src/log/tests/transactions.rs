@@ -5,7 +5,7 @@ use crate::record::builder::BatchBuilder;
 
 /// A producer's batch of records, or its marker.
 #[derive(Clone, Copy)]
-enum Sent {
+pub(super) enum Sent {
     /// Producer id, epoch, first sequence, number of records, transactional.
     Data(i64, i16, i32, usize, bool),
     /// Producer id, epoch, coordinator epoch, commit.
@@ -13,7 +13,7 @@ enum Sent {
 }
 use Sent::{Data, Marker};
 
-fn build(sent: Sent, timestamp: Timestamp) -> Batch {
+pub(super) fn build(sent: Sent, timestamp: Timestamp) -> Batch {
     let builder = BatchBuilder::new(0, Compression::Uncompressed);
     match sent {
         Data(id, epoch, sequence, count, transactional) => {

@@ -4,6 +4,7 @@ use super::support::*;
 use crate::config::Compression;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::log::tests::spoilt::DAMAGES;
 use crate::metadata::controller::Controller;
 use crate::record::builder::BatchBuilder;
 use kafka_protocol::ResponseError;
@@ -206,4 +207,61 @@ async fn what_a_newer_kafka_wrote_is_refused() {
     });
     let state = state.await;
     assert!(state.contains("quorum-state: version 2 is not known"), "{state}");
+}
+
+/// A node whose `__cluster_metadata-0` is spoilt knows its topic, or is refused with a message that
+/// names the file.
+async fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    node.create(topic("t", 1)).await;
+    node.stop().await;
+    spoil(&dir.path().join("__cluster_metadata-0"));
+    let opened =
+        Controller::preview(&Disk::Os, dir.path()).and_then(|_| Node::try_open(dir.path(), &[]));
+    match opened {
+        Ok(node) => assert!(node.image().topics.by_name("t").is_some(), "{row}"),
+        Err(error @ (Error::Config(_) | Error::Corrupt { .. })) => {
+            assert!(error.to_string().contains(named), "{row}: {error}");
+        }
+        Err(error) => panic!("{row}: {error} is no fault of the disk"),
+    }
+}
+
+#[tokio::test]
+async fn every_small_file_of_the_metadata_log_may_be_spoilt() {
+    let files = [
+        "quorum-state",
+        "partition.metadata",
+        "leader-epoch-checkpoint",
+        "00000000000000000000-0000000000.checkpoint",
+    ];
+    for file in files {
+        for (damage, spoil) in DAMAGES {
+            check_spoilt(&format!("{file}: {damage}"), file, |log| spoil(&log.join(file))).await;
+        }
+        let quorum_state =
+            |epoch: i64| format!(r#"{{"leaderId":1,"leaderEpoch":{epoch},"data_version":1}}"#);
+        let extremes =
+            [i64::from(i32::MAX), i64::from(i32::MAX) - 1, i64::from(i32::MIN), i64::MAX, -1];
+        let epochs = extremes.map(|epoch| format!("0\n1\n{epoch} {epoch}\n"));
+        for text in extremes.map(quorum_state).into_iter().chain(epochs).chain(["{}".to_owned()]) {
+            let write = |log: &Path| std::fs::write(log.join(file), &text).unwrap();
+            check_spoilt(&format!("{file}: {text}"), file, write).await;
+        }
+    }
+}
+
+/// A snapshot without its end would be taken for a cluster without what it lacks.
+#[tokio::test]
+async fn a_snapshot_that_is_cut_is_refused() {
+    for len in [0, 61, 200] {
+        let message = refusal(|log, _| {
+            let snapshot = log.join("00000000000000000000-0000000000.checkpoint");
+            let bytes = std::fs::read(&snapshot).unwrap();
+            std::fs::write(snapshot, &bytes[..len]).unwrap();
+        });
+        let message = message.await;
+        assert!(message.contains("damaged or not whole"), "{message}");
+    }
 }

@@ -1,20 +1,21 @@
 //! Connections: who gets one, who keeps it, what it may hold, and how it ends.
 
-use super::{Peer, call, send};
+use super::{Peer, call, frame, send};
 use crate::support::Broker;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Decodable, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const API_VERSIONS: i16 = 18;
@@ -281,9 +282,14 @@ fn a_clean_stop_is_invisible_to_a_producer() {
     let mut peer = Peer::connect(broker.port);
     let (mut sent, mut acknowledged) = (1, 1);
     let (mut running, mut stopping) = (Some(broker), None);
-    loop {
+    'sending: loop {
         while sent < acknowledged + 5 {
-            send(&mut peer, 8, &produce("kept", 0, batch(sent, &[b'x'; 300])));
+            let mut body = BytesMut::new();
+            produce("kept", 0, batch(sent, &[b'x'; 300])).encode(&mut body, 8).unwrap();
+            // As clients do, this one is through when it cannot write any more.
+            if peer.0.write_all(&frame(0, 8, sent, &body)).is_err() {
+                break 'sending;
+            }
             sent += 1;
         }
         if acknowledged == 50
@@ -307,6 +313,14 @@ fn a_clean_stop_is_invisible_to_a_producer() {
     let mut broker = stopping.expect("fifty were acknowledged").join().unwrap();
     broker.launch();
     let mut peer = Peer::connect(broker.port);
+    let partition = ListOffsetsPartition::default().with_timestamp(-1);
+    let topic = ListOffsetsTopic::default()
+        .with_name(TopicName(text("kept")))
+        .with_partitions(vec![partition]);
+    let request =
+        ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+    let end = call(&mut peer, 1, &request).topics[0].partitions[0].offset;
+    assert_eq!(end, i64::from(acknowledged), "what was appended was answered");
     // The last ones that were answered are known, and those that were not are new.
     for sequence in acknowledged - 4..sent {
         let again = call(&mut peer, 8, &produce("kept", 0, batch(sequence, &[b'x'; 300])));

@@ -403,6 +403,7 @@ async fn become_running(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
     let mut applied = parts.applied.clone();
     applied.wait_for(|offset| *offset >= epoch).await.map_err(|_| Error::Closed)?;
+    tell_cordoned(parts).await?;
     loop {
         let offset = *applied.borrow();
         let (fenced, _) = parts.controller.heartbeat(id, epoch, offset, false, false).await?;
@@ -536,12 +537,27 @@ fn repeat(
     });
 }
 
+/// Tells the controller which log directories take no new partitions, if that has changed.
+async fn tell_cordoned(parts: &Parts) -> Result<()> {
+    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    let cordoned = parts.replicas.cordoned_dirs();
+    let image = parts.controller.image();
+    let is_news = |broker: &crate::metadata::Broker| broker.cordoned_log_dirs != cordoned;
+    if image.brokers.get(&id).is_some_and(|broker| is_news(broker)) {
+        parts.controller.cordon_directories(id, epoch, cordoned).await?;
+    }
+    Ok(())
+}
+
 async fn heartbeat(parts: Arc<Parts>) {
     let pause = Duration::from_millis(parts.config.broker_heartbeat_interval_ms.max(1) as u64);
     loop {
         tokio::time::sleep(pause).await;
         let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
         let applied = *parts.applied.borrow();
+        if let Err(error) = tell_cordoned(&parts).await {
+            error!(%error, "the controller was not told which log directories are cordoned");
+        }
         if let Err(error) = parts.controller.heartbeat(id, epoch, applied, false, false).await {
             error!(%error, "the controller refused a heartbeat");
         }

@@ -36,6 +36,7 @@ pub use topic::{Compression, TOPIC_SETTINGS, TopicConfig};
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// A default: `null` or the text.
 macro_rules! default_text {
@@ -186,10 +187,22 @@ impl Config {
         self.log_flush_interval_ms.unwrap_or(self.log_flush_scheduler_interval_ms)
     }
 
+    /// Whether `dir`, one of `log.dirs`, takes no new partitions (KIP-1066).
+    pub fn is_cordoned(&self, dir: &Path) -> bool {
+        let is_meant = |one: &String| one == "*" || absolute(one) == absolute(dir);
+        self.cordoned_log_dirs.iter().any(is_meant)
+    }
+
     /// `metadata.log.dir`, else the first of `log.dirs`.
     pub fn metadata_dir(&self) -> &str {
         self.metadata_log_dir.as_deref().unwrap_or(&self.log_dirs[0])
     }
+}
+
+/// A log directory that the settings name, by the path that it is told by: clients that ask where
+/// logs lie, and say where they are to go, know nothing of where the broker was started.
+pub fn absolute(dir: impl AsRef<Path>) -> PathBuf {
+    std::path::absolute(&dir).unwrap_or(dir.as_ref().to_owned())
 }
 
 impl Default for Config {

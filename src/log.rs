@@ -170,8 +170,6 @@ pub struct OpenOptions {
     pub stopped: Stopped,
     /// What lies in `leader-epoch-checkpoint`, if it was read already.
     pub leader_epochs: Option<Vec<u8>>,
-    /// `producer.id.expiration.ms`.
-    pub producer_id_expiration_ms: i64,
     /// The time.
     pub now: Timestamp,
 }
@@ -272,6 +270,7 @@ impl Log {
 
     /// New settings take effect from the next operation on.
     pub fn set_config(&mut self, config: Arc<TopicConfig>) {
+        self.producers.set_expiration(config.producer_id_expiration_ms);
         self.config = config;
     }
 

@@ -140,6 +140,15 @@ impl Replicas {
         self.dynamic.load_full()
     }
 
+    /// Ids of the log directories that take no new partitions, in order.
+    pub fn cordoned_dirs(&self) -> Vec<Uuid> {
+        let config = self.config();
+        let cordoned = self.dirs.iter().filter(|dir| config.is_cordoned(dir.path()));
+        let mut ids: Vec<Uuid> = cordoned.filter_map(|dir| dir.id()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// The log directories.
     pub fn logs(&self) -> &LogManager {
         &self.logs

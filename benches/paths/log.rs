@@ -50,7 +50,6 @@ fn open(dir: &Path) -> Log {
         recovery_point: 0,
         stopped: Stopped::Cleanly,
         leader_epochs: None,
-        producer_id_expiration_ms: 86_400_000,
         now: Clock::System.now(),
     };
     Log::open(&Disk::Os, &dir.join("bench-0"), options).unwrap()

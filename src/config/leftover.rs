@@ -39,7 +39,7 @@ impl Config {
             valid.collect::<Vec<_>>()
         };
         let all = layer(false, cluster).into_iter().chain(layer(true, broker)).collect();
-        self.with_layers(&all).map(drop)
+        self.with_layers(&all)?.check_local_retention()
     }
 
     /// A topic's effective settings, as [`Config::topic`] makes them, and a sentence for each

@@ -42,6 +42,8 @@ pub struct TopicConfig {
     pub message_timestamp_after_max_ms: i64,
     pub preallocate: bool,
     pub unclean_leader_election_enable: bool,
+    /// `producer.id.expiration.ms` of the broker: no topic has its own.
+    pub producer_id_expiration_ms: i64,
 }
 
 /// `compression.type` other than `producer`, with its level where Kafka has one.
@@ -169,6 +171,7 @@ impl TopicValues<'_> {
             message_timestamp_after_max_ms: self.value("message.timestamp.after.max.ms"),
             preallocate: self.value("preallocate"),
             unclean_leader_election_enable: self.value("unclean.leader.election.enable"),
+            producer_id_expiration_ms: i64::from(self.config.producer_id_expiration_ms),
         }
     }
 }

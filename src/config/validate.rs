@@ -2,13 +2,14 @@
 //! refuse because ignoring them would be a lie.
 
 use super::definition::{parse_voter, split_list};
-use super::{Config, SecurityProtocol};
+use super::{Config, SecurityProtocol, absolute};
 use crate::error::{Error, Result};
 
 impl Config {
     pub(super) fn validate(&self) -> Result<()> {
         self.check_roles()?;
         self.check_log()?;
+        self.check_cordoned()?;
         self.check_sockets()?;
         self.check_groups()?;
         self.check_security()?;
@@ -74,6 +75,48 @@ impl Config {
                  replica.lag.time.max.ms to prevent frequent changes in ISR",
             )
         })
+    }
+
+    /// `cordoned.log.dirs` names some of `log.dirs`, or `*` alone.
+    fn check_cordoned(&self) -> Result<()> {
+        let cordoned = &self.cordoned_log_dirs;
+        require(cordoned.len() < 2 || cordoned.iter().all(|one| one != "*"), || {
+            "cordoned.log.dirs has * and other values; write * alone".to_owned()
+        })?;
+        let is_known =
+            |one: &String| self.log_dirs.iter().any(|dir| absolute(dir) == absolute(one));
+        match cordoned.iter().find(|one| *one != "*" && !is_known(one)) {
+            None => Ok(()),
+            Some(one) => Err(Error::Config(format!(
+                "cordoned.log.dirs names {one}, which is not one of log.dirs or log.dir"
+            ))),
+        }
+    }
+
+    /// What is kept of a log here is no more than what is kept of it in all; asked when settings
+    /// change, not at start (DynamicLogConfig).
+    pub(super) fn check_local_retention(&self) -> Result<()> {
+        let rows = [
+            (
+                "log.local.retention.ms",
+                self.log_local_retention_ms,
+                "log.retention.ms",
+                self.retention_ms(),
+            ),
+            (
+                "log.local.retention.bytes",
+                self.log_local_retention_bytes,
+                "log.retention.bytes",
+                self.log_retention_bytes,
+            ),
+        ];
+        for (local_name, local, name, all) in rows {
+            // -2 follows the other, -1 is without bound.
+            require(local == -2 || all == -1 || (0..=all).contains(&local), || {
+                format!("{local_name}={local} must not be more than {name}={all}")
+            })?;
+        }
+        Ok(())
     }
 
     fn check_sockets(&self) -> Result<()> {

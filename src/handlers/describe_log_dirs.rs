@@ -9,6 +9,7 @@ use crate::codec::schema::message::describe_log_dirs_response::{
 use crate::codec::schema::message::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use crate::disk;
 use crate::error::Result;
+use crate::metadata::features::CORDONED_LOG_DIRS;
 use crate::replica::log_dirs::DirHealth;
 use crate::replica::moves::FutureReplica;
 use crate::replica::partition::Partition;
@@ -26,7 +27,13 @@ pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Res
     let mut futures = cx.parts.replicas.futures();
     futures.retain(|future| is_wanted(&future.partition.topic, future.partition.partition));
     let dirs = cx.parts.replicas.dirs().iter();
-    let results = dirs.map(|dir| describe(dir, &partitions, &futures)).collect();
+    let config = cx.parts.replicas.config();
+    let may_be_cordoned = cx.image().metadata_version() >= CORDONED_LOG_DIRS;
+    let results = dirs.map(|dir| DescribeLogDirsResult {
+        is_cordoned: may_be_cordoned && config.is_cordoned(dir.path()),
+        ..describe(dir, &partitions, &futures)
+    });
+    let results = results.collect();
     Ok(cx.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() }))
 }
 

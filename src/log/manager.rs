@@ -11,7 +11,7 @@ use super::cleaner::Cleaner;
 use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
 use super::versions::Preview;
 use super::{Log, OpenOptions, Stopped, partition_metadata};
-use crate::config::{Config, TopicConfig};
+use crate::config::{Config, TopicConfig, absolute};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
@@ -80,6 +80,8 @@ struct State {
     checkpoints: Vec<Checkpoints>,
     /// Logs in each log directory.
     counts: Vec<usize>,
+    /// Which directories take no new logs while another does.
+    cordoned: Vec<bool>,
     /// Of each log directory, until the logs are opened.
     previews: Vec<HashMap<String, Preview>>,
     /// Hashes of the checkpoints that we wrote.
@@ -107,18 +109,11 @@ pub struct LogManager {
     metadata_index: usize,
     threads: usize,
     is_unsynced: AtomicBool,
-    producer_id_expiration_ms: i64,
     state: Mutex<State>,
     /// Held by whoever writes checkpoints: several threads make logs.
     checkpointing: Mutex<()>,
     cleaner: Cleaner,
     _locks: Vec<Lock>,
-}
-
-/// A log directory that the settings name, by the path that it is told by: clients that ask where
-/// logs lie, and say where they are to go, know nothing of where the broker was started.
-pub fn absolute(dir: &str) -> PathBuf {
-    std::path::absolute(dir).unwrap_or_else(|_| PathBuf::from(dir))
 }
 
 impl LogManager {
@@ -127,7 +122,7 @@ impl LogManager {
     /// process has locked, or with a file of an unknown version, is an error (Config). One that
     /// cannot be used goes offline, unless it is to hold the metadata log.
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
-        let paths: Vec<PathBuf> = config.log_dirs.iter().map(|dir| absolute(dir)).collect();
+        let paths: Vec<PathBuf> = config.log_dirs.iter().map(absolute).collect();
         let threads = dirs::recovery_threads(config.num_recovery_threads_per_data_dir, paths.len());
         dirs::refuse_twice(&disk, &paths)?;
         let metadata_dir = &absolute(config.metadata_dir());
@@ -151,6 +146,7 @@ impl LogManager {
             state.checkpoints.push(checkpoints);
             state.previews.push(previews);
             state.counts.push(0);
+            state.cordoned.push(false);
         }
         let metadata_index = paths.iter().position(|path| is_metadata_dir(path));
         let apart = match metadata_index {
@@ -171,7 +167,6 @@ impl LogManager {
             apart,
             metadata_index: metadata_index.unwrap_or(0),
             threads,
-            producer_id_expiration_ms: i64::from(config.producer_id_expiration_ms),
             state: Mutex::new(state),
             checkpointing: Mutex::default(),
             _locks: locks,
@@ -393,7 +388,6 @@ impl LogManager {
                 recovery_point: offset_in(&known.recovery_points),
                 stopped: if is_new { Stopped::Cleanly } else { dir.stopped },
                 leader_epochs: state.previews[place.dir].remove(&name).map(|p| p.leader_epochs),
-                producer_id_expiration_ms: self.producer_id_expiration_ms,
                 now,
             }
         };
@@ -446,14 +440,19 @@ impl LogManager {
         let preferred = preferred.and_then(|path| self.dirs.iter().find(|dir| dir.path == path));
         let wanted = preferred.filter(|dir| !dir.is_offline());
         let wanted = wanted.or_else(|| wanted_id.and_then(|id| self.online_dir(id)));
+        let online = || self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline());
+        let are_all_cordoned = online().all(|(index, _)| state.cordoned[index]);
         let (mut dir, mut is_new) = (None, true);
-        for (index, known) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {
+        for (index, known) in online() {
             // Nobody may have scanned yet.
             if self.disk.file_len(&known.path.join(partition.to_string()))?.is_some() {
                 (dir, is_new) = (Some(index), false);
                 break;
             }
-            let is_wanted = wanted.is_none_or(|wanted| Arc::ptr_eq(wanted, known));
+            let is_wanted = match wanted {
+                Some(wanted) => Arc::ptr_eq(wanted, known),
+                None => are_all_cordoned || !state.cordoned[index],
+            };
             if is_wanted && dir.is_none_or(|dir| state.counts[index] < state.counts[dir]) {
                 dir = Some(index);
             }
@@ -471,6 +470,13 @@ impl LogManager {
         if let Some(place) = state.places.remove(partition) {
             state.counts[place.dir] -= 1;
         }
+    }
+
+    /// The broker's settings have changed.
+    pub fn reconfigure(&self, config: &Config) {
+        self.cleaner.reconfigure(config);
+        let cordoned = self.dirs.iter().map(|dir| config.is_cordoned(&dir.path));
+        self.state().cordoned = cordoned.collect();
     }
 
     /// Makes everything durable that lies in the directories that are online, if something asks

@@ -97,6 +97,11 @@ impl ProducerStates {
         }
     }
 
+    /// Producers are forgotten that long after their last batch, in milliseconds.
+    pub fn set_expiration(&mut self, expiration_ms: i64) {
+        self.expiration_ms = expiration_ms;
+    }
+
     /// Takes over all that `other` knows; both end at the same offset.
     pub fn succeed(&mut self, other: &mut ProducerStates) {
         assert!(self.end == other.end, "{} is not {}", self.end, other.end);

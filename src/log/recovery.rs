@@ -48,7 +48,12 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
             Some(content) => LeaderEpochs::parse(disk, &dir, content)?,
             None => LeaderEpochs::open(disk, &dir)?,
         },
-        producers: ProducerStates::new(disk, &dir, options.producer_id_expiration_ms, snapshots),
+        producers: ProducerStates::new(
+            disk,
+            &dir,
+            options.config.producer_id_expiration_ms,
+            snapshots,
+        ),
         dir,
         segments: Vec::new(),
         options,

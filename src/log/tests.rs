@@ -119,7 +119,6 @@ fn try_open(
         recovery_point,
         stopped,
         leader_epochs: None,
-        producer_id_expiration_ms: 86_400_000,
         now: NOW,
     };
     Log::open(&Disk::Os, dir, options)

@@ -169,6 +169,16 @@ impl Controller {
         Ok((status.fenced, status.should_shut_down))
     }
 
+    /// Tells which log directories of a broker take no new partitions.
+    pub async fn cordon_directories(
+        &self,
+        broker_id: BrokerId,
+        broker_epoch: i64,
+        cordoned: Vec<uuid::Uuid>,
+    ) -> Result<()> {
+        self.submit(move |state| state.cordon_directories(broker_id, broker_epoch, &cordoned)).await
+    }
+
     /// Tells that log directories of a broker have failed.
     pub async fn lose_directories(
         &self,

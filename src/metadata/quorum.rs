@@ -390,7 +390,6 @@ fn open_log(
         // As Kafka: the metadata log is always checked from its start.
         stopped: crate::log::Stopped::Unknown,
         leader_epochs: None,
-        producer_id_expiration_ms: 86_400_000,
         now,
     };
     let mut log = Log::open(disk, dir, open)?;

@@ -239,7 +239,7 @@ impl Replicas {
                 "A setting in the metadata log is ignored; delete it with kafka-configs: {setting}"
             );
         }
-        self.logs.cleaner().reconfigure(&config);
+        self.logs.reconfigure(&config);
         self.dynamic.store(Arc::new(config));
     }
 

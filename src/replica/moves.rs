@@ -12,7 +12,7 @@ use super::{Hosted, Replicas};
 use crate::config::MOVE_RATE;
 use crate::error::{Error, Result};
 use crate::log::Log;
-use crate::log::manager::{FoundFuture, LogManager, absolute};
+use crate::log::manager::{FoundFuture, LogManager};
 use crate::log::throttle::Throttle;
 use crate::metadata::Image;
 use crate::types::{Offset, TopicIdPartition, TopicPartition};
@@ -152,7 +152,7 @@ impl Replicas {
         }
         let dir = to.ok_or(ResponseError::LogDirNotFound)?;
         dir.check()?;
-        if self.config().cordoned_log_dirs.iter().any(|cordoned| absolute(cordoned) == dir.path()) {
+        if self.config().is_cordoned(dir.path()) {
             return Err(ResponseError::InvalidReplicaAssignment.into());
         }
         let index = name.partition;

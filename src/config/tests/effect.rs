@@ -133,6 +133,24 @@ fn settings_that_do_not_fit_each_other_are_refused() {
         check(&format!("group.{kind}.max.heartbeat.interval.ms"), "4999");
     }
     check("group.streams.num.standby.replicas", "3");
+    for cordoned in ["/elsewhere", "*,/a"] {
+        let pairs = [("log.dirs", "/a,/b"), ("cordoned.log.dirs", cordoned)];
+        let refused = Config::new(properties(&pairs)).unwrap_err().to_string();
+        assert!(refused.contains("cordoned.log.dirs"), "{refused}");
+    }
+    for (cordoned, is_a, is_b) in [("", false, false), ("/a/", true, false), ("*", true, true)] {
+        let pairs = [("log.dirs", "/a,/b"), ("cordoned.log.dirs", cordoned)];
+        let config = Config::new(properties(&pairs)).unwrap();
+        let found = ["/a", "/b"].map(|dir| config.is_cordoned(Path::new(dir)));
+        assert_eq!(found, [is_a, is_b], "{cordoned}");
+    }
+    let none = properties(&[]);
+    for (local, all) in [("20", "10"), ("-1", "10")] {
+        let own = properties(&[("log.local.retention.ms", local), ("log.retention.ms", all)]);
+        assert!(Config::default().check_together(&none, &own).is_err(), "{local} of {all}");
+    }
+    let own = properties(&[("log.local.retention.ms", "20"), ("log.retention.ms", "-1")]);
+    Config::default().check_together(&none, &own).unwrap();
     let wide = [
         ("group.consumer.min.session.timeout.ms", "1000"),
         ("group.consumer.session.timeout.ms", "5000"),

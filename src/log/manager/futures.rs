@@ -101,7 +101,6 @@ impl LogManager {
             recovery_point: 0,
             stopped,
             leader_epochs: None,
-            producer_id_expiration_ms: self.producer_id_expiration_ms,
             now,
         };
         Log::open(&self.disk, path, options)
@@ -197,7 +196,6 @@ impl LogManager {
             recovery_point: point,
             stopped: Stopped::Cleanly,
             leader_epochs: None,
-            producer_id_expiration_ms: self.producer_id_expiration_ms,
             now,
         };
         Log::open(&self.disk, home, options)

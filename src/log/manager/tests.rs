@@ -97,6 +97,28 @@ fn broken_files_are_told_apart() {
 }
 
 #[test]
+fn logs_are_not_made_in_a_cordoned_directory_while_there_is_another() {
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let paths = [dirs[0].path(), dirs[1].path()];
+    let manager = manager(&paths);
+    let count = |path: &Path| names(path).iter().filter(|name| name.starts_with("t-")).count();
+    let cordon = |which: &[&Path]| {
+        let text = |paths: &[&Path]| {
+            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(",")
+        };
+        let settings = [("log.dirs", text(&paths)), ("cordoned.log.dirs", text(which))];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value));
+        manager.reconfigure(&Config::new(settings.into_iter().collect()).unwrap());
+    };
+    cordon(&paths[..1]);
+    (0..3).for_each(|index| drop(open_log(&manager, index)));
+    assert_eq!(paths.map(count), [0, 3]);
+    cordon(&paths);
+    (3..5).for_each(|index| drop(open_log(&manager, index)));
+    assert_eq!(paths.map(count), [2, 3], "one has to take it");
+}
+
+#[test]
 fn logs_go_where_the_fewest_are_and_are_found_again() {
     let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let paths = [dirs[0].path(), dirs[1].path()];

@@ -136,7 +136,6 @@ fn what_is_sound_but_not_understood_is_refused_and_stays() {
         recovery_point: 0,
         stopped: Stopped::Unknown,
         leader_epochs: None,
-        producer_id_expiration_ms: 86_400_000,
         now: NOW,
     };
     let error = Log::open(&Disk::Os, &path, options).unwrap_err();

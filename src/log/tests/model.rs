@@ -120,7 +120,6 @@ impl Model {
             recovery_point: self.f.log.recovery_point(),
             stopped,
             leader_epochs: None,
-            producer_id_expiration_ms: 86_400_000,
             now: NOW,
         };
         self.f.log = Log::open(&Disk::Os, &self.f.path(), options).unwrap();

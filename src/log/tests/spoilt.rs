@@ -177,7 +177,6 @@ fn open_in_time(
         recovery_point: if stopped == Stopped::Unknown { end / 2 } else { end },
         stopped,
         leader_epochs: None,
-        producer_id_expiration_ms: 86_400_000,
         now: NOW,
     };
     let (done, opened) = mpsc::channel();

@@ -299,6 +299,26 @@ impl View<'_> {
         Ok(Outcome { records, response: () })
     }
 
+    /// A broker's word on which of its log directories take no new partitions
+    /// (handleDirectoriesCordoned).
+    pub fn cordon_directories(
+        self,
+        id: BrokerId,
+        epoch: i64,
+        cordoned: &[Uuid],
+    ) -> Result<Outcome<()>> {
+        let broker = self.check_broker_epoch(id, epoch)?;
+        let is_known = self.image.metadata_version() >= features::CORDONED_LOG_DIRS;
+        let mut records = Vec::new();
+        if is_known && broker.cordoned_log_dirs != cordoned {
+            records.push(registration_change(BrokerRegistrationChangeRecord {
+                cordoned_log_dirs: Some(cordoned.to_vec()),
+                ..change_of(broker)
+            }));
+        }
+        Ok(Outcome { records, response: () })
+    }
+
     /// Forgets a broker for good (UnregisterBroker). One that runs would be a broker that nobody
     /// knows until it is started again: where Kafka forgets it, this is refused.
     pub fn unregister_broker(self, id: BrokerId) -> Result<Outcome<()>> {

@@ -1,6 +1,7 @@
 //! AlterConfigs and IncrementalAlterConfigs (ConfigurationControlManager,
 //! ControllerConfigurationValidator).
 
+use super::super::features;
 use super::super::record::MetadataRecord;
 use super::super::topics::reason_invalid;
 use super::super::{
@@ -190,6 +191,16 @@ impl View<'_> {
                     "Cluster-level {MIN_ISR} cannot be removed while ELR is enabled."
                 ));
             }
+        }
+        let needed = features::CORDONED_LOG_DIRS;
+        if key == "cordoned.log.dirs"
+            && resource.0 == BROKER_CONFIG
+            && self.image.metadata_version() < needed
+        {
+            return invalid(format!(
+                "cordoned.log.dirs needs metadata.version {}. Upgrade with kafka-features first.",
+                features::metadata_version_name(needed)
+            ));
         }
         if value.is_some_and(|value| value.encode_utf16().count() > VALUE_LENGTH_MAX) {
             return invalid(format!(

@@ -24,7 +24,7 @@ use kafka_protocol::messages::BrokerRegistrationRequest;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// Security protocol of listeners until there are others.
@@ -134,6 +134,14 @@ impl State {
                 features::OLDEST_METADATA_VERSION,
                 features::metadata_version_name(features::OLDEST_METADATA_VERSION),
             )));
+        }
+        if level < features::DIRECTORIES && self.config.log_dirs.len() > 1 {
+            warn!(
+                "metadata.version {} knows one log directory of a broker, and log.dirs names {}: \
+                 when one fails, partitions may begin anew in another. Upgrade with kafka-features",
+                features::metadata_version_name(level),
+                self.config.log_dirs.len(),
+            );
         }
         Ok(())
     }
@@ -278,6 +286,12 @@ impl State {
         let outcome = self.view().heartbeat(heartbeat, registered_at)?;
         self.commit_in_batches(&outcome.records)?;
         Ok(outcome.response)
+    }
+
+    /// Log directories of a broker take no new partitions, or do again.
+    pub fn cordon_directories(&mut self, id: BrokerId, epoch: i64, dirs: &[Uuid]) -> Result<()> {
+        let outcome = self.view().cordon_directories(id, epoch, dirs)?;
+        self.conclude(outcome).map(drop)
     }
 
     /// Log directories of a broker have failed.

@@ -85,6 +85,9 @@ async fn check_level(level: i16) {
     let partition = node.image().topics.by_name("t").unwrap().partitions[0].clone();
     assert_eq!((partition.leader, &partition.isr[..]), (1, &[1][..]), "at {level}");
     assert_eq!(node.image().brokers[&1].log_dirs.is_empty(), level < 17);
+    // Before 4.3 nobody can say that a directory is cordoned.
+    node.controller.cordon_directories(1, node.epoch, vec![DIRECTORY]).await.unwrap();
+    assert!(node.image().brokers[&1].cordoned_log_dirs.is_empty());
     check_upgrade(&node, level).await;
     node.controller.tick().unwrap();
     let upgraded = node.image();
@@ -107,6 +110,13 @@ async fn check_upgrade(node: &Node, level: i16) {
     assert_eq!(answer.error_code, 0, "upgrade from {level}: {answer:?}");
     assert_eq!(node.image().metadata_version(), features::METADATA_VERSION_4_3);
     assert_eq!(node.create(topic("u", 1)).await, (0, None));
+    if level >= features::DIRECTORIES {
+        node.controller.cordon_directories(1, node.epoch, vec![DIRECTORY]).await.unwrap();
+        assert_eq!(node.image().brokers[&1].cordoned_log_dirs, [DIRECTORY]);
+        assert_ne!(node.create(topic("v", 1)).await.0, 0, "all directories are cordoned");
+        node.controller.cordon_directories(1, node.epoch, Vec::new()).await.unwrap();
+        assert_eq!(node.create(topic("v", 1)).await, (0, None));
+    }
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ final class ConfigChecks {
         equal(ConfigSource.DYNAMIC_TOPIC_CONFIG, retention.source(), "source of retention.ms");
         that(!retention.isDefault() && !retention.isReadOnly() && !retention.isSensitive(), "flags of retention.ms");
         equal(ConfigEntry.ConfigType.LONG, retention.type(), "type of retention.ms");
-        that(retention.documentation().contains("retain a log"), "documentation of retention.ms: " + retention.documentation());
+        that(retention.documentation().contains("delete"), "documentation of retention.ms: " + retention.documentation());
         equal("retention.ms", retention.synonyms().get(0).name(), "first synonym of retention.ms");
         equal(ConfigSource.DYNAMIC_TOPIC_CONFIG, retention.synonyms().get(0).source(), "source of its first synonym");
         ConfigEntry last = config.get("max.message.bytes");

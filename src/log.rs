@@ -199,8 +199,8 @@ pub struct Log {
     is_dir_durable: bool,
     /// Whether it leaves `partition.metadata` as it is.
     is_id_durable: bool,
-    /// It was opened after a clean stop: what was there then is durable.
-    was_clean: bool,
+    /// How the last process ended: after a clean stop what was there then is durable.
+    stopped: Stopped,
     /// Nothing is appended any more, and everything is durable.
     is_closed: bool,
     /// `segment.jitter.ms` of the active segment.
@@ -234,7 +234,10 @@ impl Log {
     fn put_topic_id(&mut self, topic_id: Uuid, durable: bool) -> Result<()> {
         let known = match self.topic_id {
             Some(known) => Some(known),
-            None => partition_metadata::read(&self.disk, &self.dir)?,
+            None => {
+                let torn = partition_metadata::may_be_torn(self.stopped, self.recovery_point);
+                partition_metadata::read(&self.disk, &self.dir, torn)?
+            }
         };
         match known {
             None => {
@@ -368,7 +371,7 @@ impl Log {
         self.producers.take_snapshot()?;
         self.active_mut().seal()?;
         self.epochs.close()?;
-        if !self.was_clean || self.producers.is_snapshot_new() {
+        if self.stopped != Stopped::Cleanly || self.producers.is_snapshot_new() {
             // A clean stop says that none of this needs to be looked at.
             self.producers.sync_snapshot()?;
             self.active().sync()?;

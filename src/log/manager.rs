@@ -308,14 +308,21 @@ impl LogManager {
     }
 
     fn topic_id(&self, dir: usize, name: &str, path: &Path) -> Result<Option<Uuid>> {
-        match self.state().previews[dir].get(name).map(|preview| &preview.partition_metadata) {
-            Some(Some(content)) => partition_metadata::parse(&self.disk, path, content),
+        let state = self.state();
+        let partition = parse_dir_name(name).map(|(partition, _)| partition);
+        let points = &state.checkpoints[dir].recovery_points;
+        let point = partition.and_then(|partition| points.get(&partition).copied()).unwrap_or(0);
+        let may_be_torn = partition_metadata::may_be_torn(self.dirs[dir].stopped, point);
+        match state.previews[dir].get(name).map(|preview| &preview.partition_metadata) {
+            Some(Some(content)) => {
+                partition_metadata::parse(&self.disk, path, content, may_be_torn)
+            }
             _ if self.disk.file_len(path)?.is_none() => {
                 let path = path.display();
                 Err(Error::corrupt(format!("log directory: {path} is a link that leads nowhere")))
             }
             Some(None) => Ok(None),
-            None => partition_metadata::read(&self.disk, path),
+            None => partition_metadata::read(&self.disk, path, may_be_torn),
         }
     }
 

@@ -1,9 +1,10 @@
 //! `partition.metadata`: which topic a log belongs to (PartitionMetadataFile). 43 bytes of text,
 //! `version: 0\ntopic_id: <id>` without a newline at the end.
 
+use super::Stopped;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::types::{uuid_from_text, uuid_to_text};
+use crate::types::{Offset, uuid_from_text, uuid_to_text};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -13,20 +14,31 @@ pub(super) const FILE: &str = "partition.metadata";
 /// Bytes of the file.
 const SIZE: usize = 43;
 
-/// The topic id of the log in `dir`; None if the file is not there.
-pub(super) fn read(disk: &Disk, dir: &Path) -> Result<Option<Uuid>> {
+/// The topic id of the log in `dir`; None if the file is not there, or as `parse` says.
+pub(super) fn read(disk: &Disk, dir: &Path, may_be_torn: bool) -> Result<Option<Uuid>> {
     match disk.read_file(&dir.join(FILE))? {
-        Some(content) => parse(disk, dir, &content),
+        Some(content) => parse(disk, dir, &content, may_be_torn),
         None => Ok(None),
     }
 }
 
-/// The topic id of the log in `dir`, whose file has this content. None if a power loss has left a
-/// part of it, and none of the log's records: the file was not durable then. In any other case
-/// what names no topic is an error (Corrupt).
-pub(super) fn parse(disk: &Disk, dir: &Path, content: &[u8]) -> Result<Option<Uuid>> {
+/// Whether a power loss may have torn the file: the first flush of the log makes it durable.
+pub(super) fn may_be_torn(stopped: Stopped, recovery_point: Offset) -> bool {
+    stopped == Stopped::Unknown && recovery_point == 0
+}
+
+/// The topic id of the log in `dir`, whose file has this content. None if only a part of it is there,
+/// and it was not durable, or the log has no records. In any other case what names no topic is an
+/// error (Corrupt).
+pub(super) fn parse(
+    disk: &Disk,
+    dir: &Path,
+    content: &[u8],
+    may_be_torn: bool,
+) -> Result<Option<Uuid>> {
     let topic_id = std::str::from_utf8(content).ok().and_then(topic_id_in);
-    if topic_id.is_some() || (!is_whole(content) && has_no_records(disk, dir)?) {
+    let is_part = !is_whole(content);
+    if topic_id.is_some() || (is_part && (may_be_torn || has_no_records(disk, dir)?)) {
         return Ok(topic_id);
     }
     Err(Error::corrupt(format!(

@@ -462,7 +462,7 @@ impl Loader<'_> {
             durable_name: -1,
             is_dir_durable: false,
             is_id_durable: false,
-            was_clean: self.options.stopped == Stopped::Cleanly,
+            stopped: self.options.stopped,
             is_closed: false,
             roll_jitter_ms: 0,
             trash: Trash::default(),

@@ -191,6 +191,9 @@ impl Segment {
         (self.size, self.unindexed_bytes) = (0, 0);
         let mut entered = Ok(());
         while let (Ok(()), Ok(Some(header))) = (&entered, headers.next()) {
+            if !self.can_hold(header.last_offset) {
+                break;
+            }
             entered = self.enter(&header, index_interval_bytes);
         }
         self.size = size;

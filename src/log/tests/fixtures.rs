@@ -58,7 +58,7 @@ fn a_clean_directory_opens_and_closes_unchanged() {
     let mut log = open(&path, &fixture_config(), END, true);
     assert_eq!((log.log_start_offset(), log.log_end_offset(), log.latest_epoch()), (0, END, 0));
     assert_eq!((log.size(), log.active_producers().len()), (21_904 + 39_985 + 14_404, 3));
-    let topic_id = partition_metadata::read(&Disk::Os, &path).unwrap().unwrap();
+    let topic_id = partition_metadata::read(&Disk::Os, &path, false).unwrap().unwrap();
     log.set_topic_id(topic_id).unwrap();
     log.close().unwrap();
     assert_same(&path, &kafkas());
@@ -85,7 +85,7 @@ fn the_same_batches_make_the_same_files() {
     let mut ours = open(&path, &fixture_config(), 0, true);
     let (_copy, copied) = copy();
     let theirs = open(&copied, &fixture_config(), END, true);
-    let topic_id = partition_metadata::read(&Disk::Os, &kafkas()).unwrap().unwrap();
+    let topic_id = partition_metadata::read(&Disk::Os, &kafkas(), false).unwrap().unwrap();
     ours.set_topic_id(topic_id).unwrap();
     for segment in &theirs.segments {
         let mut batches = segment.batches_from(0).unwrap();

@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 /// As many logs are loaded at once; each is read into a buffer of `load_buffer_size`.
 const PARALLEL_LOADS: usize = 4;
@@ -28,7 +29,15 @@ pub struct Slots<M: StateMachine> {
     loads: Arc<Semaphore>,
     /// Of the topic, from when it is first seen on; 0 before.
     partitions: AtomicI32,
-    slots: Mutex<HashMap<TopicIdPartition, Arc<Slot<M>>>>,
+    led: Mutex<Led<M>>,
+}
+
+/// The slots that are here, by partition, and the topic whose partitions they are: if it is made
+/// anew it has another id, and no slot stays.
+#[derive(Debug)]
+struct Led<M: StateMachine> {
+    topic_id: Uuid,
+    slots: HashMap<i32, Arc<Slot<M>>>,
 }
 
 /// A coordinator's topic.
@@ -57,7 +66,7 @@ impl<M: StateMachine> Slots<M> {
             replicas,
             loads: Arc::new(Semaphore::new(PARALLEL_LOADS)),
             partitions: AtomicI32::new(0),
-            slots: Mutex::default(),
+            led: Mutex::new(Led { topic_id: Uuid::nil(), slots: HashMap::new() }),
         }
     }
 
@@ -65,54 +74,59 @@ impl<M: StateMachine> Slots<M> {
     /// `new` makes, and unloads the others; all get the image. Answers the slots that are new. To
     /// be called after `Replicas::apply`, in a tokio runtime.
     pub fn apply(&self, image: &Arc<Image>, new: impl Fn() -> M) -> Vec<Arc<Slot<M>>> {
-        let led = self.led_partitions(image);
+        let (topic_id, wanted) = self.led_partitions(image);
         let mut begun = Vec::new();
-        let mut slots = self.lock();
-        slots.retain(|id, slot| {
-            let stays = led.contains(id);
+        let mut led = self.led();
+        let is_same_topic = led.topic_id == topic_id;
+        led.topic_id = topic_id;
+        led.slots.retain(|partition, slot| {
+            let stays = is_same_topic && wanted.contains(partition);
             if !stays {
                 slot.close();
             }
             stays
         });
-        for id in led {
+        for partition in wanted {
             // A new epoch under the same leader, us, leaves the state as it is.
-            if slots.contains_key(&id) {
+            if led.slots.contains_key(&partition) {
                 continue;
             }
-            match self.replicas.leader(id, -1) {
+            match self.replicas.leader(TopicIdPartition { topic_id, partition }, -1) {
                 Ok(log) => {
                     let (clock, loads) = (self.clock.clone(), self.loads.clone());
                     let slot = Slot::load(new(), self.settings, clock, log, loads);
                     begun.push(slot.clone());
-                    slots.insert(id, slot);
+                    led.slots.insert(partition, slot);
                 }
                 Err(error) => {
-                    let (topic, partition) = (self.topic.name, id.partition);
+                    let topic = self.topic.name;
                     tracing::error!(topic, partition, %error, "not loaded");
                 }
             }
         }
-        let all: Vec<Arc<Slot<M>>> = slots.values().cloned().collect();
-        drop(slots);
+        let all: Vec<Arc<Slot<M>>> = led.slots.values().cloned().collect();
+        drop(led);
         for slot in &all {
             slot.apply(image);
         }
         begun
     }
 
-    fn led_partitions(&self, image: &Image) -> HashSet<TopicIdPartition> {
-        let Some(topic) = image.topics.by_name(self.topic.name) else { return HashSet::new() };
+    /// The topic's id and the partitions of it that this broker leads.
+    fn led_partitions(&self, image: &Image) -> (Uuid, HashSet<i32>) {
+        let Some(topic) = image.topics.by_name(self.topic.name) else {
+            return (Uuid::nil(), HashSet::new());
+        };
         let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
         // Where a key belongs must not change while the broker runs, so the first count stays.
         let _ = self.partitions.compare_exchange(0, count, Ordering::Relaxed, Ordering::Relaxed);
-        let led = topic.partitions.iter().zip(0..).filter(|(p, _)| p.leader == self.node_id);
-        led.map(|(_, partition)| TopicIdPartition { topic_id: topic.id, partition }).collect()
+        let led = (0..).zip(&topic.partitions).filter(|(_, p)| p.leader == self.node_id);
+        (topic.id, led.map(|(partition, _)| partition).collect())
     }
 
     /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
     pub fn close(&self) {
-        for (_, slot) in self.lock().drain() {
+        for (_, slot) in self.led().slots.drain() {
             slot.close();
         }
     }
@@ -133,17 +147,15 @@ impl<M: StateMachine> Slots<M> {
 
     /// The slot of a partition; NOT_COORDINATOR if it is not here.
     pub fn at(&self, partition: i32) -> Result<Arc<Slot<M>>> {
-        let slots = self.lock();
-        let found = slots.iter().find(|(id, _)| id.partition == partition);
-        Ok(found.ok_or(ResponseError::NotCoordinator)?.1.clone())
+        Ok(self.led().slots.get(&partition).cloned().ok_or(ResponseError::NotCoordinator)?)
     }
 
     /// All that are here.
     pub fn all(&self) -> Vec<Arc<Slot<M>>> {
-        self.lock().values().cloned().collect()
+        self.led().slots.values().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Slot<M>>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn led(&self) -> MutexGuard<'_, Led<M>> {
+        self.led.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

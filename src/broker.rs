@@ -187,10 +187,10 @@ impl Broker {
         let left = leave_cluster(&parts).await;
         self.server.stop().await;
         parts.transactions.close();
-        let groups = parts.groups.close().await;
+        parts.groups.close();
         let logs = parts.replicas.close(parts.broker_epoch);
         let metadata = parts.controller.close();
-        left.and(groups).and(logs).and(metadata)?;
+        left.and(logs).and(metadata)?;
         info!("stopped");
         Ok(())
     }

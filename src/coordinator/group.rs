@@ -1,22 +1,39 @@
 //! The group coordinator: which partition of `__consumer_offsets` is a group's, and one method
 //! per API (GroupCoordinatorService).
+//!
+//! Top to bottom; a file uses only those below it:
+//!
+//! ```text
+//!  commit    offsets of a partition: commit, fetch, delete, expire
+//!  admin     describe, list and delete groups
+//!    shard   the groups of a partition: finds the group, hands the request to it
+//!      kind  a group of whatever kind: what all kinds are asked alike
+//!        consumer/   KIP-848    may become classic, and the other way round
+//!        streams/    KIP-1071
+//!        share       KIP-932, only kept
+//!        classic/
+//!          turn      what an operation has at hand: time, settings, topics, timers, answers
+//!            record, timers, offsets, topic_hash, assignor/
+//! ```
+//!
+//! A kind knows its own groups and nothing of the shard: `join` or `heartbeat`, `leave`, `expire`,
+//! `loaded` and `complete` take a `Turn` and answer with records; `replay` changes the group as they
+//! say; `describe` shows it.
 
 mod admin;
 pub mod assignor;
-mod classic_group;
+mod classic;
 mod commit;
 mod consumer;
-mod join;
-mod membership;
+mod kind;
 mod offsets;
-mod outcome;
-mod rebalance;
 mod record;
-mod settings;
 mod shard;
+mod share;
 mod streams;
 mod timers;
-mod transactional_commit;
+mod topic_hash;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -27,13 +44,16 @@ use super::{Marker, RequestContext, Ticket, Writer, text};
 use crate::clock::Clock;
 use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
-use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::codec::schema::message::{
+    OffsetCommitRequest, OffsetCommitResponse, StreamsGroupHeartbeatRequest,
+    streams_group_describe_response,
+};
 use crate::config::Config;
 use crate::error::Result;
 use crate::log::Verification;
 use crate::metadata::{Delta, Image};
 use crate::replica::Replicas;
-use crate::types::ProducerId;
+use crate::types::{ProducerId, java_hash};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
@@ -43,10 +63,10 @@ use kafka_protocol::messages::{
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetDeleteRequest,
     OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, consumer_group_describe_response,
 };
-use outcome::{Outcome, Parked};
-use shard::Shard;
+use shard::{Outcome, Shard};
 use std::sync::Arc;
 use streams::InternalTopics;
+use turn::Parked;
 
 /// The topic that the coordinators' logs are partitions of.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -95,9 +115,8 @@ impl Groups {
     }
 
     /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
-    pub async fn close(&self) -> Result<()> {
+    pub fn close(&self) {
         self.slots.close();
-        Ok(())
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to.
@@ -175,6 +194,27 @@ impl Groups {
         check_group_id(group)?;
         let describe = |shard: &mut Shard, _| Ok(Outcome::answer(shard.describe_consumer(group)));
         self.slot(group)?.run(describe).await
+    }
+
+    /// A heartbeat of a member of a streams group: it joins, goes on, or leaves.
+    pub async fn streams_heartbeat(
+        &self,
+        cx: &RequestContext,
+        request: &StreamsGroupHeartbeatRequest,
+    ) -> Result<streams::Heartbeat> {
+        streams::check(request, cx.api_version)?;
+        let slot = self.slot(&request.group_id)?;
+        slot.run(|shard, now| shard.streams_heartbeat(now, cx, request)).await
+    }
+
+    /// Describes a streams group.
+    pub async fn describe_streams(
+        &self,
+        group: &str,
+    ) -> Result<streams_group_describe_response::DescribedGroup> {
+        check_group_id(group)?;
+        let slot = self.slot(group)?;
+        slot.run(|shard, _| Ok(Outcome::answer(shard.describe_streams(group)))).await
     }
 
     /// Commits offsets of topics that exist: their names and ids are both set.
@@ -272,14 +312,11 @@ fn check_group_id(group: &str) -> Result<()> {
 /// clients always saw them in the same order.
 fn listed<T>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> &str) -> impl Iterator<Item = T> {
     let mut items: Vec<T> = items.collect();
-    items.sort_by_cached_key(|item| slot(id(item)));
+    items.sort_by_cached_key(|item| hash_table_place(id(item)));
     items.into_iter()
 }
 
 /// Where Kafka's hash table has it: the upper bits say so.
-fn slot(id: &str) -> u64 {
-    let hash = id
-        .encode_utf16()
-        .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    i64::from(hash).wrapping_mul(-7_046_029_254_386_353_131).cast_unsigned()
+fn hash_table_place(id: &str) -> u64 {
+    i64::from(java_hash(id)).wrapping_mul(-7_046_029_254_386_353_131).cast_unsigned()
 }

@@ -216,7 +216,7 @@ impl<M: StateMachine> Slot<M> {
     fn operate<A>(
         &self,
         writer: &Writer,
-        operation: impl FnOnce(&mut Active<M>, Timestamp) -> Result<Outcome<M, A>>,
+        operation: impl FnOnce(&mut Active<M>, Timestamp) -> Result<Outcome<M::Record, M::Then, A>>,
     ) -> Result<(Result<A>, Offset)> {
         let now = self.clock.now();
         let mut state = self.state();
@@ -235,7 +235,7 @@ impl<M: StateMachine> Slot<M> {
     /// Runs an operation that is answered at once.
     pub async fn run<A>(
         &self,
-        operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M, A>>,
+        operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M::Record, M::Then, A>>,
     ) -> Result<A> {
         self.run_as(&Writer::Coordinator, operation).await
     }
@@ -244,7 +244,7 @@ impl<M: StateMachine> Slot<M> {
     pub async fn run_as<A>(
         &self,
         writer: &Writer,
-        operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M, A>>,
+        operation: impl FnOnce(&mut M, Timestamp) -> Result<Outcome<M::Record, M::Then, A>>,
     ) -> Result<A> {
         let (answer, written) =
             self.operate(writer, |active, now| operation(&mut active.machine, now))?;
@@ -256,7 +256,7 @@ impl<M: StateMachine> Slot<M> {
     /// Runs an operation whose answer may have to wait for other members.
     pub async fn run_parked(
         &self,
-        operation: impl FnOnce(&mut M, Timestamp, Ticket) -> Outcome<M>,
+        operation: impl FnOnce(&mut M, Timestamp, Ticket) -> Outcome<M::Record, M::Then>,
     ) -> Result<M::Parked> {
         let (sender, receiver) = oneshot::channel();
         // If the append fails, the answer that comes by the ticket says so.
@@ -324,7 +324,7 @@ impl<M: StateMachine> Active<M> {
         &mut self,
         log: &Partition,
         now: Timestamp,
-        outcome: Outcome<M, A>,
+        outcome: Outcome<M::Record, M::Then, A>,
         writer: &Writer,
     ) -> Result<A> {
         let Outcome { records, then, answer } = outcome;

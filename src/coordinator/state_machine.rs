@@ -50,7 +50,7 @@ pub trait StateMachine: Debug + Send + Sized + 'static {
     fn next_deadline(&self) -> Option<Timestamp>;
 
     /// Does what the earliest timer that is due asks for; None if none is.
-    fn expire(&mut self, now: Timestamp) -> Option<Outcome<Self>>;
+    fn expire(&mut self, now: Timestamp) -> Option<Outcome<Self::Record, Self::Then>>;
 
     /// Whether somebody else has to do something now, who waits in `Slot::wait_for_work`.
     fn has_work(&self) -> bool {
@@ -64,14 +64,14 @@ pub trait StateMachine: Debug + Send + Sized + 'static {
     fn complete(&mut self, now: Timestamp, then: Self::Then, appended: Result<(), ResponseError>);
 }
 
-/// What an operation asks for. The records go into the log as one batch, then `then` is done,
-/// and `answer` may leave when the high watermark is past the batch.
+/// What an operation asks for. The records, of type `R`, go into the log as one batch, then `then`
+/// is done, and `answer` may leave when the high watermark is past the batch.
 #[derive(Debug)]
-pub struct Outcome<M: StateMachine, A = ()> {
+pub struct Outcome<R, T, A = ()> {
     /// In order; none if the operation only looked.
-    pub records: Vec<M::Record>,
+    pub records: Vec<R>,
     /// How the state follows.
-    pub then: Completion<M::Then>,
+    pub then: Completion<T>,
     /// For who asked.
     pub answer: A,
 }
@@ -90,20 +90,32 @@ pub enum Completion<T> {
     Then(T),
 }
 
-impl<M: StateMachine, A> Outcome<M, A> {
+impl<R, T, A> Outcome<R, T, A> {
     /// Nothing to write.
-    pub fn answer(answer: A) -> Outcome<M, A> {
+    pub fn answer(answer: A) -> Outcome<R, T, A> {
         Outcome { records: Vec::new(), then: Completion::Replay, answer }
     }
 
     /// Records that change the state as they would when the log is loaded.
-    pub fn replay(records: Vec<M::Record>, answer: A) -> Outcome<M, A> {
+    pub fn replay(records: Vec<R>, answer: A) -> Outcome<R, T, A> {
         Outcome { records, then: Completion::Replay, answer }
     }
 
     /// As `replay`, for records that do not belong together and may go into several batches.
-    pub fn replay_in_parts(records: Vec<M::Record>, answer: A) -> Outcome<M, A> {
+    pub fn replay_in_parts(records: Vec<R>, answer: A) -> Outcome<R, T, A> {
         Outcome { records, then: Completion::ReplayInParts, answer }
+    }
+
+    /// The outcome of a part of a state machine as one of the whole, which knows more that may
+    /// follow.
+    pub fn map_then<U>(self, widen: impl FnOnce(T) -> U) -> Outcome<R, U, A> {
+        let then = match self.then {
+            Completion::Replay => Completion::Replay,
+            Completion::ReplayInParts => Completion::ReplayInParts,
+            Completion::ReplayThen(then) => Completion::ReplayThen(widen(then)),
+            Completion::Then(then) => Completion::Then(widen(then)),
+        };
+        Outcome { records: self.records, then, answer: self.answer }
     }
 }
 

@@ -1,17 +1,16 @@
-//! DescribeGroups, ListGroups and DeleteGroups on a shard.
+//! What an operator asks of a shard: DescribeGroups and its like for the other kinds, ListGroups and
+//! DeleteGroups.
 
-use super::classic_group::{GroupState, Member};
-use super::commit::not_found;
-use super::outcome::Outcome;
+use super::kind::{Group, not_found, not_of_kind, wrong_kind};
 use super::record::Record;
-use super::shard::{Group, Shard};
-use super::{GroupId, listed, text};
-use crate::error::{Error, Result};
-use bytes::Bytes;
+use super::shard::{Outcome, Shard};
+use super::{GroupId, classic, listed, text};
+use crate::codec::schema::message::streams_group_describe_response;
+use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::ListGroupsRequest;
-use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
+use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
+use kafka_protocol::messages::{ListGroupsRequest, consumer_group_describe_response};
 
 /// From here on a group that is not there is an error.
 const DESCRIBE_NOT_FOUND_VERSION: i16 = 6;
@@ -19,29 +18,45 @@ const DESCRIBE_NOT_FOUND_VERSION: i16 = 6;
 impl Shard {
     /// A classic group, or what stands for none: a dead group.
     pub fn describe(&self, version: i16, id: &str) -> DescribedGroup {
-        let described = DescribedGroup::default().with_group_id(text(id).into());
-        let group = match self.groups.get(id) {
-            Some(Group::Classic(group)) => group,
-            other => {
-                let described = described.with_group_state(text("Dead"));
-                if version < DESCRIBE_NOT_FOUND_VERSION {
-                    return described;
-                }
-                let message = match other {
-                    None => format!("Group {id} not found."),
-                    Some(_) => format!("Group {id} is not a classic group."),
-                };
-                return described
-                    .with_error_code(ResponseError::GroupIdNotFound.code())
-                    .with_error_message(Some(text(&message)));
-            }
-        };
-        let protocol = group.protocol.as_deref().filter(|_| group.state() == GroupState::Stable);
-        described
-            .with_group_state(text(&group.state().to_string()))
-            .with_protocol_type(text(group.protocol_type.as_deref().unwrap_or_default()))
-            .with_protocol_data(text(protocol.unwrap_or_default()))
-            .with_members(group.members().map(|member| describe_member(member, protocol)).collect())
+        let found = self.groups.get(id);
+        if let Some(Group::Classic(group)) = found {
+            return group.describe();
+        }
+        let dead = classic::dead(id);
+        if version < DESCRIBE_NOT_FOUND_VERSION {
+            return dead;
+        }
+        let error = not_of_kind(found, id, "classic");
+        dead.with_error_code(error.code().code())
+            .with_error_message(error.message().as_deref().map(text))
+    }
+
+    /// A consumer group with its members, or why there is none.
+    pub fn describe_consumer(&self, id: &str) -> consumer_group_describe_response::DescribedGroup {
+        let found = self.groups.get(id);
+        if let Some(Group::Consumer(group)) = found {
+            return group.describe(&self.config, &self.image);
+        }
+        let error = not_of_kind(found, id, "consumer");
+        consumer_group_describe_response::DescribedGroup::default()
+            .with_group_id(text(id).into())
+            .with_error_code(error.code().code())
+            .with_error_message(error.message().as_deref().map(text))
+    }
+
+    /// A streams group with its members, or why there is none.
+    pub fn describe_streams(&self, id: &str) -> streams_group_describe_response::DescribedGroup {
+        let found = self.groups.get(id);
+        if let Some(Group::Streams(group)) = found {
+            return group.described();
+        }
+        let error = not_of_kind(found, id, "streams");
+        streams_group_describe_response::DescribedGroup {
+            group_id: id.to_owned(),
+            error_code: error.code().code(),
+            error_message: error.message(),
+            ..Default::default()
+        }
     }
 
     /// The groups that pass the filters; an empty filter passes all.
@@ -50,7 +65,7 @@ impl Shard {
             filter.is_empty() || filter.iter().any(|f| f.trim().eq_ignore_ascii_case(value))
         };
         listed(self.groups.iter(), |(id, _)| id)
-            .map(|(id, group)| group.listed(id))
+            .map(|(id, group)| listed_group(id, group))
             .filter(|group| passes(&request.states_filter, &group.group_state))
             .filter(|group| passes(&request.types_filter, &group.group_type))
             .collect()
@@ -74,13 +89,7 @@ impl Shard {
     /// Tombstones of a group without members; its timers stop.
     pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
         self.cancel_timers(id);
-        match self.groups.get(id) {
-            Some(Group::Consumer(group)) => {
-                records.extend(Record::consumer_group_gone(group, &[]));
-            }
-            Some(Group::Streams(group)) => records.extend(group.tombstones()),
-            _ => records.push(Record::group_tombstone(id)),
-        }
+        records.extend(self.groups.get(id).and_then(Group::tombstones).into_iter().flatten());
     }
 
     fn validate_delete(&self, id: &str) -> Result<()> {
@@ -89,45 +98,15 @@ impl Shard {
             Some(group) if group.has_members() => Err(ResponseError::NonEmptyGroup.into()),
             Some(Group::Classic(_) | Group::Consumer(_) | Group::Streams(_)) => Ok(()),
             // Its records are not ours to delete.
-            Some(Group::Share(_)) => Err(Error::Explained(
-                ResponseError::GroupIdNotFound,
-                format!("Group {id} is not a classic group."),
-            )),
+            Some(Group::Share(_)) => Err(wrong_kind(id, "classic")),
         }
     }
 }
 
-impl Group {
-    fn listed(&self, id: &GroupId) -> ListedGroup {
-        let listed = ListedGroup::default().with_group_id(text(id).into());
-        match self {
-            Group::Classic(group) => listed
-                .with_protocol_type(text(group.protocol_type.as_deref().unwrap_or_default()))
-                .with_group_state(text(&group.state().to_string()))
-                .with_group_type(text("classic")),
-            Group::Consumer(group) => listed
-                .with_protocol_type(text("consumer"))
-                .with_group_state(text(&group.state().to_string()))
-                .with_group_type(text("consumer")),
-            Group::Streams(group) => listed
-                .with_protocol_type(text("streams"))
-                .with_group_state(text(&group.state().to_string()))
-                .with_group_type(text("streams")),
-            Group::Share(share) => listed
-                .with_protocol_type(text("share"))
-                .with_group_state(text(if share.members.is_empty() { "Empty" } else { "Stable" }))
-                .with_group_type(text("share")),
-        }
-    }
-}
-
-/// What the members subscribed to shows only when the group is stable.
-fn describe_member(member: &Member, protocol: Option<&str>) -> DescribedGroupMember {
-    DescribedGroupMember::default()
-        .with_member_id(text(&member.id))
-        .with_group_instance_id(member.instance_id.as_deref().map(text))
-        .with_client_id(text(&member.client_id))
-        .with_client_host(text(&member.client_host))
-        .with_member_metadata(protocol.map_or_else(Bytes::new, |name| member.metadata(name)))
-        .with_member_assignment(member.assignment.clone())
+fn listed_group(id: &GroupId, group: &Group) -> ListedGroup {
+    ListedGroup::default()
+        .with_group_id(text(id).into())
+        .with_protocol_type(text(group.protocol_type()))
+        .with_group_state(text(&group.state()))
+        .with_group_type(text(group.kind()))
 }

@@ -1,12 +1,11 @@
 //! What is asked of a shard about offsets: commit, fetch, delete, and their expiry
 //! (OffsetMetadataManager).
 
-use super::classic_group::{ClassicGroup, GroupState};
-use super::consumer::{Committer, Permit};
+use super::consumer::Permit;
+use super::kind::{Group, not_found};
 use super::offsets::{Committed, TopicOffsets};
-use super::outcome::Outcome;
 use super::record::Record;
-use super::shard::{Group, Shard};
+use super::shard::{Outcome, Shard};
 use super::text;
 use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestPartition;
 use crate::codec::schema::message::offset_commit_response::{
@@ -19,7 +18,7 @@ use crate::codec::schema::message::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
 use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_delete_response::{
@@ -59,12 +58,31 @@ impl Shard {
     ) -> Result<Outcome<OffsetCommitResponse>> {
         let permit = self.validate_commit(Some(version), request)?;
         // A commit of a member is a sign of life.
-        self.keep_alive(now, &request.group_id, &request.member_id);
+        let (groups, mut turn) = self.at_hand(now);
+        if let Some(Group::Classic(group)) = groups.get(&*request.group_id) {
+            group.keep_alive(&mut turn, &request.member_id);
+        }
         self.commit_all(now, request, &permit)
     }
 
+    /// Commits offsets in a producer's transaction (OffsetMetadataManager.commitTransactionalOffset).
+    /// Unlike `commit` this is no sign of life.
+    pub fn commit_in_transaction(
+        &mut self,
+        now: Timestamp,
+        request: &OffsetCommitRequest,
+    ) -> Result<Outcome<OffsetCommitResponse>> {
+        let validated = self.validate_commit(None, request);
+        let outcome = validated.and_then(|permit| self.commit_all(now, request, &permit));
+        outcome.map_err(|error| match error.code() {
+            // Producers know no epochs of members.
+            ResponseError::StaleMemberEpoch => ResponseError::IllegalGeneration.into(),
+            _ => error,
+        })
+    }
+
     /// Commits what the caller has validated, as far as the member may.
-    pub(super) fn commit_all(
+    fn commit_all(
         &self,
         now: Timestamp,
         request: &OffsetCommitRequest,
@@ -117,39 +135,20 @@ impl Shard {
 
     /// Whether offsets may be committed, and of which partitions; `version` is that of OffsetCommit,
     /// None for TxnOffsetCommit.
-    pub(super) fn validate_commit(
+    fn validate_commit(
         &self,
         version: Option<i16>,
         request: &OffsetCommitRequest,
     ) -> Result<Permit> {
-        let generation = request.generation_id_or_member_epoch;
-        let everything = Permit::default();
         match self.groups.get(&*request.group_id) {
+            Some(group) => group.validate_commit(version, request),
             // Who says no generation manages its partitions itself; the group comes with the
             // offsets.
-            None if generation < 0 => Ok(everything),
+            None if request.generation_id_or_member_epoch < 0 => Ok(Permit::default()),
             None if version.is_some_and(|version| version >= GROUP_ID_NOT_FOUND_VERSION) => {
                 Err(not_found(&request.group_id))
             }
             None => Err(ResponseError::IllegalGeneration.into()),
-            Some(Group::Classic(group)) => {
-                match version {
-                    Some(_) => group.validate_commit(request)?,
-                    None => group.validate_transactional_commit(request)?,
-                }
-                Ok(everything)
-            }
-            Some(Group::Consumer(group)) => group.validate_commit(Committer {
-                member: &request.member_id,
-                instance: request.group_instance_id.as_deref(),
-                epoch: generation,
-                version,
-            }),
-            Some(Group::Streams(group)) => {
-                group.validate_commit(version, request)?;
-                Ok(everything)
-            }
-            Some(Group::Share(_)) => Err(not_of_consumers(&request.group_id)),
         }
     }
 
@@ -160,20 +159,9 @@ impl Shard {
         request: &OffsetFetchRequestGroup,
         stable: bool,
     ) -> Result<OffsetFetchResponseGroup> {
-        let offsets = match self.groups.get(&*request.group_id) {
-            // Its offsets are not those of consumers.
-            Some(Group::Share(_)) => None,
-            Some(Group::Streams(group)) => {
-                group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
-                self.offsets.of(&request.group_id)
-            }
-            Some(Group::Consumer(group)) => {
-                group.validate_fetch(request.member_id.as_deref(), request.member_epoch)?;
-                self.offsets.of(&request.group_id)
-            }
-            Some(Group::Classic(_)) => self.offsets.of(&request.group_id),
-            None => None,
-        };
+        let found = self.groups.get(&*request.group_id);
+        let shows = found.map_or(Ok(false), |group| group.validate_fetch(request))?;
+        let offsets = if shows { self.offsets.of(&request.group_id) } else { None };
         let group: Arc<str> = Arc::from(&*request.group_id);
         let is_pending =
             |topic: &Arc<str>, index| stable && self.offsets.is_pending(&group, topic, index);
@@ -310,97 +298,6 @@ impl Shard {
         }
         all_gone
     }
-}
-
-impl ClassicGroup {
-    fn validate_commit(&self, request: &OffsetCommitRequest) -> Result<(), ResponseError> {
-        let generation = request.generation_id_or_member_epoch;
-        let empty = self.state() == GroupState::Empty;
-        if generation < 0 && empty {
-            return Ok(());
-        }
-        let instance = request.group_instance_id.as_deref();
-        if generation < 0 && request.member_id.is_empty() && instance.is_none() {
-            return Err(ResponseError::UnknownMemberId);
-        }
-        self.validate_member(&request.member_id, instance)?;
-        if generation != self.generation {
-            Err(ResponseError::IllegalGeneration)
-        } else if self.state() == GroupState::CompletingRebalance {
-            // It knows the generation, so it has joined; it shall come back when it is assigned.
-            Err(ResponseError::RebalanceInProgress)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Since when nobody has used an offset; None while someone may.
-    fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
-        if self.is_subscribed_to(topic) {
-            return None;
-        }
-        let knows_topics = self.uses_consumer_protocol() && self.subscribed_topics.is_some();
-        match self.state() {
-            _ if self.protocol_type.is_none() => Some(committed.commit_timestamp),
-            GroupState::Empty => Some(self.state_timestamp.unwrap_or(committed.commit_timestamp)),
-            GroupState::Stable if knows_topics => Some(committed.commit_timestamp),
-            _ => None,
-        }
-    }
-}
-
-impl Group {
-    /// Whether it has members.
-    pub(super) fn has_members(&self) -> bool {
-        match self {
-            Group::Classic(group) => !group.is_empty(),
-            Group::Consumer(group) => !group.is_empty(),
-            Group::Streams(group) => !group.is_empty(),
-            Group::Share(share) => !share.members.is_empty(),
-        }
-    }
-
-    /// Since when nobody has used an offset; None while someone may.
-    fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
-        match self {
-            Group::Classic(group) => group.offset_unused_since(topic, committed),
-            Group::Consumer(group) if group.is_subscribed_to(topic) => None,
-            Group::Consumer(_) => Some(committed.commit_timestamp),
-            Group::Streams(group) if group.is_subscribed_to(topic) => None,
-            Group::Streams(_) => Some(committed.commit_timestamp),
-            Group::Share(_) => None,
-        }
-    }
-
-    fn validate_offset_delete(&self, id: &str) -> Result<()> {
-        match self {
-            Group::Classic(group) if group.state() == GroupState::Empty => Ok(()),
-            Group::Classic(group) if group.uses_consumer_protocol() => Ok(()),
-            Group::Classic(_) => Err(ResponseError::NonEmptyGroup.into()),
-            Group::Consumer(_) | Group::Streams(_) => Ok(()),
-            Group::Share(_) => Err(not_of_consumers(id)),
-        }
-    }
-
-    /// What the members of a kind that we do not serve subscribe to is not known; so, everything.
-    fn is_subscribed_to(&self, topic: &str) -> bool {
-        match self {
-            Group::Classic(group) => group.is_subscribed_to(topic),
-            Group::Consumer(group) => group.is_subscribed_to(topic),
-            Group::Streams(group) => group.is_subscribed_to(topic),
-            Group::Share(share) => !share.members.is_empty(),
-        }
-    }
-}
-
-fn not_of_consumers(group: &str) -> Error {
-    let message = format!("Group {group} is not a consumer group.");
-    Error::Explained(ResponseError::GroupIdNotFound, message)
-}
-
-/// As Kafka words it.
-pub fn not_found(group: &str) -> Error {
-    Error::Explained(ResponseError::GroupIdNotFound, format!("Group {group} not found."))
 }
 
 fn committed(

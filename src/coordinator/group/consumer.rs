@@ -11,14 +11,13 @@
 //!  regex        subscriptions by regular expression
 //!  target       group epoch -> target assignment (by an assignor)
 //!  reconcile    target assignment -> the member's next step
-//!  classic      members that still speak the classic protocol
+//!  classic_member  those that still speak the classic protocol
 //!  migration    classic group <-> consumer group
 //!  embedded     what classic consumers bring and take               offsets: who may commit
-//!  record       the records, and the state they make               describe: what is shown
-//!  topic_hash   a number that changes when the topics do
+//!  records      the records, and the state they make               describe: what is shown
 //! ```
 
-mod classic;
+mod classic_member;
 mod describe;
 mod embedded;
 mod fence;
@@ -27,20 +26,19 @@ mod member;
 mod migration;
 mod offsets;
 mod reconcile;
-mod record;
+mod records;
 mod regex;
 mod target;
-mod topic_hash;
 
 #[cfg(test)]
 pub use embedded::encode_assignment;
 pub use heartbeat::check_heartbeat;
 pub use member::{ConsumerMember, EpochPartitions, MemberState};
+pub use migration::Then;
 pub use offsets::{Committer, Permit};
-pub use topic_hash::TopicHashes;
 
 use super::assignor::Partitions;
-use super::{GroupId, MemberId};
+use super::{GroupId, MemberId, turn};
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::types::{Offset, Timestamp};
@@ -49,6 +47,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// What an operation on a consumer group asks for.
+pub type Outcome<A = ()> = turn::Outcome<Then, A>;
 
 /// The member leaves.
 pub const LEAVE_EPOCH: i32 = -1;

@@ -1,17 +1,12 @@
 //! The records of `__consumer_offsets`: key = i16 type + message of version 0, value = i16
 //! version + message, no value = tombstone (CoordinatorRecordSerde, GroupCoordinatorRecordHelpers).
 
-use super::GroupId;
-use super::classic_group::ClassicGroup;
 use super::offsets::Committed;
-use crate::codec::schema::group::group_metadata_value::MemberMetadata;
-use crate::codec::schema::group::{self, GroupMetadataKey, GroupMetadataValue};
-use crate::codec::schema::group::{OffsetCommitKey, OffsetCommitValue};
+use crate::codec::schema::group::{self, OffsetCommitKey, OffsetCommitValue};
 use crate::error::{Error, Result};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::{Decodable, Encodable};
-use std::collections::BTreeMap;
 
 /// Type of an offset of Kafka 0.8.
 const LEGACY_OFFSET_COMMIT: i16 = 0;
@@ -51,6 +46,15 @@ macro_rules! records {
                         Ok((message(group::$key::KEY, 0, key)?, value))
                     })*
                     Record::Other { .. } => unreachable!("{self:?} is never written"),
+                }
+            }
+
+            /// Whether it says that what its key names is gone.
+            pub fn is_tombstone(&self) -> bool {
+                match self {
+                    Record::OffsetCommit(_, value) => value.is_none(),
+                    $(Record::$name(_, value) => value.is_none(),)*
+                    Record::Other { .. } => false,
                 }
             }
 
@@ -131,29 +135,13 @@ records! {
 }
 
 impl Record {
-    /// The group that a record of a streams group is of.
-    pub fn streams_group(&self) -> Option<&str> {
-        Some(match self {
-            Record::StreamsGroupMetadata(key, _) => &key.group_id,
-            Record::StreamsGroupMemberMetadata(key, _) => &key.group_id,
-            Record::StreamsGroupTargetAssignmentMetadata(key, _) => &key.group_id,
-            Record::StreamsGroupTargetAssignmentMember(key, _) => &key.group_id,
-            Record::StreamsGroupCurrentMemberAssignment(key, _) => &key.group_id,
-            Record::StreamsGroupTopology(key, _) => &key.group_id,
-            _ => return None,
-        })
-    }
-
-    /// Whether it says that what its key names is gone.
-    pub fn is_tombstone(&self) -> bool {
+    /// Whether it says that a group, which is no classic one, is gone.
+    pub fn ends_group(&self) -> bool {
         matches!(
             self,
-            Record::StreamsGroupMetadata(_, None)
-                | Record::StreamsGroupMemberMetadata(_, None)
-                | Record::StreamsGroupTargetAssignmentMetadata(_, None)
-                | Record::StreamsGroupTargetAssignmentMember(_, None)
-                | Record::StreamsGroupCurrentMemberAssignment(_, None)
-                | Record::StreamsGroupTopology(_, None)
+            Record::ConsumerGroupMetadata(_, None)
+                | Record::StreamsGroupMetadata(_, None)
+                | Record::ShareGroupMetadata(_, None)
         )
     }
 
@@ -173,48 +161,6 @@ impl Record {
     /// Forgets an offset.
     pub fn offset_tombstone(group: &str, topic: &str, partition: i32) -> Record {
         Record::OffsetCommit(offset_key(group, topic, partition), None)
-    }
-
-    /// A group's generation, with the assignment of each member.
-    pub fn group(group: &ClassicGroup, assignments: &BTreeMap<&str, Bytes>) -> Record {
-        let protocol = group.protocol.as_deref();
-        let members = group.members().map(|member| MemberMetadata {
-            member_id: member.id.to_string(),
-            group_instance_id: member.instance_id.as_deref().map(str::to_owned),
-            client_id: member.client_id.clone(),
-            client_host: member.client_host.clone(),
-            rebalance_timeout: member.rebalance_timeout_ms,
-            session_timeout: member.session_timeout_ms,
-            subscription: member.metadata(protocol.expect("a group with members has a protocol")),
-            assignment: assignments.get(&*member.id).cloned().unwrap_or_default(),
-        });
-        let value = GroupMetadataValue {
-            protocol_type: group.protocol_type.clone().unwrap_or_default(),
-            generation: group.generation,
-            protocol: group.protocol.clone(),
-            leader: group.leader.as_deref().map(str::to_owned),
-            current_state_timestamp: group.state_timestamp.unwrap_or(-1),
-            members: members.collect(),
-        };
-        Record::GroupMetadata(GroupMetadataKey { group: group.id.to_string() }, Some(value))
-    }
-
-    /// A group that has just been made and has had no generation.
-    pub fn new_group(group: &ClassicGroup) -> Record {
-        let value = GroupMetadataValue {
-            protocol_type: String::new(),
-            generation: 0,
-            protocol: None,
-            leader: None,
-            current_state_timestamp: group.state_timestamp.unwrap_or(-1),
-            members: Vec::new(),
-        };
-        Record::GroupMetadata(GroupMetadataKey { group: group.id.to_string() }, Some(value))
-    }
-
-    /// Forgets a group.
-    pub fn group_tombstone(group: &GroupId) -> Record {
-        Record::GroupMetadata(GroupMetadataKey { group: group.to_string() }, None)
     }
 
     /// Whether Kafka 4.3 has records of this type (9 and 18 are retired).

@@ -1,48 +1,57 @@
 //! One partition of `__consumer_offsets`: its groups and offsets, as a state machine that takes
 //! the time as an argument and does no I/O (GroupCoordinatorShard, GroupMetadataManager).
 
-use super::classic_group::{ClassicGroup, GroupState};
-use super::consumer::{ConsumerGroup, TopicHashes};
-use super::join::{Join, join_error};
-use super::membership::sync_error;
+use super::classic::{self, ClassicGroup, Join, Write, join_error, sync_error};
+use super::consumer::{self, ConsumerGroup};
+use super::kind::{Group, not_of_kind};
 use super::offsets::{Committed, Offsets};
-use super::outcome::{Outcome, Parked, Then, Turn};
 use super::record::Record;
-use super::streams::StreamsGroup;
+use super::streams::{self, StreamsGroup};
 use super::timers::{Timer, Timers};
+use super::topic_hash::TopicHashes;
+use super::turn::{self, Parked, Turn};
 use super::{GroupId, RequestContext, Ticket};
+use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
 use crate::config::{Compression, Config};
 use crate::coordinator::state_machine::{Completion, StateMachine};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metadata::{BROKER_CONFIG, Image};
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
+    JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A group, of whatever kind.
-#[derive(Debug, PartialEq)]
-pub enum Group {
-    /// Its members assign their partitions among themselves.
-    Classic(Box<ClassicGroup>),
-    /// KIP-848. Shared with the operation that looks at it, which ends before it is changed.
-    Consumer(Arc<ConsumerGroup>),
-    /// KIP-1071.
-    Streams(Box<StreamsGroup>),
-    /// KIP-932, which this broker only keeps.
-    Share(ShareGroup),
+/// What an operation on a shard asks for.
+pub type Outcome<A = ()> = turn::Outcome<Then, A>;
+
+/// What other than a replay may follow an append.
+#[derive(Debug)]
+pub enum Then {
+    /// The group was made by the JoinGroup `ticket`, in the place of an empty one perhaps; without
+    /// its record it is not.
+    Created(Ticket, Option<Box<Group>>),
+    /// A classic group goes on.
+    Classic(classic::Then),
+    /// A consumer group goes on.
+    Consumer(consumer::Then),
 }
 
-/// A share group. This broker does not serve it: it is kept as it is.
-#[derive(Debug, PartialEq)]
-pub struct ShareGroup {
-    /// Ids of the members.
-    pub members: BTreeSet<String>,
+impl<A> From<turn::Outcome<classic::Then, A>> for Outcome<A> {
+    fn from(outcome: turn::Outcome<classic::Then, A>) -> Outcome<A> {
+        outcome.map_then(|(id, then)| (id, Then::Classic(then)))
+    }
+}
+
+impl<A> From<turn::Outcome<consumer::Then, A>> for Outcome<A> {
+    fn from(outcome: turn::Outcome<consumer::Then, A>) -> Outcome<A> {
+        outcome.map_then(|(id, then)| (id, Then::Consumer(then)))
+    }
 }
 
 /// The state machine.
@@ -78,26 +87,19 @@ impl Shard {
         }
     }
 
-    /// The classic group `id`, with what its operations need.
-    pub(super) fn classic(
-        &mut self,
-        id: &str,
-        now: Timestamp,
-    ) -> Option<(&mut ClassicGroup, Turn<'_>)> {
-        let Group::Classic(group) = self.groups.get_mut(id)? else { return None };
+    /// The groups, and what an operation on one of them has at hand beside it.
+    pub(super) fn at_hand(&mut self, now: Timestamp) -> (&mut HashMap<GroupId, Group>, Turn<'_>) {
         let turn = Turn {
             now,
             config: &self.config,
+            image: &self.image,
+            topics_made_at: self.topics_made_at,
+            topic_hashes: &mut self.topic_hashes,
             timers: &mut self.timers,
             answers: &mut self.answers,
             random: &mut self.random,
         };
-        Some((group, turn))
-    }
-
-    /// Answers a request that may have waited.
-    pub(super) fn answer(&mut self, ticket: Ticket, answer: Parked) {
-        self.answers.push((ticket, answer));
+        (&mut self.groups, turn)
     }
 
     /// A JoinGroup; the answer to `ticket` comes with those of all who waited for it.
@@ -110,70 +112,53 @@ impl Shard {
     ) -> Outcome {
         let id = GroupId::from(&**request.group_id);
         let join = Join { cx, request, ticket };
+        let (groups, mut turn) = self.at_hand(now);
+        let unknown = ResponseError::UnknownMemberId;
         // An empty group of another kind makes room for a classic one.
-        let emptied = match self.groups.get(&id) {
+        let (emptied, refusal) = match groups.get_mut(&id) {
+            Some(Group::Classic(group)) => {
+                let write = group.join(&mut turn, join);
+                return Write::outcome(write, &id, ()).into();
+            }
             Some(Group::Consumer(group)) if !group.is_empty() => {
-                let group = group.clone();
-                return self.join_consumer(now, join, group);
+                return group.join(&mut turn, join).into();
             }
-            Some(Group::Consumer(group)) if request.member_id.is_empty() => {
-                Some(Record::consumer_group_gone(group, &[]))
+            Some(Group::Streams(group)) if !group.is_empty() => {
+                (None, Some(("", ResponseError::InconsistentGroupProtocol)))
             }
-            Some(Group::Streams(group)) if group.is_empty() => Some(group.tombstones().into()),
-            _ => None,
+            Some(Group::Share(_)) => (None, Some(("", ResponseError::InconsistentGroupProtocol))),
+            _ if !request.member_id.is_empty() => (None, Some((&*request.member_id, unknown))),
+            other => (other.and_then(|group| group.tombstones()), None),
         };
-        let is_new = emptied.is_some() || !self.groups.contains_key(&id);
-        let refusal = match self.groups.get(&id) {
-            _ if is_new && !request.member_id.is_empty() => {
-                Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
-            }
-            Some(Group::Consumer(_)) if emptied.is_none() => {
-                Some(join_error(&request.member_id, ResponseError::UnknownMemberId))
-            }
-            Some(Group::Share(_) | Group::Streams(_)) if !is_new => {
-                Some(join_error("", ResponseError::InconsistentGroupProtocol))
-            }
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            self.answers.push((ticket, Parked::Join(refusal)));
+        if let Some((member, error)) = refusal {
+            turn.answer_join(ticket, join_error(member, error));
             return Outcome::answer(());
         }
-        let mut before = None;
-        if is_new {
-            self.cancel_timers(&id);
-            let group = ClassicGroup::new(id.clone(), now);
-            before = self.groups.insert(id.clone(), Group::Classic(Box::new(group))).map(Box::new);
-        }
-        let (group, mut turn) = self.classic(&id, now).expect("it is there and classic");
+        let mut group = ClassicGroup::new(id.clone(), now);
+        let before = groups.remove(&id).map(Box::new);
+        turn.cancel_timers(before.iter().flat_map(|group| group.timers()));
         let write = group.join(&mut turn, join);
-        if !is_new {
-            return Outcome::classic(&id, write, ());
-        }
         assert!(write.is_none(), "the first rebalance waits for its timer");
         let mut records = emptied.unwrap_or_default();
-        records.push(Record::new_group(group));
+        records.push(Record::new_group(&group));
+        groups.insert(id.clone(), Group::Classic(Box::new(group)));
         let then = Completion::Then((id, Then::Created(ticket, before)));
         Outcome { records, then, answer: () }
     }
 
     /// A SyncGroup; answered as JoinGroup is.
     pub fn sync(&mut self, now: Timestamp, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
-        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id)
-            && !group.is_empty()
-        {
-            let group = group.clone();
-            return self.sync_consumer(now, request, ticket, &group);
-        }
-        match self.classic(&request.group_id, now) {
-            Some((group, mut turn)) if group.state() != GroupState::Empty => {
+        let (groups, mut turn) = self.at_hand(now);
+        match groups.get_mut(&**request.group_id) {
+            Some(Group::Consumer(group)) if !group.is_empty() => {
+                group.sync(&mut turn, request, ticket).into()
+            }
+            Some(Group::Classic(group)) if !group.is_empty() => {
                 let write = group.sync(&mut turn, request, ticket);
-                let id = group.id.clone();
-                Outcome::classic(&id, write, ())
+                Write::outcome(write, &group.id, ()).into()
             }
             _ => {
-                let refusal = sync_error(ResponseError::UnknownMemberId);
-                self.answers.push((ticket, Parked::Sync(refusal)));
+                turn.answer_sync(ticket, sync_error(ResponseError::UnknownMemberId));
                 Outcome::answer(())
             }
         }
@@ -181,13 +166,12 @@ impl Shard {
 
     /// A Heartbeat.
     pub fn heartbeat(&mut self, now: Timestamp, request: &HeartbeatRequest) -> Result<Outcome> {
-        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id) {
-            let group = group.clone();
-            return self.heartbeat_consumer(now, request, &group);
+        let (groups, mut turn) = self.at_hand(now);
+        match groups.get_mut(&**request.group_id) {
+            Some(Group::Consumer(group)) => group.classic_heartbeat(&mut turn, request)?,
+            Some(Group::Classic(group)) => group.heartbeat(&mut turn, request)?,
+            _ => return Err(ResponseError::UnknownMemberId.into()),
         }
-        let found = self.classic(&request.group_id, now);
-        let (group, mut turn) = found.ok_or(ResponseError::UnknownMemberId)?;
-        group.heartbeat(&mut turn, request)?;
         Ok(Outcome::answer(()))
     }
 
@@ -197,32 +181,82 @@ impl Shard {
         now: Timestamp,
         request: &LeaveGroupRequest,
     ) -> Result<Outcome<Vec<MemberResponse>>> {
-        if let Some(Group::Consumer(group)) = self.groups.get(&**request.group_id) {
-            let group = group.clone();
-            return Ok(self.leave_consumer(now, request, group));
-        }
-        let found = self.classic(&request.group_id, now);
-        let (group, mut turn) = found.ok_or(ResponseError::UnknownMemberId)?;
-        let (answers, write) = group.leave(&mut turn, &request.members);
-        let id = group.id.clone();
-        Ok(Outcome::classic(&id, write, answers))
-    }
-
-    /// Starts the session of a member anew, because it committed offsets.
-    pub(super) fn keep_alive(&mut self, now: Timestamp, group: &str, member: &str) {
-        if let Some((group, mut turn)) = self.classic(group, now) {
-            group.keep_alive(&mut turn, member);
+        let (groups, mut turn) = self.at_hand(now);
+        match groups.get_mut(&**request.group_id) {
+            Some(Group::Consumer(group)) => Ok(group.classic_leave(&mut turn, request).into()),
+            Some(Group::Classic(group)) => {
+                let (answers, write) = group.leave(&mut turn, &request.members);
+                Ok(Write::outcome(write, &group.id, answers).into())
+            }
+            _ => Err(ResponseError::UnknownMemberId.into()),
         }
     }
 
-    pub(super) fn cancel_timers(&mut self, group: &str) {
-        let timers = match self.groups.get(group) {
-            Some(Group::Classic(group)) => group.timers(),
-            Some(Group::Consumer(group)) => group.timers(),
-            Some(Group::Streams(group)) => group.timers(),
-            _ => Vec::new(),
+    /// A ConsumerGroupHeartbeat that is sound in itself. Who joins makes the group, or makes it a
+    /// consumer group.
+    pub fn consumer_heartbeat(
+        &mut self,
+        now: Timestamp,
+        cx: &RequestContext,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
+        let (id, epoch) = (&**request.group_id, request.member_epoch);
+        let (groups, mut turn) = self.at_hand(now);
+        let outcome = match groups.get_mut(id) {
+            Some(Group::Consumer(group)) if epoch < 0 => group.leave(&mut turn, request)?,
+            Some(Group::Consumer(group)) => group.heartbeat(&mut turn, cx, request, Vec::new())?,
+            Some(Group::Classic(group)) if epoch == 0 => {
+                let (mut group, records) = ConsumerGroup::in_place_of(group, &mut turn)?;
+                group.heartbeat(&mut turn, cx, request, records)?
+            }
+            None if epoch == 0 => {
+                let mut group = ConsumerGroup::new(GroupId::from(id));
+                group.heartbeat(&mut turn, cx, request, Vec::new())?
+            }
+            None if epoch > 0 => {
+                let message = format!("Consumer group {id} not found.");
+                return Err(Error::Explained(ResponseError::GroupIdNotFound, message));
+            }
+            other => return Err(not_of_kind(other.as_deref(), id, "consumer")),
         };
-        for timer in timers {
+        Ok(outcome.into())
+    }
+
+    /// A StreamsGroupHeartbeat. Who joins makes the group; an empty classic group makes room for
+    /// it.
+    pub fn streams_heartbeat(
+        &mut self,
+        now: Timestamp,
+        cx: &RequestContext,
+        request: &StreamsGroupHeartbeatRequest,
+    ) -> Result<Outcome<streams::Heartbeat>> {
+        streams::check(request, cx.api_version)?;
+        let (id, epoch) = (request.group_id.as_str(), request.member_epoch);
+        let (groups, mut turn) = self.at_hand(now);
+        let new = |records, was_there, turn: &mut Turn<'_>| {
+            StreamsGroup::new(GroupId::from(id)).heartbeat(turn, cx, request, (records, was_there))
+        };
+        let (records, heard) = match groups.get_mut(id) {
+            Some(Group::Streams(group)) if epoch < 0 => group.leave(&mut turn, request)?,
+            Some(Group::Streams(group)) => {
+                group.heartbeat(&mut turn, cx, request, (Vec::new(), true))?
+            }
+            Some(Group::Classic(group)) if epoch == 0 && group.is_empty() => {
+                new(group.tombstones(), true, &mut turn)?
+            }
+            None if epoch == 0 => new(Vec::new(), false, &mut turn)?,
+            None if epoch > 0 => {
+                let message = format!("Streams group {id} not found.");
+                return Err(Error::Explained(ResponseError::GroupIdNotFound, message));
+            }
+            other => return Err(not_of_kind(other.as_deref(), id, "streams")),
+        };
+        Ok(Outcome::replay(records, heard))
+    }
+
+    /// Stops all timers of a group.
+    pub(super) fn cancel_timers(&mut self, group: &str) {
+        for timer in self.groups.get(group).map(Group::timers).unwrap_or_default() {
             self.timers.cancel(&timer);
         }
     }
@@ -232,12 +266,23 @@ impl Shard {
         self.timers.set(Timer::OffsetExpiration, now + interval);
     }
 
-    fn replay_share_member(&mut self, id: &str, member: &str, there: bool) {
-        if there {
-            self.share(id).members.insert(member.to_owned());
-        } else if let Some(Group::Share(share)) = self.groups.get_mut(id) {
-            share.members.remove(member);
+    /// Changes a group, which is no classic one, as a record says; a record about a group makes it,
+    /// a tombstone finds it or means nothing. A group of another kind was there for its offsets'
+    /// sake only, or else the log is not one that Kafka would have written.
+    fn replay_group(&mut self, record: &Record) {
+        let Some((kind, id, new)) = Group::named_by(record) else { return };
+        let is_there = self.groups.get(id).is_some_and(|group| group.kind() == kind);
+        if record.is_tombstone() && !is_there {
+            return;
         }
+        if record.ends_group() {
+            self.groups.remove(id);
+            return;
+        }
+        if !is_there {
+            self.groups.insert(GroupId::from(id), new(GroupId::from(id)));
+        }
+        self.groups.get_mut(id).expect("it is there, or was just put there").replay(record);
     }
 
     /// Tells of the share groups that were loaded: nobody here serves them.
@@ -255,17 +300,6 @@ impl Shard {
                 "share groups are in __consumer_offsets, which klamm does not serve yet: their \
                  records are kept untouched, and Apache Kafka finds them as they were"
             );
-        }
-    }
-
-    fn share(&mut self, id: &str) -> &mut ShareGroup {
-        let group = self.groups.entry(GroupId::from(id)).or_insert_with(Group::new_share);
-        if !matches!(group, Group::Share(_)) {
-            *group = Group::new_share();
-        }
-        match group {
-            Group::Share(share) => share,
-            _ => unreachable!("it has just been made one"),
         }
     }
 }
@@ -313,39 +347,19 @@ impl StateMachine for Shard {
 
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
         let timer = self.timers.take_due(now)?;
-        let group = match &timer {
-            Timer::OffsetExpiration => {
-                self.set_offset_expiration(now);
-                return Some(self.expire_offsets(now));
-            }
-            Timer::Regexes(group) => return Some(self.resolve_regexes(now, group)),
-            Timer::FirstAssignment(group) => return Some(self.make_first_assignment(now, group)),
-            Timer::Join(group) | Timer::Sync(group) => group.clone(),
-            Timer::Session(group, _)
-            | Timer::Rebalance(group, _)
-            | Timer::MemberJoin(group, _)
-            | Timer::MemberSync(group, _) => group.clone(),
+        let Some(id) = timer.group() else {
+            self.set_offset_expiration(now);
+            return Some(self.expire_offsets(now));
         };
-        // Of what the group was before it may have become another kind.
-        let is_classic = matches!(timer, Timer::Join(_) | Timer::Sync(_));
-        match self.groups.get(&group) {
-            Some(Group::Consumer(_)) if !is_classic => {
-                return Some(self.consumer_timer(now, &timer));
+        let (groups, mut turn) = self.at_hand(now);
+        Some(match groups.get_mut(id) {
+            Some(Group::Classic(group)) => {
+                Write::outcome(group.expire(&mut turn, &timer), id, ()).into()
             }
-            Some(Group::Streams(_)) if !is_classic => {
-                return Some(self.expire_streams_member(&timer));
-            }
-            _ => {}
-        }
-        let Some((classic, mut turn)) = self.classic(&group, now) else {
-            return Some(Outcome::answer(()));
-        };
-        let write = match timer {
-            Timer::Session(_, member) => classic.session_expired(&mut turn, &member),
-            Timer::Join(_) => classic.join_expired(&mut turn),
-            _ => classic.sync_expired(&mut turn),
-        };
-        Some(Outcome::classic(&group, write, ()))
+            Some(Group::Consumer(group)) => group.expire(&mut turn, &timer).into(),
+            Some(Group::Streams(group)) => Outcome::replay(group.expire(&mut turn, &timer), ()),
+            Some(Group::Share(_)) | None => Outcome::answer(()),
+        })
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
@@ -386,23 +400,7 @@ impl StateMachine for Shard {
                 self.timers.cancel(&Timer::Sync(id));
                 self.groups.remove(&*key.group);
             }
-            Record::ConsumerGroupMetadata(..)
-            | Record::ConsumerGroupPartitionMetadata(..)
-            | Record::ConsumerGroupMemberMetadata(..)
-            | Record::ConsumerGroupTargetAssignmentMetadata(..)
-            | Record::ConsumerGroupTargetAssignmentMember(..)
-            | Record::ConsumerGroupCurrentMemberAssignment(..)
-            | Record::ConsumerGroupRegularExpression(..) => self.replay_consumer(record),
-            Record::ShareGroupMetadata(key, Some(_)) => drop(self.share(&key.group_id)),
-            Record::ShareGroupMetadata(key, None) => drop(self.groups.remove(&*key.group_id)),
-            Record::ShareGroupMemberMetadata(key, value) => {
-                self.replay_share_member(&key.group_id, &key.member_id, value.is_some());
-            }
-            record => {
-                if let Some(group) = record.streams_group() {
-                    self.replay_streams(group, record);
-                }
-            }
+            record => self.replay_group(record),
         }
     }
 
@@ -413,83 +411,37 @@ impl StateMachine for Shard {
     fn loaded(&mut self, now: Timestamp) {
         self.warn_of_share_groups();
         self.set_offset_expiration(now);
-        let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
-        for id in ids {
-            if let Some(Group::Consumer(group)) = self.groups.get(&id) {
-                let group = group.clone();
-                self.loaded_consumer(now, &group);
-            }
-            self.load_streams_timers(now, &id);
-            let Some((group, mut turn)) = self.classic(&id, now) else { continue };
-            for member in group.members() {
-                turn.set_session(group, &member.id, member.session_timeout_ms);
-            }
-            let max_size = usize::try_from(turn.config.group_max_size).unwrap_or(0);
-            if group.size() > max_size {
-                // The limit was lowered: who joins first may stay.
-                let reason = || format!("more than group.max.size={max_size} members were loaded");
-                let write = group.prepare_rebalance(&mut turn, reason);
-                assert!(write.is_none(), "nobody has joined yet");
-            }
+        let (groups, mut turn) = self.at_hand(now);
+        for group in groups.values_mut() {
+            group.loaded(&mut turn);
         }
     }
+
     fn complete(
         &mut self,
         now: Timestamp,
         (id, then): (GroupId, Then),
         appended: Result<(), ResponseError>,
     ) {
-        let then = match (then, appended) {
-            (Then::Created(ticket, before), Err(error)) => {
-                self.cancel_timers(&id);
-                self.groups.remove(&id);
-                self.groups.extend(before.map(|group| (id, *group)));
-                self.answers.retain(|(other, _)| *other != ticket);
-                return self.answer(ticket, Parked::Join(join_error("", error)));
+        let (groups, mut turn) = self.at_hand(now);
+        match (then, groups.get_mut(&id)) {
+            (Then::Classic(then), Some(Group::Classic(group))) => {
+                group.complete(&mut turn, then, appended);
             }
-            (Then::Downgraded { joined, .. }, Err(error)) => {
-                if let Some((ticket, answer)) = joined {
-                    self.answer(ticket, Parked::Join(join_error(&answer.member_id, error)));
+            (Then::Consumer(then), Some(Group::Consumer(group))) => {
+                if let Some(classic) = group.complete(&mut turn, then, appended) {
+                    groups.insert(id, Group::Classic(classic));
                 }
-                return;
             }
-            (Then::Downgraded { group, rebalance, joined }, Ok(())) => {
-                self.finish_downgrade(now, &id, *group, rebalance);
-                if let Some((ticket, answer)) = joined {
-                    self.answer(ticket, Parked::Join(*answer));
-                }
-                return;
+            (Then::Created(ticket, before), made) => {
+                let Err(error) = appended else { return };
+                turn.cancel_timers(made.iter().flat_map(|group| group.timers()));
+                groups.remove(&id);
+                groups.extend(before.map(|group| (id, *group)));
+                turn.answers.retain(|(other, _)| *other != ticket);
+                turn.answer_join(ticket, join_error("", error));
             }
-            (Then::JoinedConsumer { ticket, answer, .. }, Err(error)) => {
-                return self.answer(ticket, Parked::Join(join_error(&answer.member_id, error)));
-            }
-            (
-                Then::JoinedConsumer { ticket, answer, session_timeout_ms, rebalance_timeout_ms },
-                Ok(()),
-            ) => {
-                let timeouts = (session_timeout_ms, rebalance_timeout_ms);
-                return self.finish_join(now, &id, ticket, *answer, timeouts);
-            }
-            (then, _) => then,
-        };
-        let Some((group, mut turn)) = self.classic(&id, now) else { return };
-        match then {
-            Then::Created(..)
-            | Then::Emptied
-            | Then::Downgraded { .. }
-            | Then::JoinedConsumer { .. } => {}
-            Then::Assigned(assignments) => {
-                group.finish_assignment(&mut turn, assignments, appended)
-            }
-            Then::KeepStatic { id, old, leader_before, skip } => {
-                group.finish_replacement(&mut turn, (id, *old, leader_before, skip), appended);
-            }
+            (then, found) => unreachable!("{then:?} is not for {found:?}"),
         }
-    }
-}
-
-impl Group {
-    fn new_share() -> Group {
-        Group::Share(ShareGroup { members: BTreeSet::new() })
     }
 }

@@ -13,7 +13,6 @@
 //! ```
 
 mod answer;
-mod api;
 mod assignor;
 mod configure;
 mod creation;
@@ -28,13 +27,11 @@ mod static_member;
 mod tasks;
 mod topology;
 
+pub use answer::Heartbeat;
 pub use creation::InternalTopics;
-use heartbeat::Heartbeat;
+pub use request::check;
 
-use super::commit::not_found;
 use super::record::Record;
-use super::shard::{Group, Shard};
-use super::timers::Timer;
 use super::{GroupId, MemberId};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp};
@@ -47,47 +44,6 @@ use std::fmt;
 use std::sync::Arc;
 use tasks::{Owners, TaskOffsets, Tasks};
 use topology::Topology;
-
-/// Kafka's answer if a group is of another kind.
-fn not_streams(id: &str) -> Error {
-    let message = format!("Group {id} is not a streams group.");
-    Error::Explained(ResponseError::GroupIdNotFound, message)
-}
-
-impl Shard {
-    /// The streams group `id`.
-    fn streams_group(&self, id: &str) -> Result<&StreamsGroup> {
-        match self.groups.get(id) {
-            Some(Group::Streams(group)) => Ok(group),
-            Some(_) => Err(not_streams(id)),
-            None => Err(not_found(id)),
-        }
-    }
-
-    /// Replays a record of the streams group `id`.
-    pub(super) fn replay_streams(&mut self, id: &str, record: &Record) {
-        if let Some(Group::Streams(group)) = self.groups.get_mut(id) {
-            match record {
-                Record::StreamsGroupMetadata(_, None) => drop(self.groups.remove(id)),
-                record => group.replay(record),
-            }
-        } else if !record.is_tombstone() {
-            // Its offsets may have come before it, and with them a classic group for them.
-            let id = GroupId::from(id);
-            let mut group = StreamsGroup::new(id.clone());
-            group.replay(record);
-            self.groups.insert(id, Group::Streams(Box::new(group)));
-        }
-    }
-
-    fn streams_group_mut(&mut self, id: &str) -> Result<&mut StreamsGroup> {
-        match self.groups.get_mut(id) {
-            Some(Group::Streams(group)) => Ok(group),
-            Some(_) => Err(not_streams(id)),
-            None => Err(not_found(id)),
-        }
-    }
-}
 
 /// Settings that an assignment was made with: `num.standby.replicas`.
 type Configs = BTreeMap<String, String>;
@@ -192,19 +148,9 @@ impl StreamsGroup {
         }
     }
 
-    /// The timers that it may have.
-    pub(super) fn timers(&self) -> Vec<Timer> {
-        let of = |id: &MemberId| {
-            let session = Timer::Session(self.id.clone(), id.clone());
-            [session, Timer::Rebalance(self.id.clone(), id.clone())]
-        };
-        let first = Timer::FirstAssignment(self.id.clone());
-        self.members.keys().flat_map(of).chain([first]).collect()
-    }
-
-    /// Tombstones of all that is in the log of it, its members aside: it has none.
-    pub(super) fn tombstones(&self) -> [Record; 3] {
-        records::group_tombstones(&self.id)
+    /// What is written when the group, which is empty, is no more.
+    pub fn tombstones(&self) -> Vec<Record> {
+        records::group_tombstones(&self.id).into()
     }
 
     /// Whether it has no members.

@@ -17,9 +17,10 @@ mod streams;
 mod streams_chance;
 
 use super::consumer::ConsumerGroup;
-use super::outcome::{Outcome, Parked};
+use super::kind::Group;
 use super::record::Record;
-use super::shard::{Group, Shard};
+use super::shard::{Outcome, Shard};
+use super::turn::Parked;
 use super::{GroupId, RequestContext, Ticket, text};
 use crate::codec::schema::group;
 use crate::codec::schema::message::OffsetCommitRequest;

@@ -28,6 +28,23 @@ pub enum Timer {
     OffsetExpiration,
 }
 
+impl Timer {
+    /// The group that it is about; None if it is about all of them.
+    pub fn group(&self) -> Option<&GroupId> {
+        match self {
+            Timer::Session(group, _)
+            | Timer::Join(group)
+            | Timer::Sync(group)
+            | Timer::Rebalance(group, _)
+            | Timer::MemberJoin(group, _)
+            | Timer::MemberSync(group, _)
+            | Timer::Regexes(group)
+            | Timer::FirstAssignment(group) => Some(group),
+            Timer::OffsetExpiration => None,
+        }
+    }
+}
+
 /// The timers of one shard.
 #[derive(Debug, Default)]
 pub struct Timers {

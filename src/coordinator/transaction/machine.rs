@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// `transactional.id`.
 pub type TransactionalId = Arc<str>;
 /// What an operation asks for.
-pub type Outcome<A = ()> = state_machine::Outcome<Machine, A>;
+pub type Outcome<A = ()> = state_machine::Outcome<Record, (), A>;
 
 /// The state machine.
 #[derive(Debug)]

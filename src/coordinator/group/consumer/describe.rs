@@ -1,10 +1,11 @@
 //! ConsumerGroupDescribe.
 
-use super::super::listed;
-use super::super::shard::Shard;
-use super::super::text;
+use super::ConsumerGroup;
 use super::member::{ConsumerMember, EpochPartitions};
-use super::target::most_wanted;
+use super::target::{default_assignor, most_wanted};
+use crate::config::Config;
+use crate::coordinator::group::listed;
+use crate::coordinator::text;
 use crate::metadata::Image;
 use kafka_protocol::messages::consumer_group_describe_response::{
     Assignment, DescribedGroup, Member, TopicPartitions,
@@ -12,32 +13,24 @@ use kafka_protocol::messages::consumer_group_describe_response::{
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-impl Shard {
-    /// A consumer group with its members, or why there is none.
-    pub fn describe_consumer(&self, id: &str) -> DescribedGroup {
-        let described = DescribedGroup::default().with_group_id(text(id).into());
-        let group = match self.consumer(id) {
-            Ok(group) => group,
-            Err(error) => {
-                return described
-                    .with_error_code(error.code().code())
-                    .with_error_message(error.message().as_deref().map(text));
-            }
-        };
-        let assignor = most_wanted(group.members().map(|member| &**member));
-        let assignor = assignor.unwrap_or_else(|| self.default_assignor());
-        let members = listed(group.members(), |member| &member.id).map(|member| {
-            let target = group.target(&member.id);
+impl ConsumerGroup {
+    /// The group with its members.
+    pub fn describe(&self, config: &Config, image: &Image) -> DescribedGroup {
+        let assignor = most_wanted(self.members().map(|member| &**member));
+        let assignor = assignor.unwrap_or_else(|| default_assignor(config));
+        let members = listed(self.members(), |member| &member.id).map(|member| {
+            let target = self.target(&member.id);
             let target = target.iter().map(|(topic, partitions)| {
                 (*topic, partitions.iter().copied().collect::<Vec<i32>>())
             });
-            describe_member(member, &self.image)
-                .with_target_assignment(assignment(target.collect(), &self.image))
+            describe_member(member, image)
+                .with_target_assignment(assignment(target.collect(), image))
         });
-        described
-            .with_group_state(text(&group.state().to_string()))
-            .with_group_epoch(group.epoch)
-            .with_assignment_epoch(group.assignment_epoch)
+        DescribedGroup::default()
+            .with_group_id(text(&self.id).into())
+            .with_group_state(text(&self.state().to_string()))
+            .with_group_epoch(self.epoch)
+            .with_assignment_epoch(self.assignment_epoch)
             .with_assignor_name(text(assignor.name()))
             .with_members(members.collect())
     }

@@ -1,10 +1,10 @@
 //! What a consumer of the classic protocol brings to JoinGroup and takes from SyncGroup: an i16
 //! version and a message (ConsumerProtocol).
 
-use super::super::assignor::Partitions;
 use super::member::EpochPartitions;
 use crate::codec::schema::consumer::consumer_protocol_assignment::TopicPartition;
 use crate::codec::schema::consumer::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
+use crate::coordinator::group::assignor::Partitions;
 use crate::metadata::Image;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};

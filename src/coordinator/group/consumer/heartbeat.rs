@@ -1,34 +1,32 @@
 //! ConsumerGroupHeartbeat: a member joins, says what it subscribes to and what it owns, and learns
 //! what it shall own (GroupMetadataManager.consumerGroupHeartbeat).
 
-use super::super::assignor::Partitions;
-use super::super::outcome::Outcome;
-use super::super::record::Record;
-use super::super::shard::{Group, Shard};
-use super::super::timers::Timer;
-use super::super::{GroupId, MemberId, RequestContext, text};
 use super::member::{ConsumerMember, MemberState};
 use super::reconcile::Reconciliation;
-use super::{ConsumerGroup, LEAVE_EPOCH, LEAVE_STATIC_EPOCH};
+use super::{ConsumerGroup, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, Outcome};
 use crate::config::Config;
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::assignor::Partitions;
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::timers::Timer;
+use crate::coordinator::group::turn::Turn;
+use crate::coordinator::{RequestContext, text};
 use crate::error::{Error, Result};
-use crate::types::{Timestamp, uuid_to_text};
+use crate::types::uuid_to_text;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 /// What a member's request does to its group, gathered as records: the group stays as it is until
 /// they are in the log and replayed.
 #[derive(Debug)]
-pub struct Change {
-    /// The time.
-    pub now: Timestamp,
+pub struct Change<'a> {
     /// The group as it is; converted, if the request converts it.
-    pub group: Arc<ConsumerGroup>,
+    pub group: &'a ConsumerGroup,
     /// The member as it is.
     pub member: ConsumerMember,
     /// The member as it will be.
@@ -39,7 +37,82 @@ pub struct Change {
     pub checked: bool,
 }
 
-impl Change {
+impl Change<'_> {
+    /// Writes down what a member says of itself, if that is new.
+    pub fn subscribe(&mut self, turn: &mut Turn<'_>) -> Result<Subscribed> {
+        let names_changed = self.updated.topics != self.member.topics;
+        if self.updated != self.member {
+            let record = Record::consumer_member(&self.group.id, &self.updated);
+            self.records.push(record);
+        }
+        let regex = self.subscribe_by_regex(turn)?;
+        Ok(Subscribed {
+            changed: names_changed || regex.changed,
+            bumps_epoch: names_changed || regex.bumps_epoch,
+        })
+    }
+
+    /// Moves the group's epoch if the subscriptions or their topics changed; answers what it is.
+    pub fn follow_topics(&mut self, turn: &mut Turn<'_>, bump: bool) -> i32 {
+        let group = self.group;
+        if !bump && group.checked_at == Some(turn.image.offset) {
+            return group.epoch;
+        }
+        let topics = group.topics_after(&[&self.member], Some(&self.updated));
+        let hash = turn.topic_hashes.of_all(turn.image, topics.keys());
+        let mut epoch = group.epoch;
+        if bump || hash != group.metadata_hash {
+            epoch += 1;
+            self.records.push(Record::consumer_epoch(&group.id, epoch, hash));
+            let (id, why) = (&group.id, self.why_epoch_moved(bump));
+            tracing::info!("group {id} moves to epoch {epoch}: {why}");
+        } else {
+            self.checked = true;
+        }
+        if group.has_partition_metadata {
+            self.records.push(Record::no_partition_metadata(&group.id));
+        }
+        epoch
+    }
+
+    /// Brings the member one step towards its target, of an epoch.
+    pub fn reconcile(
+        &mut self,
+        turn: &mut Turn<'_>,
+        (target_epoch, target): &(i32, Arc<Partitions>),
+        subscription_changed: bool,
+        owned: Option<&Partitions>,
+    ) -> Result<()> {
+        if !subscription_changed && self.updated.is_reconciled_to(*target_epoch) {
+            return Ok(());
+        }
+        let subscribed: BTreeSet<Uuid> = self.group.topic_ids(&self.updated, turn.image);
+        let reconciliation = Reconciliation {
+            group: self.group,
+            target_epoch: *target_epoch,
+            target,
+            subscribed: &subscribed,
+            subscription_changed,
+            owned,
+        };
+        let next = reconciliation.step(&self.updated)?;
+        if next == self.updated {
+            return Ok(());
+        }
+        self.records.push(Record::consumer_current(&self.group.id, &next));
+        // Members that speak the classic protocol have to join and sync in time instead.
+        if !next.is_classic() {
+            let timer = Timer::Rebalance(self.group.id.clone(), next.id.clone());
+            if next.state == MemberState::UnrevokedPartitions {
+                turn.set_timer(timer, next.rebalance_timeout_ms);
+            } else {
+                turn.timers.cancel(&timer);
+            }
+        }
+        self.updated = next;
+        Ok(())
+    }
+
     /// For the log; `bump`: because of what the member subscribes to.
     fn why_epoch_moved(&self, bump: bool) -> String {
         let (id, host) = (&self.updated.id, &self.updated.client_host);
@@ -136,27 +209,24 @@ fn check_assignor(config: &Config, name: Option<&str>) -> Result<()> {
     }
 }
 
-impl Shard {
-    /// A ConsumerGroupHeartbeat that is sound in itself.
-    pub fn consumer_heartbeat(
+impl ConsumerGroup {
+    /// A heartbeat, sound in itself, of a member that joins or stays. `records` are those that
+    /// made the group.
+    pub fn heartbeat(
         &mut self,
-        now: Timestamp,
+        turn: &mut Turn<'_>,
         cx: &RequestContext,
         request: &ConsumerGroupHeartbeatRequest,
+        mut records: Vec<Record>,
     ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
-        if [LEAVE_EPOCH, LEAVE_STATIC_EPOCH].contains(&request.member_epoch) {
-            return self.consumer_leave(now, request);
-        }
         let joins = request.member_epoch == 0;
-        let mut records = Vec::new();
-        let group = self.group_for_heartbeat(now, &request.group_id, joins, &mut records)?;
-        self.check_room(&group, &request.member_id)?;
-        let id = self.member_id(&request.member_id);
+        self.check_room(turn.config, &request.member_id)?;
+        let id = member_id(turn, &request.member_id);
         let owned = request.topic_partitions.as_ref().map(|topics| {
             let topics = topics.iter();
             topics.map(|t| (t.topic_id, t.partitions.iter().copied().collect())).collect()
         });
-        let member = group.admit(
+        let member = self.admit(
             Admission {
                 id: &id,
                 instance: request.instance_id.as_deref(),
@@ -166,77 +236,40 @@ impl Shard {
             &mut records,
         )?;
         let updated = updated(&member, cx, request);
-        let mut change = Change { now, group, member, updated, records, checked: false };
-        let subscribed = self.subscribe(&mut change)?;
-        let epoch = self.follow_topics(&mut change, subscribed.bumps_epoch);
-        let target = self.follow_epoch(&mut change, epoch)?;
-        self.reconcile(&mut change, &target, subscribed.changed, owned.as_ref())?;
-        let group_id = change.group.id.clone();
-        self.set_consumer_session(now, &group_id, &change.updated.id);
+        let mut change = Change { group: self, member, updated, records, checked: false };
+        let subscribed = change.subscribe(turn)?;
+        let epoch = change.follow_topics(turn, subscribed.bumps_epoch);
+        let target = change.follow_epoch(turn, epoch)?;
+        change.reconcile(turn, &target, subscribed.changed, owned.as_ref())?;
+        change.group.expect_heartbeat(turn, &change.updated.id);
         let is_full = request.rebalance_timeout_ms != -1
             && (request.subscribed_topic_names.is_some()
                 || request.subscribed_topic_regex.is_some())
             && request.topic_partitions.is_some();
         let shows = joins || is_full || change.member.assigned != change.updated.assigned;
-        let interval_ms = self.group_setting(&group_id, "consumer.heartbeat.interval.ms");
+        let interval_ms = turn.group_setting(&change.group.id, "consumer.heartbeat.interval.ms");
         let answer = ConsumerGroupHeartbeatResponse::default()
             .with_member_id(Some(text(&change.updated.id)))
             .with_member_epoch(change.updated.epoch)
             .with_heartbeat_interval_ms(interval_ms)
             .with_assignment(shows.then(|| assignment(&change.updated)));
-        Ok(Outcome::replay(self.finish_change(change), answer))
+        let Change { records, checked, .. } = change;
+        self.note_check(turn, checked);
+        Ok(Outcome::replay(records, answer))
     }
 
-    /// The records of a change.
-    pub fn finish_change(&mut self, change: Change) -> Vec<Record> {
-        let Change { group, records, checked, .. } = change;
-        let id = group.id.clone();
-        drop(group);
-        if checked && let Some(Group::Consumer(group)) = self.groups.get_mut(&id) {
-            Arc::make_mut(group).checked_at = Some(self.image.offset);
-        }
-        records
-    }
-
-    /// The group that a heartbeat is for; who joins makes it, or makes it a consumer group.
-    fn group_for_heartbeat(
-        &mut self,
-        now: Timestamp,
-        id: &str,
-        joins: bool,
-        records: &mut Vec<Record>,
-    ) -> Result<Arc<ConsumerGroup>> {
-        let new = || Arc::new(ConsumerGroup::new(GroupId::from(id)));
-        match self.groups.get(id) {
-            None if joins => Ok(new()),
-            None => {
-                refuse(ResponseError::GroupIdNotFound, format!("Consumer group {id} not found."))
-            }
-            Some(Group::Consumer(group)) => Ok(group.clone()),
-            Some(Group::Classic(group)) if joins && group.is_empty() => {
-                records.push(Record::group_tombstone(&group.id));
-                self.cancel_timers(id);
-                Ok(new())
-            }
-            Some(Group::Classic(_)) if joins => self.upgrade(now, id, records),
-            Some(_) => not_a_consumer_group(id),
-        }
-    }
-
-    /// A consumer group that there is.
-    pub fn consumer(&self, id: &str) -> Result<&Arc<ConsumerGroup>> {
-        match self.groups.get(id) {
-            Some(Group::Consumer(group)) => Ok(group),
-            None => Err(super::super::commit::not_found(id)),
-            Some(_) => not_a_consumer_group(id),
+    /// Remembers that the topics of the present image are as the group's metadata hash says.
+    pub fn note_check(&mut self, turn: &Turn<'_>, checked: bool) {
+        if checked {
+            self.checked_at = Some(turn.image.offset);
         }
     }
 
     /// Refuses those who would be too many.
-    pub fn check_room(&self, group: &ConsumerGroup, id: &str) -> Result<()> {
-        let limit = self.config.group_consumer_max_size;
-        let is_full = group.size() >= usize::try_from(limit).unwrap_or(0);
-        if is_full && group.member(id).is_none() {
+    pub fn check_room(&self, config: &Config, id: &str) -> Result<()> {
+        let limit = config.group_consumer_max_size;
+        let is_full = self.size() >= usize::try_from(limit).unwrap_or(0);
+        if is_full && self.member(id).is_none() {
             let message =
                 format!("The consumer group has reached its maximum capacity of {limit} members.");
             return refuse(ResponseError::GroupMaxSizeReached, message);
@@ -244,103 +277,12 @@ impl Shard {
         Ok(())
     }
 
-    /// The id that a member brings, or a new one.
-    pub fn member_id(&mut self, id: &str) -> MemberId {
-        if !id.is_empty() {
-            return MemberId::from(id);
-        }
-        let bytes = self.random.u128(..).to_be_bytes();
-        MemberId::from(uuid_to_text(Builder::from_random_bytes(bytes).into_uuid()))
-    }
-
-    /// Writes down what a member says of itself, if that is new.
-    pub fn subscribe(&mut self, change: &mut Change) -> Result<Subscribed> {
-        let names_changed = change.updated.topics != change.member.topics;
-        if change.updated != change.member {
-            let record = Record::consumer_member(&change.group.id, &change.updated);
-            change.records.push(record);
-        }
-        let regex = self.subscribe_by_regex(change)?;
-        Ok(Subscribed {
-            changed: names_changed || regex.changed,
-            bumps_epoch: names_changed || regex.bumps_epoch,
-        })
-    }
-
-    /// Moves the group's epoch if the subscriptions or their topics changed; answers what it is.
-    pub fn follow_topics(&mut self, change: &mut Change, bump: bool) -> i32 {
-        let group = &change.group;
-        if !bump && group.checked_at == Some(self.image.offset) {
-            return group.epoch;
-        }
-        let topics = group.topics_after(&[&change.member], Some(&change.updated));
-        let hash = self.topic_hashes.of_all(&self.image, topics.keys());
-        let mut epoch = group.epoch;
-        if bump || hash != group.metadata_hash {
-            epoch += 1;
-            change.records.push(Record::consumer_epoch(&group.id, epoch, hash));
-            let (id, why) = (&group.id, change.why_epoch_moved(bump));
-            tracing::info!("group {id} moves to epoch {epoch}: {why}");
-        } else {
-            change.checked = true;
-        }
-        if group.has_partition_metadata {
-            change.records.push(Record::no_partition_metadata(&group.id));
-        }
-        epoch
-    }
-
-    /// Brings the member one step towards its target, of an epoch.
-    pub fn reconcile(
-        &mut self,
-        change: &mut Change,
-        (target_epoch, target): &(i32, Arc<Partitions>),
-        subscription_changed: bool,
-        owned: Option<&Partitions>,
-    ) -> Result<()> {
-        if !subscription_changed && change.updated.is_reconciled_to(*target_epoch) {
-            return Ok(());
-        }
-        let subscribed: BTreeSet<Uuid> = change.group.topic_ids(&change.updated, &self.image);
-        let reconciliation = Reconciliation {
-            group: &change.group,
-            target_epoch: *target_epoch,
-            target,
-            subscribed: &subscribed,
-            subscription_changed,
-            owned,
-        };
-        let next = reconciliation.step(&change.updated)?;
-        if next == change.updated {
-            return Ok(());
-        }
-        change.records.push(Record::consumer_current(&change.group.id, &next));
-        // Members that speak the classic protocol have to join and sync in time instead.
-        if !next.is_classic() {
-            let timer = Timer::Rebalance(change.group.id.clone(), next.id.clone());
-            if next.state == MemberState::UnrevokedPartitions {
-                let deadline = change.now + i64::from(next.rebalance_timeout_ms);
-                self.timers.set(timer, deadline);
-            } else {
-                self.timers.cancel(&timer);
-            }
-        }
-        change.updated = next;
-        Ok(())
-    }
-
     /// Expects a heartbeat of a member in time.
-    pub fn set_consumer_session(&mut self, now: Timestamp, group: &GroupId, member: &MemberId) {
-        let timeout_ms = self.group_setting(group, "consumer.session.timeout.ms");
-        self.timers.set(Timer::Session(group.clone(), member.clone()), now + i64::from(timeout_ms));
+    pub fn expect_heartbeat(&self, turn: &mut Turn<'_>, member: &MemberId) {
+        let timeout_ms = turn.group_setting(&self.id, "consumer.session.timeout.ms");
+        turn.set_session(&self.id, member, timeout_ms);
     }
-}
 
-fn not_a_consumer_group<T>(id: &str) -> Result<T> {
-    refuse(ResponseError::GroupIdNotFound, format!("Group {id} is not a consumer group."))
-}
-
-impl ConsumerGroup {
     /// The member as it is before its request: known, new, or with another id in the place of a
     /// static member.
     pub fn admit(
@@ -391,6 +333,14 @@ impl ConsumerGroup {
         records.push(Record::consumer_target(&self.id, id, &self.target(&existing.id)));
         records.push(Record::consumer_current(&self.id, &new));
         Ok(new)
+    }
+}
+
+/// The id that a member brings, or a new one.
+pub fn member_id(turn: &mut Turn<'_>, id: &str) -> MemberId {
+    match id {
+        "" => MemberId::from(uuid_to_text(turn.new_uuid())),
+        id => MemberId::from(id),
     }
 }
 

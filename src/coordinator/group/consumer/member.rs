@@ -1,12 +1,12 @@
 //! A member of a consumer group (ConsumerGroupMember).
 
-use super::super::MemberId;
 use super::LEAVE_EPOCH;
 use crate::codec::schema::group::consumer_group_current_member_assignment_value::TopicPartitions;
 use crate::codec::schema::group::consumer_group_member_metadata_value::ClassicMemberMetadata;
 use crate::codec::schema::group::{
     ConsumerGroupCurrentMemberAssignmentValue, ConsumerGroupMemberMetadataValue,
 };
+use crate::coordinator::group::MemberId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;

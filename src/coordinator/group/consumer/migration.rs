@@ -2,24 +2,22 @@
 //! speaks the consumer protocol, and a classic group again when the last such member goes
 //! (`group.consumer.migration.policy`).
 
-use super::super::assignor::Partitions;
-use super::super::classic_group::{ClassicGroup, Member};
-use super::super::outcome::{Outcome, Then};
-use super::super::record::Record;
-use super::super::shard::{Group, Shard};
-use super::super::timers::Timer;
-use super::super::{GroupId, MemberId, Ticket};
 use super::heartbeat::refuse;
 use super::member::ConsumerMember;
-use super::{ConsumerGroup, embedded};
+use super::{ConsumerGroup, Outcome, embedded};
 use crate::codec::schema::group::consumer_group_member_metadata_value::{
     ClassicMemberMetadata, ClassicProtocol,
 };
 use crate::config::Config;
+use crate::coordinator::Ticket;
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::assignor::Partitions;
+use crate::coordinator::group::classic::{ClassicGroup, Member, join_error};
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::turn::Turn;
 use crate::coordinator::state_machine::Completion;
 use crate::error::Result;
 use crate::metadata::Image;
-use crate::types::Timestamp;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::JoinGroupResponse;
@@ -30,7 +28,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Downgrade {
     /// The classic group.
-    pub group: ClassicGroup,
+    pub group: Box<ClassicGroup>,
     /// Tombstones of the consumer group, and the classic group's generation.
     pub records: Vec<Record>,
     /// The target assignment is not for the members that are left.
@@ -41,12 +39,29 @@ pub struct Downgrade {
 
 impl Downgrade {
     /// The classic group takes over when its records are in the log.
-    pub fn outcome<A>(self, answer: A) -> Outcome<A> {
-        let Downgrade { group, records, rebalance, joined } = self;
-        let id = group.id.clone();
-        let then = Then::Downgraded { group: Box::new(group), rebalance, joined };
-        Outcome { records, then: Completion::Then((id, then)), answer }
+    pub fn outcome<A>(mut self, answer: A) -> Outcome<A> {
+        let records = std::mem::take(&mut self.records);
+        let id = self.group.id.clone();
+        Outcome { records, then: Completion::Then((id, Then::Downgraded(self))), answer }
     }
+}
+
+/// How a consumer group goes on after its records were appended, or could not be.
+#[derive(Debug)]
+pub enum Then {
+    /// It has become a classic group.
+    Downgraded(Downgrade),
+    /// A classic member has joined it.
+    Joined {
+        /// Its JoinGroup.
+        ticket: Ticket,
+        /// The answer.
+        answer: Box<JoinGroupResponse>,
+        /// How long it may be silent.
+        session_timeout_ms: i32,
+        /// How long it may take to ask for its assignment.
+        rebalance_timeout_ms: i32,
+    },
 }
 
 /// Whether groups may be converted one way, and the other.
@@ -70,86 +85,72 @@ impl MigrationPolicy {
     }
 }
 
-impl Shard {
-    /// The classic group as a consumer group; the caller writes `records`.
-    pub(super) fn upgrade(
-        &mut self,
-        now: Timestamp,
-        id: &str,
-        records: &mut Vec<Record>,
-    ) -> Result<Arc<ConsumerGroup>> {
-        let Some(Group::Classic(classic)) = self.groups.get(id) else {
-            unreachable!("the caller has looked");
-        };
-        check_upgrade(&self.config, classic)?;
-        let mut group = ConsumerGroup::from_classic(classic, &self.image)?;
-        group.metadata_hash = self.topic_hashes.of_all(&self.image, group.topic_names());
-        records.push(Record::group_tombstone(&group.id));
+impl ConsumerGroup {
+    /// A consumer group in the place of a classic one, with the records that make it.
+    pub fn in_place_of(
+        classic: &mut ClassicGroup,
+        turn: &mut Turn<'_>,
+    ) -> Result<(ConsumerGroup, Vec<Record>)> {
+        let mut records = classic.tombstones();
+        if classic.is_empty() {
+            turn.cancel_timers(classic.timers());
+            return Ok((ConsumerGroup::new(classic.id.clone()), records));
+        }
+        check_upgrade(turn.config, classic)?;
+        let mut group = ConsumerGroup::from_classic(classic, turn.image)?;
+        group.metadata_hash = turn.topic_hashes.of_all(turn.image, group.topic_names());
         records.extend(group.records());
-        let (classic, mut turn) = self.classic(id, now).expect("it is classic");
         // Whoever waits shall join again, and will find the consumer group.
-        classic.give_up(&mut turn, ResponseError::RebalanceInProgress);
+        classic.give_up(turn, ResponseError::RebalanceInProgress);
         for member in group.members() {
             let timeout_ms = member.classic.as_ref().map_or(0, |c| c.session_timeout_ms);
-            let timer = Timer::Session(group.id.clone(), member.id.clone());
-            self.timers.set(timer, now + i64::from(timeout_ms));
+            turn.set_session(&group.id, &member.id, timeout_ms);
         }
-        tracing::info!("group {id} was a classic group and becomes a consumer group");
-        Ok(Arc::new(group))
+        tracing::info!("group {} was a classic group and becomes a consumer group", group.id);
+        Ok((group, records))
     }
 
     /// What becomes of the group if these members go; None if it stays what it is.
     pub(super) fn downgrade_without(
         &self,
-        now: Timestamp,
-        group: &ConsumerGroup,
+        turn: &Turn<'_>,
         gone: &[&ConsumerMember],
     ) -> Option<Downgrade> {
         let stays = |member: &ConsumerMember| !gone.iter().any(|gone| gone.id == member.id);
         let left: Vec<&ConsumerMember> =
-            group.members().map(|member| &**member).filter(|member| stays(member)).collect();
-        if left.is_empty() || !self.may_downgrade(&left) {
+            self.members().map(|member| &**member).filter(|member| stays(member)).collect();
+        if left.is_empty() || !may_downgrade(turn.config, &left) {
             return None;
         }
-        let ids: Vec<&str> = group.members().map(|member| &*member.id).collect();
-        let records = Record::consumer_group_gone(group, &ids);
+        let ids: Vec<&str> = self.members().map(|member| &*member.id).collect();
+        let records = Record::consumer_group_gone(self, &ids);
         let members = left.into_iter().map(|member| (member, member.id.clone()));
-        self.downgrade(now, group, members, records, true)
+        self.downgrade(turn, members, records, true)
     }
 
     /// What becomes of the group if a static member is replaced by `new`, which speaks the classic
     /// protocol; None if it stays what it is.
     pub(super) fn downgrade_with(
         &self,
-        now: Timestamp,
-        group: &ConsumerGroup,
+        turn: &Turn<'_>,
         (old, new): (&ConsumerMember, &ConsumerMember),
         rebalance: bool,
     ) -> Option<Downgrade> {
         // The new one has taken the old one's place in the log already.
         let present = |member: &ConsumerMember| member.id == old.id;
-        let ids = group.members();
+        let ids = self.members();
         let ids = ids.map(|member| if present(member) { &*new.id } else { &*member.id });
-        let records = Record::consumer_group_gone(group, &ids.collect::<Vec<&str>>());
-        let members = group
+        let records = Record::consumer_group_gone(self, &ids.collect::<Vec<&str>>());
+        let members = self
             .members()
             .map(|member| (if present(member) { new } else { member }, member.id.clone()));
-        self.downgrade(now, group, members, records, rebalance)
-    }
-
-    /// Whether these members may be a classic group.
-    pub(super) fn may_downgrade(&self, members: &[&ConsumerMember]) -> bool {
-        let limit = usize::try_from(self.config.group_max_size).unwrap_or(0);
-        members.iter().all(|member| member.is_classic())
-            && MigrationPolicy::of(&self.config).downgrade
-            && members.len() <= limit
+        self.downgrade(turn, members, records, rebalance)
     }
 
     /// Each member comes with whose target it gets.
     fn downgrade<'a>(
         &self,
-        now: Timestamp,
-        group: &ConsumerGroup,
+        turn: &Turn<'_>,
         members: impl Iterator<Item = (&'a ConsumerMember, MemberId)>,
         mut records: Vec<Record>,
         rebalance: bool,
@@ -160,38 +161,63 @@ impl Shard {
             classic_members.push(classic_member(member)?);
             owners.insert(member.id.clone(), owner);
         }
-        let mut classic = ClassicGroup::stable(group.id.clone(), group.epoch, classic_members, now);
+        let mut classic =
+            ClassicGroup::stable(self.id.clone(), self.epoch, classic_members, turn.now);
         let protocol = classic.protocol.clone()?;
         for member in classic.members_mut() {
             let version = embedded::version(&member.metadata(&protocol))?;
-            let target = group.target(&owners[&member.id]);
-            member.assignment = embedded::encode_assignment(&target, &self.image, version);
+            let target = self.target(&owners[&member.id]);
+            member.assignment = embedded::encode_assignment(&target, turn.image, version);
         }
         records.push(Record::group(&classic, &classic.assignments()));
-        tracing::info!("group {} was a consumer group and becomes a classic group", group.id);
-        Some(Downgrade { group: classic, records, rebalance, joined: None })
+        tracing::info!("group {} was a consumer group and becomes a classic group", self.id);
+        Some(Downgrade { group: Box::new(classic), records, rebalance, joined: None })
     }
 
-    /// The records of a downgrade are in the log, or could not be written.
-    pub fn finish_downgrade(
-        &mut self,
-        now: Timestamp,
-        id: &GroupId,
-        group: ClassicGroup,
-        rebalance: bool,
-    ) {
-        self.cancel_timers(id);
-        self.groups.insert(id.clone(), Group::Classic(Box::new(group)));
-        let (group, mut turn) = self.classic(id, now).expect("it has just been put there");
-        for member in group.members() {
-            turn.set_session(group, &member.id, member.session_timeout_ms);
-        }
-        if rebalance {
-            let reason = || "it was a consumer group".to_owned();
-            let write = group.prepare_rebalance(&mut turn, reason);
-            assert!(write.is_none(), "nobody has joined yet");
+    /// The records before `then` are in the log, or could not be written. Answers the classic group
+    /// that takes over, if one does.
+    pub fn complete(
+        &self,
+        turn: &mut Turn<'_>,
+        then: Then,
+        appended: Result<(), ResponseError>,
+    ) -> Option<Box<ClassicGroup>> {
+        match (then, appended) {
+            (Then::Joined { ticket, answer, .. }, Err(error)) => {
+                turn.answer_join(ticket, join_error(&answer.member_id, error));
+                None
+            }
+            (Then::Joined { ticket, answer, session_timeout_ms, rebalance_timeout_ms }, Ok(())) => {
+                let timeouts = (session_timeout_ms, rebalance_timeout_ms);
+                self.finish_join(turn, (ticket, *answer), timeouts);
+                None
+            }
+            (Then::Downgraded(Downgrade { joined, .. }), Err(error)) => {
+                let (ticket, answer) = joined?;
+                turn.answer_join(ticket, join_error(&answer.member_id, error));
+                None
+            }
+            (Then::Downgraded(Downgrade { mut group, rebalance, joined, .. }), Ok(())) => {
+                turn.cancel_timers(self.timers());
+                group.expect_members(turn);
+                if rebalance {
+                    group.regroup(turn, || "it was a consumer group".to_owned());
+                }
+                if let Some((ticket, answer)) = joined {
+                    turn.answer_join(ticket, *answer);
+                }
+                Some(group)
+            }
         }
     }
+}
+
+/// Whether these members may be a classic group.
+fn may_downgrade(config: &Config, members: &[&ConsumerMember]) -> bool {
+    let limit = usize::try_from(config.group_max_size).unwrap_or(0);
+    members.iter().all(|member| member.is_classic())
+        && MigrationPolicy::of(config).downgrade
+        && members.len() <= limit
 }
 
 fn check_upgrade(config: &Config, group: &ClassicGroup) -> Result<()> {

@@ -7,9 +7,9 @@
 //!     `------- others have given back what it waits for ----------------'
 //! ```
 
-use super::super::assignor::Partitions;
 use super::member::{ConsumerMember, EpochPartitions, MemberState};
 use super::{ConsumerGroup, MemberState as State};
+use crate::coordinator::group::assignor::Partitions;
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet};

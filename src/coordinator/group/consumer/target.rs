@@ -1,11 +1,12 @@
 //! The target assignment of a group's epoch (TargetAssignmentBuilder).
 
-use super::super::MemberId;
-use super::super::assignor::{Assignor, Partitions, Subscriber};
-use super::super::record::Record;
-use super::super::shard::Shard;
 use super::heartbeat::{Change, refuse};
 use super::{ConsumerGroup, ConsumerMember};
+use crate::config::Config;
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::assignor::{Assignor, Partitions, Subscriber};
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::turn::Turn;
 use crate::error::Result;
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
@@ -13,16 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-impl Shard {
+impl Change<'_> {
     /// The target of the member with its epoch, made anew if the group's epoch is past it and the
     /// last one is old enough.
-    pub fn follow_epoch(
-        &mut self,
-        change: &mut Change,
-        epoch: i32,
-    ) -> Result<(i32, Arc<Partitions>)> {
-        let group = change.group.clone();
-        let updated = &change.updated;
+    pub fn follow_epoch(&mut self, turn: &Turn<'_>, epoch: i32) -> Result<(i32, Arc<Partitions>)> {
+        let group = self.group;
+        let updated = &self.updated;
         let last = || {
             let holder = match updated.instance_id.as_deref() {
                 Some(instance) => group.static_member(instance).map(|member| member.id.clone()),
@@ -31,67 +28,67 @@ impl Shard {
             let target = holder.map(|holder| group.target(&holder)).unwrap_or_default();
             (group.assignment_epoch, target)
         };
-        let interval_ms = self.group_setting(&group.id, "consumer.assignment.interval.ms");
+        let interval_ms = turn.group_setting(&group.id, "consumer.assignment.interval.ms");
         let is_due = group.assignment_timestamp == 0
             || interval_ms == 0
-            || change.now >= group.assignment_timestamp + i64::from(interval_ms);
+            || turn.now >= group.assignment_timestamp + i64::from(interval_ms);
         if group.assignment_epoch >= epoch || !is_due {
             return Ok(last());
         }
-        let assignor = group.preferred_assignor(&change.member, updated);
-        let assignor = assignor.unwrap_or_else(|| self.default_assignor());
-        let mut targets = self.assign(&group, updated, assignor, epoch)?;
+        let assignor = group.preferred_assignor(&self.member, updated);
+        let assignor = assignor.unwrap_or_else(|| default_assignor(turn.config));
+        let mut targets = assign(turn.image, group, updated, assignor, epoch)?;
         for (member, target) in &targets {
             let before = group.targets().get(member);
             if before.is_none_or(|before| **before != *target) {
-                change.records.push(Record::consumer_target(&group.id, member, target));
+                self.records.push(Record::consumer_target(&group.id, member, target));
             }
         }
-        change.records.push(Record::consumer_target_epoch(&group.id, epoch, change.now));
+        self.records.push(Record::consumer_target_epoch(&group.id, epoch, turn.now));
         Ok((epoch, Arc::new(targets.remove(&updated.id).unwrap_or_default())))
     }
+}
 
-    /// The first of `group.consumer.assignors`.
-    pub fn default_assignor(&self) -> Assignor {
-        let first = self.config.group_consumer_assignors.first();
-        first.and_then(|name| Assignor::by_name(name)).unwrap_or(Assignor::Uniform)
-    }
+/// The first of `group.consumer.assignors`.
+pub fn default_assignor(config: &Config) -> Assignor {
+    let first = config.group_consumer_assignors.first();
+    first.and_then(|name| Assignor::by_name(name)).unwrap_or(Assignor::Uniform)
+}
 
-    fn assign(
-        &self,
-        group: &ConsumerGroup,
-        updated: &ConsumerMember,
-        assignor: Assignor,
-        epoch: i32,
-    ) -> Result<BTreeMap<MemberId, Partitions>> {
-        let present = updated.instance_id.as_deref().and_then(|i| group.static_member(i));
-        let predecessor = present.filter(|present| present.id != updated.id);
-        let is_other = |member: &&Arc<ConsumerMember>| {
-            member.id != updated.id && predecessor.is_none_or(|gone| gone.id != member.id)
-        };
-        let members: Vec<&ConsumerMember> =
-            (group.members().filter(is_other)).map(|member| &**member).chain([updated]).collect();
-        let topics = Subscriptions::of(group, &members, &self.image);
-        let owner = |member: &ConsumerMember| match predecessor {
-            Some(gone) if member.id == updated.id => group.target(&gone.id),
-            _ => group.target(&member.id),
-        };
-        let owned: Vec<Arc<Partitions>> = members.iter().map(|member| owner(member)).collect();
-        let subscribers: Vec<Subscriber<'_>> = (members.iter().zip(&owned))
-            .map(|(member, owned)| Subscriber {
-                id: &member.id,
-                instance_id: member.instance_id.as_deref(),
-                topics: topics.of_member(member),
-                owned,
-            })
-            .collect();
-        assignor.assign(&subscribers, &topics.counts(&self.image)).or_else(|error| {
-            let message =
-                format!("Failed to compute a new target assignment for epoch {epoch}: {error}");
-            tracing::error!(group = &*group.id, "{message}");
-            refuse(ResponseError::UnknownServerError, message)
+fn assign(
+    image: &Image,
+    group: &ConsumerGroup,
+    updated: &ConsumerMember,
+    assignor: Assignor,
+    epoch: i32,
+) -> Result<BTreeMap<MemberId, Partitions>> {
+    let present = updated.instance_id.as_deref().and_then(|i| group.static_member(i));
+    let predecessor = present.filter(|present| present.id != updated.id);
+    let is_other = |member: &&Arc<ConsumerMember>| {
+        member.id != updated.id && predecessor.is_none_or(|gone| gone.id != member.id)
+    };
+    let members: Vec<&ConsumerMember> =
+        (group.members().filter(is_other)).map(|member| &**member).chain([updated]).collect();
+    let topics = Subscriptions::of(group, &members, image);
+    let owner = |member: &ConsumerMember| match predecessor {
+        Some(gone) if member.id == updated.id => group.target(&gone.id),
+        _ => group.target(&member.id),
+    };
+    let owned: Vec<Arc<Partitions>> = members.iter().map(|member| owner(member)).collect();
+    let subscribers: Vec<Subscriber<'_>> = (members.iter().zip(&owned))
+        .map(|(member, owned)| Subscriber {
+            id: &member.id,
+            instance_id: member.instance_id.as_deref(),
+            topics: topics.of_member(member),
+            owned,
         })
-    }
+        .collect();
+    assignor.assign(&subscribers, &topics.counts(image)).or_else(|error| {
+        let message =
+            format!("Failed to compute a new target assignment for epoch {epoch}: {error}");
+        tracing::error!(group = &*group.id, "{message}");
+        refuse(ResponseError::UnknownServerError, message)
+    })
 }
 
 impl ConsumerGroup {

@@ -3,7 +3,6 @@
 
 use super::StreamsGroup;
 use super::configure::{Configured, ConfiguredSubtopology, StatusCode};
-use super::heartbeat::Heartbeat;
 use super::member::Member;
 use super::request::{JOIN_EPOCH, OFFSETS_VERSION};
 use super::tasks::TaskIds;
@@ -11,14 +10,24 @@ use crate::codec::schema::message::streams_group_heartbeat_response::{
     Endpoint, EndpointToPartitions, Status, TaskIds as ResponseTaskIds, TopicPartition,
 };
 use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
-use crate::coordinator::group::shard::Shard;
+use crate::coordinator::group::turn::Turn;
 use crate::metadata::Image;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use std::collections::BTreeMap;
 
 /// Kafka 4.4's `group.streams.task.offset.interval.ms`, which is not for users to set.
 const TASK_OFFSET_INTERVAL_MS: i32 = 60_000;
 /// Kafka 4.4's `group.streams.acceptable.recovery.lag`, neither.
 const ACCEPTABLE_RECOVERY_LAG: i64 = 10_000;
+
+/// What a heartbeat comes to.
+#[derive(Debug)]
+pub struct Heartbeat {
+    /// The answer.
+    pub response: StreamsGroupHeartbeatResponse,
+    /// Internal topics that the group needs and that are not there.
+    pub missing_topics: Vec<CreatableTopic>,
+}
 
 /// What came of a heartbeat.
 #[derive(Debug)]
@@ -35,16 +44,17 @@ pub struct Heard<'a> {
     pub was_there: bool,
 }
 
-impl Shard {
-    pub(super) fn answer_streams(
-        &self,
-        group: &mut StreamsGroup,
+impl StreamsGroup {
+    /// The answer to a heartbeat.
+    pub fn answer(
+        &mut self,
+        turn: &Turn<'_>,
         heard: Heard<'_>,
         request: &StreamsGroupHeartbeatRequest,
         mut statuses: Vec<Status>,
     ) -> Heartbeat {
         let Heard { version, before, after, configured, was_there } = heard;
-        let interval_ms = self.group_setting(&group.id, "streams.heartbeat.interval.ms");
+        let interval_ms = turn.group_setting(&self.id, "streams.heartbeat.interval.ms");
         let mut response = StreamsGroupHeartbeatResponse {
             member_id: after.id.to_string(),
             member_epoch: after.epoch,
@@ -60,17 +70,17 @@ impl Shard {
             response.standby_tasks = Some(ids(&after.assigned.standby));
             response.warmup_tasks = Some(ids(&after.assigned.warmup));
             if after.user_endpoint.is_some() {
-                group.soft.endpoint_epoch += 1;
+                self.soft.endpoint_epoch += 1;
             }
         }
-        if group.soft.endpoint_epoch != request.endpoint_information_epoch {
-            let others = group.members.values().filter(|member| member.id != after.id);
-            let endpoint = |member| endpoint(member, configured, &self.image);
+        if self.soft.endpoint_epoch != request.endpoint_information_epoch {
+            let others = self.members.values().filter(|member| member.id != after.id);
+            let endpoint = |member| endpoint(member, configured, turn.image);
             let endpoints = others.chain([after]).filter_map(endpoint).collect();
             response.partitions_by_user_endpoint = Some(endpoints);
         }
         if was_there {
-            response.endpoint_information_epoch = group.soft.endpoint_epoch;
+            response.endpoint_information_epoch = self.soft.endpoint_epoch;
         }
         let mut missing_topics = Vec::new();
         if let Some((status, detail)) = &configured.problem {
@@ -78,7 +88,7 @@ impl Shard {
             missing_topics.extend(missing.map(|(name, topic)| topic.creatable(name)));
             statuses.push(Status { status_code: status.code(), status_detail: detail.clone() });
         }
-        if let Some(member) = &group.soft.shutdown_requested_by {
+        if let Some(member) = &self.soft.shutdown_requested_by {
             let status_detail = format!(
                 "Streams group member {member} encountered a fatal error and requested a shutdown \
                  for the entire application."

@@ -9,26 +9,11 @@ use crate::codec::schema::group::streams_group_topology_value as record;
 use crate::codec::schema::message::streams_group_describe_response as response;
 use crate::codec::schema::message::streams_group_describe_response::DescribedGroup;
 use crate::coordinator::group::listed;
-use crate::coordinator::group::shard::Shard;
 use std::collections::{BTreeMap, BTreeSet};
 
-impl Shard {
-    /// A streams group, or why there is none of that name.
-    pub fn describe_streams(&self, id: &str) -> DescribedGroup {
-        match self.streams_group(id) {
-            Ok(group) => group.described(),
-            Err(error) => DescribedGroup {
-                group_id: id.to_owned(),
-                error_code: error.code().code(),
-                error_message: error.message(),
-                ..DescribedGroup::default()
-            },
-        }
-    }
-}
-
 impl StreamsGroup {
-    pub(in crate::coordinator::group) fn described(&self) -> DescribedGroup {
+    /// The group with its members.
+    pub fn described(&self) -> DescribedGroup {
         let nothing = Tasks::default();
         let members = listed(self.members.values(), |member| &member.id).map(|member| {
             let target = self.target.get(&member.id).unwrap_or(&nothing);

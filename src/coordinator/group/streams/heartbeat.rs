@@ -1,6 +1,6 @@
 //! StreamsGroupHeartbeat on a shard (GroupMetadataManager.streamsGroupHeartbeat).
 
-use super::answer::Heard;
+use super::answer::{Heard, Heartbeat};
 use super::assignor::{TaskMember, TaskSource, assign};
 use super::configure::{Configured, StatusCode, configure};
 use super::member::{Member, MemberState};
@@ -12,33 +12,21 @@ use super::{Configs, StreamsGroup, records};
 use crate::codec::schema::message::streams_group_heartbeat_response::Status;
 use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use crate::coordinator::RequestContext;
-use crate::coordinator::group::outcome::Outcome;
 use crate::coordinator::group::record::Record;
-use crate::coordinator::group::shard::{Group, Shard};
 use crate::coordinator::group::timers::Timer;
+use crate::coordinator::group::turn::Turn;
 use crate::coordinator::group::{GroupId, MemberId};
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The one setting that assignments are made with.
 const NUM_STANDBY_REPLICAS: &str = "num.standby.replicas";
 
-/// What a heartbeat comes to.
-#[derive(Debug)]
-pub struct Heartbeat {
-    /// The answer.
-    pub response: StreamsGroupHeartbeatResponse,
-    /// Internal topics that the group needs and that are not there.
-    pub missing_topics: Vec<CreatableTopic>,
-}
-
-/// What a heartbeat has at hand, and what it leaves behind.
-struct Turn<'a> {
-    now: Timestamp,
+/// A heartbeat on its way through a group.
+struct Beat<'a> {
     cx: &'a RequestContext,
     request: &'a StreamsGroupHeartbeatRequest,
     owned: Option<Tasks>,
@@ -46,122 +34,102 @@ struct Turn<'a> {
     statuses: Vec<Status>,
 }
 
-impl Turn<'_> {
+impl Beat<'_> {
     fn tell(&mut self, status: StatusCode, status_detail: String) {
         self.statuses.push(Status { status_code: status.code(), status_detail });
     }
 }
 
-impl Shard {
-    /// A StreamsGroupHeartbeat: a member comes, stays or goes.
-    pub fn streams_heartbeat(
+impl StreamsGroup {
+    /// A heartbeat, sound in itself, of a member that joins or stays. `records` are those that make
+    /// room for the group; `was_there` says whether a group of this name was. What happens to a new
+    /// group is written down only; its soft state begins with its records.
+    pub fn heartbeat(
         &mut self,
-        now: Timestamp,
+        turn: &mut Turn<'_>,
         cx: &RequestContext,
         request: &StreamsGroupHeartbeatRequest,
-    ) -> Result<Outcome<Heartbeat>> {
-        request::check(request, cx.api_version)?;
-        if request.member_epoch < JOIN_EPOCH {
-            return self.leave_streams(request);
-        }
-        let id = GroupId::from(request.group_id.as_str());
+        (records, was_there): (Vec<Record>, bool),
+    ) -> Result<(Vec<Record>, Heartbeat)> {
         let owned = request::owned(request);
-        let (records, statuses) = (Vec::new(), Vec::new());
-        let mut turn = Turn { now, cx, request, owned, records, statuses };
-        let was_there = self.groups.contains_key(&id);
-        // What happens to a group that is not there yet is written down only; its soft state
-        // begins with its records.
-        let (mut group, is_new) = match self.groups.remove(&id) {
-            Some(Group::Streams(group)) => (group, false),
-            other => {
-                let made = new_group(&id, other.as_ref(), &mut turn);
-                if let Some(other) = other {
-                    self.groups.insert(id.clone(), other);
-                }
-                (made?, true)
+        let mut beat = Beat { cx, request, owned, records, statuses: Vec::new() };
+        let heard = match self.with_static_member_replaced(&mut beat.records, request)? {
+            None => self.hear(turn, &mut beat, was_there)?,
+            Some(mut replaced) => {
+                let heard = replaced.hear(turn, &mut beat, was_there);
+                self.soft = replaced.soft;
+                heard?
             }
         };
-        let beat = match group.with_static_member_replaced(&mut turn.records, request) {
-            Ok(None) => self.beat(&mut group, &mut turn, was_there),
-            Ok(Some(mut replaced)) => {
-                let beat = self.beat(&mut replaced, &mut turn, was_there);
-                group.soft = replaced.soft;
-                beat
-            }
-            Err(error) => Err(error),
-        };
-        if !is_new {
-            self.groups.insert(id, Group::Streams(group));
-        }
-        Ok(Outcome::replay(turn.records, beat?))
+        Ok((beat.records, heard))
     }
 
-    fn beat(
+    fn hear(
         &mut self,
-        group: &mut StreamsGroup,
         turn: &mut Turn<'_>,
+        beat: &mut Beat<'_>,
         was_there: bool,
     ) -> Result<Heartbeat> {
-        let member = self.speaker(group, turn)?;
-        let updated = updated(&member, turn);
+        let member = self.speaker(turn, beat)?;
+        let updated = updated(&member, beat);
         if updated != member {
-            turn.records.push(records::member(&group.id, &updated));
+            beat.records.push(records::member(&self.id, &updated));
         }
         let mut bump = updated.is_other_to_assignments(&member);
-        let topology = topology(group, turn)?;
-        if let Some(known) = &group.topology
+        let topology = topology(self, beat)?;
+        if let Some(known) = &self.topology
             && updated.topology_epoch < known.epoch
         {
             let (ours, theirs) = (known.epoch, updated.topology_epoch);
-            turn.tell(StatusCode::StaleTopology, format!(
+            beat.tell(StatusCode::StaleTopology, format!(
                 "The member's topology epoch {theirs} is behind the group's topology epoch {ours}."
             ));
         }
-        let (configured, hash) = self.configured(group, &topology)?;
-        bump |= hash != group.metadata_hash;
+        let (configured, hash) = self.configured(turn, &topology)?;
+        bump |= hash != self.metadata_hash;
         let validated_epoch = if configured.is_ready() { topology.epoch } else { -1 };
-        check_tasks(&configured, turn.owned.as_ref())?;
-        group.keep_reported(&updated.id, Reported::of(turn.request)?, &configured);
-        bump |= validated_epoch != group.validated_topology_epoch;
-        let standbys = self.group_setting(&group.id, "streams.num.standby.replicas");
+        check_tasks(&configured, beat.owned.as_ref())?;
+        self.keep_reported(&updated.id, Reported::of(beat.request)?, &configured);
+        bump |= validated_epoch != self.validated_topology_epoch;
+        let standbys = turn.group_setting(&self.id, "streams.num.standby.replicas");
         let configs = Configs::from([(NUM_STANDBY_REPLICAS.to_owned(), standbys.to_string())]);
-        bump |= configs != group.last_configs;
-        let mut epoch = group.epoch;
+        bump |= configs != self.last_configs;
+        let mut epoch = self.epoch;
         if bump {
             epoch += 1;
-            turn.records.push(records::epoch(&group.id, epoch, hash, validated_epoch, &configs));
-            let (id, why) = (&group.id, why_epoch_moved(group, &member, &updated));
+            beat.records.push(records::epoch(&self.id, epoch, hash, validated_epoch, &configs));
+            let (id, why) = (&self.id, why_epoch_moved(self, &member, &updated));
             tracing::info!("group {id} moves to epoch {epoch}: {why}");
         }
-        self.delay_first_assignment(group, turn.now);
+        self.delay_first_assignment(turn);
         let (target_epoch, target) =
-            self.target(group, epoch, &updated, &configured, &configs, turn);
-        let updated = self.reconciled(group, updated, (target_epoch, &target), turn)?;
-        self.keep_session(&group.id, &updated.id, turn.now);
-        if turn.request.shutdown_application {
-            group.soft.shutdown_requested_by.get_or_insert_with(|| updated.id.clone());
+            self.next_target(turn, epoch, &updated, (&configured, &configs), beat);
+        let updated = self.reconciled(turn, updated, (target_epoch, &target), beat)?;
+        self.expect_heartbeat(turn, &updated.id);
+        if beat.request.shutdown_application {
+            self.soft.shutdown_requested_by.get_or_insert_with(|| updated.id.clone());
         }
-        let statuses = std::mem::take(&mut turn.statuses);
-        let version = turn.cx.api_version;
+        let statuses = std::mem::take(&mut beat.statuses);
+        let version = beat.cx.api_version;
         let (before, after) = (&member, &updated);
         let heard = Heard { version, before, after, configured: &configured, was_there };
-        Ok(self.answer_streams(group, heard, turn.request, statuses))
+        Ok(self.answer(turn, heard, beat.request, statuses))
     }
 
     /// The member that speaks, new if it may be.
-    fn speaker(&self, group: &StreamsGroup, turn: &Turn<'_>) -> Result<Member> {
-        let request = turn.request;
+    fn speaker(&self, turn: &Turn<'_>, beat: &Beat<'_>) -> Result<Member> {
+        let request = beat.request;
         if request.member_epoch != JOIN_EPOCH {
-            let member = group.speaking_member(request)?;
-            check_epoch(member, request.member_epoch, turn.owned.as_ref())?;
+            let member = self.speaking_member(request)?;
+            check_epoch(member, request.member_epoch, beat.owned.as_ref())?;
             return Ok(member.clone());
         }
-        let most = self.config.group_streams_max_size;
+        let most = turn.config.group_streams_max_size;
         let instance = request.instance_id.as_deref();
-        let is_replaced = instance.is_some_and(|id| group.static_member(id).is_some());
-        let has_room = i32::try_from(group.members.len()).is_ok_and(|size| size < most);
+        let is_replaced = instance.is_some_and(|id| self.static_member(id).is_some());
+        let has_room = i32::try_from(self.members.len()).is_ok_and(|size| size < most);
         if is_replaced || has_room {
-            let known = group.members.get(request.member_id.as_str()).cloned();
+            let known = self.members.get(request.member_id.as_str()).cloned();
             return Ok(known.unwrap_or_else(|| Member::new(&request.member_id)));
         }
         Err(Error::Explained(
@@ -173,130 +141,127 @@ impl Shard {
     /// The topology against the topics, again if either changed; and the topics' hash.
     fn configured(
         &mut self,
-        group: &mut StreamsGroup,
+        turn: &mut Turn<'_>,
         topology: &Topology,
     ) -> Result<(Arc<Configured>, i64)> {
         if let (Some(configured), true) = (
-            &group.soft.configured,
-            group.topology.is_some() && group.soft.checked_at == Some(self.image.offset),
+            &self.soft.configured,
+            self.topology.is_some() && self.soft.checked_at == Some(turn.image.offset),
         ) {
-            return Ok((configured.clone(), group.metadata_hash));
+            return Ok((configured.clone(), self.metadata_hash));
         }
-        let hash = self.topic_hashes.of_all(&self.image, topology.required_topics().iter());
-        if hash == group.metadata_hash {
+        let hash = turn.topic_hashes.of_all(turn.image, topology.required_topics().iter());
+        if hash == self.metadata_hash {
             // Another hash is seen only once it is written down.
-            group.soft.checked_at = Some(self.image.offset);
+            self.soft.checked_at = Some(turn.image.offset);
         }
-        match &group.soft.configured {
-            Some(configured) if hash == group.metadata_hash && group.topology.is_some() => {
+        match &self.soft.configured {
+            Some(configured) if hash == self.metadata_hash && self.topology.is_some() => {
                 Ok((configured.clone(), hash))
             }
             _ => {
-                let configured = Arc::new(configure(topology, &self.image)?);
-                group.soft.configured = Some(configured.clone());
+                let configured = Arc::new(configure(topology, turn.image)?);
+                self.soft.configured = Some(configured.clone());
                 Ok((configured, hash))
             }
         }
     }
 
     /// Who joins a new group waits for others to join as well.
-    fn delay_first_assignment(&mut self, group: &StreamsGroup, now: Timestamp) {
-        let delay = self.group_setting(&group.id, "streams.initial.rebalance.delay.ms");
-        let timer = Timer::FirstAssignment(group.id.clone());
-        if group.is_empty() && delay > 0 && !self.timers.is_set(&timer) {
-            self.timers.set(timer, now + i64::from(delay));
+    fn delay_first_assignment(&self, turn: &mut Turn<'_>) {
+        let delay = turn.group_setting(&self.id, "streams.initial.rebalance.delay.ms");
+        let timer = Timer::FirstAssignment(self.id.clone());
+        if self.is_empty() && delay > 0 && !turn.timers.is_set(&timer) {
+            turn.set_timer(timer, delay);
         }
     }
 
     /// The epoch of the target assignment and what `updated` is to have by it.
-    fn target(
+    fn next_target(
         &self,
-        group: &StreamsGroup,
+        turn: &Turn<'_>,
         epoch: i32,
         updated: &Member,
-        configured: &Configured,
-        configs: &Configs,
-        turn: &mut Turn<'_>,
+        (configured, configs): (&Configured, &Configs),
+        beat: &mut Beat<'_>,
     ) -> (i32, Tasks) {
-        let last = || group.target.get(&updated.id).cloned().unwrap_or_default();
-        if self.timers.is_set(&Timer::FirstAssignment(group.id.clone())) {
+        let last = || self.target.get(&updated.id).cloned().unwrap_or_default();
+        if turn.timers.is_set(&Timer::FirstAssignment(self.id.clone())) {
             let detail = "Assignment delayed due to the configured initial rebalance delay.";
-            turn.tell(StatusCode::AssignmentDelayed, detail.to_owned());
-            return (group.target_epoch, Tasks::default());
+            beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
+            return (self.target_epoch, Tasks::default());
         }
-        if group.target_epoch >= epoch {
-            return (group.target_epoch, last());
+        if self.target_epoch >= epoch {
+            return (self.target_epoch, last());
         }
-        if !self.may_assign(group, turn.now) {
+        if !self.may_assign(turn) {
             let detail = "Assignment delayed due to the configured assignment interval.";
-            turn.tell(StatusCode::AssignmentDelayed, detail.to_owned());
-            return (group.target_epoch, last());
+            beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
+            return (self.target_epoch, last());
         }
-        let mut made = make_target(group, Some(updated), configured, configs);
-        write_target(group, epoch, &made, turn.now, &mut turn.records);
+        let mut made = make_target(self, Some(updated), configured, configs);
+        write_target(self, epoch, &made, turn.now, &mut beat.records);
         (epoch, made.remove(&updated.id).unwrap_or_default())
     }
 
     /// Assignments are made at intervals.
-    fn may_assign(&self, group: &StreamsGroup, now: Timestamp) -> bool {
-        let interval = self.group_setting(&group.id, "streams.assignment.interval.ms");
-        let last = group.target_timestamp;
-        last == 0 || interval == 0 || now >= last + i64::from(interval)
+    fn may_assign(&self, turn: &Turn<'_>) -> bool {
+        let interval = turn.group_setting(&self.id, "streams.assignment.interval.ms");
+        let last = self.target_timestamp;
+        last == 0 || interval == 0 || turn.now >= last + i64::from(interval)
     }
 
     /// One step of `member` towards `target`.
     fn reconciled(
-        &mut self,
-        group: &StreamsGroup,
+        &self,
+        turn: &mut Turn<'_>,
         member: Member,
         (target_epoch, target): (i32, &Tasks),
-        turn: &mut Turn<'_>,
+        beat: &mut Beat<'_>,
     ) -> Result<Member> {
         if member.is_reconciled_to(target_epoch) {
             return Ok(member);
         }
-        let (owners, owned) = (&group.owners, turn.owned.as_ref());
+        let (owners, owned) = (&self.owners, beat.owned.as_ref());
         let next = Reconciliation { target_epoch, target, owners, owned }.step(&member)?;
         if next != member {
-            turn.records.push(records::current(&group.id, &next));
-            self.expect_revocation(&group.id, &next, turn.now);
+            beat.records.push(records::current(&self.id, &next));
+            self.expect_revocation(turn, &next);
         }
         Ok(next)
     }
 
     /// A member that has to give tasks back has its rebalance timeout for it.
-    fn expect_revocation(&mut self, group: &GroupId, member: &Member, now: Timestamp) {
-        let timer = Timer::Rebalance(group.clone(), member.id.clone());
+    fn expect_revocation(&self, turn: &mut Turn<'_>, member: &Member) {
+        let timer = Timer::Rebalance(self.id.clone(), member.id.clone());
         match member.state {
-            MemberState::UnrevokedTasks => {
-                self.timers.set(timer, now + i64::from(member.rebalance_timeout_ms));
-            }
-            _ => self.timers.cancel(&timer),
+            MemberState::UnrevokedTasks => turn.set_timer(timer, member.rebalance_timeout_ms),
+            _ => turn.timers.cancel(&timer),
         }
     }
 
-    fn keep_session(&mut self, group: &GroupId, member: &MemberId, now: Timestamp) {
-        let timeout = self.group_setting(group, "streams.session.timeout.ms");
-        self.timers.set(Timer::Session(group.clone(), member.clone()), now + i64::from(timeout));
+    fn expect_heartbeat(&self, turn: &mut Turn<'_>, member: &MemberId) {
+        let timeout_ms = turn.group_setting(&self.id, "streams.session.timeout.ms");
+        turn.set_session(&self.id, member, timeout_ms);
     }
 
-    fn leave_streams(
+    /// A heartbeat with a leave epoch.
+    pub fn leave(
         &mut self,
+        turn: &mut Turn<'_>,
         request: &StreamsGroupHeartbeatRequest,
-    ) -> Result<Outcome<Heartbeat>> {
-        let id = request.group_id.as_str();
-        let group = self.streams_group_mut(id)?;
+    ) -> Result<(Vec<Record>, Heartbeat)> {
         if request.shutdown_application {
             let member = MemberId::from(request.member_id.as_str());
-            group.soft.shutdown_requested_by.get_or_insert(member);
+            self.soft.shutdown_requested_by.get_or_insert(member);
         }
-        let member = group.speaking_member(request)?.clone();
+        let member = self.speaking_member(request)?;
         let records = match request.member_epoch {
             LEAVE_STATIC_EPOCH => {
-                self.timers.cancel(&Timer::Rebalance(GroupId::from(id), member.id.clone()));
-                vec![records::current(id, &member.gone_for_now())]
+                turn.timers.cancel(&Timer::Rebalance(self.id.clone(), member.id.clone()));
+                vec![records::current(&self.id, &member.gone_for_now())]
             }
-            _ => self.fence_streams_member(id, &request.member_id, "it left")?,
+            _ => self.fence(turn, member, "it left"),
         };
         let response = StreamsGroupHeartbeatResponse {
             member_id: request.member_id.clone(),
@@ -304,80 +269,74 @@ impl Shard {
             status: Some(Vec::new()),
             ..StreamsGroupHeartbeatResponse::default()
         };
-        Ok(Outcome::replay(records, Heartbeat { response, missing_topics: Vec::new() }))
+        Ok((records, Heartbeat { response, missing_topics: Vec::new() }))
     }
 
     /// The records by which a member is no more; its timers stop.
-    fn fence_streams_member(&mut self, id: &str, member: &str, why: &str) -> Result<Vec<Record>> {
-        let group = self.streams_group(id)?;
-        let member = group.member(member)?.id.clone();
-        let epoch = group.epoch + 1;
+    fn fence(&self, turn: &mut Turn<'_>, member: &Member, why: &str) -> Vec<Record> {
+        let (id, member, epoch) = (&self.id, &member.id, self.epoch + 1);
         tracing::info!("group {id} loses member {member} and moves to epoch {epoch}: {why}");
-        let mut records = records::member_tombstones(id, &member).to_vec();
+        let mut records = records::member_tombstones(id, member).to_vec();
         records.push(records::epoch(
             id,
-            group.epoch + 1,
-            group.metadata_hash,
-            group.validated_topology_epoch,
-            &group.last_configs,
+            epoch,
+            self.metadata_hash,
+            self.validated_topology_epoch,
+            &self.last_configs,
         ));
-        let id = group.id.clone();
-        self.timers.cancel(&Timer::Session(id.clone(), member.clone()));
-        self.timers.cancel(&Timer::Rebalance(id, member));
-        Ok(records)
+        turn.cancel_timers(member_timers(id, member));
+        records
     }
 
-    /// A member has said nothing, or given nothing back, for too long.
-    pub fn expire_streams_member(&mut self, timer: &Timer) -> Outcome {
-        let records = match timer {
-            Timer::Session(group, member) => {
-                self.fence_streams_member(group, member, "its session expired, so it is fenced")
-            }
-            Timer::Rebalance(group, member) => match self.must_still_revoke(group, member) {
-                true => {
-                    let why = "it did not give tasks back in time, so it is fenced";
-                    self.fence_streams_member(group, member, why)
-                }
-                false => Ok(Vec::new()),
-            },
-            other => unreachable!("{other:?} is not of a member"),
+    /// A timer of the group or of a member has fired.
+    pub fn expire(&self, turn: &mut Turn<'_>, timer: &Timer) -> Vec<Record> {
+        let (id, why) = match timer {
+            Timer::FirstAssignment(_) => return self.make_first_assignment(turn),
+            Timer::Session(_, id) => (id, "its session expired, so it is fenced"),
+            Timer::Rebalance(_, id) => (id, "it did not give tasks back in time, so it is fenced"),
+            _ => return Vec::new(),
         };
-        // The group or the member may be gone.
-        Outcome::replay(records.unwrap_or_default(), ())
-    }
-
-    fn must_still_revoke(&self, group: &str, member: &str) -> bool {
-        let group = self.streams_group(group);
-        let member = group.and_then(|group| group.member(member));
-        member.is_ok_and(|member| member.state == MemberState::UnrevokedTasks)
+        let Some(member) = self.members.get(id) else { return Vec::new() };
+        if matches!(timer, Timer::Rebalance(..)) && member.state != MemberState::UnrevokedTasks {
+            return Vec::new();
+        }
+        self.fence(turn, member, why)
     }
 
     /// The time in which others could join a new group is over.
-    pub fn make_first_assignment(&self, now: Timestamp, id: &str) -> Outcome {
+    fn make_first_assignment(&self, turn: &Turn<'_>) -> Vec<Record> {
         let mut records = Vec::new();
-        if let Ok(group) = self.streams_group(id)
-            && let Some(configured) = &group.soft.configured
-            && !group.is_empty()
-            && group.epoch > group.target_epoch
-            && self.may_assign(group, now)
+        if let Some(configured) = &self.soft.configured
+            && !self.is_empty()
+            && self.epoch > self.target_epoch
+            && self.may_assign(turn)
         {
-            let made = make_target(group, None, configured, &group.last_configs);
-            write_target(group, group.epoch, &made, now, &mut records);
+            let made = make_target(self, None, configured, &self.last_configs);
+            write_target(self, self.epoch, &made, turn.now, &mut records);
         }
-        Outcome::replay(records, ())
+        records
     }
 
-    /// The timers of the members, after the log was read.
-    pub fn load_streams_timers(&mut self, now: Timestamp, id: &GroupId) {
-        let Ok(group) = self.streams_group(id) else { return };
-        let members: Vec<Member> = group.members.values().cloned().collect();
-        for member in members {
-            self.keep_session(id, &member.id, now);
+    /// The group was read from the log: expects heartbeats of its members.
+    pub fn loaded(&self, turn: &mut Turn<'_>) {
+        for member in self.members.values() {
+            self.expect_heartbeat(turn, &member.id);
             if member.state == MemberState::UnrevokedTasks {
-                self.expect_revocation(id, &member, now);
+                self.expect_revocation(turn, member);
             }
         }
     }
+
+    /// The timers that it may have.
+    pub fn timers(&self) -> Vec<Timer> {
+        let members = self.members.keys().flat_map(|member| member_timers(&self.id, member));
+        members.chain([Timer::FirstAssignment(self.id.clone())]).collect()
+    }
+}
+
+fn member_timers(group: &GroupId, member: &MemberId) -> [Timer; 2] {
+    let session = Timer::Session(group.clone(), member.clone());
+    [session, Timer::Rebalance(group.clone(), member.clone())]
 }
 
 /// For the log.
@@ -389,27 +348,6 @@ fn why_epoch_moved(group: &StreamsGroup, before: &Member, after: &Member) -> Str
         format!("member {id} at {host} is not what it was (client, topology or endpoint)")
     } else {
         "its topics, its topology or its settings have changed".to_owned()
-    }
-}
-
-/// An empty classic group makes room for a streams group.
-fn new_group(
-    id: &GroupId,
-    there: Option<&Group>,
-    turn: &mut Turn<'_>,
-) -> Result<Box<StreamsGroup>> {
-    let joins = turn.request.member_epoch == JOIN_EPOCH;
-    match there {
-        None if !joins => {
-            let message = format!("Streams group {id} not found.");
-            Err(Error::Explained(ResponseError::GroupIdNotFound, message))
-        }
-        Some(Group::Classic(group)) if joins && group.is_empty() => {
-            turn.records.push(Record::group_tombstone(id));
-            Ok(Box::new(StreamsGroup::new(id.clone())))
-        }
-        None => Ok(Box::new(StreamsGroup::new(id.clone()))),
-        Some(_) => Err(super::not_streams(id)),
     }
 }
 
@@ -433,15 +371,15 @@ fn check_epoch(member: &Member, epoch: i32, owned: Option<&Tasks>) -> Result<()>
 }
 
 /// The member with what the request says of it.
-fn updated(member: &Member, turn: &Turn<'_>) -> Member {
-    let request = turn.request;
+fn updated(member: &Member, beat: &Beat<'_>) -> Member {
+    let request = beat.request;
     let tags = request.client_tags.as_ref().map(|tags| {
         tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect::<BTreeMap<_, _>>()
     });
     let endpoint = request.user_endpoint.as_ref().map(|of| (of.host.clone(), of.port));
     let mut updated = member.clone();
-    updated.client_id.clone_from(&turn.cx.client_id);
-    updated.client_host.clone_from(&turn.cx.client_host);
+    updated.client_id.clone_from(&beat.cx.client_id);
+    updated.client_host.clone_from(&beat.cx.client_host);
     updated.instance_id = request.instance_id.clone().or(updated.instance_id);
     updated.rack_id = request.rack_id.clone().or(updated.rack_id);
     updated.process_id = request.process_id.clone().unwrap_or(updated.process_id);
@@ -457,15 +395,15 @@ fn updated(member: &Member, turn: &Turn<'_>) -> Member {
 }
 
 /// The group's topology, which its first member brings.
-fn topology(group: &StreamsGroup, turn: &mut Turn<'_>) -> Result<Arc<Topology>> {
-    match (&turn.request.topology, &group.topology) {
+fn topology(group: &StreamsGroup, beat: &mut Beat<'_>) -> Result<Arc<Topology>> {
+    match (&beat.request.topology, &group.topology) {
         (None, Some(known)) => Ok(known.clone()),
         (None, None) => {
             Err(unexpected("The topology is null and the group topology is also null."))
         }
         (Some(asked), None) => {
             let topology = Topology::from_request(asked)?;
-            turn.records.push(records::topology(&group.id, to_record(asked)));
+            beat.records.push(records::topology(&group.id, to_record(asked)));
             Ok(Arc::new(topology))
         }
         (Some(asked), Some(known)) => {

@@ -128,6 +128,21 @@ pub fn group_tombstones(group: &str) -> [Record; 3] {
     ]
 }
 
+impl Record {
+    /// The group that a record of a streams group is of.
+    pub fn streams_group(&self) -> Option<&str> {
+        Some(match self {
+            Record::StreamsGroupMetadata(key, _) => &key.group_id,
+            Record::StreamsGroupMemberMetadata(key, _) => &key.group_id,
+            Record::StreamsGroupTargetAssignmentMetadata(key, _) => &key.group_id,
+            Record::StreamsGroupTargetAssignmentMember(key, _) => &key.group_id,
+            Record::StreamsGroupCurrentMemberAssignment(key, _) => &key.group_id,
+            Record::StreamsGroupTopology(key, _) => &key.group_id,
+            _ => return None,
+        })
+    }
+}
+
 fn member_key(group: &str, member: &str) -> StreamsGroupMemberMetadataKey {
     StreamsGroupMemberMetadataKey { group_id: group.to_owned(), member_id: member.to_owned() }
 }

@@ -1,9 +1,10 @@
 //! Random operations: whatever is done, the log alone brings back what was written down.
 
-use super::super::classic_group::{ClassicGroup, GroupState};
+use super::super::classic::{ClassicGroup, GroupState};
 use super::super::consumer::ConsumerGroup;
+use super::super::kind::Group;
 use super::super::record::Record;
-use super::super::shard::{Group, Shard};
+use super::super::shard::Shard;
 use super::World;
 use crate::config::Config;
 use bytes::Bytes;

@@ -2,9 +2,9 @@
 //! `__consumer_offsets` after the scenarios were played against it, a consumer of KIP-848, and a
 //! producer that committed an offset of `t-0` in one transaction and aborted another.
 
-use super::super::consumer::TopicHashes;
 use super::super::record::Record;
 use super::super::shard::Shard;
+use super::super::topic_hash::TopicHashes;
 use super::show;
 use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
 use crate::config::Config;

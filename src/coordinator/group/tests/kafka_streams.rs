@@ -1,9 +1,9 @@
 //! What a real broker (4.3.1) wrote of a streams group: `tests/fixtures/streams_group.log` is the
 //! one partition of `__consumer_offsets` after `compat/streams` was run against it.
 
-use super::super::consumer::TopicHashes;
 use super::super::record::Record;
 use super::super::shard::Shard;
+use super::super::topic_hash::TopicHashes;
 use super::show;
 use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
 use crate::config::Config;

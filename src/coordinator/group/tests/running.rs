@@ -83,7 +83,7 @@ impl Broker {
 
     /// The coordinators start anew on the same logs.
     async fn restart(&mut self) {
-        self.groups.close().await.unwrap();
+        self.groups.close();
         let clock = Clock::Manual(self.clock.clone());
         self.groups = Groups::new(self.config.clone(), clock, self.replicas.clone());
         self.publish();
@@ -155,7 +155,7 @@ async fn a_coordinator_comes_and_goes_with_the_leadership() {
     broker.change(PartitionChangeRecord { leader: 1, ..PartitionChangeRecord::default() });
     broker.loaded().await;
     assert_eq!(broker.fetch("g").await.unwrap(), 5);
-    broker.groups.close().await.unwrap();
+    broker.groups.close();
     assert_eq!(code(broker.fetch("g").await), ResponseError::NotCoordinator);
 }
 

@@ -1,9 +1,10 @@
 //! Records, answers and state as a script shows them.
 
 use super::super::GroupId;
-use super::super::classic_group::ClassicGroup;
+use super::super::classic::ClassicGroup;
+use super::super::kind::Group;
 use super::super::record::Record;
-use super::super::shard::{Group, Shard};
+use super::super::shard::Shard;
 use super::consumer::{decoded_assignment, show_group};
 use crate::codec::schema::message::OffsetCommitResponse;
 use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;

@@ -4,8 +4,9 @@
 //! a repartition topic and keeps a store, the other reads the repartition topic, which has to have
 //! 3 partitions. `active=0:1+2;1:0` are tasks 0_1, 0_2 and 1_0.
 
+use super::super::kind::Group;
 use super::super::record::Record;
-use super::super::shard::{Group, Shard};
+use super::super::shard::Shard;
 use super::super::streams::StreamsGroup;
 use super::{Args, World};
 use crate::codec::schema::message::StreamsGroupHeartbeatRequest;

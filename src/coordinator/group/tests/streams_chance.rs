@@ -1,7 +1,8 @@
 //! Random operations on a streams group: the log alone brings it back, and no task is ever with two
 //! members.
 
-use super::super::shard::{Group, Shard};
+use super::super::kind::Group;
+use super::super::shard::Shard;
 use super::super::streams::StreamsGroup;
 use super::World;
 use crate::codec::schema::message::streams_group_describe_response::TaskIds;

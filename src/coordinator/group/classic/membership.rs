@@ -1,10 +1,12 @@
 //! SyncGroup, Heartbeat and LeaveGroup on a classic group.
 
-use super::classic_group::{ClassicGroup, GroupState};
-use super::outcome::{Then, Turn, Write};
-use super::record::Record;
-use super::timers::Timer;
-use super::{MemberId, Ticket};
+use super::write::{Then, Write};
+use super::{ClassicGroup, GroupState};
+use crate::coordinator::Ticket;
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::timers::Timer;
+use crate::coordinator::group::turn::Turn;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -103,7 +105,7 @@ impl ClassicGroup {
     /// Starts the session of a member anew.
     pub fn keep_alive(&self, turn: &mut Turn<'_>, id: &str) {
         if let Some(member) = self.member(id) {
-            turn.set_session(self, &member.id, member.session_timeout_ms);
+            turn.set_session(&self.id, &member.id, member.session_timeout_ms);
         }
     }
 

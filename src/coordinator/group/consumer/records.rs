@@ -1,18 +1,30 @@
 //! The records of consumer groups, and the state that they make when they are replayed.
 
-use super::super::GroupId;
-use super::super::assignor::Partitions;
-use super::super::record::Record;
-use super::super::shard::{Group, Shard};
 use super::member::{ConsumerMember, EpochPartitions};
 use super::{ConsumerGroup, Resolved};
 use crate::codec::schema::group::consumer_group_current_member_assignment_value::TopicPartitions;
 use crate::codec::schema::group::consumer_group_target_assignment_member_value::TopicPartition;
 use crate::codec::schema::group::*;
+use crate::coordinator::group::assignor::Partitions;
+use crate::coordinator::group::record::Record;
 use crate::types::Timestamp;
 use std::sync::Arc;
 
 impl Record {
+    /// The group that a record of a consumer group is of.
+    pub fn consumer_group(&self) -> Option<&str> {
+        Some(match self {
+            Record::ConsumerGroupMetadata(key, _) => &key.group_id,
+            Record::ConsumerGroupPartitionMetadata(key, _) => &key.group_id,
+            Record::ConsumerGroupMemberMetadata(key, _) => &key.group_id,
+            Record::ConsumerGroupTargetAssignmentMetadata(key, _) => &key.group_id,
+            Record::ConsumerGroupTargetAssignmentMember(key, _) => &key.group_id,
+            Record::ConsumerGroupCurrentMemberAssignment(key, _) => &key.group_id,
+            Record::ConsumerGroupRegularExpression(key, _) => &key.group_id,
+            _ => return None,
+        })
+    }
+
     /// What a member subscribes to.
     pub fn consumer_member(group: &str, member: &ConsumerMember) -> Record {
         let value = ConsumerGroupMemberMetadataValue {
@@ -155,88 +167,46 @@ fn topic_partitions(partitions: &EpochPartitions) -> Vec<TopicPartitions> {
     topics.collect()
 }
 
-impl Shard {
-    /// Changes a consumer group as a record says; a record about a group makes it, a tombstone
-    /// finds it or means nothing.
-    pub fn replay_consumer(&mut self, record: &Record) {
+impl ConsumerGroup {
+    /// Replays a record of this group; tombstones of what is not there change nothing.
+    pub fn replay(&mut self, record: &Record) {
         match record {
-            Record::ConsumerGroupMetadata(key, Some(value)) => {
-                let group = self.persisted_consumer(&key.group_id);
-                group.epoch = value.epoch;
-                group.metadata_hash = value.metadata_hash;
+            Record::ConsumerGroupMetadata(_, Some(value)) => {
+                self.epoch = value.epoch;
+                self.metadata_hash = value.metadata_hash;
             }
-            Record::ConsumerGroupMetadata(key, None) => {
-                if let Some(Group::Consumer(_)) = self.groups.get(&*key.group_id) {
-                    self.groups.remove(&*key.group_id);
+            Record::ConsumerGroupPartitionMetadata(_, value) => {
+                self.has_partition_metadata = value.is_some();
+            }
+            Record::ConsumerGroupMemberMetadata(key, Some(value)) => {
+                self.change_member(&key.member_id, |member| member.describe(value));
+            }
+            Record::ConsumerGroupMemberMetadata(key, None) => self.forget(&key.member_id),
+            Record::ConsumerGroupCurrentMemberAssignment(key, value) => {
+                if value.is_some() || self.member(&key.member_id).is_some() {
+                    self.change_member(&key.member_id, |member| member.assign(value.as_ref()));
                 }
             }
-            Record::ConsumerGroupPartitionMetadata(key, value) => {
-                self.change_consumer(&key.group_id, value.is_some(), |group| {
-                    group.has_partition_metadata = value.is_some();
-                });
-            }
-            Record::ConsumerGroupMemberMetadata(key, value) => {
-                self.change_consumer(&key.group_id, value.is_some(), |group| match value {
-                    Some(value) => {
-                        group.change_member(&key.member_id, |member| member.describe(value));
-                    }
-                    None => group.forget(&key.member_id),
-                });
-            }
-            Record::ConsumerGroupCurrentMemberAssignment(key, value) => {
-                self.change_consumer(&key.group_id, value.is_some(), |group| {
-                    if value.is_some() || group.member(&key.member_id).is_some() {
-                        group.change_member(&key.member_id, |member| member.assign(value.as_ref()));
-                    }
-                });
-            }
             Record::ConsumerGroupTargetAssignmentMember(key, value) => {
-                self.change_consumer(&key.group_id, value.is_some(), |group| {
-                    group.set_target(&key.member_id, value.as_ref().map(partitions));
-                });
+                self.set_target(&key.member_id, value.as_ref().map(partitions));
             }
-            Record::ConsumerGroupTargetAssignmentMetadata(key, value) => {
-                self.change_consumer(&key.group_id, value.is_some(), |group| {
-                    (group.assignment_epoch, group.assignment_timestamp) =
-                        value.as_ref().map_or((-1, 0), |value| {
-                            (value.assignment_epoch, value.assignment_timestamp)
-                        });
-                });
+            Record::ConsumerGroupTargetAssignmentMetadata(_, value) => {
+                let written = value.as_ref();
+                self.assignment_epoch = written.map_or(-1, |value| value.assignment_epoch);
+                self.assignment_timestamp = written.map_or(0, |value| value.assignment_timestamp);
             }
             Record::ConsumerGroupRegularExpression(key, value) => {
-                self.change_consumer(&key.group_id, value.is_some(), |group| {
-                    group.set_resolved(&key.regular_expression, value.as_ref().map(resolved));
-                });
+                self.set_resolved(&key.regular_expression, value.as_ref().map(resolved));
             }
-            other => unreachable!("{other:?} is not a consumer group's"),
+            other => unreachable!("not a record of a consumer group: {other:?}"),
         }
     }
 
-    fn change_consumer(&mut self, id: &str, create: bool, change: impl FnOnce(&mut ConsumerGroup)) {
-        match self.groups.get_mut(id) {
-            Some(Group::Consumer(group)) => change(Arc::make_mut(group)),
-            _ if create => change(self.persisted_consumer(id)),
-            _ => {}
-        }
+    /// What is written when the group, which is empty, is no more.
+    pub fn tombstones(&self) -> Vec<Record> {
+        Record::consumer_group_gone(self, &[])
     }
 
-    /// The group, made if there is none. A group of another kind was there for its offsets' sake
-    /// only, or else the log is not one that Kafka would have written.
-    fn persisted_consumer(&mut self, id: &str) -> &mut ConsumerGroup {
-        let id = GroupId::from(id);
-        let new = || Group::Consumer(Arc::new(ConsumerGroup::new(id.clone())));
-        let group = self.groups.entry(id.clone()).or_insert_with(new);
-        if !matches!(group, Group::Consumer(_)) {
-            *group = new();
-        }
-        match group {
-            Group::Consumer(group) => Arc::make_mut(group),
-            _ => unreachable!("it has just been made one"),
-        }
-    }
-}
-
-impl ConsumerGroup {
     fn change_member(&mut self, id: &str, change: impl FnOnce(&mut ConsumerMember)) {
         let known = self.member(id).map(|member| ConsumerMember::clone(member));
         let mut member = known.unwrap_or_else(|| ConsumerMember::new(Arc::from(id)));

@@ -5,13 +5,15 @@
 //!             `-> Empty (nobody left)   `-> PreparingRebalance (someone came, changed or went)
 //! ```
 
-use super::classic_group::{ClassicGroup, GroupState, InitialDelay};
 use super::join::join_error;
 use super::membership::sync_error;
-use super::outcome::{Then, Turn, Write};
-use super::record::Record;
-use super::timers::Timer;
-use super::{MemberId, text};
+use super::write::{Then, Write};
+use super::{ClassicGroup, GroupState, InitialDelay};
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::timers::Timer;
+use crate::coordinator::group::turn::Turn;
+use crate::coordinator::text;
 use crate::types::Sample;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -81,8 +83,18 @@ impl ClassicGroup {
         None
     }
 
+    /// A timer of the group has fired.
+    pub fn expire(&mut self, turn: &mut Turn<'_>, timer: &Timer) -> Option<Write> {
+        match timer {
+            Timer::Session(_, member) => self.session_expired(turn, member),
+            Timer::Join(_) => self.join_expired(turn),
+            Timer::Sync(_) => self.sync_expired(turn),
+            _ => None,
+        }
+    }
+
     /// The join phase has lasted long enough.
-    pub fn join_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+    fn join_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
         if let Some(delay) = self.initial_delay
             && delay.member_added
             && delay.remaining_ms != 0
@@ -162,7 +174,7 @@ impl ClassicGroup {
             if let Some(ticket) = ticket {
                 turn.answer_join(ticket, answer);
             }
-            turn.set_session(self, &id, timeout_ms);
+            turn.set_session(&self.id, &id, timeout_ms);
             self.pending_syncs.insert(id);
         }
         let deadline = turn.now + i64::from(self.rebalance_timeout_ms());
@@ -170,7 +182,7 @@ impl ClassicGroup {
     }
 
     /// Whoever has not asked for its assignment by now is gone.
-    pub fn sync_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
+    fn sync_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
         let rebalanced = [GroupState::CompletingRebalance, GroupState::Stable];
         if self.pending_syncs.is_empty() || !rebalanced.contains(&self.state()) {
             return None;
@@ -186,7 +198,7 @@ impl ClassicGroup {
     }
 
     /// A member was silent for too long.
-    pub fn session_expired(&mut self, turn: &mut Turn<'_>, id: &str) -> Option<Write> {
+    fn session_expired(&mut self, turn: &mut Turn<'_>, id: &str) -> Option<Write> {
         if self.pending_joins.contains(id) {
             self.remove(id);
         } else {
@@ -275,7 +287,7 @@ impl ClassicGroup {
             let timeout_ms = member.session_timeout_ms;
             if let Some(ticket) = member.awaiting_sync.take() {
                 turn.answer_sync(ticket, answer);
-                turn.set_session(self, &id, timeout_ms);
+                turn.set_session(&self.id, &id, timeout_ms);
             }
         }
     }

@@ -1,10 +1,12 @@
 //! JoinGroup on a classic group: who may come in, under which id, and whether that makes the
 //! others come together again.
 
-use super::classic_group::{ClassicGroup, GroupState, Member};
-use super::outcome::{Then, Turn, Write};
-use super::record::Record;
-use super::{RequestContext, Ticket, text};
+use super::membership::sync_error;
+use super::write::{Then, Write};
+use super::{ClassicGroup, GroupState, Member};
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::turn::Turn;
+use crate::coordinator::{RequestContext, Ticket, text};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
@@ -88,6 +90,17 @@ pub fn join_error(member: &str, error: ResponseError) -> JoinGroupResponse {
         .with_error_code(error.code())
 }
 
+/// Tells the former self of a static member that there is another now.
+fn fence(turn: &mut Turn<'_>, member: &Member) {
+    let fenced = ResponseError::FencedInstanceId;
+    if let Some(ticket) = member.awaiting_join {
+        turn.answer_join(ticket, join_error(&member.id, fenced));
+    }
+    if let Some(ticket) = member.awaiting_sync {
+        turn.answer_sync(ticket, sync_error(fenced));
+    }
+}
+
 impl ClassicGroup {
     /// A JoinGroup, of someone who has a member id or of someone who has none yet.
     pub fn join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Option<Write> {
@@ -139,7 +152,7 @@ impl ClassicGroup {
             return self.add_member(turn, join, id);
         }
         self.pending_joins.insert(id.clone());
-        turn.set_session(self, &id, join.request.session_timeout_ms);
+        turn.set_session(&self.id, &id, join.request.session_timeout_ms);
         turn.answer_join(join.ticket, join_error(&id, ResponseError::MemberIdRequired));
         None
     }
@@ -151,7 +164,7 @@ impl ClassicGroup {
         self.add(&join.request.protocol_type, join.member(id.clone()));
         // It does not know its id yet and cannot send heartbeats, and nobody sees it if its client
         // goes away meanwhile; so that such members do not pile up, they may not wait for ever.
-        turn.set_session(self, &id, NEW_MEMBER_JOIN_TIMEOUT_MS);
+        turn.set_session(&self.id, &id, NEW_MEMBER_JOIN_TIMEOUT_MS);
         self.rebalance_or_complete_join(turn, || join.reason(&id, "joined"))
     }
 
@@ -207,7 +220,7 @@ impl ClassicGroup {
     ) -> Option<Write> {
         let leader_before = self.leader.clone();
         let old = self.member(old_id).expect("a static member is a member").clone();
-        turn.fence(&old);
+        fence(turn, &old);
         tracing::info!(
             "group {}: member {id} takes the place of {old_id}, which is fenced: static member {}",
             self.id,
@@ -216,7 +229,7 @@ impl ClassicGroup {
         let old = Member { awaiting_join: None, awaiting_sync: None, ..old };
         let new = Member { id: id.clone(), is_new: false, ..old.clone() };
         self.replace(old_id, new);
-        turn.set_session(self, &id, old.session_timeout_ms);
+        turn.set_session(&self.id, &id, old.session_timeout_ms);
         self.update(turn, &id, &join);
         match self.state() {
             GroupState::Stable if self.protocol == self.select_protocol() => {
@@ -256,7 +269,7 @@ impl ClassicGroup {
         if let Err(error) = result {
             let (old_id, timeout_ms) = (old.id.clone(), old.session_timeout_ms);
             self.replace(&id, old);
-            turn.set_session(self, &old_id, timeout_ms);
+            turn.set_session(&self.id, &old_id, timeout_ms);
             answer = answer.with_member_id(text("")).with_members(Vec::new());
             answer.leader = text(leader_before.as_deref().unwrap_or_default());
             answer.skip_assignment = false;

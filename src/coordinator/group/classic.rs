@@ -1,14 +1,36 @@
 //! A group whose members assign their partitions among themselves (ClassicGroup). What is in
 //! the log is its last generation; a rebalance under way is soft state and dies with the broker.
+//!
+//! ```text
+//!  member      one member: the protocols it speaks, what the leader gave it
+//!  join        JoinGroup: who comes in, and under which id
+//!  membership  SyncGroup, Heartbeat, LeaveGroup
+//!  rebalance   everybody joins, the leader assigns, everybody gets a share
+//!  write       what an operation wants written, and how the group goes on after it
+//!  records     the records, and the group that they make
+//!  offsets     who may commit, and which offsets are in use         describe: what is shown
+//! ```
 
+mod describe;
+mod join;
+mod member;
+mod membership;
+mod offsets;
+mod rebalance;
+mod records;
+mod write;
+
+pub use describe::dead;
+pub use join::{Join, join_error};
+pub use member::Member;
+pub use membership::sync_error;
+pub use write::{Then, Write};
+
+use super::record::Record;
 use super::timers::Timer;
-use super::{GroupId, MemberId, Ticket};
-use crate::codec::schema::group::GroupMetadataValue;
+use super::{GroupId, MemberId};
 use crate::types::{Sample, Timestamp};
-use bytes::{Buf, Bytes};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::ConsumerProtocolSubscription;
-use kafka_protocol::protocol::Decodable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -33,47 +55,6 @@ pub enum GroupState {
 impl fmt::Display for GroupState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
-    }
-}
-
-/// A member of a classic group.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Member {
-    /// Given by the coordinator.
-    pub id: MemberId,
-    /// `group.instance.id` of a static member (KIP-345).
-    pub instance_id: Option<Arc<str>>,
-    /// `client.id`.
-    pub client_id: String,
-    /// As `/127.0.0.1`.
-    pub client_host: String,
-    /// How long a rebalance waits for it.
-    pub rebalance_timeout_ms: i32,
-    /// How long it may be silent.
-    pub session_timeout_ms: i32,
-    /// The protocols it speaks, best first, each with its subscription.
-    pub protocols: Vec<(String, Bytes)>,
-    /// What the leader gave it.
-    pub assignment: Bytes,
-    /// Has not been through a rebalance yet, so it cannot send heartbeats.
-    pub is_new: bool,
-    /// Its JoinGroup waits for an answer.
-    pub awaiting_join: Option<Ticket>,
-    /// Its SyncGroup waits for an answer.
-    pub awaiting_sync: Option<Ticket>,
-}
-
-impl Member {
-    /// Its subscription under `protocol`.
-    pub fn metadata(&self, protocol: &str) -> Bytes {
-        let found = self.protocols.iter().find(|(name, _)| name == protocol);
-        found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
-    }
-
-    /// A parked request stands for heartbeats, but not for a member that is new: its client may
-    /// have gone away without ever knowing its member id.
-    pub fn has_satisfied_heartbeat(&self) -> bool {
-        !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
     }
 }
 
@@ -157,50 +138,6 @@ impl ClassicGroup {
             group.add(CONSUMER_PROTOCOL, member);
         }
         group.protocol = group.select_protocol();
-        group.subscribed_topics = group.compute_subscribed_topics();
-        group
-    }
-
-    /// The group as its last generation left it.
-    pub fn from_record(id: &str, value: &GroupMetadataValue) -> ClassicGroup {
-        let protocol = value.protocol.clone();
-        let mut group = ClassicGroup {
-            generation: value.generation,
-            protocol: protocol.clone(),
-            leader: value.leader.as_deref().map(MemberId::from),
-            ..ClassicGroup::simple(GroupId::from(id))
-        };
-        for member in &value.members {
-            // Version 0 of the record had no rebalance timeout.
-            let rebalance_timeout_ms = match member.rebalance_timeout {
-                -1 => member.session_timeout,
-                timeout_ms => timeout_ms,
-            };
-            let subscription = (protocol.clone().unwrap_or_default(), member.subscription.clone());
-            group.add(
-                &value.protocol_type,
-                Member {
-                    id: MemberId::from(&*member.member_id),
-                    instance_id: member.group_instance_id.as_deref().map(Arc::from),
-                    client_id: member.client_id.clone(),
-                    client_host: member.client_host.clone(),
-                    rebalance_timeout_ms,
-                    session_timeout_ms: member.session_timeout,
-                    protocols: vec![subscription],
-                    assignment: member.assignment.clone(),
-                    is_new: false,
-                    awaiting_join: None,
-                    awaiting_sync: None,
-                },
-            );
-        }
-        let timestamp = value.current_state_timestamp;
-        group.protocol_type =
-            (!value.protocol_type.is_empty()).then(|| value.protocol_type.clone());
-        group.state_timestamp = (timestamp != -1).then_some(timestamp);
-        if !group.members.is_empty() {
-            group.state = GroupState::Stable;
-        }
         group.subscribed_topics = group.compute_subscribed_topics();
         group
     }
@@ -372,17 +309,9 @@ impl ClassicGroup {
         }
         let protocol = self.protocol.as_deref()?;
         for member in self.members() {
-            topics.extend(subscription_topics(member.metadata(protocol))?);
+            topics.extend(member::subscription_topics(member.metadata(protocol))?);
         }
         Some(topics)
-    }
-
-    /// Whether offsets of `topic` are in use by the members. Unknown counts as yes for consumers.
-    pub fn is_subscribed_to(&self, topic: &str) -> bool {
-        match &self.subscribed_topics {
-            Some(topics) => topics.contains(topic),
-            None => self.uses_consumer_protocol(),
-        }
     }
 
     /// Whether the members are consumers.
@@ -411,6 +340,11 @@ impl ClassicGroup {
         }
     }
 
+    /// What is written when the group, which is empty, is no more.
+    pub fn tombstones(&self) -> Vec<Record> {
+        vec![Record::group_tombstone(&self.id)]
+    }
+
     /// All timers that may run for this group.
     pub fn timers(&self) -> Vec<Timer> {
         let sessions = self.members.keys().chain(&self.pending_joins);
@@ -420,18 +354,4 @@ impl ClassicGroup {
         timers.push(Timer::Sync(self.id.clone()));
         timers
     }
-}
-
-/// The guard of counts: a topic's name takes two bytes at least.
-fn subscription_topics(mut metadata: Bytes) -> Option<Vec<String>> {
-    if metadata.len() < 6 {
-        return None;
-    }
-    metadata.advance(2);
-    let count = i32::from_be_bytes(metadata[..4].try_into().ok()?);
-    if usize::try_from(count).ok()? > metadata.len() / 2 {
-        return None;
-    }
-    let subscription = ConsumerProtocolSubscription::decode(&mut metadata, 0).ok()?;
-    Some(subscription.topics.iter().map(|topic| topic.to_string()).collect())
 }

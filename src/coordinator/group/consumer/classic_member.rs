@@ -2,20 +2,20 @@
 //! that says everything, SyncGroup brings the assignment, and Heartbeat tells when to join again
 //! (GroupMetadataManager.classicGroupJoinToConsumerGroup and those after it).
 
-use super::super::join::{Join, join_error};
-use super::super::membership::sync_error;
-use super::super::outcome::{Outcome, Parked, Then};
-use super::super::shard::Shard;
-use super::super::timers::Timer;
-use super::super::{RequestContext, Ticket, text};
-use super::heartbeat::{Admission, Change, check_instance, refuse};
+use super::heartbeat::{Admission, Change, check_instance, member_id, refuse};
 use super::member::{ConsumerMember, MemberState};
 use super::migration::{MigrationPolicy, classic_metadata};
-use super::{ConsumerGroup, embedded};
+use super::{ConsumerGroup, Outcome, Then, embedded};
 use crate::codec::schema::consumer::ConsumerProtocolSubscription;
-use crate::coordinator::state_machine::{Completion, StateMachine};
+use crate::config::Config;
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::classic::{Join, join_error, sync_error};
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::timers::Timer;
+use crate::coordinator::group::turn::Turn;
+use crate::coordinator::state_machine::Completion;
+use crate::coordinator::{RequestContext, Ticket, text};
 use crate::error::Result;
-use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
@@ -25,42 +25,30 @@ use kafka_protocol::messages::{
 };
 use std::sync::Arc;
 
-impl Shard {
+impl ConsumerGroup {
     /// A JoinGroup to a group that has members.
-    pub fn join_consumer(
-        &mut self,
-        now: Timestamp,
-        join: Join<'_>,
-        group: Arc<ConsumerGroup>,
-    ) -> Outcome {
-        self.try_join(now, join, group).unwrap_or_else(|error| {
+    pub fn join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Outcome {
+        self.try_join(turn, join).unwrap_or_else(|error| {
             // Unlike a classic group, Kafka does not tell the member its id here.
-            let refusal = join_error("", error.code());
-            self.answer(join.ticket, Parked::Join(refusal));
+            turn.answer_join(join.ticket, join_error("", error.code()));
             Outcome::answer(())
         })
     }
 
-    fn try_join(
-        &mut self,
-        now: Timestamp,
-        join: Join<'_>,
-        group: Arc<ConsumerGroup>,
-    ) -> Result<Outcome> {
+    fn try_join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Result<Outcome> {
         let Join { request, ticket, .. } = join;
-        let policy = MigrationPolicy::of(&self.config);
+        let policy = MigrationPolicy::of(turn.config);
         if !policy.upgrade && !policy.downgrade {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }
         let is_unknown = request.member_id.is_empty();
-        let id = self.member_id(&request.member_id);
-        self.check_room(&group, &id)?;
-        if !group.supports_classic(request) {
+        let id = member_id(turn, &request.member_id);
+        self.check_room(turn.config, &id)?;
+        if !self.supports_classic(request) {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }
         if join.needs_member_id() {
-            let answer = join_error(&id, ResponseError::MemberIdRequired);
-            self.answer(ticket, Parked::Join(answer));
+            turn.answer_join(ticket, join_error(&id, ResponseError::MemberIdRequired));
             return Ok(Outcome::answer(()));
         }
         let instance = request.group_instance_id.as_deref();
@@ -71,95 +59,50 @@ impl Shard {
             may_create: instance.is_none() || is_unknown,
             epoch: None,
         };
-        let member = group.admit(admission, &mut records)?;
+        let member = self.admit(admission, &mut records)?;
         let metadata = &request.protocols.first().expect("supported").metadata;
         let subscription = embedded::subscription(metadata);
         let subscription = subscription.ok_or(ResponseError::UnknownServerError)?;
         let updated = updated(&member, &join, &subscription);
-        let change = Change { now, group, member, updated, records, checked: false };
-        self.join_with(change, join, &subscription)
-    }
-
-    fn join_with(
-        &mut self,
-        mut change: Change,
-        join: Join<'_>,
-        subscription: &ConsumerProtocolSubscription,
-    ) -> Result<Outcome> {
-        let owned = subscription.owned_partitions.iter().map(|t| (&t.topic, &t.partitions));
-        let owned = embedded::by_id(owned, &self.image);
-        let group = change.group.clone();
-        let existing = join.request.group_instance_id.as_deref();
-        let existing = existing.and_then(|instance| group.static_member(instance));
-        let replaces = existing.filter(|existing| self.leaves_only_classic(&group, existing));
-        let bump = self.subscribe(&mut change)?.changed;
-        let epoch = self.follow_topics(&mut change, bump);
-        let Some(old) = replaces else {
-            let target = self.follow_epoch(&mut change, epoch)?;
-            self.reconcile(&mut change, &target, bump, Some(&owned))?;
-            return Ok(self.joined(change, join));
-        };
-        let rebalance = group.assignment_epoch < epoch;
-        if !rebalance {
-            let target = (epoch, group.target(&old.id));
-            self.reconcile(&mut change, &target, bump, Some(&owned))?;
+        let change = Change { group: self, member, updated, records, checked: false };
+        match change.join(turn, join, &subscription)? {
+            Joined::Downgraded(outcome) => Ok(outcome),
+            Joined::Stayed { records, then, checked } => {
+                self.note_check(turn, checked);
+                let id = self.id.clone();
+                if records.is_empty() {
+                    self.complete(turn, then, Ok(()));
+                    return Ok(Outcome::answer(()));
+                }
+                Ok(Outcome { records, then: Completion::ReplayThen((id, then)), answer: () })
+            }
         }
-        let new = change.updated.clone();
-        let downgrade = self.downgrade_with(change.now, &group, (old, &new), rebalance);
-        let mut downgrade = downgrade.ok_or(ResponseError::GroupIdNotFound)?;
-        change.records.append(&mut downgrade.records);
-        downgrade.records = change.records;
-        downgrade.joined = Some((join.ticket, Box::new(answer(&new))));
-        Ok(downgrade.outcome(()))
     }
 
     /// Whether a classic member in the place of `old` makes the group one of classic members only.
-    fn leaves_only_classic(&self, group: &ConsumerGroup, old: &ConsumerMember) -> bool {
-        let limit = usize::try_from(self.config.group_max_size).unwrap_or(0);
+    fn leaves_only_classic(&self, config: &Config, old: &ConsumerMember) -> bool {
+        let limit = usize::try_from(config.group_max_size).unwrap_or(0);
         !old.is_classic()
-            && group.members().all(|member| member.is_classic() || member.id == old.id)
-            && MigrationPolicy::of(&self.config).downgrade
-            && group.size() <= limit
-    }
-
-    fn joined(&mut self, change: Change, join: Join<'_>) -> Outcome {
-        let (id, now) = (change.group.id.clone(), change.now);
-        let then = Then::JoinedConsumer {
-            ticket: join.ticket,
-            answer: Box::new(answer(&change.updated)),
-            session_timeout_ms: join.request.session_timeout_ms,
-            rebalance_timeout_ms: join.rebalance_timeout_ms(),
-        };
-        let records = self.finish_change(change);
-        if records.is_empty() {
-            self.complete(now, (id, then), Ok(()));
-            return Outcome::answer(());
-        }
-        Outcome { records, then: Completion::ReplayThen((id, then)), answer: () }
+            && self.members().all(|member| member.is_classic() || member.id == old.id)
+            && MigrationPolicy::of(config).downgrade
+            && self.size() <= limit
     }
 
     /// A SyncGroup: a member takes its assignment.
-    pub fn sync_consumer(
-        &mut self,
-        now: Timestamp,
-        request: &SyncGroupRequest,
-        ticket: Ticket,
-        group: &ConsumerGroup,
-    ) -> Outcome {
-        let answer = self.try_sync(now, request, group);
+    pub fn sync(&self, turn: &mut Turn<'_>, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
+        let answer = self.try_sync(turn, request);
         let answer = answer.unwrap_or_else(|error| sync_error(error.code()));
-        self.answer(ticket, Parked::Sync(answer));
+        turn.answer_sync(ticket, answer);
         Outcome::answer(())
     }
 
     fn try_sync(
-        &mut self,
-        now: Timestamp,
+        &self,
+        turn: &mut Turn<'_>,
         request: &SyncGroupRequest,
-        group: &ConsumerGroup,
     ) -> Result<SyncGroupResponse> {
         let instance = request.group_instance_id.as_deref();
-        let member = group.classic_member(&request.member_id, instance, request.generation_id)?;
+        let member = self.classic_member(&request.member_id, instance, request.generation_id)?;
         let metadata = member.classic.as_ref().expect("a classic member");
         let protocol = metadata.supported_protocols.first();
         let protocol = protocol.ok_or(ResponseError::UnknownServerError)?;
@@ -170,17 +113,17 @@ impl Shard {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }
         // Who has partitions to give back has joined already, and will be called again.
-        let is_behind = group.assignment_epoch > member.epoch;
+        let is_behind = self.assignment_epoch > member.epoch;
         if is_behind && member.state != MemberState::UnrevokedPartitions {
-            self.expect_join(now, group, member);
+            self.expect_join(turn, member);
             return Err(ResponseError::RebalanceInProgress.into());
         }
-        self.timers.cancel(&Timer::MemberSync(group.id.clone(), member.id.clone()));
-        self.set_classic_session(now, group, member, metadata.session_timeout_ms);
+        turn.timers.cancel(&Timer::MemberSync(self.id.clone(), member.id.clone()));
+        turn.set_session(&self.id, &member.id, metadata.session_timeout_ms);
         let version = embedded::version(&protocol.metadata);
         let version = version.ok_or(ResponseError::UnknownServerError)?;
         let partitions = embedded::without_epochs(&member.assigned);
-        let assignment = embedded::encode_assignment(&partitions, &self.image, version);
+        let assignment = embedded::encode_assignment(&partitions, turn.image, version);
         Ok(SyncGroupResponse::default()
             .with_protocol_type(request.protocol_type.clone())
             .with_protocol_name(request.protocol_name.clone())
@@ -189,40 +132,34 @@ impl Shard {
 
     /// A Heartbeat: REBALANCE_IN_PROGRESS calls the member to join again, to give back what it has
     /// to, or to get what has become free.
-    pub fn heartbeat_consumer(
-        &mut self,
-        now: Timestamp,
-        request: &HeartbeatRequest,
-        group: &ConsumerGroup,
-    ) -> Result<Outcome> {
+    pub fn classic_heartbeat(&self, turn: &mut Turn<'_>, request: &HeartbeatRequest) -> Result<()> {
         let instance = request.group_instance_id.as_deref();
-        let member = group.classic_member(&request.member_id, instance, request.generation_id)?;
+        let member = self.classic_member(&request.member_id, instance, request.generation_id)?;
         let timeout_ms = member.classic.as_ref().expect("a classic member").session_timeout_ms;
-        self.set_classic_session(now, group, member, timeout_ms);
-        let is_called = member.epoch < group.assignment_epoch
+        turn.set_session(&self.id, &member.id, timeout_ms);
+        let is_called = member.epoch < self.assignment_epoch
             || match member.state {
                 MemberState::UnrevokedPartitions => true,
-                MemberState::UnreleasedPartitions => !group.is_waiting(member),
+                MemberState::UnreleasedPartitions => !self.is_waiting(member),
                 MemberState::Stable | MemberState::Unknown => false,
             };
         if is_called {
-            self.expect_join(now, group, member);
+            self.expect_join(turn, member);
             return Err(ResponseError::RebalanceInProgress.into());
         }
-        Ok(Outcome::answer(()))
+        Ok(())
     }
 
     /// A LeaveGroup: members go, by their ids or by their static instances.
-    pub fn leave_consumer(
-        &mut self,
-        now: Timestamp,
+    pub fn classic_leave(
+        &self,
+        turn: &mut Turn<'_>,
         request: &LeaveGroupRequest,
-        group: Arc<ConsumerGroup>,
     ) -> Outcome<Vec<MemberResponse>> {
         let mut answers = Vec::with_capacity(request.members.len());
         let mut gone: Vec<Arc<ConsumerMember>> = Vec::new();
         for identity in &request.members {
-            let found = group.identified(identity);
+            let found = self.identified(identity);
             let answer = MemberResponse::default()
                 .with_member_id(identity.member_id.clone())
                 .with_group_instance_id(identity.group_instance_id.clone())
@@ -231,48 +168,30 @@ impl Shard {
             let is_new = |member: &Arc<_>| !gone.iter().any(|gone| Arc::ptr_eq(gone, member));
             gone.extend(found.ok().cloned().filter(is_new));
         }
-        self.fence(now, group, &gone, "it left", answers)
+        self.fence(turn, &gone, "it left", answers)
     }
 
-    fn set_classic_session(
-        &mut self,
-        now: Timestamp,
-        group: &ConsumerGroup,
-        member: &ConsumerMember,
-        timeout_ms: i32,
-    ) {
-        let timer = Timer::Session(group.id.clone(), member.id.clone());
-        self.timers.set(timer, now + i64::from(timeout_ms));
-    }
-
-    fn expect_join(&mut self, now: Timestamp, group: &ConsumerGroup, member: &ConsumerMember) {
-        let timer = Timer::MemberJoin(group.id.clone(), member.id.clone());
-        if !self.timers.is_set(&timer) {
-            self.timers.set(timer, now + i64::from(member.rebalance_timeout_ms));
+    fn expect_join(&self, turn: &mut Turn<'_>, member: &ConsumerMember) {
+        let timer = Timer::MemberJoin(self.id.clone(), member.id.clone());
+        if !turn.timers.is_set(&timer) {
+            turn.set_timer(timer, member.rebalance_timeout_ms);
         }
     }
 
-    /// The records of a join are in the log, or could not be written.
+    /// The records of a join are in the log.
     pub fn finish_join(
-        &mut self,
-        now: Timestamp,
-        group: &Arc<str>,
-        ticket: Ticket,
-        answer: JoinGroupResponse,
+        &self,
+        turn: &mut Turn<'_>,
+        (ticket, answer): (Ticket, JoinGroupResponse),
         (session_timeout_ms, rebalance_timeout_ms): (i32, i32),
     ) {
-        let member: Arc<str> = Arc::from(&*answer.member_id);
-        let (group, member) = (|| group.clone(), || member.clone());
-        self.timers.cancel(&Timer::MemberJoin(group(), member()));
-        let session = now + i64::from(session_timeout_ms);
-        self.timers.set(Timer::Session(group(), member()), session);
-        let sync = now + i64::from(rebalance_timeout_ms);
-        self.timers.set(Timer::MemberSync(group(), member()), sync);
-        self.answer(ticket, Parked::Join(answer));
+        let member: MemberId = Arc::from(&*answer.member_id);
+        turn.timers.cancel(&Timer::MemberJoin(self.id.clone(), member.clone()));
+        turn.set_session(&self.id, &member, session_timeout_ms);
+        turn.set_timer(Timer::MemberSync(self.id.clone(), member), rebalance_timeout_ms);
+        turn.answer_join(ticket, answer);
     }
-}
 
-impl ConsumerGroup {
     /// Whether someone with these protocols may join: those that are there have one in common.
     fn supports_classic(&self, request: &JoinGroupRequest) -> bool {
         let speaks = |member: &ConsumerMember, name: &str| {
@@ -331,6 +250,55 @@ impl ConsumerGroup {
         let mut wanted = target.iter().flat_map(|(topic, p)| p.iter().map(move |i| (topic, i)));
         wanted.any(|(topic, index)| !has(topic, index) && self.is_owned(*topic, *index))
     }
+}
+
+impl Change<'_> {
+    fn join(
+        mut self,
+        turn: &mut Turn<'_>,
+        join: Join<'_>,
+        subscription: &ConsumerProtocolSubscription,
+    ) -> Result<Joined> {
+        let owned = subscription.owned_partitions.iter().map(|t| (&t.topic, &t.partitions));
+        let owned = embedded::by_id(owned, turn.image);
+        let group = self.group;
+        let existing = join.request.group_instance_id.as_deref();
+        let existing = existing.and_then(|instance| group.static_member(instance));
+        let replaces = existing.filter(|existing| group.leaves_only_classic(turn.config, existing));
+        let bump = self.subscribe(turn)?.changed;
+        let epoch = self.follow_topics(turn, bump);
+        let Some(old) = replaces else {
+            let target = self.follow_epoch(turn, epoch)?;
+            self.reconcile(turn, &target, bump, Some(&owned))?;
+            let then = Then::Joined {
+                ticket: join.ticket,
+                answer: Box::new(answer(&self.updated)),
+                session_timeout_ms: join.request.session_timeout_ms,
+                rebalance_timeout_ms: join.rebalance_timeout_ms(),
+            };
+            return Ok(Joined::Stayed { records: self.records, then, checked: self.checked });
+        };
+        let rebalance = group.assignment_epoch < epoch;
+        if !rebalance {
+            let target = (epoch, group.target(&old.id));
+            self.reconcile(turn, &target, bump, Some(&owned))?;
+        }
+        let new = self.updated;
+        let downgrade = group.downgrade_with(turn, (old, &new), rebalance);
+        let mut downgrade = downgrade.ok_or(ResponseError::GroupIdNotFound)?;
+        self.records.append(&mut downgrade.records);
+        downgrade.records = self.records;
+        downgrade.joined = Some((join.ticket, Box::new(answer(&new))));
+        Ok(Joined::Downgraded(downgrade.outcome(())))
+    }
+}
+
+/// What came of a JoinGroup.
+enum Joined {
+    /// The group becomes a classic one.
+    Downgraded(Outcome),
+    /// The group stays what it is.
+    Stayed { records: Vec<Record>, then: Then, checked: bool },
 }
 
 fn updated(

@@ -1,0 +1,55 @@
+//! A share group (KIP-932). This broker does not serve it yet: its records are kept as they are.
+
+use super::GroupId;
+use super::record::Record;
+use std::collections::BTreeSet;
+
+/// A share group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShareGroup {
+    /// `group.id`.
+    pub id: GroupId,
+    /// Ids of the members.
+    pub members: BTreeSet<String>,
+}
+
+impl Record {
+    /// The group that a record of a share group is of.
+    pub fn share_group(&self) -> Option<&str> {
+        match self {
+            Record::ShareGroupMetadata(key, _) => Some(&key.group_id),
+            Record::ShareGroupMemberMetadata(key, _) => Some(&key.group_id),
+            _ => None,
+        }
+    }
+}
+
+impl ShareGroup {
+    /// A group without members.
+    pub fn new(id: GroupId) -> ShareGroup {
+        ShareGroup { id, members: BTreeSet::new() }
+    }
+
+    /// Whether it has no members.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// As ListGroups writes it.
+    pub fn state(&self) -> &'static str {
+        if self.is_empty() { "Empty" } else { "Stable" }
+    }
+
+    /// Replays a record of this group.
+    pub fn replay(&mut self, record: &Record) {
+        match record {
+            Record::ShareGroupMemberMetadata(key, Some(_)) => {
+                self.members.insert(key.member_id.clone());
+            }
+            Record::ShareGroupMemberMetadata(key, None) => {
+                self.members.remove(&key.member_id);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What an operation on a group has at hand beside its group, and what it leaves behind.
+
+use super::record::Record;
+use super::timers::{Timer, Timers};
+use super::topic_hash::TopicHashes;
+use super::{GroupId, MemberId, Ticket};
+use crate::config::Config;
+use crate::coordinator::state_machine;
+use crate::metadata::{BROKER_CONFIG, GROUP_CONFIG, Image};
+use crate::types::{Offset, Timestamp};
+use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
+use std::sync::Arc;
+use uuid::{Builder, Uuid};
+
+/// What an operation on a group asks for; `T` is what other than a replay may follow.
+pub type Outcome<T, A = ()> = state_machine::Outcome<Record, (GroupId, T), A>;
+
+/// An answer to a request that may have waited.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Parked {
+    /// To a JoinGroup.
+    Join(JoinGroupResponse),
+    /// To a SyncGroup.
+    Sync(SyncGroupResponse),
+}
+
+/// What an operation has at hand beside its group.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// The broker's settings.
+    pub config: &'a Config,
+    /// The topics that there are.
+    pub image: &'a Image,
+    /// Offset of the first image, or of a later one that brought topics.
+    pub topics_made_at: Offset,
+    /// The hashes of the topics in `image`.
+    pub topic_hashes: &'a mut TopicHashes,
+    /// The shard's timers.
+    pub timers: &'a mut Timers,
+    /// Answers to parked requests, this one perhaps among them.
+    pub answers: &'a mut Vec<(Ticket, Parked)>,
+    /// For member ids.
+    pub random: &'a mut fastrand::Rng,
+}
+
+impl Turn<'_> {
+    /// Answers a JoinGroup.
+    pub fn answer_join(&mut self, ticket: Ticket, answer: JoinGroupResponse) {
+        self.answers.push((ticket, Parked::Join(answer)));
+    }
+
+    /// Answers a SyncGroup.
+    pub fn answer_sync(&mut self, ticket: Ticket, answer: SyncGroupResponse) {
+        self.answers.push((ticket, Parked::Sync(answer)));
+    }
+
+    /// Sets or moves a timer to `timeout_ms` from now.
+    pub fn set_timer(&mut self, timer: Timer, timeout_ms: i32) {
+        self.timers.set(timer, self.now + i64::from(timeout_ms));
+    }
+
+    /// Expects a sign of life of `member` within `timeout_ms`.
+    pub fn set_session(&mut self, group: &GroupId, member: &MemberId, timeout_ms: i32) {
+        self.set_timer(Timer::Session(group.clone(), member.clone()), timeout_ms);
+    }
+
+    /// Stops timers, if they run.
+    pub fn cancel_timers(&mut self, timers: impl IntoIterator<Item = Timer>) {
+        timers.into_iter().for_each(|timer| self.timers.cancel(&timer));
+    }
+
+    /// `name-<uuid>`: ids tell an operator whose they are.
+    pub fn new_member_id(&mut self, name: &str) -> MemberId {
+        Arc::from(format!("{name}-{}", self.new_uuid()))
+    }
+
+    /// A random id.
+    pub fn new_uuid(&mut self) -> Uuid {
+        Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid()
+    }
+
+    /// A setting of a group that is a number, such as `streams.session.timeout.ms`
+    /// (GroupConfigManager).
+    pub fn group_setting(&self, group: &str, name: &str) -> i32 {
+        let of_group = self.image.configs_of(GROUP_CONFIG, group);
+        let of_cluster = self.image.configs_of(BROKER_CONFIG, "");
+        self.config.group_i32(name, &of_group, &of_cluster)
+    }
+}

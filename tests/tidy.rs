@@ -1,7 +1,7 @@
 //! The house rules that a compiler does not check, run with every `cargo test`.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -138,4 +138,142 @@ fn sources_are_formatted() {
         rustfmt.args(["--edition", "2024", "--check", "-l"]).args(&files).output().unwrap();
     let listed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "run `cargo fmt` on\n{listed}");
+}
+
+/// Files of one module that use each other in a circle and have yet to be parted.
+const CIRCLES: &[&str] = &[
+    "cached <-> descriptors",
+    "compression <-> iterator",
+    "log_dirs <-> partition",
+    "properties <-> providers",
+    "segment <-> torn",
+];
+
+/// Every module path that `text` names with `crate::` or `super::`, from the crate's root on, also
+/// inside `use x::{y, z::{...}}`. `module` is where the text lies.
+fn paths_used(text: &str, module: &[String]) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    for root in ["crate::", "super::"] {
+        for (at, _) in text.match_indices(root) {
+            // `super::super::x` is read from its beginning.
+            if text[..at].ends_with("super::") || text[..at].ends_with(is_word) {
+                continue;
+            }
+            let mut rest = &text[at..];
+            let mut base = match rest.strip_prefix("crate::") {
+                Some(stripped) => {
+                    rest = stripped;
+                    Vec::new()
+                }
+                None => module.to_vec(),
+            };
+            while let Some(stripped) = rest.strip_prefix("super::") {
+                rest = stripped;
+                base.pop();
+            }
+            expand(rest, base, &mut paths);
+        }
+    }
+    paths
+}
+
+/// Adds the paths of a use tree that begins in `text`, below `base`; answers what comes after it.
+fn expand<'a>(text: &'a str, base: Vec<String>, paths: &mut Vec<Vec<String>>) -> &'a str {
+    if let Some(mut rest) = text.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+            match rest.strip_prefix('}') {
+                Some(after) => return after,
+                None if rest.is_empty() => return rest,
+                None => {
+                    let after = expand(rest, base.clone(), paths);
+                    let skipped = after.find([',', '}']).unwrap_or(after.len());
+                    rest = &after[skipped..];
+                }
+            }
+        }
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let mut path = base;
+    path.push(text[..end].to_owned());
+    match text[end..].strip_prefix("::") {
+        Some(rest) => expand(rest, path, paths),
+        None => {
+            paths.push(path);
+            &text[end..]
+        }
+    }
+}
+
+/// Which files of one module use which others of it: module -> file -> files. What lies in a folder
+/// counts as the file that the folder is of.
+fn files_used() -> BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> {
+    let mut used: BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for file in sources(Path::new("src")) {
+        let names = file.with_extension("");
+        let module: Vec<String> =
+            names.iter().skip(1).map(|name| name.to_str().unwrap().to_owned()).collect();
+        if module.iter().any(|name| name == "tests") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for path in paths_used(text, &module) {
+            let common = module.iter().zip(&path).take_while(|(a, b)| a == b).count();
+            let (Some(from), Some(to)) = (module.get(common), path.get(common)) else { continue };
+            let parent: PathBuf =
+                Path::new("src").join(module[..common].iter().collect::<PathBuf>());
+            // Layers keep the crate's own modules in order; other names are no files.
+            if common > 0 && parent.join(format!("{to}.rs")).exists() {
+                let files = used.entry(parent).or_default();
+                files.entry(from.clone()).or_default().insert(to.clone());
+            }
+        }
+    }
+    used
+}
+
+/// Whether `from` uses `to`, through others or by itself.
+fn reaches(files: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(file) = next.pop() {
+        for used in files.get(file).into_iter().flatten() {
+            if used == to {
+                return true;
+            }
+            if seen.insert(used) {
+                next.push(used);
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn files_of_a_module_use_each_other_in_no_circle() {
+    let mut broken = Vec::new();
+    for (module, files) in files_used() {
+        let in_circle: Vec<&str> =
+            files.keys().map(String::as_str).filter(|file| reaches(&files, file, file)).collect();
+        let circle = in_circle.join(" <-> ");
+        if !in_circle.is_empty() && !CIRCLES.contains(&circle.as_str()) {
+            broken.push(format!("{}: {circle}", module.display()));
+        }
+    }
+    assert!(broken.is_empty(), "files that use each other in a circle:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_circle_check_sees_every_way_to_name_a_file() {
+    let text = "use super::a::X; use super::super::{b, c::{d, e::Y as Z}}; use crate::{f::G, h};\n\
+                fn x(_: crate::i::J) -> super::k::L {}";
+    let module = ["x", "y", "z"].map(str::to_owned);
+    let mut found: Vec<String> =
+        paths_used(text, &module).into_iter().map(|path| path.join("::")).collect();
+    found.sort();
+    let expected =
+        ["f::G", "h", "i::J", "x::b", "x::c::d", "x::c::e::Y", "x::y::a::X", "x::y::k::L"];
+    assert_eq!(found, expected);
 }

@@ -84,7 +84,7 @@ async fn live(config: Config) -> Result<()> {
     }
     tokio::select! {
         stopped = tokio::spawn(broker.stop()) => stopped.map_err(panicked)?,
-        signal = signals.next() => Err(Error::Config(format!(
+        signal = signals.next_stop() => Err(Error::Config(format!(
             "{signal} came while the broker was stopping: it ends at once, and the next start \
              recovers the logs"
         ))),

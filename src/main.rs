@@ -21,7 +21,8 @@ Settings are Kafka's (klamm --help-config lists them all). The later wins: defau
 the environment (KAFKA_ and the name in capitals, with _ for a dot, __ for an underscore, ___ for
 a dash), --override. Empty log directories are formatted.
 
-SIGTERM, SIGINT and SIGHUP stop the broker cleanly; the second one ends it at once.
+SIGTERM, SIGINT and SIGHUP stop the broker cleanly; another one after
+half a second ends it at once.
 Exit status: 0 after a stop, 1 after a failure, 2 if arguments or settings are wrong.";
 
 /// Apache Kafka's broker in one binary.

@@ -3,7 +3,12 @@
 use crate::error::{Error, Result};
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals within so long of the first one are the same stop: `timeout` signals a process and then
+/// its group, systemd may send SIGTERM and SIGHUP, and a wrapper passes on what the terminal sent.
+const ONE_STOP: Duration = Duration::from_millis(500);
 
 /// Each of these is a stop, as for Kafka.
 const NAMES: [(&str, SignalKind); 3] = [
@@ -27,6 +32,17 @@ impl Signals {
             Ok((*name, listened?))
         });
         listened.collect::<Result<_>>().map(Signals)
+    }
+
+    /// The next one that is not of the same stop as the one that has just come.
+    pub async fn next_stop(&mut self) -> &'static str {
+        let first = Instant::now();
+        loop {
+            let name = self.next().await;
+            if first.elapsed() >= ONE_STOP {
+                return name;
+            }
+        }
     }
 
     /// The next one that comes.

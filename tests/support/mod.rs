@@ -67,6 +67,10 @@ impl Broker {
         signal(self.process.as_ref().unwrap(), name);
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().unwrap().try_wait().unwrap().is_none()
+    }
+
     /// Waits until the process ends by itself: its exit status, and the last line that it logged.
     pub fn end(&mut self) -> (Option<i32>, String) {
         let status = self.wait();

@@ -31,6 +31,7 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
         None => survey.check_new()?,
         Some(preview) => {
             survey.check_whole(preview)?;
+            survey.check_identities(preview)?;
             survey.check_strays(preview)?;
             survey.check_directory_ids(preview)?;
             survey.check_absent(preview)?;
@@ -232,6 +233,31 @@ impl Survey<'_> {
                 ),
                 "Put the newest metadata log in its place.",
             ));
+        }
+        Ok(())
+    }
+
+    /// A log that lost its `partition.metadata` after a clean stop: it would be a stray, and an empty
+    /// log would begin in its place.
+    fn check_identities(&self, preview: &Preview) -> Result<()> {
+        let is_clean = |here: &&Here| here.dir.clean_shutdown.is_some();
+        for here in self.here.iter().filter(|here| here.topic_id.is_none()).filter(is_clean) {
+            let Some(topic) = preview.image.topics.by_name(&here.partition.topic) else { continue };
+            let path = here.dir.path.join(here.partition.to_string());
+            if self.logs.has_records_of_nobody(&path)? {
+                return Err(refused(
+                    &format!(
+                        "{} has records and no partition.metadata, and the broker had been stopped \
+                         cleanly",
+                        path.display()
+                    ),
+                    &format!(
+                        "Put the file back, with the lines version: 0 and topic_id: {}; or move \
+                         the partition away.",
+                        uuid_to_text(topic.id)
+                    ),
+                ));
+            }
         }
         Ok(())
     }

@@ -326,6 +326,20 @@ impl LogManager {
         }
     }
 
+    /// Whether a partition's directory has records and does not say which topic they are of.
+    pub fn has_records_of_nobody(&self, path: &Path) -> Result<bool> {
+        let is_here = self.disk.file_len(path)?.is_some();
+        if !is_here || self.disk.file_len(&path.join(partition_metadata::FILE))?.is_some() {
+            return Ok(false);
+        }
+        for name in self.disk.list(path)?.iter().filter(|name| name.ends_with(".log")) {
+            if self.disk.file_len(&path.join(name))?.is_some_and(|len| len > 0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn place(&self, partition: &TopicPartition, place: Place) -> Result<()> {
         let mut state = self.state();
         match state.places.insert(partition.clone(), place) {

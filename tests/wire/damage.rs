@@ -170,6 +170,10 @@ fn partition_in(dir: &Path) -> String {
     names.filter(|name| name.starts_with("damage-")).min().unwrap()
 }
 
+fn in_b(site: &Site) -> String {
+    partition_in(&site.path("b"))
+}
+
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[at] ^= 0xff;
@@ -358,6 +362,13 @@ const DAMAGES: &[Damage] = &[
         },
         says: &["The metadata log in ", "it is an old copy"],
         mend: |site| restore(site, METADATA),
+    },
+    Damage {
+        name: "partition.metadata is missing",
+        log_dirs: "a,b",
+        spoil: |site| set_aside(site, &format!("b/{}/partition.metadata", in_b(site))),
+        says: &["/b/damage-", "no partition.metadata", "topic_id: "],
+        mend: |site| put_back(site, &format!("b/{}/partition.metadata", in_b(site))),
     },
     Damage {
         name: "a disk that is not mounted",

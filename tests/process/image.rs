@@ -108,9 +108,10 @@ fn a_container_is_reached_where_it_says_it_is() {
     ] {
         check(given, ["PLAINTEXT://0.0.0.0:9094", "PLAINTEXT://broker.example:9094", DATA]);
     }
-    let ipv6 = "PLAINTEXT://[2001:db8::1]:9092";
-    let given = [("KAFKA_ADVERTISED_LISTENERS", ipv6)];
-    check(Given { variables: &given, ..Given::default() }, [any, ipv6, DATA]);
+    for ipv6 in ["PLAINTEXT://[2001:db8::1]:9092", "PLAINTEXT://2001:db8::1:9092"] {
+        let given = [("KAFKA_ADVERTISED_LISTENERS", ipv6)];
+        check(Given { variables: &given, ..Given::default() }, [any, ipv6, DATA]);
+    }
     let two = "PLAINTEXT://[::1]:9092,OUTER://10.0.0.1:9095";
     let map = "PLAINTEXT:PLAINTEXT,OUTER:PLAINTEXT";
     let given =

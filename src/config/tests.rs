@@ -101,6 +101,10 @@ const REFUSALS: &[Refusal] = &[
         &[("node.id", "1"), ("broker.id", "2")],
         "You must set `node.id` to the same value as `broker.id`.",
     ),
+    (
+        &[("group.min.session.timeout.ms", "1800001")],
+        "group.max.session.timeout.ms must be greater than or equal to group.min.session.timeout.ms",
+    ),
     (&[("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
     (
         &[("log.retention.ms", "0")],

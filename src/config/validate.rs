@@ -196,6 +196,11 @@ impl Config {
                 )
             })?;
         }
+        require(self.group_min_session_timeout_ms <= self.group_max_session_timeout_ms, || {
+            "group.max.session.timeout.ms must be greater than or equal to \
+             group.min.session.timeout.ms"
+                .to_owned()
+        })?;
         for kind in ["consumer", "share", "streams"] {
             self.check_group_times(kind)?;
         }

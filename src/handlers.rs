@@ -9,6 +9,7 @@ mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod authorize;
 mod brokers;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
@@ -48,27 +49,30 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
+mod session;
 mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
+mod throttle;
 mod txn_offset_commit;
 mod write_txn_markers;
 
+pub use session::{Session, Software};
+
 use crate::clock::Clock;
-use crate::codec::{self, Checked, Reply, schema::message as own};
+use crate::codec::{self, Checked, Reply, RequestHeader, schema::message as own};
 use crate::config::Config;
-use crate::coordinator::{Groups, Transactions};
+use crate::coordinator::{Groups, RequestContext, Transactions};
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::metadata::controller::Controller;
-use crate::metadata::features::GROUP_VERSION;
 use crate::replica::Replicas;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages as kafka;
-use kafka_protocol::protocol::{Encodable, StrBytes};
+use kafka_protocol::protocol::Encodable;
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -129,7 +133,7 @@ macro_rules! apis {
         ];
 
         async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
-            match cx.api_key {
+            match cx.header.api_key {
                 $($key => $file::handle(cx, request.decode::<$request>()?).await,)*
                 $($fkey => forward::handle(cx, request.into_body()).await,)*
                 key => Err(Error::corrupt(format!("API key {key}"))),
@@ -234,23 +238,10 @@ pub struct Parts {
 pub struct Context {
     /// The broker.
     pub parts: Arc<Parts>,
-    /// Which API.
-    pub api_key: i16,
-    /// At which version.
-    pub api_version: i16,
-    /// Given back with the answer.
-    pub correlation_id: i32,
-    /// What the client calls itself.
-    pub client_id: Option<StrBytes>,
-    /// The peer's address as Kafka shows it: `/127.0.0.1`.
-    pub client_host: String,
-    /// Name of the listener it came in by.
-    pub listener: Arc<str>,
-    /// Which half of the node that listener belongs to.
-    pub endpoint: Endpoint,
-    /// Who appends on this connection: a produce that has to wait before it appends keeps its turn,
-    /// so that those behind it do not overtake it.
-    pub turn: Arc<tokio::sync::Mutex<()>>,
+    /// The connection it came by.
+    pub session: Arc<Session>,
+    /// Which API, at which version, and what the client calls itself.
+    pub header: RequestHeader,
 }
 
 impl Context {
@@ -267,8 +258,17 @@ impl Context {
         response: &M,
         files: Vec<Vec<FileRange>>,
     ) -> Reply {
-        let version = self.api_version;
-        codec::encode_with_files(self.api_key, version, self.correlation_id, response, files)
+        let RequestHeader { api_key, api_version, correlation_id, .. } = self.header;
+        codec::encode_with_files(api_key, api_version, correlation_id, response, files)
+    }
+
+    /// Who asks, for a group's coordinator.
+    fn caller(&self) -> RequestContext {
+        RequestContext {
+            api_version: self.header.api_version,
+            client_id: self.header.client_id.as_deref().unwrap_or_default().to_owned(),
+            client_host: self.session.client_host.clone(),
+        }
     }
 
     /// The image this broker has applied.
@@ -284,11 +284,12 @@ impl Context {
     }
 }
 
-/// Whether the cluster has consumer groups (KIP-848), and this broker serves them.
-fn consumer_groups_enabled(cx: &Context) -> Result<()> {
+/// Whether this broker serves groups of the kind that `protocol` names, and the cluster has the
+/// feature that they need.
+fn check_served(cx: &Context, protocol: &str, feature: &str) -> Result<()> {
     let protocols = &cx.parts.config.group_coordinator_rebalance_protocols;
-    let is_served = protocols.iter().any(|protocol| protocol == "consumer");
-    match is_served && cx.image().feature(GROUP_VERSION) > 0 {
+    let is_served = protocols.iter().any(|served| served == protocol);
+    match is_served && cx.image().feature(feature) > 0 {
         true => Ok(()),
         false => Err(ResponseError::UnsupportedVersion.into()),
     }
@@ -300,23 +301,28 @@ fn each_once<T: Clone + Eq + Hash>(named: Vec<T>) -> impl Iterator<Item = T> {
     named.into_iter().filter(move |name| seen.insert(name.clone()))
 }
 
-/// Starts one request: the guard walks it, then it is decoded and its handler is called.
+/// Serves one request: the guard walks it, then it is decoded and its handler is called.
 pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
-    let api = TABLE.iter().find(|api| api.key == cx.api_key && api.is_on(cx.endpoint));
+    let RequestHeader { api_key, api_version, .. } = cx.header;
+    let api = TABLE.iter().find(|api| api.key == api_key && api.is_on(cx.session.endpoint));
     let Some(api) = api else {
-        return Err(Error::corrupt(format!("API key {}, not served here", cx.api_key)));
+        return Err(Error::corrupt(format!("API key {api_key}, not served here")));
     };
-    if cx.api_version < served_from(api) || cx.api_version > api.max {
+    if api_version < served_from(api) || api_version > api.max {
         if api.key == api_versions::KEY {
             return Ok(api_versions::unsupported(&cx));
         }
-        return Err(Error::corrupt(format!("version {} of {}", cx.api_version, api.name)));
+        return Err(Error::corrupt(format!("version {api_version} of {}", api.name)));
     }
-    let request = codec::check(cx.api_key, cx.api_version, body)?;
-    if request.elements() > large::FROM_ELEMENTS {
-        return large::alone(Box::pin(handle(&cx, request))).await;
-    }
-    handle(&cx, request).await
+    authorize::authorize(&cx.session, api)?;
+    let request = codec::check(api_key, api_version, body)?;
+    let reply = if request.elements() > large::FROM_ELEMENTS {
+        large::alone(Box::pin(handle(&cx, request))).await?
+    } else {
+        handle(&cx, request).await?
+    };
+    throttle::charge(&cx, &reply);
+    Ok(reply)
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@
 //! | how a request becomes an answer | `server/connection.rs`, `handlers.rs`, `handlers/<api>.rs` |
 //! | what happens to a produced batch | `handlers/produce.rs`, `record/validate.rs`, `replica/partition.rs`, `log/append.rs` |
 //! | how a fetch is answered by sendfile | `replica/read.rs`, `log/read.rs`, `codec/splice.rs`, `server/outlet.rs` |
+//! | who asks, what they may do, and how fast | `handlers/session.rs`, `handlers/authorize.rs`, `handlers/throttle.rs` (everyone may do everything) |
+//! | where TLS will go | `server/transport.rs` |
+//! | how long a request took, for metrics | `server/pipeline.rs` (`Answered`), `server/connection.rs` (`answered`) |
 //! | who gets a connection, and what it may hold | `server/quotas.rs`, `server/pipeline.rs` |
 //! | how anything is changed | `handlers/forward.rs`, `metadata/controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
 //! | how a group rebalances | `coordinator/group.rs`, `coordinator/runtime.rs`, and `tests/scenarios/*.txt` |

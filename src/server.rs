@@ -7,21 +7,22 @@ mod outlet;
 mod pipeline;
 mod quotas;
 mod told;
+mod transport;
 
 pub use listen::Bound;
 
-use crate::handlers::{Endpoint, Parts};
+use crate::handlers::{Endpoint, Parts, Session};
 use connection::Connection;
 use pipeline::Total;
 use quotas::{Open, Quotas};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use told::Told;
 use tracing::{debug, info, warn};
+use transport::Transport;
 
 /// How long open connections may finish what they have begun when the broker stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -102,7 +103,7 @@ impl Acceptor {
                 accepted = bound.socket.accept() => match accepted {
                     Ok((socket, peer)) => tokio::select! {
                         _ = stopped.changed() => break,
-                        () = self.admit(socket, peer) => {}
+                        () = self.admit(Transport::Plain(socket), peer) => {}
                     },
                     Err(error) => pause_after(error).await,
                 },
@@ -118,7 +119,7 @@ impl Acceptor {
     }
 
     /// Serves a connection as soon as it may be; those behind it wait in the system's queue.
-    async fn admit(&mut self, socket: TcpStream, peer: SocketAddr) {
+    async fn admit(&mut self, transport: Transport, peer: SocketAddr) {
         let Shared { parts, told, .. } = &*self.shared;
         let config = || parts.replicas.config();
         let place = self.quotas.admit(&self.name, peer.ip(), config, |why| told.tell(why)).await;
@@ -126,10 +127,9 @@ impl Acceptor {
             Ok(place) => place,
             Err(why) => return told.closed(peer, &self.name, why),
         };
-        let (shared, name) = (self.shared.clone(), self.name.clone());
+        let session = Session::new(self.name.clone(), self.endpoint, peer);
         let activity = self.quotas.activity();
-        let connection =
-            Connection::new(shared, name, self.endpoint, socket, peer, activity.clone());
+        let connection = Connection::new(self.shared.clone(), transport, session, activity.clone());
         let (stopped, id) = (self.stopped.clone(), place.id());
         let connections = &mut self.connections;
         let start = || {

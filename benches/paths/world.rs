@@ -8,10 +8,10 @@ use kafka_protocol::protocol::{Decodable, Encodable, Request};
 use klamm::broker::Broker;
 use klamm::clock::Clock;
 use klamm::codec::guard::response_header_version;
-use klamm::codec::{Chunk, Reply};
+use klamm::codec::{Chunk, Reply, RequestHeader};
 use klamm::config::Config;
 use klamm::disk::Disk;
-use klamm::handlers::{Context, Endpoint, Parts, dispatch};
+use klamm::handlers::{Context, Endpoint, Parts, Session, dispatch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -20,6 +20,7 @@ pub struct World {
     pub runtime: Runtime,
     /// Gone when it was stopped.
     broker: Option<Broker>,
+    session: Arc<Session>,
     _dir: tempfile::TempDir,
 }
 
@@ -43,7 +44,9 @@ impl World {
         let runtime = runtime.unwrap();
         let config = Config::new(properties).unwrap();
         let broker = runtime.block_on(Broker::start(config, Disk::Os, Clock::System)).unwrap();
-        World { runtime, broker: Some(broker), _dir: dir }
+        let peer = ([127, 0, 0, 1], 9092).into();
+        let session = Arc::new(Session::new("PLAINTEXT".into(), Endpoint::Broker, peer));
+        World { runtime, broker: Some(broker), session, _dir: dir }
     }
 
     pub fn parts(&self) -> &Arc<Parts> {
@@ -79,14 +82,8 @@ impl World {
     pub fn call(&self, api_key: i16, api_version: i16, body: Bytes) -> Reply {
         let context = Context {
             parts: Arc::clone(self.parts()),
-            api_key,
-            api_version,
-            correlation_id: 7,
-            client_id: None,
-            client_host: "/127.0.0.1".to_owned(),
-            listener: "PLAINTEXT".into(),
-            endpoint: Endpoint::Broker,
-            turn: Arc::default(),
+            session: self.session.clone(),
+            header: RequestHeader { api_key, api_version, correlation_id: 7, client_id: None },
         };
         self.runtime.block_on(dispatch(context, body)).unwrap()
     }

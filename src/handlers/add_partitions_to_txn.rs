@@ -25,7 +25,7 @@ const FENCED_VERSION: i16 = 2;
 
 pub(super) async fn handle(cx: &Context, request: AddPartitionsToTxnRequest) -> Result<Reply> {
     let image = cx.image();
-    if cx.api_version < BROKERS_VERSION {
+    if cx.header.api_version < BROKERS_VERSION {
         let transaction = AddPartitionsToTxnTransaction::default()
             .with_transactional_id(request.v3_and_below_transactional_id)
             .with_producer_id(request.v3_and_below_producer_id)
@@ -75,7 +75,7 @@ async fn answer(
             Err(error) => shape(topics, all(error.code())),
         };
     }
-    let version = if cx.api_version < BROKERS_VERSION { 0 } else { EPOCH_BUMP_VERSION };
+    let version = if cx.header.api_version < BROKERS_VERSION { 0 } else { EPOCH_BUMP_VERSION };
     match coordinator.add_partitions(id, producer, &partitions, version).await {
         Ok(()) => shape(topics, partitions.iter().map(|_| Ok(()))),
         Err(error) => shape(topics, all(error.code())),

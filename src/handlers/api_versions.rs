@@ -1,6 +1,6 @@
 //! ApiVersions (18): what this listener serves, from the API table, and the cluster's features.
 
-use super::{Context, TABLE};
+use super::{Context, Session, Software, TABLE};
 use crate::codec::schema::message::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
@@ -13,14 +13,28 @@ use kafka_protocol::error::ResponseError;
 pub(super) const KEY: i16 = 18;
 
 pub(super) async fn handle(cx: &Context, request: ApiVersionsRequest) -> Result<Reply> {
-    let mut response = described(cx);
-    if cx.api_version >= 3 && !valid(&request) {
-        response = ApiVersionsResponse {
-            error_code: ResponseError::InvalidRequest.code(),
-            ..ApiVersionsResponse::default()
-        };
+    // Before version 3 clients do not say what they are.
+    if cx.header.api_version >= 3 {
+        if !valid(&request) {
+            return Ok(cx.reply(&ApiVersionsResponse {
+                error_code: ResponseError::InvalidRequest.code(),
+                ..ApiVersionsResponse::default()
+            }));
+        }
+        note(&cx.session, request);
     }
-    Ok(cx.reply(&response))
+    Ok(cx.reply(&described(cx)))
+}
+
+/// The session keeps what its client is.
+fn note(session: &Session, request: ApiVersionsRequest) {
+    session.software.get_or_init(|| {
+        let ApiVersionsRequest {
+            client_software_name: name, client_software_version: version, ..
+        } = request;
+        tracing::debug!(peer = %session.peer, "the client is {name} {version}");
+        Software { name, version }
+    });
 }
 
 /// The answer to a version nobody knows: version 0, so that any client can read it, with the
@@ -31,13 +45,13 @@ pub(super) fn unsupported(cx: &Context) -> Reply {
         api_keys: api_keys(cx).into_iter().filter(|api| api.api_key == KEY).collect(),
         ..ApiVersionsResponse::default()
     };
-    codec::encode(KEY, 0, cx.correlation_id, &response)
+    codec::encode(KEY, 0, cx.header.correlation_id, &response)
 }
 
 fn described(cx: &Context) -> ApiVersionsResponse {
     let image = cx.image();
     // Up to version 3 a client cannot read a feature that begins at level 0 (KAFKA-17011).
-    let shown = |(_, min, _): &&(&str, i16, i16)| cx.api_version >= 4 || *min > 0;
+    let shown = |(_, min, _): &&(&str, i16, i16)| cx.header.api_version >= 4 || *min > 0;
     let supported = features::SUPPORTED.iter().filter(shown);
     let supported = supported.map(|(name, min, max)| SupportedFeatureKey {
         name: (*name).to_owned(),
@@ -62,7 +76,7 @@ fn described(cx: &Context) -> ApiVersionsResponse {
 fn api_keys(cx: &Context) -> Vec<ApiVersion> {
     let mut keys: Vec<ApiVersion> = TABLE
         .iter()
-        .filter(|api| api.is_on(cx.endpoint))
+        .filter(|api| api.is_on(cx.session.endpoint))
         .map(|api| ApiVersion { api_key: api.key, min_version: api.min, max_version: api.max })
         .collect();
     keys.sort_by_key(|api| api.api_key);
@@ -77,4 +91,31 @@ fn valid(request: &ApiVersionsRequest) -> bool {
             && edge(word.chars().next_back())
             && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Endpoint;
+    use super::*;
+
+    #[test]
+    fn a_session_keeps_the_first_name_of_its_client() {
+        let peer = ([127, 0, 0, 1], 50_000).into();
+        let session = Session::new("PLAINTEXT".into(), Endpoint::Broker, peer);
+        let software = |name: &str, version: &str| Software {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        };
+        assert_eq!(session.software.get(), None);
+        for Software { name, version } in [software("librdkafka", "2.6.0"), software("other", "1")]
+        {
+            let request = ApiVersionsRequest {
+                client_software_name: name,
+                client_software_version: version,
+                ..ApiVersionsRequest::default()
+            };
+            note(&session, request);
+            assert_eq!(session.software.get(), Some(&software("librdkafka", "2.6.0")));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::metadata::topics::reason_invalid;
 use crate::metadata::{Broker, Image, Partition, Topic};
-use crate::types::BrokerId;
+use crate::types::{BrokerId, LeaderEpoch};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages as kafka;
 use kafka_protocol::protocol::StrBytes;
@@ -33,7 +33,7 @@ pub(super) fn nodes(cx: &Context, image: &Image) -> Vec<Node> {
 /// A broker, if it has the listener.
 pub(super) fn node(cx: &Context, broker: &Broker) -> Option<Node> {
     let mut listeners = broker.listeners.iter();
-    let (_, host, port, _) = listeners.find(|(name, ..)| **name == *cx.listener)?;
+    let (_, host, port, _) = listeners.find(|(name, ..)| **name == *cx.session.listener)?;
     Some(Node {
         id: broker.id.into(),
         host: StrBytes::from_string(host.clone()),
@@ -41,6 +41,34 @@ pub(super) fn node(cx: &Context, broker: &Broker) -> Option<Node> {
         rack: broker.rack.clone().map(StrBytes::from_string),
         fenced: broker.fenced,
     })
+}
+
+/// Where clients that came to the wrong broker should go (KIP-951), noted while an answer is shaped.
+#[derive(Default)]
+pub(super) struct Leaders(Vec<Node>);
+
+impl Leaders {
+    /// A partition's leader, -1 if there is none, and its epoch, as the image knows them.
+    pub(super) fn of(
+        &mut self,
+        cx: &Context,
+        image: &Image,
+        topic: &Topic,
+        index: i32,
+    ) -> (kafka::BrokerId, LeaderEpoch) {
+        let partition = topic.partitions.get(index as usize);
+        let (id, epoch) = partition.map_or((-1, -1), |found| (found.leader, found.leader_epoch));
+        if self.0.iter().all(|known| known.id != id) {
+            let alive = image.brokers.get(&id).filter(|broker| !broker.fenced);
+            self.0.extend(alive.and_then(|broker| node(cx, broker)));
+        }
+        (id.into(), epoch)
+    }
+
+    /// Each leader once, if the listener that was asked leads to it.
+    pub(super) fn nodes(self) -> impl Iterator<Item = Node> {
+        self.0.into_iter()
+    }
 }
 
 /// A broker that a client may be sent to; in KRaft clients treat it as "the controller".
@@ -63,7 +91,7 @@ pub(super) fn view(cx: &Context, image: &Image, partition: &Partition) -> View {
     let reachable = leader.is_some_and(|leader| node(cx, leader).is_some());
     let error = match (leader.is_some(), reachable) {
         (_, true) => None,
-        (true, false) if cx.api_version >= 6 => Some(ResponseError::ListenerNotFound),
+        (true, false) if cx.header.api_version >= 6 => Some(ResponseError::ListenerNotFound),
         (_, false) => Some(ResponseError::LeaderNotAvailable),
     };
     let offline = |id: &&BrokerId| broker(**id).is_none_or(|broker| node(cx, broker).is_none());

@@ -2,9 +2,10 @@
 //! they shall own.
 
 use super::describe_groups::ALL_GROUP_OPERATIONS;
-use super::{Context, consumer_groups_enabled, each_once};
+use super::{Context, check_served, each_once};
 use crate::codec::Reply;
 use crate::error::{Error, Result};
+use crate::metadata::features::GROUP_VERSION;
 use kafka_protocol::messages::consumer_group_describe_response::DescribedGroup;
 use kafka_protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId,
@@ -14,7 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 pub(super) async fn handle(cx: &Context, request: ConsumerGroupDescribeRequest) -> Result<Reply> {
     let mut response = ConsumerGroupDescribeResponse::default();
     for id in each_once(request.group_ids) {
-        let described = match consumer_groups_enabled(cx) {
+        let described = match check_served(cx, "consumer", GROUP_VERSION) {
             Ok(()) => cx.parts.groups.describe_consumer_group(&id).await,
             Err(error) => Err(error),
         };

@@ -1,7 +1,6 @@
 //! DeleteGroups (42): groups without members, and their offsets, are forgotten.
 
 use super::Context;
-use super::forward::PRINCIPAL;
 use crate::codec::Reply;
 use crate::codec::schema::message::delete_groups_response::DeletableGroupResult;
 use crate::codec::schema::message::{DeleteGroupsRequest, DeleteGroupsResponse};
@@ -16,9 +15,10 @@ pub(super) async fn handle(cx: &Context, request: DeleteGroupsRequest) -> Result
             continue;
         }
         let mut result = DeletableGroupResult { group_id: group, ..Default::default() };
-        let (group, host) = (&result.group_id, &cx.client_host);
+        let group = &result.group_id;
+        let (principal, host) = (cx.session.principal(), &cx.session.client_host);
         match cx.parts.groups.delete_group(group).await {
-            Ok(()) => tracing::info!("deleted group {group} by {PRINCIPAL} at {host}"),
+            Ok(()) => tracing::info!("deleted group {group} by {principal} at {host}"),
             Err(error) => {
                 result.error_code = error.code().code();
                 result.error_message = error.message();

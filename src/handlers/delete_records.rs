@@ -2,7 +2,6 @@
 
 use super::Context;
 use super::brokers::is_internal;
-use super::forward::PRINCIPAL;
 use crate::codec::Reply;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
@@ -36,9 +35,9 @@ pub(super) async fn handle(cx: &Context, mut request: DeleteRecordsRequest) -> R
     });
     let topics = topics.collect();
     if deleted.count() > 0 {
-        let host = &cx.client_host;
+        let (principal, host) = (cx.session.principal(), &cx.session.client_host);
         tracing::info!(
-            "deleted the records before what is the first offset now, by {PRINCIPAL} at {host}: \
+            "deleted the records before what is the first offset now, by {principal} at {host}: \
              {deleted}"
         );
     }

@@ -14,12 +14,12 @@ const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
 pub(super) async fn handle(cx: &Context, request: DescribeClusterRequest) -> Result<Reply> {
-    let served = match cx.endpoint {
+    let served = match cx.session.endpoint {
         Endpoint::Broker => BROKERS,
         Endpoint::Controller => CONTROLLERS,
     };
     if request.endpoint_type != served {
-        return Ok(cx.reply(&refusal(request.endpoint_type, cx.api_version)));
+        return Ok(cx.reply(&refusal(request.endpoint_type, cx.header.api_version)));
     }
     let image = cx.image();
     let mut response = DescribeClusterResponse::default()
@@ -29,7 +29,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeClusterRequest) -> Res
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
     if served == CONTROLLERS {
-        response.brokers = controllers(&image, &cx.listener);
+        response.brokers = controllers(&image, &cx.session.listener);
         // The only voter leads; without a listener of that name nobody can be told where.
         response.controller_id = response.brokers.first().map_or(BrokerId(-1), |us| us.broker_id);
     } else {

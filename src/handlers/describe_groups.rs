@@ -13,7 +13,7 @@ pub(super) const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 
 pub(super) async fn handle(cx: &Context, request: DescribeGroupsRequest) -> Result<Reply> {
     let mut response = DescribeGroupsResponse::default();
     for id in each_once(request.groups) {
-        let described = cx.parts.groups.describe_group(cx.api_version, &id).await;
+        let described = cx.parts.groups.describe_group(cx.header.api_version, &id).await;
         let mut group = described.unwrap_or_else(|error| {
             DescribedGroup::default().with_group_id(id).with_error_code(error.code().code())
         });

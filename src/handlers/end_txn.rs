@@ -18,7 +18,11 @@ pub(super) async fn handle(cx: &Context, request: EndTxnRequest) -> Result<Reply
         id: &request.transactional_id,
         producer: Producer { id: request.producer_id.0, epoch: request.producer_epoch },
         commit: request.committed,
-        client_version: if cx.api_version < BUMPING_VERSION { 0 } else { EPOCH_BUMP_VERSION },
+        client_version: if cx.header.api_version < BUMPING_VERSION {
+            0
+        } else {
+            EPOCH_BUMP_VERSION
+        },
     };
     let (producer, error_code) = match cx.parts.transactions.end(&end).await {
         Ok(producer) => (producer, 0),

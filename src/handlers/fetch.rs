@@ -1,14 +1,15 @@
 //! Fetch (1): reads record batches as file ranges, at once or when enough has come.
 
 use super::Context;
+use super::brokers::{Leaders, Node};
 use crate::codec::{Reply, splice};
 use crate::disk::FileRange;
 use crate::error::Result;
-use crate::metadata::{Image, Topic};
+use crate::metadata::Image;
 use crate::replica::fetch_session::{FetchKey, TopicKey};
 use crate::replica::partition::{Asked, Fetched};
 use crate::replica::read::{Fetch, FetchAnswer, FetchedPartition};
-use crate::types::{BrokerId, Isolation, LeaderEpoch, NO_EPOCH};
+use crate::types::{Isolation, NO_EPOCH};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
@@ -30,7 +31,7 @@ pub(super) async fn handle(cx: &Context, request: FetchRequest) -> Result<Reply>
 }
 
 fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
-    let replica_id: i32 = if cx.api_version < 15 {
+    let replica_id: i32 = if cx.header.api_version < 15 {
         request.replica_id.into()
     } else {
         request.replica_state.replica_id.into()
@@ -42,7 +43,7 @@ fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
         _ => Isolation::LogEnd,
     };
     let max_bytes = request.max_bytes.min(cx.parts.config.fetch_max_bytes).max(0) as usize;
-    let by_topic_id = cx.api_version >= 13;
+    let by_topic_id = cx.header.api_version >= 13;
     Fetch {
         isolation,
         follower: (replica_id >= 0).then_some(replica_id),
@@ -97,8 +98,13 @@ fn response(
     answer: FetchAnswer,
     is_committed: bool,
 ) -> (FetchResponse, Vec<Vec<FileRange>>) {
-    let mut shaping =
-        Shaping { cx, image: cx.image(), is_committed, endpoints: Vec::new(), files: Vec::new() };
+    let mut shaping = Shaping {
+        cx,
+        image: cx.image(),
+        is_committed,
+        leaders: Leaders::default(),
+        files: Vec::new(),
+    };
     let mut topics: Vec<FetchableTopicResponse> = Vec::new();
     let mut last: Option<TopicKey> = None;
     for fetched in answer.partitions {
@@ -117,7 +123,7 @@ fn response(
         .with_error_code(answer.error.map_or(0, |error| error.code()))
         .with_session_id(answer.session_id)
         .with_responses(topics)
-        .with_node_endpoints(shaping.endpoints);
+        .with_node_endpoints(shaping.leaders.nodes().map(endpoint).collect());
     (response, shaping.files)
 }
 
@@ -125,7 +131,7 @@ struct Shaping<'a> {
     cx: &'a Context,
     image: Arc<Image>,
     is_committed: bool,
-    endpoints: Vec<NodeEndpoint>,
+    leaders: Leaders,
     files: Vec<Vec<FileRange>>,
 }
 
@@ -165,7 +171,7 @@ impl Shaping<'_> {
     fn failed(&mut self, index: i32, topic: Option<&str>, error: ResponseError) -> PartitionData {
         // Clients of old know no KAFKA_STORAGE_ERROR; this one makes them look for the leader.
         let told = match error {
-            ResponseError::KafkaStorageError if self.cx.api_version <= 5 => {
+            ResponseError::KafkaStorageError if self.cx.header.api_version <= 5 => {
                 ResponseError::NotLeaderOrFollower
             }
             other => other,
@@ -182,55 +188,24 @@ impl Shaping<'_> {
             .with_records(Some(Bytes::new()));
         let has_moved =
             matches!(error, ResponseError::NotLeaderOrFollower | ResponseError::FencedLeaderEpoch);
-        if self.cx.api_version >= 16
+        if self.cx.header.api_version >= 16
             && has_moved
             && let Some(topic) = topic.and_then(|name| self.image.topics.by_name(name))
         {
-            let leader = current_leader(&self.image, &self.cx.listener, topic, index);
-            data.current_leader = LeaderIdAndEpoch::default()
-                .with_leader_id(leader.id.into())
-                .with_leader_epoch(leader.epoch);
-            if let Some((host, port)) = leader.endpoint
-                && !self.endpoints.iter().any(|endpoint| endpoint.node_id == leader.id)
-            {
-                let endpoint = NodeEndpoint::default()
-                    .with_node_id(leader.id.into())
-                    .with_host(host)
-                    .with_port(port)
-                    .with_rack(leader.rack);
-                self.endpoints.push(endpoint);
-            }
+            let (id, epoch) = self.leaders.of(self.cx, &self.image, topic, index);
+            data.current_leader =
+                LeaderIdAndEpoch::default().with_leader_id(id).with_leader_epoch(epoch);
         }
         data
     }
 }
 
-/// Where a client that came to the wrong broker should go (KIP-951).
-pub(super) struct CurrentLeader {
-    /// -1 if there is none.
-    pub(super) id: BrokerId,
-    pub(super) epoch: LeaderEpoch,
-    /// Host and port of the leader's listener of the name the request came in by.
-    pub(super) endpoint: Option<(StrBytes, i32)>,
-    pub(super) rack: Option<StrBytes>,
-}
-
-/// The leader as the image knows it.
-pub(super) fn current_leader(
-    image: &Image,
-    listener: &str,
-    topic: &Topic,
-    index: i32,
-) -> CurrentLeader {
-    let registration = topic.partitions.get(index as usize);
-    let (id, epoch) = registration.map_or((-1, -1), |r| (r.leader, r.leader_epoch));
-    let broker = image.brokers.get(&id).filter(|broker| !broker.fenced);
-    let endpoint = broker.and_then(|broker| {
-        let named = broker.listeners.iter().find(|(name, ..)| name == listener);
-        named.map(|(_, host, port, _)| (StrBytes::from_string(host.clone()), i32::from(*port)))
-    });
-    let rack = broker.and_then(|broker| broker.rack.clone()).map(StrBytes::from_string);
-    CurrentLeader { id, epoch, endpoint, rack }
+fn endpoint(node: Node) -> NodeEndpoint {
+    NodeEndpoint::default()
+        .with_node_id(node.id)
+        .with_host(node.host)
+        .with_port(node.port)
+        .with_rack(node.rack)
 }
 
 fn topic_name(name: &str) -> TopicName {

@@ -26,10 +26,10 @@ const SHARE: i8 = 2;
 
 pub(super) async fn handle(cx: &Context, request: FindCoordinatorRequest) -> Result<Reply> {
     let mut response = FindCoordinatorResponse::default();
-    if cx.api_version < BATCH_VERSION || !request.coordinator_keys.is_empty() {
+    if cx.header.api_version < BATCH_VERSION || !request.coordinator_keys.is_empty() {
         make_topic(cx, request.key_type).await;
     }
-    if cx.api_version >= BATCH_VERSION {
+    if cx.header.api_version >= BATCH_VERSION {
         for key in request.coordinator_keys {
             let found = find(cx, request.key_type, &key);
             response.coordinators.push(coordinator(key, found));
@@ -76,7 +76,7 @@ fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
     let (topic, partition) = match key_type {
         GROUP => (OFFSETS_TOPIC, cx.parts.groups.partition_for(key)),
         TRANSACTION => (TRANSACTION_TOPIC, cx.parts.transactions.partition_for(key)),
-        SHARE if cx.api_version >= SHARE_VERSION && is_share_key(key) => {
+        SHARE if cx.header.api_version >= SHARE_VERSION && is_share_key(key) => {
             return Err(ResponseError::CoordinatorNotAvailable.into());
         }
         _ => return Err(ResponseError::InvalidRequest.into()),

@@ -10,15 +10,12 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::Encodable;
 
-/// Who every client is until there is security.
-pub(super) const PRINCIPAL: &str = "User:ANONYMOUS";
-
 /// At which version we ask our own controller to make topics.
 const CREATE_TOPICS_VERSION: i16 = 7;
 
 pub(super) async fn handle(cx: &Context, body: Bytes) -> Result<Reply> {
-    let body = forward(cx, cx.api_key, cx.api_version, body).await?;
-    Ok(codec::frame(cx.api_key, cx.api_version, cx.correlation_id, body))
+    let body = forward(cx, cx.header.api_key, cx.header.api_version, body).await?;
+    Ok(codec::frame(cx.header.api_key, cx.header.api_version, cx.header.correlation_id, body))
 }
 
 /// Has the controller make topics; answers when this broker has them too.
@@ -39,8 +36,8 @@ async fn forward(cx: &Context, api_key: i16, api_version: i16, body: Bytes) -> R
         api_key,
         api_version,
         body,
-        principal: PRINCIPAL.to_owned(),
-        client_host: cx.client_host.clone(),
+        principal: cx.session.principal().to_owned(),
+        client_host: cx.session.client_host.clone(),
     };
     let answer = cx.parts.controller.forward(request).await?;
     cx.wait_until_applied(answer.offset).await?;

@@ -27,7 +27,7 @@ pub(super) async fn handle(cx: &Context, request: InitProducerIdRequest) -> Resu
 /// `error`, as a client understands it that knows PRODUCER_FENCED from version `since` on.
 pub(super) fn fenced(cx: &Context, since: i16, error: ResponseError) -> ResponseError {
     match error {
-        ResponseError::ProducerFenced if cx.api_version < since => {
+        ResponseError::ProducerFenced if cx.header.api_version < since => {
             ResponseError::InvalidProducerEpoch
         }
         error => error,

@@ -2,7 +2,6 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::coordinator::RequestContext;
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
@@ -12,12 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 const NULL_PROTOCOL_VERSION: i16 = 7;
 
 pub(super) async fn handle(cx: &Context, request: JoinGroupRequest) -> Result<Reply> {
-    let caller = RequestContext {
-        api_version: cx.api_version,
-        client_id: cx.client_id.as_deref().unwrap_or_default().to_owned(),
-        client_host: cx.client_host.clone(),
-    };
-    let joined = cx.parts.groups.join_group(&caller, &request).await;
+    let joined = cx.parts.groups.join_group(&cx.caller(), &request).await;
     let mut response = joined.unwrap_or_else(|error| {
         let code = error.code();
         // Only a refusal from before the coordinator is asked names the member, as Kafka's.
@@ -28,7 +22,7 @@ pub(super) async fn handle(cx: &Context, request: JoinGroupRequest) -> Result<Re
             .with_protocol_name(None)
             .with_error_code(code.code())
     });
-    if cx.api_version < NULL_PROTOCOL_VERSION {
+    if cx.header.api_version < NULL_PROTOCOL_VERSION {
         response.protocol_name.get_or_insert_with(StrBytes::default);
     }
     Ok(cx.reply(&response))

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 const BATCH_VERSION: i16 = 3;
 
 pub(super) async fn handle(cx: &Context, mut request: LeaveGroupRequest) -> Result<Reply> {
-    if cx.api_version < BATCH_VERSION {
+    if cx.header.api_version < BATCH_VERSION {
         let member = MemberIdentity::default().with_member_id(request.member_id.clone());
         request.members = vec![member];
     }
@@ -25,7 +25,7 @@ pub(super) async fn handle(cx: &Context, mut request: LeaveGroupRequest) -> Resu
         }
         Err(error) => response.error_code = error.code().code(),
     }
-    if cx.api_version < BATCH_VERSION
+    if cx.header.api_version < BATCH_VERSION
         && let Some(member) = response.members.pop()
     {
         response.error_code = member.error_code;

@@ -17,7 +17,7 @@ const TYPES: [i8; 5] =
 
 pub(super) async fn handle(cx: &Context, request: ListConfigResourcesRequest) -> Result<Reply> {
     // Version 0 was ListClientMetricsResources.
-    let known: &[i8] = if cx.api_version == 0 { &[CLIENT_METRICS_CONFIG] } else { &TYPES };
+    let known: &[i8] = if cx.header.api_version == 0 { &[CLIENT_METRICS_CONFIG] } else { &TYPES };
     let asked = &request.resource_types;
     if asked.iter().any(|resource_type| !known.contains(resource_type)) {
         let response = ListConfigResourcesResponse::default()

@@ -39,7 +39,7 @@ pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<
             } else {
                 find(cx, &image, &topic.name, asked, isolation)
             };
-            shape(cx.api_version, asked.partition_index, found)
+            shape(cx.header.api_version, asked.partition_index, found)
         });
         ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
     });
@@ -54,7 +54,7 @@ fn find(
     asked: &ListOffsetsPartition,
     isolation: Isolation,
 ) -> Result<Option<TimestampOffset>> {
-    let spec = spec(asked.timestamp, cx.api_version)?;
+    let spec = spec(asked.timestamp, cx.header.api_version)?;
     let partition = cx.parts.replicas.by_name(image, topic, asked.partition_index)?;
     match spec {
         Some(spec) => partition.offset_for(spec, isolation, asked.current_leader_epoch),

@@ -33,7 +33,7 @@ pub(super) async fn handle(cx: &Context, request: MetadataRequest) -> Result<Rep
         .with_controller_id(brokers::any_alive(&image))
         .with_topics(topics)
         .with_brokers(alive(cx, &image));
-    if (8..=10).contains(&cx.api_version) && request.include_cluster_authorized_operations {
+    if (8..=10).contains(&cx.header.api_version) && request.include_cluster_authorized_operations {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
     if request.include_topic_authorized_operations {
@@ -54,11 +54,11 @@ enum Asked {
 
 fn asked(cx: &Context, request: &MetadataRequest) -> Asked {
     let Some(topics) = &request.topics else { return Asked::All };
-    if cx.api_version == 0 && topics.is_empty() {
+    if cx.header.api_version == 0 && topics.is_empty() {
         return Asked::All;
     }
     let misplaced = |topic: &MetadataRequestTopic| topic.name.is_none() || !topic.topic_id.is_nil();
-    if cx.api_version < 12 && topics.iter().any(misplaced) {
+    if cx.header.api_version < 12 && topics.iter().any(misplaced) {
         return Asked::Invalid(topics.iter().map(invalid_request).collect());
     }
     let ids: BTreeSet<Uuid> =
@@ -120,7 +120,7 @@ async fn topics_by_name(
         .cloned()
         .collect();
     let create = cx.parts.config.auto_create_topics_enable
-        && (cx.api_version < 4 || request.allow_auto_topic_creation)
+        && (cx.header.api_version < 4 || request.allow_auto_topic_creation)
         && !missing.is_empty();
     let failed = if create { auto_create(cx, missing).await? } else { BTreeMap::new() };
     Ok(names

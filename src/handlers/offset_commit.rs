@@ -16,10 +16,10 @@ const TOPIC_ID_VERSION: i16 = 10;
 
 pub(super) async fn handle(cx: &Context, mut request: OffsetCommitRequest) -> Result<Reply> {
     let image = cx.image();
-    let by_id = cx.api_version >= TOPIC_ID_VERSION;
+    let by_id = cx.header.api_version >= TOPIC_ID_VERSION;
     let mut response = look_up_all(&image, &mut request, by_id);
     if !request.topics.is_empty() {
-        let committed = cx.parts.groups.commit_offsets(cx.api_version, &request).await;
+        let committed = cx.parts.groups.commit_offsets(cx.header.api_version, &request).await;
         fill_in(&mut response, committed.map_err(|error| error.code()));
     }
     Ok(cx.reply(&response))

@@ -23,7 +23,7 @@ const BATCH_VERSION: i16 = 8;
 const TOPIC_ID_VERSION: i16 = 10;
 
 pub(super) async fn handle(cx: &Context, mut request: OffsetFetchRequest) -> Result<Reply> {
-    if cx.api_version < BATCH_VERSION {
+    if cx.header.api_version < BATCH_VERSION {
         request.groups = vec![single_group(&mut request)];
     }
     let mut groups = Vec::with_capacity(request.groups.len());
@@ -32,10 +32,10 @@ pub(super) async fn handle(cx: &Context, mut request: OffsetFetchRequest) -> Res
         // All that a group has committed may be very much; it is told once.
         groups.push(match seen.insert(group.group_id.clone()) {
             true => fetch_group(cx, group, request.require_stable).await,
-            false => failed_group(cx.api_version, group, ResponseError::InvalidRequest),
+            false => failed_group(cx.header.api_version, group, ResponseError::InvalidRequest),
         });
     }
-    let response = match cx.api_version {
+    let response = match cx.header.api_version {
         BATCH_VERSION.. => OffsetFetchResponse { groups, ..OffsetFetchResponse::default() },
         _ => single_response(groups.pop().expect("one group was asked for")),
     };
@@ -50,18 +50,18 @@ async fn fetch_group(
     let image = cx.image();
     drop_repeated(&mut group);
     let unknown = match &mut group.topics {
-        Some(topics) if cx.api_version >= TOPIC_ID_VERSION => take_unknown(&image, topics),
+        Some(topics) if cx.header.api_version >= TOPIC_ID_VERSION => take_unknown(&image, topics),
         _ => Vec::new(),
     };
     match cx.parts.groups.fetch_offsets(&group, require_stable).await {
         Ok(mut fetched) => {
-            if group.topics.is_none() && cx.api_version >= TOPIC_ID_VERSION {
+            if group.topics.is_none() && cx.header.api_version >= TOPIC_ID_VERSION {
                 name_by_id(&image, &mut fetched.topics);
             }
             fetched.topics.extend(unknown);
             fetched
         }
-        Err(error) => failed_group(cx.api_version, group, error.code()),
+        Err(error) => failed_group(cx.header.api_version, group, error.code()),
     }
 }
 

@@ -7,8 +7,8 @@
 
 mod verify;
 
-use super::fetch::current_leader;
-use super::{Context, brokers};
+use super::Context;
+use super::brokers::{self, Leaders, Node};
 use crate::codec::Reply;
 use crate::error::{Error, Result};
 use crate::metadata::{Image, Topic};
@@ -38,7 +38,8 @@ const ADMIN_CLIENT_ID: &str = "__admin_client";
 pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<Reply> {
     drop_repeated(&mut request);
     let acks = request.acks;
-    let deadline = Instant::now() + Duration::from_millis(request.timeout_ms.max(0) as u64);
+    let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
+    let deadline = (acks == -1).then(|| Instant::now() + timeout);
     let image = cx.image();
     let mut topics = append_all(cx, &image, request).await;
     // Together, so that what is to be fsynced is so at the same time.
@@ -46,7 +47,7 @@ pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<
     let awaited =
         produced.filter_map(|p| p.awaited.take().map(|awaited| (awaited, &mut p.outcome)));
     let waits = awaited.map(async |(awaited, outcome)| {
-        if let Err(error) = wait(&awaited, acks, deadline).await {
+        if let Err(error) = wait(&awaited, deadline).await {
             outcome.error = Some(error.code());
         }
     });
@@ -74,7 +75,7 @@ struct PartitionOutcome {
 async fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec<TopicOutcome> {
     // Nobody holds it but a transaction's first produce, so this does not wait as a rule; who waits
     // waits in line, whatever else this task has done.
-    let _turn = tokio::task::unconstrained(cx.turn.lock()).await;
+    let _turn = tokio::task::unconstrained(cx.session.turn.lock()).await;
     let refused = refuse_all(&request);
     let verified = match refused {
         None => verify::verify(cx, image, &request).await,
@@ -118,7 +119,7 @@ fn append_topic(cx: &Context, image: &Image, data: TopicProduceData, asks: &Asks
         let appended = match (topic, asks.refused) {
             (_, Some(error)) => Err(Produced::failed(error)),
             (Some(topic), None) => append(cx, topic, partition, asks),
-            (None, None) if cx.api_version > 12 => {
+            (None, None) if cx.header.api_version > 12 => {
                 Err(Produced::failed(ResponseError::UnknownTopicId))
             }
             (None, None) => Err(Produced::failed(ResponseError::UnknownTopicOrPartition)),
@@ -147,14 +148,14 @@ fn append(
         return Err(Produced::failed(ResponseError::InvalidRequiredAcks));
     }
     let records = data.records.unwrap_or_default();
-    let is_admin = cx.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
+    let is_admin = cx.header.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
     if brokers::is_internal(&topic.name) && !is_admin {
         return Err(Produced::failed(ResponseError::InvalidTopicException));
     }
     let id = TopicIdPartition { topic_id: topic.id, partition: data.index };
     let (replicas, now) = (&cx.parts.replicas, cx.parts.clock.now());
     let verification = verify::verification(&asks.verified, id)?;
-    Ok(replicas.produce(id, records, asks.acks, cx.api_version, verification, now))
+    Ok(replicas.produce(id, records, asks.acks, cx.header.api_version, verification, now))
 }
 
 /// Transactional records without a transactional id are refused as a whole, because nobody may
@@ -181,11 +182,12 @@ fn is_transactional(records: &Bytes) -> bool {
     records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|attributes| attributes & TRANSACTIONAL != 0)
 }
 
-async fn wait(awaited: &AwaitedOffset, acks: i16, deadline: Instant) -> Result<()> {
+/// Until the deadline for the ISR, which only acks=all has.
+async fn wait(awaited: &AwaitedOffset, deadline: Option<Instant>) -> Result<()> {
     let AwaitedOffset { partition, offset } = awaited;
-    if acks != -1 {
+    let Some(deadline) = deadline else {
         return partition.flush_if_due(*offset).await;
-    }
+    };
     let left = deadline.saturating_duration_since(Instant::now());
     let left_ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
     partition.wait_for_high_watermark(*offset, left_ms).await
@@ -198,7 +200,7 @@ fn no_answer(cx: &Context, topics: &[TopicOutcome]) -> Result<Reply> {
     match partitions.find_map(|partition| partition.outcome.error) {
         None => Ok(Reply::None),
         Some(error) => {
-            let client = cx.client_id.as_deref().unwrap_or("");
+            let client = cx.header.client_id.as_deref().unwrap_or("");
             let message = format!("produce with acks=0 of client {client:?} failed");
             Err(Error::Explained(error, message))
         }
@@ -206,31 +208,19 @@ fn no_answer(cx: &Context, topics: &[TopicOutcome]) -> Result<Reply> {
 }
 
 fn response(cx: &Context, image: &Image, topics: Vec<TopicOutcome>) -> ProduceResponse {
-    let mut endpoints: Vec<NodeEndpoint> = Vec::new();
+    let mut leaders = Leaders::default();
     let responses = topics.into_iter().map(|topic| {
         let TopicOutcome { asked_name, asked_id, topic, partitions } = topic;
         let partitions = partitions.into_iter().map(|produced| {
             let is_moved = produced.outcome.error == Some(ResponseError::NotLeaderOrFollower);
             let mut shaped = partition_response(produced.index, produced.outcome);
-            if cx.api_version >= 10
+            if cx.header.api_version >= 10
                 && is_moved
                 && let Some(topic) = &topic
             {
-                let leader = current_leader(image, &cx.listener, topic, produced.index);
-                shaped.current_leader = LeaderIdAndEpoch::default()
-                    .with_leader_id(leader.id.into())
-                    .with_leader_epoch(leader.epoch);
-                if let Some((host, port)) = leader.endpoint
-                    && !endpoints.iter().any(|endpoint| endpoint.node_id == leader.id)
-                {
-                    endpoints.push(
-                        NodeEndpoint::default()
-                            .with_node_id(leader.id.into())
-                            .with_host(host)
-                            .with_port(port)
-                            .with_rack(leader.rack),
-                    );
-                }
+                let (id, epoch) = leaders.of(cx, image, topic, produced.index);
+                shaped.current_leader =
+                    LeaderIdAndEpoch::default().with_leader_id(id).with_leader_epoch(epoch);
             }
             shaped
         });
@@ -240,7 +230,16 @@ fn response(cx: &Context, image: &Image, topics: Vec<TopicOutcome>) -> ProduceRe
             .with_topic_id(asked_id)
     });
     let responses = responses.collect();
+    let endpoints = leaders.nodes().map(endpoint).collect();
     ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints)
+}
+
+fn endpoint(node: Node) -> NodeEndpoint {
+    NodeEndpoint::default()
+        .with_node_id(node.id)
+        .with_host(node.host)
+        .with_port(node.port)
+        .with_rack(node.rack)
 }
 
 fn partition_response(index: i32, outcome: Produced) -> PartitionProduceResponse {

@@ -1,12 +1,12 @@
 //! StreamsGroupDescribe (89): streams groups with their topology, their members and their tasks.
 
 use super::describe_groups::ALL_GROUP_OPERATIONS;
-use super::streams_group_heartbeat::check_enabled;
-use super::{Context, each_once};
+use super::{Context, check_served, each_once};
 use crate::codec::Reply;
 use crate::codec::schema::message::streams_group_describe_response::DescribedGroup;
 use crate::codec::schema::message::{StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
 use crate::error::{Error, Result};
+use crate::metadata::features::STREAMS_VERSION;
 
 /// Of a broker without a plugin that keeps descriptions of topologies.
 const NO_DESCRIPTION: i8 = 1;
@@ -14,7 +14,7 @@ const NO_DESCRIPTION: i8 = 1;
 pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -> Result<Reply> {
     let mut response = StreamsGroupDescribeResponse::default();
     for group in each_once(request.group_ids) {
-        let described = match check_enabled(cx) {
+        let described = match check_served(cx, "streams", STREAMS_VERSION) {
             Ok(()) => cx.parts.groups.describe_streams(&group).await,
             Err(error) => Err(error),
         };

@@ -1,16 +1,14 @@
 //! StreamsGroupHeartbeat (88): a member of a Kafka Streams application comes, stays or goes; the
 //! topics that the application keeps for itself are made (KIP-1071).
 
-use super::{Context, forward};
+use super::{Context, check_served, forward};
 use crate::codec::Reply;
 use crate::codec::schema::message::streams_group_heartbeat_request::Topology;
 use crate::codec::schema::message::streams_group_heartbeat_response::Status;
 use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
-use crate::coordinator::RequestContext;
 use crate::error::{Error, Result};
 use crate::metadata::features::STREAMS_VERSION;
 use crate::metadata::topics::reason_invalid;
-
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use std::collections::{BTreeSet, HashSet};
@@ -31,30 +29,15 @@ pub(super) async fn handle(cx: &Context, request: StreamsGroupHeartbeatRequest) 
     Ok(cx.reply(&response))
 }
 
-/// Whether this broker serves streams groups.
-pub(super) fn check_enabled(cx: &Context) -> Result<()> {
-    let protocols = &cx.parts.config.group_coordinator_rebalance_protocols;
-    let is_served = protocols.iter().any(|protocol| protocol.eq_ignore_ascii_case("streams"));
-    match is_served && cx.image().feature(STREAMS_VERSION) >= 1 {
-        true => Ok(()),
-        false => Err(ResponseError::UnsupportedVersion.into()),
-    }
-}
-
 async fn heartbeat(
     cx: &Context,
     request: &StreamsGroupHeartbeatRequest,
 ) -> Result<StreamsGroupHeartbeatResponse> {
-    check_enabled(cx)?;
+    check_served(cx, "streams", STREAMS_VERSION)?;
     if let Some(topology) = &request.topology {
         check_topics(topology)?;
     }
-    let caller = RequestContext {
-        api_version: cx.api_version,
-        client_id: cx.client_id.as_deref().unwrap_or_default().to_owned(),
-        client_host: cx.client_host.clone(),
-    };
-    let heartbeat = cx.parts.groups.streams_heartbeat(&caller, request).await?;
+    let heartbeat = cx.parts.groups.streams_heartbeat(&cx.caller(), request).await?;
     let mut response = heartbeat.response;
     if !heartbeat.missing_topics.is_empty() {
         // A topic is missed again when it could have been made.

@@ -11,7 +11,7 @@ const PROTOCOL_VERSION: i16 = 5;
 
 pub(super) async fn handle(cx: &Context, request: SyncGroupRequest) -> Result<Reply> {
     let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
-    let synced = if cx.api_version >= PROTOCOL_VERSION && !says_protocol {
+    let synced = if cx.header.api_version >= PROTOCOL_VERSION && !says_protocol {
         Err(ResponseError::InconsistentGroupProtocol.into())
     } else {
         cx.parts.groups.sync_group(&request).await

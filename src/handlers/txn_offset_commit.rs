@@ -36,7 +36,7 @@ pub(super) async fn handle(cx: &Context, request: TxnOffsetCommitRequest) -> Res
         retention_time_ms: -1,
         topics: request.topics.into_iter().map(topic).collect(),
     };
-    let by_id = cx.api_version >= TOPIC_ID_VERSION;
+    let by_id = cx.header.api_version >= TOPIC_ID_VERSION;
     let mut response = look_up_all(&cx.image(), &mut commit, by_id);
     if !by_id {
         // As Kafka writes them.
@@ -71,7 +71,7 @@ async fn verify(
     group: &str,
 ) -> Result<Verification> {
     const NO_SEQUENCE: i32 = -1;
-    let support = match cx.api_version {
+    let support = match cx.header.api_version {
         5.. => Support::AddPartitions,
         4 => Support::GenericErrors,
         _ => Support::Default,
@@ -86,7 +86,7 @@ async fn verify(
 
 fn understood(cx: &Context, error: ResponseError) -> ResponseError {
     match error {
-        ResponseError::CoordinatorLoadInProgress if cx.api_version < LOADING_VERSION => {
+        ResponseError::CoordinatorLoadInProgress if cx.header.api_version < LOADING_VERSION => {
             ResponseError::CoordinatorNotAvailable
         }
         error => error,

@@ -2,25 +2,24 @@
 
 use super::Shared;
 use super::outlet::Outlet;
-use super::pipeline::{Held, Pipeline, weight_of};
+use super::pipeline::{Answered, Held, Pipeline, Started, weight_of};
 use super::quotas::{self, Activity};
 use super::told::{name_of, shown};
+use super::transport::Transport;
 use crate::codec::{self, Chunk, Reply};
 use crate::error::{Error, Result};
-use crate::handlers::{self, Context, Endpoint};
-use bytes::{Buf, Bytes, BytesMut};
+use crate::handlers::{self, Context, Session};
+use bytes::{Buf, BytesMut};
 use futures_util::FutureExt;
 use kafka_protocol::error::ResponseError;
-use std::net::SocketAddr;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, timeout_at};
-use tracing::debug;
+use tracing::{debug, trace};
 
 /// Room for the next read; a larger frame grows the buffer as its bytes arrive, so that a size
 /// that nobody sends the bytes for costs nothing.
@@ -42,14 +41,8 @@ const FAR: Duration = Duration::from_secs(30 * 86_400);
 /// A client's connection.
 pub struct Connection {
     shared: Arc<Shared>,
-    listener: Arc<str>,
-    endpoint: Endpoint,
-    socket: TcpStream,
-    peer: SocketAddr,
-    /// The peer as Kafka shows it in DescribeGroups: `/127.0.0.1`.
-    client_host: String,
-    /// Who appends.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    session: Arc<Session>,
+    transport: Transport,
     input: BytesMut,
     /// Requests under way, answered in the order they came in.
     pipeline: Pipeline,
@@ -60,29 +53,27 @@ pub struct Connection {
     unsent: Held,
     /// `connections.max.idle.ms`; None is for ever.
     idle_max: Option<Duration>,
+    /// When the last bytes came: no whole request has been in `input` for longer.
+    arrived: Instant,
+    /// When it last read, answered or wrote something.
     last_active: Instant,
     /// Where others see it, if this connection may have to make room.
     activity: Option<Activity>,
 }
 
 impl Connection {
-    /// Takes over a socket that was just accepted.
+    /// Takes over a stream that was just accepted.
     pub fn new(
         shared: Arc<Shared>,
-        listener: Arc<str>,
-        endpoint: Endpoint,
-        socket: TcpStream,
-        peer: SocketAddr,
+        transport: Transport,
+        session: Session,
         activity: Option<Activity>,
     ) -> Connection {
         let idle_max = u64::try_from(shared.parts.config.connections_max_idle_ms).ok();
+        let now = Instant::now();
         Connection {
-            listener,
-            endpoint,
-            socket,
-            peer,
-            client_host: format!("/{}", peer.ip().to_canonical()),
-            turn: Arc::default(),
+            session: Arc::new(session),
+            transport,
             input: BytesMut::new(),
             pipeline: Pipeline::new(shared.held.clone()),
             output: Vec::new(),
@@ -90,7 +81,8 @@ impl Connection {
             output_weight: 0,
             unsent: Held::new(shared.held.clone()),
             idle_max: idle_max.map(Duration::from_millis),
-            last_active: Instant::now(),
+            arrived: now,
+            last_active: now,
             activity,
             shared,
         }
@@ -101,11 +93,11 @@ impl Connection {
         match self.run(stopped).await {
             Ok(()) => {}
             Err(Error::Disconnected(error)) => {
-                debug!(peer = %shown(self.peer), %error, "connection lost");
+                debug!(peer = %shown(self.session.peer), %error, "connection lost");
             }
             Err(error) => {
                 let why = error.message().unwrap_or_else(|| error.to_string());
-                self.shared.told.closed(self.peer, &self.listener, why);
+                self.shared.told.closed(self.session.peer, &self.session.listener, why);
             }
         }
     }
@@ -124,11 +116,11 @@ impl Connection {
                 continue;
             }
             let is_idle = self.pipeline.is_empty();
-            let look_at = if is_idle { self.idle_at() } else { Instant::now() + LOOK };
+            let look_at = if is_idle || may_read { self.idle_at() } else { Instant::now() + LOOK };
             tokio::select! {
                 _ = stopped.changed() => return self.finish().await,
                 Some(answer) = self.pipeline.next() => self.answered(answer)?,
-                ready = self.socket.readable(), if may_read => {
+                ready = self.transport.readable(), if may_read => {
                     ready.map_err(Error::Disconnected)?;
                     if !self.read()? {
                         return Ok(());
@@ -136,7 +128,7 @@ impl Connection {
                 }
                 () = tokio::time::sleep_until(look_at), if is_idle || !may_read => match is_idle {
                     true => self.check_idle()?,
-                    false if self.is_peer_gone() => return Ok(()),
+                    false if self.transport.is_peer_gone() => return Ok(()),
                     false => {}
                 }
             }
@@ -163,13 +155,6 @@ impl Connection {
         }
     }
 
-    /// Whether the peer has ended its side, as far as the system has told: nobody reads what it
-    /// has sent before.
-    fn is_peer_gone(&self) -> bool {
-        let ready = self.socket.ready(Interest::READABLE).now_or_never();
-        matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
-    }
-
     /// The broker stops: nothing new is begun, what was begun is answered, and the answers arrive.
     /// A socket that is closed with unread bytes in it takes back what the peer has not read yet;
     /// so this side ends, and what comes in goes nowhere until the peer's side ends too.
@@ -178,12 +163,12 @@ impl Connection {
             self.answered(answer)?;
             self.write().await?;
         }
-        self.socket.shutdown().await.map_err(Error::Disconnected)?;
+        self.transport.shutdown().await.map_err(Error::Disconnected)?;
         let mut nowhere = BytesMut::with_capacity(READ_ROOM);
         loop {
             nowhere.clear();
             let quiet_at = self.last_active + QUIET;
-            match timeout_at(quiet_at, self.socket.read_buf(&mut nowhere)).await {
+            match timeout_at(quiet_at, self.transport.read(&mut nowhere)).await {
                 Ok(Ok(0)) | Err(_) => return Ok(()),
                 Ok(Ok(_)) => self.last_active = Instant::now(),
                 Ok(Err(error)) => return Err(Error::Disconnected(error)),
@@ -201,19 +186,17 @@ impl Connection {
         let missing = wanted.saturating_sub(self.input.len());
         let room = missing.clamp(READ_ROOM, READ_ROOM_MAX.max(self.input.len()));
         self.input.reserve(room);
-        // Unlike `try_read_buf` it takes a read that leaves room for the last one, and does not ask
-        // the kernel once more.
-        match unconstrained(self.socket.read_buf(&mut self.input)).now_or_never() {
-            Some(Ok(0)) => Ok(false),
-            Some(Ok(_)) => {
-                self.last_active = Instant::now();
+        match self.transport.try_read(&mut self.input).map_err(Error::Disconnected)? {
+            Some(0) => Ok(false),
+            Some(_) => {
+                self.arrived = Instant::now();
+                self.last_active = self.arrived;
                 if let Some(activity) = &self.activity {
                     activity.store(quotas::at(self.last_active.into()), Ordering::Relaxed);
                 }
                 Ok(true)
             }
             None => Ok(true),
-            Some(Err(error)) => Err(Error::Disconnected(error)),
         }
     }
 
@@ -250,28 +233,17 @@ impl Connection {
         while self.may_start() && self.output_bytes < WRITE_BATCH {
             let Some(size) = self.whole_frame()? else { break };
             self.input.advance(4);
-            let frame = self.input.split_to(size).freeze();
-            let (context, body) = self.context(frame)?;
-            self.pipeline.push(size, handlers::dispatch(context, body));
+            let mut body = self.input.split_to(size).freeze();
+            let header = codec::decode_header(&mut body)?;
+            // What made room for it, or its own arrival, has just read the clock.
+            let (api_key, dequeued) = (header.api_key, self.last_active);
+            let request = Started { api_key, bytes: size, arrived: self.arrived, dequeued };
+            let (parts, session) = (self.shared.parts.clone(), self.session.clone());
+            let context = Context { parts, session, header };
+            self.pipeline.push(request, handlers::dispatch(context, body));
             self.collect_ready()?;
         }
         Ok(())
-    }
-
-    fn context(&self, mut frame: Bytes) -> Result<(Context, Bytes)> {
-        let header = codec::decode_header(&mut frame)?;
-        let context = Context {
-            parts: self.shared.parts.clone(),
-            api_key: header.api_key,
-            api_version: header.api_version,
-            correlation_id: header.correlation_id,
-            client_id: header.client_id,
-            client_host: self.client_host.clone(),
-            listener: self.listener.clone(),
-            endpoint: self.endpoint,
-            turn: self.turn.clone(),
-        };
-        Ok((context, frame))
     }
 
     /// Takes the answers that are ready, in order, without waiting.
@@ -282,8 +254,17 @@ impl Connection {
         Ok(())
     }
 
-    fn answered(&mut self, answer: Result<Reply>) -> Result<()> {
-        match answer? {
+    fn answered(&mut self, answer: Answered) -> Result<()> {
+        let Answered { request, at, reply } = answer;
+        self.last_active = self.last_active.max(at);
+        trace!(
+            peer = %shown(self.session.peer),
+            "API {}: waited {:?}, then took {:?}",
+            request.api_key,
+            request.dequeued - request.arrived,
+            at - request.dequeued
+        );
+        match reply? {
             Reply::Frame(chunks) => {
                 for chunk in &chunks {
                     self.output_bytes += chunk.len();
@@ -297,7 +278,8 @@ impl Connection {
         }
     }
 
-    /// Writes all collected answers.
+    /// Writes all collected answers. Most peers take them at once, just after the last one was ready;
+    /// only one that does not costs another look at the clock.
     async fn write(&mut self) -> Result<()> {
         if self.output.is_empty() {
             return Ok(());
@@ -305,14 +287,25 @@ impl Connection {
         let chunks = std::mem::take(&mut self.output);
         self.output_bytes = 0;
         let outlet = Outlet {
-            socket: &self.socket,
+            transport: &self.transport,
             patience: self.idle_max,
             weight: std::mem::take(&mut self.output_weight),
             held: &mut self.unsent,
         };
-        outlet.write(chunks).await?;
+        let mut has_waited = false;
+        {
+            let mut writing = pin!(outlet.write(chunks));
+            poll_fn(|cx| {
+                let written = writing.as_mut().poll(cx);
+                has_waited |= written.is_pending();
+                written
+            })
+            .await?;
+        }
+        if has_waited {
+            self.last_active = Instant::now();
+        }
         self.unsent.clear();
-        self.last_active = Instant::now();
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! peer that takes nothing for too long is given up.
 
 use super::pipeline::Held;
+use super::transport::Transport;
 use crate::codec::Chunk;
 use crate::disk::{Access, FileRange};
 use crate::error::{Error, Result};
@@ -9,8 +10,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use std::io::{self, IoSlice};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// A file range of at most so many bytes is copied and goes out with what is around it: up to there
@@ -23,9 +22,9 @@ const SENDFILE_MAX: usize = 1024 * 1024;
 /// How long a peer may take nothing while all connections hold too much.
 const PATIENCE_MIN: Duration = Duration::from_secs(10);
 
-/// A socket, and what waits to go out there.
+/// A transport, and what waits to go out there.
 pub struct Outlet<'a> {
-    pub socket: &'a TcpStream,
+    pub transport: &'a Transport,
     /// How long the peer may take nothing (`connections.max.idle.ms`); None is for ever.
     pub patience: Option<Duration>,
     /// What the answers hold, ...
@@ -65,7 +64,7 @@ impl Outlet<'_> {
         while first < memory.len() {
             let slices: Vec<IoSlice<'_>> =
                 memory[first..].iter().take(64).map(|bytes| IoSlice::new(bytes)).collect();
-            match self.socket.try_write_vectored(&slices) {
+            match self.transport.try_write_vectored(&slices) {
                 Ok(mut written) => {
                     while first < memory.len() && written >= memory[first].len() {
                         written -= memory[first].len();
@@ -83,8 +82,8 @@ impl Outlet<'_> {
         Ok(())
     }
 
-    /// Sends a file range from the page cache; its bytes never enter this process. What is not
-    /// there is brought in by a thread that may wait for the disk.
+    /// Sends a file range from the page cache. What is not there is brought in by a thread that may
+    /// wait for the disk.
     async fn send_file(&mut self, range: &FileRange) -> Result<()> {
         let mut position = range.position;
         let end = range.position + range.len as u64;
@@ -94,11 +93,7 @@ impl Outlet<'_> {
             if !next.is_cached() {
                 bring_in(next).await;
             }
-            let sent = self.socket.try_io(Interest::WRITABLE, || {
-                let file = range.file.as_ref();
-                Ok(rustix::fs::sendfile(self.socket, file, Some(&mut position), want)?)
-            });
-            match sent {
+            match self.transport.try_send_file(range.file.as_ref(), &mut position, want) {
                 Ok(0) => return Err(ends_early(position, range)),
                 // A socket that takes everything must not keep the worker from the others.
                 Ok(_) if position < end => tokio::task::yield_now().await,
@@ -119,7 +114,7 @@ impl Outlet<'_> {
         loop {
             let left = self.patience.map_or(PATIENCE_MIN, |patience| patience - waited);
             let step = left.min(PATIENCE_MIN);
-            if let Ok(ready) = timeout(step, self.socket.writable()).await {
+            if let Ok(ready) = timeout(step, self.transport.writable()).await {
                 return ready.map_err(Error::Disconnected);
             }
             waited += step;

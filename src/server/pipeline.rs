@@ -11,6 +11,7 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
+use tokio::time::Instant;
 
 /// A connection whose waiting answers hold so much starts nothing more.
 const HELD_MAX: usize = 1 << 20;
@@ -78,26 +79,46 @@ impl Drop for Held {
 
 /// The requests that were started, and the answers that cannot go yet.
 pub struct Pipeline {
-    under_way: FuturesUnordered<BoxFuture<'static, (u64, Answer)>>,
+    under_way: FuturesUnordered<BoxFuture<'static, (u64, Result<Reply>)>>,
     /// One for each request from the first on that is not answered.
-    places: VecDeque<Option<Answer>>,
+    places: VecDeque<Place>,
     first: u64,
     /// Of the requests in `places`.
     bytes: usize,
     held: Held,
 }
 
-struct Answer {
-    request_bytes: usize,
-    reply: Result<Reply>,
+/// A request that was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Started {
+    pub api_key: i16,
+    /// Its size.
+    pub bytes: usize,
+    /// When the last of its bytes was read.
+    pub arrived: Instant,
+    /// When it was started.
+    pub dequeued: Instant,
 }
 
-impl Answer {
-    fn weight(&self) -> usize {
-        match &self.reply {
-            Ok(Reply::Frame(chunks)) => chunks.iter().map(weight_of).sum(),
-            _ => 0,
-        }
+/// A request and its answer.
+#[derive(Debug)]
+pub struct Answered {
+    pub request: Started,
+    /// When the answer was there.
+    pub at: Instant,
+    pub reply: Result<Reply>,
+}
+
+struct Place {
+    request: Started,
+    /// The answer and since when it is there, while it waits for those before it.
+    answer: Option<(Instant, Result<Reply>)>,
+}
+
+fn weight(reply: &Result<Reply>) -> usize {
+    match reply {
+        Ok(Reply::Frame(chunks)) => chunks.iter().map(weight_of).sum(),
+        _ => 0,
     }
 }
 
@@ -125,52 +146,48 @@ impl Pipeline {
                 && (held == 0 || (held < HELD_MAX && !self.held.is_too_much())))
     }
 
-    /// Takes a request of so many bytes on; it starts when `next` is polled.
+    /// Takes a request on; it starts when `next` is polled.
     pub fn push(
         &mut self,
-        request_bytes: usize,
+        request: Started,
         reply: impl Future<Output = Result<Reply>> + Send + 'static,
     ) {
         let place = self.first + self.places.len() as u64;
-        self.places.push_back(None);
-        self.bytes += request_bytes;
-        let answer = reply.map(move |reply| (place, Answer { request_bytes, reply }));
-        self.under_way.push(answer.boxed());
+        self.bytes += request.bytes;
+        self.places.push_back(Place { request, answer: None });
+        self.under_way.push(reply.map(move |reply| (place, reply)).boxed());
     }
 
     /// The answer of the first request, when it is there; None if nothing is under way. Nothing is
     /// lost if this is dropped.
-    pub fn next(&mut self) -> impl Future<Output = Option<Result<Reply>>> {
+    pub fn next(&mut self) -> impl Future<Output = Option<Answered>> {
         poll_fn(|cx| self.poll_next(cx))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Reply>>> {
-        if self.places.front().is_some_and(Option::is_some) {
-            let answer = self.places.pop_front().flatten();
-            return Poll::Ready(answer.map(|answer| {
-                self.held.sub(answer.weight());
-                self.answered(answer)
-            }));
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answered>> {
+        if let Some((at, reply)) = self.places.front_mut().and_then(|first| first.answer.take()) {
+            self.held.sub(weight(&reply));
+            return Poll::Ready(self.answered(at, reply));
         }
         loop {
-            match ready!(self.under_way.poll_next_unpin(cx)) {
-                None => return Poll::Ready(None),
-                Some((place, answer)) if place == self.first => {
-                    self.places.pop_front();
-                    return Poll::Ready(Some(self.answered(answer)));
-                }
-                Some((place, answer)) => {
-                    self.held.add(answer.weight());
-                    self.places[(place - self.first) as usize] = Some(answer);
-                }
+            let Some((place, reply)) = ready!(self.under_way.poll_next_unpin(cx)) else {
+                return Poll::Ready(None);
+            };
+            let at = Instant::now();
+            if place == self.first {
+                return Poll::Ready(self.answered(at, reply));
             }
+            self.held.add(weight(&reply));
+            self.places[(place - self.first) as usize].answer = Some((at, reply));
         }
     }
 
-    fn answered(&mut self, answer: Answer) -> Result<Reply> {
+    /// The first request, whose answer this is, leaves.
+    fn answered(&mut self, at: Instant, reply: Result<Reply>) -> Option<Answered> {
+        let Place { request, .. } = self.places.pop_front()?;
         self.first += 1;
-        self.bytes -= answer.request_bytes;
-        answer.reply
+        self.bytes -= request.bytes;
+        Some(Answered { request, at, reply })
     }
 }
 
@@ -179,14 +196,20 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use bytes::Bytes;
+    use std::time::Duration;
     use tokio::sync::oneshot;
 
     fn frame(bytes: usize) -> Result<Reply> {
         Ok(Reply::Frame(vec![Chunk::Bytes(Bytes::from(vec![0; bytes]))]))
     }
 
-    fn len(reply: Option<Result<Reply>>) -> usize {
-        match reply {
+    fn request(bytes: usize) -> Started {
+        let now = Instant::now();
+        Started { api_key: 0, bytes, arrived: now, dequeued: now }
+    }
+
+    fn len(answered: Option<Answered>) -> usize {
+        match answered.map(|answered| answered.reply) {
             Some(Ok(Reply::Frame(chunks))) => chunks.iter().map(Chunk::len).sum(),
             other => panic!("{other:?}"),
         }
@@ -201,14 +224,14 @@ mod tests {
         let total = Total::default();
         let mut pipeline = Pipeline::new(total.clone());
         let (answer, waits) = oneshot::channel::<()>();
-        pipeline.push(10, async move {
+        pipeline.push(request(10), async move {
             waits.await.unwrap();
             frame(1)
         });
         let mut behind = 0;
         while has_room(&pipeline) && behind < 400 {
             behind += 1;
-            pipeline.push(10, std::future::ready(frame(100_000)));
+            pipeline.push(request(10), std::future::ready(frame(100_000)));
             assert!(pipeline.next().now_or_never().is_none());
         }
         assert_eq!(behind, HELD_MAX.div_ceil(100_000));
@@ -228,8 +251,8 @@ mod tests {
         let total = Total::default();
         let mut other = Held::new(total.clone());
         let mut pipeline = Pipeline::new(total.clone());
-        pipeline.push(1, std::future::pending());
-        pipeline.push(1, std::future::ready(frame(1)));
+        pipeline.push(request(1), std::future::pending());
+        pipeline.push(request(1), std::future::ready(frame(1)));
         assert!(pipeline.next().now_or_never().is_none());
         assert!(has_room(&pipeline));
         other.add(HELD_IN_ALL_MAX);
@@ -241,11 +264,26 @@ mod tests {
         assert_eq!(total.load(Ordering::Relaxed), 0, "a closed connection holds nothing");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn each_request_says_when_it_came_when_it_started_and_when_it_was_answered() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let mut pipeline = Pipeline::new(Total::default());
+        for takes in [50, 20] {
+            let request = Started { arrived: start, dequeued: start + ms(takes), ..request(1) };
+            pipeline.push(request, tokio::time::sleep(ms(takes)).map(|()| frame(1)));
+        }
+        for (at, takes) in [(50, 50), (20, 20)] {
+            let Answered { request, at: answered, .. } = pipeline.next().await.unwrap();
+            assert_eq!((request.arrived, request.dequeued), (start, start + ms(takes)));
+            assert_eq!(answered, start + ms(at), "not when those before it let it go");
+        }
+    }
+
     #[tokio::test]
     async fn requests_are_bounded_by_number_and_bytes() {
         let mut pipeline = Pipeline::new(Total::default());
         assert!(pipeline.has_room(1, 1));
-        pipeline.push(100, std::future::pending());
+        pipeline.push(request(100), std::future::pending());
         assert!(!pipeline.has_room(1, 1000) && !pipeline.has_room(10, 100));
         assert!(pipeline.has_room(2, 101));
     }

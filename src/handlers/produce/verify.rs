@@ -35,7 +35,7 @@ pub(super) async fn verify(cx: &Context, image: &Image, request: &ProduceRequest
     if asked.is_empty() {
         return verified;
     }
-    let support = match cx.api_version {
+    let support = match cx.header.api_version {
         12.. => Support::AddPartitions,
         11 => Support::GenericErrors,
         _ => Support::Default,

@@ -378,8 +378,8 @@ settings! {
     replica_selector_class: Option<String> = null, "replica.selector.class", ReadOnly
         => OnlyThese(&[RACK_AWARE], CLASS);
     /// The kinds of groups that this broker serves: `classic`, which cannot be left out, `consumer`
-    /// and `streams`; `share` is accepted and not served yet. Leave one out to keep clients from
-    /// using it.
+    /// and `streams`; `share` is refused until share groups are served. Leave one out to keep
+    /// clients from using it.
     group_coordinator_rebalance_protocols: Vec<String> =
         "classic,consumer,streams",
         "group.coordinator.rebalance.protocols", ReadOnly,
@@ -476,9 +476,8 @@ settings! {
     /// How many members a consumer group may have; whoever comes on top is refused with
     /// `GROUP_MAX_SIZE_REACHED`. Classic groups have `group.max.size` instead.
     group_consumer_max_size: i32 = "2147483647", "group.consumer.max.size", ReadOnly, AtLeast(1);
-    /// The ways of sharing out partitions that members of consumer groups may ask for; the first
-    /// one is for those who ask for none. klamm has `uniform` and `range`; put `range` first if
-    /// partitions of equal numbers shall go to the same member.
+    /// The ways of sharing out partitions that members of consumer groups may ask for: `uniform`
+    /// and `range`, others are refused. The first one is for members that ask for none.
     group_consumer_assignors: Vec<String> =
         "uniform,range", "group.consumer.assignors", ReadOnly, NonEmptyList;
     /// Whether a classic group with members may turn into a consumer group (`upgrade`), back again
@@ -552,9 +551,8 @@ settings! {
     /// How many partitions a new topic gets when whoever creates it does not say, also one that is
     /// created by its first use. Raise it if such topics shall have several consumers of one group.
     num_partitions: i32 = "1", "num.partitions", ReadOnly, AtLeast(1);
-    /// Directories of `log.dirs` into which no partition may be moved any more, which is a step to
-    /// taking a disk out. klamm applies it to moves between directories only: new partitions may
-    /// still be placed there, and `*` is not understood.
+    /// Directories of `log.dirs` that get no new partitions, or `*` for all, which is a step to
+    /// taking a disk out. What lies there stays and is served.
     cordoned_log_dirs: Vec<String> = "", "cordoned.log.dirs", PerBroker, List;
     /// Size in bytes at which a partition goes on in a new segment, for topics without
     /// `segment.bytes`. What is old is deleted and compacted by whole segments: smaller ones free

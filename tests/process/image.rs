@@ -108,8 +108,9 @@ fn a_container_is_reached_where_it_says_it_is() {
     ] {
         check(given, ["PLAINTEXT://0.0.0.0:9094", "PLAINTEXT://broker.example:9094", DATA]);
     }
-    for ipv6 in ["PLAINTEXT://[2001:db8::1]:9092", "PLAINTEXT://2001:db8::1:9092"] {
-        let given = [("KAFKA_ADVERTISED_LISTENERS", ipv6)];
+    let ipv6 = "PLAINTEXT://[2001:db8::1]:9092";
+    for advertised in [ipv6, "PLAINTEXT://2001:db8::1:9092"] {
+        let given = [("KAFKA_ADVERTISED_LISTENERS", advertised)];
         check(Given { variables: &given, ..Given::default() }, [any, ipv6, DATA]);
     }
     let two = "PLAINTEXT://[::1]:9092,OUTER://10.0.0.1:9095";

@@ -128,7 +128,7 @@ fn join(peer: &mut Peer, group: &str, instance: Option<&str>, session_ms: i32) -
         .with_group_id(text(group).into())
         .with_group_instance_id(instance.map(text))
         .with_session_timeout_ms(session_ms)
-        .with_rebalance_timeout_ms(1000)
+        .with_rebalance_timeout_ms(session_ms.max(1000))
         .with_protocol_type(text("consumer"))
         .with_protocols(vec![protocol])
         .with_reason(Some(text("as it likes")));

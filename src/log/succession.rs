@@ -27,7 +27,33 @@ impl Log {
             }
             self.truncate_to(shared)?;
         }
+        self.agree_on_last(current)
+    }
+
+    /// Epochs do not tell what a power loss has taken from `current` and its leader has written anew
+    /// in the same epoch, while this log was away: its last batches must be those of `current`.
+    fn agree_on_last(&mut self, current: &Log) -> Result<()> {
+        while self.size() > 0
+            && self.end_offset > self.log_start_offset.max(current.log_start_offset)
+        {
+            let last = self.end_offset - 1;
+            let (ours, theirs) = (self.batch_at(last)?, current.batch_at(last)?);
+            let same = |batch: &Batch| (batch.base_offset(), batch.last_offset(), batch.checksum());
+            let Some(batch) = ours.filter(|ours| theirs.as_ref().map(same) != Some(same(ours)))
+            else {
+                break;
+            };
+            self.truncate_to(batch.base_offset())?;
+        }
         Ok(())
+    }
+
+    /// The batch that holds `offset`; None if that was compacted away.
+    fn batch_at(&self, offset: Offset) -> Result<Option<Batch>> {
+        let read = self.read(offset, 1, Isolation::LogEnd, true)?;
+        let Some(range) = read.ranges.first() else { return Ok(None) };
+        let batch = Batch::split_stored(&mut range.read()?)?;
+        Ok(Some(batch).filter(|batch| batch.base_offset() <= offset))
     }
 
     fn end_of_epoch(&self, epoch: LeaderEpoch) -> Offset {

@@ -12,12 +12,12 @@ mod unserved;
 
 use crate::clock::Clock;
 use crate::config::{Config, Listener};
+use crate::controller::{self, Controller};
 use crate::coordinator::{Groups, Transactions};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::handlers::{Endpoint, Parts};
 use crate::log::manager::LogManager;
-use crate::metadata::controller::Controller;
 use crate::metadata::{Image, Published, features};
 use crate::replica::Replicas;
 use crate::server::{Bound, Server};
@@ -51,7 +51,7 @@ const DELETE_MS: i64 = 1_000;
 const MOVE: Duration = Duration::from_millis(100);
 /// How often logs that were made many at once are made durable.
 const SYNC_MS: i64 = 500;
-/// How often the controller looks whether a NoOp record or a snapshot is due.
+/// How often it is looked whether the metadata log or log directories have failed.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Runs the broker until SIGTERM, SIGINT or SIGHUP; returns after a clean stop, or with the reason
@@ -103,18 +103,8 @@ pub struct Broker {
     background: JoinSet<()>,
     failed: mpsc::Receiver<String>,
     ports: Vec<(String, u16)>,
-    _leave: Leave,
-}
-
-/// Ends the controller's thread when it is dropped, whatever else still holds the controller, and
-/// with it the applier, which no abort reaches.
-#[derive(Debug)]
-struct Leave(Arc<Controller>);
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
+    /// None in a process that is only a broker. The applier, which no abort reaches, ends with it.
+    controller: Option<Controller>,
 }
 
 impl Broker {
@@ -141,10 +131,9 @@ impl Broker {
             metadata_directory_id(&logs)?,
             publish,
         )?;
-        let leave = Leave(controller.clone());
         let registration = registration(&config, &cluster_id, &bound, &logs, clean_epoch);
-        let broker_epoch = controller.register(registration).await?;
-        let (parts, applier) = assemble(config, clock, logs, controller, broker_epoch);
+        let broker_epoch = controller.client().register(registration).await?;
+        let (parts, applier) = assemble(config, clock, logs, controller.client(), broker_epoch);
         let mut background = JoinSet::new();
         let (fail, mut failed) = mpsc::channel(1);
         let applier_fails = fail.clone();
@@ -157,7 +146,7 @@ impl Broker {
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
         let server = Server::start(bound, &parts);
         announce(&parts.config);
-        Ok(Broker { parts, server, background, failed, ports, _leave: leave })
+        Ok(Broker { parts, server, background, failed, ports, controller: Some(controller) })
     }
 
     /// The ports listened on, by listener name: where the configuration says 0, this is what it got.
@@ -189,7 +178,7 @@ impl Broker {
         parts.transactions.close();
         parts.groups.close();
         let logs = parts.replicas.close(parts.broker_epoch);
-        let metadata = parts.controller.close();
+        let metadata = self.controller.map_or(Ok(()), Controller::close);
         left.and(logs).and(metadata)?;
         info!("stopped");
         Ok(())
@@ -285,7 +274,7 @@ fn assemble(
     config: Arc<Config>,
     clock: Clock,
     logs: LogManager,
-    controller: Arc<Controller>,
+    controller: controller::Client,
     broker_epoch: i64,
 ) -> (Arc<Parts>, Applier) {
     let replicas = Replicas::new(config.clone(), clock.clone(), logs);
@@ -416,7 +405,7 @@ async fn become_running(parts: &Parts) -> Result<()> {
     }
 }
 
-/// What runs from time to time: heartbeats, checkpoints, retention, the metadata log's own needs.
+/// What runs from time to time: heartbeats, checkpoints, retention.
 fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sender<String>) {
     let config = &parts.config;
     let settle_ms = config.replica_high_watermark_checkpoint_interval_ms;
@@ -443,11 +432,11 @@ fn start_background(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     tasks.spawn(watch_over(parts.clone(), fail));
 }
 
-/// Ticks the controller; tells when the metadata log or the last log directory is lost.
+/// Tells when the metadata log or the last log directory is lost.
 async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
     loop {
         tokio::time::sleep(TICK).await;
-        let reason = match parts.controller.tick() {
+        let reason = match parts.controller.check() {
             Err(error) => format!("the metadata log cannot be written any more: {error}"),
             Ok(()) if parts.replicas.is_offline() => {
                 "all log directories are offline; see the errors above".to_owned()

@@ -111,9 +111,9 @@ impl Checked {
         self.elements
     }
 
-    /// The request as it came.
-    pub fn into_body(self) -> Bytes {
-        self.body
+    /// The version that it was checked at.
+    pub fn version(&self) -> i16 {
+        self.version
     }
 
     /// The request, of whose API it must be. Its bytes stay slices of the body.

@@ -62,11 +62,11 @@ pub use session::{Session, Software};
 use crate::clock::Clock;
 use crate::codec::{self, Checked, Reply, RequestHeader, schema::message as own};
 use crate::config::Config;
+use crate::controller;
 use crate::coordinator::{Groups, RequestContext, Transactions};
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
-use crate::metadata::controller::Controller;
 use crate::replica::Replicas;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -135,7 +135,7 @@ macro_rules! apis {
         async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
             match cx.header.api_key {
                 $($key => $file::handle(cx, request.decode::<$request>()?).await,)*
-                $($fkey => forward::handle(cx, request.into_body()).await,)*
+                $($fkey => forward::handle(cx, request).await,)*
                 key => Err(Error::corrupt(format!("API key {key}"))),
             }
         }
@@ -226,7 +226,7 @@ pub struct Parts {
     /// The transactional ids here.
     pub transactions: Arc<Transactions>,
     /// The way to change anything.
-    pub controller: Arc<Controller>,
+    pub controller: controller::Client,
     /// The image that this broker has applied: its logs exist, its coordinators know.
     pub image: Arc<ArcSwap<Image>>,
     /// Offset of `image`, to wait for.

@@ -18,7 +18,8 @@
 //!  coordinator   groups, transactions: synchronous state machines rebuilt by replaying their topic
 //!  replica       partitions led here: leader epoch, high watermark, fetch sessions, who waits
 //!                                                                     -- async ends here --
-//!  metadata      an immutable Image, moved forward by records of the metadata log; the controller
+//!  controller    requests -> records of the metadata log -> Image -> those who follow it
+//!  metadata      an immutable Image, moved forward by records of the metadata log
 //!  log           segments, indexes, epochs, producer state, recovery, retention, cleaner, manager
 //!  client        a connection to another node, over which this one asks
 //!  record codec  a batch is bytes with a header; frames <-> messages
@@ -38,11 +39,11 @@
 //! | where TLS will go | `server/transport.rs` |
 //! | how long a request took, for metrics | `server/pipeline.rs` (`Answered`), `server/connection.rs` (`answered`) |
 //! | who gets a connection, and what it may hold | `server/quotas.rs`, `server/pipeline.rs` |
-//! | how anything is changed | `handlers/forward.rs`, `metadata/controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
+//! | how anything is changed | `handlers/forward.rs`, `controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
 //! | how a group rebalances | `coordinator/group.rs`, `coordinator/runtime.rs`, and `tests/scenarios/*.txt` |
 //! | how Kafka Streams gets its tasks | `coordinator/group/streams.rs` |
 //! | how a transaction begins and ends | `handlers/produce/verify.rs`, `coordinator/transaction.rs`, `tests/scenarios/transaction_*.txt` |
-//! | what a crash leaves and how it is mended | `log/recovery.rs`, `log/manager.rs`, `metadata/quorum.rs` |
+//! | what a crash leaves and how it is mended | `log/recovery.rs`, `log/manager.rs`, `controller/quorum.rs` |
 //! | what a message or record looks like | `codec/schemas.txt`, from which `build/` makes `codec::schema` |
 //! | what a setting means | `config/table.rs` |
 //!
@@ -59,15 +60,16 @@
 //!   (`handlers/large.rs`). `tests/wire/bounds.rs` tries it on every API.
 //! - A connection's requests start in order and are answered in order; what waits does not hold
 //!   back the appends behind it.
-//! - No lock is held across an await, and nothing below `replica` awaits. The log and the
-//!   coordinators take the time as an argument.
+//! - No lock is held across an await, and nothing below `replica` awaits, except in the doors
+//!   to others: `client` and `controller/client.rs`. The log and the coordinators take the time as
+//!   an argument.
 //! - A failing disk takes its log directory offline for good; an fsync is never tried again.
 //! - Files are touched through [`disk`] only, wall time comes from [`clock`] only.
 //!
 //! # Decisions, and why
 //! - **The controller is embedded and has one voter.** One node writes the metadata log that a
 //!   KRaft quorum would, so Kafka can take the directory over. Everything that changes metadata
-//!   goes through its client ([`metadata::controller`]), behind which a remote quorum can stand
+//!   goes through its client ([`controller::Client`]), behind which a remote quorum can stand
 //!   later.
 //! - **The controller is one thread with a queue.** It takes one request after another, so its
 //!   state needs no lock; requests that wait at the same time share one fsync, which is the
@@ -98,6 +100,7 @@ pub mod client;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod controller;
 pub mod coordinator;
 pub mod disk;
 pub mod error;

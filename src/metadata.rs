@@ -1,5 +1,5 @@
-//! The immutable Image of the cluster, moved forward only by records of the metadata log; and the
-//! controller, which writes them.
+//! The immutable Image of the cluster, moved forward only by records of the metadata log. All here
+//! are values; who writes the records, and keeps the log, is the controller.
 //!
 //! ```text
 //!  record control        one record of the log, and KRaft's own
@@ -7,23 +7,17 @@
 //!  image                 records -> Image, Image -> records
 //!  delta                 what a step changed
 //!  loader snapshot       whole batches and transactions; an Image in a file
-//!  preview               what a metadata log says, before anything is changed
-//!  quorum                the log's directory: log, snapshots, quorum-state, how it is formatted
-//!  controller            requests -> records -> log -> Image -> those who follow it
 //! ```
 
 pub mod cluster;
 pub mod control;
-pub mod controller;
 pub mod delta;
 pub mod features;
 mod image;
 mod loader;
-pub mod preview;
-pub mod quorum;
 pub mod record;
 pub mod security;
-mod snapshot;
+pub(crate) mod snapshot;
 pub mod topics;
 
 #[cfg(test)]
@@ -31,9 +25,7 @@ mod tests;
 
 pub use cluster::Broker;
 pub use delta::Delta;
-#[cfg(test)]
-pub(crate) use loader::Loader;
-pub use preview::Preview;
+pub(crate) use loader::{Loader, decode_batch};
 pub use topics::{Partition, Topic, Topics};
 
 use crate::codec::schema::metadata::RegisterControllerRecord;

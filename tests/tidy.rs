@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["client"],
     &["log"],
     &["metadata"],
+    &["controller"],
     &["replica"],
     &["coordinator"],
     &["handlers"],
@@ -22,6 +23,9 @@ const LAYERS: &[&[&str]] = &[
     &["broker"],
     &["logging"],
 ];
+/// The lowest layer that waits. In those below it nothing does, except at these doors.
+const ASYNC_FROM: &str = "replica";
+const ASYNC_DOORS: &[&str] = &["src/client.rs", "src/client/", "src/controller/client.rs"];
 /// Longer files are split; the table of settings may be long.
 const FILE_LINES_MAX: usize = 600;
 /// The files that may contain unsafe code, each with its reason in a SAFETY comment.
@@ -96,6 +100,25 @@ fn modules_use_only_lower_layers() {
             if used != module && other >= own {
                 broken.push(format!("{}: {module} may not use {used}", file.display()));
             }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn nothing_below_replica_waits() {
+    let words = [".await", "async fn", "async move", "async {", "async |"];
+    let lowest = layer(ASYNC_FROM).unwrap();
+    let mut broken = Vec::new();
+    for file in sources(Path::new("src")) {
+        let shown = file.display().to_string();
+        let is_below = layer(&module_of(&file)).is_some_and(|layer| layer < lowest);
+        let is_door = ASYNC_DOORS.iter().any(|door| shown.starts_with(door));
+        let is_test = file.iter().any(|part| part == "tests" || part == "tests.rs");
+        let text = fs::read_to_string(&file).unwrap();
+        if is_below && !is_door && !is_test {
+            let found = words.iter().filter(|word| text.contains(**word));
+            broken.extend(found.map(|word| format!("{shown}: {word} below {ASYNC_FROM}")));
         }
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));

@@ -3,10 +3,9 @@
 //! the metadata log that is there is the one that rules them.
 
 use crate::config::Config;
+use crate::controller::{Preview, preview, quorum};
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
-use crate::metadata::controller::Controller;
-use crate::metadata::{Preview, quorum};
 use crate::types::{TopicPartition, uuid_to_text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +21,7 @@ const FIRST_DIRECTORY_ID: u128 = 100;
 pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
     let cluster_id = cluster_id(logs, config)?;
     check_metadata_location(logs)?;
-    let preview = Controller::preview(logs.disk(), &logs.metadata_dir().path)?;
+    let preview = preview(logs.disk(), &logs.metadata_dir().path)?;
     let survey = Survey { logs, config, here: partitions(logs)?, preview: preview.as_ref() };
     survey.check_formatted(cluster_id.as_deref())?;
     match &preview {

@@ -29,9 +29,9 @@ use super::state_machine::Outcome;
 use super::{Groups, Marker};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::controller;
 use crate::error::Result;
 use crate::metadata::Image;
-use crate::metadata::controller::Controller;
 use crate::replica::Replicas;
 use crate::types::{ProducerId, Timestamp, TopicPartition};
 pub use admin::Filter;
@@ -55,7 +55,7 @@ pub struct Transactions {
     config: Arc<Config>,
     clock: Clock,
     replicas: Arc<Replicas>,
-    controller: Arc<Controller>,
+    controller: controller::Client,
     broker_epoch: i64,
     slots: Slots<Machine>,
     writer: Arc<MarkerWriter>,
@@ -69,7 +69,7 @@ impl Transactions {
         clock: Clock,
         replicas: Arc<Replicas>,
         groups: Arc<Groups>,
-        controller: Arc<Controller>,
+        controller: controller::Client,
         broker_epoch: i64,
     ) -> Arc<Transactions> {
         let partitions = config.transaction_state_log_num_partitions;

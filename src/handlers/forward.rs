@@ -2,9 +2,9 @@
 //! that the broker makes itself in a client's name.
 
 use super::Context;
-use crate::codec::{self, Reply};
+use crate::codec::{self, Checked, Reply};
+use crate::controller::Forwarded;
 use crate::error::Result;
-use crate::metadata::controller::Forwarded;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, CreateTopicsResponse};
@@ -13,8 +13,8 @@ use kafka_protocol::protocol::Encodable;
 /// At which version we ask our own controller to make topics.
 const CREATE_TOPICS_VERSION: i16 = 7;
 
-pub(super) async fn handle(cx: &Context, body: Bytes) -> Result<Reply> {
-    let body = forward(cx, cx.header.api_key, cx.header.api_version, body).await?;
+pub(super) async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
+    let body = forward(cx, cx.header.api_key, request).await?;
     Ok(codec::frame(cx.header.api_key, cx.header.api_version, cx.header.correlation_id, body))
 }
 
@@ -27,15 +27,15 @@ pub(super) async fn create_topics(
     let mut body = BytesMut::new();
     request.encode(&mut body, CREATE_TOPICS_VERSION).expect("every field is in this version");
     let key = ApiKey::CreateTopics as i16;
-    let answer = forward(cx, key, CREATE_TOPICS_VERSION, body.freeze()).await?;
+    let request = codec::check(key, CREATE_TOPICS_VERSION, body.freeze())?;
+    let answer = forward(cx, key, request).await?;
     codec::decode_response::<CreateTopicsRequest>(answer, CREATE_TOPICS_VERSION)
 }
 
-async fn forward(cx: &Context, api_key: i16, api_version: i16, body: Bytes) -> Result<Bytes> {
+async fn forward(cx: &Context, api_key: i16, request: Checked) -> Result<Bytes> {
     let request = Forwarded {
         api_key,
-        api_version,
-        body,
+        request,
         principal: cx.session.principal().to_owned(),
         client_host: cx.session.client_host.clone(),
     };

@@ -218,7 +218,7 @@ impl Image {
 
     /// The records that make this image anew, in the order of Kafka's snapshots
     /// (MetadataImage.write): features first, because they say how to read the rest.
-    pub(super) fn to_records(&self) -> impl Iterator<Item = MetadataRecord> + '_ {
+    pub(crate) fn to_records(&self) -> impl Iterator<Item = MetadataRecord> + '_ {
         self.feature_records()
             .chain(self.cluster_records())
             .chain(self.topic_records())

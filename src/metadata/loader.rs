@@ -107,7 +107,7 @@ impl Loader {
 }
 
 /// The metadata records of a data batch.
-pub(super) fn decode_batch(batch: &Batch) -> Result<Vec<MetadataRecord>> {
+pub(crate) fn decode_batch(batch: &Batch) -> Result<Vec<MetadataRecord>> {
     let records = batch.records(i32::MAX as usize)?;
     records
         .into_iter()

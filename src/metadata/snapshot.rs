@@ -26,7 +26,7 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Which snapshot: it contains everything below `offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SnapshotId {
+pub struct SnapshotId {
     pub offset: Offset,
     pub epoch: LeaderEpoch,
 }
@@ -48,13 +48,13 @@ impl SnapshotId {
 }
 
 /// Whether the file is a snapshot that was not finished or is to be deleted.
-pub(super) fn is_left_over(name: &str) -> bool {
+pub fn is_left_over(name: &str) -> bool {
     name.ends_with(".checkpoint.part") || name.ends_with(".checkpoint.deleted")
 }
 
 /// What goes into a snapshot besides its records.
 #[derive(Clone, Debug)]
-pub(super) struct Head {
+pub struct Head {
     /// When the last record contained was written.
     pub last_contained_timestamp: Timestamp,
     pub kraft_version: i16,
@@ -64,7 +64,7 @@ pub(super) struct Head {
 }
 
 /// Writes a snapshot, whole or not at all.
-pub(super) fn write(
+pub fn write(
     disk: &Disk,
     dir: &Path,
     id: SnapshotId,
@@ -146,14 +146,14 @@ impl Writer {
 
 /// What a snapshot file holds.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub struct Contents {
     pub control: Vec<Batch>,
     pub records: Vec<MetadataRecord>,
 }
 
 /// Reads a snapshot file; None if there is none. One that is damaged, or lacks its end, is an error
 /// that says so (Config): what it lacks would be taken for what the cluster does not have.
-pub(super) fn read(disk: &Disk, path: &Path) -> Result<Option<Contents>> {
+pub fn read(disk: &Disk, path: &Path) -> Result<Option<Contents>> {
     let Some(bytes) = disk.read_file(path)? else { return Ok(None) };
     let mut bytes = Bytes::from(bytes);
     let mut contents = Contents { control: Vec::new(), records: Vec::new() };
@@ -189,7 +189,7 @@ fn damaged(path: &Path) -> Error {
 }
 
 /// Loads a snapshot into a fresh loader.
-pub(super) fn load(loader: &mut Loader, id: SnapshotId, contents: &Contents) -> Result<()> {
+pub fn load(loader: &mut Loader, id: SnapshotId, contents: &Contents) -> Result<()> {
     for batch in &contents.control {
         loader.load_control_batch(batch)?;
     }

@@ -3,5 +3,4 @@
 
 mod kafka;
 mod replay;
-mod sim;
 mod wire;

@@ -1,15 +1,15 @@
 //! AlterConfigs and IncrementalAlterConfigs (ConfigurationControlManager,
 //! ControllerConfigurationValidator).
 
-use super::super::features;
-use super::super::record::MetadataRecord;
-use super::super::topics::reason_invalid;
-use super::super::{
-    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG,
-};
 use super::view::{Outcome, View, explained, text};
 use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
 use crate::error::Result;
+use crate::metadata::features;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::reason_invalid;
+use crate::metadata::{
+    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG,
+};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
 use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;

@@ -1,10 +1,10 @@
 //! DeleteTopics (ControllerApis.deleteTopics).
 
-use super::super::record::MetadataRecord;
-use super::super::topics::Topic;
 use super::view::{Outcome, View, explained, item_error};
 use crate::codec::schema::metadata::RemoveTopicRecord;
 use crate::error::{Error, Result};
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::Topic;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicsRequest;

@@ -1,14 +1,10 @@
 //! The controller's state, owned by its thread: validate, append, replay, and now and then a
 //! snapshot.
 
-use super::super::loader::Loader;
-use super::super::quorum::{Opened, Quorum, bootstrap_records};
-use super::super::record::MetadataRecord;
-use super::super::snapshot::{self, SnapshotId};
-use super::super::{BROKER_CONFIG, Published, features};
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
 use super::journal::{self, Requester};
+use super::quorum::{Opened, Quorum, bootstrap_records};
 use super::view::{Outcome, View};
 use crate::clock::Clock;
 use crate::codec::schema::metadata::register_controller_record::{
@@ -18,6 +14,10 @@ use crate::codec::schema::metadata::*;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::metadata::Loader;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::snapshot::{self, SnapshotId};
+use crate::metadata::{BROKER_CONFIG, Published, features};
 use crate::types::{BrokerId, Offset, Timestamp};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerRegistrationRequest;
@@ -252,7 +252,16 @@ impl State {
         Ok(last)
     }
 
-    /// Commits what a request comes to.
+    /// Commits what a request comes to in the state that it meets.
+    pub fn change<T>(
+        &mut self,
+        request: impl FnOnce(View<'_>) -> Outcome<T>,
+    ) -> Result<(T, Offset)> {
+        let outcome = request(self.view());
+        self.conclude(outcome)
+    }
+
+    /// Commits what a request has come to.
     pub fn conclude<T>(&mut self, outcome: Outcome<T>) -> Result<(T, Offset)> {
         let offset = self.commit(&outcome.records)?;
         Ok((outcome.response, offset))

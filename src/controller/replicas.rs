@@ -1,11 +1,11 @@
 //! What the leaders and holders of partitions report: AlterPartition (KIP-497), and
 //! AssignReplicasToDirs (KIP-858).
 
-use super::super::Broker;
-use super::super::record::MetadataRecord;
-use super::super::topics::{Partition, RECOVERING, Topic};
 use super::view::{Outcome, View};
 use crate::error::Result;
+use crate::metadata::Broker;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::{Partition, RECOVERING, Topic};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerId as WireBrokerId;

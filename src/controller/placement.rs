@@ -1,9 +1,9 @@
 //! Which brokers hold a new partition (StripedReplicaPlacer, for a cluster of one rack).
 
-use super::super::record::MetadataRecord;
-use super::super::topics::{NO_LEADER, Partition};
 use super::view::{View, explained};
 use crate::error::{Error, Result};
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::{NO_LEADER, Partition};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
 use uuid::Uuid;

@@ -1,10 +1,10 @@
 //! ElectLeaders (ReplicationControlManager.electLeaders).
 
-use super::super::record::MetadataRecord;
-use super::super::topics::Topic;
 use super::partition_change::Election;
 use super::view::{Outcome, Told, View, explained, item_error, text};
 use crate::error::{Error, Result};
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::Topic;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};

@@ -6,6 +6,7 @@ mod features;
 mod leadership;
 mod lifecycle;
 mod quorum;
+mod sim;
 mod support;
 mod topics;
 mod versions;

@@ -1,15 +1,15 @@
 //! What a metadata log says, read before anything is changed: whether it is known here at all, and
 //! which partitions it knows, so that a start can be refused that would take them for strays.
 
-use super::Image;
-use super::loader::{Loader, decode_batch};
 use super::quorum::{DIR_NAME, LEGACY_BOOTSTRAP, last_epoch};
-use super::record::MetadataRecord;
-use super::snapshot::{self, SnapshotId};
 use crate::codec::schema::metadata::AbortTransactionRecord;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::log::{ScanEnd, scan_log};
+use crate::metadata::Image;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::snapshot::{self, SnapshotId};
+use crate::metadata::{Loader, decode_batch};
 use crate::record::Batch;
 use crate::types::Offset;
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ pub struct Preview {
 
 /// Reads what `Quorum::open` will read, and changes nothing; None if there is no metadata log. A
 /// file or a record that is not known here is an error that says what to do (Config).
-pub(super) fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
+pub fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
     let dir = metadata_dir.join(DIR_NAME);
     let names = match disk.file_len(&dir)? {
         Some(_) => disk.list(&dir)?,

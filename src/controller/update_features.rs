@@ -1,12 +1,13 @@
 //! UpdateFeatures (FeatureControlManager.updateFeatures).
 
-use super::super::features::{self, METADATA_VERSION, NEWEST_METADATA_VERSION};
-use super::super::features::{KRAFT_VERSION, OLDEST_METADATA_VERSION};
-use super::super::record::MetadataRecord;
+use super::state::State;
 use super::view::{Outcome, View, explained, text};
 use crate::codec::schema::metadata::FeatureLevelRecord;
 use crate::error::Result;
-use crate::types::BrokerId;
+use crate::metadata::features::{self, METADATA_VERSION, NEWEST_METADATA_VERSION};
+use crate::metadata::features::{KRAFT_VERSION, OLDEST_METADATA_VERSION};
+use crate::metadata::record::MetadataRecord;
+use crate::types::{BrokerId, Offset};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
 use kafka_protocol::messages::update_features_response::{
@@ -16,6 +17,23 @@ use kafka_protocol::messages::update_features_response::{
 const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;
 const UNSAFE_DOWNGRADE: i8 = 3;
+
+/// UpdateFeatures, with `kraft.version`, which control records set.
+pub(super) fn update(
+    state: &mut State,
+    request: &UpdateFeaturesRequest,
+    version: i16,
+) -> Result<(UpdateFeaturesResponse, Offset)> {
+    let current = state.kraft_version();
+    let outcome = state.view().update_features(request, version, current);
+    let raised = raised_kraft_version(request, current);
+    let offset = match raised.filter(|_| outcome.response.error_code == 0) {
+        Some(level) => state.raise_kraft_version(level)?,
+        None => -1,
+    };
+    let (response, last) = state.conclude(outcome)?;
+    Ok((response, last.max(offset)))
+}
 
 impl View<'_> {
     /// Changes finalized features, all or none.
@@ -148,7 +166,7 @@ impl View<'_> {
 
 /// The level that `kraft.version` is to be raised to by a request that was not refused; None if it
 /// stays at `current`.
-pub(super) fn raised_kraft_version(request: &UpdateFeaturesRequest, current: i16) -> Option<i16> {
+fn raised_kraft_version(request: &UpdateFeaturesRequest, current: i16) -> Option<i16> {
     let mut updates = request.feature_updates.iter();
     let update = updates.find(|update| update.feature.as_str() == KRAFT_VERSION);
     update

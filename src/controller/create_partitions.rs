@@ -1,10 +1,10 @@
 //! CreatePartitions (ReplicationControlManager.createPartitions).
 
-use super::super::record::MetadataRecord;
-use super::super::topics::Partition;
 use super::placement::{self, check_manual, new_partition, nobody_active, nobody_active_manually};
 use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error};
 use crate::error::{Error, Result};
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::Partition;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::create_partitions_request::{

@@ -2,10 +2,10 @@
 
 use super::support::*;
 use crate::config::Compression;
+use crate::controller::preview;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::log::tests::spoilt::DAMAGES;
-use crate::metadata::controller::Controller;
 use crate::record::builder::BatchBuilder;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_partition_reassignments_request::{
@@ -29,7 +29,7 @@ async fn the_quorum_is_us() {
         DescribeQuorumRequest::default().with_topics(vec![topic])
     };
     let metadata = asked("__cluster_metadata");
-    let answer = node.controller.describe_quorum(metadata.clone(), 2).await.unwrap();
+    let answer: DescribeQuorumResponse = node.ask(ApiKey::DescribeQuorum, 2, &metadata).await;
     let partition = &answer.topics[0].partitions[0];
     let voter = &partition.current_voters[0];
     assert_eq!((partition.leader_id.0, partition.leader_epoch), (1, 1));
@@ -40,7 +40,7 @@ async fn the_quorum_is_us() {
     for version in 0..=2 {
         let _: DescribeQuorumResponse = node.ask(ApiKey::DescribeQuorum, version, &metadata).await;
     }
-    let answer = node.controller.describe_quorum(asked("t"), 2).await.unwrap();
+    let answer: DescribeQuorumResponse = node.ask(ApiKey::DescribeQuorum, 2, &asked("t")).await;
     assert_eq!(answer.topics[0].partitions[0].error_code, 3);
     node.stop().await;
 }
@@ -153,21 +153,10 @@ async fn brokers_are_forgotten_and_unknown_requests_refused() {
     let image = node.image();
     assert!(image.brokers.is_empty());
     assert_eq!(image.topics.by_name("t").unwrap().partitions[0].leader, -1);
-    for (key, version, code) in [
-        (ApiKey::CreateAcls, 3, ResponseError::UnsupportedVersion),
-        (ApiKey::CreateTopics, 7, ResponseError::InvalidRequest),
-    ] {
-        let forwarded = super::super::Forwarded {
-            api_key: key as i16,
-            api_version: version,
-            body: bytes::Bytes::new(),
-            principal: String::new(),
-            client_host: String::new(),
-        };
-        let error = node.controller.forward(forwarded).await.unwrap_err();
-        assert_eq!(error.code(), code, "{key:?} of nothing");
-    }
-    node.controller.close().unwrap();
+    let request = CreateAclsRequest::default();
+    let error = node.try_ask::<_, CreateAclsResponse>(ApiKey::CreateAcls, 3, &request).await;
+    assert_eq!(error.unwrap_err().code(), ResponseError::UnsupportedVersion);
+    node.close();
 }
 
 /// Stops a node, lets `spoil` loose on its `__cluster_metadata-0`, and answers why it is refused.
@@ -176,11 +165,11 @@ async fn refusal(spoil: impl Fn(&Path, i64)) -> String {
     let node = Node::start(dir.path(), &[]).await;
     node.create(topic("t", 1)).await;
     node.stop().await;
-    Controller::preview(&Disk::Os, dir.path()).unwrap();
+    preview(&Disk::Os, dir.path()).unwrap();
     let log = dir.path().join("__cluster_metadata-0");
     let end = Node::open(dir.path(), &[]).image().offset + 1;
     spoil(&log, end);
-    match Controller::preview(&Disk::Os, dir.path()) {
+    match preview(&Disk::Os, dir.path()) {
         Err(Error::Config(message)) => message,
         other => panic!("{other:?}"),
     }
@@ -217,8 +206,7 @@ async fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
     node.create(topic("t", 1)).await;
     node.stop().await;
     spoil(&dir.path().join("__cluster_metadata-0"));
-    let opened =
-        Controller::preview(&Disk::Os, dir.path()).and_then(|_| Node::try_open(dir.path(), &[]));
+    let opened = preview(&Disk::Os, dir.path()).and_then(|_| Node::try_open(dir.path(), &[]));
     match opened {
         Ok(node) => assert!(node.image().topics.by_name("t").is_some(), "{row}"),
         Err(error @ (Error::Config(_) | Error::Corrupt { .. })) => {

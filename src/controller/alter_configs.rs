@@ -1,19 +1,17 @@
-//! Requests that a broker passes on: decoded, carried out, answered in bytes.
+//! AlterConfigs and IncrementalAlterConfigs: what one of them asks for, resource by resource.
 
 use super::configs::{Change, Operation, Resource, is_known_type};
-use super::journal::Requester;
 use super::state::State;
-use super::update_features::raised_kraft_version;
 use super::view::{explained, item_error, text};
-use super::{Answer, Forwarded};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::Offset;
-use bytes::BytesMut;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_configs_response as replaced;
 use kafka_protocol::messages::incremental_alter_configs_response as altered;
-use kafka_protocol::messages::*;
-use kafka_protocol::protocol::{Decodable, Encodable};
+use kafka_protocol::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// AlterConfigOp.OpType.
@@ -21,104 +19,6 @@ const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
-
-/// Carries out a request. An error is one of the request as a whole; errors of its items are in
-/// the answer.
-pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> {
-    state.requester = Requester::of(request);
-    let answer = carry_out(state, request);
-    state.requester = Requester::default();
-    answer
-}
-
-fn carry_out(state: &mut State, request: &Forwarded) -> Result<Answer> {
-    let version = request.api_version;
-    match ApiKey::try_from(request.api_key).map_err(|()| ResponseError::UnsupportedVersion)? {
-        ApiKey::CreateTopics => {
-            let outcome = state.view().create_topics(&decode(request)?);
-            answer(version, state.conclude(outcome)?)
-        }
-        ApiKey::DeleteTopics => {
-            let outcome = state.view().delete_topics(&decode(request)?, version);
-            answer(version, state.conclude(outcome)?)
-        }
-        ApiKey::CreatePartitions => {
-            let outcome = state.view().create_partitions(&decode(request)?);
-            answer(version, state.conclude(outcome)?)
-        }
-        ApiKey::AlterConfigs => answer(version, replace_configs(state, &decode(request)?)?),
-        ApiKey::IncrementalAlterConfigs => {
-            answer(version, alter_configs(state, &decode(request)?)?)
-        }
-        ApiKey::UpdateFeatures => {
-            answer(version, update_features(state, &decode(request)?, version)?)
-        }
-        ApiKey::ElectLeaders => {
-            let outcome = state.view().elect_leaders(&decode(request)?);
-            answer(version, state.conclude(outcome)?)
-        }
-        _ => forward_rare(state, request),
-    }
-}
-
-fn update_features(
-    state: &mut State,
-    request: &UpdateFeaturesRequest,
-    version: i16,
-) -> Result<(UpdateFeaturesResponse, Offset)> {
-    let current = state.kraft_version();
-    let outcome = state.view().update_features(request, version, current);
-    let raised = raised_kraft_version(request, current);
-    let offset = match raised.filter(|_| outcome.response.error_code == 0) {
-        Some(level) => state.raise_kraft_version(level)?,
-        None => -1,
-    };
-    let (response, last) = state.conclude(outcome)?;
-    Ok((response, last.max(offset)))
-}
-
-/// The rest of `carry_out`.
-fn forward_rare(state: &mut State, request: &Forwarded) -> Result<Answer> {
-    let version = request.api_version;
-    match ApiKey::try_from(request.api_key).map_err(|()| ResponseError::UnsupportedVersion)? {
-        ApiKey::AlterPartitionReassignments => {
-            let outcome = state.view().alter_reassignments(&decode(request)?);
-            answer(version, state.conclude(outcome)?)
-        }
-        ApiKey::ListPartitionReassignments => {
-            answer(version, (state.view().list_reassignments(&decode(request)?), -1))
-        }
-        ApiKey::DescribeQuorum => {
-            let described = state.quorum_state().describe(&decode(request)?, version);
-            answer(version, (described, -1))
-        }
-        ApiKey::AlterPartition => {
-            let outcome = state.view().alter_partition(&decode(request)?, version)?;
-            answer(version, state.conclude(outcome)?)
-        }
-        ApiKey::AssignReplicasToDirs => {
-            let outcome = state.view().assign_replicas(&decode(request)?)?;
-            answer(version, state.conclude(outcome)?)
-        }
-        ApiKey::UnregisterBroker => answer(version, unregister_broker(state, &decode(request)?)?),
-        _ => Err(Error::Code(ResponseError::UnsupportedVersion)),
-    }
-}
-
-fn decode<R: Decodable>(request: &Forwarded) -> Result<R> {
-    R::decode(&mut request.body.clone(), request.api_version).map_err(|error| {
-        let message = format!("request {} v{}: {error}", request.api_key, request.api_version);
-        explained(ResponseError::InvalidRequest, message)
-    })
-}
-
-fn answer<M: Encodable>(version: i16, (response, offset): (M, Offset)) -> Result<Answer> {
-    let mut body = BytesMut::new();
-    response
-        .encode(&mut body, version)
-        .map_err(|error| explained(ResponseError::UnknownServerError, error.to_string()))?;
-    Ok(Answer { body: body.freeze(), offset })
-}
 
 /// A resource with its changes as a request has them: (key, operation, value).
 type Asked<'a> = (Resource, Vec<(&'a str, i8, Option<&'a str>)>);
@@ -154,7 +54,8 @@ fn preprocess(
     checked.collect()
 }
 
-fn alter_configs(
+/// IncrementalAlterConfigs.
+pub(super) fn alter(
     state: &mut State,
     request: &IncrementalAlterConfigsRequest,
 ) -> Result<(IncrementalAlterConfigsResponse, Offset)> {
@@ -196,7 +97,8 @@ fn alter_configs(
     Ok((response, offset))
 }
 
-fn replace_configs(
+/// AlterConfigs: what a resource has of its own is replaced as a whole.
+pub(super) fn replace(
     state: &mut State,
     request: &AlterConfigsRequest,
 ) -> Result<(AlterConfigsResponse, Offset)> {
@@ -221,21 +123,4 @@ fn replace_configs(
             .with_resource_name(text(name))
     });
     Ok((AlterConfigsResponse::default().with_responses(responses.collect()), offset))
-}
-
-fn unregister_broker(
-    state: &mut State,
-    request: &UnregisterBrokerRequest,
-) -> Result<(UnregisterBrokerResponse, Offset)> {
-    match state.view().unregister_broker(request.broker_id.0) {
-        Ok(outcome) => {
-            let ((), offset) = state.conclude(outcome)?;
-            Ok((UnregisterBrokerResponse::default(), offset))
-        }
-        Err(error) => {
-            let (code, message) = item_error(&Err::<(), _>(error));
-            let response = UnregisterBrokerResponse::default();
-            Ok((response.with_error_code(code).with_error_message(message), -1))
-        }
-    }
 }

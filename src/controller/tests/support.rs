@@ -1,10 +1,12 @@
 //! A controller in a directory that goes with the test, and a broker half that says yes.
 
 use crate::clock::Clock;
+use crate::codec;
 use crate::config::Config;
+use crate::controller::state::State;
+use crate::controller::{Answer, Client, Controller, Forwarded};
 use crate::disk::Disk;
 use crate::error::Result;
-use crate::metadata::controller::{Answer, Controller, Forwarded};
 use crate::metadata::features::SUPPORTED;
 use crate::metadata::{Image, Published};
 use bytes::BytesMut;
@@ -25,7 +27,8 @@ pub const DIRECTORY: Uuid = Uuid::from_u128(0x1111_2222_3333_4444_5555_6666_7777
 
 /// One process' life: a controller, and the broker half's view of it.
 pub struct Node {
-    pub controller: Arc<Controller>,
+    pub controller: Client,
+    running: Mutex<Option<Controller>>,
     pub time: Arc<AtomicI64>,
     pub steps: Mutex<mpsc::Receiver<Published>>,
     pub epoch: i64,
@@ -77,7 +80,8 @@ impl Node {
             DIRECTORY,
             sender,
         )?;
-        Ok(Node { controller, time, steps: Mutex::new(steps), epoch: -1 })
+        let (client, running) = (controller.client(), Mutex::new(Some(controller)));
+        Ok(Node { controller: client, running, time, steps: Mutex::new(steps), epoch: -1 })
     }
 
     /// Starts controller and broker, up to where clients are served.
@@ -120,10 +124,21 @@ impl Node {
         self.time.fetch_add(ms, Ordering::Relaxed);
     }
 
+    /// What the thread does by itself, now.
+    pub async fn tick(&self) {
+        let Client::Embedded(controller) = &self.controller;
+        controller.submit(State::tick).await.unwrap();
+    }
+
+    /// The end, without a shutdown.
+    pub fn close(&self) {
+        self.running.lock().unwrap().take().unwrap().close().unwrap();
+    }
+
     /// Controlled shutdown, and the end.
     pub async fn stop(self) -> i64 {
         while !self.beat(true).await.1 {}
-        self.controller.close().unwrap();
+        self.close();
         self.epoch
     }
 
@@ -148,8 +163,7 @@ impl Node {
             .controller
             .forward(Forwarded {
                 api_key: key as i16,
-                api_version: version,
-                body: body.freeze(),
+                request: codec::check(key as i16, version, body.freeze())?,
                 principal: "User:ANONYMOUS".to_owned(),
                 client_host: "/127.0.0.1".to_owned(),
             })

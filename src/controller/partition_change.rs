@@ -1,9 +1,9 @@
 //! One partition's next state: who is in sync, who is eligible, who leads
 //! (PartitionChangeBuilder; KIP-966 for the eligible leader replicas).
 
-use super::super::record::MetadataRecord;
-use super::super::topics::{NO_LEADER, NO_LEADER_CHANGE, Partition, RECOVERING};
 use crate::codec::schema::metadata::PartitionChangeRecord;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::{NO_LEADER, NO_LEADER_CHANGE, Partition, RECOVERING};
 use crate::types::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;

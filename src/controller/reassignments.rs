@@ -1,10 +1,10 @@
 //! AlterPartitionReassignments and ListPartitionReassignments (KIP-455).
 
-use super::super::record::MetadataRecord;
-use super::super::topics::{Partition, Topic};
 use super::placement::check_manual;
 use super::view::{Outcome, Told, View, explained, text};
 use crate::error::{Error, Result};
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::{Partition, Topic};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::alter_partition_reassignments_request::{

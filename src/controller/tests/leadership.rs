@@ -3,12 +3,12 @@
 
 use super::support::*;
 use crate::codec::schema::metadata::PartitionChangeRecord;
-use crate::metadata::controller::brokers::Heartbeat;
-use crate::metadata::controller::partition_change::{Election, PartitionChange, Surroundings};
-use crate::metadata::controller::view::View;
-use crate::metadata::loader::{Loader, decode_batch};
+use crate::controller::brokers::Heartbeat;
+use crate::controller::partition_change::{Election, PartitionChange, Surroundings};
+use crate::controller::view::View;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::{NO_LEADER_CHANGE, Partition};
+use crate::metadata::{Loader, decode_batch};
 use crate::record::Batch;
 use bytes::Bytes;
 use uuid::Uuid;

@@ -89,14 +89,14 @@ async fn check_level(level: i16) {
     node.controller.cordon_directories(1, node.epoch, vec![DIRECTORY]).await.unwrap();
     assert!(node.image().brokers[&1].cordoned_log_dirs.is_empty());
     check_upgrade(&node, level).await;
-    node.controller.tick().unwrap();
+    node.tick().await;
     let upgraded = node.image();
-    node.controller.close().unwrap();
+    node.close();
     let node = Node::open(dir.path(), &[]);
     let reopened = node.image();
     assert_eq!(reopened.features, upgraded.features);
     assert_eq!(reopened.topics.by_name("t").unwrap().partitions.len(), 2);
-    node.controller.close().unwrap();
+    node.close();
 }
 
 /// As `kafka-features upgrade` does.

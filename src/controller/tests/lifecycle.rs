@@ -38,7 +38,7 @@ async fn a_new_directory_serves_and_remembers() {
             assert_eq!(partition.leader_recovery_state, i8::from(restart > 1));
         }
         // As after kill -9: nothing is said to the controller.
-        node.controller.close().unwrap();
+        node.close();
     }
 }
 
@@ -119,22 +119,22 @@ async fn snapshots_are_made_when_due_and_replace_the_log() {
     };
     for number in 0..40 {
         node.create(topic(&format!("t{number}"), 1)).await;
-        node.controller.tick().unwrap();
+        node.tick().await;
     }
     // The last snapshot is written beside us; ticks see that it is done.
     while names() == ["00000000000000000000-0000000000.checkpoint"] || names().len() > 1 {
-        node.controller.tick().unwrap();
+        node.tick().await;
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let before = node.image();
-    node.controller.close().unwrap();
+    node.close();
     let node = Node::open(dir.path(), &settings);
     let after = node.image();
     assert_eq!(after.topics.len(), before.topics.len());
     for topic in before.topics.iter() {
         assert_eq!(after.topics.by_name(&topic.name).unwrap().id, topic.id);
     }
-    node.controller.close().unwrap();
+    node.close();
 }
 
 #[tokio::test]
@@ -142,18 +142,20 @@ async fn time_alone_writes_a_noop_and_a_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::start(dir.path(), &[]).await;
     let offset = node.image().offset;
-    for _ in 0..3 {
-        node.controller.tick().unwrap();
-        node.beat(false).await;
-        node.controller.tick().unwrap();
-        node.beat(false).await;
-        node.pass(500);
+    for noops in 0..3 {
+        node.tick().await;
+        node.tick().await;
+        assert_eq!(node.image().offset, offset + noops, "one per half second");
+        if noops < 2 {
+            node.pass(500);
+        }
     }
-    assert_eq!(node.image().offset, offset + 2, "one per half second, from the second on");
     node.pass(3_600_000);
-    node.controller.tick().unwrap();
-    node.beat(false).await;
-    node.controller.close().unwrap();
+    // The thread looks by itself.
+    while node.image().offset < offset + 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    node.close();
     let name = format!("{:020}-0000000001.checkpoint", offset + 3);
     assert!(dir.path().join("__cluster_metadata-0").join(name).exists());
 }
@@ -166,7 +168,7 @@ async fn every_step_is_published_in_order_the_first_with_everything() {
     node.stop().await;
     let node = Node::start(dir.path(), &[]).await;
     node.create(topic("b", 1)).await;
-    let mut steps = node.steps.into_inner().unwrap();
+    let mut steps = node.steps.lock().unwrap();
     let first = steps.try_recv().unwrap();
     assert!(first.delta.features_changed && first.delta.brokers_changed);
     let a = first.image.topics.by_name("a").unwrap().id;
@@ -182,7 +184,7 @@ async fn every_step_is_published_in_order_the_first_with_everything() {
     changed.dedup();
     let b = node.controller.image().topics.by_name("b").unwrap().id;
     assert_eq!(changed, [a, b], "a got its leader, then b came");
-    node.controller.close().unwrap();
+    node.close();
 }
 
 #[tokio::test]
@@ -211,9 +213,9 @@ async fn what_comes_at_once_is_answered_together() {
     }
     assert_eq!(node.image().offset, before + 400);
     assert_eq!(node.image().topics.len(), 200);
-    node.controller.close().unwrap();
+    node.close();
     assert!(node.controller.register(registration(-1)).await.is_err(), "closed");
-    assert!(node.controller.tick().is_err());
+    assert!(node.controller.check().is_err());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the controller tells about itself: DescribeQuorum.
 
-use super::super::quorum::TOPIC_NAME;
+use super::quorum::TOPIC_NAME;
 use super::view::text;
 use crate::types::{BrokerId, LeaderEpoch, Offset, Timestamp};
 use kafka_protocol::ResponseError;

@@ -1,16 +1,16 @@
 //! The metadata log as its one voter keeps it: `__cluster_metadata-0` with segments, snapshots and
 //! `quorum-state` (KafkaRaftLog, FileQuorumStateStore).
 
-use super::control::ControlRecord;
-use super::features::{FORMATTED, METADATA_VERSION_4_3};
-use super::loader::Loader;
-use super::record::MetadataRecord;
-use super::snapshot::{self, Head, SnapshotId};
 use crate::codec::schema::metadata::FeatureLevelRecord;
 use crate::config::{Compression, TopicConfig};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::log::{Log, OpenOptions, Origin};
+use crate::metadata::Loader;
+use crate::metadata::control::ControlRecord;
+use crate::metadata::features::{FORMATTED, METADATA_VERSION_4_3};
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::snapshot::{self, Head, SnapshotId};
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
 use crate::types::{BrokerId, Isolation, LeaderEpoch, Offset, Timestamp};

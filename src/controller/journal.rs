@@ -1,14 +1,14 @@
 //! What the log says of changes to the metadata: what became of what, and who asked for it. A
 //! change of many partitions is one line.
 
-use super::super::record::MetadataRecord;
-use super::super::topics::{NO_LEADER, NO_LEADER_CHANGE};
-use super::super::{
-    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG,
-};
 use super::Forwarded;
 use crate::codec::schema::metadata::*;
 use crate::config;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::{NO_LEADER, NO_LEADER_CHANGE};
+use crate::metadata::{
+    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG,
+};
 use crate::types::{Sample, uuid_to_text};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -1,13 +1,15 @@
 //! A broker's life: registration, heartbeats, fencing, controlled shutdown, the end
 //! (ClusterControlManager, BrokerHeartbeatManager, ReplicationControlManager).
 
-use super::super::cluster::Broker;
-use super::super::features::{self, METADATA_VERSION};
-use super::super::record::MetadataRecord;
-use super::super::topics::{LOST_DIRECTORY, MIGRATING_DIRECTORY, NO_LEADER, UNASSIGNED_DIRECTORY};
 use super::view::{Outcome, View, all_partitions, explained};
 use crate::codec::schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
 use crate::error::Result;
+use crate::metadata::cluster::Broker;
+use crate::metadata::features::{self, METADATA_VERSION};
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::{
+    LOST_DIRECTORY, MIGRATING_DIRECTORY, NO_LEADER, UNASSIGNED_DIRECTORY,
+};
 use crate::types::{BrokerId, Offset};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerRegistrationRequest;

@@ -1,12 +1,12 @@
 //! What a request is validated against, and what comes of it.
 
-use super::super::features;
-use super::super::record::MetadataRecord;
-use super::super::topics::{Partition, Topic, UNASSIGNED_DIRECTORY};
-use super::super::{Broker, Image, TOPIC_CONFIG};
 use super::partition_change::{Election, PartitionChange, Surroundings};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::metadata::features;
+use crate::metadata::record::MetadataRecord;
+use crate::metadata::topics::{Partition, Topic, UNASSIGNED_DIRECTORY};
+use crate::metadata::{Broker, Image, TOPIC_CONFIG};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;

@@ -1,15 +1,15 @@
 //! Random lives of a metadata log on a disk that crashes, tears, fails and fills (`disk/sim.rs`):
 //! what `flush` has committed is there after every start, in the image that it made.
 //!
-//! `KLAMM_SIM_SEEDS=5000 cargo test --lib metadata::tests::sim` runs more of them.
+//! `KLAMM_SIM_SEEDS=5000 cargo test --lib controller::tests::sim` runs more of them.
 
 use crate::codec::schema::metadata::ConfigRecord;
 use crate::config::TopicConfig;
+use crate::controller::quorum::{Options, Quorum};
 use crate::disk::Disk;
 use crate::disk::sim::{Fault, Lie, Sim, is_told, run_seeds};
 use crate::error::{Error, Result};
-use crate::metadata::loader::Loader;
-use crate::metadata::quorum::{Options, Quorum};
+use crate::metadata::Loader;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::snapshot::{self, SnapshotId};
 use crate::metadata::{BROKER_CONFIG, Image, features};
@@ -261,7 +261,7 @@ fn live(seed: u64, lie: Option<Lie>) -> u64 {
 
 #[test]
 fn what_was_committed_is_there() {
-    run_seeds("metadata::tests::sim", SEEDS, |seed| _ = live(seed, None));
+    run_seeds("controller::tests::sim", SEEDS, |seed| _ = live(seed, None));
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! The controller: the only one who changes metadata. This one is embedded and the only voter.
+//!
+//! ```text
+//!  client                the way in: what the broker's half asks, and waits for
+//!  thread                takes requests from the queue, one fsync for those that wait together
+//!  apis                  the APIs of clients: decoded, carried out, answered in bytes
+//!  state                 what the thread owns: validate, append, replay; snapshots when due
+//!  view                  what a request is validated against, and what comes of it; the files
+//!                        named after APIs and nouns add to it
+//!  quorum preview        the metadata log's directory, kept; read before anything is changed
+//! ```
+//!
+//! One thread owns the metadata log. It takes what waits in its queue, validates and appends one
+//! after the other, makes all of it durable with one fsync, publishes, and then answers: many that
+//! come at once share the price of one.
+
+mod alter_configs;
+mod apis;
+mod brokers;
+mod client;
+mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe;
+mod elect_leaders;
+mod journal;
+mod partition_change;
+mod placement;
+mod preview;
+pub mod quorum;
+mod reassignments;
+mod replicas;
+mod state;
+mod thread;
+mod update_features;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::client::{Answer, Client, Forwarded};
+pub use self::preview::{Preview, preview};
+
+use self::client::Embedded;
+use self::quorum::{Options, Quorum};
+use self::state::State;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::metadata::Published;
+use crate::types::BrokerId;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, watch};
+
+/// The embedded controller, for who starts and ends it. All others hold a [`Client`].
+///
+/// When it is dropped, its thread ends as soon as the queue is empty, and with it whoever follows
+/// the log. Nobody waits for that.
+#[derive(Debug)]
+pub struct Controller {
+    embedded: Arc<Embedded>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Controller {
+    /// Opens (formatting if empty) `__cluster_metadata-0` in `metadata_dir`, replays it, becomes
+    /// leader of a new epoch and writes that down. `published` receives the whole state as the
+    /// first step, then each later one.
+    pub fn open(
+        disk: Disk,
+        clock: Clock,
+        config: Arc<Config>,
+        metadata_dir: &Path,
+        cluster_id: &str,
+        directory_id: uuid::Uuid,
+        published: mpsc::Sender<Published>,
+    ) -> Result<Controller> {
+        let options = options(&config, cluster_id, directory_id)?;
+        let opened = Quorum::open(disk.clone(), metadata_dir, options, clock.now())?;
+        let (mut state, first) = State::lead(disk, clock, config, opened)?;
+        let (failed, watch_failed) = watch::channel(false);
+        let (embedded, jobs) = Embedded::new(first.image.clone(), watch_failed);
+        let for_thread = embedded.clone();
+        let thread = std::thread::Builder::new()
+            .name("controller".to_owned())
+            .spawn(move || {
+                // Nobody follows: the broker is stopping.
+                let _ = published.blocking_send(first);
+                thread::run(&mut state, &jobs, &published, &for_thread.image, &failed);
+                state.close()
+            })
+            .map_err(|source| Error::disk(metadata_dir, source))?;
+        Ok(Controller { embedded, thread: Some(thread) })
+    }
+
+    /// The way to it.
+    pub fn client(&self) -> Client {
+        Client::Embedded(self.embedded.clone())
+    }
+
+    /// Ends the thread once its queue is empty; flushes and closes the metadata log. Blocks.
+    pub fn close(mut self) -> Result<()> {
+        self.embedded.close();
+        let thread = self.thread.take();
+        thread.map_or(Ok(()), |thread| thread.join().unwrap_or(Err(Error::Closed)))
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        self.embedded.close();
+    }
+}
+
+fn options(config: &Config, cluster_id: &str, directory_id: uuid::Uuid) -> Result<Options> {
+    let voter = |text: &String| text.split('@').next().and_then(|id| id.trim().parse().ok());
+    let static_voters: Option<Vec<BrokerId>> =
+        config.controller_quorum_voters.iter().map(voter).collect();
+    let listeners = config.controller_listeners().into_iter().map(|listener| {
+        let host = if listener.host.is_empty() { "localhost".to_owned() } else { listener.host };
+        (listener.name, host, listener.port)
+    });
+    let log = [
+        ("segment.bytes", config.metadata_log_segment_bytes.to_string()),
+        ("segment.ms", config.metadata_log_segment_ms.to_string()),
+        ("segment.jitter.ms", "0".to_owned()),
+        ("retention.bytes", "-1".to_owned()),
+        ("retention.ms", "-1".to_owned()),
+        ("cleanup.policy", "delete".to_owned()),
+        ("max.message.bytes", i32::MAX.to_string()),
+        ("compression.type", "producer".to_owned()),
+        ("message.timestamp.type", "CreateTime".to_owned()),
+    ];
+    let log: BTreeMap<String, String> =
+        log.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Ok(Options {
+        node_id: config.node_id,
+        cluster_id: cluster_id.to_owned(),
+        directory_id,
+        static_voters: static_voters
+            .ok_or_else(|| Error::Config("controller.quorum.voters: no node id".to_owned()))?,
+        listeners: listeners.collect(),
+        log: config.topic(&log)?,
+        retention_bytes: config.metadata_max_retention_bytes,
+        retention_ms: config.metadata_max_retention_ms,
+    })
+}

@@ -1,0 +1,66 @@
+//! The controller's thread: it takes what waits, one fsync for all of it, and ticks.
+
+use super::client::{Finish, Jobs};
+use super::state::State;
+use crate::metadata::{Image, Published};
+use arc_swap::ArcSwap;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+use tracing::error;
+
+/// Requests that share one fsync at most.
+const GROUP_LENGTH: usize = 500;
+/// How often it looks whether a NoOp record or a snapshot is due.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Until nobody can ask any more: a group of jobs, one fsync, one published step, the answers.
+pub(super) fn run(
+    state: &mut State,
+    jobs: &Jobs,
+    published: &mpsc::Sender<Published>,
+    image: &ArcSwap<Image>,
+    failed: &watch::Sender<bool>,
+) {
+    let mut next_tick = Instant::now() + TICK;
+    loop {
+        let first = match jobs.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
+            Ok(job) => Some(job),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if Instant::now() >= next_tick {
+            next_tick = Instant::now() + TICK;
+            if !*failed.borrow()
+                && let Err(error) = state.tick()
+            {
+                error!(%error, "the metadata log failed");
+            }
+        }
+        let mut group: Vec<Finish> = first.into_iter().map(|job| job(state)).collect();
+        while group.len() < GROUP_LENGTH
+            && let Ok(job) = jobs.try_recv()
+        {
+            group.push(job(state));
+        }
+        let durable = match state.flush() {
+            Ok(step) => {
+                if let Some(step) = step {
+                    image.store(step.image.clone());
+                    // Nobody follows: the broker is stopping.
+                    let _ = published.blocking_send(step);
+                }
+                true
+            }
+            Err(error) => {
+                if !failed.send_replace(true) {
+                    error!(%error, "the metadata log failed; nothing is accepted any more");
+                }
+                false
+            }
+        };
+        for finish in group {
+            finish(durable);
+        }
+    }
+}

@@ -39,7 +39,7 @@
 //! | where TLS will go | `server/transport.rs` |
 //! | how long a request took, for metrics | `server/pipeline.rs` (`Answered`), `server/connection.rs` (`answered`) |
 //! | who gets a connection, and what it may hold | `server/quotas.rs`, `server/pipeline.rs` |
-//! | how anything is changed | `handlers/forward.rs`, `controller.rs`, then `broker.rs` (`Applier`), `replica/apply.rs` |
+//! | how anything is changed | `handlers/forward.rs`, `controller.rs`, then `broker/applier.rs`, `replica/apply.rs` |
 //! | how a group rebalances | `coordinator/group.rs`, `coordinator/runtime.rs`, and `tests/scenarios/*.txt` |
 //! | how Kafka Streams gets its tasks | `coordinator/group/streams.rs` |
 //! | how a transaction begins and ends | `handlers/produce/verify.rs`, `coordinator/transaction.rs`, `tests/scenarios/transaction_*.txt` |

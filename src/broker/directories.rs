@@ -2,12 +2,13 @@
 //! after a refusal nothing was: a directory with partitions is neither formatted nor swept unless
 //! the metadata log that is there is the one that rules them.
 
+use super::identity;
 use crate::config::Config;
 use crate::controller::{Preview, preview, quorum};
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
 use crate::types::{TopicPartition, uuid_to_text};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -19,7 +20,7 @@ const FIRST_DIRECTORY_ID: u128 = 100;
 
 /// Looks at everything; answers the id of the cluster.
 pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
-    let cluster_id = cluster_id(logs, config)?;
+    let cluster_id = identity::cluster_id(logs, config)?;
     check_metadata_location(logs)?;
     let preview = preview(logs.disk(), &logs.metadata_dir().path)?;
     let survey = Survey { logs, config, here: partitions(logs)?, preview: preview.as_ref() };
@@ -38,49 +39,6 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
     }
     let given = || std::env::var("CLUSTER_ID").ok().filter(|id| !id.is_empty());
     Ok(cluster_id.or_else(given).unwrap_or_else(|| uuid_to_text(Uuid::new_v4())))
-}
-
-/// The id of the cluster that the directories belong to; None if all of them are new.
-fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<String>> {
-    let mut known = None;
-    let mut ids: BTreeMap<Uuid, &LogDir> = BTreeMap::new();
-    for dir in logs.all_dirs() {
-        let Some(meta) = &dir.meta else { continue };
-        if let Some(other) = ids.insert(meta.directory_id, dir) {
-            return Err(refused(
-                &format!(
-                    "meta.properties of {} and of {} say the same directory.id={}: one is a copy",
-                    other.path.display(),
-                    dir.path.display(),
-                    uuid_to_text(meta.directory_id)
-                ),
-                "Leave the copy out of log.dirs, or give it the id that it had.",
-            ));
-        }
-        if meta.node_id != config.node_id {
-            return Err(Error::Config(format!(
-                "{}/meta.properties belongs to node.id={}, but node.id={} is configured. Set \
-                 node.id={} or use other log.dirs.",
-                dir.path.display(),
-                meta.node_id,
-                config.node_id,
-                meta.node_id
-            )));
-        }
-        match &known {
-            None => known = Some(meta.cluster_id.clone()),
-            Some(id) if *id == meta.cluster_id => {}
-            Some(id) => {
-                return Err(Error::Config(format!(
-                    "log.dirs belong to two clusters: {}/meta.properties says cluster.id={}, \
-                     another says {id}. Leave out the directory that does not belong here.",
-                    dir.path.display(),
-                    meta.cluster_id
-                )));
-            }
-        }
-    }
-    Ok(known)
 }
 
 /// Refuses a metadata log where none is looked for, as Kafka does: a new cluster would begin beside
@@ -410,6 +368,6 @@ fn count<'a>(partitions: impl ExactSizeIterator<Item = &'a TopicPartition>) -> S
     format!("{count} {noun} ({}{more})", names.join(", "))
 }
 
-fn refused(what: &str, remedy: &str) -> Error {
+pub(super) fn refused(what: &str, remedy: &str) -> Error {
     Error::Config(format!("{what}. Nothing was changed. {remedy}"))
 }

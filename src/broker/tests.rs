@@ -7,9 +7,10 @@ use crate::codec::schema::metadata::{
     AccessControlEntryRecord, DelegationTokenRecord, UserScramCredentialRecord,
 };
 use crate::disk::sim::{Fault, Sim};
-use crate::metadata::{CLIENT_METRICS_CONFIG, TOPIC_CONFIG};
+use crate::metadata::{CLIENT_METRICS_CONFIG, Image, TOPIC_CONFIG};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

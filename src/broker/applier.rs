@@ -1,0 +1,45 @@
+//! Keeps the broker's half in step with the metadata log.
+
+use crate::coordinator::{Groups, Transactions};
+use crate::error::Result;
+use crate::metadata::{Image, Published};
+use crate::replica::Replicas;
+use arc_swap::ArcSwap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// Applies the metadata log's steps to the broker's half, in order.
+pub(super) struct Applier {
+    pub replicas: Arc<Replicas>,
+    pub groups: Arc<Groups>,
+    pub transactions: Arc<Transactions>,
+    pub image: Arc<ArcSwap<Image>>,
+    pub applied: watch::Sender<i64>,
+}
+
+impl Applier {
+    /// Until the controller ends. A broker that did not apply everything would serve something else
+    /// than the metadata log says: it fails, with the reason.
+    pub fn run(self, published: mpsc::Receiver<Published>, fail: &mpsc::Sender<String>) {
+        let followed = catch_unwind(AssertUnwindSafe(|| self.follow(published)));
+        let reason = match followed {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => format!("the metadata log could not be applied: {error}"),
+            Err(_) => "applying the metadata log panicked; see above".to_owned(),
+        };
+        // If another failure was told already, that one counts.
+        let _ = fail.try_send(reason);
+    }
+
+    fn follow(&self, mut published: mpsc::Receiver<Published>) -> Result<()> {
+        while let Some(step) = published.blocking_recv() {
+            self.replicas.apply(&step.image, &step.delta)?;
+            self.groups.apply(&step.image, &step.delta);
+            self.transactions.apply(&step.image);
+            self.image.store(step.image.clone());
+            self.applied.send_replace(step.image.offset);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Who this broker is: its cluster, its log directories, the life that it had before.
+
+use super::directories::refused;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::log::manager::{LogDir, LogManager};
+use crate::types::uuid_to_text;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tracing::info;
+use uuid::Uuid;
+
+/// The id of the cluster that the directories belong to; None if all of them are new.
+pub(super) fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<String>> {
+    let mut known = None;
+    let mut ids: BTreeMap<Uuid, &LogDir> = BTreeMap::new();
+    for dir in logs.all_dirs() {
+        let Some(meta) = &dir.meta else { continue };
+        if let Some(other) = ids.insert(meta.directory_id, dir) {
+            return Err(refused(
+                &format!(
+                    "meta.properties of {} and of {} say the same directory.id={}: one is a copy",
+                    other.path.display(),
+                    dir.path.display(),
+                    uuid_to_text(meta.directory_id)
+                ),
+                "Leave the copy out of log.dirs, or give it the id that it had.",
+            ));
+        }
+        if meta.node_id != config.node_id {
+            return Err(Error::Config(format!(
+                "{}/meta.properties belongs to node.id={}, but node.id={} is configured. Set \
+                 node.id={} or use other log.dirs.",
+                dir.path.display(),
+                meta.node_id,
+                config.node_id,
+                meta.node_id
+            )));
+        }
+        match &known {
+            None => known = Some(meta.cluster_id.clone()),
+            Some(id) if *id == meta.cluster_id => {}
+            Some(id) => {
+                return Err(Error::Config(format!(
+                    "log.dirs belong to two clusters: {}/meta.properties says cluster.id={}, \
+                     another says {id}. Leave out the directory that does not belong here.",
+                    dir.path.display(),
+                    meta.cluster_id
+                )));
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// The ids of all log directories, sorted as Kafka sorts them.
+pub(super) fn directory_ids(logs: &LogManager) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> =
+        logs.dirs().iter().filter_map(|dir| Some(dir.meta.as_ref()?.directory_id)).collect();
+    ids.sort();
+    ids
+}
+
+/// The id of the directory that holds the metadata log.
+pub(super) fn metadata_directory_id(logs: &LogManager) -> Result<Uuid> {
+    let dir = logs.metadata_dir();
+    let meta = dir.meta.as_ref().map(|meta| meta.directory_id);
+    meta.ok_or_else(|| Error::Config(format!("{} cannot be used", dir.path.display())))
+}
+
+/// The epoch under which this broker stopped cleanly; -1 unless every directory says the same.
+pub(super) fn previous_broker_epoch(logs: &LogManager) -> i64 {
+    let online = logs.dirs().iter().filter(|dir| !dir.is_offline());
+    let mut epochs = online.map(|dir| dir.clean_shutdown.unwrap_or(-1));
+    let first = epochs.next().unwrap_or(-1);
+    if epochs.all(|epoch| epoch == first) { first } else { -1 }
+}
+
+/// Says who starts here: what a reader of the log has to know of everything that follows.
+pub(super) fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path) {
+    info!(
+        "klamm {} starts as process {}: cluster.id={cluster_id}, node.id={}, process.roles={}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id(),
+        config.node_id,
+        config.process_roles.join(",")
+    );
+    let dirs = config.log_dirs.join(",");
+    info!("data: log.dirs={dirs}, the metadata log in {}", metadata_dir.display());
+}

@@ -1,0 +1,124 @@
+//! The broker as the controller sees it: registered, unfenced by heartbeats, running, shut down
+//! (BrokerLifecycleManager).
+
+use super::identity::directory_ids;
+use super::listeners::port_of;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::handlers::Parts;
+use crate::log::manager::LogManager;
+use crate::metadata::{Broker, features};
+use crate::server::Bound;
+use kafka_protocol::messages::BrokerRegistrationRequest;
+use kafka_protocol::messages::broker_registration_request::{Feature, Listener};
+use kafka_protocol::protocol::StrBytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{error, info};
+use uuid::Uuid;
+
+/// How often a broker that waits for the controller asks again.
+const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
+
+/// What this broker says of itself to the controller.
+pub(super) fn registration(
+    config: &Config,
+    cluster_id: &str,
+    bound: &[Bound],
+    logs: &LogManager,
+    previous_broker_epoch: i64,
+) -> BrokerRegistrationRequest {
+    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    let listeners = config.advertised_listeners().into_iter().map(|listener| {
+        Listener::default()
+            .with_name(text(&listener.name))
+            .with_host(text(&listener.host))
+            .with_port(port_of(&listener, bound))
+            .with_security_protocol(listener.protocol.id())
+    });
+    let features = features::SUPPORTED.iter().map(|(name, min, max)| {
+        Feature::default()
+            .with_name(text(name))
+            .with_min_supported_version(*min)
+            .with_max_supported_version(*max)
+    });
+    BrokerRegistrationRequest::default()
+        .with_broker_id(config.node_id.into())
+        .with_cluster_id(text(cluster_id))
+        .with_incarnation_id(Uuid::new_v4())
+        .with_listeners(listeners.collect())
+        .with_features(features.collect())
+        .with_rack(config.broker_rack.as_deref().map(text))
+        .with_log_dirs(directory_ids(logs))
+        .with_previous_broker_epoch(previous_broker_epoch)
+}
+
+/// Heartbeats until the controller has unfenced us and we have applied that.
+pub(super) async fn become_running(parts: &Parts) -> Result<()> {
+    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    let mut applied = parts.applied.clone();
+    applied.wait_for(|offset| *offset >= epoch).await.map_err(|_| Error::Closed)?;
+    tell_cordoned(parts).await?;
+    loop {
+        let offset = *applied.borrow();
+        let (fenced, _) = parts.controller.heartbeat(id, epoch, offset, false, false).await?;
+        if !fenced {
+            let newest = parts.controller.image().offset;
+            applied.wait_for(|offset| *offset >= newest).await.map_err(|_| Error::Closed)?;
+            return Ok(());
+        }
+        tokio::time::sleep(HEARTBEAT_RETRY).await;
+    }
+}
+
+/// The lines that Testcontainers modules and init scripts wait for, as Kafka prints them.
+pub(super) fn announce(config: &Config) {
+    let id = config.node_id;
+    info!(
+        "[BrokerLifecycleManager id={id}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING."
+    );
+    info!("[KafkaRaftServer nodeId={id}] Kafka Server started");
+}
+
+/// Heartbeats as long as the broker runs.
+pub(super) async fn heartbeat(parts: Arc<Parts>) {
+    let pause = Duration::from_millis(parts.config.broker_heartbeat_interval_ms.max(1) as u64);
+    loop {
+        tokio::time::sleep(pause).await;
+        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+        let applied = *parts.applied.borrow();
+        if let Err(error) = tell_cordoned(&parts).await {
+            error!(%error, "the controller was not told which log directories are cordoned");
+        }
+        if let Err(error) = parts.controller.heartbeat(id, epoch, applied, false, false).await {
+            error!(%error, "the controller refused a heartbeat");
+        }
+    }
+}
+
+/// Tells the controller which log directories take no new partitions, if that has changed.
+async fn tell_cordoned(parts: &Parts) -> Result<()> {
+    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    let cordoned = parts.replicas.cordoned_dirs();
+    let image = parts.controller.image();
+    let is_news = |broker: &Broker| broker.cordoned_log_dirs != cordoned;
+    if image.brokers.get(&id).is_some_and(|broker| is_news(broker)) {
+        parts.controller.cordon_directories(id, epoch, cordoned).await?;
+    }
+    Ok(())
+}
+
+/// Gives up what this broker leads. The first answer takes the leaderships, the next fences: without
+/// that the next controller would wait for our session to end before it registers this broker again.
+pub(super) async fn leave_cluster(parts: &Parts) -> Result<()> {
+    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    loop {
+        let applied = *parts.applied.borrow();
+        let asked = parts.controller.heartbeat(id, epoch, applied, false, true);
+        let (_, may_go) = asked.await?;
+        if may_go {
+            return Ok(());
+        }
+        tokio::time::sleep(HEARTBEAT_RETRY).await;
+    }
+}

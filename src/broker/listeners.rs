@@ -1,0 +1,42 @@
+//! The sockets that are listened on, and the ports by which others find them.
+
+use crate::config::{Config, Listener};
+use crate::error::Result;
+use crate::handlers::Endpoint;
+use crate::server::Bound;
+use std::borrow::Borrow;
+use tracing::info;
+
+/// Takes the ports: controllers' listeners first.
+pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>> {
+    let mut bound = Vec::new();
+    for listener in config.controller_listeners() {
+        bound.push(Bound::bind(listener, Endpoint::Controller, config).await?);
+    }
+    for listener in config.listeners() {
+        bound.push(Bound::bind(listener, Endpoint::Broker, config).await?);
+    }
+    Ok(bound)
+}
+
+pub(super) fn tell_of_listeners(config: &Config, bound: &[Bound]) {
+    let advertised = config.advertised_listeners();
+    for bound in bound {
+        let told = advertised.iter().find(|told| told.name == bound.listener.name);
+        let told = told.map(|told| Listener { port: port_of(told, &[bound]), ..told.clone() });
+        match told {
+            Some(told) => info!("listening on {}, advertised as {told}", bound.address()),
+            None => info!("listening on {}, for controllers", bound.address()),
+        }
+    }
+}
+
+/// An advertised port 0 means the one that the listener of that name got.
+pub(super) fn port_of<B: Borrow<Bound>>(advertised: &Listener, bound: &[B]) -> u16 {
+    let same =
+        bound.iter().map(Borrow::borrow).find(|bound| bound.listener.name == advertised.name);
+    match same {
+        Some(bound) if advertised.port == 0 => bound.port(),
+        _ => advertised.port,
+    }
+}

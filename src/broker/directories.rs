@@ -2,10 +2,10 @@
 //! after a refusal nothing was: a directory with partitions is neither formatted nor swept unless
 //! the metadata log that is there is the one that rules them.
 
-use super::identity;
+use super::identity::{self, refused};
 use crate::config::Config;
 use crate::controller::{Preview, preview, quorum};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::log::manager::{LogDir, LogManager};
 use crate::types::{TopicPartition, uuid_to_text};
 use std::collections::BTreeSet;
@@ -366,8 +366,4 @@ fn count<'a>(partitions: impl ExactSizeIterator<Item = &'a TopicPartition>) -> S
     let more = if count > NAMED { " and others" } else { "" };
     let noun = if count == 1 { "partition" } else { "partitions" };
     format!("{count} {noun} ({}{more})", names.join(", "))
-}
-
-pub(super) fn refused(what: &str, remedy: &str) -> Error {
-    Error::Config(format!("{what}. Nothing was changed. {remedy}"))
 }

@@ -1,6 +1,5 @@
 //! Who this broker is: its cluster, its log directories, the life that it had before.
 
-use super::directories::refused;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
@@ -87,4 +86,9 @@ pub(super) fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path) 
     );
     let dirs = config.log_dirs.join(",");
     info!("data: log.dirs={dirs}, the metadata log in {}", metadata_dir.display());
+}
+
+/// A start that is refused before anything was written: what was found, and the ways out.
+pub(super) fn refused(what: &str, remedy: &str) -> Error {
+    Error::Config(format!("{what}. Nothing was changed. {remedy}"))
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// The shortest pause before an address that could not be reached is tried again.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -105,8 +105,7 @@ impl Client {
     async fn connect(&self) -> Result<Connection> {
         let unreachable =
             |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", self.address));
-        let socket = timeout(self.options.request_timeout, TcpStream::connect(&self.address)).await;
-        let socket = socket.map_err(|_| too_late())?.map_err(unreachable);
+        let socket = TcpStream::connect(&self.address).await.map_err(unreachable);
         let socket = socket.map_err(Error::Disconnected)?;
         socket.set_nodelay(true).map_err(Error::Disconnected)?;
         let mut connection = Connection::open(socket, self.options.clone());

@@ -44,6 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::info;
 use unserved::warn_of_unserved;
 
@@ -68,18 +69,27 @@ pub fn run(config: Config) -> Result<()> {
 /// Start and stop run in tasks of their own, so that a signal is heard meanwhile.
 async fn live(config: Config) -> Result<()> {
     let mut signals = Signals::listen()?;
-    let starting = tokio::spawn(Broker::start(config, Disk::Os, Clock::System));
-    let mut broker = tokio::select! {
-        started = starting => started.map_err(panicked)??,
-        signal = signals.next() => {
-            info!("stopping: {signal}, before the start was done: the next one recovers the logs");
-            return Ok(());
-        }
+    let mut starting = tokio::spawn(Broker::start(config, Disk::Os, Clock::System));
+    let (started, early) = tokio::select! {
+        started = &mut starting => (started, None),
+        // A start that is all but done may be served already: it is stopped as one that is.
+        signal = signals.next() => match timeout(LAST_WORK, &mut starting).await {
+            Ok(started) => (started, Some(signal)),
+            Err(_) => {
+                info!("stopping: {signal}, before the start was done: the next recovers the logs");
+                return Ok(());
+            }
+        },
     };
-    tokio::select! {
-        signal = signals.next() => info!("stopping: {signal}"),
-        what = broker.failed() => return Err(Error::Config(what)),
-    }
+    let mut broker = started.map_err(panicked)??;
+    let signal = match early {
+        Some(signal) => signal,
+        None => tokio::select! {
+            signal = signals.next() => signal,
+            what = broker.failed() => return Err(Error::Config(what)),
+        },
+    };
+    info!("stopping: {signal}");
     tokio::select! {
         stopped = tokio::spawn(broker.stop()) => stopped.map_err(panicked)?,
         signal = signals.next_stop() => Err(Error::Config(format!(

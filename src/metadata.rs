@@ -1,12 +1,12 @@
-//! The immutable Image of the cluster, moved forward only by records of the metadata log. All here
-//! are values; who writes the records, and keeps the log, is the controller.
+//! An immutable Image of the cluster, which only records of the metadata log move forward.
+//! Everything here is a value; the controller writes the records and keeps the log.
 //!
 //! ```text
-//!  record control        one record of the log, and KRaft's own
-//!  topics cluster security features     the nouns in an Image
+//!  record control        a record of the log; KRaft's own control records
+//!  topics cluster security features     what an Image consists of
 //!  image                 records -> Image, Image -> records
 //!  delta                 what a step changed
-//!  loader snapshot       whole batches and transactions; an Image in a file
+//!  loader snapshot       batches and transactions into an Image; an Image in a file
 //! ```
 
 pub mod cluster;
@@ -33,42 +33,44 @@ use crate::types::{BrokerId, LeaderEpoch, Offset};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-/// Topic configs' resource type.
+/// Resource type of topic configs.
 pub const TOPIC_CONFIG: i8 = 2;
-/// Broker configs' resource type.
+/// Resource type of broker configs.
 pub const BROKER_CONFIG: i8 = 4;
-/// Broker loggers' resource type: levels, which are no records.
+/// Resource type of a broker's log levels, which are not kept as records.
 pub const BROKER_LOGGER_CONFIG: i8 = 8;
-/// Client metrics subscriptions' resource type.
+/// Resource type of client metrics subscriptions.
 pub const CLIENT_METRICS_CONFIG: i8 = 16;
-/// Group configs' resource type.
+/// Resource type of group configs.
 pub const GROUP_CONFIG: i8 = 32;
 
-/// The cluster as the metadata log up to `offset` says. Cloning is cheap (persistent maps).
+/// The cluster as the metadata log describes it up to `offset`. Cloning is cheap: the maps are
+/// persistent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Image {
-    /// Of the directory's `meta.properties`.
+    /// `cluster.id` in `meta.properties`.
     pub cluster_id: Arc<str>,
-    /// Offset of the last record contained (FinalizedFeaturesEpoch); -1 if none.
+    /// Offset of the last record contained, -1 if none. ApiVersions sends it as
+    /// FinalizedFeaturesEpoch.
     pub offset: Offset,
     /// Epoch of that record.
     pub epoch: LeaderEpoch,
     /// Topics with their partitions.
     pub topics: Topics,
-    /// Registered brokers, fenced ones too.
+    /// Registered brokers, including fenced ones.
     pub brokers: imbl::OrdMap<BrokerId, Arc<Broker>>,
     /// Registered controllers.
     pub controllers: imbl::OrdMap<BrokerId, Arc<RegisterControllerRecord>>,
-    /// Finalized features: name -> level; a feature at level 0 is not in it.
+    /// Finalized features: name -> level. A feature at level 0 is left out.
     pub features: imbl::OrdMap<String, i16>,
-    /// The finalized level of `kraft.version`, which control records set.
+    /// The finalized level of `kraft.version`, which comes from control records.
     pub kraft_version: i16,
-    /// (resource type, name) -> (key -> value). Types: 2 topic, 4 broker ("" is the default), 16
-    /// client metrics, 32 group.
+    /// (resource type, name) -> (key -> value). Resource types: 2 topic, 4 broker (the empty name
+    /// holds the defaults of all brokers), 16 client metrics, 32 group.
     pub configs: imbl::OrdMap<(i8, String), Arc<BTreeMap<String, String>>>,
-    /// First producer id not yet handed out in a block.
+    /// The first producer id that no block contains yet.
     pub next_producer_id: i64,
-    /// ACLs, credentials, tokens, quotas.
+    /// ACLs, SCRAM credentials, delegation tokens and quotas.
     pub security: security::Security,
 }
 
@@ -91,20 +93,20 @@ impl Default for Image {
 }
 
 impl Image {
-    /// The overrides of a resource; empty if none.
+    /// The configs set for a resource; empty if there are none.
     pub fn configs_of(&self, resource_type: i8, name: &str) -> Arc<BTreeMap<String, String>> {
         static NONE: LazyLock<Arc<BTreeMap<String, String>>> = LazyLock::new(Arc::default);
         let configs = self.configs.get(&(resource_type, name.to_owned()));
         configs.unwrap_or(&NONE).clone()
     }
 
-    /// The finalized level of a feature, 0 if it is not finalized.
+    /// The finalized level of a feature; 0 if it is not finalized.
     pub fn feature(&self, name: &str) -> i16 {
         self.features.get(name).copied().unwrap_or(0)
     }
 
-    /// All finalized features as ApiVersions names them: (name, level), by name. Their epoch is
-    /// `offset`.
+    /// All finalized features as ApiVersions reports them, `kraft.version` included: name -> level.
+    /// Their epoch is `offset`.
     pub fn finalized_features(&self) -> BTreeMap<String, i16> {
         let kraft = (features::KRAFT_VERSION.to_owned(), self.kraft_version);
         let features = self.features.iter().map(|(name, level)| (name.clone(), *level));
@@ -122,11 +124,11 @@ impl Image {
     }
 }
 
-/// One step of the metadata log, as the broker's half receives it, in order.
+/// One step of the metadata log. Brokers receive the steps in order.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// The state after the step.
     pub image: Arc<Image>,
-    /// What the step changed; of the first step, everything.
+    /// What the step changed; for the first step, everything.
     pub delta: Arc<Delta>,
 }

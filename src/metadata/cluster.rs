@@ -12,28 +12,28 @@ use uuid::Uuid;
 pub struct Broker {
     /// `node.id`.
     pub id: BrokerId,
-    /// Given at registration; grows with each.
+    /// Assigned at registration; each registration gets a higher one.
     pub epoch: i64,
-    /// Of the process that registered.
+    /// Random id of the process that registered.
     pub incarnation_id: Uuid,
     /// (listener name, host, port, security protocol).
     pub listeners: Vec<(String, String, u16, i16)>,
     /// `broker.rack`.
     pub rack: Option<String>,
-    /// Fenced brokers lead nothing and are not told to clients.
+    /// A fenced broker leads nothing, and clients are not told of it.
     pub fenced: bool,
-    /// It wants to go and leads nothing any more.
+    /// It asked to shut down and leads nothing any more.
     pub in_controlled_shutdown: bool,
-    /// Ids of its log directories that are online.
+    /// Ids of its online log directories.
     pub log_dirs: Vec<Uuid>,
-    /// Those of them that take no new partitions.
+    /// Ids of the log directories that take no new partitions (KIP-1066).
     pub cordoned_log_dirs: Vec<Uuid>,
-    /// (feature, least level, greatest level) that it supports, by name.
+    /// (feature, lowest level, highest level) of each supported feature, sorted by name.
     pub features: Vec<(String, i16, i16)>,
 }
 
 impl Broker {
-    /// A broker as it registered.
+    /// The broker that a registration record describes.
     pub fn from_record(record: &RegisterBrokerRecord) -> Broker {
         let listener = |point: &BrokerEndpoint| {
             (point.name.clone(), point.host.clone(), point.port, point.security_protocol)
@@ -42,7 +42,7 @@ impl Broker {
             let levels = (feature.min_supported_version, feature.max_supported_version);
             (feature.name.clone(), levels.0, levels.1)
         };
-        // Kafka writes them in no order.
+        // Kafka writes the features in no particular order.
         let mut features: Vec<_> = record.features.iter().map(feature).collect();
         features.sort();
         Broker {
@@ -59,7 +59,7 @@ impl Broker {
         }
     }
 
-    /// The record that makes this registration anew, for registering and for snapshots.
+    /// The record that would repeat this registration, for registering and for snapshots.
     pub fn to_record(&self) -> RegisterBrokerRecord {
         let endpoint = |(name, host, port, protocol): &(String, String, u16, i16)| BrokerEndpoint {
             name: name.clone(),
@@ -88,7 +88,7 @@ impl Broker {
         }
     }
 
-    /// This registration after `change`.
+    /// This registration with `change` applied.
     pub(super) fn merge(&self, change: &BrokerRegistrationChangeRecord) -> Result<Broker> {
         let mut broker = self.clone();
         match change.fenced {
@@ -113,7 +113,7 @@ impl Broker {
         Ok(broker)
     }
 
-    /// Neither fenced nor about to go: it may lead.
+    /// Whether it may lead: it is neither fenced nor shutting down.
     pub fn is_active(&self) -> bool {
         !self.fenced && !self.in_controlled_shutdown
     }
@@ -127,13 +127,14 @@ impl Broker {
         }
     }
 
-    /// Whether it has a directory that takes new partitions.
+    /// Whether it has a log directory that takes new partitions.
     pub fn takes_partitions(&self) -> bool {
         self.log_dirs.is_empty()
             || self.log_dirs.iter().any(|directory| !self.cordoned_log_dirs.contains(directory))
     }
 
-    /// The directory of a partition that is placed here, as far as the controller knows it.
+    /// The directory that the controller enters for a new replica here. It knows it only if the
+    /// broker has exactly one.
     pub fn default_dir(&self) -> Uuid {
         match self.log_dirs[..] {
             [] => MIGRATING_DIRECTORY,

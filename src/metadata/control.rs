@@ -1,4 +1,4 @@
-//! KRaft's control records: who leads, who votes, where a snapshot begins and ends.
+//! KRaft's control records: the leader, the voters, and the two ends of a snapshot.
 //!
 //! Key: `i16 version = 0, i16 type`; value: a flexible message (ControlRecordUtils).
 
@@ -24,16 +24,16 @@ pub enum ControlRecord {
     LeaderChange(LeaderChangeMessage),
     /// A snapshot begins.
     SnapshotHeader(SnapshotHeaderRecord),
-    /// A snapshot is whole.
+    /// A snapshot ends here and is complete.
     SnapshotFooter,
     /// The finalized level of `kraft.version`.
     KRaftVersion(i16),
-    /// The voters, from here on.
+    /// The voters from here on.
     Voters(VotersRecord),
 }
 
 impl ControlRecord {
-    /// `leader` begins an epoch, elected by `voters`.
+    /// `leader` begins an epoch, elected by all of `voters`.
     pub fn leader_change(leader: BrokerId, voters: &[BrokerId]) -> ControlRecord {
         let voter =
             |&id: &BrokerId| leader_change_message::Voter { voter_id: id, ..Default::default() };
@@ -45,7 +45,7 @@ impl ControlRecord {
         })
     }
 
-    /// The head of a snapshot whose last record was written at `timestamp`.
+    /// The header of a snapshot whose last record was written at `timestamp`.
     pub fn snapshot_header(timestamp: Timestamp) -> ControlRecord {
         ControlRecord::SnapshotHeader(SnapshotHeaderRecord {
             version: 0,
@@ -53,7 +53,7 @@ impl ControlRecord {
         })
     }
 
-    /// One voter, with its controller listeners (name, host, port).
+    /// A voter set of one, with its controller listeners (name, host, port).
     pub fn single_voter(
         id: BrokerId,
         directory_id: Uuid,
@@ -78,7 +78,7 @@ impl ControlRecord {
         })
     }
 
-    /// The record's key.
+    /// Encodes the key.
     pub fn key(&self) -> [u8; 4] {
         let key = match self {
             ControlRecord::LeaderChange(_) => LEADER_CHANGE,
@@ -91,7 +91,7 @@ impl ControlRecord {
         [0, 0, high, low]
     }
 
-    /// The record's value.
+    /// Encodes the value.
     pub fn value(&self) -> Bytes {
         let mut value = BytesMut::new();
         match self {
@@ -107,7 +107,7 @@ impl ControlRecord {
         value.freeze()
     }
 
-    /// Reads a record of a control batch; an unknown type is an error that names it.
+    /// Decodes a record of a control batch; an unknown type is an error that names it.
     pub fn decode(record: &Record) -> Result<ControlRecord> {
         let key = record.key.as_deref().filter(|key| key.len() >= 4);
         let key = key.ok_or_else(|| Error::corrupt("metadata log: a control record's key"))?;

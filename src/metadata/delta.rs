@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What one step of records changed, for those who act on it.
+/// What one step changed, for the parts of the broker that act on it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delta {
-    /// Topics made or with changed partitions, by id; all of them are in the step's image.
+    /// Ids of topics that were created or whose partitions changed; the step's image has all of
+    /// them.
     pub changed_topics: Vec<Uuid>,
-    /// Topics that were there before the step and are gone.
+    /// Topics that existed before the step and were deleted in it.
     pub deleted_topics: Vec<Arc<Topic>>,
-    /// (resource type, name) whose configs changed.
+    /// (resource type, name) of each resource whose configs changed.
     pub changed_configs: Vec<(i8, String)>,
-    /// Whether a broker or controller came, went or changed.
+    /// Whether a broker or controller was added, removed or changed.
     pub brokers_changed: bool,
     /// Whether a finalized feature changed.
     pub features_changed: bool,
@@ -22,10 +23,10 @@ pub struct Delta {
     pub security_changed: bool,
 }
 
-/// A `Delta` while records are replayed.
+/// A `Delta` under construction while records are replayed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changes {
-    /// Whether the topic was made within the step, by id.
+    /// Topic id -> whether the topic was created within the step.
     topics: BTreeMap<Uuid, bool>,
     deleted_topics: Vec<Arc<Topic>>,
     configs: BTreeSet<(i8, String)>,

@@ -1,9 +1,9 @@
-//! The features of a cluster (KIP-584): what we support, what a new directory finalizes, and what
-//! `metadata.version` means.
+//! The features of a cluster (KIP-584): which levels we support, which a new directory finalizes,
+//! and what each `metadata.version` means.
 
 use crate::error::{Error, Result};
 
-/// The feature that says which metadata records there may be.
+/// Determines which metadata records the log may contain.
 pub const METADATA_VERSION: &str = "metadata.version";
 /// Eligible leader replicas (KIP-966).
 pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
@@ -11,39 +11,41 @@ pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
 pub const GROUP_VERSION: &str = "group.version";
 /// Streams groups (KIP-1071).
 pub const STREAMS_VERSION: &str = "streams.version";
-/// Voters in the log instead of in the settings (KIP-853). Its level is a control record.
+/// Voters in the metadata log instead of in the settings (KIP-853). A control record sets its
+/// level.
 pub const KRAFT_VERSION: &str = "kraft.version";
 
-/// How transactions are written down and end (KIP-890).
+/// How transactions are recorded and how they end (KIP-890).
 pub const TRANSACTION_VERSION: &str = "transaction.version";
 
-/// 3.3-IV3, the oldest `metadata.version` that we open; so do Kafka 4.3 and 4.4.
+/// 3.3-IV3, the oldest `metadata.version` that we open, as Kafka 4.3 and 4.4 do.
 pub const OLDEST_METADATA_VERSION: i16 = 7;
 /// 4.3-IV0, the `metadata.version` of a directory that we format.
 pub const METADATA_VERSION_4_3: i16 = 30;
 /// 4.4-IV2, the newest `metadata.version` that we open.
 pub const NEWEST_METADATA_VERSION: i16 = 33;
-/// 3.4-IV0: a broker may be registered as one that leaves ZooKeeper (KIP-866).
+/// 3.4-IV0: a registration can say that the broker migrates from ZooKeeper (KIP-866).
 pub const ZK_MIGRATION: i16 = 8;
-/// 3.5-IV2: users have SCRAM credentials in the log (KIP-900).
+/// 3.5-IV2: SCRAM credentials are in the log (KIP-900).
 const SCRAM: i16 = 11;
 /// 3.6-IV2: delegation tokens are in the log.
 const DELEGATION_TOKENS: i16 = 14;
-/// 3.6-IV0: before it, a leader has a new epoch whenever its ISR shrinks (KAFKA-15021).
+/// 3.6-IV0: a leader keeps its epoch when its ISR shrinks (KAFKA-15021).
 pub const EPOCH_SURVIVES_SHRINKING: i16 = 12;
-/// 3.6-IV1: records may count together (KIP-868).
+/// 3.6-IV1: records can form a transaction (KIP-868).
 pub const TRANSACTIONS: i16 = 13;
 /// 3.7-IV0: controllers are registered (KIP-919).
 pub const CONTROLLER_REGISTRATION: i16 = 15;
-/// 3.7-IV2: brokers and partitions have log directories (KIP-858).
+/// 3.7-IV2: brokers and partitions name their log directories (KIP-858).
 pub const DIRECTORIES: i16 = 17;
 /// 4.0-IV1: partitions have eligible leader replicas (KIP-966).
 pub const ELR_RECORDS: i16 = 23;
-/// 4.3-IV0: log directories may be cordoned (KIP-1066).
+/// 4.3-IV0: log directories can be cordoned (KIP-1066).
 pub const CORDONED_LOG_DIRS: i16 = 30;
 
-/// (name, least level, greatest level) of what a directory may have finalized for us to open it;
-/// we register with these. Everything that Kafka 4.3 and 4.4 finalize by default is in it.
+/// (name, lowest level, highest level) of the features that we register with. A directory must have
+/// finalized nothing else for us to open it. All that Kafka 4.3 and 4.4 finalize by default is
+/// included.
 pub const SUPPORTED: [(&str, i16, i16); 7] = [
     (ELIGIBLE_LEADER_REPLICAS, 0, 1),
     (GROUP_VERSION, 0, 1),
@@ -54,8 +56,8 @@ pub const SUPPORTED: [(&str, i16, i16); 7] = [
     (TRANSACTION_VERSION, 0, 2),
 ];
 
-/// What a directory that we format finalizes: only what we implement, so that a client never
-/// counts on more. Kafka's defaults are share 1 besides; an operator raises it with
+/// What a directory that we format finalizes: only what we implement, so that no client relies on
+/// more. Kafka would also finalize `share.version` 1; an operator can raise it with
 /// `kafka-features` once we serve it.
 pub const FORMATTED: [(&str, i16); 5] = [
     (METADATA_VERSION, METADATA_VERSION_4_3),
@@ -65,7 +67,7 @@ pub const FORMATTED: [(&str, i16); 5] = [
     (TRANSACTION_VERSION, 2),
 ];
 
-/// Refuses a level that a newer broker has finalized.
+/// Refuses a level outside the range that we support.
 pub fn check_level(name: &str, level: i16) -> Result<()> {
     let (least, greatest) = supported(name);
     if (least..=greatest).contains(&level) {
@@ -76,7 +78,7 @@ pub fn check_level(name: &str, level: i16) -> Result<()> {
     )))
 }
 
-/// The range of a feature that we support; (0, 0) if we do not know it.
+/// The lowest and highest level of a feature that we support; (0, 0) if we do not know it.
 pub fn supported(name: &str) -> (i16, i16) {
     SUPPORTED
         .iter()
@@ -84,7 +86,7 @@ pub fn supported(name: &str) -> (i16, i16) {
         .map_or((0, 0), |&(_, least, greatest)| (least, greatest))
 }
 
-/// `metadata.version` as people write it: `4.3-IV0`.
+/// The name of a `metadata.version`, such as `4.3-IV0`; the bare number if it has none.
 pub fn metadata_version_name(level: i16) -> String {
     const NAMES: [&str; 27] = [
         "3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2",
@@ -98,8 +100,8 @@ pub fn metadata_version_name(level: i16) -> String {
         .map_or_else(|| level.to_string(), |name| (*name).to_owned())
 }
 
-/// Whether records changed between two levels of `metadata.version`, so that going back would lose
-/// something (MetadataVersion.checkIfMetadataChanged).
+/// Whether the records differ between two levels of `metadata.version`, so that a downgrade would
+/// lose something (MetadataVersion.checkIfMetadataChanged).
 pub fn changes_records(lower: i16, higher: i16) -> bool {
     const CHANGED: [i16; 11] = [
         ZK_MIGRATION,

@@ -1,4 +1,4 @@
-//! The replay of records into an image, and the records that make an image anew.
+//! Replays records into an image, and writes the records that recreate one.
 
 use super::delta::Changes;
 use super::record::MetadataRecord;
@@ -12,8 +12,8 @@ use crate::types::BrokerId;
 use std::sync::Arc;
 
 impl Image {
-    /// Applies one record (MetadataDelta.replay). An error means that the log is not one that we
-    /// understand; the image is then of no use any more.
+    /// Applies one record (MetadataDelta.replay). An error means that we do not understand the log;
+    /// the image must not be used afterwards.
     pub(super) fn replay(&mut self, record: &MetadataRecord, changes: &mut Changes) -> Result<()> {
         use MetadataRecord as R;
         match record {
@@ -132,8 +132,8 @@ impl Image {
         Ok(())
     }
 
-    /// `fixed`, a broker's settings from its file, with those of the metadata log on top: of all
-    /// brokers under the empty name, then its own. The sentences tell what is left out of these.
+    /// A broker's settings: `fixed` from its file, overridden by the metadata log's defaults for
+    /// all brokers and then by its own. The strings describe the dynamic values that were left out.
     pub fn broker_config(&self, fixed: &Config) -> (Config, Vec<String>) {
         let of_all = self.configs_of(BROKER_CONFIG, "");
         let own = self.configs_of(BROKER_CONFIG, &fixed.node_id.to_string());
@@ -157,7 +157,7 @@ impl Image {
 
     fn replay_feature(&mut self, record: &FeatureLevelRecord, changes: &mut Changes) -> Result<()> {
         let FeatureLevelRecord { name, feature_level: level } = record;
-        // KAFKA-18979: such a record was written by mistake; the level is a control record's.
+        // KAFKA-18979: such records were written by mistake; a control record holds the level.
         if name == features::KRAFT_VERSION {
             return Ok(());
         }
@@ -216,8 +216,8 @@ impl Image {
         }
     }
 
-    /// The records that make this image anew, in the order of Kafka's snapshots
-    /// (MetadataImage.write): features first, because they say how to read the rest.
+    /// The records that recreate this image, in the order of Kafka's snapshots
+    /// (MetadataImage.write): features come first because they determine how to read the rest.
     pub(crate) fn to_records(&self) -> impl Iterator<Item = MetadataRecord> + '_ {
         self.feature_records()
             .chain(self.cluster_records())

@@ -1,5 +1,5 @@
-//! Whole batches into an image: control records, and transactions that count as a whole or not at
-//! all (MetadataBatchLoader).
+//! Loads batches into an image (MetadataBatchLoader). A transaction in the log takes effect as a
+//! whole or not at all.
 
 use super::control::ControlRecord;
 use super::delta::Changes;
@@ -11,23 +11,23 @@ use crate::record::Batch;
 use crate::types::Timestamp;
 use std::sync::Arc;
 
-/// What the log has said so far.
+/// The state that the log has led to so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Loader {
-    /// With all that was read, an open transaction too.
+    /// Includes everything read, even records of an open transaction.
     pub image: Image,
-    /// Since the last `take`.
+    /// What changed since the last `take`.
     changes: Changes,
-    /// As it was before the open transaction.
+    /// Image and changes as they were before the open transaction began.
     before_transaction: Option<Box<(Image, Changes)>>,
-    /// The voters that the log names; None while the settings do (`kraft.version` 0).
+    /// The voters in the log; None while they come from the settings (`kraft.version` 0).
     pub voters: Option<VotersRecord>,
     /// When the last record was written.
     pub timestamp: Timestamp,
 }
 
 impl Loader {
-    /// Nothing is known yet.
+    /// The state before anything was read.
     pub fn new(cluster_id: &str) -> Loader {
         Loader {
             image: Image { cluster_id: Arc::from(cluster_id), ..Image::default() },
@@ -53,7 +53,7 @@ impl Loader {
         Ok(())
     }
 
-    /// Applies the control records of a batch, of the log or of a snapshot.
+    /// Applies a control batch of the log or of a snapshot.
     pub fn load_control_batch(&mut self, batch: &Batch) -> Result<()> {
         for record in batch.records(i32::MAX as usize)? {
             match ControlRecord::decode(&record)? {
@@ -93,12 +93,12 @@ impl Loader {
         Ok(())
     }
 
-    /// Whether a transaction has begun and not ended.
+    /// Whether a transaction has begun and has not ended.
     pub fn in_transaction(&self) -> bool {
         self.before_transaction.is_some()
     }
 
-    /// The step since the last call, to be published.
+    /// Takes the step since the last call, to be published. No transaction may be open.
     pub fn take(&mut self) -> Published {
         assert!(!self.in_transaction(), "half a transaction is nobody's business");
         let delta: Delta = std::mem::take(&mut self.changes).finish();
@@ -106,7 +106,7 @@ impl Loader {
     }
 }
 
-/// The metadata records of a data batch.
+/// Decodes the metadata records of a data batch.
 pub(crate) fn decode_batch(batch: &Batch) -> Result<Vec<MetadataRecord>> {
     let records = batch.records(i32::MAX as usize)?;
     records
@@ -115,8 +115,9 @@ pub(crate) fn decode_batch(batch: &Batch) -> Result<Vec<MetadataRecord>> {
         .collect()
 }
 
-/// A feature's level decides what the records mean, so one that is not known is as bad as a record
-/// that is not. The level of kraft.version is not in such a record (KAFKA-18979).
+/// Refuses an unknown feature level: levels determine what records mean, so it is as bad as an
+/// unknown record. `kraft.version` is exempt because its level is not in these records
+/// (KAFKA-18979).
 fn known(record: MetadataRecord) -> Result<MetadataRecord> {
     match &record {
         MetadataRecord::FeatureLevel(feature) if feature.name != features::KRAFT_VERSION => {

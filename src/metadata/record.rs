@@ -14,7 +14,7 @@ const FRAME_VERSION: u32 = 1;
 
 macro_rules! records {
     ($($(#[$doc:meta])* $variant:ident($message:ident);)*) => {
-        /// One record of the metadata log, of any type that Kafka 4.4 knows.
+        /// A record of the metadata log, of any type that Kafka 4.4 knows.
         #[derive(Clone, Debug, PartialEq)]
         pub enum MetadataRecord {
             $($(#[$doc])* $variant($message),)*
@@ -57,59 +57,59 @@ macro_rules! records {
 }
 
 records! {
-    /// A broker came, or its registration changed.
+    /// A broker registered, for the first time or again.
     RegisterBroker(RegisterBrokerRecord);
-    /// A broker is gone for good.
+    /// A broker was removed for good.
     UnregisterBroker(UnregisterBrokerRecord);
     /// A new topic; its partitions follow.
     Topic(TopicRecord);
     /// A new partition.
     Partition(PartitionRecord);
-    /// A setting of a resource, or its end.
+    /// A config of a resource was set or removed.
     Config(ConfigRecord);
     /// A partition's replicas, ISR or leader changed.
     PartitionChange(PartitionChangeRecord);
-    /// Old form of fencing.
+    /// A broker was fenced (superseded by BrokerRegistrationChange).
     FenceBroker(FenceBrokerRecord);
-    /// Old form of unfencing.
+    /// A broker was unfenced (superseded by BrokerRegistrationChange).
     UnfenceBroker(UnfenceBrokerRecord);
-    /// A topic is gone.
+    /// A topic was deleted.
     RemoveTopic(RemoveTopicRecord);
-    /// A delegation token.
+    /// A delegation token was created or changed.
     DelegationToken(DelegationTokenRecord);
-    /// A user's SCRAM credential.
+    /// A SCRAM credential of a user was set.
     UserScramCredential(UserScramCredentialRecord);
-    /// A finalized feature's level.
+    /// A feature was finalized at a level.
     FeatureLevel(FeatureLevelRecord);
-    /// A client quota, or its end.
+    /// A client quota was set or removed.
     ClientQuota(ClientQuotaRecord);
     /// A block of producer ids was handed out.
     ProducerIds(ProducerIdsRecord);
-    /// A broker was fenced, unfenced, shuts down, lost a directory.
+    /// A broker was fenced or unfenced, shuts down, or its log directories changed.
     BrokerRegistrationChange(BrokerRegistrationChangeRecord);
-    /// An ACL.
+    /// An ACL was added.
     AccessControlEntry(AccessControlEntryRecord);
-    /// An ACL is gone.
+    /// An ACL was removed.
     RemoveAccessControlEntry(RemoveAccessControlEntryRecord);
-    /// Nothing: shows that the controller lives.
+    /// Nothing changed; the record shows that the controller is alive.
     NoOp(NoOpRecord);
-    /// Left from the days of ZooKeeper.
+    /// The state of a migration from ZooKeeper; no longer used.
     ZkMigrationState(ZkMigrationStateRecord);
-    /// A SCRAM credential is gone.
+    /// A SCRAM credential was removed.
     RemoveUserScramCredential(RemoveUserScramCredentialRecord);
-    /// What follows counts together (KIP-868).
+    /// The records up to the end of the transaction take effect together (KIP-868).
     BeginTransaction(BeginTransactionRecord);
-    /// It counts.
+    /// The transaction takes effect.
     EndTransaction(EndTransactionRecord);
-    /// It does not.
+    /// The transaction has no effect.
     AbortTransaction(AbortTransactionRecord);
-    /// A delegation token is gone.
+    /// A delegation token was removed.
     RemoveDelegationToken(RemoveDelegationTokenRecord);
-    /// A controller came.
+    /// A controller registered.
     RegisterController(RegisterControllerRecord);
-    /// The eligible leader replicas of a topic (or of all) are void.
+    /// The eligible leader replicas of one topic, or of all, are cleared.
     ClearElr(ClearElrRecord);
-    /// A controller is gone for good.
+    /// A controller was removed for good.
     UnregisterController(UnregisterControllerRecord);
 }
 
@@ -120,7 +120,7 @@ fn unknown_version(record: &str, version: i16) -> Error {
 }
 
 impl MetadataRecord {
-    /// Reads a record's value; an unknown type or version is an error that names it.
+    /// Decodes a record's value; an unknown type or version is an error that names it.
     pub fn decode(mut value: Bytes) -> Result<MetadataRecord> {
         let frame_version = unsigned_varint(&mut value)?;
         if frame_version != FRAME_VERSION {
@@ -140,8 +140,8 @@ impl MetadataRecord {
         Ok(record)
     }
 
-    /// The record's value as it lies in the log at `metadata_version`, for which [`Self::at`] has
-    /// made it fit.
+    /// Encodes the record's value for `metadata_version`. [`Self::at`] must have dropped what that
+    /// version cannot express.
     pub fn encode(&self, metadata_version: i16) -> Bytes {
         let version = self.version(metadata_version);
         let mut value = BytesMut::with_capacity(64);
@@ -152,8 +152,7 @@ impl MetadataRecord {
         value.freeze()
     }
 
-    /// What `metadata_version` can say of this record: fields that it does not know are left out.
-    /// None if nothing remains to be said.
+    /// Drops the fields that `metadata_version` does not know. None if nothing is left to say.
     pub fn at(mut self, metadata_version: i16) -> Option<MetadataRecord> {
         let knows = |since| metadata_version >= since;
         let is_known = match &mut self {
@@ -207,8 +206,8 @@ impl MetadataRecord {
         is_known.then_some(self)
     }
 
-    /// The version that Kafka writes at `metadata_version` (MetadataVersion.*RecordVersion), or
-    /// the lowest that holds the content.
+    /// The message version that Kafka writes at `metadata_version`
+    /// (MetadataVersion.*RecordVersion), or the lowest that can hold the content.
     fn version(&self, metadata_version: i16) -> i16 {
         // The version rises by one at each of these levels.
         let risen = |levels: &[i16]| {
@@ -239,7 +238,7 @@ impl MetadataRecord {
     }
 }
 
-/// The change of the same partition that changes nothing.
+/// A change of the same partition that changes nothing.
 fn unchanged(change: &PartitionChangeRecord) -> PartitionChangeRecord {
     PartitionChangeRecord {
         partition_id: change.partition_id,

@@ -1,4 +1,4 @@
-//! What the log says about who may do what: kept and carried through snapshots, served later.
+//! Security settings from the metadata log: kept and carried through snapshots, not yet enforced.
 
 use crate::codec::schema::metadata::{
     AccessControlEntryRecord, ClientQuotaRecord, DelegationTokenRecord, UserScramCredentialRecord,
@@ -7,23 +7,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Whom a quota is for: (entity type, name; None is the default), ordered.
+/// The entity that a quota applies to: sorted pairs of entity type and name, None for the default.
 pub type QuotaEntity = Vec<(String, Option<String>)>;
 
 /// ACLs, SCRAM credentials, delegation tokens and client quotas.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Security {
-    /// By their ids.
+    /// ACL id -> ACL.
     pub acls: imbl::OrdMap<Uuid, Arc<AccessControlEntryRecord>>,
-    /// By (mechanism, user).
+    /// (mechanism, user) -> SCRAM credential.
     pub scram: imbl::OrdMap<(i8, String), Arc<UserScramCredentialRecord>>,
-    /// By token id.
+    /// Token id -> delegation token.
     pub delegation_tokens: imbl::OrdMap<String, Arc<DelegationTokenRecord>>,
-    /// Quota key -> value, by entity.
+    /// Entity -> (quota name -> limit).
     pub quotas: imbl::OrdMap<QuotaEntity, Arc<BTreeMap<String, f64>>>,
 }
 
-/// The entity that a quota record is about.
+/// The entity that a quota record applies to.
 pub(super) fn quota_entity(record: &ClientQuotaRecord) -> QuotaEntity {
     let mut entity: QuotaEntity = record
         .entity

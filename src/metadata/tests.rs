@@ -1,4 +1,4 @@
-//! Images: replayed, written, read back; Kafka's own logs.
+//! Tests of images: replaying, writing and reading them, also from Kafka's own logs.
 #![allow(clippy::unwrap_used)]
 
 mod kafka;

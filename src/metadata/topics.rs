@@ -9,49 +9,50 @@ use uuid::Uuid;
 
 /// No broker leads the partition.
 pub const NO_LEADER: BrokerId = -1;
-/// In a PartitionChangeRecord: the leader stays, and so does its epoch.
+/// In a PartitionChangeRecord: the leader and its epoch stay the same.
 pub const NO_LEADER_CHANGE: BrokerId = -2;
-/// In a PartitionChangeRecord: the recovery state stays.
+/// In a PartitionChangeRecord: the recovery state stays the same.
 pub const NO_RECOVERY_CHANGE: i8 = -1;
-/// The leader was elected uncleanly and has not yet said that it recovered.
+/// The leader was elected uncleanly and has not yet reported its recovery.
 pub const RECOVERING: i8 = 1;
 
-/// DirectoryId.MIGRATING: from the days before partitions had directories.
+/// DirectoryId.MIGRATING: the replica dates from before partitions named their directories.
 pub const MIGRATING_DIRECTORY: Uuid = Uuid::from_u128(0);
 /// DirectoryId.UNASSIGNED: the broker has not yet chosen a directory.
 pub const UNASSIGNED_DIRECTORY: Uuid = Uuid::from_u128(1);
 /// DirectoryId.LOST: the directory that held the replica failed.
 pub const LOST_DIRECTORY: Uuid = Uuid::from_u128(2);
 
-/// One partition's registration (PartitionRegistration).
+/// One partition (PartitionRegistration).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Partition {
-    /// Brokers that hold the partition; the first is the preferred leader.
+    /// Brokers that hold a replica; the first is the preferred leader.
     pub replicas: Vec<BrokerId>,
-    /// The log directory's id of each replica.
+    /// For each of `replicas`, the id of its log directory.
     pub directories: Vec<Uuid>,
     /// Replicas in sync with the leader.
     pub isr: Vec<BrokerId>,
-    /// Replicas that a reassignment takes away.
+    /// Replicas that the current reassignment removes.
     pub removing_replicas: Vec<BrokerId>,
-    /// Replicas that a reassignment adds.
+    /// Replicas that the current reassignment adds.
     pub adding_replicas: Vec<BrokerId>,
-    /// Eligible leader replicas: left the ISR while it was below `min.insync.replicas` (KIP-966).
+    /// Eligible leader replicas: they left the ISR while it was below `min.insync.replicas`
+    /// (KIP-966).
     pub elr: Vec<BrokerId>,
-    /// The last leader known, while there is none.
+    /// The last known leader, while there is none.
     pub last_known_elr: Vec<BrokerId>,
-    /// -1 if none.
+    /// The leader's broker id, -1 if there is none.
     pub leader: BrokerId,
-    /// 0 recovered, 1 recovering from an unclean election.
+    /// 0: recovered; 1: recovering from an unclean election.
     pub leader_recovery_state: i8,
-    /// Counts the elections.
+    /// Grows with each election.
     pub leader_epoch: LeaderEpoch,
-    /// Counts all changes.
+    /// Grows with each change.
     pub partition_epoch: i32,
 }
 
 impl Partition {
-    /// A partition as it was created.
+    /// The partition that a creation record describes.
     pub fn from_record(record: &PartitionRecord) -> Partition {
         Partition {
             directories: directories(record.directories.clone(), record.replicas.len()),
@@ -68,7 +69,7 @@ impl Partition {
         }
     }
 
-    /// The record that makes this partition anew, for creation and for snapshots.
+    /// The record that would create this partition again, for creation and for snapshots.
     pub fn to_record(&self, topic_id: Uuid, partition_id: i32) -> PartitionRecord {
         let non_empty = |list: &Vec<BrokerId>| (!list.is_empty()).then(|| list.clone());
         PartitionRecord {
@@ -88,7 +89,7 @@ impl Partition {
         }
     }
 
-    /// This partition after `change` (PartitionRegistration.merge).
+    /// This partition with `change` applied (PartitionRegistration.merge).
     pub fn merge(&self, change: &PartitionChangeRecord) -> Partition {
         let pick = |new: &Option<Vec<BrokerId>>, old: &Vec<BrokerId>| {
             new.clone().unwrap_or_else(|| old.clone())
@@ -116,13 +117,13 @@ impl Partition {
         }
     }
 
-    /// The directory of `broker`'s replica, None if it has none.
+    /// The log directory of `broker`'s replica; None if it has no replica here.
     pub fn directory_of(&self, broker: BrokerId) -> Option<Uuid> {
         let index = self.replicas.iter().position(|&replica| replica == broker)?;
         self.directories.get(index).copied()
     }
 
-    /// Whether replicas are being added or taken away.
+    /// Whether a reassignment is in progress.
     pub fn is_reassigning(&self) -> bool {
         !self.adding_replicas.is_empty() || !self.removing_replicas.is_empty()
     }
@@ -138,11 +139,11 @@ fn directories(named: Vec<Uuid>, replicas: usize) -> Vec<Uuid> {
 /// One topic; cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topic {
-    /// Its id, which no other topic ever has.
+    /// An id that no other topic ever gets.
     pub id: Uuid,
-    /// Its name.
+    /// The topic's name.
     pub name: Arc<str>,
-    /// By index.
+    /// The partitions, by index.
     pub partitions: imbl::Vector<Arc<Partition>>,
 }
 
@@ -151,22 +152,23 @@ pub struct Topic {
 pub struct Topics {
     by_name: imbl::OrdMap<Arc<str>, Arc<Topic>>,
     by_id: imbl::HashMap<Uuid, Arc<Topic>>,
-    /// Names with `.` or `_`, under what remains when both are `_`: metrics cannot tell them apart.
+    /// Names that contain `.` or `_`, by the name with both written as `_`: metrics cannot tell
+    /// such names apart.
     by_metric_name: imbl::OrdMap<String, imbl::OrdSet<Arc<str>>>,
 }
 
 impl Topics {
-    /// The topic of this name.
+    /// Finds a topic by name.
     pub fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
         self.by_name.get(name)
     }
 
-    /// The topic of this id.
+    /// Finds a topic by id.
     pub fn by_id(&self, id: Uuid) -> Option<&Arc<Topic>> {
         self.by_id.get(&id)
     }
 
-    /// The partition, if there is one.
+    /// The partition, if it exists.
     pub fn partition(&self, topic_id: Uuid, partition: i32) -> Option<&Arc<Partition>> {
         let index = usize::try_from(partition).ok()?;
         self.by_id(topic_id)?.partitions.get(index)
@@ -177,12 +179,12 @@ impl Topics {
         Box::new(self.by_name.values())
     }
 
-    /// The topics from `name` on (itself included if it exists), ordered by name.
+    /// The topics whose names are not before `name`, ordered by name.
     pub fn from_name<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Arc<Topic>> + use<'a> {
         self.by_name.range(Arc::<str>::from(name)..).map(|(_, topic)| topic)
     }
 
-    /// Whether a topic was made since `before`.
+    /// Whether a topic was created since `before`.
     pub fn has_new_since(&self, before: &Topics) -> bool {
         let mut differences = before.by_name.diff(&self.by_name);
         differences.any(|difference| match difference {
@@ -192,17 +194,17 @@ impl Topics {
         })
     }
 
-    /// How many there are.
+    /// The number of topics.
     pub fn len(&self) -> usize {
         self.by_name.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no topics.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// A topic whose name differs from `name` only in `.` and `_`.
+    /// A topic whose metric name is the same as that of `name`.
     pub fn colliding_with(&self, name: &str) -> Option<&Arc<str>> {
         self.by_metric_name.get(&metric_name(name)?)?.iter().next()
     }
@@ -260,7 +262,7 @@ impl Topics {
         Ok(())
     }
 
-    /// Forgets the eligible leader replicas of a topic; answers whether it had any.
+    /// Clears the eligible leader replicas of a topic; returns whether there were any.
     pub(super) fn clear_elr(&mut self, id: Uuid) -> Result<bool> {
         let mut topic = self.owned(id)?;
         let mut changed = false;
@@ -295,12 +297,12 @@ fn unknown_topic(id: Uuid) -> Error {
     Error::corrupt(format!("metadata log: a record about topic {id}, which does not exist"))
 }
 
-/// What metrics make of a topic's name, if that loses something (Topic.unifyCollisionChars).
+/// The topic's name in metrics, if it differs or could collide (Topic.unifyCollisionChars).
 fn metric_name(name: &str) -> Option<String> {
     name.contains(['.', '_']).then(|| name.replace('.', "_"))
 }
 
-/// Why `name` cannot be a topic's, in Kafka's words (Topic.detectInvalidTopic).
+/// Why `name` is not a valid topic name, in Kafka's words (Topic.detectInvalidTopic).
 pub fn reason_invalid(name: &str) -> Option<String> {
     const MAX_NAME_LENGTH: usize = 249;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');

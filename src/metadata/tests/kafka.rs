@@ -1,4 +1,4 @@
-//! Logs and snapshots that Apache Kafka 4.3.1 wrote: read, and written back the same.
+//! Logs and snapshots written by Apache Kafka 4.3.1 are read, and written back identically.
 
 use crate::disk::Disk;
 use crate::metadata::control::ControlRecord;
@@ -30,7 +30,7 @@ const LOGS: [&str; 2] = [
     "static/__cluster_metadata-0/00000000000000000000.log",
     "rich/__cluster_metadata-0/00000000000000000000.log",
 ];
-/// Logs at an older metadata.version.
+/// Logs written at older levels of `metadata.version`.
 const OLD_LOGS: [(&str, i16); 3] =
     [("versions/3.3-IV3.log", 7), ("versions/3.6-IV0.log", 12), ("versions/3.9-IV0.log", 21)];
 
@@ -44,7 +44,7 @@ fn every_record_is_written_back_byte_for_byte() {
                 let value = record.value.unwrap();
                 let decoded = MetadataRecord::decode(value.clone()).unwrap();
                 assert_eq!(decoded.encode(level), value, "{file} {decoded:?}");
-                // The level can say all of it.
+                // The level can express all of it.
                 assert_eq!(decoded.clone().at(level), Some(decoded), "{file}");
             }
         }
@@ -67,7 +67,7 @@ fn control_records_and_the_formatted_snapshot_are_kafkas() {
     }
     assert_eq!(seen, 6 + 4 + 4, "leader changes, voters, heads and feet");
 
-    // What formatting writes, given the same moment and the same directory id.
+    // Formatting writes the same bytes, given the same time and directory id.
     let kafka = batches(&fixture(formatted));
     let mut loader = Loader::new("c");
     loader.load_control_batch(&kafka[0]).unwrap();
@@ -101,7 +101,8 @@ fn a_snapshot_of_kafka_is_what_its_log_says() {
     assert_eq!((from_snapshot.image.kraft_version, from_log.image.kraft_version), (1, 1));
 
     let normal = |record: &MetadataRecord| match record {
-        // Kafka puts the features in any order, and no cordoned directories as null or as [].
+        // Kafka orders the features at random and writes "no cordoned directories" as null or as
+        // [].
         MetadataRecord::RegisterBroker(broker) => {
             MetadataRecord::RegisterBroker(Broker::from_record(broker).to_record())
         }

@@ -1,4 +1,4 @@
-//! Random histories: what a snapshot holds is what was replayed.
+//! Random histories: a snapshot holds exactly what was replayed.
 
 use crate::codec::schema::metadata::client_quota_record::EntityData;
 use crate::codec::schema::metadata::*;
@@ -11,7 +11,7 @@ use crate::metadata::{BROKER_CONFIG, Image, TOPIC_CONFIG, features};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-/// One thing that may happen, over few names so that they meet.
+/// An event of a history. There are few names and ids, so that events affect the same things.
 #[derive(Clone, Debug)]
 enum Event {
     Topic { topic: u8, partitions: u8 },
@@ -67,7 +67,7 @@ fn topic_name(topic: u8) -> String {
     format!("topic.{topic}")
 }
 
-/// The records of an event, where the image has what it is about.
+/// The records of an event; none if what it refers to is not in the image.
 fn records(image: &Image, event: &Event, id: &mut u128) -> Vec<R> {
     let found = |topic: u8| image.topics.by_name(&topic_name(topic));
     match event {
@@ -213,7 +213,7 @@ fn acl_id(id: u8) -> Uuid {
     Uuid::from_u128(u128::from(id) + 500)
 }
 
-/// Replays an event through its bytes.
+/// Encodes, decodes and replays the records of an event.
 fn play(loader: &mut Loader, event: &Event, id: &mut u128) {
     let replay = |loader: &mut Loader, record: &R| {
         let decoded = R::decode(record.encode(features::METADATA_VERSION_4_3)).unwrap();
@@ -289,7 +289,7 @@ proptest! {
     }
 }
 
-/// A step's delta names all that differs.
+/// Asserts that a step's delta names everything that differs.
 fn check_delta(before: &Image, step: &crate::metadata::Published) {
     let (image, delta) = (&step.image, &step.delta);
     for topic in image.topics.iter() {

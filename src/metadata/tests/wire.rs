@@ -1,4 +1,4 @@
-//! Records that we do not know, and logs that cannot be.
+//! Records that we do not know are refused, and so are logs that contradict themselves.
 
 use crate::codec::schema::metadata::*;
 use crate::metadata::loader::Loader;

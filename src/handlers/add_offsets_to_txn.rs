@@ -1,4 +1,4 @@
-//! AddOffsetsToTxn (25): the partition that holds a group's offsets joins a transaction.
+//! AddOffsetsToTxn (25): adds a group's partition of `__consumer_offsets` to a transaction.
 
 use super::Context;
 use super::init_producer_id::fenced;
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::types::TopicPartition;
 use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
-/// From here on clients know PRODUCER_FENCED.
+/// The first version whose clients know PRODUCER_FENCED.
 const FENCED_VERSION: i16 = 2;
 
 pub(super) async fn handle(cx: &Context, request: AddOffsetsToTxnRequest) -> Result<Reply> {

@@ -1,5 +1,6 @@
-//! AddPartitionsToTxn (24): partitions join a transaction. From version 4 on brokers ask, for
-//! several transactions at once, and may only want to know whether the partitions are in it.
+//! AddPartitionsToTxn (24): adds partitions to a transaction. From version 4 on it is brokers that
+//! send it, for several transactions at once; they may also only verify that the partitions have
+//! been added.
 
 use super::Context;
 use super::init_producer_id::fenced;
@@ -18,9 +19,9 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{
 use kafka_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
 use kafka_protocol::protocol::StrBytes;
 
-/// From here on it comes from brokers, whose clients know transaction version 2.
+/// The first version that brokers send, for clients that know transaction version 2.
 const BROKERS_VERSION: i16 = 4;
-/// From here on clients know PRODUCER_FENCED.
+/// The first version whose clients know PRODUCER_FENCED.
 const FENCED_VERSION: i16 = 2;
 
 pub(super) async fn handle(cx: &Context, request: AddPartitionsToTxnRequest) -> Result<Reply> {
@@ -57,7 +58,7 @@ async fn answer(
     let partitions: Vec<TopicPartition> = topics.iter().flat_map(partitions_of).collect();
     let missing: Vec<bool> = partitions.iter().map(|partition| !exists(image, partition)).collect();
     if missing.contains(&true) {
-        // All or none.
+        // Either all partitions are added or none.
         return shape(
             topics,
             missing.into_iter().map(|is_missing| match is_missing {
@@ -92,7 +93,7 @@ fn exists(image: &Image, TopicPartition { topic, partition }: &TopicPartition) -
     topic.is_some_and(|topic| topic.partitions.get(*partition as usize).is_some())
 }
 
-/// One answer for each partition, in the order of the request.
+/// Pairs the partitions of the request with `answers`, which are in the same order.
 fn shape(
     topics: &[AddPartitionsToTxnTopic],
     mut answers: impl Iterator<Item = Result<(), ResponseError>>,

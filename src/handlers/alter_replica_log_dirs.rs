@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) async fn handle(cx: &Context, request: AlterReplicaLogDirsRequest) -> Result<Reply> {
-    // A partition that is named twice goes where it is named last.
+    // If a partition is named twice, the last directory counts.
     let mut wanted = Wanted::new();
     for dir in request.dirs {
         let to = cx.parts.replicas.dir_at(&dir.path);
@@ -30,7 +30,7 @@ pub(super) async fn handle(cx: &Context, request: AlterReplicaLogDirsRequest) ->
     Ok(cx.reply(&AlterReplicaLogDirsResponse::default().with_results(results)))
 }
 
-/// The directories that partitions are to go to, by topic; None if there is no such directory.
+/// The directory that each partition shall move to, by topic; None if there is no such directory.
 type Wanted = BTreeMap<TopicName, BTreeMap<i32, Option<Arc<DirHealth>>>>;
 
 fn alter(cx: &Context, wanted: &Wanted) -> Vec<AlterReplicaLogDirTopicResult> {

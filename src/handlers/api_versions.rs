@@ -1,4 +1,4 @@
-//! ApiVersions (18): what this listener serves, from the API table, and the cluster's features.
+//! ApiVersions (18): the APIs that this listener serves, and the cluster's features.
 
 use super::{Context, Session, Software, TABLE};
 use crate::codec::schema::message::api_versions_response::{
@@ -13,7 +13,7 @@ use kafka_protocol::error::ResponseError;
 pub(super) const KEY: i16 = 18;
 
 pub(super) async fn handle(cx: &Context, request: ApiVersionsRequest) -> Result<Reply> {
-    // Before version 3 clients do not say what they are.
+    // Before version 3 clients do not say which software they are.
     if cx.header.api_version >= 3 {
         if !valid(&request) {
             return Ok(cx.reply(&ApiVersionsResponse {
@@ -26,7 +26,7 @@ pub(super) async fn handle(cx: &Context, request: ApiVersionsRequest) -> Result<
     Ok(cx.reply(&described(cx)))
 }
 
-/// The session keeps what its client is.
+/// Records the client's software in its session.
 fn note(session: &Session, request: ApiVersionsRequest) {
     session.software.get_or_init(|| {
         let ApiVersionsRequest {
@@ -37,8 +37,8 @@ fn note(session: &Session, request: ApiVersionsRequest) {
     });
 }
 
-/// The answer to a version nobody knows: version 0, so that any client can read it, with the
-/// versions it may ask with.
+/// Answers an unknown version. The response is of version 0, which every client can read, and names
+/// the versions of ApiVersions that the client may use instead.
 pub(super) fn unsupported(cx: &Context) -> Reply {
     let response = ApiVersionsResponse {
         error_code: ResponseError::UnsupportedVersion.code(),
@@ -50,7 +50,7 @@ pub(super) fn unsupported(cx: &Context) -> Reply {
 
 fn described(cx: &Context) -> ApiVersionsResponse {
     let image = cx.image();
-    // Up to version 3 a client cannot read a feature that begins at level 0 (KAFKA-17011).
+    // Before version 4 clients cannot read a feature whose lowest level is 0 (KAFKA-17011).
     let shown = |(_, min, _): &&(&str, i16, i16)| cx.header.api_version >= 4 || *min > 0;
     let supported = features::SUPPORTED.iter().filter(shown);
     let supported = supported.map(|(name, min, max)| SupportedFeatureKey {
@@ -83,7 +83,8 @@ fn api_keys(cx: &Context) -> Vec<ApiVersion> {
     keys
 }
 
-/// Software name and version must be words of letters, digits, '-' and '.' (KIP-511).
+/// Whether name and version of the client's software consist of letters, digits, '-' and '.', and
+/// begin and end with a letter or digit (KIP-511).
 fn valid(request: &ApiVersionsRequest) -> bool {
     [&request.client_software_name, &request.client_software_version].into_iter().all(|word| {
         let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());

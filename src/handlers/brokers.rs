@@ -1,4 +1,4 @@
-//! Brokers and partitions as a client of one listener may see them (KRaftMetadataCache).
+//! Brokers and partitions as the clients of one listener see them (KRaftMetadataCache).
 
 use super::Context;
 use crate::metadata::topics::reason_invalid;
@@ -8,7 +8,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages as kafka;
 use kafka_protocol::protocol::StrBytes;
 
-/// A broker's address on the listener a request came in by.
+/// A broker and its address on the listener on which the request came.
 pub(super) struct Node {
     pub(super) id: kafka::BrokerId,
     pub(super) host: StrBytes,
@@ -17,20 +17,20 @@ pub(super) struct Node {
     pub(super) fenced: bool,
 }
 
-/// Operations that a client may do where there is no authorizer: all that the resource knows,
-/// as a bit field of AclOperation codes.
+/// The authorized operations of a topic, as a bit field of AclOperation codes: without an
+/// authorizer all that apply to a topic.
 pub(super) const TOPIC_OPERATIONS: i32 =
     1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
-/// As `TOPIC_OPERATIONS`, for the cluster.
+/// The authorized operations of the cluster, as in `TOPIC_OPERATIONS`.
 pub(super) const CLUSTER_OPERATIONS: i32 =
     1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 
-/// All brokers that have the listener.
+/// All brokers that have the request's listener.
 pub(super) fn nodes(cx: &Context, image: &Image) -> Vec<Node> {
     image.brokers.values().filter_map(|broker| node(cx, broker)).collect()
 }
 
-/// A broker, if it has the listener.
+/// The broker's address, if it has the request's listener.
 pub(super) fn node(cx: &Context, broker: &Broker) -> Option<Node> {
     let mut listeners = broker.listeners.iter();
     let (_, host, port, _) = listeners.find(|(name, ..)| **name == *cx.session.listener)?;
@@ -43,12 +43,13 @@ pub(super) fn node(cx: &Context, broker: &Broker) -> Option<Node> {
     })
 }
 
-/// Where clients that came to the wrong broker should go (KIP-951), noted while an answer is shaped.
+/// The current leaders that a response names for clients that asked the wrong broker (KIP-951).
+/// They are collected while the response is built.
 #[derive(Default)]
 pub(super) struct Leaders(Vec<Node>);
 
 impl Leaders {
-    /// A partition's leader, -1 if there is none, and its epoch, as the image knows them.
+    /// The leader of a partition, or -1, and its leader epoch, both from the image.
     pub(super) fn of(
         &mut self,
         cx: &Context,
@@ -65,18 +66,18 @@ impl Leaders {
         (id.into(), epoch)
     }
 
-    /// Each leader once, if the listener that was asked leads to it.
+    /// The address of each leader, once; leaders without the request's listener are left out.
     pub(super) fn nodes(self) -> impl Iterator<Item = Node> {
         self.0.into_iter()
     }
 }
 
-/// A broker that a client may be sent to; in KRaft clients treat it as "the controller".
+/// The broker that responses name as "the controller": under KRaft any that is not fenced will do.
 pub(super) fn any_alive(image: &Image) -> kafka::BrokerId {
     image.brokers.values().find(|broker| !broker.fenced).map_or(-1, |broker| broker.id).into()
 }
 
-/// A partition as one listener's clients see it.
+/// A partition as the clients of one listener see it.
 pub(super) struct View {
     pub(super) error: Option<ResponseError>,
     pub(super) leader: kafka::BrokerId,
@@ -108,12 +109,12 @@ pub(super) fn ids(brokers: &[BrokerId]) -> Vec<kafka::BrokerId> {
     brokers.iter().map(|id| (*id).into()).collect()
 }
 
-/// Topics that belong to the brokers themselves: only coordinators write to them.
+/// Whether a topic is one of the brokers' own, to which only coordinators write.
 pub(super) fn is_internal(topic: &str) -> bool {
     matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
-/// Why a name cannot be a topic's, as a code; None if it can (Topic.validate).
+/// The error for a name that no topic may have; None if the name is valid (Topic.validate).
 pub(super) fn name_error(topic: &str) -> Option<ResponseError> {
     reason_invalid(topic).map(|_| ResponseError::InvalidTopicException)
 }

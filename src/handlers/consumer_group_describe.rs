@@ -1,5 +1,5 @@
-//! ConsumerGroupDescribe (69): the members of consumer groups (KIP-848), what they own and what
-//! they shall own.
+//! ConsumerGroupDescribe (69): the members of consumer groups (KIP-848) with their current and
+//! target assignments.
 
 use super::describe_groups::ALL_GROUP_OPERATIONS;
 use super::{Context, check_served, each_once};

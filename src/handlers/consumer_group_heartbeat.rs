@@ -1,4 +1,4 @@
-//! ConsumerGroupHeartbeat (68): a member of a consumer group (KIP-848) joins, goes on or leaves.
+//! ConsumerGroupHeartbeat (68): a member of a consumer group (KIP-848) joins, stays or leaves.
 
 use super::{Context, check_served};
 use crate::codec::Reply;

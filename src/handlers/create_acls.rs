@@ -1,4 +1,4 @@
-//! CreateAcls (30) of a broker without an authorizer.
+//! CreateAcls (30): refused, as by a Kafka broker without an authorizer.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,4 +1,4 @@
-//! DeleteAcls (31) of a broker without an authorizer.
+//! DeleteAcls (31): refused, as by a Kafka broker without an authorizer.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,4 +1,4 @@
-//! DeleteGroups (42): groups without members, and their offsets, are forgotten.
+//! DeleteGroups (42): deletes groups that have no members, and their offsets.
 
 use super::Context;
 use crate::codec::Reply;

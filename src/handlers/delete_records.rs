@@ -1,4 +1,4 @@
-//! DeleteRecords (21): moves the start of logs up.
+//! DeleteRecords (21): raises the log start offset of partitions.
 
 use super::Context;
 use super::brokers::is_internal;
@@ -44,7 +44,7 @@ pub(super) async fn handle(cx: &Context, mut request: DeleteRecordsRequest) -> R
     Ok(cx.reply(&DeleteRecordsResponse::default().with_topics(topics)))
 }
 
-/// Of a partition that the request names more than once, the last counts, as in Kafka.
+/// Keeps the last mention of each partition, as Kafka does.
 fn drop_repeated(request: &mut DeleteRecordsRequest) {
     let mut seen: HashMap<_, HashSet<i32>> = HashMap::new();
     for topic in request.topics.iter_mut().rev() {

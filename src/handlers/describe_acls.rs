@@ -1,4 +1,4 @@
-//! DescribeAcls (29) of a broker without an authorizer.
+//! DescribeAcls (29): refused, as by a Kafka broker without an authorizer.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,4 +1,5 @@
-//! DescribeClientQuotas (48): there are none yet (ClientQuotasImage.describe).
+//! DescribeClientQuotas (48): checks the filter and finds nothing, as there are no quotas yet
+//! (ClientQuotasImage.describe).
 
 use super::Context;
 use crate::codec::Reply;
@@ -9,7 +10,7 @@ use kafka_protocol::messages::{DescribeClientQuotasRequest, DescribeClientQuotas
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashSet;
 
-/// How a component matches (DescribeClientQuotasRequest).
+/// The match types of a filter's component (DescribeClientQuotasRequest).
 const EXACT: i8 = 0;
 const DEFAULT: i8 = 1;
 const SPECIFIED: i8 = 2;

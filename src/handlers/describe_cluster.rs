@@ -1,4 +1,4 @@
-//! DescribeCluster (60): the brokers, or on a controller's listener the controllers.
+//! DescribeCluster (60): the brokers or, on a controller's listener, the controllers.
 
 use super::brokers::{self, CLUSTER_OPERATIONS};
 use super::{Context, Endpoint};
@@ -30,7 +30,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeClusterRequest) -> Res
     }
     if served == CONTROLLERS {
         response.brokers = controllers(&image, &cx.session.listener);
-        // The only voter leads; without a listener of that name nobody can be told where.
+        // The only voter is the leader. If it has no such listener, there is no address to give.
         response.controller_id = response.brokers.first().map_or(BrokerId(-1), |us| us.broker_id);
     } else {
         response.controller_id = brokers::any_alive(&image);
@@ -50,7 +50,7 @@ fn described(node: brokers::Node) -> DescribeClusterBroker {
         .with_is_fenced(node.fenced)
 }
 
-/// The controllers by the endpoints of the listener that was asked.
+/// The controllers' addresses on `listener`; a controller without it is left out.
 fn controllers(image: &Image, listener: &str) -> Vec<DescribeClusterBroker> {
     let controllers = image.controllers.values().filter_map(|controller| {
         let point = controller.end_points.iter().find(|point| point.name == listener)?;
@@ -64,7 +64,7 @@ fn controllers(image: &Image, listener: &str) -> Vec<DescribeClusterBroker> {
     controllers.collect()
 }
 
-/// AuthHelper.computeDescribeClusterResponse.
+/// The answer to a wrong endpoint type (AuthHelper.computeDescribeClusterResponse).
 fn refusal(asked: i8, version: i16) -> DescribeClusterResponse {
     let (code, message) = match asked {
         CONTROLLERS => (

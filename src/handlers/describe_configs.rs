@@ -1,5 +1,5 @@
-//! DescribeConfigs (32): the settings of topics, brokers, groups and client metrics, with who set
-//! them (ConfigHelper).
+//! DescribeConfigs (32): the settings of topics, brokers, groups and client metrics, with their
+//! sources (ConfigHelper).
 
 use super::Context;
 use crate::codec::Reply;
@@ -18,9 +18,9 @@ use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashSet;
 
-/// So many settings of other things than topics are described in one answer.
+/// After this many settings of other resources a response describes topics only.
 const ROWS_MAX: usize = 20_000;
-/// What is said of the rest.
+/// The error message for the other resources.
 const TOO_MANY: &str = "The request asks for more settings than fit in one answer; ask for fewer \
                         resources at a time.";
 
@@ -29,7 +29,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeConfigsRequest) -> Res
     let (config, _) = image.broker_config(&cx.parts.config);
     let mut response = DescribeConfigsResponse::default();
     let mut seen = HashSet::new();
-    // A few bytes may name a broker or a group anew, and each has many settings.
+    // A resource other than a topic need not exist, so a few bytes can ask for many settings.
     let mut room = ROWS_MAX;
     for resource in &request.resources {
         let (resource_type, name) = (resource.resource_type, &resource.resource_name);
@@ -58,7 +58,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeConfigsRequest) -> Res
     Ok(cx.reply(&response))
 }
 
-/// Those of the rows that the request asks for. No list of keys, or an empty one, asks for all.
+/// The rows that the request asks for: all of them if its list of keys is missing or empty.
 fn asked_of(
     resource: &DescribeConfigsResource,
     rows: Vec<Row>,
@@ -81,7 +81,7 @@ fn rows(
         BROKER_CONFIG if name.is_empty() => Ok(config.cluster_rows()),
         BROKER_CONFIG => own_id(cx, name, " or empty string,").map(|()| config.broker_rows()),
         BROKER_LOGGER_CONFIG if name.is_empty() => Err(invalid("Broker id must not be empty")),
-        // Our logger's levels come from the environment and do not change while we run.
+        // The levels of klamm's logger come from the environment and are fixed while it runs.
         BROKER_LOGGER_CONFIG => own_id(cx, name, "").map(|()| Vec::new()),
         CLIENT_METRICS_CONFIG if name.is_empty() => {
             Err(invalid("Client metrics subscription name must not be empty"))
@@ -106,7 +106,7 @@ fn topic_rows(image: &Image, config: &Config, topic: &str) -> Result<Vec<Row>> {
     Ok(config.topic_rows(&image.configs_of(TOPIC_CONFIG, topic)))
 }
 
-/// A broker describes itself only.
+/// Checks that `name` is this broker's id: a broker describes only itself.
 fn own_id(cx: &Context, name: &str, alternative: &str) -> Result<()> {
     let id = cx.parts.config.node_id;
     match name.parse::<i32>() {

@@ -1,4 +1,4 @@
-//! DescribeDelegationToken (41) of a broker without a secret key for tokens.
+//! DescribeDelegationToken (41): refused, as by a Kafka broker without a secret key for tokens.
 
 use super::Context;
 use crate::codec::Reply;
@@ -7,8 +7,8 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{DescribeDelegationTokenRequest, DescribeDelegationTokenResponse};
 
 pub(super) async fn handle(cx: &Context, _: DescribeDelegationTokenRequest) -> Result<Reply> {
-    // Kafka checks the connection before the settings: on a plain listener nobody is known enough
-    // to hold a token.
+    // Kafka checks the connection before the settings, and a client of a plain listener is not
+    // authenticated enough to hold a token.
     let error = ResponseError::DelegationTokenRequestNotAllowed;
     Ok(cx.reply(&DescribeDelegationTokenResponse::default().with_error_code(error.code())))
 }

@@ -1,4 +1,4 @@
-//! DescribeGroups (15): the members of classic groups and what they were assigned.
+//! DescribeGroups (15): the members of classic groups and their assignments.
 
 use super::{Context, each_once};
 use crate::codec::Reply;
@@ -6,8 +6,8 @@ use crate::error::Result;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 
-/// READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: all that can be done to a group,
-/// as everything is allowed while there is no authorizer.
+/// The authorized operations of a group: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and
+/// ALTER_CONFIGS. Without an authorizer all of them are allowed.
 pub(super) const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 pub(super) async fn handle(cx: &Context, request: DescribeGroupsRequest) -> Result<Reply> {

@@ -1,4 +1,5 @@
-//! DescribeLogDirs (35): the log directories, their room, and the sizes of the logs in them.
+//! DescribeLogDirs (35): the log directories, their total and usable bytes, and the sizes of their
+//! logs.
 
 use super::Context;
 use crate::codec::Reply;
@@ -86,7 +87,7 @@ fn describe_partition(partition: &Partition) -> Result<DescribeLogDirsPartition>
     Ok(DescribeLogDirsPartition {
         partition_index: partition.index(),
         partition_size: log.size() as i64,
-        // Of a log that is not a future one: how far its end is behind the high watermark.
+        // The lag of a current log is how far its end is behind the high watermark.
         offset_lag: (log.high_watermark() - log.log_end_offset()).max(0),
         is_future_key: false,
     })

@@ -1,4 +1,4 @@
-//! DescribeProducers (61): the idempotent and transactional producers that partitions know.
+//! DescribeProducers (61): the idempotent and transactional producers in the state of partitions.
 
 use super::{Context, brokers};
 use crate::codec::Reply;
@@ -18,7 +18,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeProducersRequest) -> R
     let mut seen: HashMap<TopicName, HashSet<i32>> = HashMap::new();
     let topics = request.topics.into_iter().map(|topic| {
         let refusal = refusal(&image, &topic.name);
-        // A partition that is named again is described once: it may have very many producers.
+        // A partition that is named twice is described once, as it may have very many producers.
         let seen = seen.entry(topic.name.clone()).or_default();
         let indexes = topic.partition_indexes.iter();
         let partitions = indexes.filter_map(|index| match &refusal {
@@ -32,8 +32,8 @@ pub(super) async fn handle(cx: &Context, request: DescribeProducersRequest) -> R
     Ok(cx.reply(&DescribeProducersResponse::default().with_topics(topics)))
 }
 
-/// The answer for every partition of a topic that there cannot be, or is not. Kafka says more of
-/// a topic that is missing than of a partition.
+/// The answer for all partitions of a topic whose name is invalid or that does not exist. Kafka
+/// explains a missing topic, but not a missing partition.
 fn refusal(image: &Image, topic: &str) -> Option<PartitionResponse> {
     let answer = PartitionResponse::default();
     if let Some(error) = brokers::name_error(topic) {

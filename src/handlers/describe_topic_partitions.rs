@@ -1,4 +1,5 @@
-//! DescribeTopicPartitions (75): topics with their eligible leaders, page by page (KIP-966).
+//! DescribeTopicPartitions (75): topics with their eligible leader replicas, page by page
+//! (KIP-966).
 
 use super::Context;
 use super::brokers::{self, TOPIC_OPERATIONS};
@@ -58,8 +59,8 @@ pub(super) async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest
     Ok(cx.reply(&response))
 }
 
-/// This response has no place for an error of the whole request, so each topic that was named has
-/// it (DescribeTopicPartitionsRequest.getErrorResponse).
+/// The response has no field for an error of the whole request, so every named topic has it
+/// (DescribeTopicPartitionsRequest.getErrorResponse).
 fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
     let topics = request.topics.iter().map(|topic| {
         TopicAnswer::default()

@@ -1,4 +1,4 @@
-//! DescribeTransactions (65): where transactional ids stand.
+//! DescribeTransactions (65): the state of transactional ids.
 
 use super::{Context, each_once};
 use crate::codec::Reply;

@@ -1,5 +1,5 @@
-//! EndTxn (26): a transaction commits or aborts. Since version 5 the producer goes on under a new
-//! epoch, which the answer tells (KIP-890).
+//! EndTxn (26): commits or aborts a transaction. From version 5 on the response gives the producer
+//! its next id and epoch (KIP-890).
 
 use super::Context;
 use super::init_producer_id::fenced;
@@ -8,9 +8,9 @@ use crate::coordinator::transaction::{EPOCH_BUMP_VERSION, EndRequest, Producer};
 use crate::error::Result;
 use kafka_protocol::messages::{EndTxnRequest, EndTxnResponse};
 
-/// From here on clients know PRODUCER_FENCED.
+/// The first version whose clients know PRODUCER_FENCED.
 const FENCED_VERSION: i16 = 2;
-/// From here on clients have transaction version 2.
+/// The first version whose clients use transaction version 2, with a new epoch per transaction.
 const BUMPING_VERSION: i16 = 5;
 
 pub(super) async fn handle(cx: &Context, request: EndTxnRequest) -> Result<Reply> {

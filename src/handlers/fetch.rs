@@ -1,4 +1,5 @@
-//! Fetch (1): reads record batches as file ranges, at once or when enough has come.
+//! Fetch (1): answers with record batches as ranges of files, at once or when enough bytes are
+//! there.
 
 use super::Context;
 use super::brokers::{Leaders, Node};
@@ -36,7 +37,7 @@ fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
     } else {
         request.replica_state.replica_id.into()
     };
-    // -1 is a consumer; -2 a debugging one, which sees what a follower sees.
+    // -1 is a consumer. -2 is a debugging consumer, which sees as much as a follower.
     let isolation = match (replica_id, request.isolation_level) {
         (-1, 1) => Isolation::Committed,
         (-1, _) => Isolation::HighWatermark,
@@ -69,7 +70,7 @@ fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, Asked)> {
                 Asked {
                     fetch_offset: partition.fetch_offset,
                     max_bytes: partition.partition_max_bytes.max(0) as usize,
-                    // Kafka takes every negative epoch for none.
+                    // Kafka treats every negative epoch as none.
                     current_leader_epoch: partition.current_leader_epoch.max(NO_EPOCH),
                     last_fetched_epoch: partition.last_fetched_epoch.max(NO_EPOCH),
                 },
@@ -92,7 +93,7 @@ fn topic_key(name: &TopicName, id: Uuid, by_topic_id: bool) -> TopicKey {
     if by_topic_id { TopicKey::Id(id) } else { TopicKey::Name(name.as_str().into()) }
 }
 
-/// Shapes the answer; topics that follow each other become one.
+/// Builds the response. Consecutive partitions of the same topic share one entry.
 fn response(
     cx: &Context,
     answer: FetchAnswer,
@@ -169,7 +170,8 @@ impl Shaping<'_> {
     }
 
     fn failed(&mut self, index: i32, topic: Option<&str>, error: ResponseError) -> PartitionData {
-        // Clients of old know no KAFKA_STORAGE_ERROR; this one makes them look for the leader.
+        // Old clients do not know KAFKA_STORAGE_ERROR; this error makes them look for the new
+        // leader.
         let told = match error {
             ResponseError::KafkaStorageError if self.cx.header.api_version <= 5 => {
                 ResponseError::NotLeaderOrFollower

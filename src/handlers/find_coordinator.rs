@@ -1,8 +1,8 @@
-//! FindCoordinator (10): which broker a group or a transactional producer has to talk to. The first
-//! one to ask makes `__consumer_offsets` or `__transaction_state`.
+//! FindCoordinator (10): the broker that coordinates a group or a transactional id. The first
+//! request creates `__consumer_offsets` or `__transaction_state`.
 //!
-//! Share groups have no coordinator here yet: COORDINATOR_NOT_AVAILABLE, which clients take as a
-//! reason to ask again.
+//! Share groups have no coordinator here yet. They get COORDINATOR_NOT_AVAILABLE, on which clients
+//! try again.
 
 use super::brokers::{self, Node};
 use super::{Context, forward};
@@ -16,9 +16,9 @@ use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
 
-/// From here on one request asks about several keys.
+/// The first version whose requests have several keys.
 const BATCH_VERSION: i16 = 4;
-/// From here on share groups may be asked for.
+/// The first version that knows share groups.
 const SHARE_VERSION: i16 = 6;
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -36,7 +36,7 @@ pub(super) async fn handle(cx: &Context, request: FindCoordinatorRequest) -> Res
         }
     } else {
         let found = find(cx, request.key_type, &request.key);
-        // Kafka says so of success, too.
+        // Kafka fills in this message on success, too.
         let message = found.as_ref().err().map_or("NONE".to_owned(), ToString::to_string);
         let message = Some(StrBytes::from_string(message));
         let found = coordinator(request.key, found);
@@ -58,7 +58,8 @@ fn coordinator(key: StrBytes, found: Result<Node>) -> Coordinator {
     }
 }
 
-/// Has the coordinators' topic made if there is none: once for all keys, also where that fails.
+/// Creates the coordinator's topic if it is missing. The request tries once for all of its keys,
+/// and a failure is only logged: `find` then answers COORDINATOR_NOT_AVAILABLE.
 async fn make_topic(cx: &Context, key_type: i8) {
     let topic = match key_type {
         GROUP => OFFSETS_TOPIC,
@@ -100,7 +101,7 @@ fn leader(cx: &Context, topic: &str, partition: i32) -> Option<Node> {
     brokers::node(cx, broker).filter(|node| !node.fenced)
 }
 
-/// Has the controller make the topic; somebody else may do so at the same time.
+/// Creates the topic through the controller. Another request may have been faster.
 async fn create(cx: &Context, topic: &str) -> Result<()> {
     let topic = internal_topic(cx, topic).expect("a coordinator's topic");
     let response = forward::create_topics(cx, vec![topic]).await?;
@@ -116,7 +117,7 @@ async fn create(cx: &Context, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// A coordinator's topic as Kafka makes it; None if `name` is not one's.
+/// A coordinator's topic with the settings that Kafka gives it; None for any other name.
 pub(super) fn internal_topic(cx: &Context, name: &str) -> Option<CreatableTopic> {
     match name {
         OFFSETS_TOPIC => Some(offsets_topic(cx)),

@@ -1,5 +1,5 @@
-//! Requests that the controller answers, passed on as they came (Envelope's content), and those
-//! that the broker makes itself in a client's name.
+//! Requests that only the controller can answer, forwarded unchanged as Kafka does in an Envelope,
+//! and those that the broker sends in the name of a client.
 
 use super::Context;
 use crate::codec::{self, Checked, Reply};
@@ -10,7 +10,7 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::Encodable;
 
-/// At which version we ask our own controller to make topics.
+/// The version at which a broker asks its own controller to create topics.
 const CREATE_TOPICS_VERSION: i16 = 7;
 
 pub(super) async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
@@ -18,7 +18,7 @@ pub(super) async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
     Ok(codec::frame(cx.header.api_key, cx.header.api_version, cx.header.correlation_id, body))
 }
 
-/// Has the controller make topics; answers when this broker has them too.
+/// Creates topics through the controller; returns when this broker has applied them.
 pub(super) async fn create_topics(
     cx: &Context,
     topics: Vec<CreatableTopic>,

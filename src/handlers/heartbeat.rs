@@ -1,4 +1,4 @@
-//! Heartbeat (12): a member is alive, and learns whether it has to join again.
+//! Heartbeat (12): keeps a member of a classic group alive and tells it when to rejoin.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,4 +1,5 @@
-//! InitProducerId (22): an id for an idempotent producer, or an epoch for a transactional one.
+//! InitProducerId (22): gives an idempotent producer a new id, and a transactional one its id with
+//! the next epoch.
 
 use super::Context;
 use crate::codec::Reply;
@@ -8,7 +9,7 @@ use crate::types::NO_PRODUCER_ID;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
-/// From here on clients know PRODUCER_FENCED.
+/// The first version whose clients know PRODUCER_FENCED.
 const FENCED_VERSION: i16 = 4;
 
 pub(super) async fn handle(cx: &Context, request: InitProducerIdRequest) -> Result<Reply> {
@@ -24,7 +25,8 @@ pub(super) async fn handle(cx: &Context, request: InitProducerIdRequest) -> Resu
     ))
 }
 
-/// `error`, as a client understands it that knows PRODUCER_FENCED from version `since` on.
+/// Replaces PRODUCER_FENCED by INVALID_PRODUCER_EPOCH in versions below `since`, whose clients do
+/// not know it.
 pub(super) fn fenced(cx: &Context, since: i16, error: ResponseError) -> ResponseError {
     match error {
         ResponseError::ProducerFenced if cx.header.api_version < since => {
@@ -36,7 +38,7 @@ pub(super) fn fenced(cx: &Context, since: i16, error: ResponseError) -> Response
 
 async fn init(cx: &Context, request: &InitProducerIdRequest) -> Result<Producer> {
     let expected = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
-    // Either both of the current id and epoch are named, or none.
+    // The client names both its current id and its epoch, or neither.
     let expected = match (expected.id, expected.epoch) {
         (NO_PRODUCER_ID, NO_PRODUCER_EPOCH) => None,
         (NO_PRODUCER_ID, _) | (_, NO_PRODUCER_EPOCH) => {

@@ -1,4 +1,4 @@
-//! JoinGroup (11): a member comes into a group, or comes again for the next generation.
+//! JoinGroup (11): a member joins a classic group, or rejoins it for the next generation.
 
 use super::Context;
 use crate::codec::Reply;
@@ -7,14 +7,14 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 
-/// Before it the protocol's name could not be null.
+/// The first version in which the protocol's name may be null.
 const NULL_PROTOCOL_VERSION: i16 = 7;
 
 pub(super) async fn handle(cx: &Context, request: JoinGroupRequest) -> Result<Reply> {
     let joined = cx.parts.groups.join_group(&cx.caller(), &request).await;
     let mut response = joined.unwrap_or_else(|error| {
         let code = error.code();
-        // Only a refusal from before the coordinator is asked names the member, as Kafka's.
+        // As in Kafka, the response has the member's id only if the coordinator was not asked.
         let is_early =
             matches!(code, ResponseError::InvalidGroupId | ResponseError::InvalidSessionTimeout);
         JoinGroupResponse::default()

@@ -1,19 +1,20 @@
-//! Requests of very many elements: what one costs is held against nobody but who sent it.
+//! Runs requests of very many elements so that they hold up no other request.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use tokio::task::block_in_place;
 
-/// A request whose arrays have more elements than this may take longer than others should wait.
+/// A request with more array elements than this may take longer than others should wait.
 pub(super) const FROM_ELEMENTS: usize = 5_000;
 
-/// One at a time, so that what the answers to many of them take does not add up, and all but one of
-/// the processors are left to the others. It is never held while a request waits for something.
+/// Lets large requests run one at a time: their costs do not add up, and all processors but one are
+/// left to the others. It is held while a request computes, never while it waits.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Runs `request` on a thread that may be slow: the runtime's other tasks go on elsewhere. The order
-/// of a connection's requests is kept, as nothing of this returns early.
+/// Runs `request` on a thread that may block, while the runtime's other tasks continue on other
+/// threads. The requests of a connection keep their order, because the first poll runs to its end
+/// before the next request starts.
 pub(super) async fn alone<F: Future>(mut request: Pin<Box<F>>) -> F::Output {
     std::future::poll_fn(|cx| {
         block_in_place(|| {

@@ -1,4 +1,4 @@
-//! LeaveGroup (13): members leave, or an operator removes static ones.
+//! LeaveGroup (13): members leave a classic group, or an operator removes static members.
 
 use super::Context;
 use crate::codec::Reply;
@@ -8,7 +8,7 @@ use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
 use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
-/// From here on several members may leave at once, each with an answer of its own.
+/// The first version in which several members may leave, each with an error of its own.
 const BATCH_VERSION: i16 = 3;
 
 pub(super) async fn handle(cx: &Context, mut request: LeaveGroupRequest) -> Result<Reply> {
@@ -19,7 +19,7 @@ pub(super) async fn handle(cx: &Context, mut request: LeaveGroupRequest) -> Resu
     let mut response = LeaveGroupResponse::default();
     match cx.parts.groups.leave_group(&request).await {
         Ok(members) => response.members = members,
-        // Kafka means the group here, and says so of every member.
+        // Here the group is unknown, and Kafka reports the error for each member.
         Err(error) if error.code() == ResponseError::UnknownMemberId => {
             response.members = request.members.iter().map(unknown).collect();
         }

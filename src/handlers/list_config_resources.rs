@@ -1,4 +1,4 @@
-//! ListConfigResources (74): the resources that have settings, by type.
+//! ListConfigResources (74): the resources that can have settings, by type (KIP-1142).
 
 use super::Context;
 use crate::codec::Reply;
@@ -11,12 +11,12 @@ use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 use kafka_protocol::protocol::StrBytes;
 
-/// In the order in which Kafka lists them.
+/// All types, in the order in which Kafka lists them.
 const TYPES: [i8; 5] =
     [GROUP_CONFIG, CLIENT_METRICS_CONFIG, BROKER_LOGGER_CONFIG, BROKER_CONFIG, TOPIC_CONFIG];
 
 pub(super) async fn handle(cx: &Context, request: ListConfigResourcesRequest) -> Result<Reply> {
-    // Version 0 was ListClientMetricsResources.
+    // Version 0 was called ListClientMetricsResources.
     let known: &[i8] = if cx.header.api_version == 0 { &[CLIENT_METRICS_CONFIG] } else { &TYPES };
     let asked = &request.resource_types;
     if asked.iter().any(|resource_type| !known.contains(resource_type)) {
@@ -42,7 +42,7 @@ fn names(image: &Image, resource_type: i8) -> Vec<String> {
     match resource_type {
         TOPIC_CONFIG => image.topics.iter().map(|topic| topic.name.to_string()).collect(),
         BROKER_CONFIG | BROKER_LOGGER_CONFIG => image.brokers.keys().map(i32::to_string).collect(),
-        // Groups and client metrics are resources only by having settings.
+        // A group or client metrics subscription is listed only if it has settings.
         _ => {
             let of_type = image.configs.keys().filter(|(of, _)| *of == resource_type);
             of_type.map(|(_, name)| name.clone()).collect()

@@ -7,7 +7,7 @@ use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::HashSet;
 
-/// The states of all kinds of groups.
+/// The states of groups of all types.
 const STATES: [&str; 8] = [
     "PreparingRebalance",
     "CompletingRebalance",
@@ -18,7 +18,7 @@ const STATES: [&str; 8] = [
     "Reconciling",
     "NotReady",
 ];
-/// The kinds of groups.
+/// The types of groups.
 const TYPES: [&str; 4] = ["classic", "consumer", "share", "streams"];
 
 pub(super) async fn handle(cx: &Context, mut request: ListGroupsRequest) -> Result<Reply> {
@@ -34,8 +34,8 @@ pub(super) async fn handle(cx: &Context, mut request: ListGroupsRequest) -> Resu
     Ok(cx.reply(&response))
 }
 
-/// Leaves of `filter`, which is held against each group, what a group may pass, each once. Answers
-/// whether no group can.
+/// Reduces `filter` to the known names, each once, because each group is compared with all of it.
+/// Returns true if the filter then lets no group pass.
 fn reduce(filter: &mut Vec<StrBytes>, known: &[&'static str]) -> bool {
     let is_asked = !filter.is_empty();
     let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! ListOffsets (2): the offset at a time, or at one of the named places of a log.
+//! ListOffsets (2): the offset for a timestamp, or for a named position such as the log's end.
 
 use super::Context;
 use crate::codec::Reply;
@@ -23,7 +23,7 @@ const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<Reply> {
-    // Only consumers (-1) are held below the high watermark or the last stable offset.
+    // Only consumers (-1) may not see past the high watermark or the last stable offset.
     let isolation = match (request.replica_id, request.isolation_level) {
         (-1, 1) => Isolation::Committed,
         (-1, _) => Isolation::HighWatermark,
@@ -65,8 +65,8 @@ fn find(
     }
 }
 
-/// None asks for tiered storage, which nothing is in. UNSUPPORTED_VERSION for a name that the
-/// request's version does not have.
+/// The position that `timestamp` stands for; None is a position in tiered storage, which is always
+/// empty. UNSUPPORTED_VERSION if the request's version does not have the position.
 fn spec(timestamp: i64, version: i16) -> Result<Option<OffsetSpec>> {
     let (spec, since) = match timestamp {
         LATEST => (Some(OffsetSpec::Latest), 1),
@@ -109,7 +109,7 @@ fn shape(
     }
 }
 
-/// How often the request names each partition.
+/// How many times the request names each partition.
 fn times(topics: &[ListOffsetsTopic]) -> HashMap<&str, HashMap<i32, usize>> {
     let mut times: HashMap<&str, HashMap<i32, usize>> = HashMap::new();
     for topic in topics {

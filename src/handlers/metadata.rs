@@ -1,8 +1,8 @@
-//! Metadata (3): brokers, topics and who leads their partitions. Creates topics that a client
-//! names for the first time, where `auto.create.topics.enable` and the request allow it.
+//! Metadata (3): brokers, topics and the leaders of partitions. Creates missing topics that a
+//! request names if `auto.create.topics.enable` and the request allow it.
 //!
-//! As in Kafka such a topic is answered with UNKNOWN_TOPIC_OR_PARTITION once; here it is there
-//! when the client asks again.
+//! As in Kafka, a topic that was just created is answered with UNKNOWN_TOPIC_OR_PARTITION once.
+//! Here it exists when the client asks again.
 
 use super::brokers::{self, CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{Context, find_coordinator, forward};
@@ -48,7 +48,7 @@ enum Asked {
     All,
     ById(BTreeSet<Uuid>),
     ByName(BTreeSet<TopicName>),
-    /// A name was missing or an id given where the version has none.
+    /// A topic has no name, or has an id in a version without ids.
     Invalid(Vec<MetadataResponseTopic>),
 }
 
@@ -71,7 +71,7 @@ fn asked(cx: &Context, request: &MetadataRequest) -> Asked {
 }
 
 fn invalid_request(topic: &MetadataRequestTopic) -> MetadataResponseTopic {
-    // Versions below 12 cannot carry a null name.
+    // Versions below 12 cannot encode a null name.
     MetadataResponseTopic::default()
         .with_error_code(ResponseError::InvalidRequest.code())
         .with_name(Some(topic.name.clone().unwrap_or_default()))
@@ -162,8 +162,8 @@ fn known(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
         .with_partitions(partitions.collect())
 }
 
-/// Has the controller make the topics with the broker's defaults; answers the codes of those that
-/// could not be made. Somebody else may have made one meanwhile: that is as good.
+/// Creates the topics through the controller, with the broker's defaults. Returns the codes of
+/// those that failed; a topic that somebody else has created meanwhile is no failure.
 async fn auto_create(cx: &Context, names: Vec<TopicName>) -> Result<BTreeMap<TopicName, i16>> {
     let topics = names.into_iter().map(|name| {
         find_coordinator::internal_topic(cx, &name).unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! OffsetCommit (8): a consumer remembers how far it has come.
+//! OffsetCommit (8): stores the offsets that a group has consumed.
 
 use super::Context;
 use crate::codec::Reply;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
 
-/// From here on topics come by id.
+/// The first version in which topics are named by id.
 const TOPIC_ID_VERSION: i16 = 10;
 
 pub(super) async fn handle(cx: &Context, mut request: OffsetCommitRequest) -> Result<Reply> {
@@ -25,8 +25,8 @@ pub(super) async fn handle(cx: &Context, mut request: OffsetCommitRequest) -> Re
     Ok(cx.reply(&response))
 }
 
-/// Completes the names and ids of all topics, and takes those partitions out that do not exist.
-/// Answers for all, as if the others were committed.
+/// Fills in the topics' names and ids, and removes the partitions that do not exist from the
+/// request. The response has all partitions, the remaining ones without an error.
 pub(super) fn look_up_all(
     image: &Image,
     request: &mut OffsetCommitRequest,
@@ -37,7 +37,7 @@ pub(super) fn look_up_all(
     for topic in &mut request.topics {
         let unknown = look_up(image, topic, by_id);
         response.topics.push(checked(image, topic, unknown));
-        // What is refused is not committed.
+        // A partition that is refused must not be committed.
         topic.partitions.retain(|partition| {
             unknown.is_none() && exists(image, &topic.name, partition.partition_index)
         });
@@ -46,7 +46,7 @@ pub(super) fn look_up_all(
     response
 }
 
-/// Completes name or id of a topic; the error if there is no such topic.
+/// Fills in the topic's name or id; returns an error if the topic does not exist.
 fn look_up(
     image: &Image,
     topic: &mut OffsetCommitRequestTopic,
@@ -90,7 +90,8 @@ fn checked(
     }
 }
 
-/// The coordinator answered what was not refused before, in the same order.
+/// Copies the coordinator's results into the partitions that were not refused before; both are in
+/// the same order.
 pub(super) fn fill_in(
     response: &mut OffsetCommitResponse,
     committed: Result<OffsetCommitResponse, ResponseError>,

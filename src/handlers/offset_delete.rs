@@ -1,4 +1,4 @@
-//! OffsetDelete (47): an operator makes a group forget how far it has come.
+//! OffsetDelete (47): deletes offsets that a group has committed.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,4 +1,4 @@
-//! OffsetFetch (9): how far groups have come.
+//! OffsetFetch (9): the offsets that groups have committed.
 
 use super::Context;
 use crate::codec::Reply;
@@ -15,11 +15,11 @@ use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
 use std::collections::{HashMap, HashSet};
 
-/// From here on an error has a place of its own beside the partitions.
+/// The first version with a field for an error of the whole response.
 const TOP_LEVEL_ERROR_VERSION: i16 = 2;
-/// From here on one request asks about several groups.
+/// The first version whose requests name several groups.
 const BATCH_VERSION: i16 = 8;
-/// From here on topics come by id.
+/// The first version in which topics are named by id.
 const TOPIC_ID_VERSION: i16 = 10;
 
 pub(super) async fn handle(cx: &Context, mut request: OffsetFetchRequest) -> Result<Reply> {
@@ -29,7 +29,7 @@ pub(super) async fn handle(cx: &Context, mut request: OffsetFetchRequest) -> Res
     let mut groups = Vec::with_capacity(request.groups.len());
     let mut seen = HashSet::new();
     for group in request.groups {
-        // All that a group has committed may be very much; it is told once.
+        // A group may have very many offsets, so a repeated group is refused.
         groups.push(match seen.insert(group.group_id.clone()) {
             true => fetch_group(cx, group, request.require_stable).await,
             false => failed_group(cx.header.api_version, group, ResponseError::InvalidRequest),
@@ -65,8 +65,8 @@ async fn fetch_group(
     }
 }
 
-/// A partition that is named again is answered once: with it goes what was committed beside the
-/// offset, which is longer than its name.
+/// Answers a repeated partition once: its committed metadata may be much longer than its name in
+/// the request.
 fn drop_repeated(group: &mut OffsetFetchRequestGroup) {
     let mut seen: HashMap<_, HashSet<i32>> = HashMap::new();
     for topic in group.topics.iter_mut().flatten() {
@@ -75,7 +75,7 @@ fn drop_repeated(group: &mut OffsetFetchRequestGroup) {
     }
 }
 
-/// Gives the topics their names, and takes out those that there are not.
+/// Fills in the topics' names; removes topics that do not exist and returns their answers.
 fn take_unknown(
     image: &Image,
     topics: &mut Vec<OffsetFetchRequestTopics>,
@@ -94,7 +94,7 @@ fn take_unknown(
     unknown
 }
 
-/// A topic that is no more has no id to go by and is left out.
+/// Fills in the topics' ids; leaves out topics that have been deleted.
 fn name_by_id(image: &Image, topics: &mut Vec<OffsetFetchResponseTopics>) {
     topics.retain_mut(|topic| match image.topics.by_name(&topic.name) {
         Some(found) => {

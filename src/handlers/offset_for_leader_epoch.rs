@@ -1,5 +1,5 @@
-//! OffsetForLeaderEpoch (23): where an epoch ends in each log, so that a follower or a consumer
-//! finds the offset from which its history is not ours.
+//! OffsetForLeaderEpoch (23): where a leader epoch ends in a log. Followers and consumers use it to
+//! find the offset at which their history differs from the leader's.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,9 +1,9 @@
-//! Produce (0): appends record batches to partitions and, as `acks` asks, waits for the ISR.
+//! Produce (0): appends record batches to partitions and, with acks=all, waits for the ISR.
 //!
-//! The appends happen in the first poll of the future, with no await before them: a connection
-//! starts its requests in order by polling each once, and that keeps a producer's order. Only the
-//! first records of a transaction may have to wait before, for the transaction coordinator; what
-//! comes behind them on the connection waits then, too.
+//! The appends happen in the first poll of the handler's future: a connection polls its requests
+//! once each, in order, and this keeps a producer's batches in order. Only the first records that a
+//! transaction writes to a partition may wait for the transaction coordinator before they are
+//! appended; the produce requests behind them on the connection then wait as well.
 
 mod verify;
 
@@ -32,7 +32,7 @@ use tokio::time::{Duration, Instant};
 use uuid::Uuid;
 use verify::Verified;
 
-/// The client id whose appends to internal topics are let through (AdminUtils.ADMIN_CLIENT_ID).
+/// The client id that may write to internal topics (AdminUtils.ADMIN_CLIENT_ID).
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
 pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<Reply> {
@@ -42,7 +42,7 @@ pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<
     let deadline = (acks == -1).then(|| Instant::now() + timeout);
     let image = cx.image();
     let mut topics = append_all(cx, &image, request).await;
-    // Together, so that what is to be fsynced is so at the same time.
+    // All waits run together, so that the fsyncs they need happen at the same time.
     let produced = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
     let awaited =
         produced.filter_map(|p| p.awaited.take().map(|awaited| (awaited, &mut p.outcome)));
@@ -58,7 +58,7 @@ pub(super) async fn handle(cx: &Context, mut request: ProduceRequest) -> Result<
     Ok(cx.reply(&response(cx, &image, topics)))
 }
 
-/// One topic of the request, appended.
+/// A topic of the request after its appends.
 struct TopicOutcome {
     asked_name: StrBytes,
     asked_id: Uuid,
@@ -73,8 +73,9 @@ struct PartitionOutcome {
 }
 
 async fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec<TopicOutcome> {
-    // Nobody holds it but a transaction's first produce, so this does not wait as a rule; who waits
-    // waits in line, whatever else this task has done.
+    // Only a transaction's first produce holds the lock while it waits, so this rarely blocks. It
+    // is unconstrained because tokio could otherwise yield here, when the task has used up its
+    // budget, before the request has its place in the queue.
     let _turn = tokio::task::unconstrained(cx.session.turn.lock()).await;
     let refused = refuse_all(&request);
     let verified = match refused {
@@ -86,7 +87,7 @@ async fn append_all(cx: &Context, image: &Image, request: ProduceRequest) -> Vec
     topics.map(|topic| append_topic(cx, image, topic, &asks)).collect()
 }
 
-/// Of a partition that the request names more than once, the last counts, as in Kafka.
+/// Keeps the last mention of each partition, as Kafka does.
 fn drop_repeated(request: &mut ProduceRequest) {
     let partitions = request.topic_data.iter().map(|topic| topic.partition_data.len());
     if partitions.sum::<usize>() < 2 {
@@ -101,7 +102,7 @@ fn drop_repeated(request: &mut ProduceRequest) {
     }
 }
 
-/// What holds for every partition of the request.
+/// What applies to every partition of the request.
 struct Asks {
     acks: i16,
     verified: Verified,
@@ -158,8 +159,8 @@ fn append(
     Ok(replicas.produce(id, records, asks.acks, cx.header.api_version, verification, now))
 }
 
-/// Transactional records without a transactional id are refused as a whole, because nobody may
-/// write in the name of nobody; so are those of more than one producer.
+/// The error for the whole request if its transactional records come without a transactional id or
+/// from more than one producer.
 fn refuse_all(request: &ProduceRequest) -> Option<ResponseError> {
     let records = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let mut batches = records
@@ -175,14 +176,15 @@ fn refuse_all(request: &ProduceRequest) -> Option<ResponseError> {
     is_other.then_some(ResponseError::InvalidProducerIdMapping)
 }
 
-/// Whether the first batch says so in its attributes; what is too short for one does not.
+/// Whether the attributes of the first batch say so; false if the bytes are too few for a batch.
 fn is_transactional(records: &Bytes) -> bool {
     const ATTRIBUTES_LOW_BYTE: usize = 22;
     const TRANSACTIONAL: u8 = 0x10;
     records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|attributes| attributes & TRANSACTIONAL != 0)
 }
 
-/// Until the deadline for the ISR, which only acks=all has.
+/// Waits for the ISR until `deadline` if there is one (acks=all); otherwise only flushes if that is
+/// due.
 async fn wait(awaited: &AwaitedOffset, deadline: Option<Instant>) -> Result<()> {
     let AwaitedOffset { partition, offset } = awaited;
     let Some(deadline) = deadline else {
@@ -193,8 +195,8 @@ async fn wait(awaited: &AwaitedOffset, deadline: Option<Instant>) -> Result<()> 
     partition.wait_for_high_watermark(*offset, left_ms).await
 }
 
-/// A producer that wants no answer learns of an error by the end of its connection, and then asks
-/// for metadata anew.
+/// With acks=0 there is no response. On an error the connection is closed instead, which makes the
+/// producer refresh its metadata.
 fn no_answer(cx: &Context, topics: &[TopicOutcome]) -> Result<Reply> {
     let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
     match partitions.find_map(|partition| partition.outcome.error) {

@@ -1,4 +1,4 @@
-//! SaslAuthenticate (36) on a listener without SASL: whoever is here needs no more of it.
+//! SaslAuthenticate (36): refused, as the listener has no SASL and the client is already accepted.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,4 +1,4 @@
-//! SaslHandshake (17) on a listener without SASL: there is nothing to agree on.
+//! SaslHandshake (17): refused, as the listener has no SASL.
 
 use super::Context;
 use crate::codec::Reply;

@@ -1,4 +1,4 @@
-//! StreamsGroupDescribe (89): streams groups with their topology, their members and their tasks.
+//! StreamsGroupDescribe (89): streams groups with their topologies, members and tasks.
 
 use super::describe_groups::ALL_GROUP_OPERATIONS;
 use super::{Context, check_served, each_once};
@@ -8,7 +8,7 @@ use crate::codec::schema::message::{StreamsGroupDescribeRequest, StreamsGroupDes
 use crate::error::{Error, Result};
 use crate::metadata::features::STREAMS_VERSION;
 
-/// Of a broker without a plugin that keeps descriptions of topologies.
+/// The status of a broker without a plugin that stores descriptions of topologies.
 const NO_DESCRIPTION: i8 = 1;
 
 pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -> Result<Reply> {

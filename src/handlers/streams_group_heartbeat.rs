@@ -1,5 +1,5 @@
-//! StreamsGroupHeartbeat (88): a member of a Kafka Streams application comes, stays or goes; the
-//! topics that the application keeps for itself are made (KIP-1071).
+//! StreamsGroupHeartbeat (88): a member of a Kafka Streams application joins, stays or leaves.
+//! Creates the application's internal topics (KIP-1071).
 
 use super::{Context, check_served, forward};
 use crate::codec::Reply;
@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, HashSet};
 
 /// Status.MISSING_INTERNAL_TOPICS.
 const MISSING_INTERNAL_TOPICS: i8 = 3;
-/// So many failures are told.
+/// At most this many failures are named in a status.
 const TOLD_FAILURES: usize = 3;
 
 pub(super) async fn handle(cx: &Context, request: StreamsGroupHeartbeatRequest) -> Result<Reply> {
@@ -40,7 +40,7 @@ async fn heartbeat(
     let heartbeat = cx.parts.groups.streams_heartbeat(&cx.caller(), request).await?;
     let mut response = heartbeat.response;
     if !heartbeat.missing_topics.is_empty() {
-        // A topic is missed again when it could have been made.
+        // For two heartbeats a failure is reported and the topic is not tried again.
         let told_for_ms = i64::from(response.heartbeat_interval_ms) * 2;
         let names = heartbeat.missing_topics.iter().map(|topic| topic.name.to_string()).collect();
         make_topics(cx, heartbeat.missing_topics, told_for_ms);
@@ -49,7 +49,7 @@ async fn heartbeat(
     Ok(response)
 }
 
-/// A topology has only topics that there can be and that are not Kafka's own.
+/// Checks that the topology's topics have valid names and that none is a topic of the brokers.
 fn check_topics(topology: &Topology) -> Result<()> {
     let mut topics = BTreeSet::new();
     for subtopology in &topology.subtopologies {
@@ -76,7 +76,7 @@ fn check_topics(topology: &Topology) -> Result<()> {
     Ok(())
 }
 
-/// Has the controller make what nobody is having made; the heartbeat does not wait for it.
+/// Creates the topics that are not being created already. The heartbeat does not wait for it.
 fn make_topics(cx: &Context, mut topics: Vec<CreatableTopic>, told_for_ms: i64) {
     let now = cx.parts.clock.now();
     let names = topics.iter().map(|topic| topic.name.to_string());

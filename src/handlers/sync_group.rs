@@ -1,4 +1,4 @@
-//! SyncGroup (14): a member gets its assignment; the leader brings everybody's.
+//! SyncGroup (14): a member receives its assignment; the leader sends those of all members.
 
 use super::Context;
 use crate::codec::Reply;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
-/// From here on a member says which protocol it believes to be in use.
+/// The first version in which a member names the protocol that it expects.
 const PROTOCOL_VERSION: i16 = 5;
 
 pub(super) async fn handle(cx: &Context, request: SyncGroupRequest) -> Result<Reply> {

@@ -1,5 +1,5 @@
-//! TxnOffsetCommit (28): offsets that a group has consumed, committed with a producer's
-//! transaction. Since version 5 the broker adds them to the transaction by itself (KIP-890).
+//! TxnOffsetCommit (28): commits the offsets of a group as part of a transaction. From version 5 on
+//! the broker adds the offsets to the transaction itself (KIP-890).
 
 use super::Context;
 use super::offset_commit::{fill_in, look_up_all};
@@ -20,9 +20,9 @@ use crate::error::Result;
 use crate::log::Verification;
 use kafka_protocol::error::ResponseError;
 
-/// From here on topics come by id.
+/// The first version in which topics are named by id.
 const TOPIC_ID_VERSION: i16 = 6;
-/// From here on clients know that a coordinator may be loading.
+/// The first version whose clients know COORDINATOR_LOAD_IN_PROGRESS.
 const LOADING_VERSION: i16 = 2;
 
 pub(super) async fn handle(cx: &Context, request: TxnOffsetCommitRequest) -> Result<Reply> {
@@ -39,7 +39,7 @@ pub(super) async fn handle(cx: &Context, request: TxnOffsetCommitRequest) -> Res
     let by_id = cx.header.api_version >= TOPIC_ID_VERSION;
     let mut response = look_up_all(&cx.image(), &mut commit, by_id);
     if !by_id {
-        // As Kafka writes them.
+        // As in Kafka, offsets that were committed by topic name are stored without topic ids.
         commit.topics.iter_mut().for_each(|topic| topic.topic_id = uuid::Uuid::nil());
     }
     if !commit.topics.is_empty() {
@@ -63,7 +63,8 @@ async fn commit_offsets(
     cx.parts.groups.commit_transactional_offsets(producer, verification, commit).await
 }
 
-/// The group's partition of `__consumer_offsets` takes part in the transaction.
+/// Verifies that the group's partition of `__consumer_offsets` is part of the transaction, or adds
+/// it.
 async fn verify(
     cx: &Context,
     transactional_id: &str,

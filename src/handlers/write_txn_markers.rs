@@ -1,5 +1,5 @@
-//! WriteTxnMarkers (27): a transaction coordinator, or an operator who ends a hanging transaction,
-//! tells partitions how a transaction ended.
+//! WriteTxnMarkers (27): writes the end of transactions to partitions. It comes from transaction
+//! coordinators, or from an operator who ends a hanging transaction.
 
 use super::Context;
 use crate::codec::Reply;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) async fn handle(cx: &Context, request: WriteTxnMarkersRequest) -> Result<Reply> {
-    // A producer may have several markers, each for other partitions; it has one answer.
+    // A producer may have several markers, for different partitions, but has one result.
     let mut results: BTreeMap<i64, Answers> = BTreeMap::new();
     for marker in request.markers {
         let producer = results.entry(marker.producer_id).or_default();
@@ -37,7 +37,7 @@ pub(super) async fn handle(cx: &Context, request: WriteTxnMarkersRequest) -> Res
     Ok(cx.reply(&WriteTxnMarkersResponse { markers: markers.collect() }))
 }
 
-/// Codes by topic and partition.
+/// Error codes by topic and partition.
 type Answers = BTreeMap<Arc<str>, BTreeMap<i32, i16>>;
 
 async fn write(cx: &Context, request: WritableTxnMarker) -> Answers {
@@ -56,7 +56,7 @@ async fn write(cx: &Context, request: WritableTxnMarker) -> Answers {
         for partition in topic.partition_indexes {
             let unknown = ResponseError::UnknownTopicOrPartition.code();
             let is_new = answers.insert(partition, unknown).is_none();
-            // Nobody has to be asked to write to what is not there.
+            // Only partitions that exist are written to; the others keep this error.
             if is_new
                 && known.is_some_and(|known| known.partitions.get(partition as usize).is_some())
             {

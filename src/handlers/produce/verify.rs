@@ -1,4 +1,4 @@
-//! Before transactional records are appended, the coordinator of their transaction is asked.
+//! Asks the transaction coordinator before transactional records are appended.
 
 use super::is_transactional;
 use crate::coordinator::transaction::{Ask, Producer, Support};
@@ -13,11 +13,11 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::ProduceRequest;
 use std::collections::HashMap;
 
-/// What the coordinator said of the partitions with transactional records.
+/// The coordinator's answer for each partition that has transactional records.
 pub(super) type Verified = HashMap<TopicIdPartition, Result<Verification>>;
 
-/// Asks about all partitions that the transactional records of the request go to, or has them added
-/// to the transaction if the client leaves that to us.
+/// Verifies that all partitions with transactional records are part of the transaction. For clients
+/// that leave this to the broker it adds them.
 pub(super) async fn verify(cx: &Context, image: &Image, request: &ProduceRequest) -> Verified {
     let Some(id) = &request.transactional_id else { return Verified::new() };
     let mut verified = Verified::new();
@@ -47,7 +47,7 @@ pub(super) async fn verify(cx: &Context, image: &Image, request: &ProduceRequest
     verified
 }
 
-/// The partitions that have transactional records, with their first batch.
+/// The partitions with transactional records, each with its first batch.
 fn transactional<'a>(
     image: &'a Image,
     request: &'a ProduceRequest,
@@ -68,7 +68,7 @@ fn transactional<'a>(
     })
 }
 
-/// What producers know as the end of their try, or as a reason to try again.
+/// Turns the coordinator's error into one that tells a producer either to give up or to retry.
 fn understood(support: Support, error: &Error) -> Error {
     use ResponseError as E;
     let unverified = |name: &str| {
@@ -82,9 +82,9 @@ fn understood(support: Support, error: &Error) -> Error {
         ),
         E::NetworkException => unverified("NETWORK_EXCEPTION"),
         E::CoordinatorLoadInProgress => unverified("COORDINATOR_LOAD_IN_PROGRESS"),
-        // Kafka's broker asks its metadata for the coordinator first, and finds none.
+        // Kafka's broker would look for the coordinator in its metadata first, and not find it.
         E::CoordinatorNotAvailable | E::NotCoordinator => unverified("COORDINATOR_NOT_AVAILABLE"),
-        // Who has us add partitions knows that it comes often.
+        // Clients that let the broker add partitions retry this error themselves.
         E::ConcurrentTransactions if support != Support::AddPartitions => {
             unverified("CONCURRENT_TRANSACTIONS")
         }
@@ -92,7 +92,7 @@ fn understood(support: Support, error: &Error) -> Error {
     }
 }
 
-/// With what the records of `id` are appended; the answer if they are not.
+/// The verification with which the records of `id` are appended, or the answer if they must not be.
 pub(super) fn verification(
     verified: &Verified,
     id: TopicIdPartition,

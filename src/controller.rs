@@ -1,18 +1,19 @@
-//! The controller: the only one who changes metadata. This one is embedded and the only voter.
+//! The controller: the only component that changes metadata. It is embedded in the broker process
+//! and is the quorum's only voter.
 //!
 //! ```text
-//!  client                the way in: what the broker's half asks, and waits for
-//!  thread                takes requests from the queue, one fsync for those that wait together
-//!  apis                  the APIs of clients: decoded, carried out, answered in bytes
+//!  client                the way in: what brokers ask of the controller, and wait for
+//!  thread                takes requests from the queue; one fsync for those that wait together
+//!  apis                  clients' requests: decoded, carried out, answered in bytes
 //!  state                 what the thread owns: validate, append, replay; snapshots when due
-//!  view                  what a request is validated against, and what comes of it; the files
-//!                        named after APIs and nouns add to it
-//!  quorum preview        the metadata log's directory, kept; read before anything is changed
+//!  view                  what a request is validated against, and its outcome; the files named
+//!                        after APIs and nouns extend it
+//!  quorum preview        the metadata log's directory; reads it before anything is changed
 //! ```
 //!
-//! One thread owns the metadata log. It takes what waits in its queue, validates and appends one
-//! after the other, makes all of it durable with one fsync, publishes, and then answers: many that
-//! come at once share the price of one.
+//! One thread owns the metadata log. It takes everything that waits in its queue, validates and
+//! appends one request after the other, makes all of them durable with one fsync, publishes the new
+//! image, and then answers. Requests that arrive together share the cost of that fsync.
 
 mod alter_configs;
 mod apis;
@@ -57,10 +58,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, watch};
 
-/// The embedded controller, for who starts and ends it. All others hold a [`Client`].
+/// The embedded controller, held by the code that starts and stops it. All other code holds a
+/// [`Client`].
 ///
-/// When it is dropped, its thread ends as soon as the queue is empty, and with it whoever follows
-/// the log. Nobody waits for that.
+/// When it is dropped, its thread ends as soon as the queue is empty, and so does `published`.
+/// Nothing waits for that.
 #[derive(Debug)]
 pub struct Controller {
     embedded: Arc<Embedded>,
@@ -68,9 +70,9 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Opens (formatting if empty) `__cluster_metadata-0` in `metadata_dir`, replays it, becomes
-    /// leader of a new epoch and writes that down. `published` receives the whole state as the
-    /// first step, then each later one.
+    /// Opens `__cluster_metadata-0` in `metadata_dir`, formatting it if it is empty, replays it and
+    /// becomes the leader of a new epoch, which it records. `published` receives the whole state as
+    /// the first step, then each later step.
     pub fn open(
         disk: Disk,
         clock: Clock,
@@ -89,7 +91,7 @@ impl Controller {
         let thread = std::thread::Builder::new()
             .name("controller".to_owned())
             .spawn(move || {
-                // Nobody follows: the broker is stopping.
+                // Nobody receives it any more: the broker is stopping.
                 let _ = published.blocking_send(first);
                 thread::run(&mut state, &jobs, &published, &for_thread.image, &failed);
                 state.close()
@@ -98,12 +100,13 @@ impl Controller {
         Ok(Controller { embedded, thread: Some(thread) })
     }
 
-    /// The way to it.
+    /// A new handle to this controller.
     pub fn client(&self) -> Client {
         Client::Embedded(self.embedded.clone())
     }
 
-    /// Ends the thread once its queue is empty; flushes and closes the metadata log. Blocks.
+    /// Waits until the queue is empty, ends the thread, and flushes and closes the metadata log.
+    /// Blocks.
     pub fn close(mut self) -> Result<()> {
         self.embedded.close();
         let thread = self.thread.take();

@@ -1,4 +1,4 @@
-//! AlterConfigs and IncrementalAlterConfigs: what one of them asks for, resource by resource.
+//! AlterConfigs and IncrementalAlterConfigs: their requests and responses, one resource at a time.
 
 use super::configs::{Change, Operation, Resource, is_known_type};
 use super::state::State;
@@ -14,16 +14,16 @@ use kafka_protocol::messages::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// AlterConfigOp.OpType.
+/// The values of AlterConfigOp.OpType.
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-/// A resource with its changes as a request has them: (key, operation, value).
+/// A resource with the changes that a request lists: (key, operation, value).
 type Asked<'a> = (Resource, Vec<(&'a str, i8, Option<&'a str>)>);
 
-/// What is refused before anything is looked up (ConfigAdminManager.preprocess).
+/// Refuses what is wrong whatever the current configs are (ConfigAdminManager.preprocess).
 fn preprocess(
     asked: Vec<Asked<'_>>,
     change: impl Fn(&[(&str, i8, Option<&str>)]) -> Result<Change>,
@@ -54,7 +54,7 @@ fn preprocess(
     checked.collect()
 }
 
-/// IncrementalAlterConfigs.
+/// Carries out IncrementalAlterConfigs.
 pub(super) fn alter(
     state: &mut State,
     request: &IncrementalAlterConfigsRequest,
@@ -97,7 +97,7 @@ pub(super) fn alter(
     Ok((response, offset))
 }
 
-/// AlterConfigs: what a resource has of its own is replaced as a whole.
+/// Carries out AlterConfigs, which replaces all configs of a resource.
 pub(super) fn replace(
     state: &mut State,
     request: &AlterConfigsRequest,

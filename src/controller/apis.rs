@@ -1,5 +1,5 @@
-//! The APIs that the controller answers for a broker's client: each one's request is decoded here,
-//! carried out, and answered in bytes.
+//! The client APIs that the controller answers. Each request is decoded here, carried out, and
+//! answered in bytes.
 
 use super::journal::Requester;
 use super::state::State;
@@ -12,7 +12,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Encodable, Request};
 
-/// Carries out a request. An error is one of the request as a whole; errors of its items are in
+/// Carries out a request. An error concerns the request as a whole; errors of single items are in
 /// the answer.
 pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> {
     state.requester = Requester::of(request);
@@ -21,8 +21,8 @@ pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> 
     answer
 }
 
-/// A line for each API: the type of its request, and what answers it with the response and the
-/// offset of the last record written for it, -1 if none was.
+/// One line for each API: the type of its request, and an expression that yields the response and
+/// the offset of the last record written for it, -1 if there was none.
 macro_rules! apis {
     (|$state:ident, $request:ident, $version:ident| $($type:ident => $answer:expr;)*) => {
         fn carry_out($state: &mut State, forwarded: &Forwarded) -> Result<Answer> {

@@ -1,4 +1,4 @@
-//! A broker's life: registration, heartbeats, fencing, controlled shutdown, the end
+//! The life of a broker: registration, heartbeats, fencing, controlled shutdown and removal
 //! (ClusterControlManager, BrokerHeartbeatManager, ReplicationControlManager).
 
 use super::view::{Outcome, View, all_partitions, explained};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 const FENCE: i8 = 1;
 const UNFENCE: i8 = -1;
 
-/// What a heartbeat says and wants.
+/// What a broker reports and requests with a heartbeat.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heartbeat {
     pub broker_id: BrokerId,
@@ -29,7 +29,7 @@ pub(super) struct Heartbeat {
     pub want_shut_down: bool,
 }
 
-/// What a heartbeat is answered.
+/// The answer to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BrokerStatus {
     pub fenced: bool,
@@ -45,7 +45,7 @@ enum State {
 }
 
 impl View<'_> {
-    /// Registers a broker; answers its epoch, which is `next_offset` for a new incarnation.
+    /// Registers a broker and returns its epoch, which for a new incarnation is `next_offset`.
     pub fn register_broker(
         self,
         request: &BrokerRegistrationRequest,
@@ -115,8 +115,8 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Each finalized feature must lie in the broker's range; one that it does not name counts as
-    /// 0 to 0.
+    /// Each finalized feature must lie in the broker's range; the range of a feature that the
+    /// broker does not name is 0 to 0.
     fn check_features(self, request: &BrokerRegistrationRequest) -> Result<()> {
         let named = request.features.iter().map(|feature| feature.name.as_str());
         for name in named.clone() {
@@ -152,7 +152,8 @@ impl View<'_> {
         ))
     }
 
-    /// What is left of the process that had the id before (handleBrokerShutdown).
+    /// Removes the broker's previous incarnation from leadership and ISRs. After an unclean stop it
+    /// is also no longer an eligible leader (handleBrokerShutdown).
     fn previous_incarnation(self, id: BrokerId, clean: bool, records: &mut Vec<MetadataRecord>) {
         if !self.image.elr_enabled() || clean {
             self.leave(id, records);
@@ -173,7 +174,7 @@ impl View<'_> {
         }
     }
 
-    /// Takes a broker out of every ISR and elects others where it led.
+    /// Removes a broker from every ISR and elects other leaders where it led.
     fn leave(self, id: BrokerId, records: &mut Vec<MetadataRecord>) {
         let may_lead = |other| other != id && self.is_active(other);
         for (topic, index, partition) in all_partitions(self.image) {
@@ -186,7 +187,7 @@ impl View<'_> {
         }
     }
 
-    /// A broker's session is over (handleBrokerFenced).
+    /// Fences a broker whose session has expired (handleBrokerFenced).
     pub fn fence(self, broker: &Broker) -> Vec<MetadataRecord> {
         let mut records = Vec::new();
         self.leave(broker.id, &mut records);
@@ -194,7 +195,8 @@ impl View<'_> {
         records
     }
 
-    /// A broker has caught up: it may lead what has no leader (handleBrokerUnfenced).
+    /// Unfences a broker that has caught up, and lets it lead partitions without a leader
+    /// (handleBrokerUnfenced).
     fn unfence(self, broker: &Broker) -> Vec<MetadataRecord> {
         let mut records = vec![fencing(broker, UNFENCE)];
         let may_lead = |other| other == broker.id || self.is_active(other);
@@ -206,7 +208,8 @@ impl View<'_> {
         records
     }
 
-    /// A broker wants to go and still leads (handleBrokerInControlledShutdown).
+    /// Moves leadership away from a broker that wants to shut down
+    /// (handleBrokerInControlledShutdown).
     fn begin_controlled_shutdown(self, broker: &Broker) -> Vec<MetadataRecord> {
         let mut records = Vec::new();
         if !broker.in_controlled_shutdown {
@@ -219,7 +222,7 @@ impl View<'_> {
         records
     }
 
-    /// What comes of a heartbeat (calculateNextBrokerState). `registered_at` is the offset of the
+    /// The outcome of a heartbeat (calculateNextBrokerState). `registered_at` is the offset of the
     /// broker's RegisterBrokerRecord.
     pub fn heartbeat(
         self,
@@ -271,7 +274,7 @@ impl View<'_> {
         }
     }
 
-    /// Log directories of a broker have failed: it cannot lead what lies in them
+    /// Handles failed log directories of a broker, which can no longer lead the partitions in them
     /// (handleDirectoriesOffline).
     pub fn lose_directories(
         self,
@@ -301,7 +304,7 @@ impl View<'_> {
         Ok(Outcome { records, response: () })
     }
 
-    /// A broker's word on which of its log directories take no new partitions
+    /// Records which log directories of a broker take no new partitions
     /// (handleDirectoriesCordoned).
     pub fn cordon_directories(
         self,
@@ -321,8 +324,8 @@ impl View<'_> {
         Ok(Outcome { records, response: () })
     }
 
-    /// Forgets a broker for good (UnregisterBroker). One that runs would be a broker that nobody
-    /// knows until it is started again: where Kafka forgets it, this is refused.
+    /// Removes a broker's registration for good (UnregisterBroker). Unlike Kafka, we refuse this
+    /// for a running broker, which would stay unknown until its next start.
     pub fn unregister_broker(self, id: BrokerId) -> Result<Outcome<()>> {
         let broker = self.broker(id).ok_or_else(|| {
             explained(
@@ -358,7 +361,7 @@ fn without(list: &[BrokerId], id: BrokerId) -> Vec<BrokerId> {
     list.iter().copied().filter(|&other| other != id).collect()
 }
 
-/// The registration that a request asks for, fenced and with a new epoch.
+/// The registration that a request asks for: fenced, with the given epoch.
 fn registered(request: &BrokerRegistrationRequest, epoch: i64) -> Broker {
     let mut log_dirs: Vec<Uuid> = request.log_dirs.clone();
     log_dirs.sort_unstable();

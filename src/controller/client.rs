@@ -1,4 +1,5 @@
-//! The way to the controller, and all waiting for it: the rest of the module is synchronous.
+//! The handle to the controller. All waiting for it happens here; the rest of the module is
+//! synchronous.
 
 use super::apis;
 use super::brokers::Heartbeat;
@@ -17,19 +18,19 @@ use kafka_protocol::messages::{
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-/// Requests that may wait for the controller's thread; more wait for their turn to wait.
+/// Requests that may be queued for the controller's thread; further ones wait to be queued.
 const QUEUE_LENGTH: usize = 1000;
 
-/// A client's request that the controller answers, as it came (Envelope's content).
+/// A client's request for the controller, as it arrived (the content of an Envelope).
 #[derive(Clone, Debug)]
 pub struct Forwarded {
-    /// Which API.
+    /// The API key.
     pub api_key: i16,
     /// The request, which only the controller decodes.
     pub request: Checked,
-    /// `User:ANONYMOUS` until there is security.
+    /// `User:ANONYMOUS` until clients are authenticated.
     pub principal: String,
-    /// As `/127.0.0.1`.
+    /// The client's address, in the form `/127.0.0.1`.
     pub client_host: String,
 }
 
@@ -38,17 +39,17 @@ pub struct Forwarded {
 pub struct Answer {
     /// The response's body, encoded at the request's version.
     pub body: Bytes,
-    /// Offset of the last metadata record written for it, -1 if none was; wait until the broker
-    /// has applied it.
+    /// Offset of the last metadata record written for the request, -1 if there was none. The caller
+    /// waits until the broker has applied it.
     pub offset: Offset,
 }
 
-/// The way to the controller, wherever it is: what everyone holds who changes metadata.
+/// The handle to the controller, wherever it runs. All code that changes metadata holds one.
 ///
-/// It is an enum although it has one variant, because there will be two and no third: `Remote`, of
-/// a process that is only a broker, will send the same requests to the quorum's leader through
-/// [`crate::client`], and belongs here. Each method then has a line for each, and the compiler
-/// names those that do not.
+/// It is an enum with one variant because a second will come and no third: in a process that is
+/// only a broker, `Remote` will send the same requests to the quorum's leader through
+/// [`crate::client`]. Each method then has one arm per variant, and the compiler finds the missing
+/// ones.
 #[derive(Clone, Debug)]
 pub enum Client {
     /// The controller is a thread of this process.
@@ -62,19 +63,19 @@ impl Client {
         controller.image.load_full()
     }
 
-    /// An error says that the metadata log is lost to us, so that the broker must stop.
+    /// An error means that the metadata log can no longer be written, so the broker must stop.
     pub fn check(&self) -> Result<()> {
         let Client::Embedded(controller) = self;
         controller.check()
     }
 
-    /// Registers this broker; answers its epoch (the offset of its RegisterBrokerRecord).
+    /// Registers this broker and returns its epoch, the offset of its RegisterBrokerRecord.
     pub async fn register(&self, request: BrokerRegistrationRequest) -> Result<i64> {
         let Client::Embedded(controller) = self;
         controller.submit(move |state| state.register_broker(&request)).await
     }
 
-    /// A heartbeat; answers (is fenced, should shut down).
+    /// Sends a heartbeat; returns (is fenced, should shut down).
     pub async fn heartbeat(
         &self,
         broker_id: BrokerId,
@@ -103,7 +104,7 @@ impl Client {
         controller.submit(alter).await
     }
 
-    /// Tells which log directories of a broker take no new partitions.
+    /// Reports which log directories of a broker take no new partitions.
     pub async fn cordon_directories(
         &self,
         broker_id: BrokerId,
@@ -116,7 +117,7 @@ impl Client {
         controller.submit(cordon).await
     }
 
-    /// Tells that log directories of a broker have failed.
+    /// Reports that log directories of a broker have failed.
     pub async fn lose_directories(
         &self,
         broker_id: BrokerId,
@@ -129,7 +130,7 @@ impl Client {
         controller.submit(lose).await
     }
 
-    /// Tells in which log directories a broker has put its replicas.
+    /// Reports in which log directories a broker has placed its replicas.
     pub async fn assign_replicas(&self, request: AssignReplicasToDirsRequest) -> Result<()> {
         let Client::Embedded(controller) = self;
         let assign = move |state: &mut State| {
@@ -139,7 +140,7 @@ impl Client {
         controller.submit(assign).await
     }
 
-    /// A block of producer ids: (first, count).
+    /// Allocates a block of producer ids; returns (first id, number of ids).
     pub async fn allocate_producer_ids(
         &self,
         broker_id: BrokerId,
@@ -149,34 +150,35 @@ impl Client {
         controller.submit(move |state| state.allocate_producer_ids(broker_id, epoch)).await
     }
 
-    /// Passes a client's request on (`apis.rs` says which); other APIs are UNSUPPORTED_VERSION. An
-    /// error is one of the whole request.
+    /// Forwards a client's request. `apis.rs` lists the APIs; any other is UNSUPPORTED_VERSION. An
+    /// error concerns the request as a whole.
     pub async fn forward(&self, request: Forwarded) -> Result<Answer> {
         let Client::Embedded(controller) = self;
         controller.submit(move |state| apis::forward(state, &request)).await
     }
 }
 
-/// What waits for the thread: it is run, and the rest of it when all of its group is durable
-/// (true) or will never be (false).
+/// A queued request. The thread runs it, and then runs the returned closure once everything in its
+/// group is durable (true) or is known to have failed (false).
 pub(super) type Job = Box<dyn FnOnce(&mut State) -> Finish + Send>;
 pub(super) type Finish = Box<dyn FnOnce(bool) + Send>;
 pub(super) type Jobs = std::sync::mpsc::Receiver<Job>;
 
-/// The clients' side of the embedded controller.
+/// The embedded controller as its clients hold it.
 #[derive(Debug)]
 pub struct Embedded {
-    /// None when nothing more is accepted.
+    /// None once nothing more is accepted.
     queue: Mutex<Option<std::sync::mpsc::Sender<Job>>>,
     room: Arc<Semaphore>,
-    /// The newest committed image, which the thread puts here.
+    /// The newest committed image, set by the thread.
     pub(super) image: ArcSwap<Image>,
-    /// The disk failed, and nothing is accepted any more. Its sender goes with the thread.
+    /// True once the disk has failed and nothing is accepted any more. Closed when the thread has
+    /// ended.
     failed: watch::Receiver<bool>,
 }
 
 impl Embedded {
-    /// With the end of the queue that is the thread's.
+    /// Also returns the thread's end of the queue.
     pub(super) fn new(image: Arc<Image>, failed: watch::Receiver<bool>) -> (Arc<Embedded>, Jobs) {
         let (queue, jobs) = std::sync::mpsc::channel();
         let embedded = Embedded {
@@ -188,7 +190,7 @@ impl Embedded {
         (Arc::new(embedded), jobs)
     }
 
-    /// Accepts nothing more.
+    /// Stops accepting requests.
     pub(super) fn close(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -202,7 +204,7 @@ impl Embedded {
         }
     }
 
-    /// Runs `operation` in the thread; answers once what it appended is durable.
+    /// Runs `operation` in the thread and returns its result once what it appended is durable.
     pub(super) async fn submit<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
@@ -215,7 +217,7 @@ impl Embedded {
             Box::new(move |durable| {
                 let result =
                     if durable { result } else { Err(ResponseError::KafkaStorageError.into()) };
-                // Who asked may have gone.
+                // The caller may have stopped waiting.
                 let _ = sender.send(result);
             })
         });

@@ -1,4 +1,4 @@
-//! AlterConfigs and IncrementalAlterConfigs (ConfigurationControlManager,
+//! Validates changes of configs and writes their records (ConfigurationControlManager,
 //! ControllerConfigurationValidator).
 
 use super::view::{Outcome, View, explained, text};
@@ -15,10 +15,10 @@ use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
 use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// (type, name) of what has configs.
+/// (type, name) of a resource that has configs.
 pub(super) type Resource = (i8, String);
 
-/// What is to happen to one config (AlterConfigOp).
+/// The change to one config (AlterConfigOp).
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Operation {
     Set(String),
@@ -27,19 +27,19 @@ pub(super) enum Operation {
     Subtract(String),
 }
 
-/// How the configs of a resource are to change.
+/// The change to a resource's configs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
-    /// Those named (IncrementalAlterConfigs).
+    /// Changes only the configs named (IncrementalAlterConfigs).
     Some(BTreeMap<String, Operation>),
-    /// All of them: what is not named goes (the old AlterConfigs).
+    /// Replaces all configs; those not named are removed (AlterConfigs).
     All(BTreeMap<String, Option<String>>),
 }
 
 const MIN_ISR: &str = "min.insync.replicas";
 const VALUE_LENGTH_MAX: usize = i16::MAX as usize;
 
-/// Whether Kafka knows the resource type, and keeps its configs in the metadata log.
+/// Whether this is a resource type that Kafka knows.
 pub(super) fn is_known_type(resource_type: i8) -> bool {
     matches!(
         resource_type,
@@ -48,7 +48,7 @@ pub(super) fn is_known_type(resource_type: i8) -> bool {
 }
 
 impl View<'_> {
-    /// Changes resources, each by its `change`; each succeeds or fails as a whole.
+    /// Changes each resource by its `change`; each succeeds or fails as a whole.
     pub fn alter_configs(
         self,
         changes: Vec<(Resource, Result<Change>)>,
@@ -65,7 +65,8 @@ impl View<'_> {
         Outcome { records, response }
     }
 
-    /// The records that change one resource. `is_new`: a topic that is being made.
+    /// The records that change one resource. `is_new`: the resource is a topic that is being
+    /// created.
     pub fn alter_resource(
         self,
         resource: &Resource,
@@ -90,7 +91,7 @@ impl View<'_> {
                     let mut list = self.list_value(resource.0, key, before, "SUBTRACT")?;
                     let mut times: HashMap<&str, usize> = HashMap::new();
                     items.split(',').for_each(|item| *times.entry(item).or_default() += 1);
-                    // Each time that an item is named, the first that is left of it goes.
+                    // Each mention of an item removes its first remaining occurrence.
                     list.retain(|item| match times.get_mut(item.as_str()) {
                         Some(left) if *left > 0 => {
                             *left -= 1;
@@ -152,12 +153,12 @@ impl View<'_> {
                 Some(value) => all.insert(key.clone(), value.clone()),
                 None => all.remove(key),
             };
-            // A broker reloads what it is told, changed or not (KAFKA-14136).
+            // A broker reloads every value it is sent, changed or not (KAFKA-14136).
             if current.get(key) != value.as_ref() || resource.0 == BROKER_CONFIG {
                 changed.push((key, value));
             }
         }
-        // What an older Kafka has left there is not this change's fault.
+        // An invalid value left by an older Kafka does not make this change invalid.
         let is_right = |key: &str, value: &str| {
             altered.contains_key(key) || self.config.is_valid_alone(resource.0, key, value)
         };
@@ -166,7 +167,7 @@ impl View<'_> {
         if !is_new {
             self.check_exists(resource)?;
         }
-        // Each repeats the resource's name, so they are made when all is right.
+        // Each record repeats the resource's name, so they are built only once everything is valid.
         let record = |(name, value): (&String, &Option<String>)| {
             MetadataRecord::Config(ConfigRecord {
                 resource_type: resource.0,
@@ -236,7 +237,8 @@ impl View<'_> {
         }
     }
 
-    /// What a broker can be told while it runs (ConfigAdminManager.validateBrokerConfigChange).
+    /// Whether a running broker accepts these configs
+    /// (ConfigAdminManager.validateBrokerConfigChange).
     fn check_broker_configs(self, name: &str, configs: &BTreeMap<String, String>) -> Result<()> {
         let refuse = |message: String| Err(explained(ResponseError::InvalidRequest, message));
         if !name.is_empty() {
@@ -255,13 +257,13 @@ impl View<'_> {
         let is_wrong_already = self.config.check_together(&of_all, &own).is_err();
         let (of_all, own) = if name.is_empty() { (configs, &*own) } else { (&*of_all, configs) };
         let checked = self.config.check_dynamic(configs, !name.is_empty());
-        // What is right for itself may be wrong beside the others.
+        // A value that is valid alone may contradict the others.
         let together = || self.config.check_together(of_all, own);
         let checked = checked.and_then(|()| if is_wrong_already { Ok(()) } else { together() });
         checked.or_else(|error| refuse(error.message().unwrap_or_default()))
     }
 
-    /// A resource that is altered must exist (QuorumController.ConfigResourceExistenceChecker).
+    /// Refuses a resource that does not exist (QuorumController.ConfigResourceExistenceChecker).
     fn check_exists(self, resource: &Resource) -> Result<()> {
         let name = resource.1.as_str();
         match resource.0 {
@@ -286,7 +288,7 @@ impl View<'_> {
         }
     }
 
-    /// Eligible leader replicas were chosen under the old `min.insync.replicas`.
+    /// The records that clear eligible leader replicas chosen under an old `min.insync.replicas`.
     pub fn clear_elr_records(self, records: &[MetadataRecord]) -> Vec<MetadataRecord> {
         let clears = |record: &MetadataRecord| match record {
             MetadataRecord::Config(config) if config.name == MIN_ISR => {
@@ -303,7 +305,7 @@ impl View<'_> {
     }
 }
 
-/// All configs of a topic that is being made, as CreateTopics answers them (KIP-525).
+/// All configs of a topic that is being created, as the CreateTopics response lists them (KIP-525).
 pub(super) fn created_topic_configs(
     view: View<'_>,
     overrides: &[CreatableTopicConfig],

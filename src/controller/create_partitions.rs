@@ -16,7 +16,7 @@ use kafka_protocol::messages::create_partitions_response::{
 use std::collections::BTreeMap;
 
 impl View<'_> {
-    /// Adds partitions to topics; each fails for itself.
+    /// Adds partitions to topics; each topic succeeds or fails on its own.
     pub fn create_partitions(
         self,
         request: &CreatePartitionsRequest,
@@ -65,7 +65,7 @@ impl View<'_> {
     }
 
     fn placed(self, additional: usize, factor: i32) -> Result<Vec<Partition>> {
-        // More than this is refused in any case; it must not be built first.
+        // Any larger number is refused anyway, so do not build that many first.
         placement::place(self, additional.min(RECORDS_PER_REQUEST_MAX + 1), factor)?
             .into_iter()
             .map(|replicas| new_partition(self, replicas).ok_or_else(|| nobody_active(factor)))
@@ -89,7 +89,7 @@ impl View<'_> {
     }
 }
 
-/// How many partitions are to be added to `current`.
+/// The number of partitions to add to the `current` ones.
 fn additional(request: &CreatePartitionsTopic, current: i32) -> Result<usize> {
     let invalid = |message| Err(explained(ResponseError::InvalidPartitions, message));
     let (name, count) = (request.name.as_str(), request.count);

@@ -18,11 +18,11 @@ use kafka_protocol::messages::create_topics_response::{
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// In a result: configs are not shown (only that they are not).
+/// In the result of a topic that was not created: the number of partitions or replicas.
 const UNKNOWN_COUNT: i32 = -1;
 
 impl View<'_> {
-    /// Makes topics; each fails for itself.
+    /// Creates topics; each succeeds or fails on its own.
     pub fn create_topics(self, request: &CreateTopicsRequest) -> Outcome<CreateTopicsResponse> {
         let mut times: BTreeMap<&TopicName, usize> = BTreeMap::new();
         for topic in &request.topics {
@@ -46,7 +46,7 @@ impl View<'_> {
             .unless(request.validate_only)
     }
 
-    /// More partitions than one batch of records may hold are refused before they are made.
+    /// Refuses, before building anything, more partitions than one batch of records may hold.
     fn check_count(self, request: &CreateTopicsRequest) -> Result<()> {
         let count = |topic: &CreatableTopic| match topic.num_partitions {
             _ if !topic.assignments.is_empty() => topic.assignments.len(),
@@ -210,7 +210,7 @@ impl View<'_> {
     }
 }
 
-/// Names that came twice, and the one that nobody may make.
+/// The results for duplicate names and for the metadata topic, which nobody may create.
 fn refused(times: &BTreeMap<&TopicName, usize>) -> Vec<CreatableTopicResult> {
     let prohibited = format!("Creation of internal topic {METADATA_TOPIC_NAME} is prohibited.");
     let refusal = |(name, times): (&&TopicName, &usize)| {
@@ -235,7 +235,7 @@ fn failed(name: &TopicName, result: &Result<()>) -> CreatableTopicResult {
         .with_configs(Some(Vec::new()))
 }
 
-/// A random id that Kafka may give a topic: none of the reserved, none that begins with `-`
+/// A random topic id, avoiding those that Kafka reserves and those whose text begins with `-`
 /// (Uuid.randomUuid).
 pub(super) fn random_topic_id() -> Uuid {
     loop {

@@ -14,7 +14,7 @@ use kafka_protocol::messages::delete_topics_response::{
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// Names and ids that were asked for, each once; those that came twice apart.
+/// The names and ids requested; those requested more than once are kept apart.
 #[derive(Default)]
 struct Asked {
     names: BTreeSet<TopicName>,
@@ -24,7 +24,7 @@ struct Asked {
 }
 
 impl View<'_> {
-    /// Deletes topics by name or id; each fails for itself.
+    /// Deletes topics by name or id; each succeeds or fails on its own.
     pub fn delete_topics(
         self,
         request: &DeleteTopicsRequest,
@@ -137,7 +137,7 @@ fn failed(name: Option<&TopicName>, id: Uuid, error: Error) -> DeletableTopicRes
         .with_error_message(message)
 }
 
-/// `delete.topic.enable=false`.
+/// The response while `delete.topic.enable` is false.
 fn disabled(request: &DeleteTopicsRequest, version: i16) -> DeleteTopicsResponse {
     let code = if version < 3 {
         ResponseError::InvalidRequest

@@ -1,4 +1,4 @@
-//! What the controller tells about itself: DescribeQuorum.
+//! DescribeQuorum: what the controller says about the quorum.
 
 use super::quorum::TOPIC_NAME;
 use super::view::text;
@@ -11,24 +11,24 @@ use kafka_protocol::messages::describe_quorum_response::{
 use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
 use uuid::Uuid;
 
-/// Errors.UNKNOWN_TOPIC_OR_PARTITION's sentence.
+/// The default message of Errors.UNKNOWN_TOPIC_OR_PARTITION.
 const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
 
-/// The state of the quorum of one.
+/// The state of a quorum with one voter.
 #[derive(Clone, Debug)]
 pub(super) struct QuorumState {
     pub leader: BrokerId,
     pub epoch: LeaderEpoch,
     /// One past the last committed record.
     pub high_watermark: Offset,
-    /// The voter's directory; nil while the settings name the voters.
+    /// The voter's directory id; nil while the voters come from the settings.
     pub directory_id: Uuid,
     pub listeners: Vec<(String, String, u16)>,
     pub now: Timestamp,
 }
 
 impl QuorumState {
-    /// Who votes, who leads and how far everyone is.
+    /// The leader, the voters and how far each has got in the log.
     pub fn describe(
         &self,
         request: &DescribeQuorumRequest,

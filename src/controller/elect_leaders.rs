@@ -17,7 +17,7 @@ const PREFERRED: i8 = 0;
 const UNCLEAN: i8 = 1;
 
 impl View<'_> {
-    /// Elects preferred leaders, or leaders at any price.
+    /// Elects preferred leaders, or any available leaders (unclean).
     pub fn elect_leaders(self, request: &ElectLeadersRequest) -> Outcome<ElectLeadersResponse> {
         let election = match request.election_type {
             PREFERRED => Election::Preferred,
@@ -33,7 +33,7 @@ impl View<'_> {
                 Ok(topic) => {
                     let elected = self.elect_leader(topic, index, election, &mut records);
                     let needless = |error: &Error| error.code() == ResponseError::ElectionNotNeeded;
-                    // Who asks for everything is not told of what was right before.
+                    // If all partitions were requested, those that needed no election are left out.
                     let silent = all && elected.as_ref().is_err_and(needless);
                     (!silent).then(|| partition_result(index, told.item_error(&elected)))
                 }

@@ -1,5 +1,5 @@
-//! What the log says of changes to the metadata: what became of what, and who asked for it. A
-//! change of many partitions is one line.
+//! Logs changes to the metadata: what changed and who requested it. A change of many partitions
+//! takes one line.
 
 use super::Forwarded;
 use crate::codec::schema::metadata::*;
@@ -15,10 +15,10 @@ use std::fmt;
 use tracing::info;
 use uuid::Uuid;
 
-/// What stands for a value that is a secret.
+/// Shown in place of a secret value.
 const HIDDEN: &str = "[hidden]";
 
-/// Who asked for a change; nobody when the controller itself makes it.
+/// Who requested a change; None if the controller makes it on its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Requester(Option<(String, String)>);
 
@@ -28,7 +28,7 @@ impl Requester {
     }
 }
 
-/// ` by User:ANONYMOUS at /127.0.0.1`, so that it ends a sentence.
+/// Formats as ` by User:ANONYMOUS at /127.0.0.1`, to end a sentence.
 impl fmt::Display for Requester {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -38,7 +38,7 @@ impl fmt::Display for Requester {
     }
 }
 
-/// Tells what `records` change in `image`, which does not have them yet.
+/// Logs what `records` change in `image`, to which they have not been applied yet.
 pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &Requester) {
     let made = Made::of(records);
     let mut grown: BTreeMap<Uuid, usize> = BTreeMap::new();
@@ -79,10 +79,10 @@ pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &Requester) {
     tell_of_partitions(image, records, by);
 }
 
-/// The topics that records make, with all that they are made of.
+/// Topics that the records create, with their partitions and settings.
 #[derive(Default)]
 struct Made<'a> {
-    /// Number of partitions, and of the replicas of one.
+    /// Topic id -> (number of partitions, number of replicas of each).
     partitions: HashMap<Uuid, (usize, usize)>,
     settings: HashMap<&'a str, String>,
 }
@@ -119,7 +119,7 @@ impl<'a> Made<'a> {
         self.partitions.contains_key(&topic)
     }
 
-    /// Whether a setting is one that a new topic is made with.
+    /// Whether the setting belongs to a topic that these records create.
     fn has_setting(&self, config: &ConfigRecord) -> bool {
         config.resource_type == TOPIC_CONFIG
             && self.settings.contains_key(config.resource_name.as_str())
@@ -179,7 +179,7 @@ fn tell_of_broker(change: &BrokerRegistrationChangeRecord) {
     }
 }
 
-/// Leaders and replicas that change, in a line each for all partitions.
+/// Logs changed leaders in one line and changed replicas in another, for all partitions.
 fn tell_of_partitions(image: &Image, records: &[MetadataRecord], by: &Requester) {
     let (mut led, mut moved) = (Sample::default(), Sample::default());
     for record in records {

@@ -1,5 +1,5 @@
-//! One partition's next state: who is in sync, who is eligible, who leads
-//! (PartitionChangeBuilder; KIP-966 for the eligible leader replicas).
+//! Computes a partition's next state: its ISR, its eligible leader replicas and its leader
+//! (PartitionChangeBuilder; KIP-966).
 
 use crate::codec::schema::metadata::PartitionChangeRecord;
 use crate::metadata::record::MetadataRecord;
@@ -8,32 +8,33 @@ use crate::types::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// How far an election may go.
+/// Which replicas an election may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Election {
-    /// The first replica if it is in sync.
+    /// The first replica, if it is in sync; otherwise as `Online`.
     Preferred,
-    /// The leader stays if it can; otherwise a replica in sync.
+    /// The current leader if it can stay; otherwise an in-sync or eligible replica, or the last
+    /// known leader.
     Online,
-    /// In the end any replica that is there, which may lose records.
+    /// As a last resort any available replica, which may lose records.
     Unclean,
 }
 
-/// What of the cluster an election depends on.
+/// What an election depends on besides the partition itself.
 pub(super) struct Surroundings<'a> {
-    /// Whether a replica of the partition on this broker may lead.
+    /// Whether the replica on this broker may lead.
     pub acceptable: &'a dyn Fn(BrokerId) -> bool,
-    /// The directory of a replica that is new on this broker.
+    /// The log directory for a new replica on this broker.
     pub default_dir: &'a dyn Fn(BrokerId) -> Uuid,
-    /// `min.insync.replicas`, at most the number of replicas.
+    /// `min.insync.replicas`, capped at the number of replicas.
     pub min_isr: usize,
-    /// Whether eligible leader replicas are kept.
+    /// Whether eligible leader replicas are tracked.
     pub elr_enabled: bool,
-    /// Whether the leader has a new epoch when the ISR shrinks, as before metadata.version 3.6.
+    /// Whether the leader epoch rises when the ISR shrinks, as before `metadata.version` 3.6-IV0.
     pub shrinking_makes_epoch: bool,
 }
 
-/// A change under way: set what is wanted, then `build`.
+/// Builder of a change: set what should change, then call `build`.
 pub(super) struct PartitionChange<'a> {
     partition: &'a Partition,
     around: &'a Surroundings<'a>,
@@ -51,7 +52,7 @@ pub(super) struct PartitionChange<'a> {
 }
 
 impl<'a> PartitionChange<'a> {
-    /// No change yet; `build` elects a leader if there is none.
+    /// A builder with no changes; `build` still elects a leader if there is none.
     pub fn new(
         topic_id: Uuid,
         partition_id: i32,
@@ -76,19 +77,19 @@ impl<'a> PartitionChange<'a> {
         }
     }
 
-    /// How far the election may go.
+    /// Sets which replicas the election may choose.
     pub fn election(mut self, election: Election) -> Self {
         self.election = election;
         self
     }
 
-    /// Who is to be in sync.
+    /// Sets the wanted ISR.
     pub fn isr(mut self, isr: Vec<BrokerId>) -> Self {
         self.isr = isr;
         self
     }
 
-    /// Who is to hold the partition, and who of them comes and goes.
+    /// Sets the replicas, and which of them are being removed and added.
     pub fn replicas(
         mut self,
         replicas: Vec<BrokerId>,
@@ -99,25 +100,25 @@ impl<'a> PartitionChange<'a> {
         self
     }
 
-    /// Whether the leader has recovered from an unclean election.
+    /// Sets whether the leader has recovered from an unclean election.
     pub fn recovery_state(mut self, state: i8) -> Self {
         self.recovery_state = state;
         self
     }
 
-    /// This broker stopped uncleanly and may lack records: it is not eligible any more.
+    /// Marks a broker that stopped uncleanly: it may lack records, so it is no longer eligible.
     pub fn lost_records(mut self, broker: BrokerId) -> Self {
         self.lost_records = Some(broker);
         self
     }
 
-    /// The directory that a broker put its replica in.
+    /// Sets the log directory that a broker chose for its replica.
     pub fn directory(mut self, broker: BrokerId, directory: Uuid) -> Self {
         self.directories.insert(broker, directory);
         self
     }
 
-    /// The record, None if nothing changes.
+    /// The record of the change; None if nothing changes.
     pub fn build(mut self) -> Option<MetadataRecord> {
         let mut record = PartitionChangeRecord {
             topic_id: self.topic_id,
@@ -130,7 +131,7 @@ impl<'a> PartitionChange<'a> {
         self.elect(&mut record);
         let lost_replica = self.partition.replicas.iter().any(|id| !self.replicas.contains(id));
         if record.leader == NO_LEADER_CHANGE && lost_replica {
-            // A new epoch fences the replica that is no more.
+            // A new epoch fences the removed replica.
             record.leader = self.partition.leader;
         }
         self.set_isr_and_elr(&mut record);
@@ -148,7 +149,7 @@ impl<'a> PartitionChange<'a> {
         (record != unchanged).then_some(MetadataRecord::PartitionChange(record))
     }
 
-    /// Ends a reassignment when all that it adds are in sync
+    /// Completes the reassignment once all added replicas are in sync
     /// (PartitionReassignmentReplicas.maybeCompleteReassignment).
     fn complete_reassignment(&mut self) {
         if self.removing.is_empty() && self.adding.is_empty() {
@@ -169,8 +170,8 @@ impl<'a> PartitionChange<'a> {
         self.adding.clear();
     }
 
-    /// Who left the ISR while it was too small stays eligible, because it has all that was
-    /// acknowledged.
+    /// A replica that leaves the ISR while it is below `min.insync.replicas` stays eligible because
+    /// it has every acknowledged record.
     fn find_eligible(&mut self) {
         if !self.around.elr_enabled {
             return;
@@ -205,7 +206,7 @@ impl<'a> PartitionChange<'a> {
         }
     }
 
-    /// The leader, and whether its election may lose records.
+    /// The elected leader, and whether the election was unclean.
     fn elected(&self) -> (BrokerId, bool) {
         let valid = |id: &BrokerId| {
             let known = self.isr.contains(id) || (self.isr.is_empty() && self.elr.contains(id));

@@ -1,4 +1,4 @@
-//! Which brokers hold a new partition (StripedReplicaPlacer, for a cluster of one rack).
+//! Chooses the brokers of new partitions (StripedReplicaPlacer, for a cluster of one rack).
 
 use super::view::{View, explained};
 use crate::error::{Error, Result};
@@ -8,8 +8,8 @@ use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
 use uuid::Uuid;
 
-/// Replicas for `partitions` new partitions of `replication_factor` each, striped over the brokers
-/// from a random one on; active brokers come first.
+/// Places `partitions` new partitions of `replication_factor` replicas each, striped over the
+/// brokers from a random one on. Active brokers come first.
 pub(super) fn place(
     view: View<'_>,
     partitions: usize,
@@ -60,7 +60,7 @@ fn check(replication_factor: i32, unfenced: usize, total: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks an assignment that a person made (validateManualPartitionAssignment).
+/// Checks an assignment made by hand (validateManualPartitionAssignment).
 pub(super) fn check_manual(
     view: View<'_>,
     replicas: &[BrokerId],
@@ -97,7 +97,7 @@ pub(super) fn check_manual(
     }
 }
 
-/// A new partition on `replicas`, in sync where the broker is active; None if none is.
+/// A new partition on `replicas` whose ISR is the active brokers; None if there are none.
 pub(super) fn new_partition(view: View<'_>, replicas: Vec<BrokerId>) -> Option<Partition> {
     let isr: Vec<BrokerId> = replicas.iter().copied().filter(|&id| view.is_active(id)).collect();
     let leader = isr.first().copied().unwrap_or(NO_LEADER);
@@ -116,7 +116,7 @@ pub(super) fn new_partition(view: View<'_>, replicas: Vec<BrokerId>) -> Option<P
     })
 }
 
-/// All brokers of an automatic placement are fenced or going.
+/// The error when every broker of an automatic placement is fenced or shutting down.
 pub(super) fn nobody_active(replication_factor: i32) -> Error {
     explained(
         ResponseError::InvalidReplicationFactor,
@@ -127,7 +127,7 @@ pub(super) fn nobody_active(replication_factor: i32) -> Error {
     )
 }
 
-/// All brokers of a manual placement are fenced or going.
+/// The error when every broker of a manual placement is fenced or shutting down.
 pub(super) fn nobody_active_manually(partition: i32) -> Error {
     explained(
         ResponseError::InvalidReplicaAssignment,

@@ -1,5 +1,5 @@
-//! What a metadata log says, read before anything is changed: whether it is known here at all, and
-//! which partitions it knows, so that a start can be refused that would take them for strays.
+//! Reads a metadata log before anything is changed: whether we understand all of it, and which
+//! partitions it has, so that a start that would treat their logs as strays can be refused.
 
 use super::quorum::{DIR_NAME, LEGACY_BOOTSTRAP, last_epoch};
 use crate::codec::schema::metadata::AbortTransactionRecord;
@@ -16,21 +16,22 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use uuid::Uuid;
 
-/// What a metadata log says.
+/// The contents of a metadata log.
 #[derive(Debug)]
 pub struct Preview {
-    /// All that was committed.
+    /// The image of everything committed.
     pub image: Image,
-    /// Topics that the log has seen deleted since its snapshot: logs of theirs are strays.
+    /// Topics deleted since the snapshot; logs that remain of them are strays.
     pub deleted_topics: BTreeSet<Uuid>,
-    /// Where the log's sound records end, if its files go on: what lies there will be cut off.
+    /// Where the valid records end, if the files go on beyond that; the rest will be cut off.
     pub cut: Option<ScanEnd>,
-    /// There is more than what formatting writes.
+    /// Whether the log holds more than what formatting wrote.
     pub is_begun: bool,
 }
 
-/// Reads what `Quorum::open` will read, and changes nothing; None if there is no metadata log. A
-/// file or a record that is not known here is an error that says what to do (Config).
+/// Reads what `Quorum::open` will read, without changing anything; None if there is no metadata
+/// log. A file or record that we do not understand is an error that says what to do
+/// (`Error::Config`).
 pub fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
     let dir = metadata_dir.join(DIR_NAME);
     let names = match disk.file_len(&dir)? {
@@ -54,7 +55,7 @@ pub fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
         None => None,
     };
     if reader.loader.in_transaction() {
-        // Whoever leads next aborts it.
+        // The next leader will abort this transaction.
         reader
             .loader
             .replay(&MetadataRecord::AbortTransaction(AbortTransactionRecord::default()))?;
@@ -75,12 +76,12 @@ impl Reader {
         let refused = |error| refused(&path, error);
         let contents = snapshot::read(disk, &path).map_err(refused)?;
         let Some(mut contents) = contents else { return Ok(()) };
-        // What formatting wrote is for the first records of the log.
+        // Records written by formatting only seed an empty log.
         contents.records.retain(|_| id != SnapshotId::BOOTSTRAP);
         snapshot::load(&mut self.loader, id, &contents).map_err(refused)
     }
 
-    /// Answers where the sound records end, if there is more in the files.
+    /// Returns where the valid records end, if the files go on beyond that.
     fn load_log(&mut self, disk: &Disk, dir: &Path, start: Offset) -> Result<Option<ScanEnd>> {
         let mut next = self.loader.image.offset + 1;
         if start > next {

@@ -1,4 +1,4 @@
-//! The metadata log as its one voter keeps it: `__cluster_metadata-0` with segments, snapshots and
+//! The metadata log as its only voter keeps it: `__cluster_metadata-0` with segments, snapshots and
 //! `quorum-state` (KafkaRaftLog, FileQuorumStateStore).
 
 use crate::codec::schema::metadata::FeatureLevelRecord;
@@ -20,41 +20,41 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The directory of the metadata log.
+/// Name of the metadata log's directory.
 pub const DIR_NAME: &str = "__cluster_metadata-0";
-/// The topic that the metadata log is the only partition of.
+/// The topic whose only partition is the metadata log.
 pub const TOPIC_NAME: &str = "__cluster_metadata";
 /// The metadata log's topic id (Uuid.METADATA_TOPIC_ID).
 pub const TOPIC_ID: Uuid = Uuid::from_u128(1);
 
 const QUORUM_STATE: &str = "quorum-state";
 pub(super) const LEGACY_BOOTSTRAP: &str = "bootstrap.checkpoint";
-/// `kraft.version` of a directory whose voters are in the log.
+/// The `kraft.version` of a directory whose voters are in the log.
 const DYNAMIC_VOTERS: i16 = 1;
 const READ_BYTES: usize = 1024 * 1024;
 
-/// Who this voter is and how it keeps the log.
+/// Identity of this voter and settings of its log.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `node.id`.
     pub node_id: BrokerId,
-    /// Of `meta.properties`.
+    /// `cluster.id` in `meta.properties`.
     pub cluster_id: String,
-    /// Of the metadata directory's `meta.properties`.
+    /// `directory.id` in the metadata directory's `meta.properties`.
     pub directory_id: Uuid,
     /// `controller.quorum.voters`; empty if the voters are in the log.
     pub static_voters: Vec<BrokerId>,
     /// This controller's listeners: (name, host, port).
     pub listeners: Vec<(String, String, u16)>,
-    /// Segment sizes and the like of the metadata log.
+    /// Segment sizes and other settings of the metadata log.
     pub log: Arc<TopicConfig>,
-    /// `metadata.max.retention.bytes`, -1 for no bound.
+    /// `metadata.max.retention.bytes`; -1 means no limit.
     pub retention_bytes: i64,
-    /// `metadata.max.retention.ms`, -1 for no bound.
+    /// `metadata.max.retention.ms`; -1 means no limit.
     pub retention_ms: i64,
 }
 
-/// The open metadata log, with us as its leader.
+/// The open metadata log, led by us.
 #[derive(Debug)]
 pub(super) struct Quorum {
     disk: Disk,
@@ -67,16 +67,16 @@ pub(super) struct Quorum {
     kraft_version: i16,
 }
 
-/// What the directory said when it was opened.
+/// What was found in the directory when it was opened.
 pub(super) struct Opened {
     pub quorum: Quorum,
     pub loader: Loader,
-    /// What formatting left for the log's first records; of use only while the log is empty.
+    /// Records that formatting left to begin the log with; used only while the log is empty.
     pub bootstrap: Vec<MetadataRecord>,
 }
 
 impl Quorum {
-    /// Opens the log in `metadata_dir`, formatting the directory if there is none, and replays it.
+    /// Opens the log in `metadata_dir` and replays it. A directory without one is formatted first.
     pub fn open(
         disk: Disk,
         metadata_dir: &Path,
@@ -120,7 +120,7 @@ impl Quorum {
         Ok(Opened { quorum, loader, bootstrap })
     }
 
-    /// Refuses a log of which we are not the only voter.
+    /// Refuses a log that has voters other than us.
     fn check_voters(&self, loader: &Loader) -> Result<()> {
         let node_id = self.options.node_id;
         let voters: Vec<BrokerId> = match &loader.voters {
@@ -136,8 +136,8 @@ impl Quorum {
         Ok(())
     }
 
-    /// Becomes the leader of a new epoch and writes that down: `quorum-state`, a line of
-    /// `leader-epoch-checkpoint`, a LEADER_CHANGE record.
+    /// Starts a new epoch with us as its leader and records that: in `quorum-state`, as a line of
+    /// `leader-epoch-checkpoint` and as a LEADER_CHANGE record.
     pub fn become_leader(&mut self, now: Timestamp) -> Result<()> {
         self.epoch = self.epoch.checked_add(1).ok_or_else(|| {
             Error::Config(format!(
@@ -151,8 +151,8 @@ impl Quorum {
         self.log.assign_epoch_start(self.epoch)?;
         let mut records =
             vec![ControlRecord::leader_change(self.options.node_id, &[self.options.node_id])];
-        // The log's first batch repeats what formatting put into the snapshot 0-0; later ones say
-        // it anew if we listen elsewhere.
+        // The log's first batch repeats the voters from the snapshot 0-0; later ones repeat them
+        // only if our listeners have changed.
         let us = self.us();
         let is_news = self.log.log_end_offset() == 0 || self.voters.as_ref() != Some(&us);
         if self.kraft_version >= DYNAMIC_VOTERS && is_news {
@@ -162,8 +162,8 @@ impl Quorum {
         self.append_control(&records, now).map(drop)
     }
 
-    /// Writes down a higher `kraft.version` and, with it, the voters that the settings have named
-    /// so far.
+    /// Records a higher `kraft.version` together with the voters, which until now came from the
+    /// settings.
     pub fn raise_kraft_version(&mut self, level: i16, now: Timestamp) -> Result<Batch> {
         let us = self.us();
         let batch = self.append_control(&[ControlRecord::KRaftVersion(level), us.clone()], now)?;
@@ -172,7 +172,7 @@ impl Quorum {
         Ok(batch)
     }
 
-    /// The only voter.
+    /// A voter set that contains only us.
     fn us(&self) -> ControlRecord {
         let (id, directory) = (self.options.node_id, self.options.directory_id);
         ControlRecord::single_voter(id, directory, &self.options.listeners)
@@ -190,7 +190,7 @@ impl Quorum {
         };
         let path = self.dir.join(QUORUM_STATE);
         match self.disk.replace_file(&path, state.as_bytes()) {
-            // It fits into a sector, so the disk writes it whole also where the old one lies.
+            // The file fits into one disk sector, so overwriting it in place is atomic too.
             Err(error) if error.is_disk_full() => {
                 let file = self.disk.open(&path)?;
                 file.write_at(state.as_bytes(), 0)?;
@@ -213,7 +213,7 @@ impl Quorum {
         Ok(batch)
     }
 
-    /// Appends a batch, on a full disk by the log directory's reserve.
+    /// Appends a batch. If the disk is full, releases the log directory's reserve and tries again.
     fn put(&mut self, batch: Batch, now: Timestamp) -> Result<Offset> {
         let appended = self.log.append(vec![batch.clone()], self.epoch, Origin::RaftLeader, now);
         let appended = match (appended, self.dir.parent()) {
@@ -226,8 +226,8 @@ impl Quorum {
         Ok(appended?.last_offset)
     }
 
-    /// Appends records as one batch; answers the offset of the last and the bytes written. They
-    /// count once `flush` has returned.
+    /// Appends records as one batch; returns the offset of the last record and the bytes written.
+    /// They are committed once `flush` has returned.
     pub fn append(
         &mut self,
         records: &[MetadataRecord],
@@ -244,19 +244,19 @@ impl Quorum {
         Ok((self.put(batch, now)?, size))
     }
 
-    /// Makes everything appended durable, and with that committed.
+    /// Makes everything appended durable and thereby committed.
     pub fn flush(&mut self) -> Result<()> {
         self.log.flush()?;
         self.log.set_high_watermark(self.log.log_end_offset());
         Ok(())
     }
 
-    /// One past the last record.
+    /// The offset after the last record.
     pub fn end_offset(&self) -> Offset {
         self.log.log_end_offset()
     }
 
-    /// The epoch that we lead.
+    /// The epoch in which we lead.
     pub fn epoch(&self) -> LeaderEpoch {
         self.epoch
     }
@@ -266,7 +266,7 @@ impl Quorum {
         self.kraft_version
     }
 
-    /// Who we are.
+    /// Identity and settings of this voter.
     pub fn options(&self) -> &Options {
         &self.options
     }
@@ -276,7 +276,7 @@ impl Quorum {
         self.snapshots.last().copied()
     }
 
-    /// What a snapshot of now begins with.
+    /// The head of a snapshot taken now.
     pub fn snapshot_head(&self, timestamp: Timestamp, metadata_version: i16) -> Head {
         Head {
             last_contained_timestamp: timestamp,
@@ -286,20 +286,20 @@ impl Quorum {
         }
     }
 
-    /// Where snapshots lie.
+    /// The directory of the log and its snapshots.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// A snapshot was written; what it makes superfluous goes once the retention settings say so.
+    /// Registers a new snapshot and deletes what the retention settings no longer require.
     pub fn snapshot_written(&mut self, id: SnapshotId, now: Timestamp) -> Result<()> {
         self.snapshots.insert(id);
         self.clean_up(now)
     }
 
-    /// Deletes the oldest snapshots and the log below their successors, while log and snapshots
-    /// are larger than `metadata.max.retention.bytes` or older than `metadata.max.retention.ms`.
-    /// One snapshot always stays (KafkaRaftLog.maybeClean).
+    /// While log and snapshots exceed `metadata.max.retention.bytes` or
+    /// `metadata.max.retention.ms`, deletes the oldest snapshot and the log below the next one. At
+    /// least one snapshot always stays (KafkaRaftLog.maybeClean).
     pub fn clean_up(&mut self, now: Timestamp) -> Result<()> {
         while let [oldest, next] = self.snapshots.iter().take(2).copied().collect::<Vec<_>>()[..] {
             if !self.is_over_size()? && !self.is_over_age(oldest, now)? {
@@ -331,7 +331,7 @@ impl Quorum {
         Ok(self.options.retention_ms >= 0 && age_ms > self.options.retention_ms)
     }
 
-    /// Closes the log. As it is always checked from its start, a full disk spoils nothing.
+    /// Closes the log. A full disk does no harm here, because a start always checks the whole log.
     pub fn close(&mut self) -> Result<()> {
         match self.log.close() {
             Err(error) if error.is_disk_full() => Ok(()),
@@ -340,8 +340,8 @@ impl Quorum {
     }
 }
 
-/// Writes the snapshot 0-0 of a new directory, as Kafka 4.4's `kafka-storage format` does: with
-/// the voters in it, unless the settings name them.
+/// Writes the snapshot 0-0 of a new directory, as `kafka-storage format` of Kafka 4.4 does. It
+/// contains the voters unless they come from the settings.
 fn format(disk: &Disk, dir: &Path, options: &Options, now: Timestamp) -> Result<()> {
     let dynamic = options.static_voters.is_empty();
     let head = Head {
@@ -356,7 +356,7 @@ fn format(disk: &Disk, dir: &Path, options: &Options, now: Timestamp) -> Result<
     snapshot::write(disk, dir, SnapshotId::BOOTSTRAP, &head, records, now)
 }
 
-/// What a new cluster begins with.
+/// The first records of a new cluster.
 pub(super) fn bootstrap_records() -> Vec<MetadataRecord> {
     let level = |&(name, feature_level): &(&str, i16)| {
         MetadataRecord::FeatureLevel(FeatureLevelRecord { name: name.to_owned(), feature_level })
@@ -387,7 +387,7 @@ fn open_log(
         config: options.log.clone(),
         log_start_offset: 0,
         recovery_point: 0,
-        // As Kafka: the metadata log is always checked from its start.
+        // As in Kafka, the metadata log is always checked from its start.
         stopped: crate::log::Stopped::Unknown,
         leader_epochs: None,
         now,
@@ -408,8 +408,8 @@ fn open_log(
     Ok(log)
 }
 
-/// Replays the log from where the snapshot ends. What lies behind a hole was never committed: a
-/// power loss has taken the end of a segment and left the next one. It is cut off.
+/// Replays the log from the end of the snapshot. Records after a gap were never committed: a power
+/// loss took the end of one segment and left the next. They are cut off.
 fn replay_log(log: &mut Log, loader: &mut Loader) -> Result<()> {
     let mut next = loader.image.offset.saturating_add(1);
     while next < log.log_end_offset() {
@@ -436,9 +436,9 @@ fn replay_log(log: &mut Log, loader: &mut Loader) -> Result<()> {
     Ok(())
 }
 
-/// The epoch of `quorum-state`, 0 if there is none. One that a power loss has torn, as it can where
-/// a full disk has it written in place, or one that cannot be, is worth nothing; the log knows the
-/// epochs of its records.
+/// The epoch in `quorum-state`, 0 if there is no such file. A torn file (power was lost while it
+/// was overwritten on a full disk) and an impossible epoch count as 0 too, because the records in
+/// the log carry their epochs.
 pub(super) fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
     let path = dir.join(QUORUM_STATE);
     let Some(content) = disk.read_file(&path)? else { return Ok(0) };
@@ -452,7 +452,7 @@ pub(super) fn last_epoch(disk: &Disk, dir: &Path) -> Result<LeaderEpoch> {
         }
     }
     let epoch = state["leaderEpoch"].as_i64().and_then(|epoch| i32::try_from(epoch).ok());
-    // Each start takes one: no quorum gets that far.
+    // Each start uses up one epoch, so no real quorum gets that far.
     Ok(epoch.filter(|epoch| (0..=LeaderEpoch::MAX / 2).contains(epoch)).unwrap_or_else(|| {
         let epoch = &state["leaderEpoch"];
         tracing::warn!(path = %path.display(), %epoch, "ignored an epoch that cannot be");

@@ -21,7 +21,7 @@ use kafka_protocol::messages::{
 };
 
 impl View<'_> {
-    /// Moves partitions to other brokers, or takes that back; each fails for itself.
+    /// Starts or cancels reassignments of partitions; each succeeds or fails on its own.
     pub fn alter_reassignments(
         self,
         request: &AlterPartitionReassignmentsRequest,
@@ -102,7 +102,7 @@ impl View<'_> {
         let replicas = [target, &removing].concat();
         let may_lead = |id| self.is_active(id);
         Ok(self.change_partition(topic, index, partition, &may_lead, |change| {
-            // As Kafka: a reassignment under way keeps its lists unless the new one has its own.
+            // As in Kafka, lists of the current reassignment remain where the new one has none.
             let keep = |new: Vec<BrokerId>, old: &Vec<BrokerId>| {
                 if new.is_empty() { old.clone() } else { new }
             };
@@ -151,7 +151,7 @@ impl View<'_> {
         }))
     }
 
-    /// What is being moved, of the topics asked for or of all.
+    /// The reassignments in progress, of the given topics or of all.
     pub fn list_reassignments(
         self,
         request: &ListPartitionReassignmentsRequest,
@@ -189,13 +189,13 @@ impl View<'_> {
     }
 }
 
-/// How many replicas a partition has, or will have when its reassignment is done.
+/// The number of replicas a partition has, or will have once its reassignment is complete.
 fn settled_replicas(partition: &Partition) -> usize {
     let gone = |id: &&BrokerId| partition.removing_replicas.contains(id);
     partition.replicas.len() - partition.replicas.iter().filter(gone).count()
 }
 
-/// Those of `of` that are not in `without`, in order of their ids.
+/// The ids in `of` that are not in `without`, sorted.
 fn difference(of: &[BrokerId], without: &[BrokerId]) -> Vec<BrokerId> {
     let mut left: Vec<BrokerId> = of.iter().copied().filter(|id| !without.contains(id)).collect();
     left.sort_unstable();

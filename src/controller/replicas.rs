@@ -1,5 +1,5 @@
-//! What the leaders and holders of partitions report: AlterPartition (KIP-497), and
-//! AssignReplicasToDirs (KIP-858).
+//! Reports from brokers about their replicas: AlterPartition (KIP-497) and AssignReplicasToDirs
+//! (KIP-858).
 
 use super::view::{Outcome, View};
 use crate::error::Result;
@@ -21,7 +21,7 @@ use kafka_protocol::messages::assign_replicas_to_dirs_response::{
 use uuid::Uuid;
 
 impl View<'_> {
-    /// A leader's wish for another ISR; each partition fails for itself.
+    /// Changes ISRs at their leader's request; each partition succeeds or fails on its own.
     pub fn alter_partition(
         self,
         request: &AlterPartitionRequest,
@@ -83,7 +83,7 @@ impl View<'_> {
         Ok((response, Some(MetadataRecord::PartitionChange(change))))
     }
 
-    /// ReplicationControlManager.validateAlterPartitionData.
+    /// Checks a leader's request (ReplicationControlManager.validateAlterPartitionData).
     fn check_isr(
         self,
         leader: &Broker,
@@ -91,7 +91,7 @@ impl View<'_> {
         asked: &PartitionData,
         isr: &[(BrokerId, i64)],
     ) -> Result<(), ResponseError> {
-        // A leader that knows more than we do asks the wrong controller.
+        // If the leader knows later epochs than we do, it is asking the wrong controller.
         if asked.leader_epoch > partition.leader_epoch
             || asked.partition_epoch > partition.partition_epoch
         {
@@ -126,7 +126,7 @@ impl View<'_> {
         if isr.iter().all(eligible) { Ok(()) } else { Err(ResponseError::IneligibleReplica) }
     }
 
-    /// A broker's word on the directories that it put its replicas in.
+    /// Records in which log directories a broker has placed its replicas.
     pub fn assign_replicas(
         self,
         request: &AssignReplicasToDirsRequest,

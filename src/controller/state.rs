@@ -1,5 +1,5 @@
-//! The controller's state, owned by its thread: validate, append, replay, and now and then a
-//! snapshot.
+//! The controller's state, owned by its thread: it validates, appends and replays, and writes
+//! snapshots when they are due.
 
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
@@ -27,41 +27,42 @@ use std::thread::JoinHandle;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-/// Security protocol of listeners until there are others.
+/// The security protocol of our listeners; there are no others yet.
 const PLAINTEXT: i16 = 0;
-/// QuorumController's answer of how many producer ids are in a block.
+/// Producer ids per block, as in QuorumController.
 const PRODUCER_ID_BLOCK_SIZE: i32 = 1000;
-/// Records of a change that need not count together are appended in batches of so many.
+/// Records per batch, for changes that need not be atomic.
 const RECORDS_PER_BATCH_MAX: usize = 10_000;
 
 /// Everything that the controller's thread owns.
 pub(super) struct State {
     disk: Disk,
     clock: Clock,
-    /// As the file has it.
+    /// The settings in the file.
     fixed: Arc<Config>,
-    /// With what the metadata log says on top.
+    /// The settings in the file, overridden by those in the metadata log.
     pub config: Arc<Config>,
     quorum: Quorum,
     loader: Loader,
-    /// Offset of the RegisterBrokerRecord of each broker that registered since we lead.
+    /// Offset of the RegisterBrokerRecord of each broker that has registered since we became
+    /// leader.
     registered_at: HashMap<BrokerId, Offset>,
-    /// Something was appended that is not yet durable.
+    /// Whether something was appended that is not durable yet.
     dirty: bool,
     last_append: Timestamp,
     bytes_since_snapshot: u64,
     last_snapshot: Timestamp,
     snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
-    /// Who asked for what is being done.
+    /// Who requested the change in progress.
     pub requester: Requester,
     /// The disk failed; nothing is accepted any more.
     failed: bool,
 }
 
 impl State {
-    /// Leads a new epoch of the log that was opened: writes down the first records of a new
-    /// cluster, fences what was left of ourselves, registers as controller. All of that is durable
-    /// on return; with it comes the whole state, to be published.
+    /// Becomes the leader of a new epoch in the opened log: writes the first records of a new
+    /// cluster, fences our previous incarnation and registers the controller. All of this is
+    /// durable on return. Also returns the whole state, to be published.
     pub fn lead(
         disk: Disk,
         clock: Clock,
@@ -103,7 +104,7 @@ impl State {
         Ok((state, first))
     }
 
-    /// The first records of an empty log, or the end of a transaction that a crash cut off
+    /// Writes the first records of an empty log, or aborts a transaction that a crash interrupted
     /// (ActivationRecordsGenerator).
     fn begin(&mut self, bootstrap: Vec<MetadataRecord>) -> Result<()> {
         let mut records = Vec::new();
@@ -146,7 +147,7 @@ impl State {
         Ok(())
     }
 
-    /// The finalized level outside of a transaction that is about to be aborted.
+    /// The finalized level, ignoring a transaction that is about to be aborted.
     fn committed_metadata_version(&self) -> i16 {
         if self.loader.in_transaction() {
             let mut loader = self.loader.clone();
@@ -159,8 +160,8 @@ impl State {
         self.loader.image.metadata_version()
     }
 
-    /// Our broker half lived in the process that held the log before us: it is gone, and there is
-    /// no session to wait for. What Kafka writes when a session ends.
+    /// Fences the broker of our previous process as Kafka does when a session expires. That process
+    /// held the log, so it is gone and there is no session to wait for.
     fn fence_former_self(&mut self) -> Result<()> {
         let view = self.view();
         let former = view.broker(self.config.node_id).filter(|broker| !broker.fenced);
@@ -193,13 +194,13 @@ impl State {
         Ok(())
     }
 
-    /// What requests are validated against.
+    /// The state against which requests are validated.
     pub fn view(&self) -> View<'_> {
         View { image: &self.loader.image, config: &self.config }
     }
 
-    /// Appends records that count together and replays them; answers the offset of the last, or
-    /// -1 if there is none. They are committed once `flush` has returned.
+    /// Appends records as one atomic batch and replays them. Returns the offset of the last one, -1
+    /// if there are none. They are committed once `flush` has returned.
     pub fn commit(&mut self, records: &[MetadataRecord]) -> Result<Offset> {
         if self.failed {
             return Err(Error::Code(ResponseError::KafkaStorageError));
@@ -218,7 +219,7 @@ impl State {
             return Ok(-1);
         }
         let appended = self.quorum.append(&records, metadata_version, now);
-        // A full disk takes nothing and breaks nothing.
+        // On a full disk nothing was written, and nothing is broken.
         let (offset, size) = appended.inspect_err(|error| self.failed = !error.is_disk_full())?;
         journal::tell(&self.loader.image, &records, &self.requester);
         for record in &records {
@@ -236,14 +237,14 @@ impl State {
         Ok(offset)
     }
 
-    /// Puts what the log says of brokers' settings over the file's.
+    /// Applies the brokers' settings in the metadata log on top of the file's.
     fn update_config(&mut self) {
-        // The broker half tells what is left out.
+        // The broker logs which values were left out.
         let (config, _) = self.loader.image.broker_config(&self.fixed);
         self.config = Arc::new(config);
     }
 
-    /// As `commit`, for records that need not count together.
+    /// As `commit`, for records that need not be atomic.
     fn commit_in_batches(&mut self, records: &[MetadataRecord]) -> Result<Offset> {
         let mut last = -1;
         for batch in records.chunks(RECORDS_PER_BATCH_MAX) {
@@ -252,7 +253,7 @@ impl State {
         Ok(last)
     }
 
-    /// Commits what a request comes to in the state that it meets.
+    /// Runs a request against the current state and commits its outcome.
     pub fn change<T>(
         &mut self,
         request: impl FnOnce(View<'_>) -> Outcome<T>,
@@ -261,13 +262,13 @@ impl State {
         self.conclude(outcome)
     }
 
-    /// Commits what a request has come to.
+    /// Commits the outcome of a request.
     pub fn conclude<T>(&mut self, outcome: Outcome<T>) -> Result<(T, Offset)> {
         let offset = self.commit(&outcome.records)?;
         Ok((outcome.response, offset))
     }
 
-    /// Makes durable what was appended; answers the step to publish, if anything was.
+    /// Makes everything appended durable; returns the step to publish, if there is one.
     pub fn flush(&mut self) -> Result<Option<Published>> {
         if self.failed {
             return Err(Error::Code(ResponseError::KafkaStorageError));
@@ -279,7 +280,7 @@ impl State {
         Ok(Some(self.loader.take()))
     }
 
-    /// Registers a broker; answers its epoch.
+    /// Registers a broker and returns its epoch.
     pub fn register_broker(&mut self, request: &BrokerRegistrationRequest) -> Result<i64> {
         let outcome = self.view().register_broker(request, self.quorum.end_offset())?;
         let offset = self.commit_in_batches(&outcome.records)?;
@@ -288,7 +289,7 @@ impl State {
         Ok(outcome.response)
     }
 
-    /// Takes a heartbeat.
+    /// Handles a heartbeat.
     pub fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<BrokerStatus> {
         let known = self.registered_at.get(&heartbeat.broker_id);
         let registered_at = known.copied().unwrap_or(heartbeat.broker_epoch);
@@ -297,19 +298,19 @@ impl State {
         Ok(outcome.response)
     }
 
-    /// Log directories of a broker take no new partitions, or do again.
+    /// Sets which log directories of a broker take no new partitions.
     pub fn cordon_directories(&mut self, id: BrokerId, epoch: i64, dirs: &[Uuid]) -> Result<()> {
         let outcome = self.view().cordon_directories(id, epoch, dirs)?;
         self.conclude(outcome).map(drop)
     }
 
-    /// Log directories of a broker have failed.
+    /// Records that log directories of a broker have failed.
     pub fn lose_directories(&mut self, id: BrokerId, epoch: i64, failed: &[Uuid]) -> Result<()> {
         let outcome = self.view().lose_directories(id, epoch, failed)?;
         self.commit_in_batches(&outcome.records).map(drop)
     }
 
-    /// Hands out a block of producer ids: (first, count).
+    /// Allocates a block of producer ids; returns (first id, number of ids).
     pub fn allocate_producer_ids(&mut self, id: BrokerId, epoch: i64) -> Result<(i64, i32)> {
         self.view().check_broker_epoch(id, epoch)?;
         let first = self.loader.image.next_producer_id;
@@ -325,7 +326,7 @@ impl State {
         self.quorum.kraft_version()
     }
 
-    /// Puts the voters into the log, where the settings named them; answers the offset of that.
+    /// Moves the voters from the settings into the log; returns the offset of that record.
     pub fn raise_kraft_version(&mut self, level: i16) -> Result<Offset> {
         if self.failed {
             return Err(Error::Code(ResponseError::KafkaStorageError));
@@ -340,7 +341,7 @@ impl State {
         Ok(self.loader.image.offset)
     }
 
-    /// Where the quorum of one stands.
+    /// The current state of the quorum.
     pub fn quorum_state(&self) -> QuorumState {
         let options = self.quorum.options();
         let dynamic = self.quorum.kraft_version() > 0;
@@ -354,7 +355,7 @@ impl State {
         }
     }
 
-    /// What time asks for: a NoOp while nothing happens, snapshots when due.
+    /// Does what is due: finishes or starts a snapshot, and appends a NoOp record after idle time.
     pub fn tick(&mut self) -> Result<()> {
         let now = self.clock.now();
         if self.snapshot.as_ref().is_some_and(|(_, thread)| thread.is_finished()) {
@@ -364,7 +365,7 @@ impl State {
         let interval = self.config.metadata_log_max_snapshot_interval_ms;
         let is_due = self.bytes_since_snapshot >= bytes.max(1) as u64
             || (interval > 0 && now - self.last_snapshot >= interval);
-        // Only what is durable may be in a snapshot.
+        // A snapshot may contain only what is durable.
         if is_due && self.snapshot.is_none() && !self.dirty {
             self.begin_snapshot(now)?;
         }
@@ -378,7 +379,7 @@ impl State {
         Ok(())
     }
 
-    /// Writes a snapshot of the image in a thread of its own; an image is cheap to hand over.
+    /// Writes a snapshot in a thread of its own, which gets a cheap clone of the image.
     fn begin_snapshot(&mut self, now: Timestamp) -> Result<()> {
         self.last_snapshot = now;
         self.bytes_since_snapshot = 0;
@@ -405,7 +406,7 @@ impl State {
                 info!(offset = id.offset, epoch = id.epoch, "wrote a metadata snapshot");
                 self.quorum.snapshot_written(id, now)
             }
-            // The log holds everything; the next snapshot may succeed.
+            // Nothing is lost: the log has every record, and the next snapshot may succeed.
             Err(error) => {
                 error!(%error, offset = id.offset, "could not write a metadata snapshot");
                 Ok(())
@@ -413,7 +414,7 @@ impl State {
         }
     }
 
-    /// Ends the snapshot under way and closes the log.
+    /// Waits for a snapshot in progress, then closes the log.
     pub fn close(&mut self) -> Result<()> {
         self.finish_snapshot(self.clock.now())?;
         self.quorum.close()

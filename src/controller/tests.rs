@@ -1,4 +1,4 @@
-//! The controller as a broker half meets it: opened, asked, closed, opened again.
+//! Tests of the controller from a broker's side: open it, send requests, close it, open it again.
 #![allow(clippy::unwrap_used)]
 
 mod configs;

@@ -1,4 +1,5 @@
-//! The controller's thread: it takes what waits, one fsync for all of it, and ticks.
+//! The controller's thread: it takes all waiting requests, makes them durable with one fsync, and
+//! ticks.
 
 use super::client::{Finish, Jobs};
 use super::state::State;
@@ -9,12 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tracing::error;
 
-/// Requests that share one fsync at most.
+/// The most requests that share one fsync.
 const GROUP_LENGTH: usize = 500;
-/// How often it looks whether a NoOp record or a snapshot is due.
+/// How often the thread checks whether a NoOp record or a snapshot is due.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Until nobody can ask any more: a group of jobs, one fsync, one published step, the answers.
+/// Serves until no client is left: a group of jobs, one fsync, one published step, the answers.
 pub(super) fn run(
     state: &mut State,
     jobs: &Jobs,
@@ -47,7 +48,7 @@ pub(super) fn run(
             Ok(step) => {
                 if let Some(step) = step {
                     image.store(step.image.clone());
-                    // Nobody follows: the broker is stopping.
+                    // Nobody receives it any more: the broker is stopping.
                     let _ = published.blocking_send(step);
                 }
                 true

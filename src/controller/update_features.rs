@@ -18,7 +18,7 @@ const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;
 const UNSAFE_DOWNGRADE: i8 = 3;
 
-/// UpdateFeatures, with `kraft.version`, which control records set.
+/// Carries out UpdateFeatures, including `kraft.version`, which control records set.
 pub(super) fn update(
     state: &mut State,
     request: &UpdateFeaturesRequest,
@@ -36,7 +36,7 @@ pub(super) fn update(
 }
 
 impl View<'_> {
-    /// Changes finalized features, all or none.
+    /// Changes finalized features, all of them or none.
     pub fn update_features(
         self,
         request: &UpdateFeaturesRequest,
@@ -100,7 +100,7 @@ impl View<'_> {
             KRAFT_VERSION if wanted < current => {
                 return invalid("Can't downgrade the version of this feature.");
             }
-            // The level is no metadata record: see `raised_kraft_version`.
+            // A control record sets this level: see `raised_kraft_version`.
             KRAFT_VERSION => return Ok(None),
             _ => {}
         }
@@ -134,8 +134,8 @@ impl View<'_> {
         Ok(Some(level_record(METADATA_VERSION, wanted)))
     }
 
-    /// Why a level cannot be finalized: we, a broker or a controller does not know it
-    /// (FeatureControlManager.reasonNotSupported).
+    /// Why a level cannot be finalized: this controller, a broker or another controller does not
+    /// support it (FeatureControlManager.reasonNotSupported).
     fn reason_not_supported(self, name: &str, level: i16) -> Option<String> {
         let node_id = self.config.node_id;
         let us = (format!("Local controller {node_id}"), features::supported(name));
@@ -164,8 +164,7 @@ impl View<'_> {
     }
 }
 
-/// The level that `kraft.version` is to be raised to by a request that was not refused; None if it
-/// stays at `current`.
+/// The new level of `kraft.version`, if a request that was accepted raises it above `current`.
 fn raised_kraft_version(request: &UpdateFeaturesRequest, current: i16) -> Option<i16> {
     let mut updates = request.feature_updates.iter();
     let update = updates.find(|update| update.feature.as_str() == KRAFT_VERSION);
@@ -174,7 +173,7 @@ fn raised_kraft_version(request: &UpdateFeaturesRequest, current: i16) -> Option
         .filter(|level| *level > current && !request.validate_only)
 }
 
-/// Version 0 of the request only said whether a downgrade was allowed.
+/// The kind of change; version 0 of the request could say only whether a downgrade is allowed.
 fn upgrade_type(update: &FeatureUpdateKey, version: i16) -> i8 {
     match version {
         0 if update.allow_downgrade => SAFE_DOWNGRADE,

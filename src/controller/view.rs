@@ -1,4 +1,4 @@
-//! What a request is validated against, and what comes of it.
+//! The state that requests are validated against, and their outcomes.
 
 use super::partition_change::{Election, PartitionChange, Surroundings};
 use crate::config::Config;
@@ -12,10 +12,10 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-/// The most records that one request may come to (QuorumController.MAX_RECORDS_PER_USER_OP).
+/// The most records that one request may lead to (QuorumController.MAX_RECORDS_PER_USER_OP).
 pub(super) const RECORDS_PER_REQUEST_MAX: usize = 10_000;
 
-/// The records that a request comes to, which count together, and its answer.
+/// The outcome of a request: records to be committed atomically, and the response.
 #[derive(Debug)]
 pub(super) struct Outcome<T> {
     pub records: Vec<MetadataRecord>,
@@ -23,12 +23,12 @@ pub(super) struct Outcome<T> {
 }
 
 impl<T> Outcome<T> {
-    /// An answer without any change.
+    /// A response without any change.
     pub fn unchanged(response: T) -> Outcome<T> {
         Outcome { records: Vec::new(), response }
     }
 
-    /// The records only if the request was more than a question (`validate_only`).
+    /// Drops the records if the request only asked for validation.
     pub fn unless(mut self, validate_only: bool) -> Outcome<T> {
         if validate_only {
             self.records.clear();
@@ -37,17 +37,17 @@ impl<T> Outcome<T> {
     }
 }
 
-/// A failure in Kafka's words.
+/// An error with a message in Kafka's words.
 pub(super) fn explained(code: ResponseError, message: impl Into<String>) -> Error {
     Error::Explained(code, message.into())
 }
 
-/// A string of a response.
+/// A string for a response.
 pub(super) fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }
 
-/// Error code and message of one item of a response.
+/// Error code and message for one item of a response.
 pub(super) fn item_error<T>(result: &Result<T>) -> (i16, Option<StrBytes>) {
     match result {
         Ok(_) => (0, None),
@@ -55,23 +55,23 @@ pub(super) fn item_error<T>(result: &Result<T>) -> (i16, Option<StrBytes>) {
     }
 }
 
-/// So many bytes of explanations are in one answer.
+/// The most bytes of error messages in one response.
 const TOLD_BYTES_MAX: usize = 1024 * 1024;
 
-/// What was told of the items of one answer. A sentence about each of very many partitions would
-/// make the answer many times as long as the request; past a point their codes must do.
+/// The remaining room for error messages in one response. A message for each of very many
+/// partitions would make the response many times as long as the request, so later ones get their
+/// code only.
 #[derive(Debug)]
 pub(super) struct Told {
     left: usize,
 }
 
 impl Told {
-    /// Nothing yet.
     pub fn new() -> Told {
         Told { left: TOLD_BYTES_MAX }
     }
 
-    /// As `item_error`, without the message when there is no room for it.
+    /// As the function `item_error`, but without the message if there is no room for it.
     pub fn item_error<T>(&mut self, result: &Result<T>) -> (i16, Option<StrBytes>) {
         let (code, message) = match result {
             Err(error) if self.left == 0 => (error.code().code(), None),
@@ -84,26 +84,26 @@ impl Told {
     }
 }
 
-/// The state that a request meets.
+/// The state that a request is validated against.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub image: &'a Image,
-    /// With what the metadata log says on top.
+    /// The settings in the file, overridden by those in the metadata log.
     pub config: &'a Config,
 }
 
 impl<'a> View<'a> {
-    /// A broker that is registered, whatever its state.
+    /// A registered broker, whatever its state.
     pub fn broker(self, id: BrokerId) -> Option<&'a Broker> {
         self.image.brokers.get(&id).map(|broker| &**broker)
     }
 
-    /// Registered, unfenced and not shutting down.
+    /// Whether the broker is registered, unfenced and not shutting down.
     pub fn is_active(self, id: BrokerId) -> bool {
         self.broker(id).is_some_and(Broker::is_active)
     }
 
-    /// Checks that a broker's request comes from its latest registration.
+    /// Checks that a request comes from the broker's latest registration.
     pub fn check_broker_epoch(self, id: BrokerId, epoch: i64) -> Result<&'a Broker> {
         let stale = |message| explained(ResponseError::StaleBrokerEpoch, message);
         let broker = self
@@ -118,12 +118,12 @@ impl<'a> View<'a> {
         Ok(broker)
     }
 
-    /// The directory of a new replica on this broker.
+    /// The log directory for a new replica on this broker.
     pub fn default_dir(self, id: BrokerId) -> Uuid {
         self.broker(id).map_or(UNASSIGNED_DIRECTORY, Broker::default_dir)
     }
 
-    /// `min.insync.replicas` of a topic, at most its number of replicas.
+    /// The topic's `min.insync.replicas`, capped at its number of replicas.
     pub fn min_isr(self, topic: &Topic) -> usize {
         let configs = self.image.configs_of(TOPIC_CONFIG, &topic.name);
         let set = configs.get("min.insync.replicas").and_then(|value| value.trim().parse().ok());
@@ -131,7 +131,7 @@ impl<'a> View<'a> {
         set.unwrap_or(self.config.min_insync_replicas as usize).min(replicas)
     }
 
-    /// `unclean.leader.election.enable` of a topic.
+    /// The topic's `unclean.leader.election.enable`.
     pub fn unclean_election_enabled(self, topic: &str) -> bool {
         let configs = self.image.configs_of(TOPIC_CONFIG, topic);
         let set = configs.get("unclean.leader.election.enable");
@@ -140,7 +140,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Changes a partition by `change`, with elections by those brokers whom `may_lead` names.
+    /// Builds the record of a change to a partition. Only brokers accepted by `may_lead` can be
+    /// elected.
     pub fn change_partition(
         self,
         topic: &Topic,
@@ -171,7 +172,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// All partitions of all topics, with what names them.
+/// All partitions of all topics, as (topic, partition id, partition).
 pub(super) fn all_partitions(image: &Image) -> impl Iterator<Item = (&Topic, i32, &Partition)> {
     image.topics.iter().flat_map(|topic| {
         let partitions = topic.partitions.iter().zip(0..);

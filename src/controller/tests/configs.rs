@@ -1,4 +1,5 @@
-//! AlterConfigs and IncrementalAlterConfigs: what is taken, what is refused and in which words.
+//! AlterConfigs and IncrementalAlterConfigs: what is accepted, what is refused and with which
+//! message.
 
 use super::support::*;
 use crate::controller::Client;
@@ -154,7 +155,7 @@ async fn changes_that_kafka_refuses() {
     node.stop().await;
 }
 
-/// One that no request of one step brings, but appending to a list may.
+/// No request can carry so long a value, but appending to a list can produce one.
 #[tokio::test]
 async fn a_value_that_no_record_holds_is_refused() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! UpdateFeatures: levels up and down, and why not.
+//! UpdateFeatures: raising and lowering levels, and the reasons for refusals.
 
 use super::support::*;
 use kafka_protocol::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};

@@ -1,4 +1,4 @@
-//! Who leads: what we would write, held against what Kafka 4.3.1 wrote in the same place; and
+//! Leadership: what we would write compared with what Kafka 4.3.1 wrote in the same situation, and
 //! single elections.
 
 use super::support::*;
@@ -13,7 +13,7 @@ use crate::record::Batch;
 use bytes::Bytes;
 use uuid::Uuid;
 
-/// The log of the reference's node: its image below `end`, and the records of [start, end).
+/// From the reference log: the image below `start`, and the records of [start, end).
 fn history(start: i64, end: i64) -> (Loader, Vec<MetadataRecord>) {
     let file = "static/__cluster_metadata-0/00000000000000000000.log";
     let mut bytes = Bytes::from(std::fs::read(fixture(file)).unwrap());
@@ -52,20 +52,20 @@ fn heartbeat(view: View<'_>, want_shut_down: bool) -> Vec<MetadataRecord> {
 
 #[test]
 fn a_brokers_life_is_written_as_kafka_writes_it() {
-    // First boot, unfenced.
+    // The first start: the broker is unfenced.
     check(19, 20, |view| heartbeat(view, false));
-    // A controlled shutdown: it leads nothing any more, then it is fenced.
+    // A controlled shutdown: the broker gives up its leaderships, then it is fenced.
     check(98, 101, |view| heartbeat(view, true));
     check(101, 102, |view| heartbeat(view, true));
-    // Back again, and leading.
+    // It starts again and leads again.
     check(108, 111, |view| heartbeat(view, false));
-    // After SIGKILL: the session's end; then registered without a claim to all records.
+    // After SIGKILL: its session expires, then it registers without proof that it kept all records.
     check(133, 136, |view| view.fence(view.broker(1).unwrap()));
     check(137, 139, |view| register(view, -1));
     check(140, 143, |view| heartbeat(view, false));
 }
 
-/// The records of a registration but the last, which has the new epoch.
+/// The records of a registration except the last, which holds the new epoch.
 fn register(view: View<'_>, previous_epoch: i64) -> Vec<MetadataRecord> {
     let directory = view.broker(1).unwrap().log_dirs[0];
     let request = registration(previous_epoch)
@@ -81,7 +81,7 @@ fn who_stopped_cleanly_stays_eligible() {
     check(106, 106, |view| register(view, 14));
 }
 
-/// A partition of brokers 1 to 3, led by 1, all in sync.
+/// A partition on brokers 1 to 3, led by 1, with all in sync.
 fn partition() -> Partition {
     Partition {
         replicas: vec![1, 2, 3],
@@ -105,7 +105,7 @@ struct Case {
     min_isr: usize,
 }
 
-/// What becomes of a case by `change`: (leader, ISR, ELR, last known, recovery state).
+/// A case after `change`: (leader, ISR, ELR, last known ELR, recovery state).
 #[allow(clippy::type_complexity)]
 fn outcome(
     case: &Case,
@@ -132,25 +132,26 @@ fn outcome(
 fn elections_follow_isr_elr_and_last_known_leader() {
     let case = |alive, elr, min_isr| Case { partition: partition(), alive, elr, min_isr };
     let none = Vec::new;
-    // Nothing to do.
+    // Nothing changes.
     assert_eq!(outcome(&case(&[1, 2, 3], true, 2), |c| c), None);
-    // The leader leaves; the next replica in sync takes over.
+    // The leader leaves; the next in-sync replica takes over.
     let left = outcome(&case(&[2, 3], true, 2), |c| c.isr(vec![2, 3]));
     assert_eq!(left, Some((2, vec![2, 3], none(), none(), 0)));
-    // Below min.insync.replicas who leaves stays eligible.
+    // A replica that leaves the ISR below `min.insync.replicas` stays eligible.
     let below = outcome(&case(&[1], true, 2), |c| c.isr(vec![1]));
     assert_eq!(below, Some((1, vec![1], vec![2, 3], none(), 0)));
     let without_elr = outcome(&case(&[1], false, 2), |c| c.isr(vec![1]));
     assert_eq!(without_elr, Some((1, vec![1], none(), none(), 0)));
-    // The last one leaves: no leader; without ELR its ISR stays to say who has the records.
+    // The last one leaves and there is no leader. Without ELR, the ISR stays to show who has the
+    // records.
     let nobody = outcome(&case(&[], true, 2), |c| c.isr(vec![]));
     assert_eq!(nobody, Some((-1, vec![], vec![1, 2, 3], vec![1], 0)));
     let nobody = outcome(&case(&[], false, 2), |c| c.isr(vec![]));
     assert_eq!(nobody, Some((-1, vec![1, 2, 3], none(), none(), 0)));
-    // Who left while others were there is eligible, but for the one that lost records.
+    // Replicas that were in sync before stay eligible, except the one that lost records.
     let eligible = outcome(&case(&[1, 3], true, 2), |c| c.isr(vec![]).lost_records(1));
     assert_eq!(eligible, Some((3, vec![3], vec![2], none(), 0)));
-    // An unclean election takes who is there, which has to recover.
+    // An unclean election takes any available replica, which then has to recover.
     let mut empty = case(&[3], true, 2);
     empty.partition = Partition { leader: -1, isr: vec![], last_known_elr: vec![1], ..partition() };
     assert_eq!(outcome(&empty, |c| c), None, "the last known leader is not there");
@@ -158,7 +159,7 @@ fn elections_follow_isr_elr_and_last_known_leader() {
     assert_eq!(forced, Some((3, vec![3], none(), none(), 1)));
     empty.alive = &[1, 3];
     assert_eq!(outcome(&empty, |c| c), Some((1, vec![1], none(), none(), 1)));
-    // An eligible replica leads without loss.
+    // An eligible replica takes over without losing records.
     let mut eligible = case(&[2], true, 2);
     eligible.partition = Partition {
         leader: -1,
@@ -177,7 +178,7 @@ fn preferred_leaders_and_reassignments() {
     assert_eq!(outcome(&case, |c| c), None, "a leader in sync stays");
     let preferred = outcome(&case, |c| c.election(Election::Preferred)).unwrap();
     assert_eq!(preferred.0, 1);
-    // 3 goes, 4 comes: first both are there, then the new one catches up.
+    // Replace 3 by 4: at first both are replicas, then the new one catches up.
     case.partition.leader = 1;
     let begun = outcome(&case, |c| c.replicas(vec![1, 2, 4, 3], vec![3], vec![4])).unwrap();
     assert_eq!((begun.0, begun.1), (1, vec![1, 2, 3]));

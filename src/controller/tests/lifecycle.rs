@@ -1,4 +1,4 @@
-//! First boot, restarts after clean and unclean stops, snapshots.
+//! First start, restarts after clean and unclean stops, snapshots.
 
 use super::support::*;
 use crate::metadata::{BROKER_CONFIG, features};
@@ -34,15 +34,15 @@ async fn a_new_directory_serves_and_remembers() {
         for partition in &image.topics.by_name("t").unwrap().partitions {
             assert_eq!((partition.leader, &partition.isr[..]), (1, &[1][..]));
             assert_eq!(partition.leader_epoch, 2 * restart, "one to lose it, one to get it");
-            // Only who stopped cleanly surely has all records.
+            // Only a broker that stopped cleanly is known to have all records.
             assert_eq!(partition.leader_recovery_state, i8::from(restart > 1));
         }
-        // As after kill -9: nothing is said to the controller.
+        // As after `kill -9`, the controller is told nothing.
         node.close();
     }
 }
 
-/// Lays a directory of Kafka's down where a test may write.
+/// Copies a directory written by Kafka to where the test may write.
 fn copied(fixture_name: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (fixture(fixture_name), dir.path());
@@ -62,7 +62,7 @@ const STATIC: &[(&str, &str)] = &[("controller.quorum.voters", "1@127.0.0.1:9093
 const DYNAMIC: &[(&str, &str)] =
     &[("controller.quorum.voters", ""), ("controller.quorum.bootstrap.servers", "127.0.0.1:9093")];
 
-/// Opens a directory of Kafka's three times and works in it.
+/// Opens a directory written by Kafka three times and works in it.
 async fn check_kafka(fixture: &str, voters: &[(&str, &str)], topic_name: &str, last_epoch: i32) {
     let dir = copied(fixture);
     for restart in 1..=3 {
@@ -121,7 +121,7 @@ async fn snapshots_are_made_when_due_and_replace_the_log() {
         node.create(topic(&format!("t{number}"), 1)).await;
         node.tick().await;
     }
-    // The last snapshot is written beside us; ticks see that it is done.
+    // The last snapshot is written in another thread; a tick notices that it is finished.
     while names() == ["00000000000000000000-0000000000.checkpoint"] || names().len() > 1 {
         node.tick().await;
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -151,7 +151,7 @@ async fn time_alone_writes_a_noop_and_a_snapshot() {
         }
     }
     node.pass(3_600_000);
-    // The thread looks by itself.
+    // The thread ticks on its own.
     while node.image().offset < offset + 3 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -304,10 +304,10 @@ async fn registrations_and_heartbeats_that_are_refused() {
     assert_eq!(error.message().unwrap(), "No broker registration found for broker id 2");
     let error = beat(1, node.epoch + 1).await.unwrap_err();
     assert_eq!(error.code(), ResponseError::StaleBrokerEpoch);
-    // A broker that has not read its own registration stays fenced.
+    // A broker that has not applied its own registration stays fenced.
     let epoch = node.controller.register(good()).await.unwrap();
     assert_eq!(beat(2, epoch).await.unwrap(), (true, false));
-    // The same process again keeps its epoch, another one gets a new one.
+    // The same incarnation keeps its epoch; another one gets a new epoch.
     let incarnation = good();
     let epoch = node.controller.register(incarnation.clone()).await.unwrap();
     assert_eq!(node.controller.register(incarnation).await.unwrap(), epoch);

@@ -1,4 +1,4 @@
-//! What the controller tells about itself, producer ids, and requests about single partitions.
+//! DescribeQuorum, producer ids, and requests about single partitions.
 
 use super::support::*;
 use crate::config::Compression;
@@ -159,7 +159,8 @@ async fn brokers_are_forgotten_and_unknown_requests_refused() {
     node.close();
 }
 
-/// Stops a node, lets `spoil` loose on its `__cluster_metadata-0`, and answers why it is refused.
+/// Stops a node, applies `spoil` to its `__cluster_metadata-0`, and returns why the next start is
+/// refused.
 async fn refusal(spoil: impl Fn(&Path, i64)) -> String {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::start(dir.path(), &[]).await;
@@ -198,8 +199,8 @@ async fn what_a_newer_kafka_wrote_is_refused() {
     assert!(state.contains("quorum-state: version 2 is not known"), "{state}");
 }
 
-/// A node whose `__cluster_metadata-0` is spoilt knows its topic, or is refused with a message that
-/// names the file.
+/// A node whose `__cluster_metadata-0` was damaged must still know its topic, or refuse to start
+/// with a message that names the file.
 async fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::start(dir.path(), &[]).await;
@@ -240,7 +241,7 @@ async fn every_small_file_of_the_metadata_log_may_be_spoilt() {
     }
 }
 
-/// A snapshot without its end would be taken for a cluster without what it lacks.
+/// Accepting a truncated snapshot would silently drop the part that is missing.
 #[tokio::test]
 async fn a_snapshot_that_is_cut_is_refused() {
     for len in [0, 61, 200] {

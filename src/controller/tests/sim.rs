@@ -1,5 +1,5 @@
-//! Random lives of a metadata log on a disk that crashes, tears, fails and fills (`disk/sim.rs`):
-//! what `flush` has committed is there after every start, in the image that it made.
+//! Random lives of a metadata log on a disk that crashes, tears, fails and fills up
+//! (`disk/sim.rs`): after every start, everything that `flush` committed is there.
 //!
 //! `KLAMM_SIM_SEEDS=5000 cargo test --lib controller::tests::sim` runs more of them.
 
@@ -34,7 +34,7 @@ struct Life {
     options: Options,
     quorum: Quorum,
     loader: Loader,
-    /// What the image holds where each batch ends, acknowledged or not.
+    /// The settings in the image after each batch, acknowledged or not.
     history: BTreeMap<Offset, Settings>,
     committed: Offset,
     values: u32,
@@ -122,7 +122,7 @@ impl Life {
             24 => self.quorum.clean_up(self.now),
             25 => self.full_disk(),
             26 => {
-                // What a failed fsync has left in memory is worth nothing.
+                // After a failed fsync the state in memory is worthless.
                 let is_failed = self.quorum.close().is_err();
                 self.restart(is_failed)
             }
@@ -165,7 +165,7 @@ impl Life {
         let end = self.quorum.end_offset() + records.len() as Offset;
         let done = self.quorum.append(&records, features::METADATA_VERSION_4_3, self.now);
         if !matches!(&done, Err(error) if error.is_disk_full()) {
-            // If the disk failed it may be there or not.
+            // If the disk failed, the batch may or may not be there.
             self.history.insert(end, settings(&next.image));
         }
         assert_eq!(done?.0, end - 1);
@@ -182,7 +182,7 @@ impl Life {
         Ok(())
     }
 
-    /// As the controller does: only of what is committed.
+    /// As in the controller, a snapshot contains only what is committed.
     fn snapshot(&mut self) -> Result<()> {
         self.flush()?;
         let image = &self.loader.image;
@@ -208,7 +208,7 @@ impl Life {
         let restarted = if self.random.bool() { self.restart(false) } else { Ok(()) };
         self.sim.leave_free(4 << 20);
         match restarted {
-            // Nobody leads without a record that says so.
+            // Becoming the leader needs room for a record. Now there is room, so start again.
             Err(error) if error.is_disk_full() => self.restart(false),
             restarted => restarted,
         }

@@ -1,4 +1,4 @@
-//! A controller in a directory that goes with the test, and a broker half that says yes.
+//! A controller in a temporary directory, with a minimal broker.
 
 use crate::clock::Clock;
 use crate::codec;
@@ -25,7 +25,7 @@ use uuid::Uuid;
 pub const CLUSTER: &str = "5L6g3nShT-eMCtK--X86sw";
 pub const DIRECTORY: Uuid = Uuid::from_u128(0x1111_2222_3333_4444_5555_6666_7777_8888);
 
-/// One process' life: a controller, and the broker half's view of it.
+/// One process: a controller, and the broker's view of it.
 pub struct Node {
     pub controller: Client,
     running: Mutex<Option<Controller>>,
@@ -45,7 +45,7 @@ pub fn config(overrides: &[(&str, &str)]) -> Arc<Config> {
     let properties = defaults.iter().chain(overrides);
     let mut properties: BTreeMap<String, String> =
         properties.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    // "" stands for a setting that nobody set.
+    // An empty string stands for a setting that is not set.
     properties.retain(|_, value| !value.is_empty());
     Arc::new(Config::new(properties).unwrap())
 }
@@ -59,7 +59,7 @@ pub fn name(name: &str) -> TopicName {
 }
 
 impl Node {
-    /// Starts the controller; the broker does not exist yet.
+    /// Starts the controller; the broker is not registered yet.
     pub fn open(dir: &Path, overrides: &[(&str, &str)]) -> Node {
         Node::try_open(dir, overrides).unwrap()
     }
@@ -84,7 +84,7 @@ impl Node {
         Ok(Node { controller: client, running, time, steps: Mutex::new(steps), epoch: -1 })
     }
 
-    /// Starts controller and broker, up to where clients are served.
+    /// Starts the controller and the broker, up to where clients are served.
     pub async fn start(dir: &Path, overrides: &[(&str, &str)]) -> Node {
         let mut node = Node::open(dir, overrides);
         node.register(-1).await;
@@ -92,10 +92,10 @@ impl Node {
         node
     }
 
-    /// As `start`, in a directory of another cluster.
+    /// As `start`, with a directory that belongs to another cluster.
     pub async fn start_in(dir: &Path, overrides: &[(&str, &str)], cluster: &str) -> Node {
         let mut node = Node::open_in(dir, overrides, cluster).unwrap();
-        // The directory's id is the one that the partitions are in.
+        // The broker registers the log directory that the partitions are in.
         let image = node.image();
         let known = image.brokers.get(&1).map(|broker| broker.log_dirs[0]);
         let request = registration(-1)
@@ -124,18 +124,18 @@ impl Node {
         self.time.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// What the thread does by itself, now.
+    /// Does what the thread does on its own, now.
     pub async fn tick(&self) {
         let Client::Embedded(controller) = &self.controller;
         controller.submit(State::tick).await.unwrap();
     }
 
-    /// The end, without a shutdown.
+    /// Stops without a shutdown.
     pub fn close(&self) {
         self.running.lock().unwrap().take().unwrap().close().unwrap();
     }
 
-    /// Controlled shutdown, and the end.
+    /// Stops with a controlled shutdown.
     pub async fn stop(self) -> i64 {
         while !self.beat(true).await.1 {}
         self.close();
@@ -209,7 +209,7 @@ pub fn registration(previous_epoch: i64) -> BrokerRegistrationRequest {
         .with_previous_broker_epoch(previous_epoch)
 }
 
-/// The reference's files.
+/// The path of a file written by Kafka.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kafka-4.3.1/metadata").join(name)
 }

@@ -1,4 +1,4 @@
-//! CreateTopics, DeleteTopics, CreatePartitions: answers, codes and messages as Kafka's.
+//! CreateTopics, DeleteTopics and CreatePartitions: responses, codes and messages are Kafka's.
 
 use super::support::*;
 use crate::metadata::TOPIC_CONFIG;

@@ -1,5 +1,5 @@
-//! Directories that Kafka formatted at each older `metadata.version`: they are opened, and what is
-//! written into them is what that version knows.
+//! Directories that Kafka formatted at each older `metadata.version` can be opened, and we write
+//! into them only what that version knows.
 
 use super::support::*;
 use crate::metadata::features;
@@ -19,7 +19,7 @@ const SETTINGS: [(&str, &str); 2] = [
     ("metadata.max.retention.bytes", "1"),
 ];
 
-/// A directory as formatting leaves it.
+/// A freshly formatted directory.
 fn formatted(level: i16) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let name = format!("versions/{}.checkpoint", features::metadata_version_name(level));
@@ -46,13 +46,13 @@ fn written(dir: &Path) -> Vec<(u8, u8)> {
     found
 }
 
-/// The version that Kafka writes of a record at `level`; None if it writes none.
+/// The version in which Kafka writes a record type at `level`; None if it writes none.
 fn kafkas_version(key: u8, level: i16) -> Option<u8> {
     let risen = |levels: &[i16]| levels.iter().filter(|&&one| level >= one).count() as u8;
     match key {
         // RegisterBroker.
         0 => Some(1 + risen(&[8, 17, 30])),
-        // Partition and its change.
+        // Partition and PartitionChange.
         3 | 5 => Some(risen(&[17, 23])),
         // Transactions.
         23..=25 => (level >= 13).then_some(0),
@@ -70,13 +70,13 @@ async fn check_level(level: i16) {
     let before = node.image();
     let epoch = node.stop().await;
     for (key, version) in written(dir.path()) {
-        // A change of a registration has the least version that holds it.
+        // A registration change is written in the lowest version that can hold it.
         if key != 17 {
             assert_eq!(Some(version), kafkas_version(key, level), "record {key} at {level}");
         }
     }
 
-    // What was held in memory is what the log says.
+    // The state in memory equals what the log says.
     let mut node = Node::open(dir.path(), &SETTINGS);
     let after = node.image();
     assert_eq!(after.topics.by_name("t").unwrap().id, before.topics.by_name("t").unwrap().id);
@@ -85,7 +85,7 @@ async fn check_level(level: i16) {
     let partition = node.image().topics.by_name("t").unwrap().partitions[0].clone();
     assert_eq!((partition.leader, &partition.isr[..]), (1, &[1][..]), "at {level}");
     assert_eq!(node.image().brokers[&1].log_dirs.is_empty(), level < 17);
-    // Before 4.3 nobody can say that a directory is cordoned.
+    // Before 4.3 a directory cannot be cordoned.
     node.controller.cordon_directories(1, node.epoch, vec![DIRECTORY]).await.unwrap();
     assert!(node.image().brokers[&1].cordoned_log_dirs.is_empty());
     check_upgrade(&node, level).await;
@@ -99,7 +99,7 @@ async fn check_level(level: i16) {
     node.close();
 }
 
-/// As `kafka-features upgrade` does.
+/// Upgrades as `kafka-features upgrade` does.
 async fn check_upgrade(node: &Node, level: i16) {
     let update = FeatureUpdateKey::default()
         .with_feature(text("metadata.version"))

@@ -1,4 +1,4 @@
-//! Listeners: accept connections, count them, stop them.
+//! Accepts connections on the listeners, limits their number and closes them when the broker stops.
 
 pub mod connection;
 mod listen;
@@ -24,29 +24,29 @@ use told::Told;
 use tracing::{debug, info, warn};
 use transport::Transport;
 
-/// How long open connections may finish what they have begun when the broker stops.
+/// How long connections may take to finish their requests when the broker stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What all connections have in common.
+/// What all connections share.
 #[derive(Debug)]
 pub struct Shared {
     parts: Arc<Parts>,
-    /// Answers that no peer has taken yet.
+    /// How much the answers hold that their peers have not taken yet.
     held: Total,
     told: Told,
 }
 
-/// All listeners of the broker, accepting.
+/// All listeners of the broker, each with a task that accepts connections.
 #[derive(Debug)]
 pub struct Server {
     stop: watch::Sender<bool>,
     acceptors: JoinSet<()>,
-    /// Ends with the server.
+    /// The task that gives free memory back to the system. It ends with the server.
     _memory: JoinSet<()>,
 }
 
 impl Server {
-    /// Starts to accept on `bound`.
+    /// Starts to accept connections on `bound`.
     pub fn start(bound: Vec<Bound>, parts: &Arc<Parts>) -> Server {
         let (stop, stopped) = watch::channel(false);
         let shared = Shared { parts: parts.clone(), held: Total::default(), told: Told::default() };
@@ -76,14 +76,14 @@ impl Server {
         Server { stop, acceptors, _memory: memory }
     }
 
-    /// Stops accepting, lets connections finish what they have begun, closes them.
+    /// Stops accepting, lets connections finish the requests they have started, then closes them.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.acceptors.join_next().await.is_some() {}
     }
 }
 
-/// Takes the connections of one listener.
+/// Accepts the connections of one listener.
 struct Acceptor {
     name: Arc<str>,
     endpoint: Endpoint,
@@ -109,7 +109,7 @@ impl Acceptor {
                 },
             }
         }
-        // Who comes now is refused at once and tries another broker, or again.
+        // From here on clients are refused at once, so they try another broker or come back later.
         drop(bound);
         info!(listener = %self.name, "no longer accepting connections");
         let finished = async { while self.connections.join_next().await.is_some() {} };
@@ -118,7 +118,8 @@ impl Acceptor {
         }
     }
 
-    /// Serves a connection as soon as it may be; those behind it wait in the system's queue.
+    /// Serves a connection when the limits allow it. Until then later connections wait in the
+    /// kernel's queue.
     async fn admit(&mut self, transport: Transport, peer: SocketAddr) {
         let Shared { parts, told, .. } = &*self.shared;
         let config = || parts.replicas.config();
@@ -145,7 +146,8 @@ impl Acceptor {
     }
 }
 
-/// Out of file descriptors or memory: existing connections must go on, so wait for better times.
+/// Waits after a failure to accept, such as a lack of file descriptors or memory: meanwhile open
+/// connections go on and may free some.
 async fn pause_after(error: std::io::Error) {
     warn!(%error, "cannot accept a connection");
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! One connection: read requests, start them in order, answer them in order.
+//! One connection: reads requests, starts them in order and answers them in order.
 
 use super::Shared;
 use super::outlet::Outlet;
@@ -21,21 +21,21 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, trace};
 
-/// Room for the next read; a larger frame grows the buffer as its bytes arrive, so that a size
-/// that nobody sends the bytes for costs nothing.
+/// Bytes of room for the next read. The buffer grows only as the bytes of a larger frame arrive, so
+/// a size without its bytes costs nothing.
 const READ_ROOM: usize = 64 * 1024;
-/// A connection that is quiet for so long holds no buffer. Until then the same memory, still in the
-/// processor's cache, takes one frame after the other.
+/// How long a quiet connection keeps its read buffer. Until then one frame after the other uses the
+/// same memory, which is still in the processor's cache.
 const BUFFER_KEPT: Duration = Duration::from_secs(1);
-/// At most this much is made room for at once.
+/// Bytes by which the buffer grows at most for one read, unless it holds even more already.
 const READ_ROOM_MAX: usize = 1024 * 1024;
-/// Answers are collected to at most this many bytes before they are written.
+/// Answers are collected until they have this many bytes, and then written together.
 const WRITE_BATCH: usize = 256 * 1024;
-/// How often a connection whose answers wait is looked at: its peer may have gone.
+/// How often a connection that waits for answers checks whether its peer has gone.
 const LOOK: Duration = Duration::from_secs(1);
-/// A peer that sent nothing for so long after the last answer has read it, or never will.
+/// After the last answer, a peer that sends nothing for this long is taken to have read it.
 const QUIET: Duration = Duration::from_millis(500);
-/// What an idle connection waits for that may be idle for ever.
+/// The idle limit of connections that have none.
 const FAR: Duration = Duration::from_secs(30 * 86_400);
 
 /// A client's connection.
@@ -44,20 +44,20 @@ pub struct Connection {
     session: Arc<Session>,
     transport: Transport,
     input: BytesMut,
-    /// Requests under way, answered in the order they came in.
+    /// The requests that have been started and not been answered.
     pipeline: Pipeline,
     output: Vec<Chunk>,
     output_bytes: usize,
     output_weight: usize,
-    /// What is being written and the peer does not take.
+    /// How much the answers hold that are being written and that the peer does not take.
     unsent: Held,
-    /// `connections.max.idle.ms`; None is for ever.
+    /// `connections.max.idle.ms`; None if connections may be idle without a limit.
     idle_max: Option<Duration>,
-    /// When the last bytes came: no whole request has been in `input` for longer.
+    /// When bytes last arrived. A request that is complete now was not complete before that.
     arrived: Instant,
-    /// When it last read, answered or wrote something.
+    /// When the connection last read, answered or wrote something.
     last_active: Instant,
-    /// Where others see it, if this connection may have to make room.
+    /// Where this connection shows its activity, if it may be closed to make room for another.
     activity: Option<Activity>,
 }
 
@@ -88,7 +88,8 @@ impl Connection {
         }
     }
 
-    /// Serves until the peer leaves, breaks the protocol, is idle too long, or the broker stops.
+    /// Serves requests until the peer leaves, breaks the protocol or is idle for too long, or the
+    /// broker stops.
     pub async fn serve(mut self, stopped: watch::Receiver<bool>) {
         match self.run(stopped).await {
             Ok(()) => {}
@@ -104,7 +105,7 @@ impl Connection {
 
     async fn run(&mut self, mut stopped: watch::Receiver<bool>) -> Result<()> {
         loop {
-            // It never fails: whoever sends it outlives the connections.
+            // It cannot fail, as the sender outlives all connections.
             if stopped.has_changed().unwrap_or(true) {
                 return self.finish().await;
             }
@@ -135,16 +136,16 @@ impl Connection {
         }
     }
 
-    /// When something is to be done about an idle connection.
+    /// When an idle connection gives back its buffer or, without a buffer, is closed.
     fn idle_at(&self) -> Instant {
         let idle_max = self.idle_max.unwrap_or(FAR);
         let has_room = self.input.capacity() > self.input.len();
         self.last_active + if has_room { BUFFER_KEPT.min(idle_max) } else { idle_max }
     }
 
-    /// One that is quiet gives its buffer back, and is closed later.
+    /// Gives the buffer of a quiet connection back; fails if it has been idle for too long.
     fn check_idle(&mut self) -> Result<()> {
-        // Keeps only what has arrived of a frame.
+        // Keeps only the bytes of an incomplete frame.
         self.input = BytesMut::from(&self.input[..]);
         match self.idle_max {
             Some(max) if self.last_active.elapsed() >= max => Err(Error::Explained(
@@ -155,9 +156,10 @@ impl Connection {
         }
     }
 
-    /// The broker stops: nothing new is begun, what was begun is answered, and the answers arrive.
-    /// A socket that is closed with unread bytes in it takes back what the peer has not read yet;
-    /// so this side ends, and what comes in goes nowhere until the peer's side ends too.
+    /// Ends the connection when the broker stops: starts nothing more, answers what has been
+    /// started and makes sure that the answers arrive. If a socket is closed while it has unread
+    /// bytes, the peer loses the answers it has not read yet. So this side shuts down first and
+    /// discards what it receives until the peer closes, too.
     async fn finish(&mut self) -> Result<()> {
         while let Some(answer) = self.pipeline.next().await {
             self.answered(answer)?;
@@ -176,13 +178,14 @@ impl Connection {
         }
     }
 
-    /// Reads what is there; false at the end of the stream.
+    /// Reads the bytes that are there; false at the end of the stream.
     fn read(&mut self) -> Result<bool> {
         let wanted = match self.input.get(..4) {
             Some(size) => 4 + u32::from_be_bytes([size[0], size[1], size[2], size[3]]) as usize,
             None => 0,
         };
-        // Large frames double the buffer while they arrive instead of growing it bit by bit.
+        // The buffer doubles while a large frame arrives instead of growing by a little at each
+        // read.
         let missing = wanted.saturating_sub(self.input.len());
         let room = missing.clamp(READ_ROOM, READ_ROOM_MAX.max(self.input.len()));
         self.input.reserve(room);
@@ -200,7 +203,8 @@ impl Connection {
         }
     }
 
-    /// Size of the first frame if all of it is here. A size no request may have is an error.
+    /// The size of the first frame in the buffer if it is complete. A size that no request may have
+    /// is an error.
     fn whole_frame(&self) -> Result<Option<usize>> {
         let Some(size) = self.input.get(..4) else { return Ok(None) };
         let size = i32::from_be_bytes([size[0], size[1], size[2], size[3]]);
@@ -218,7 +222,7 @@ impl Connection {
         Ok((self.input.len() - 4 >= size as usize).then_some(size as usize))
     }
 
-    /// Whether one more request may start.
+    /// Whether the limits allow another request to start.
     fn may_start(&self) -> bool {
         let config = &self.shared.parts.config;
         self.pipeline.has_room(
@@ -227,7 +231,7 @@ impl Connection {
         )
     }
 
-    /// Starts each whole request in the buffer: its future is polled once, before the next one
+    /// Starts each complete request in the buffer. A request is polled once before the next one
     /// starts, so appends happen in the order of the requests.
     fn start_requests(&mut self) -> Result<()> {
         while self.may_start() && self.output_bytes < WRITE_BATCH {
@@ -235,7 +239,8 @@ impl Connection {
             self.input.advance(4);
             let mut body = self.input.split_to(size).freeze();
             let header = codec::decode_header(&mut body)?;
-            // What made room for it, or its own arrival, has just read the clock.
+            // `last_active` is the current time: this request's arrival, or the answer that made
+            // room for it, has just set it.
             let (api_key, dequeued) = (header.api_key, self.last_active);
             let request = Started { api_key, bytes: size, arrived: self.arrived, dequeued };
             let (parts, session) = (self.shared.parts.clone(), self.session.clone());
@@ -246,7 +251,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes the answers that are ready, in order, without waiting.
+    /// Takes the answers that are next in order and ready, without waiting.
     fn collect_ready(&mut self) -> Result<()> {
         while let Some(Some(answer)) = self.pipeline.next().now_or_never() {
             self.answered(answer)?;
@@ -278,8 +283,8 @@ impl Connection {
         }
     }
 
-    /// Writes all collected answers. Most peers take them at once, just after the last one was ready;
-    /// only one that does not costs another look at the clock.
+    /// Writes all collected answers. The clock is read only if the peer does not take them at once;
+    /// if it does, `last_active` is recent enough.
     async fn write(&mut self) -> Result<()> {
         if self.output.is_empty() {
             return Ok(());

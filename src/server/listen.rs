@@ -1,4 +1,4 @@
-//! A bound listener: which addresses it takes, and what is said when it cannot have them.
+//! Bound listeners: which addresses a listener takes, and what is said when it cannot have them.
 
 use crate::config::{self, Config, Listener};
 use crate::error::{Error, Result};
@@ -9,23 +9,24 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 use tracing::debug;
 
-/// Connections that may wait to be accepted, as far as the system lets them (`somaxconn`). All
-/// clients of a broker that comes back are there at once, and whom the kernel turns away comes
-/// again after a second: Kafka's 50 (`socket.listen.backlog.size`) are too few.
+/// How many connections may wait to be accepted, if the system allows as many (`somaxconn`). When a
+/// broker comes back, all of its clients connect at once, and those that the kernel turns away try
+/// again only after a second. Kafka's 50 (`socket.listen.backlog.size`) are too few for that.
 const BACKLOG: u32 = 4096;
 
-/// A bound listener, not yet accepting.
+/// A listener that is bound and does not accept connections yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// Name, host and protocol as configured.
+    /// Its name, host and protocol as configured.
     pub listener: Listener,
-    /// Whether the controller's APIs are served on it.
+    /// The half of the node that it belongs to.
     pub endpoint: Endpoint,
     pub(super) socket: TcpListener,
 }
 
 impl Bound {
-    /// Binds the listener's address; an error names the listener, the address and what to do.
+    /// Binds the listener's address. The error names the listener and the address, and says what to
+    /// do.
     pub async fn bind(listener: Listener, endpoint: Endpoint, config: &Config) -> Result<Bound> {
         let opened = match listener.host.as_str() {
             "" | "0.0.0.0" | "::" => open_all(&listener, config),
@@ -40,21 +41,21 @@ impl Bound {
         }
     }
 
-    /// `name://host:port`, with the address and the port it got.
+    /// `name://host:port` with the address and port that were bound.
     pub fn address(&self) -> Listener {
         let bound = self.socket.local_addr();
         let host = bound.map_or(self.listener.host.clone(), |address| address.ip().to_string());
         Listener { host, port: self.port(), ..self.listener.clone() }
     }
 
-    /// The port it got, where port 0 was asked for.
+    /// The port that was bound, also if port 0 was asked for.
     pub fn port(&self) -> u16 {
         self.socket.local_addr().map_or(self.listener.port, |address| address.port())
     }
 }
 
-/// All addresses of this machine, those of IPv6 too where the system has it, as Java binds them.
-/// Beside another listener on the same port each keeps to its own family.
+/// Binds all addresses of this machine, including those of IPv6 if the system has it, as Java does.
+/// If another listener has the same port, each takes only its own address family.
 fn open_all(listener: &Listener, config: &Config) -> io::Result<TcpListener> {
     let port = listener.port;
     let all = config.listeners().into_iter().chain(config.controller_listeners());
@@ -74,7 +75,7 @@ fn is_without_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == unsupported || error.kind() == ErrorKind::AddrNotAvailable
 }
 
-/// The first address of the host that can be bound.
+/// Binds the first address of the host that can be bound.
 async fn open_one(listener: &Listener, config: &Config) -> io::Result<TcpListener> {
     let mut failed = None;
     for address in lookup_host((listener.host.as_str(), listener.port)).await? {
@@ -86,7 +87,7 @@ async fn open_one(listener: &Listener, config: &Config) -> io::Result<TcpListene
     Err(failed.unwrap_or_else(|| ErrorKind::NotFound.into()))
 }
 
-/// Listens on an address; `takes_ipv4` is of IPv6's wildcard.
+/// Listens on an address. `takes_ipv4` is for the IPv6 wildcard, which may include IPv4.
 fn open(address: SocketAddr, takes_ipv4: bool, config: &Config) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -103,10 +104,10 @@ fn open(address: SocketAddr, takes_ipv4: bool, config: &Config) -> io::Result<Tc
     socket.listen(BACKLOG)
 }
 
-/// What the connections inherit. Answers are whole frames: waiting for more to send (Nagle) only
-/// delays them. -1 leaves a buffer to the system. So does klamm with the receive buffer where it
-/// is Kafka's default, which Kafka's own server.properties says too: 100 KiB make large batches a
-/// fifth dearer.
+/// Sets the options that connections inherit. Nagle's algorithm is off, as answers are whole frames
+/// and would only be delayed. A buffer of -1 bytes is left to the system, and so is a receive
+/// buffer of Kafka's default size, which is also in Kafka's own server.properties: 100 KiB make
+/// large batches a fifth more expensive.
 fn tune(socket: &TcpSocket, config: &Config) -> io::Result<()> {
     sockopt::set_tcp_nodelay(socket, true)?;
     sockopt::set_socket_keepalive(socket, true)?;
@@ -123,7 +124,7 @@ fn tune(socket: &TcpSocket, config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-/// What a person may do about it.
+/// What an operator can do about the error.
 fn hint_of(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::AddrInUse => {
@@ -162,7 +163,7 @@ mod tests {
         Bound::bind(listener, Endpoint::Broker, config).await
     }
 
-    /// A connection as the broker has it.
+    /// A connection on the broker's side.
     async fn accepted(settings: &[(&str, &str)]) -> TcpStream {
         let bound = bind("127.0.0.1", 0, &config(settings)).await.unwrap();
         let client = TcpStream::connect(("127.0.0.1", bound.port())).await.unwrap();
@@ -171,7 +172,8 @@ mod tests {
         served
     }
 
-    /// The sizes that a listener's connections have; Linux says the double of what it was asked for.
+    /// The sizes of a connection's send and receive buffers. Linux reports twice the size that was
+    /// set.
     async fn buffers(settings: &[(&str, &str)]) -> (usize, usize) {
         let served = accepted(settings).await;
         let send = sockopt::socket_send_buffer_size(&served).unwrap();

@@ -1,20 +1,20 @@
-//! Memory that was needed once goes back to the system. glibc keeps what is freed for the next who
-//! asks: after a few hundred large answers that is most of the process.
+//! Gives memory that was needed only once back to the system. glibc keeps freed memory for later
+//! requests; after a few hundred large answers this is most of the process.
 #![allow(unsafe_code)]
 
 use std::time::Duration;
 
-/// So many bytes more than at the start are worth the search for what is free.
+/// The process must have grown by this many bytes before a search for free memory is worthwhile.
 const WORTH: usize = 32 << 20;
-/// How often that is looked at, ...
+/// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
-/// ... and how often at least where it was in use.
+/// The longest pause, after looks that found most of the memory in use.
 const PAUSE_MAX: Duration = Duration::from_secs(600);
-/// Bytes of a page, as statm counts them. Where pages are larger (some of ARM's), it takes more until
-/// something is given back.
+/// The bytes per page of statm. Some ARM machines have larger pages; there the process grows more
+/// before memory is given back.
 const PAGE: usize = 4096;
 
-/// Looks from time to time whether there is something to give back.
+/// Checks now and then whether there is memory to give back. Runs forever.
 pub async fn give_back() {
     let start = resident();
     let mut pause = PAUSE;
@@ -31,7 +31,7 @@ pub async fn give_back() {
     }
 }
 
-/// Bytes of this process in memory; 0 where the system does not tell.
+/// The resident bytes of this process; 0 if the system does not tell.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok());
@@ -40,7 +40,7 @@ fn resident() -> usize {
 
 #[cfg(target_env = "gnu")]
 fn trim() {
-    // SAFETY: malloc_trim takes a number, is there in every glibc, and may be called by any thread.
+    // SAFETY: malloc_trim takes a number, exists in every glibc and may be called by any thread.
     unsafe extern "C" {
         safe fn malloc_trim(pad: usize) -> std::ffi::c_int;
     }

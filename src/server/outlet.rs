@@ -1,5 +1,5 @@
-//! How answers leave: bytes in memory and small file ranges together, larger ones by sendfile. A
-//! peer that takes nothing for too long is given up.
+//! Writes answers: bytes in memory together with small file ranges, larger ranges by sendfile. A
+//! peer that takes nothing for too long loses its connection.
 
 use super::pipeline::Held;
 use super::transport::Transport;
@@ -12,29 +12,30 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// A file range of at most so many bytes is copied and goes out with what is around it: up to there
-/// that is cheaper than sendfile and its packet.
+/// File ranges of up to this many bytes are copied and sent together with their neighbours, which
+/// is cheaper than a sendfile call and a packet of their own.
 const COPIED_MAX: usize = 32 * 1024;
-/// So many bytes of small file ranges are in memory at a time.
+/// At most this many bytes of small file ranges are in memory at a time.
 const COPIED_TOGETHER: usize = 64 * 1024;
-/// sendfile moves at most this much per call, so that one socket cannot hold a worker for long.
+/// sendfile moves at most this many bytes per call, so that one socket cannot hold a worker for
+/// long.
 const SENDFILE_MAX: usize = 1024 * 1024;
-/// How long a peer may take nothing while all connections hold too much.
+/// How long a peer may take nothing while all connections together hold too much.
 const PATIENCE_MIN: Duration = Duration::from_secs(10);
 
-/// A transport, and what waits to go out there.
+/// A transport and the answers to be written to it.
 pub struct Outlet<'a> {
     pub transport: &'a Transport,
-    /// How long the peer may take nothing (`connections.max.idle.ms`); None is for ever.
+    /// How long the peer may take nothing (`connections.max.idle.ms`); None if without a limit.
     pub patience: Option<Duration>,
-    /// What the answers hold, ...
+    /// What the answers hold, as `weight_of` counts it.
     pub weight: usize,
-    /// ... told to the others only if they have to wait.
+    /// Where `weight` is added once the answers have to wait for the peer.
     pub held: &'a mut Held,
 }
 
 impl Outlet<'_> {
-    /// Writes all of it.
+    /// Writes all chunks.
     pub async fn write(mut self, chunks: Vec<Chunk>) -> Result<()> {
         let mut memory = Vec::with_capacity(chunks.len());
         let mut copied = 0;
@@ -82,8 +83,8 @@ impl Outlet<'_> {
         Ok(())
     }
 
-    /// Sends a file range from the page cache. What is not there is brought in by a thread that may
-    /// wait for the disk.
+    /// Sends a file range from the page cache. Parts that are not in the cache are read by a thread
+    /// that may wait for the disk.
     async fn send_file(&mut self, range: &FileRange) -> Result<()> {
         let mut position = range.position;
         let end = range.position + range.len as u64;
@@ -95,7 +96,7 @@ impl Outlet<'_> {
             }
             match self.transport.try_send_file(range.file.as_ref(), &mut position, want) {
                 Ok(0) => return Err(ends_early(position, range)),
-                // A socket that takes everything must not keep the worker from the others.
+                // A socket that takes everything must not keep the worker from other tasks.
                 Ok(_) if position < end => tokio::task::yield_now().await,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
@@ -105,7 +106,7 @@ impl Outlet<'_> {
         Ok(())
     }
 
-    /// Waits until the peer has taken something.
+    /// Waits until the peer can take more; fails if it takes nothing for too long.
     async fn writable(&mut self) -> Result<()> {
         if self.weight > 0 {
             self.held.add(std::mem::take(&mut self.weight));
@@ -128,7 +129,7 @@ impl Outlet<'_> {
     }
 }
 
-/// The bytes of a small file range.
+/// Reads a small file range into memory.
 async fn in_memory(range: &FileRange) -> Result<Bytes> {
     let mut bytes = BytesMut::zeroed(range.len);
     let read = match range.file.read_by(Access::Cached, &mut bytes, range.position)? {
@@ -144,7 +145,8 @@ async fn in_memory(range: &FileRange) -> Result<Bytes> {
     Ok(bytes.freeze())
 }
 
-/// A thread that may wait for the disk reads it; whatever came of it is seen by who needs it next.
+/// Reads a range into the page cache on a thread that may wait for the disk. A failure shows when
+/// the range is read next.
 async fn bring_in(range: FileRange) {
     drop(tokio::task::spawn_blocking(move || range.bring_in()).await);
 }

@@ -1,5 +1,6 @@
-//! The requests of a connection that are under way: answered in the order they came in. Their
-//! number, their bytes and what their answers hold while they wait for one before them are bounded.
+//! The requests of a connection that are under way; they are answered in the order they came in.
+//! Limits apply to their number, their bytes, and what finished answers hold while they wait for
+//! earlier ones.
 
 use crate::codec::{Chunk, Reply};
 use crate::disk;
@@ -13,19 +14,19 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
 
-/// A connection whose waiting answers hold so much starts nothing more.
+/// A connection whose waiting answers hold this many bytes starts no more requests.
 const HELD_MAX: usize = 1 << 20;
-/// No connection starts anything behind an answer that waits while all hold so much, and who does
-/// not read is closed early.
+/// While the answers of all connections hold this many bytes, no connection starts a request behind
+/// a waiting answer, and peers that do not read are disconnected early.
 const HELD_IN_ALL_MAX: usize = 128 << 20;
-/// What a file range is counted as: its bytes are in no memory, but its file stays open. Where the
-/// process may have few files open, few are too much.
+/// What a file range counts for, in bytes. It needs no memory but keeps its file open, so it counts
+/// for more if the process may open few files.
 static FILE_WEIGHT: LazyLock<usize> = LazyLock::new(|| {
     let files = disk::momentary_descriptors();
     (HELD_IN_ALL_MAX / files).max(64 << 10)
 });
 
-/// What a part of an answer holds until it is sent.
+/// The bytes for which a part of an answer counts until it is sent.
 pub fn weight_of(chunk: &Chunk) -> usize {
     match chunk {
         Chunk::Bytes(bytes) => bytes.len(),
@@ -33,10 +34,10 @@ pub fn weight_of(chunk: &Chunk) -> usize {
     }
 }
 
-/// What all connections hold together in answers that their peers have not taken.
+/// The sum over all connections of what their untaken answers hold.
 pub type Total = Arc<AtomicUsize>;
 
-/// What one of them holds; nothing more once it is dropped.
+/// What the answers of one connection hold. It is subtracted from the total when dropped.
 #[derive(Debug)]
 pub struct Held {
     own: usize,
@@ -58,14 +59,14 @@ impl Held {
         self.total.fetch_sub(weight, Ordering::Relaxed);
     }
 
-    /// It holds nothing any more.
+    /// Sets this connection's share to zero.
     pub fn clear(&mut self) {
         if self.own > 0 {
             self.sub(self.own);
         }
     }
 
-    /// Whether all connections hold too much.
+    /// Whether all connections together hold too much.
     pub fn is_too_much(&self) -> bool {
         self.total.load(Ordering::Relaxed) > HELD_IN_ALL_MAX
     }
@@ -77,22 +78,22 @@ impl Drop for Held {
     }
 }
 
-/// The requests that were started, and the answers that cannot go yet.
+/// The requests that have been started, and the answers that wait for earlier ones.
 pub struct Pipeline {
     under_way: FuturesUnordered<BoxFuture<'static, (u64, Result<Reply>)>>,
-    /// One for each request from the first on that is not answered.
+    /// One for each request from the first unanswered one on.
     places: VecDeque<Place>,
     first: u64,
-    /// Of the requests in `places`.
+    /// The sum of the bytes of the requests in `places`.
     bytes: usize,
     held: Held,
 }
 
-/// A request that was started.
+/// A request that has been started.
 #[derive(Clone, Copy, Debug)]
 pub struct Started {
     pub api_key: i16,
-    /// Its size.
+    /// The size of its frame, without the length field.
     pub bytes: usize,
     /// When the last of its bytes was read.
     pub arrived: Instant,
@@ -104,14 +105,14 @@ pub struct Started {
 #[derive(Debug)]
 pub struct Answered {
     pub request: Started,
-    /// When the answer was there.
+    /// When the answer was ready.
     pub at: Instant,
     pub reply: Result<Reply>,
 }
 
 struct Place {
     request: Started,
-    /// The answer and since when it is there, while it waits for those before it.
+    /// The answer and the time since when it has been waiting for earlier ones.
     answer: Option<(Instant, Result<Reply>)>,
 }
 
@@ -137,7 +138,7 @@ impl Pipeline {
         self.places.is_empty()
     }
 
-    /// Whether one more may start beside those under way; a first one always may.
+    /// Whether another request may start. If none is under way, one always may.
     pub fn has_room(&self, requests_max: usize, bytes_max: usize) -> bool {
         let held = self.held.own;
         self.is_empty()
@@ -146,7 +147,7 @@ impl Pipeline {
                 && (held == 0 || (held < HELD_MAX && !self.held.is_too_much())))
     }
 
-    /// Takes a request on; it starts when `next` is polled.
+    /// Adds a request. It starts when `next` is polled.
     pub fn push(
         &mut self,
         request: Started,
@@ -158,8 +159,8 @@ impl Pipeline {
         self.under_way.push(reply.map(move |reply| (place, reply)).boxed());
     }
 
-    /// The answer of the first request, when it is there; None if nothing is under way. Nothing is
-    /// lost if this is dropped.
+    /// The answer to the first request, as soon as it is ready; None if nothing is under way. The
+    /// future may be dropped at any time without losing an answer.
     pub fn next(&mut self) -> impl Future<Output = Option<Answered>> {
         poll_fn(|cx| self.poll_next(cx))
     }
@@ -182,7 +183,7 @@ impl Pipeline {
         }
     }
 
-    /// The first request, whose answer this is, leaves.
+    /// Removes the first request, whose answer this is.
     fn answered(&mut self, at: Instant, reply: Result<Reply>) -> Option<Answered> {
         let Place { request, .. } = self.places.pop_front()?;
         self.first += 1;

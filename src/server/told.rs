@@ -1,4 +1,4 @@
-//! Lines about connections that the broker closes: whom, and what came from there.
+//! Log lines about the connections that the broker closes: whose they were, and why.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -6,14 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::info;
 
-/// So many lines are written ...
+/// At most this many lines are written per `WINDOW`.
 const LINES_MAX: u32 = 30;
-/// ... in this time: whoever scans the port does not fill the disk.
+/// The period of `LINES_MAX`, so that a port scan does not fill the disk.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Bytes of what nobody knows that a line shows.
+/// Bytes of unknown input that a line shows.
 const SHOWN: usize = 16;
 
-/// Tells of closed connections, at a bounded rate.
+/// Writes the lines, at a limited rate.
 #[derive(Debug, Default)]
 pub struct Told {
     window: Mutex<Option<Window>>,
@@ -27,12 +27,13 @@ struct Window {
 }
 
 impl Told {
-    /// A connection is closed by this broker, and why.
+    /// Reports that this broker closes a connection, and why.
     pub fn closed(&self, peer: SocketAddr, listener: &str, why: impl Display) {
         self.tell(format_args!("closed the connection of {} on {listener}: {why}", shown(peer)));
     }
 
-    /// Something about connections that whoever connects decides how often it is said.
+    /// Writes a line about connections. The rate is limited because peers decide how often it
+    /// happens.
     pub fn tell(&self, line: impl Display) {
         let Some(left_out) = self.may_tell(Instant::now()) else { return };
         if left_out > 0 {
@@ -41,7 +42,8 @@ impl Told {
         info!("{line}");
     }
 
-    /// None if there were enough lines lately; else how many were left out before this one.
+    /// None if enough lines were written in this window; otherwise the number of lines that were
+    /// left out before this one.
     fn may_tell(&self, now: Instant) -> Option<u64> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *window {
@@ -62,12 +64,12 @@ impl Told {
     }
 }
 
-/// The peer as a person writes it, also where an IPv4 address came in by an IPv6 socket.
+/// The peer's address as people write it, even if IPv4 came through an IPv6 socket.
 pub fn shown(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-/// What the first bytes are that are no request's.
+/// Says what the first bytes are if they do not begin a Kafka request.
 pub fn name_of(bytes: &[u8]) -> String {
     const METHODS: [&str; 8] =
         ["GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "CONNECT ", "PATCH "];

@@ -1,4 +1,4 @@
-//! The stream of bytes under a connection.
+//! The byte stream under a connection.
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
@@ -8,13 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 
-/// A connection's stream, and the few things that are done with one.
+/// The stream of a connection and its few operations.
 ///
-/// TLS will be a second variant. Its records are made in this process, so `try_send_file` will read
-/// the file range into a bounded buffer and encrypt it there, or leave both to the kernel (kTLS).
+/// TLS will be a second variant. Its records are encrypted in this process, so `try_send_file` will
+/// read the file range into a bounded buffer and encrypt it there, or leave both to the kernel
+/// (kTLS).
 #[derive(Debug)]
 pub enum Transport {
-    /// Bytes go as they are.
+    /// Not encrypted.
     Plain(TcpStream),
 }
 
@@ -26,36 +27,37 @@ impl Transport {
         }
     }
 
-    /// Reads into the room that `buffer` has; 0 at the end of the stream.
+    /// Reads into the spare room of `buffer`; returns 0 at the end of the stream.
     pub async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         match self {
             Transport::Plain(socket) => socket.read_buf(buffer).await,
         }
     }
 
-    /// As `read`, but does not wait: None if nothing is there.
+    /// As `read` but without waiting: None if nothing is there.
     pub fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
-        // Unlike `try_read_buf` it takes a read that leaves room for the last one, and does not ask
-        // the kernel once more.
+        // A read that leaves room in the buffer is known to be the last one here; `try_read_buf`
+        // would ask the kernel again.
         unconstrained(self.read(buffer)).now_or_never().transpose()
     }
 
-    /// Waits until the peer has taken something, or can take something.
+    /// Waits until the peer can take something.
     pub async fn writable(&self) -> io::Result<()> {
         match self {
             Transport::Plain(socket) => socket.writable().await,
         }
     }
 
-    /// Writes what the peer can take now, `WouldBlock` if nothing.
+    /// Writes what the peer can take now; `WouldBlock` if it takes nothing.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Transport::Plain(socket) => socket.try_write_vectored(slices),
         }
     }
 
-    /// Sends what the peer can take now of the `length` bytes at `position`, which it moves on;
-    /// `WouldBlock` if nothing. The bytes go from the page cache and never enter this process.
+    /// Sends as many of the `length` bytes at `position` as the peer can take now and advances
+    /// `position`; `WouldBlock` if it takes none. The bytes go from the page cache to the socket
+    /// and never enter this process.
     pub fn try_send_file(
         &self,
         file: impl AsFd,
@@ -76,8 +78,8 @@ impl Transport {
         }
     }
 
-    /// Whether the peer has ended its side, as far as the system has told: nobody reads what it
-    /// has sent before.
+    /// Whether the kernel knows that the peer has closed its side, even if its last bytes were not
+    /// read.
     pub fn is_peer_gone(&self) -> bool {
         match self {
             Transport::Plain(socket) => {

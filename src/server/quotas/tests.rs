@@ -31,7 +31,8 @@ async fn admit(
     quotas.admit(&listener.into(), address, || config.clone(), |_| {}).await
 }
 
-/// Connections from `rows` come one after the other and stay: which get a place.
+/// Opens connections from `rows` one after the other and keeps them. The third column says whether
+/// the connection gets a place.
 async fn check(settings: &[(&str, &str)], rows: &[(&str, &str, bool)]) {
     let config = config(settings);
     let quotas = quotas(&config);
@@ -108,7 +109,7 @@ async fn who_waits_goes_on_when_another_leaves_or_the_setting_changes() {
     assert_eq!(told.lock().unwrap().len(), 1, "said once");
 }
 
-/// For brokers among themselves the idlest connection of another listener makes room.
+/// A connection between brokers takes the place of the longest idle one of another listener.
 #[tokio::test]
 async fn who_was_idle_for_longest_makes_room() {
     let config = config(&[("max.connections", "3"), ("inter.broker.listener.name", "IN")]);

@@ -1,13 +1,13 @@
-//! The client side of the wire: how this node asks another one.
+//! The client side of the protocol: requests from this node to another.
 //!
-//! A [`Connection`] belongs to one stream, plain or encrypted. Two tasks serve it: one writes
-//! requests in the order they come, the other gives each answer to who waits for it. It is bounded
-//! in the requests under way and in the size of an answer. A request that is not answered in time
-//! ends the connection, as in Kafka's NetworkClient: its peer has stopped, or lies.
+//! A [`Connection`] has one stream, plain or encrypted. One task writes its requests in order,
+//! another gives each answer to the request that waits for it. The number of requests under way and
+//! the size of an answer are limited. If a request is not answered in time, the connection is
+//! closed, as in Kafka's NetworkClient, because the peer is stuck or does not follow the protocol.
 //!
-//! A [`Client`] belongs to an address. It connects when it is first asked, agrees on versions, and
-//! connects anew after a connection was lost, each time after a longer pause. It never asks twice:
-//! only the caller knows whether a request may be repeated.
+//! A [`Client`] has an address. It connects when it is first used and negotiates versions. After a
+//! connection was lost it connects again; the pause before grows with each failure. It never
+//! repeats a request, as only the caller knows whether that is safe.
 
 mod connection;
 
@@ -26,25 +26,25 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-/// The shortest pause before an address that could not be reached is tried again.
+/// The shortest pause before another attempt to connect.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 /// The longest such pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// What holds for a connection.
+/// The options of a connection.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What this node calls itself.
+    /// The client id of this node.
     pub client_id: String,
     /// How long a connection may take to open, and a request to be answered.
     pub request_timeout: Duration,
-    /// Requests that may be written before the first of them is answered.
+    /// How many requests may be sent before the first is answered.
     pub max_in_flight: usize,
-    /// Bytes that an answer may have.
+    /// The most bytes that an answer may have.
     pub max_answer_bytes: usize,
 }
 
-/// A way to one address.
+/// A client of one address, which connects when needed.
 #[derive(Debug)]
 pub struct Client {
     address: String,
@@ -52,7 +52,7 @@ pub struct Client {
     link: Mutex<Link>,
 }
 
-/// The connection, if there is one, and when the next may be tried.
+/// The connection, if it is open, and when the next attempt is allowed.
 #[derive(Debug, Default)]
 struct Link {
     connection: Option<Arc<Connection>>,
@@ -61,13 +61,14 @@ struct Link {
 }
 
 impl Client {
-    /// A client of `host:port` that has not connected yet.
+    /// A client of `host:port`. It does not connect yet.
     pub fn new(address: String, options: Options) -> Client {
         Client { address, options, link: Mutex::default() }
     }
 
-    /// Asks at the highest of `versions` that the peer has too (else UNSUPPORTED_VERSION).
-    /// Disconnected says that the request may or may not have been carried out.
+    /// Sends a request at the highest of `versions` that the peer serves, and returns the response.
+    /// UNSUPPORTED_VERSION if there is none; after Disconnected the request may have been carried
+    /// out.
     pub async fn ask<R: Request>(
         &self,
         versions: RangeInclusive<i16>,
@@ -114,7 +115,7 @@ impl Client {
     }
 }
 
-/// The pause after so many failures in a row before this one.
+/// The pause after a failure that `failures` others preceded in a row.
 fn backoff(failures: u32) -> Duration {
     BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX)
 }

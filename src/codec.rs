@@ -1,4 +1,4 @@
-//! Bytes to messages and back. Knows frames and headers, not APIs.
+//! Frames, headers, and the way between bytes and messages. Knows nothing about single APIs.
 pub mod guard;
 pub mod schema;
 pub mod splice;
@@ -11,17 +11,17 @@ use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use splice::Splice;
 use std::fmt::Display;
 
-/// A piece of an answer.
+/// A part of a response.
 #[derive(Clone, Debug)]
 pub enum Chunk {
     /// Bytes in memory.
     Bytes(Bytes),
-    /// A part of a file, of which only the connection decides how it is sent.
+    /// A range of a file; the connection decides how to send it.
     File(FileRange),
 }
 
 impl Chunk {
-    /// How many bytes it puts on the wire.
+    /// The bytes that the chunk adds to the response.
     #[allow(clippy::len_without_is_empty, reason = "a frame has no empty chunks")]
     pub fn len(&self) -> usize {
         match self {
@@ -31,35 +31,36 @@ impl Chunk {
     }
 }
 
-/// What a handler answers: nothing (Produce with acks=0) or a whole frame, size first.
+/// The answer of a handler: nothing (Produce with acks=0) or a whole frame, beginning with its
+/// size.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// No answer at all.
+    /// There is no response.
     None,
     /// The frame.
     Frame(Vec<Chunk>),
-    /// The answer does not fit in its format (a string of more than 32767 bytes, a frame of more
-    /// than 2 GiB), for this reason: the connection is closed, as Kafka closes it.
+    /// The response cannot be encoded (for example a string of more than 32767 bytes or a frame of
+    /// more than 2 GiB), for this reason. The connection is closed, as Kafka does.
     Failed(String),
 }
 
-/// What stands in front of a request, of header version 1 or 2.
+/// The header of a request, of version 1 or 2.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestHeader {
-    /// The API asked for; it is one of Kafka's, served or not.
+    /// The API key. It is one of Kafka's, but perhaps not served here.
     pub api_key: i16,
-    /// Its version, as the peer says: it may be none that we know.
+    /// The version that the client uses, which may be unknown here.
     pub api_version: i16,
-    /// What the answer must carry.
+    /// The number that the response must repeat.
     pub correlation_id: i32,
-    /// What the client calls itself.
+    /// The name that the client gives itself.
     pub client_id: Option<StrBytes>,
 }
 
 /// Takes the header off `frame`, a request without its size.
 ///
-/// An API key that is not Kafka's is an error, for then nobody knows where its header ends. The
-/// version is not looked at: ApiVersions is answered also where it is unknown.
+/// An API key that Kafka does not have is an error, as the end of the header is then unknown. The
+/// version is not checked, because ApiVersions is answered even if its version is unknown.
 pub fn decode_header(frame: &mut Bytes) -> Result<RequestHeader> {
     let cut_short = |_| Error::corrupt("request header: it is cut short");
     let mut take = || frame.try_get_i16().map_err(cut_short);
@@ -75,7 +76,7 @@ pub fn decode_header(frame: &mut Bytes) -> Result<RequestHeader> {
     Ok(RequestHeader { api_key, api_version, correlation_id, client_id })
 }
 
-/// The client id is a plain nullable string also in header version 2.
+/// In header version 2, too, the client id is a nullable string of the old form, not a compact one.
 fn take_client_id(frame: &mut Bytes) -> Result<Option<StrBytes>> {
     let cut_short = || Error::corrupt("request header: it is cut short");
     let length = frame.try_get_i16().map_err(|_| cut_short())?;
@@ -91,7 +92,7 @@ fn take_client_id(frame: &mut Bytes) -> Result<Option<StrBytes>> {
     text.map(Some).map_err(|_| Error::corrupt("request header: a client id that is not UTF-8"))
 }
 
-/// The body of a request that the guard has walked: no other is decoded.
+/// The body of a request that the guard has checked. Only such a body can be decoded.
 #[derive(Clone, Debug)]
 pub struct Checked {
     body: Bytes,
@@ -99,24 +100,25 @@ pub struct Checked {
     elements: usize,
 }
 
-/// Has the guard walk a request's body.
+/// Checks the body of a request with the guard.
 pub fn check(api_key: i16, version: i16, body: Bytes) -> Result<Checked> {
     let elements = guard::check(api_key, version, &body)?;
     Ok(Checked { body, version, elements })
 }
 
 impl Checked {
-    /// How many elements its arrays have, taken together.
+    /// The number of elements in all of its arrays together.
     pub fn elements(&self) -> usize {
         self.elements
     }
 
-    /// The version that it was checked at.
+    /// The version for which it was checked.
     pub fn version(&self) -> i16 {
         self.version
     }
 
-    /// The request, of whose API it must be. Its bytes stay slices of the body.
+    /// Decodes the body, which must be of this API. Bytes and records in it stay slices of the
+    /// body.
     pub fn decode<R: Request>(mut self) -> Result<R> {
         let version = self.version;
         R::decode(&mut self.body, version).map_err(|error| {
@@ -125,8 +127,8 @@ impl Checked {
     }
 }
 
-/// Decodes the body of a response to a request of type `R`, after the guard has walked it. Bytes
-/// behind it are an error: they tell of a peer that means another version.
+/// Checks and decodes the body of a response to a request of type `R`. Bytes after it are an error,
+/// because the peer then means another version.
 pub fn decode_response<R: Request>(mut body: Bytes, version: i16) -> Result<R::Response> {
     guard::check_response(R::KEY, version, &body)?;
     let corrupt = |what: &dyn Display| {
@@ -139,13 +141,13 @@ pub fn decode_response<R: Request>(mut body: Bytes, version: i16) -> Result<R::R
     }
 }
 
-/// A response as a frame: size, header, body.
+/// Encodes a response as a frame: size, header, body.
 pub fn encode(api_key: i16, version: i16, correlation_id: i32, body: &impl Encodable) -> Reply {
     encode_with_files(api_key, version, correlation_id, body, Vec::new())
 }
 
-/// As `encode`, where each `splice::placeholder` in the body that is not empty is replaced by the
-/// next of `files`: ranges whose lengths add up to the placeholder's.
+/// As `encode`, but each non-empty `splice::placeholder` in the body is replaced by the next
+/// element of `files`, whose ranges add up to the placeholder's length.
 pub fn encode_with_files(
     api_key: i16,
     version: i16,
@@ -160,14 +162,14 @@ pub fn encode_with_files(
     }
 }
 
-/// A response whose body is encoded already, as a frame.
+/// Makes a frame of a response whose body is encoded already.
 pub fn frame(api_key: i16, version: i16, correlation_id: i32, body: Bytes) -> Reply {
     let mut frame = begin(api_key, version, correlation_id, Vec::new());
     frame.put_slice(&body);
     frame.finish()
 }
 
-/// A frame that ends behind its header.
+/// A frame that has only its header yet.
 fn begin(api_key: i16, version: i16, correlation_id: i32, files: Vec<Vec<FileRange>>) -> Splice {
     let mut frame = Splice::new(files);
     let header = ResponseHeader::default().with_correlation_id(correlation_id);

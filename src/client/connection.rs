@@ -1,4 +1,4 @@
-//! One connection to another node: requests go out in order, answers come back in order.
+//! One connection to another node: requests are sent in order and answered in order.
 
 use super::{Options, too_late};
 use crate::codec::schema::message::ApiVersionsRequest;
@@ -18,38 +18,39 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-/// An answer grows by at most so much before its bytes have come.
+/// The room for an answer before its first bytes have come. Then the buffer doubles as they come.
 const READ_ROOM: usize = 64 * 1024;
-/// The version of ApiVersions that is tried first; a peer that lacks it answers at version 0.
+/// The version of ApiVersions to try first. A peer that lacks it answers in version 0.
 const API_VERSIONS: i16 = 4;
 
-/// A connection to another node; dropping it closes it.
+/// A connection to another node. It is closed when dropped.
 #[derive(Debug)]
 pub struct Connection {
     options: Options,
     requests: mpsc::Sender<Outgoing>,
     next_correlation_id: AtomicI32,
-    /// What the peer serves: API key -> first and last version. Empty until it was asked.
+    /// The first and last version of each API that the peer serves, by API key. Empty until
+    /// `agree_on_versions`.
     versions: BTreeMap<i16, (i16, i16)>,
     tasks: [AbortHandle; 2],
-    /// Why no more answers come.
+    /// Why the connection ended.
     end: Arc<OnceLock<io::Error>>,
 }
 
-/// A frame to be written, and who waits for its answer.
+/// A frame to be written, and the request that waits for its answer.
 struct Outgoing {
     frame: Bytes,
     waiting: Waiting,
 }
 
-/// Who waits for the answer with this correlation id.
+/// A request that waits for the answer with its correlation id.
 struct Waiting {
     correlation_id: i32,
     answer: oneshot::Sender<Bytes>,
 }
 
 impl Connection {
-    /// Takes over an open stream; to be called in a tokio runtime.
+    /// Takes over an open stream. It must be called within a tokio runtime.
     pub fn open<S>(stream: S, options: Options) -> Connection
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
@@ -74,7 +75,7 @@ impl Connection {
         }
     }
 
-    /// Whether it can be asked no more.
+    /// Whether the connection takes no more requests.
     pub fn is_closed(&self) -> bool {
         self.tasks.iter().any(AbortHandle::is_finished)
     }
@@ -102,7 +103,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The highest of `versions` that the peer serves too.
+    /// The highest of `versions` that the peer serves, too; UNSUPPORTED_VERSION if there is none.
     pub fn version_of(&self, api_key: i16, versions: RangeInclusive<i16>) -> Result<i16> {
         let (first, last) = self.versions.get(&api_key).copied().unwrap_or((0, -1));
         let highest = last.min(*versions.end());
@@ -118,12 +119,12 @@ impl Connection {
         Ok(highest)
     }
 
-    /// Asks at a version, and waits for the answer.
+    /// Sends a request at this version and returns its response.
     pub async fn ask<R: Request>(&self, version: i16, request: &R) -> Result<R::Response> {
         codec::decode_response::<R>(self.exchange(version, request).await?, version)
     }
 
-    /// Sends a request; answers the body of its response.
+    /// Sends a request and returns the body of its response.
     async fn exchange<R: Request>(&self, version: i16, request: &R) -> Result<Bytes> {
         let correlation_id = self.next_correlation_id.fetch_add(1, Ordering::Relaxed);
         let frame = self.frame(version, correlation_id, request)?;
@@ -166,7 +167,7 @@ impl Connection {
         self.tasks.iter().for_each(AbortHandle::abort);
     }
 
-    /// Why there is no answer.
+    /// The error for a request that the connection cannot answer any more.
     fn lost(&self) -> Error {
         let source = match self.end.get() {
             Some(error) => io::Error::new(error.kind(), error.to_string()),
@@ -182,8 +183,8 @@ impl Drop for Connection {
     }
 }
 
-/// Writes until nobody asks any more or the stream fails; the full queue of those who wait bounds
-/// what is under way.
+/// Writes requests until the connection is dropped or the stream fails. The bounded queue of
+/// waiting requests limits how many are under way.
 async fn write_requests<S: AsyncWrite>(
     mut stream: WriteHalf<S>,
     mut outgoing: mpsc::Receiver<Outgoing>,
@@ -200,7 +201,7 @@ async fn write_requests<S: AsyncWrite>(
     }
 }
 
-/// Reads until the stream ends or breaks the protocol.
+/// Reads answers until the stream ends or the peer breaks the protocol.
 async fn read_answers<S: AsyncRead>(
     mut stream: ReadHalf<S>,
     mut waiting: mpsc::Receiver<Waiting>,
@@ -216,7 +217,7 @@ async fn read_answers<S: AsyncRead>(
         if frame.first_chunk() != Some(&first.correlation_id.to_be_bytes()) {
             return Err(broken("an answer to another request".to_owned()));
         }
-        // Who asked may have gone.
+        // The caller may have given up.
         let _ = first.answer.send(frame);
     }
 }

@@ -1,56 +1,56 @@
-//! Walks a message before anything decodes it: every length and every count is held against the
-//! bytes that are there, so that nothing a peer sends decides an allocation.
+//! Checks a message before it is decoded: every length and count must fit into the bytes that are
+//! there, so that nothing a peer sends decides an allocation.
 //!
-//! kafka-protocol 0.18 reserves memory for as many elements as an array says it has; four bytes
-//! would end the process. What passes here it can decode.
+//! kafka-protocol 0.18 reserves memory for as many elements as an array claims to have, so four
+//! bytes could end the process. It can decode every message that passes this check.
 use crate::error::{Error, Result};
 
-/// Elements that the arrays of one message may have, taken together.
+/// The most elements that the arrays of one message may have together.
 pub const MAX_ELEMENTS: usize = 1_000_000;
 
-/// Tagged fields that one message may have, and its header.
+/// The most tagged fields that one message, or its header, may have.
 pub const MAX_TAGS: usize = 10_000;
 
-/// Bytes that a string may have; longer ones do not fit in the older versions.
+/// The most bytes that a string may have. Older versions cannot encode longer ones.
 const MAX_TEXT: usize = i16::MAX as usize;
 
-/// An API's requests, or its responses.
+/// The shapes of an API's requests or responses.
 struct Shapes {
-    /// The first version we know; the others follow.
+    /// The first known version; the others follow it.
     first: i16,
-    /// The first version with compact lengths, tagged fields and header 2.
+    /// The first version with compact lengths, tagged fields and request header 2.
     flexible: i16,
-    /// The steps over each version.
+    /// The steps through a message, for each version.
     versions: &'static [&'static [Op]],
 }
 
-/// One step of a walk. Steps nest only as deep as Kafka's schemas do.
+/// One step through a message. Steps nest only as deep as Kafka's schemas do.
 enum Op {
-    /// So many bytes of fixed size.
+    /// Fields of fixed sizes, this many bytes together.
     Skip(usize),
     /// A string.
     Text { nullable: bool },
     /// Bytes or records.
     Blob { nullable: bool },
-    /// An array, and the steps over each element.
+    /// An array, and the steps through each of its elements.
     List { nullable: bool, of: &'static [Op] },
     /// A struct that may be null.
     Optional(&'static [Op]),
-    /// Tagged fields, and the steps over those that we know.
+    /// Tagged fields, and the steps through those that are known.
     Tags(&'static [(u32, &'static [Op])]),
 }
 
 include!(concat!(env!("OUT_DIR"), "/shapes.rs"));
 
 /// Checks that `body`, a request without its header, has the shape that its API and version
-/// promise; answers how many elements its arrays have, taken together. Bytes behind it are
-/// tolerated, as Kafka does.
+/// require. Returns the number of elements in all its arrays together. Bytes after the message are
+/// allowed, as in Kafka.
 pub fn check(api_key: i16, version: i16, body: &[u8]) -> Result<usize> {
     check_with(REQUESTS, api_key, version, body)
         .map_err(|what| Error::corrupt(format!("request of API {api_key} v{version}: {what}")))
 }
 
-/// As `check`, for a response that another broker sent.
+/// As `check`, for a response from another broker.
 pub fn check_response(api_key: i16, version: i16, body: &[u8]) -> Result<usize> {
     check_with(RESPONSES, api_key, version, body)
         .map_err(|what| Error::corrupt(format!("response of API {api_key} v{version}: {what}")))
@@ -63,18 +63,18 @@ fn check_with(table: &[Shapes], api_key: i16, version: i16, body: &[u8]) -> Walk
     Ok(MAX_ELEMENTS - walk.elements)
 }
 
-/// Whether Kafka 4.4 has this version of this API. Produce 0 to 2, which it advertises, it has
-/// not.
+/// Whether Kafka 4.4 has this version of the API. It does not have Produce 0 to 2, although it
+/// advertises them.
 pub fn known(api_key: i16, version: i16) -> bool {
     find(REQUESTS, api_key, version).is_some()
 }
 
-/// Whether Kafka 4.4 has this API at all.
+/// Whether Kafka 4.4 has this API in any version.
 pub fn has_versions(api_key: i16) -> bool {
     shapes(REQUESTS, api_key).is_some_and(|shapes| !shapes.versions.is_empty())
 }
 
-/// The version of a request's header, also for a version of an API that we do not know.
+/// The version of a request's header, also if the version of the API is unknown.
 pub fn request_header_version(api_key: i16, version: i16) -> i16 {
     if is_flexible(api_key, version) { 2 } else { 1 }
 }
@@ -82,11 +82,11 @@ pub fn request_header_version(api_key: i16, version: i16) -> i16 {
 /// The version of a response's header.
 pub fn response_header_version(api_key: i16, version: i16) -> i16 {
     const API_VERSIONS: i16 = 18;
-    // A client that does not know this version yet must be able to read the answer.
+    // A client must be able to read this response even if it does not know its version.
     if api_key != API_VERSIONS && is_flexible(api_key, version) { 1 } else { 0 }
 }
 
-/// Checks the tagged fields at the head of `bytes`; returns how many bytes they take.
+/// Checks the tagged fields at the beginning of `bytes` and returns their length in bytes.
 pub(super) fn check_tags(bytes: &[u8]) -> Result<usize> {
     let mut walk = Walk::new(bytes, true);
     walk.tags(&[]).map_err(|what| Error::corrupt(format!("request header: {what}")))?;
@@ -109,13 +109,13 @@ fn find(table: &[Shapes], api_key: i16, version: i16) -> Option<(&Shapes, &'stat
 
 type Walked<T = ()> = std::result::Result<T, &'static str>;
 
-/// A walk over a message.
+/// A walk through a message.
 struct Walk<'a> {
     rest: &'a [u8],
     flexible: bool,
-    /// How many elements there may still be.
+    /// The number of elements that may still come.
     elements: usize,
-    /// How many tagged fields there may still be.
+    /// The number of tagged fields that may still come.
     tags: usize,
 }
 
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The length of bytes or of an array; `None` is null.
+    /// The length of bytes or an array; None if it is null.
     fn length(&mut self) -> Walked<Option<usize>> {
         if self.flexible {
             return self.compact();

@@ -1,8 +1,8 @@
-//! Encodes a response around file ranges that never enter memory.
+//! Encodes responses with file ranges in them, without reading the files.
 //!
-//! A `records` field that is to come from files is given as `placeholder(len)`. The encoder writes
-//! its length and then hands us its bytes, which we know by their address: there the frame is cut,
-//! and the next group of file ranges takes their place.
+//! A handler sets a `records` field that comes from files to `placeholder(len)`. The encoder writes
+//! the field's length and then hands over the placeholder's bytes, which are recognised by their
+//! address. There the frame is cut and the next group of file ranges is inserted.
 #![allow(unsafe_code)]
 
 use super::{Chunk, Reply};
@@ -15,22 +15,22 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::vec;
 
-/// No field of a frame is larger.
+/// No field of a frame is larger than this.
 const LARGEST: usize = i32::MAX as usize;
 
-/// What is reserved where the system does not grant `LARGEST`; it holds a batch of Kafka's default
-/// `socket.request.max.bytes`.
+/// The bytes to reserve if the system does not allow `LARGEST`. They suffice for a batch of Kafka's
+/// default `socket.request.max.bytes`.
 const LARGE: usize = 256 << 20;
 
-/// Bytes that small answers fit in.
+/// The initial room for a response, enough for small ones.
 const HEAD_SIZE: usize = 512;
 
-/// The bytes of the frame that say how long the rest is.
+/// The bytes of the size at the beginning of a frame.
 const SIZE_BYTES: usize = 4;
 
 static REGION: OnceLock<Mmap> = OnceLock::new();
 
-/// Addresses that nobody reads: they take no memory.
+/// The addresses of all placeholders. Nobody reads them, so they take no memory.
 fn region() -> &'static [u8] {
     REGION.get_or_init(|| {
         let reserve = |len| MmapOptions::new().len(len).no_reserve_swap().map_anon();
@@ -40,34 +40,34 @@ fn region() -> &'static [u8] {
     })
 }
 
-/// Stands for `len` bytes of files in a response that goes through `encode_with_files`. An empty
-/// one is just empty and stands for no group of files.
+/// Stands for `len` bytes from files in a response that `encode_with_files` encodes. With a `len`
+/// of 0 it is just an empty field, for which there is no group of files.
 pub fn placeholder(len: usize) -> Bytes {
     Bytes::from_static(&region()[..len])
 }
 
-/// A frame that cuts itself where a placeholder is written.
+/// A frame under construction that is cut at each placeholder.
 pub struct Splice {
-    /// What was written since the last cut.
+    /// What has been written since the last cut.
     head: BytesMut,
-    /// The first piece, held back because it begins with the frame's size.
+    /// The first piece. It is kept apart because the frame's size is written into it at the end.
     first: Option<BytesMut>,
-    /// The pieces before `head`; the place of the first is kept free.
+    /// The pieces before `head`. `chunks[0]` is reserved for `first`.
     chunks: Vec<Chunk>,
     files: vec::IntoIter<Vec<FileRange>>,
-    /// Bytes in `first` and `chunks`.
+    /// The bytes in `first` and `chunks`.
     cut_off: usize,
 }
 
 impl Splice {
-    /// An empty frame; `files` is what placeholders are replaced by, in their order.
+    /// An empty frame. `files` replace the placeholders, in order.
     pub fn new(files: Vec<Vec<FileRange>>) -> Splice {
         let mut head = BytesMut::with_capacity(HEAD_SIZE);
         head.put_bytes(0, SIZE_BYTES);
         Splice { head, first: None, chunks: Vec::new(), files: files.into_iter(), cut_off: 0 }
     }
 
-    /// The frame, its size first.
+    /// Completes the frame and writes its size.
     pub fn finish(mut self) -> Reply {
         assert_eq!(self.files.len(), 0, "every group of files has its placeholder");
         self.cut();
@@ -101,21 +101,22 @@ impl Splice {
     }
 }
 
-/// Whether these are bytes of a placeholder.
+/// Whether these are the bytes of a placeholder.
 fn is_placeholder(bytes: &[u8]) -> bool {
     let region = REGION.get();
     !bytes.is_empty() && region.is_some_and(|map| map.as_ptr_range().contains(&bytes.as_ptr()))
 }
 
-// SAFETY: every method but `put_slice` is `BytesMut`'s own, on the same buffer, so what they
-// promise of remaining and initialised bytes holds; `put_slice` writes only through `BytesMut`.
+// SAFETY: every method except `put_slice` calls `BytesMut`'s method on the same buffer, so the
+// trait's promises about remaining and initialised bytes hold; `put_slice` writes only through
+// `BytesMut`.
 unsafe impl BufMut for Splice {
     fn remaining_mut(&self) -> usize {
         self.head.remaining_mut()
     }
 
     unsafe fn advance_mut(&mut self, count: usize) {
-        // SAFETY: the caller's promise, passed on.
+        // SAFETY: the caller promises what `BytesMut` requires.
         unsafe { self.head.advance_mut(count) }
     }
 

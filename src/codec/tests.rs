@@ -1,4 +1,4 @@
-//! Frames of requests and responses, and what peers do to them.
+//! The frames of requests and responses, and what broken peers do to them.
 use super::*;
 use crate::codec::schema::message::{ApiVersionsRequest, ListOffsetsRequest};
 use bytes::{BufMut, BytesMut};
@@ -17,7 +17,7 @@ fn encoded(message: &impl Encodable, version: i16) -> BytesMut {
     out
 }
 
-/// A request's frame as kafka-protocol writes it, without its size.
+/// A request as kafka-protocol encodes it, with its header and without the size.
 fn request_frame<R: Request>(request: &R, version: i16, client_id: Option<&'static str>) -> Bytes {
     let header = CrateHeader::default()
         .with_request_api_key(R::KEY)
@@ -51,7 +51,7 @@ fn headers_of_both_versions() {
     check_request(ApiVersionsRequest { node_id: 3, ..Default::default() }, 5);
 }
 
-/// What `decode_header` says of a frame.
+/// Checks the client id or the error that `decode_header` returns.
 #[track_caller]
 fn check_header(bytes: &[u8], said: &str) {
     let header = decode_header(&mut Bytes::copy_from_slice(bytes));
@@ -78,12 +78,12 @@ fn headers_that_are_not_right() {
     check_header(&[0, 95, 0, 0, 0, 0, 0, 9, 0, 0], "no API 95");
     check_header(&[0, 4, 0, 0, 0, 0, 0, 9, 0, 0], "no API 4");
     check_header(&[0xff, 0xff, 0, 0, 0, 0, 0, 9, 0, 0], "no API -1");
-    // 10,001 tagged fields, as far as the count goes.
+    // The header claims 10,001 tagged fields and ends there.
     check_header(
         &[0, 18, 0, 3, 0, 0, 0, 9, 0xff, 0xff, 0x91, 0x4e],
         "it has too many tagged fields",
     );
-    // A version that nobody knows still has a header.
+    // A request of an unknown version still has a header.
     check_header(&[0, 18, 0, 99, 0, 0, 0, 9, 0, 1, b'x', 0], "x");
 }
 
@@ -105,13 +105,13 @@ fn records_stay_slices_of_the_frame() {
 
 #[test]
 fn a_body_is_guarded_before_it_is_decoded() {
-    // kafka-protocol alone would reserve 154 GB here.
+    // Without the guard kafka-protocol would reserve 154 GB here.
     let error = decode::<MetadataRequest>(Bytes::from_static(&[0x7f, 0xff, 0xff, 0xff]), 1);
     assert!(error.unwrap_err().to_string().contains("more elements than there are bytes"));
     assert!(decode::<MetadataRequest>(Bytes::new(), 99).is_err());
 }
 
-/// The bytes of an answer without files.
+/// Checks a response that has no files.
 #[track_caller]
 fn check_reply(reply: Reply, bytes: &[u8]) {
     match reply {

@@ -1,4 +1,4 @@
-//! Walks over valid, torn, bent and random messages of every API and version.
+//! Checks valid, truncated, altered and random messages of every API and version.
 use super::*;
 use crate::codec::schema::{message as ours, wire};
 use bytes::{Bytes, BytesMut};
@@ -6,8 +6,8 @@ use kafka_protocol::messages as crates;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, Encodable, Message, Request};
 
-/// Calls `$check!(module, Request)` for every request that something can decode: first those of
-/// kafka-protocol, then those that we generate.
+/// Calls `$check!(module, Request)` for every request that can be decoded: first kafka-protocol's,
+/// then the generated ones.
 macro_rules! every_request {
     ($check:ident) => {
         every_request! { $check, crates:
@@ -58,18 +58,18 @@ macro_rules! every_request {
     };
 }
 
-/// How much a sampled message has in it.
+/// How much a sampled message contains.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
-    /// Null or empty wherever that can be, and no tagged field.
+    /// Null or empty fields where possible, and no tagged fields.
     Least,
     /// Every field, every known tagged field and an unknown one.
     Most,
-    /// By chance.
+    /// A random choice.
     Chance,
 }
 
-/// Makes messages out of the very steps that the guard walks.
+/// Makes messages from the same steps that the guard follows.
 struct Sampler {
     mode: Mode,
     chance: fastrand::Rng,
@@ -163,7 +163,8 @@ impl Sampler {
     }
 }
 
-/// The decoder takes just what the guard lets pass, and the guard takes what the encoder makes.
+/// The decoder reads exactly the samples that the guard accepts, and the guard accepts what the
+/// encoder writes.
 #[track_caller]
 fn check_valid<M: Message + Encodable + Decodable>(table: &'static [Shapes], api_key: i16) {
     let versions = M::VERSIONS;
@@ -212,7 +213,7 @@ fn every_request_of_the_schema_is_decoded_by_someone() {
     assert_eq!(known, decoded.into_iter().collect::<Vec<_>>());
 }
 
-/// Whatever passes can be decoded or is refused; nothing panics.
+/// A body that passes the guard is decoded or refused; nothing panics.
 fn check_harmless<M: Decodable>(table: &[Shapes], api_key: i16, version: i16, body: Vec<u8>) {
     if check_with(table, api_key, version, &body).is_ok() {
         let _ = M::decode(&mut Bytes::from(body), version);
@@ -258,7 +259,7 @@ fn torn_bent_and_random_messages_are_refused_or_harmless() {
     every_request!(check);
 }
 
-/// What the guard says of a body.
+/// Checks what the guard says about a body.
 #[track_caller]
 fn check_said(api_key: i16, version: i16, body: &[u8], said: &str) {
     let error = check(api_key, version, body).map_err(|error| error.to_string());

@@ -1,21 +1,21 @@
-//! Every generated message at every version: round trips, and kafka-protocol's bytes.
+//! Every generated message in every version: round trips, and the same bytes as kafka-protocol.
 use super::generated::every_message;
 use super::wire::*;
 use super::*;
 use std::fmt::Debug;
 
-/// What a sample has in its fields.
+/// What the fields of a sample contain.
 #[derive(Clone, Copy, Debug)]
 pub enum Fill {
     /// A value other than the default in every field.
     Full,
-    /// Null wherever null can be.
+    /// Null where it is allowed.
     Null,
 }
 
-/// A value whose fields are all set, but for those that a version does not have.
+/// A message with all fields set, except those that the version does not have.
 pub trait Sample: Sized {
-    /// Makes one.
+    /// Makes a sample.
     fn sample(fill: Fill, version: i16) -> Self;
 }
 
@@ -69,7 +69,7 @@ fn encoded<T: Encodable>(message: &T, version: i16) -> Bytes {
     buf.freeze()
 }
 
-/// A default, a full and a nullest message of this version.
+/// Examples of a message in this version: default, full, and with as many nulls as possible.
 fn examples<T: Sample + Default>(version: i16) -> Vec<T> {
     vec![T::default(), T::sample(Fill::Full, version), T::sample(Fill::Null, version)]
 }
@@ -91,7 +91,8 @@ where
                 assert!(torn.is_err(), "{name} v{version} cut at {end} of {}", bytes.len());
             }
         }
-        // What a version does not have is default in its sample: nothing may be lost.
+        // A field that the version does not have has its default in the sample, so nothing may be
+        // lost.
         for fill in [Fill::Full, Fill::Null] {
             let message = T::sample(fill, version);
             let again = T::decode(&mut encoded(&message, version), version).unwrap();
@@ -117,7 +118,7 @@ fn every_message_survives_the_round_trip() {
     assert_eq!(messages, 38 + 27 + 44 + 2 + 2 + 4 + 2 + 6);
 }
 
-/// Our bytes are the crate's: it reads ours, and writes the same.
+/// Checks against kafka-protocol: it decodes our bytes and encodes the same ones.
 #[track_caller]
 fn check_crate<Ours, Theirs>(ours: (i16, i16), top: i16)
 where
@@ -161,15 +162,15 @@ fn bytes_are_those_of_kafka_protocol() {
         ReadShareGroupStateSummaryRequest to 0, ReadShareGroupStateSummaryResponse to 0,
         DescribeShareGroupOffsetsRequest to 0, DescribeShareGroupOffsetsResponse to 0,
     }
-    // Not LeaderChangeMessage and VotersRecord: the crate decodes their structs at the version
-    // that their field `version` says.
+    // LeaderChangeMessage and VotersRecord are left out, as the crate decodes their structs at the
+    // version in their field `version`.
     check! { raft:
         SnapshotHeaderRecord to 0, SnapshotFooterRecord to 0,
         KRaftVersionRecord to 0, EndTxnMarker to 0,
     }
 }
 
-/// Checksums of the three examples of each version.
+/// The checksums of a message's three examples, for each version.
 fn checksums<T: Encodable + Sample + Default>(name: &str, versions: (i16, i16)) -> Vec<String> {
     let checksum = |version| {
         let examples = examples::<T>(version);
@@ -180,7 +181,7 @@ fn checksums<T: Encodable + Sample + Default>(name: &str, versions: (i16, i16)) 
     versions.map(|version| format!("{name} {version} {:08x}", checksum(version))).collect()
 }
 
-/// The messages that 4.4 added are not among them, nor AbortedTxn, which 4.3 writes by hand.
+/// Messages that 4.4 added are not in the file, nor is AbortedTxn, which 4.3 writes by hand.
 #[test]
 fn bytes_are_those_of_kafka_itself() {
     let mut ours = Vec::new();
@@ -222,8 +223,8 @@ fn defaults_and_names_are_those_of_the_schema() {
     assert_eq!(transaction::TransactionLogValue::default().previous_producer_id, -1);
 }
 
-/// Bytes as Kafka 4.3.1's generated Java writes them: in a tagged field a nullable struct has a
-/// varint in front, and null is not the default here (the schema says `null` and not `"null"`).
+/// The bytes are those of Kafka 4.3.1's generated Java: a nullable struct in a tagged field has a
+/// varint before it, and null is not the default here (the schema says `null`, not `"null"`).
 #[test]
 fn a_nullable_struct_in_a_tagged_field() {
     use group::consumer_group_member_metadata_value::ClassicMemberMetadata;

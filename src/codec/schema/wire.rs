@@ -1,7 +1,7 @@
-//! The types of the Kafka protocol on the wire, as the generated messages read and write them.
+//! The types of the Kafka protocol, as the generated messages read and write them.
 //!
-//! A length that is read never decides an allocation: it is first held against the bytes that
-//! are there.
+//! No length read from the wire decides an allocation: it is compared with the bytes that are there
+//! first.
 pub use anyhow::{Result, bail, ensure};
 pub use bytes::{Buf, BufMut, Bytes, BytesMut};
 pub use kafka_protocol::protocol::buf::{ByteBuf, ByteBufMut};
@@ -10,13 +10,13 @@ pub use kafka_protocol::protocol::{
 };
 pub use uuid::Uuid;
 
-/// Elements for which an array reserves memory before it has read them.
+/// An array reserves memory for at most this many elements before it reads them.
 const RESERVED_ELEMENTS: usize = 1024;
 
-/// Tagged fields that one struct may have.
+/// The most tagged fields that one struct may have.
 const MAX_TAGS: u32 = 10_000;
 
-/// How the message around a value is written.
+/// How the message that contains a value is written.
 #[derive(Clone, Copy, Debug)]
 pub struct How {
     /// The message's version.
@@ -26,7 +26,7 @@ pub struct How {
 }
 
 impl How {
-    /// Checks that a message has this version.
+    /// Checks that the message has this version.
     pub fn checked(name: &str, version: i16, versions: (i16, i16), flexible: i16) -> Result<How> {
         let (first, last) = versions;
         ensure!((first..=last).contains(&version), "{name} has no version {version}");
@@ -34,20 +34,21 @@ impl How {
     }
 }
 
-/// A value of a message.
+/// A value in a message.
 pub trait Wire: Sized {
-    /// Reads one.
+    /// Reads a value.
     fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self>;
 
-    /// Writes it.
+    /// Writes the value.
     fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()>;
 
-    /// Reads one that may be null. A struct has a byte in front; other types override it.
+    /// Reads a value that may be null. This default is for structs, which have a byte before them;
+    /// other types override it.
     fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
         if buf.try_get_i8()? < 0 { Ok(None) } else { Self::get(buf, how).map(Some) }
     }
 
-    /// Writes one that may be null.
+    /// Writes a value that may be null.
     fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
         buf.put_i8(if value.is_some() { 1 } else { -1 });
         value.map_or(Ok(()), |value| value.put(buf, how))
@@ -103,7 +104,7 @@ impl Wire for Uuid {
     }
 }
 
-/// Implements the two required methods through the nullable ones.
+/// Implements the two required methods with the nullable ones.
 macro_rules! through_nullable {
     () => {
         fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self> {
@@ -147,7 +148,8 @@ impl Wire for Bytes {
 
     fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
         put_length(value.map(Bytes::len), buf, how, Width::Int)?;
-        // One call with the whole slice: codec/splice.rs recognises it by its address.
+        // All bytes are passed in one call, because codec/splice.rs recognises a slice by its
+        // address.
         buf.put_slice(value.map_or(&[], |bytes| bytes));
         Ok(())
     }
@@ -172,14 +174,14 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
-/// What a length takes where it is not compact.
+/// The width of a length that is not compact.
 #[derive(Clone, Copy)]
 enum Width {
     Short,
     Int,
 }
 
-/// Reads a length; `None` is null.
+/// Reads a length; None if it is null.
 fn get_length<B: ByteBuf>(buf: &mut B, how: How, width: Width) -> Result<Option<usize>> {
     if how.flexible {
         return Ok((get_varint(buf)? as usize).checked_sub(1));
@@ -231,7 +233,7 @@ pub fn put_varint<B: BufMut>(buf: &mut B, mut value: u32) {
     buf.put_u8(value as u8);
 }
 
-/// Reads a field that can be null in some versions.
+/// Reads a field that may be null in some versions.
 pub fn get_optional<T: Wire, B: ByteBuf>(
     buf: &mut B,
     how: How,
@@ -240,7 +242,7 @@ pub fn get_optional<T: Wire, B: ByteBuf>(
     if nullable { T::get_nullable(buf, how) } else { T::get(buf, how).map(Some) }
 }
 
-/// Writes a field that can be null in some versions.
+/// Writes a field that may be null in some versions.
 pub fn put_optional<T: Wire, B: ByteBufMut>(
     value: &Option<T>,
     buf: &mut B,
@@ -255,7 +257,8 @@ pub fn put_optional<T: Wire, B: ByteBufMut>(
     }
 }
 
-/// Reads a nullable struct in a tagged field: Kafka has a varint in front there.
+/// Reads a nullable struct in a tagged field. There Kafka puts a varint before it instead of a
+/// byte.
 pub fn get_tagged_struct<T: Wire, B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<T>> {
     if get_varint(buf)? == 0 { Ok(None) } else { T::get(buf, how).map(Some) }
 }
@@ -270,7 +273,7 @@ pub fn put_tagged_struct<T: Wire, B: ByteBufMut>(
     value.as_ref().map_or(Ok(()), |value| value.put(buf, how))
 }
 
-/// Reads the tagged fields of a struct. `take` must consume the value or clear it.
+/// Reads the tagged fields of a struct. `take` must consume or clear each value it is given.
 pub fn get_tags<B: ByteBuf>(
     buf: &mut B,
     mut take: impl FnMut(u32, &mut Bytes) -> Result<()>,
@@ -287,7 +290,7 @@ pub fn get_tags<B: ByteBuf>(
     Ok(())
 }
 
-/// The tagged fields of a struct that is being written.
+/// The tagged fields of a struct, collected to be written.
 #[derive(Default)]
 pub struct Tags {
     count: u32,
@@ -295,7 +298,7 @@ pub struct Tags {
 }
 
 impl Tags {
-    /// Adds a field; fields come in the order of their tags.
+    /// Adds a field. Fields must be added in the order of their tags.
     pub fn add(&mut self, tag: u32, value: impl FnOnce(&mut BytesMut) -> Result<()>) -> Result<()> {
         let mut bytes = BytesMut::new();
         value(&mut bytes)?;
@@ -306,14 +309,14 @@ impl Tags {
         Ok(())
     }
 
-    /// Writes them all.
+    /// Writes all fields.
     pub fn put<B: ByteBufMut>(&self, buf: &mut B) {
         put_varint(buf, self.count);
         buf.put_slice(&self.bytes);
     }
 }
 
-/// What every generated message is, as kafka-protocol has it.
+/// Implements kafka-protocol's traits for a generated message.
 macro_rules! message {
     ($name:ident, $first:literal, $last:literal, $flexible:literal) => {
         impl $name {
@@ -348,7 +351,7 @@ macro_rules! message {
     };
 }
 
-/// A request, its key, its first flexible version, and its response.
+/// Implements a request, given its API key, its first flexible version and its response.
 macro_rules! request {
     ($name:ident, $key:literal, $flexible:expr, $response:path) => {
         impl HeaderVersion for $name {
@@ -364,7 +367,7 @@ macro_rules! request {
     };
 }
 
-/// A response and the first version whose header is flexible.
+/// Implements a response, given the first version with a flexible header.
 macro_rules! response {
     ($name:ident, $flexible:expr) => {
         impl HeaderVersion for $name {
@@ -375,11 +378,12 @@ macro_rules! response {
     };
 }
 
-/// A record and its type.
+/// Implements a record, given its type.
 macro_rules! record {
     ($name:ident, $key:literal) => {
         impl $name {
-            /// The record's type: a metadata record's API key, a coordinator record's type.
+            /// The type of the record: the API key of a metadata record, the type of a coordinator
+            /// record.
             pub const KEY: i16 = $key;
         }
     };

@@ -1,4 +1,4 @@
-//! A spliced response is, byte for byte, the plain one.
+//! A spliced response has exactly the bytes of a plain one.
 use super::*;
 use crate::codec::schema::message::ShareFetchResponse;
 use crate::codec::schema::message::share_fetch_response as share;
@@ -9,7 +9,7 @@ use kafka_protocol::protocol::{Encodable, StrBytes};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A range of a file that nobody opens: only its length counts here.
+/// A range of an empty file; only its length counts here.
 fn range(len: usize) -> FileRange {
     let file = File::Os(tempfile::tempfile().unwrap(), PathBuf::new());
     FileRange { file: Arc::new(file), position: 7, len }
@@ -23,7 +23,7 @@ fn chunks(reply: Reply) -> Vec<Chunk> {
     }
 }
 
-/// The frame as it goes over the wire, where byte n of all files is `n as u8`.
+/// The frame as it is sent, if byte n of all files together is `n as u8`.
 fn joined(chunks: &[Chunk]) -> Vec<u8> {
     let (mut out, mut sent) = (Vec::new(), 0);
     for chunk in chunks {
@@ -68,7 +68,7 @@ fn share_fetch_response(records: Vec<Option<Bytes>>) -> ShareFetchResponse {
     ShareFetchResponse { responses: vec![topic], ..Default::default() }
 }
 
-/// Encodes the same response with bytes and with files in the place of its records.
+/// Encodes the same response twice, with its records as bytes and as files, and compares.
 #[track_caller]
 fn check<M: Encodable>(
     api_key: ApiKey,

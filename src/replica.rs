@@ -1,5 +1,5 @@
-//! The partitions this broker leads (later: or follows): leader epoch, high watermark, ISR, and
-//! who waits for what. Async ends here: everything below is synchronous.
+//! The partitions this broker leads (and later those it follows): leader epochs, high watermarks,
+//! ISRs, and the requests that wait for them. Async ends here: everything below is synchronous.
 
 pub mod append;
 mod apply;
@@ -35,23 +35,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
-/// All partitions of this broker (ReplicaManager).
+/// All partitions that this broker hosts (ReplicaManager).
 #[derive(Debug)]
 pub struct Replicas {
     config: Arc<Config>,
-    /// `config` with what the metadata log changed of it: the defaults of all topics.
+    /// `config` overridden by the metadata log, which sets the defaults of all topics.
     dynamic: ArcSwap<Config>,
     clock: Clock,
     logs: LogManager,
     dirs: Vec<Arc<DirHealth>>,
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
-    /// Whether the first image was applied: strays are looked for once.
+    /// Whether the first image was applied. Stray logs are looked for only then.
     is_loaded: AtomicBool,
-    /// Partitions of which the controller does not know yet where they lie.
+    /// Partitions whose log directory the controller does not know yet.
     unassigned: Mutex<HashMap<TopicIdPartition, Uuid>>,
-    /// Held by whoever opens logs; whether they are closed for good.
+    /// Held while logs are opened; true once they are closed for good.
     applying: Mutex<bool>,
-    /// Held by whoever writes checkpoints; whether the last ones are written.
+    /// Held while checkpoints are written; true once the last ones are.
     checkpointing: Mutex<bool>,
     moves: Moves,
     sessions: FetchSessions,
@@ -64,12 +64,12 @@ enum Hosted {
     Online(Arc<Partition>),
     /// Its log could not be opened.
     Offline,
-    /// So it is, because the disk was full; it is opened when there is room.
+    /// Its log could not be opened because the disk was full; it is opened when there is room.
     NoRoom,
 }
 
 impl Replicas {
-    /// No partitions yet; the first `apply` brings them.
+    /// A broker without partitions; the first `apply` adds them.
     pub fn new(config: Arc<Config>, clock: Clock, logs: LogManager) -> Arc<Replicas> {
         let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), dir));
         let dirs = logs.dirs().iter().map(health).collect();
@@ -91,8 +91,8 @@ impl Replicas {
         })
     }
 
-    /// The partition if its log is here: KAFKA_STORAGE_ERROR if it cannot be used,
-    /// NOT_LEADER_OR_FOLLOWER if it is not here, as for a partition that the image knows.
+    /// Finds an open partition. KAFKA_STORAGE_ERROR if it is offline; NOT_LEADER_OR_FOLLOWER if
+    /// this broker does not host it, which is the right error only for a partition in the image.
     pub fn partition(&self, id: TopicIdPartition) -> Result<Arc<Partition>> {
         match self.hosted().get(&id) {
             Some(Hosted::Online(partition)) => {
@@ -106,16 +106,16 @@ impl Replicas {
         }
     }
 
-    /// The partition if this broker leads it in `epoch` (-1: any): NOT_LEADER_OR_FOLLOWER,
-    /// FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, KAFKA_STORAGE_ERROR otherwise.
+    /// Finds a partition that this broker leads in `epoch` (-1: any epoch). Otherwise
+    /// NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or KAFKA_STORAGE_ERROR.
     pub fn leader(&self, id: TopicIdPartition, epoch: LeaderEpoch) -> Result<Arc<Partition>> {
         let partition = self.partition(id)?;
         partition.check_leader(epoch)?;
         Ok(partition)
     }
 
-    /// The partition that a request names: UNKNOWN_TOPIC_OR_PARTITION if the image has none, else as
-    /// `partition`.
+    /// Finds the partition that a request names. UNKNOWN_TOPIC_OR_PARTITION if it is not in the
+    /// image; otherwise as `partition`.
     pub fn by_name(&self, image: &Image, topic: &str, index: i32) -> Result<Arc<Partition>> {
         let topic = image.topics.by_name(topic);
         match topic.filter(|topic| topic.partitions.get(index as usize).is_some()) {
@@ -126,7 +126,7 @@ impl Replicas {
         }
     }
 
-    /// All partitions here whose logs are open.
+    /// All partitions whose logs are open.
     pub fn all(&self) -> Vec<Arc<Partition>> {
         let online = |hosted: &Hosted| match hosted {
             Hosted::Online(partition) => Some(Arc::clone(partition)),
@@ -140,7 +140,7 @@ impl Replicas {
         self.dynamic.load_full()
     }
 
-    /// Ids of the log directories that take no new partitions, in order.
+    /// Ids of the log directories that take no new partitions, sorted.
     pub fn cordoned_dirs(&self) -> Vec<Uuid> {
         let config = self.config();
         let cordoned = self.dirs.iter().filter(|dir| config.is_cordoned(dir.path()));
@@ -149,17 +149,17 @@ impl Replicas {
         ids
     }
 
-    /// The log directories.
+    /// The log manager.
     pub fn logs(&self) -> &LogManager {
         &self.logs
     }
 
-    /// Which log directories still work.
+    /// The log directories, including offline ones.
     pub fn dirs(&self) -> &[Arc<DirHealth>] {
         &self.dirs
     }
 
-    /// Whether no log directory works any more; Kafka ends the process then.
+    /// Whether all log directories are offline. Kafka then ends the process.
     pub fn is_offline(&self) -> bool {
         self.dirs.iter().all(|dir| dir.is_offline())
     }
@@ -169,12 +169,13 @@ impl Replicas {
         &self.sessions
     }
 
-    /// Ids for producers.
+    /// Allocates producer ids.
     pub fn producer_ids(&self) -> &ProducerIds {
         &self.producer_ids
     }
 
-    /// Retention and rolls by time: about every `log.retention.check.interval.ms`.
+    /// Applies retention and rolls segments by age. Called about every
+    /// `log.retention.check.interval.ms`.
     pub fn clean_up(&self) {
         let now = self.clock.now();
         for partition in self.all() {
@@ -184,24 +185,25 @@ impl Replicas {
         }
     }
 
-    /// Removes what was deleted `file.delete.delay.ms` ago: about every second.
+    /// Removes logs that were deleted `file.delete.delay.ms` ago. Called about every second.
     pub fn run_deletes(&self) {
         if let Err(error) = self.observe(self.logs.run_deletes(self.clock.now())) {
             tracing::warn!(%error, "removing deleted logs failed");
         }
     }
 
-    /// Forgets producers that were silent for `producer.id.expiration.ms`: about every
+    /// Forgets producers that were idle for `producer.id.expiration.ms`. Called about every
     /// `producer.id.expiration.check.interval.ms`.
     pub fn expire_producers(&self) {
         let now = self.clock.now();
         for partition in self.all() {
-            // Offline; it comes back without them or not at all.
+            // An error means that the partition is offline. It stays so, or is loaded without these
+            // producers.
             let _ = partition.expire_producers(now);
         }
     }
 
-    /// Flushes what `flush.ms` says may no longer stay in the page cache: about every
+    /// Flushes logs that have not been flushed for `flush.ms`. Called about every
     /// `log.flush.scheduler.interval.ms`.
     pub fn flush_due(&self) {
         for partition in self.all() {
@@ -211,8 +213,8 @@ impl Replicas {
         }
     }
 
-    /// Writes the checkpoints: recovery points, log starts and high watermarks. About every
-    /// `log.flush.offset.checkpoint.interval.ms`.
+    /// Writes the checkpoints of recovery points, log start offsets and high watermarks. Called
+    /// about every `log.flush.offset.checkpoint.interval.ms`.
     pub fn checkpoint(&self) {
         let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
@@ -223,8 +225,8 @@ impl Replicas {
         }
     }
 
-    /// Writes, for the partitions that have moved, the high watermarks and what is needed at the next
-    /// start if the process is killed. About every
+    /// For the partitions that have changed, writes the high watermarks and the state that makes a
+    /// start after a kill quick. Called about every
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub fn settle(&self) {
         let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -238,7 +240,7 @@ impl Replicas {
             }
             for partition in moved {
                 match partition.settle() {
-                    // It was deleted meanwhile.
+                    // The partition was deleted in the meantime.
                     Ok(()) | Err(Error::Code(ResponseError::NotLeaderOrFollower)) => {}
                     Err(error) => {
                         let log = partition.topic_partition();
@@ -264,10 +266,11 @@ impl Replicas {
         self.logs.checkpoint_high_watermarks(dir.path(), &high_watermarks)
     }
 
-    /// Fails all waiters, closes all logs, writes checkpoints and `.kafka_cleanshutdown`. A log
-    /// directory with a log that did not close gets no such mark, and is recovered at the start.
+    /// Fails all waiters, closes all logs and writes the checkpoints and `.kafka_cleanshutdown`. A
+    /// log directory in which a log failed to close gets no such file, so it is recovered at the
+    /// next start.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
-        // What the metadata log tells from now on is for the next start.
+        // Later changes in the metadata log are left to the next start.
         *self.applying.lock().unwrap_or_else(PoisonError::into_inner) = true;
         *self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.close_moves();
@@ -291,7 +294,7 @@ impl Replicas {
         self.logs.mark_clean_shutdown(broker_epoch, is_clean)
     }
 
-    /// Makes the logs durable that were made many at once.
+    /// Makes logs durable that were created in bulk.
     pub fn sync_new_logs(&self) {
         if let Err(error) = self.observe(self.logs.sync_dirs()) {
             tracing::warn!(%error, "new logs are not durable");
@@ -305,7 +308,7 @@ impl Replicas {
             .filter(|partition| !partition.dir().is_offline())
             .map(|partition| (partition.topic_partition().clone(), partition.shared_log()))
             .collect();
-        // The checkpoints of a failed directory stay as they are: its logs may be mended.
+        // The checkpoints of a failed directory are left alone: its logs may be repaired.
         self.observe(self.logs.checkpoint(&logs, |dir| self.is_online(dir)))
     }
 
@@ -313,7 +316,7 @@ impl Replicas {
         self.dirs.iter().any(|known| known.path() == dir && !known.is_offline())
     }
 
-    /// Passes `result` on; a disk error in it takes the directory offline that it happened in.
+    /// Returns `result`. If it is a disk error, takes the log directory concerned offline.
     fn observe<T>(&self, result: Result<T>) -> Result<T> {
         let failed = match &result {
             Err(Error::Disk { path, .. }) => {
@@ -331,7 +334,7 @@ impl Replicas {
         !self.is_loaded.swap(true, Ordering::AcqRel)
     }
 
-    // The map is whole between any two statements.
+    // Each change of the map is a single call, so a panic cannot leave it half done.
     fn hosted(&self) -> RwLockReadGuard<'_, HashMap<TopicIdPartition, Hosted>> {
         self.hosted.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Appending what a producer sent to one partition, up to the answer's fields
+//! Appends a producer's records to one partition and fills in the response
 //! (ReplicaManager.appendRecords).
 
 use super::Replicas;
@@ -11,34 +11,34 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;
 
-/// What became of one partition's records, as Produce answers it.
+/// The result for one partition of a Produce request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Produced {
     /// Why nothing was appended, or why the wait for the ISR failed.
     pub error: Option<ResponseError>,
-    /// The sentence, where Kafka sends one.
+    /// The error message, where Kafka sends one.
     pub message: Option<String>,
-    /// The records that were wrong: index in the batch, and what was wrong.
+    /// The invalid records: index in the batch, and the reason.
     pub record_errors: Vec<(i32, Option<String>)>,
     /// Offset of the first record, -1 if nothing was appended.
     pub base_offset: Offset,
-    /// Under LogAppendTime the time stamped on the records, else -1.
+    /// The timestamp given to the records under LogAppendTime, otherwise -1.
     pub append_time: Timestamp,
-    /// First offset of the log, -1 if Kafka does not tell it with this error.
+    /// The log start offset, -1 if Kafka does not report it with this error.
     pub log_start_offset: Offset,
 }
 
-/// Records that are appended and wait for the ISR.
+/// Appended records that wait to be replicated to the ISR.
 #[derive(Clone, Debug)]
 pub struct AwaitedOffset {
-    /// Where they are.
+    /// The partition that has them.
     pub partition: Arc<Partition>,
-    /// The high watermark that means that all in-sync replicas have them.
+    /// All in-sync replicas have the records once the high watermark reaches this offset.
     pub offset: Offset,
 }
 
 impl Produced {
-    /// Refused before the log was asked.
+    /// A failure that occurred before the log was involved.
     pub fn failed(error: ResponseError) -> Produced {
         Produced {
             error: Some(error),
@@ -52,9 +52,9 @@ impl Produced {
 }
 
 impl Replicas {
-    /// Checks and appends one partition's records: the part of Produce that must happen in the
-    /// order of a connection's requests. A batch that was appended before counts as appended; one that
-    /// begins a transaction has to be verified.
+    /// Validates and appends the records of one partition. This part of Produce must run in the
+    /// order of a connection's requests. A duplicate batch counts as appended; a batch that begins
+    /// a transaction must have been verified.
     pub fn produce(
         &self,
         id: TopicIdPartition,
@@ -95,8 +95,8 @@ impl Replicas {
     }
 }
 
-/// As Kafka fills it: the log's start comes with the errors that are the producer's to mend, a
-/// sentence only with those that name records.
+/// The result of a refusal, with the fields that Kafka sets: the log start offset only with errors
+/// that the producer can fix, and a message only if single records are named.
 fn refusal(partition: &Partition, refused: Refused) -> Produced {
     let code = refused.error.code();
     let tells_log_start = !matches!(

@@ -1,5 +1,5 @@
-//! Following the metadata log: which partitions are here, in which role, with which settings
-//! (ReplicaManager.applyDelta, LogManager's stray detection).
+//! Follows the metadata log: which partitions this broker hosts, in which role and with which
+//! settings (ReplicaManager.applyDelta; stray detection of LogManager).
 
 use super::opening::Opening;
 use super::partition::Partition;
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-/// So many new logs are made durable together.
+/// From this number on, new logs are made durable together.
 const MANY: usize = 64;
 
 /// A partition that is assigned to this broker.
@@ -28,20 +28,20 @@ struct Assigned<'a> {
     config: Arc<TopicConfig>,
 }
 
-/// How a partition comes here.
+/// The circumstances in which a partition is opened.
 #[derive(Clone, Copy)]
 struct How {
-    /// From before the start.
+    /// It existed before this start.
     is_first: bool,
-    /// With many others.
+    /// It is one of many that are created together.
     one_of_many: bool,
 }
 
 impl Replicas {
-    /// Makes it so: opens and makes logs (in parallel at start), becomes leader with the epochs of
-    /// `image`, deletes, applies changed topic configs. Blocking; called in order. What a broken
-    /// log directory prevents is logged, and the partition is offline; an error is one that the
-    /// broker cannot live with.
+    /// Brings this broker in line with `image`: opens and creates logs (in parallel), becomes
+    /// leader in the epochs of the image, deletes logs and applies changed topic configs. Blocks;
+    /// must be called in order. What a failed log directory prevents is logged, and the partition
+    /// goes offline; an error is one that the broker cannot survive.
     pub fn apply(&self, image: &Image, delta: &Delta) -> Result<()> {
         let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
@@ -49,7 +49,7 @@ impl Replicas {
         }
         let is_first = self.is_first_image();
         if !is_first && *delta == Delta::default() {
-            // The controller's NoOp, twice a second.
+            // The controller's NoOp record, twice a second.
             return Ok(());
         }
         if is_first {
@@ -105,8 +105,8 @@ impl Replicas {
         Ok(())
     }
 
-    /// Renames the logs that the metadata log does not assign to this broker, so that a topic made
-    /// anew under the same name does not find the old one's records.
+    /// Renames logs that the metadata log does not assign to this broker, so that a topic created
+    /// again under the same name does not get the old one's records.
     fn mark_strays(&self, image: &Image) -> Result<()> {
         for found in self.logs.scan()? {
             let is_ours =
@@ -123,7 +123,7 @@ impl Replicas {
         Ok(())
     }
 
-    /// Passes `done` on; a disk error that has taken a log directory offline ends there.
+    /// Returns `done`, except that a disk error that took a log directory offline is swallowed.
     pub(super) fn survive(&self, done: Result<()>) -> Result<()> {
         match self.observe(done) {
             Err(Error::Disk { path, .. })
@@ -135,7 +135,7 @@ impl Replicas {
         }
     }
 
-    /// Brings one partition to what its registration says, opening its log if it is new here.
+    /// Brings one partition in line with its registration, opening its log if it is not open yet.
     fn host(&self, assigned: &Assigned<'_>, how: How) {
         let Assigned { topic, index, registration, .. } = assigned;
         let id = TopicIdPartition { topic_id: topic.id, partition: *index };
@@ -174,7 +174,7 @@ impl Replicas {
             .collect();
         let Ok(configs) = TopicConfigs::new(self, image) else { return };
         for id in missed {
-            // A topic that is deleted meanwhile loses its entry before the image knows.
+            // The image may still have a topic whose deletion has just removed the entry.
             if let Some(topic) = image.topics.by_id(id.topic_id)
                 && let Some(registration) = topic.partitions.get(id.partition as usize)
             {
@@ -191,8 +191,8 @@ impl Replicas {
         let config = config.clone();
         let assigned = registration.directory_of(self.config.node_id).unwrap_or_default();
         let wanted = self.logs.online_dir(assigned).map(|_| assigned);
-        // The log may lie in a directory that is offline (Partition.createLogIfNotExists). What the
-        // last process made may do so although the metadata log was not told where.
+        // The log may be in a directory that is offline (Partition.createLogIfNotExists). One
+        // created by the last process may be even if the metadata log was never told its directory.
         let may_lie_elsewhere = wanted.is_none()
             && (how.is_first || assigned != UNASSIGNED_DIRECTORY)
             && self.dirs.iter().any(|dir| dir.is_offline());
@@ -220,7 +220,7 @@ impl Replicas {
         dir.cloned().ok_or_else(|| Error::Config(format!("no log directory {}", parent.display())))
     }
 
-    /// Forgets a partition that is no longer ours and takes its log away, if it is here.
+    /// Stops hosting a partition and deletes its log, if there is one.
     fn delete(&self, topic: &Topic, index: usize) {
         let id = TopicIdPartition { topic_id: topic.id, partition: index as i32 };
         self.cancel_move(id);
@@ -243,7 +243,7 @@ impl Replicas {
         self.dynamic.store(Arc::new(config));
     }
 
-    /// Gives the open logs the settings that changed.
+    /// Gives changed settings to the open logs.
     fn apply_topic_configs(&self, image: &Image, delta: &Delta, are_defaults_new: bool) {
         let changed: HashSet<&str> = delta
             .changed_configs
@@ -274,7 +274,7 @@ impl Replicas {
     }
 }
 
-/// The settings of topics. Those without settings of their own share the defaults.
+/// The settings of topics. Topics without overrides share the defaults.
 struct TopicConfigs<'a> {
     image: &'a Image,
     broker: Arc<Config>,
@@ -288,7 +288,7 @@ impl<'a> TopicConfigs<'a> {
         Ok(TopicConfigs { image, broker, defaults })
     }
 
-    /// The settings of a topic, as far as they are right.
+    /// The settings of a topic, without invalid overrides.
     fn of(&self, topic: &str) -> Result<Arc<TopicConfig>> {
         let overrides = self.image.configs_of(TOPIC_CONFIG, topic);
         if overrides.is_empty() {
@@ -297,7 +297,7 @@ impl<'a> TopicConfigs<'a> {
         self.broker.topic_in_effect(&overrides).map(|(config, _)| config)
     }
 
-    /// Tells which settings of a topic are not right.
+    /// Warns of a topic's invalid overrides.
     fn tell_left_out(&self, topic: &str) {
         let overrides = self.image.configs_of(TOPIC_CONFIG, topic);
         let left_out = self.broker.topic_in_effect(&overrides).map(|(_, left_out)| left_out);

@@ -1,5 +1,5 @@
-//! Telling the controller in which log directories the partitions lie (AssignmentsManager), and
-//! which directories have failed: it elects no leader there, neither now nor after a restart.
+//! Tells the controller in which log directories the partitions are (AssignmentsManager), and which
+//! directories have failed, so that it elects no leaders there, now or after a restart.
 
 use super::Replicas;
 use crate::types::TopicIdPartition;
@@ -11,17 +11,17 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use uuid::Uuid;
 
-/// Partitions in one request (AssignReplicasToDirsRequest.MAX_ASSIGNMENTS_PER_REQUEST).
+/// The most partitions in one request (AssignReplicasToDirsRequest.MAX_ASSIGNMENTS_PER_REQUEST).
 const MAX_ASSIGNMENTS: usize = 2250;
 
 impl Replicas {
-    /// The partition's log lies in `directory`, which the metadata log does not know yet. At most
-    /// every partition here waits so.
+    /// Notes that the partition's log is in `directory`, which the metadata log does not know yet.
+    /// There is at most one note for each partition.
     pub(super) fn note_assignment(&self, id: TopicIdPartition, directory: Uuid) {
         self.unassigned.lock().unwrap_or_else(PoisonError::into_inner).insert(id, directory);
     }
 
-    /// What the controller has not been told yet; None if there is nothing.
+    /// The next assignments to report; None if there are none.
     pub fn next_assignments(&self, epoch: i64) -> Option<AssignReplicasToDirsRequest> {
         let mut unassigned = self.unassigned.lock().unwrap_or_else(PoisonError::into_inner);
         let next: Vec<_> = unassigned.keys().take(MAX_ASSIGNMENTS).copied().collect();
@@ -50,7 +50,7 @@ impl Replicas {
         Some(request)
     }
 
-    /// The ids of the directories that have failed since the start.
+    /// Ids of the directories that have failed since the start.
     pub fn failed_directories(&self) -> Vec<Uuid> {
         self.dirs.iter().filter(|dir| dir.is_offline()).filter_map(|dir| dir.id()).collect()
     }

@@ -1,5 +1,5 @@
-//! Incremental fetch sessions (KIP-227): a fetcher names only what changed, and is answered only
-//! what changed. A session watches its partitions, so a poll costs those that moved, not all.
+//! Incremental fetch sessions (KIP-227): requests and responses contain only the partitions that
+//! changed. A session watches its partitions, so a poll costs as many as have changed, not all.
 
 use super::partition::{Asked, Offsets, Partition};
 use super::purgatory::{Watch, WatchId};
@@ -12,7 +12,7 @@ use std::ops::Deref;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
-/// A partition as a fetcher names it: by the topic's id from version 13 on, by its name before.
+/// A partition as a fetcher names it: by topic id from version 13 on, before that by topic name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FetchKey {
     /// The topic.
@@ -26,11 +26,12 @@ pub struct FetchKey {
 pub enum TopicKey {
     /// From Fetch version 13 on.
     Id(Uuid),
-    /// Before.
+    /// Before version 13.
     Name(HashedName),
 }
 
-/// A topic's name with its hash: it is looked up once for each partition, and may be long.
+/// A topic name with its hash, computed once because the name may be long and is looked up for each
+/// partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashedName {
     name: Arc<str>,
@@ -58,21 +59,21 @@ impl Hash for HashedName {
     }
 }
 
-/// What one fetcher asks for, poll after poll. A fetch without a session is one that is dropped
-/// after its answer.
+/// What one fetcher asks for, from poll to poll. A fetch without a session uses one that is dropped
+/// after the response.
 #[derive(Debug)]
 pub struct FetchSession {
-    /// 0 while it is not in the cache.
+    /// 0 until it is in the cache.
     pub(super) id: i32,
-    /// Number of the request expected next.
+    /// The epoch expected in the next request.
     pub(super) epoch: i32,
     pub(super) by_topic_id: bool,
-    /// What the marks of `watch` number.
+    /// Indexed by the slot numbers that `watch` marks.
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
     by_key: HashMap<FetchKey, usize>,
-    /// Slots to look at, by position: new, moved, or with more to read. All others were answered
-    /// in full and have not moved since.
+    /// Slots to look at, by position: new, changed, or with more to read. All others were answered
+    /// in full and have not changed since.
     pending: BTreeMap<u64, usize>,
     next_position: u64,
     isolation: Isolation,
@@ -84,17 +85,17 @@ pub struct FetchSession {
 pub(super) struct Slot {
     pub(super) key: FetchKey,
     pub(super) asked: Asked,
-    /// The topic's name once the key was resolved.
+    /// The topic's name, once the key was resolved.
     pub(super) topic: Option<Arc<str>>,
-    /// Place in the rotation: who was answered with records goes to the end.
+    /// Place in the rotation: a partition that returned records goes to the end.
     position: u64,
-    /// What the fetcher was told last; -1 before, and after an error.
+    /// What the fetcher was told last; -1 initially and after an error.
     high_watermark: Offset,
     log_start: Offset,
     watched: Option<Watched>,
 }
 
-/// A registration with a partition, which ends with this.
+/// A registration with a partition, which ends when this is dropped.
 #[derive(Debug)]
 struct Watched {
     partition: Arc<Partition>,
@@ -110,7 +111,7 @@ impl Drop for Watched {
 }
 
 impl FetchSession {
-    /// A session that is in no cache yet.
+    /// A session that is not in the cache yet.
     pub fn new(by_topic_id: bool) -> FetchSession {
         FetchSession {
             id: 0,
@@ -126,17 +127,17 @@ impl FetchSession {
         }
     }
 
-    /// Number of partitions.
+    /// The number of partitions.
     pub fn len(&self) -> usize {
         self.by_key.len()
     }
 
-    /// Whether there is nothing to fetch.
+    /// Whether it has no partitions.
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
     }
 
-    /// Takes in what a request adds, changes and forgets (FetchSession.update).
+    /// Adds, updates and forgets partitions as a request says (FetchSession.update).
     pub fn update(&mut self, asked: Vec<(FetchKey, Asked)>, forgotten: &[FetchKey]) {
         for (key, asked) in asked {
             let slot = match self.by_key.get(&key) {
@@ -156,7 +157,7 @@ impl FetchSession {
         }
     }
 
-    /// What a reader may see from now on; if that changed, everything has to be looked at anew.
+    /// Sets how much the fetcher may see. After a change all partitions are looked at again.
     pub(super) fn set_isolation(&mut self, isolation: Isolation) {
         if self.isolation != isolation {
             self.isolation = isolation;
@@ -166,12 +167,12 @@ impl FetchSession {
         }
     }
 
-    /// What tells this session that partitions moved.
+    /// The watch whose marks tell which partitions have changed.
     pub(super) fn watch(&self) -> Arc<Watch> {
         Arc::clone(&self.watch)
     }
 
-    /// The slots to look at, in the order of the rotation.
+    /// The slots to look at, in rotation order.
     pub(super) fn pending(&mut self) -> Vec<usize> {
         for slot in self.watch.take() {
             self.set_pending(slot);
@@ -187,7 +188,7 @@ impl FetchSession {
         self.slots[slot].as_mut().expect("by_key, pending and callers name only slots in use")
     }
 
-    /// From now on `partition` marks `slot`, unless it does already.
+    /// Lets every change of `partition` mark `slot` from now on.
     pub(super) fn watch_partition(&mut self, slot: usize, partition: &Arc<Partition>) {
         if self.is_watched(slot, partition) {
             return;
@@ -197,7 +198,7 @@ impl FetchSession {
         self.slot_mut(slot).watched = Some(watched);
     }
 
-    /// Ends the registration of a slot whose partition is gone; whether there was one.
+    /// Ends the registration of a slot whose partition is gone; returns whether there was one.
     pub(super) fn unwatch(&mut self, slot: usize) -> bool {
         self.slot_mut(slot).watched.take().is_some()
     }
@@ -207,8 +208,8 @@ impl FetchSession {
         watched.is_some_and(|watched| Arc::ptr_eq(&watched.partition, partition))
     }
 
-    /// Notes what the answer says of `slot`; whether an incremental answer has to say it
-    /// (CachedPartition.maybeUpdateResponseData).
+    /// Records what the response says about `slot`; returns whether an incremental response must
+    /// include it (CachedPartition.maybeUpdateResponseData).
     pub(super) fn answered(&mut self, slot: usize, told: &Told) -> bool {
         let entry = self.slot_mut(slot);
         let is_news = told.has_records
@@ -216,7 +217,7 @@ impl FetchSession {
             || told.diverges
             || entry.high_watermark != told.offsets.high_watermark
             || entry.log_start != told.offsets.log_start;
-        // After an error the partition is told again when the error goes away.
+        // After an error the partition is included again once the error is gone.
         entry.high_watermark = if told.has_error { -1 } else { told.offsets.high_watermark };
         entry.log_start = told.offsets.log_start;
         let position = entry.position;
@@ -253,7 +254,7 @@ impl FetchSession {
         slot
     }
 
-    /// A mark may come from a partition that was forgotten in this moment.
+    /// The mark may come from a partition that was forgotten at the same moment.
     fn set_pending(&mut self, slot: usize) {
         if let Some(entry) = &self.slots[slot] {
             self.pending.insert(entry.position, slot);
@@ -261,7 +262,7 @@ impl FetchSession {
     }
 }
 
-/// What an answer says of one partition, as far as the session remembers it.
+/// What a response says about a partition, as far as the session remembers it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
     pub(super) offsets: Offsets,
@@ -270,15 +271,15 @@ pub(super) struct Told {
     pub(super) diverges: bool,
 }
 
-/// A session that several requests may hold.
+/// A session, shared by its cache and the requests that use it.
 pub type SharedSession = Arc<Mutex<FetchSession>>;
 
-/// Locks a session. A panic under the lock leaves at worst a partition that is told once more.
+/// Locks a session. A panic under the lock at worst makes a partition be reported once more.
 pub(super) fn lock(session: &SharedSession) -> MutexGuard<'_, FetchSession> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// All sessions of the broker, at most `max.incremental.fetch.session.cache.slots`
+/// All fetch sessions of the broker, at most `max.incremental.fetch.session.cache.slots`
 /// (FetchSessionCache).
 #[derive(Debug)]
 pub struct FetchSessions {
@@ -290,16 +291,16 @@ pub struct FetchSessions {
 struct Cache {
     sessions: HashMap<i32, Entry>,
     by_use: BTreeSet<(Timestamp, i32)>,
-    /// Sessions that any other may take the place of, the least valuable first.
+    /// Sessions that any other session may replace, least valuable first.
     evictable: BTreeSet<Worth>,
-    /// Sessions that a follower's may take the place of.
+    /// Sessions that a follower's session may replace, least valuable first.
     evictable_by_followers: BTreeSet<Worth>,
-    /// Of all sessions together.
+    /// The number of partitions in all sessions.
     partitions: usize,
 }
 
-/// What a session is worth keeping: a follower's over a consumer's, a large one over a small one.
-/// (EvictableKey: privileged, partitions, id.)
+/// The value of a session: (is a follower's, number of partitions, id). A follower's session is
+/// worth more than a consumer's, a large one more than a small one (EvictableKey).
 type Worth = (bool, usize, i32);
 
 #[derive(Debug)]
@@ -311,28 +312,28 @@ struct Entry {
 }
 
 impl Entry {
-    /// Whether any other may take its place.
+    /// Whether any other session may replace it.
     fn is_old(&self) -> bool {
         self.last_used - self.created > EVICTION_MS
     }
 }
 
-/// A session unused for so long gives way to any other; a younger one is never taken for its size
-/// (MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS).
+/// In milliseconds: a session unused for longer gives way to any other, and one younger than this
+/// is not replaced because of its size (MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS).
 const EVICTION_MS: i64 = 120_000;
 
-/// Partitions that all sessions together may remember. Kafka has no such bound; without it a few
-/// clients that name what does not exist could fill the memory.
+/// The most partitions in all sessions together. Kafka has no such limit, but without it a few
+/// clients that name partitions that do not exist could fill the memory.
 const PARTITIONS_MAX: usize = 5_000_000;
 
 impl FetchSessions {
-    /// An empty cache of at most `max` sessions.
+    /// A cache for at most `max` sessions.
     pub fn new(max: usize) -> FetchSessions {
         FetchSessions { max, cache: Mutex::default() }
     }
 
-    /// Gives `session` an id and keeps it, if there is room or one of less worth; answers the id,
-    /// else 0.
+    /// Caches `session` under a new id if there is room or a less valuable session to replace.
+    /// Returns the id, otherwise 0.
     pub fn insert(&self, session: &SharedSession, from_follower: bool, now: Timestamp) -> i32 {
         let size = lock(session).len();
         let mut cache = self.lock();
@@ -358,25 +359,26 @@ impl FetchSessions {
         session.id = id;
         session.epoch = 1;
         drop(session);
-        // Ends its registrations, which takes other locks.
+        // Dropping it ends its registrations, which takes other locks.
         drop(evicted);
         id
     }
 
-    /// FETCH_SESSION_ID_NOT_FOUND if there is no such session.
+    /// Finds a session; FETCH_SESSION_ID_NOT_FOUND if it is not cached.
     pub fn get(&self, id: i32) -> Result<SharedSession, ResponseError> {
         let cache = self.lock();
         let entry = cache.sessions.get(&id).ok_or(ResponseError::FetchSessionIdNotFound)?;
         Ok(Arc::clone(&entry.session))
     }
 
-    /// Forgets a session.
+    /// Removes a session.
     pub fn remove(&self, id: i32) {
         let removed = self.lock().remove(id);
         drop(removed);
     }
 
-    /// The session was used, and has `size` partitions now. One that grew too large ends.
+    /// Records that the session was used and has `size` partitions now. If the total got too large,
+    /// the session is removed.
     pub fn touch(&self, id: i32, size: usize, now: Timestamp) {
         let mut cache = self.lock();
         cache.touch(id, size, now);
@@ -385,12 +387,12 @@ impl FetchSessions {
         drop(ended);
     }
 
-    /// Number of sessions.
+    /// The number of sessions.
     pub fn len(&self) -> usize {
         self.lock().sessions.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no sessions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -410,8 +412,9 @@ impl Cache {
         }
     }
 
-    /// Who gives way to a new session: the one unused longest if it is stale, else the one of
-    /// least worth if the new one is worth as much (FetchSessionCacheShard.tryEvict).
+    /// The session that a new one may replace: the one unused longest if that is long enough,
+    /// otherwise the least valuable one if the new one is worth at least as much
+    /// (FetchSessionCacheShard.tryEvict).
     fn evictable_for(&self, from_follower: bool, size: usize, now: Timestamp) -> Option<i32> {
         let (last_used, id) = *self.by_use.first()?;
         if now - last_used > EVICTION_MS {

@@ -1,10 +1,10 @@
-//! Moving partitions from one log directory of this broker to another, while they are led
+//! Moves partitions from one log directory of this broker to another without interrupting their use
 //! (AlterReplicaLogDirs, KIP-113; ReplicaAlterLogDirsThread).
 //!
-//! A future log gets the batches of the current one until it has all of them. Then the controller
-//! is told (KIP-858), and when the metadata log says so the future log takes the other's place:
-//! under the partition's lock, so that nobody sees more of it than a short wait. Whatever ends the
-//! process meanwhile, the next start finds the current log, or the future one with all records.
+//! Batches are copied from the current log to a future log until it has all of them. Then the
+//! controller is told (KIP-858), and once the metadata log confirms the new directory, the future
+//! log replaces the current one under the partition's lock, which delays users only briefly.
+//! Whenever the process ends, the next start finds either the current log or a complete future log.
 
 use super::log_dirs::DirHealth;
 use super::partition::Partition;
@@ -24,10 +24,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Bytes that are copied at a time.
+/// Bytes copied at a time.
 const CHUNK: usize = 1 << 20;
 
-/// The moves under way.
+/// The moves in progress.
 #[derive(Debug)]
 pub(super) struct Moves {
     under_way: Mutex<HashMap<TopicIdPartition, Arc<Move>>>,
@@ -36,11 +36,11 @@ pub(super) struct Moves {
     is_closed: AtomicBool,
 }
 
-/// One of them. Locks are taken in the order state, `Replicas::checkpointing`, the partition's.
+/// A move. Locks are taken in the order state, `Replicas::checkpointing`, the partition's log.
 #[derive(Debug)]
 struct Move {
     partition: Arc<Partition>,
-    /// Where it goes.
+    /// The directory it moves to.
     dir: Arc<DirHealth>,
     state: Mutex<State>,
     size: AtomicI64,
@@ -50,22 +50,22 @@ struct Move {
 #[derive(Debug)]
 struct State {
     future: Future,
-    /// No pass of the cleaner is at the current log, and none begins.
+    /// The cleaner is not working on the current log and will not begin to.
     is_paused: bool,
-    /// The controller was told.
+    /// The controller was told the new directory.
     is_told: bool,
 }
 
 #[derive(Debug)]
 enum Future {
-    /// As the last process, or a failed attempt, has left it.
+    /// Not open; it was left by the last process or by a failed attempt.
     Closed {
         path: PathBuf,
-        /// Where the current log ended when it was opened.
+        /// Where the current log ended at that time.
         end: Offset,
     },
     Open(Box<Log>),
-    /// The move has ended.
+    /// The move is over.
     Gone,
 }
 
@@ -74,11 +74,11 @@ enum Future {
 pub struct FutureReplica {
     /// The partition.
     pub partition: TopicPartition,
-    /// Where it will lie.
+    /// The directory it moves to.
     pub dir: Arc<DirHealth>,
-    /// Bytes so far.
+    /// Its size in bytes.
     pub size: i64,
-    /// How far its end is behind the current log's.
+    /// How many offsets its end is behind that of the current log.
     pub offset_lag: i64,
 }
 
@@ -100,7 +100,7 @@ impl Default for Moves {
 }
 
 impl Moves {
-    // Each change is one call.
+    // Each change of the map is a single call, so a panic cannot leave it half done.
     fn under_way(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Move>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,15 +128,16 @@ impl Move {
 }
 
 impl Replicas {
-    /// The log directory at `path`.
+    /// Finds the log directory at `path`.
     pub fn dir_at(&self, path: &str) -> Option<&Arc<DirHealth>> {
         self.dirs.iter().find(|dir| dir.path() == Path::new(path))
     }
 
-    /// Moves a partition to the log directory `to`, or lets it be made there if it comes to this
-    /// broker later. A move to another directory ends; so does any if it is to stay where it is.
-    /// LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR, INVALID_REPLICA_ASSIGNMENT (a cordoned directory),
-    /// REPLICA_NOT_AVAILABLE and UNKNOWN_TOPIC_OR_PARTITION as Kafka has them. Blocking.
+    /// Moves a partition to the log directory `to`. For a partition that this broker does not host,
+    /// only notes that its log shall be created there. A move in progress to another directory is
+    /// cancelled. Fails as in Kafka with LOG_DIR_NOT_FOUND, KAFKA_STORAGE_ERROR,
+    /// INVALID_REPLICA_ASSIGNMENT (the directory is cordoned), REPLICA_NOT_AVAILABLE or
+    /// UNKNOWN_TOPIC_OR_PARTITION. Blocks.
     pub fn alter_dir(
         &self,
         image: &Image,
@@ -193,7 +194,7 @@ impl Replicas {
         Ok(())
     }
 
-    /// Ends a move, if there is one; what was copied goes.
+    /// Cancels a partition's move, if there is one, and deletes its copy.
     pub(super) fn cancel_move(&self, id: TopicIdPartition) {
         let removed = self.moves.under_way().remove(&id);
         if let Some(one) = removed {
@@ -202,7 +203,7 @@ impl Replicas {
         }
     }
 
-    /// The future logs.
+    /// The future logs of the moves in progress.
     pub fn futures(&self) -> Vec<FutureReplica> {
         let under_way: Vec<_> = self.moves.under_way().values().cloned().collect();
         let shown = |one: Arc<Move>| {
@@ -217,14 +218,14 @@ impl Replicas {
         under_way.into_iter().map(shown).collect()
     }
 
-    /// Resolves when there are moves to take on; for one task.
+    /// Resolves when there are moves in progress. Only one task may wait here.
     pub async fn has_moves(&self) {
         while self.moves.under_way().is_empty() {
             self.moves.begun.notified().await;
         }
     }
 
-    /// Takes the moves on until all of them wait for something. A few times a second.
+    /// Advances the moves until all of them wait for something. Called a few times a second.
     pub fn move_logs(&self, images: &ArcSwap<Image>) {
         loop {
             let under_way: Vec<_> = self.moves.under_way().values().cloned().collect();
@@ -238,7 +239,7 @@ impl Replicas {
         }
     }
 
-    /// One step of a move; whether the next one may follow at once.
+    /// Takes one step of a move; returns whether the next one may follow at once.
     fn take_on(&self, one: &Arc<Move>, image: &Image) -> bool {
         let mut state = one.lock();
         match self.observe(self.step(one, &mut state, image)) {
@@ -257,7 +258,7 @@ impl Replicas {
                 self.end_move(one, &mut state);
                 false
             }
-            // There will be room.
+            // It goes on when there is room.
             Err(error) if error.is_disk_full() => false,
             Err(error) => {
                 let partition = one.partition.topic_partition();
@@ -270,7 +271,7 @@ impl Replicas {
 
     fn step(&self, one: &Move, state: &mut State, image: &Image) -> Result<Step> {
         if matches!(state.future, Future::Gone) {
-            // It was taken back meanwhile, and there may be another one of this partition.
+            // It was cancelled in the meantime, and the partition may already have another move.
             return Ok(Step::Waits);
         }
         one.dir.check()?;
@@ -303,17 +304,18 @@ impl Replicas {
             }
             return Ok(Step::Waits);
         }
-        // Most of it without the partition's lock.
+        // Writes most of it to disk before the partition is locked.
         future.flush()?;
         let path = future.dir().to_owned();
         let replaced = self.replace(one, future);
-        // It was closed.
+        // `replace` has closed it.
         state.future = Future::Closed { path, end: Offset::MAX };
         replaced?;
         if !state.is_told
             && let Some(directory) = one.dir.id()
         {
-            // What the metadata log says may be about to change: it is from before the start.
+            // The metadata log named this directory before the start. The old one, reported since
+            // then, may be about to overwrite that.
             self.note_assignment(one.partition.id(), directory);
         }
         Ok(Step::Done)
@@ -332,7 +334,7 @@ impl Replicas {
         }
     }
 
-    /// Whether the metadata log says that the partition lies where it goes.
+    /// Whether the metadata log already names the new directory.
     fn is_assigned(&self, one: &Move, image: &Image) -> bool {
         let id = one.partition.id();
         let registration = image.topics.partition(id.topic_id, id.partition);
@@ -340,7 +342,7 @@ impl Replicas {
         one.dir.id().is_none() || directory == one.dir.id()
     }
 
-    /// The future log becomes the partition's.
+    /// Makes the future log the partition's log.
     fn replace(&self, one: &Move, future: &mut Log) -> Result<()> {
         let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
         if *is_closed {
@@ -371,8 +373,8 @@ impl Replicas {
         tracing::info!(%partition, dir = %one.partition.dir().path().display(), "lies here now");
     }
 
-    /// The partition stays where it is. What was copied goes, unless a directory is offline: the next
-    /// start may go on with it.
+    /// Leaves the partition where it is and deletes the copy, unless a directory is offline: then
+    /// the next start may continue the move.
     fn give_up(&self, one: &Move, state: &mut State) {
         let path = match std::mem::replace(&mut state.future, Future::Gone) {
             Future::Open(log) => log.dir().to_owned(),
@@ -395,8 +397,9 @@ impl Replicas {
         self.end_move(one, state);
     }
 
-    /// What the last process has left of its moves, before the partitions are opened: one that had
-    /// taken the current log away is completed.
+    /// Sorts out the future logs that the last process left, before partitions are opened. Where it
+    /// had already taken the current log away, the move is completed. Returns the moves to be
+    /// resumed.
     pub(super) fn promote_futures(&self, image: &Image) -> Result<Vec<FoundFuture>> {
         let mut others = Vec::new();
         for found in self.logs.take_futures() {
@@ -417,7 +420,7 @@ impl Replicas {
             if self.logs.has_log(&found.partition) {
                 others.push(found);
             } else if self.dirs.iter().any(|dir| dir.is_offline()) {
-                // The current log may lie where nobody can look, and have more.
+                // The current log may be in a directory that is offline, and have more records.
                 if is_registered {
                     tracing::error!(%log, "waits until all log directories are there");
                     let topic_id = found.topic_id.unwrap_or_default();
@@ -435,7 +438,7 @@ impl Replicas {
         Ok(others)
     }
 
-    /// Goes on with the moves that the last process had begun, once the partitions are open.
+    /// Resumes the moves that the last process had begun, once the partitions are open.
     pub(super) fn resume_moves(&self, found: Vec<FoundFuture>) {
         for FoundFuture { partition, topic_id, dir, path } in found {
             let topic_id = topic_id.unwrap_or_default();
@@ -446,14 +449,14 @@ impl Replicas {
                 && let Ok(end) = partition.log().map(|log| log.log_end_offset())
             {
                 let one = Move::new(&partition, health, Future::Closed { path, end });
-                // What is compacted now would not be in what was copied before.
+                // From now on nothing is compacted that was already copied.
                 one.lock().is_paused = self.logs.cleaner().pause(partition.topic_partition());
                 self.moves.add(id, one);
             }
         }
     }
 
-    /// Ends all moves; the next start goes on with them.
+    /// Stops all moves; the next start resumes them.
     pub(super) fn close_moves(&self) {
         self.moves.is_closed.store(true, Ordering::Relaxed);
         let under_way: Vec<_> = self.moves.under_way().drain().map(|(_, one)| one).collect();

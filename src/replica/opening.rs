@@ -1,5 +1,5 @@
-//! What the log says while the logs are opened at start: after a crash, with many logs or large
-//! ones, it takes long, and whoever waits wants to know how far it is.
+//! Reports progress while logs are opened at start. After a crash, with many or large logs, that
+//! takes long, and whoever waits wants to know how far it is.
 
 use crate::clock::Clock;
 use crate::log::Stopped;
@@ -8,10 +8,10 @@ use crate::types::Timestamp;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use tracing::info;
 
-/// One line in so many milliseconds.
+/// At most one line in this many milliseconds.
 const TELL_MS: i64 = 3_000;
 
-/// How far it is; several threads open logs.
+/// The progress; several threads open logs.
 pub(super) struct Opening<'a> {
     clock: &'a Clock,
     all: usize,
@@ -21,7 +21,7 @@ pub(super) struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    /// So many logs are to be opened.
+    /// Begins to open `all` logs.
     pub fn begin(clock: &'a Clock, logs: &LogManager, all: usize) -> Opening<'a> {
         for dir in logs.dirs().iter().filter(|dir| !dir.is_offline() && all > 0) {
             let path = dir.path.display();
@@ -41,7 +41,7 @@ impl<'a> Opening<'a> {
         Opening { clock, all, opened: AtomicUsize::new(0), began, told: AtomicI64::new(began) }
     }
 
-    /// One more is open, or offline.
+    /// One more log is open, or offline.
     pub fn one_more(&self) {
         let opened = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
         let (now, told) = (self.clock.now(), self.told.load(Ordering::Relaxed));
@@ -52,7 +52,7 @@ impl<'a> Opening<'a> {
         }
     }
 
-    /// All are.
+    /// All logs were opened.
     pub fn end(&self) {
         let (all, took) = (self.all, self.clock.now() - self.began);
         info!("opened {all} logs in {took} ms");

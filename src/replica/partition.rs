@@ -1,4 +1,4 @@
-//! One partition: its log behind one lock, its role, its high watermark, its waiters.
+//! A partition: its log behind one lock, its role, its high watermark and its waiters.
 
 mod append;
 mod settle;
@@ -24,45 +24,45 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, We
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A partition of this broker (Partition.scala). Locks are taken in the order state, log, waiters.
+/// A partition on this broker (Partition.scala). Locks are taken in the order state, log, waiters.
 #[derive(Debug)]
 pub struct Partition {
     this: Weak<Partition>,
     topic_partition: TopicPartition,
     topic_id: Uuid,
     broker_id: BrokerId,
-    /// Changed under the log's lock.
+    /// Changes only under the log's lock.
     dir: ArcSwap<DirHealth>,
     config: RwLock<Arc<TopicConfig>>,
     state: RwLock<State>,
     log: Arc<Mutex<Log>>,
-    /// The log was deleted or closed; set under its lock.
+    /// The log was deleted or closed; set under the log's lock.
     is_closed: AtomicBool,
-    /// `settle` has something to do, or looks whether it has; changed under the log's lock.
+    /// `settle` has work here, or has to check; changes only under the log's lock.
     is_unsettled: AtomicBool,
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
-    /// Offset of the last fetch that met bytes that are no batch, -1 before: who fetches there
-    /// tries for ever, and it is told once.
+    /// Offset of the last fetch that met unreadable bytes, initially -1. The fetcher will retry for
+    /// ever, but it is logged once.
     unreadable: AtomicI64,
 }
 
-/// The offsets an answer shows beside the records, all of one moment.
+/// A partition's offsets, all taken at the same moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
-    /// First offset that may be read.
+    /// The first offset that can be read.
     pub log_start: Offset,
-    /// One past the last record.
+    /// The offset after the last record.
     pub log_end: Offset,
-    /// Below it, every in-sync replica has the records.
+    /// All in-sync replicas have the records below this offset.
     pub high_watermark: Offset,
-    /// Below it, no transaction is open.
+    /// No transaction below this offset is open.
     pub last_stable: Offset,
 }
 
 impl Offsets {
-    /// Where the records that `isolation` may see end.
+    /// The end of the records that `isolation` allows to be read.
     pub fn end(&self, isolation: Isolation) -> Offset {
         match isolation {
             Isolation::LogEnd => self.log_end,
@@ -72,45 +72,45 @@ impl Offsets {
     }
 }
 
-/// Who reads, from where, and what it believes (FetchRequest.PartitionData).
+/// What a fetch asks of one partition (FetchRequest.PartitionData).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// Offset to begin at.
+    /// The offset to begin at.
     pub fetch_offset: Offset,
-    /// Most bytes of this partition.
+    /// The most bytes to return for this partition.
     pub max_bytes: usize,
-    /// Epoch the asker believes the leader to be in, -1 if it does not say.
+    /// The epoch in which the fetcher believes the leader to be, -1 if unknown.
     pub current_leader_epoch: LeaderEpoch,
-    /// Epoch of the last record the asker has, -1 if it does not say.
+    /// The epoch of the last record that the fetcher has, -1 if unknown.
     pub last_fetched_epoch: LeaderEpoch,
 }
 
-/// What a fetch of one partition found.
+/// The result of fetching one partition.
 #[derive(Clone, Debug, Default)]
 pub struct Fetched {
     /// The records.
     pub read: Read,
-    /// The offsets before the read.
+    /// The offsets at the time of the read.
     pub offsets: Offsets,
-    /// The asker's history is not ours: the largest epoch we share with it, and where it ends here.
+    /// Set if the histories diverge: the largest epoch in common, and where it ends here.
     pub diverging: Option<(LeaderEpoch, Offset)>,
 }
 
-/// A special timestamp of ListOffsets, or a time.
+/// A timestamp to look up with ListOffsets, or one of its special values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OffsetSpec {
-    /// The first offset that may be read (-2, and -4 as nothing is tiered).
+    /// The log start offset (-2; also -4, because nothing is tiered).
     Earliest,
-    /// One past the last record the asker may see (-1).
+    /// The end of the records that the client can read (-1).
     Latest,
     /// The record with the largest timestamp (-3).
     MaxTimestamp,
-    /// The first record at or after this time.
+    /// The first record with at least this timestamp.
     At(Timestamp),
 }
 
 impl Partition {
-    /// A partition whose leader is not known yet, around its open log.
+    /// A partition around its open log. Its leader is not known yet.
     pub fn new(
         topic_partition: TopicPartition,
         topic_id: Uuid,
@@ -144,49 +144,49 @@ impl Partition {
         partition
     }
 
-    /// Name of the topic.
+    /// The name of the topic.
     pub fn topic(&self) -> &Arc<str> {
         &self.topic_partition.topic
     }
 
-    /// Id of the topic.
+    /// The id of the topic.
     pub fn topic_id(&self) -> Uuid {
         self.topic_id
     }
 
-    /// Index of the partition, from 0.
+    /// The partition's index.
     pub fn index(&self) -> i32 {
         self.topic_partition.partition
     }
 
-    /// The partition as its log directory is named.
+    /// The partition by name, as its log directory is called.
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.topic_partition
     }
 
-    /// The key of this partition.
+    /// The partition by topic id.
     pub fn id(&self) -> TopicIdPartition {
         TopicIdPartition { topic_id: self.topic_id, partition: self.index() }
     }
 
-    /// The leader epoch that the metadata log gave last.
+    /// The latest leader epoch in the metadata log.
     pub fn leader_epoch(&self) -> LeaderEpoch {
         self.state().leader_epoch
     }
 
-    /// The log directory the log lies in.
+    /// The log directory that holds the log.
     pub fn dir(&self) -> Guard<Arc<DirHealth>> {
         self.dir.load()
     }
 
-    /// The topic's settings in effect.
+    /// The topic's effective settings.
     pub fn config(&self) -> Arc<TopicConfig> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The log; never held across an await, never while doing slow I/O. KAFKA_STORAGE_ERROR if its
-    /// directory is offline, or if a broken invariant has left it in doubt; NOT_LEADER_OR_FOLLOWER
-    /// if it was deleted or closed.
+    /// Locks the log. The lock is never held across an await or slow I/O. KAFKA_STORAGE_ERROR if
+    /// the directory is offline, or if a panic may have left the log inconsistent;
+    /// NOT_LEADER_OR_FOLLOWER if the log was deleted or closed.
     pub fn log(&self) -> Result<MutexGuard<'_, Log>> {
         self.dir().check()?;
         let log = self.log.lock().map_err(|_| Error::Code(ResponseError::KafkaStorageError))?;
@@ -196,23 +196,23 @@ impl Partition {
         Ok(log)
     }
 
-    /// The log and its lock, for the checkpoints.
+    /// The log with its lock, for the checkpoints.
     pub(super) fn shared_log(&self) -> Arc<Mutex<Log>> {
         Arc::clone(&self.log)
     }
 
-    /// The offsets of this moment.
+    /// The current offsets.
     pub fn offsets(&self) -> Result<Offsets> {
         Ok(offsets_of(&*self.log()?))
     }
 
     /// NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH unless this broker leads
-    /// in `epoch` (-1: any).
+    /// in `epoch` (-1: any epoch).
     pub fn check_leader(&self, epoch: LeaderEpoch) -> Result<()> {
         self.state().check_leader(epoch)
     }
 
-    /// Reads whatever the role; `at_least_one` gives a first batch larger than `max_bytes`.
+    /// Reads in any role. With `at_least_one`, the first batch may exceed `max_bytes`.
     pub fn read(
         &self,
         from: Offset,
@@ -226,7 +226,7 @@ impl Partition {
         Ok((read, offsets))
     }
 
-    /// Reads for a Fetch from the leader: epochs are checked, a history that is not ours is told.
+    /// Reads for a Fetch request to the leader: checks epochs and reports a diverging history.
     pub fn fetch(
         &self,
         access: Access,
@@ -261,8 +261,8 @@ impl Partition {
         Ok(Fetched { read, offsets, diverging: None })
     }
 
-    /// Whether `follower` may fetch. No other broker is a replica of what we lead yet, so the
-    /// answer is Kafka's for a replica that is not assigned (Partition.followerReplicaOrThrow).
+    /// Whether `follower` may fetch. No other broker is a replica of our partitions yet, so the
+    /// error is Kafka's for a replica that is not assigned (Partition.followerReplicaOrThrow).
     pub fn check_follower(&self, follower: BrokerId, asked: &Asked) -> Result<()> {
         self.check_leader(asked.current_leader_epoch)?;
         let state = self.state();
@@ -277,8 +277,8 @@ impl Partition {
     }
 
     /// Resolves when the high watermark reaches `offset` and, under `flush.messages`, the records
-    /// are on the disk. REQUEST_TIMED_OUT after `timeout_ms`, NOT_ENOUGH_REPLICAS_AFTER_APPEND if
-    /// the ISR shrank meanwhile, NOT_LEADER_OR_FOLLOWER if leadership goes.
+    /// are on disk. REQUEST_TIMED_OUT after `timeout_ms`, NOT_ENOUGH_REPLICAS_AFTER_APPEND if the
+    /// ISR has become too small, NOT_LEADER_OR_FOLLOWER if this broker stops leading.
     pub async fn wait_for_high_watermark(
         self: &Arc<Self>,
         offset: Offset,
@@ -298,8 +298,8 @@ impl Partition {
         Ok(())
     }
 
-    /// None if the high watermark is there already. Registers before it looks, so that no move
-    /// falls between.
+    /// None if the high watermark is already there. Registers before it looks, so that no advance
+    /// is missed.
     fn begin_wait(&self, offset: Offset) -> Result<Option<OffsetWait<'_>>> {
         let wait = self.waiters.wait_for(offset);
         self.check_leader(NO_EPOCH)?;
@@ -307,14 +307,14 @@ impl Partition {
         Ok((!reached).then_some(wait))
     }
 
-    /// Waits until everything below `offset` is on the disk, if the topic's `flush.messages` says
-    /// that so much may not stay unflushed. One flush serves all that wait for it.
+    /// Waits until everything below `offset` is on disk, if `flush.messages` no longer allows so
+    /// much to stay unflushed. One flush serves all that wait for it.
     pub async fn flush_if_due(self: &Arc<Self>, offset: Offset) -> Result<()> {
         let interval = self.config().flush_messages;
         let is_due = |log: &Log| {
             log.recovery_point() < offset && log.log_end_offset() - log.recovery_point() >= interval
         };
-        // Kafka's default is "never"; it must not cost a lock.
+        // By default nothing is due, and that must not cost a lock.
         if interval == i64::MAX || !is_due(&*self.log()?) {
             return Ok(());
         }
@@ -329,7 +329,7 @@ impl Partition {
         flush.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// fsyncs the log up to its end, while others append.
+    /// Flushes the log to its current end with fsync, while others append.
     pub fn flush(&self) -> Result<()> {
         let (dir, begun) = {
             let log = self.log()?;
@@ -342,7 +342,7 @@ impl Partition {
         Ok(())
     }
 
-    /// fsyncs the log if the topic's `flush.ms` has passed since the last time.
+    /// Flushes the log if the topic's `flush.ms` has passed since the last such flush.
     pub(super) fn flush_if_late(&self, now: Timestamp) -> Result<()> {
         let config = self.config();
         if now - self.last_flush.load(Ordering::Relaxed) < config.flush_ms {
@@ -356,9 +356,9 @@ impl Partition {
         if is_behind { self.flush() } else { Ok(()) }
     }
 
-    /// Where a record lies by time or name (Partition.fetchOffsetForTimestamp). `isolation` is
-    /// `LogEnd` for whoever is not a consumer. OFFSET_NOT_AVAILABLE while a new leader's high
-    /// watermark is behind the start of its epoch; None if there is no such record.
+    /// Looks up an offset (Partition.fetchOffsetForTimestamp); None if there is no such record.
+    /// `isolation` is `LogEnd` for clients other than consumers. OFFSET_NOT_AVAILABLE while a new
+    /// leader's high watermark is below the start of its epoch.
     pub fn offset_for(
         &self,
         spec: OffsetSpec,
@@ -394,7 +394,7 @@ impl Partition {
         }
     }
 
-    /// Where the greatest epoch <= `epoch` ends: (that epoch, its end); None if unknown.
+    /// The largest epoch that is not above `epoch`, and its end; None if unknown.
     pub fn end_offset_for_epoch(
         &self,
         current_leader_epoch: LeaderEpoch,
@@ -406,9 +406,9 @@ impl Partition {
         Ok(log.end_offset_for_epoch(epoch))
     }
 
-    /// Moves the log start up to `offset` (-1: the high watermark), and answers the low watermark.
-    /// POLICY_VIOLATION for a topic that is only compacted, OFFSET_OUT_OF_RANGE above the high
-    /// watermark.
+    /// Moves the log start offset up to `offset` (-1: the high watermark) and returns the low
+    /// watermark. POLICY_VIOLATION if `cleanup.policy` is only `compact`, OFFSET_OUT_OF_RANGE above
+    /// the high watermark.
     pub fn delete_records(&self, offset: Offset) -> Result<Offset> {
         let state = self.state();
         state.check_leader(NO_EPOCH)?;
@@ -436,37 +436,37 @@ impl Partition {
         Ok(self.log()?.active_producers())
     }
 
-    /// From now on every move marks `slot` of `watch`; ends with `unwatch`.
+    /// Lets every change of the partition mark `slot` of `watch`, until `unwatch`.
     pub(super) fn watch(&self, watch: &Arc<Watch>, slot: usize) -> WatchId {
         self.waiters.watch(watch, slot)
     }
 
-    /// Ends what `watch` began.
+    /// Ends a registration made by `watch`.
     pub(super) fn unwatch(&self, id: WatchId) {
         self.waiters.unwatch(id);
     }
 
-    /// How many produces and fetches wait.
+    /// The numbers of waiting produces and of waiting fetches.
     #[cfg(test)]
     pub(super) fn waiter_count(&self) -> (usize, usize) {
         self.waiters.count()
     }
 
-    /// Ends every wait: produces get `error`, fetches look anew.
+    /// Ends every wait: produces fail with `error`, fetches look again.
     pub(super) fn fail_waiters(&self, error: ResponseError) {
         self.waiters.fail(error);
     }
 
-    /// The topic's settings changed.
+    /// Applies changed settings of the topic.
     pub(super) fn set_config(&self, config: Arc<TopicConfig>) -> Result<()> {
         self.log()?.set_config(Arc::clone(&config));
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
 
-    /// Takes the role that the metadata log gives (Partition.makeLeader, makeFollower). A leader
-    /// notes where its epoch begins before anything is appended in it. What an older partition
-    /// epoch says is skipped.
+    /// Takes the role given by the metadata log (Partition.makeLeader, makeFollower). A new leader
+    /// records where its epoch begins before anything is appended. An older partition epoch is
+    /// ignored.
     pub(super) fn apply(&self, registration: &metadata::Partition) -> Result<()> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if registration.partition_epoch < state.partition_epoch {
@@ -505,7 +505,7 @@ impl Partition {
         Ok(())
     }
 
-    /// Retention, and the roll by time; answers how many segments went.
+    /// Applies retention and rolls by age; returns the number of deleted segments.
     pub(super) fn clean_up(&self, now: Timestamp) -> Result<usize> {
         self.remove_trash(now)?;
         let mut log = self.log()?;
@@ -513,19 +513,19 @@ impl Partition {
         let high_watermark = log.high_watermark();
         drop(log);
         if deleted > 0 {
-            // Whoever reads learns of the new log start offset.
+            // Waiting fetches learn the new log start offset.
             self.waiters.moved(high_watermark);
         }
         Ok(deleted)
     }
 
-    /// Forgets silent producers.
+    /// Forgets idle producers.
     pub(super) fn expire_producers(&self, now: Timestamp) -> Result<()> {
         self.log()?.expire_producers(now);
         Ok(())
     }
 
-    /// Removes the files of deleted segments at once.
+    /// Removes the files of deleted segments without delay.
     pub(super) fn empty_trash(&self) -> Result<()> {
         self.remove_trash(Timestamp::MAX)
     }
@@ -535,7 +535,7 @@ impl Partition {
         self.dir().observe(remove())
     }
 
-    /// The topic was deleted: ends every wait, and lets `logs` take the log away.
+    /// Deletes the log of a deleted topic; ends every wait.
     pub(super) fn delete(&self, logs: &LogManager, now: Timestamp) -> Result<()> {
         self.waiters.fail(ResponseError::UnknownTopicOrPartition);
         let log = self.log()?;
@@ -543,7 +543,7 @@ impl Partition {
         self.dir().observe(logs.delete_log(&log, now))
     }
 
-    /// Flushes and closes the log; the partition serves nothing any more.
+    /// Flushes and closes the log; the partition serves no more requests.
     pub(super) fn close(&self) -> Result<()> {
         self.waiters.fail(ResponseError::NotLeaderOrFollower);
         let mut log = self.log()?;
@@ -551,14 +551,14 @@ impl Partition {
         self.dir().observe(log.close())
     }
 
-    /// Sets the high watermark to what all in-sync replicas have, and answers it.
+    /// Advances the high watermark to what all in-sync replicas have, and returns it.
     fn advance_high_watermark(&self, state: &State, log: &mut Log) -> Offset {
         let current = log.high_watermark();
         if let Role::Leader { isr, .. } = &state.role
             && state.has_min_isr(log.config())
         {
             let log_end = log.log_end_offset();
-            // Of a follower that has not fetched we know no more than the high watermark.
+            // A follower is known to have the records below the high watermark, and no more.
             let end_of = |id: &BrokerId| if *id == self.broker_id { log_end } else { current };
             let reached = isr.iter().map(end_of).min().unwrap_or(current);
             if reached > current {
@@ -569,12 +569,12 @@ impl Partition {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
-        // The state is replaced in one assignment, so it is whole even after a panic.
+        // The state is replaced in one assignment, so a panic cannot leave it half changed.
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The point from which the asker's history is not ours (KIP-595), if there is one.
+/// Where the fetcher's history diverges from ours, if it does (KIP-595).
 fn divergence(log: &Log, asked: &Asked) -> Result<Option<(LeaderEpoch, Offset)>> {
     let Some((epoch, end)) = log.end_offset_for_epoch(asked.last_fetched_epoch) else {
         return Err(Error::Code(ResponseError::OffsetOutOfRange));

@@ -1,18 +1,19 @@
-//! Producer ids from blocks that the controller hands out and records (RPCProducerIdManager).
+//! Allocates producer ids from blocks that the controller grants and records
+//! (RPCProducerIdManager).
 
 use crate::error::Result;
 use crate::types::ProducerId;
 use std::ops::Range;
 
-/// Hands out ids of the current block, one by one, and fetches the next block when it is used up.
+/// Hands out the ids of a block one by one, then gets the next block.
 #[derive(Debug, Default)]
 pub struct ProducerIds {
     block: tokio::sync::Mutex<Range<ProducerId>>,
 }
 
 impl ProducerIds {
-    /// The next id; `next_block` asks the controller for a block, as (first id, count). Who comes
-    /// while a block is on its way waits for it.
+    /// The next id. If the block is used up, `next_block` gets one from the controller, as (first
+    /// id, number of ids); concurrent callers wait for it.
     pub async fn next<F>(&self, next_block: impl FnOnce() -> F) -> Result<ProducerId>
     where
         F: Future<Output = Result<(ProducerId, i32)>>,

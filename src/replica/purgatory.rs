@@ -1,4 +1,4 @@
-//! Who waits for a partition to move: produces for its high watermark, fetches for anything.
+//! Requests that wait for a partition: produces for its high watermark, fetches for any change.
 
 use crate::error::{Error, Result};
 use crate::types::Offset;
@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
-/// The waiters of one partition (DelayedOperationPurgatory's watchers of one key). Waking costs
-/// what is woken: produces lie sorted by the offset they need, and a fetch is only told which of
-/// its partitions moved.
+/// The waiters of one partition (the watchers of one key in DelayedOperationPurgatory). The cost of
+/// waking depends on the number woken: produces are sorted by the offset they need, and a fetch
+/// only gets a mark for each changed partition.
 #[derive(Debug, Default)]
 pub struct Waiters {
     inner: Mutex<Inner>,
@@ -23,7 +23,7 @@ struct Inner {
 }
 
 impl Waiters {
-    /// A wait until the high watermark is at `offset` or above.
+    /// Waits for the high watermark to reach `offset`.
     pub fn wait_for(&self, offset: Offset) -> OffsetWait<'_> {
         let (sender, receiver) = oneshot::channel();
         let mut inner = self.lock();
@@ -32,7 +32,7 @@ impl Waiters {
         OffsetWait { waiters: self, key, receiver }
     }
 
-    /// From now on every move of the partition marks `slot` of `watch`; ends with `unwatch`.
+    /// Lets every change of the partition mark `slot` of `watch`, until `unwatch`.
     pub fn watch(&self, watch: &Arc<Watch>, slot: usize) -> WatchId {
         let mut inner = self.lock();
         let id = inner.take_id();
@@ -40,25 +40,25 @@ impl Waiters {
         WatchId(id)
     }
 
-    /// Ends what `watch` began.
+    /// Ends a registration made by `watch`.
     pub fn unwatch(&self, id: WatchId) {
         self.lock().fetches.remove(&id.0);
     }
 
-    /// The partition moved, its high watermark is now `high_watermark`.
+    /// Wakes waiters after a change; the high watermark is now `high_watermark`.
     pub fn moved(&self, high_watermark: Offset) {
         let mut inner = self.lock();
         while let Some(reached) = inner.produces.first_entry() {
             if reached.key().0 > high_watermark {
                 break;
             }
-            // The receiver may have timed out in this moment.
+            // The receiver may have just timed out.
             let _ = reached.remove().send(Ok(()));
         }
         inner.mark_fetches();
     }
 
-    /// The partition went away: produces get `error`, fetches look and find out themselves.
+    /// Ends every wait: produces fail with `error`, fetches look and find out for themselves.
     pub fn fail(&self, error: ResponseError) {
         let mut inner = self.lock();
         for (_, sender) in std::mem::take(&mut inner.produces) {
@@ -67,13 +67,13 @@ impl Waiters {
         inner.mark_fetches();
     }
 
-    /// How many produces and fetches wait.
+    /// The numbers of waiting produces and of waiting fetches.
     pub fn count(&self) -> (usize, usize) {
         let inner = self.lock();
         (inner.produces.len(), inner.fetches.len())
     }
 
-    // The maps are whole between any two statements, so a panic elsewhere does not spoil them.
+    // Each change of the maps is a single call, so a panic cannot leave them half done.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,7 +96,7 @@ impl Inner {
 #[derive(Debug)]
 pub struct WatchId(u64);
 
-/// A produce that waits for one partition; dropping it ends the wait.
+/// The wait of a produce for one partition; dropping it ends the wait.
 #[derive(Debug)]
 pub struct OffsetWait<'a> {
     waiters: &'a Waiters,
@@ -105,7 +105,7 @@ pub struct OffsetWait<'a> {
 }
 
 impl OffsetWait<'_> {
-    /// Resolves when the offset is reached or the partition fails.
+    /// Resolves once the offset is reached or the partition fails.
     pub async fn reached(&mut self) -> Result<()> {
         match (&mut self.receiver).await {
             Ok(outcome) => outcome.map_err(Error::Code),
@@ -120,8 +120,8 @@ impl Drop for OffsetWait<'_> {
     }
 }
 
-/// What one fetch or fetch session watches: many partitions, each as a slot of the watcher's own
-/// numbering. Marks stay until taken, so nothing is lost between two polls of a session.
+/// The partitions that a fetch or a fetch session watches, each under a slot number of the
+/// watcher's choice. Marks stay until they are taken, so none is lost between two polls.
 #[derive(Debug, Default)]
 pub struct Watch {
     moved: Mutex<BTreeSet<usize>>,
@@ -129,18 +129,18 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The slots that moved since the last call.
+    /// Takes the slots marked since the last call.
     pub fn take(&self) -> BTreeSet<usize> {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Resolves when a slot was marked after the last time this resolved. It may resolve once too
-    /// often; never once too little, as long as one task waits.
+    /// Resolves if a slot was marked since it last resolved. It may resolve without need, but with
+    /// a single waiting task it never misses a mark.
     pub async fn marked(&self) {
         self.wake.notified().await;
     }
 
-    /// Wakes everyone who waits now, without a mark.
+    /// Wakes all current waiters without a mark.
     pub fn wake_all(&self) {
         self.wake.notify_waiters();
     }

@@ -1,5 +1,5 @@
-//! Fetching from many partitions, at once or when enough has come (ReplicaManager.fetchMessages,
-//! DelayedFetch).
+//! Fetches from many partitions, at once or when enough bytes have arrived
+//! (ReplicaManager.fetchMessages, DelayedFetch).
 
 use super::Replicas;
 use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey, lock};
@@ -13,104 +13,105 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// A Fetch request, without its wire form.
+/// A Fetch request, independent of its wire format.
 #[derive(Debug)]
 pub struct Fetch {
-    /// The reader's bound.
+    /// How far the fetcher may read.
     pub isolation: Isolation,
-    /// The broker that replicates by this fetch; None is a consumer.
+    /// The broker that replicates with this fetch; None for a consumer.
     pub follower: Option<BrokerId>,
-    /// How long to wait for `min_bytes`.
+    /// How long to wait for `min_bytes`, in milliseconds.
     pub max_wait_ms: i32,
-    /// Bytes worth an answer before that.
+    /// The number of bytes that ends the wait early.
     pub min_bytes: usize,
-    /// Most bytes of records, but for a first batch that is larger.
+    /// The most bytes of records; a larger first batch is still returned.
     pub max_bytes: usize,
-    /// The session; 0 is none.
+    /// The session id; 0 for none.
     pub session_id: i32,
-    /// Number of the request in its session; 0 wants a new session, -1 wants none.
+    /// The epoch of the request in its session; 0 begins a new session, -1 uses none.
     pub session_epoch: i32,
-    /// Whether topics are named by id (version 13 on).
+    /// Whether topics are named by id, as from version 13 on.
     pub by_topic_id: bool,
-    /// What to fetch; in a session, what changed.
+    /// The partitions to fetch; in a session, only those that changed.
     pub partitions: Vec<(FetchKey, Asked)>,
-    /// What the session is to forget.
+    /// The partitions that the session shall forget.
     pub forgotten: Vec<FetchKey>,
 }
 
-/// The answer to a [`Fetch`].
+/// The response to a [`Fetch`].
 #[derive(Debug, Default)]
 pub struct FetchAnswer {
-    /// The request as a whole was refused.
+    /// Why the whole request was refused.
     pub error: Option<ResponseError>,
-    /// The session to go on with; 0 if there is none.
+    /// The session to continue; 0 if there is none.
     pub session_id: i32,
-    /// In a session, only those with news.
+    /// The partitions; in a session, only those with news.
     pub partitions: Vec<FetchedPartition>,
 }
 
-/// One partition of the answer.
+/// One partition of the response.
 #[derive(Debug)]
 pub struct FetchedPartition {
     /// As the fetcher named it.
     pub key: FetchKey,
-    /// The topic's name, if it is known.
+    /// The topic's name, if the topic is known.
     pub topic: Option<Arc<str>>,
     /// The records, or why there are none.
     pub outcome: Result<Fetched, ResponseError>,
 }
 
-/// How the answer relates to a session.
+/// How the request relates to a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// None is wanted.
+    /// It has no session.
     Once,
-    /// One is wanted; the answer is full.
+    /// It begins a session; the response is complete.
     New,
-    /// Only news, unless another request has come meanwhile and the epoch is no longer this.
+    /// It continues a session and the response has only news. Once the session's epoch is no longer
+    /// this, another request has superseded it.
     Incremental { epoch: i32 },
 }
 
-/// So often what a fetch has to look at is brought into memory first; then it waits for the disk
-/// itself.
+/// How many times a fetch brings missing data into memory before it reads; after that it waits for
+/// the disk itself.
 const MISSES_MAX: usize = 8;
 
-/// How an attempt to answer goes about it.
+/// How an attempt to answer proceeds.
 #[derive(Clone, Copy)]
 struct Manner {
-    /// It registers with what it looks at.
+    /// Register with the partitions that are looked at.
     watches: bool,
-    /// It answers with whatever there is.
+    /// Answer with whatever there is.
     is_last: bool,
     access: Access,
 }
 
-/// What came of an attempt to answer.
+/// The result of an attempt to answer.
 enum Attempt {
     Answer(FetchAnswer),
-    /// It is not time for one.
+    /// There is not enough to answer yet.
     Early,
-    /// These have to be in memory first.
+    /// These ranges must be brought into memory first.
     Missed(Vec<FileRange>),
 }
 
-/// One look at all partitions that may have something.
+/// The result of reading all partitions that may have something.
 #[derive(Default)]
 struct Look {
-    /// What has to be in memory before some of them can be read.
+    /// What must be in memory before some of them can be read.
     missed: Vec<FileRange>,
     found: Vec<(usize, FetchedPartition)>,
-    /// Partitions that the cluster does not have. They are told, but are no reason to answer.
+    /// Partitions that do not exist. They are reported, but are no reason to answer early.
     unknown: Vec<(usize, FetchedPartition)>,
     bytes: usize,
-    /// Partitions with records: each keeps a file open.
+    /// The number of partitions with records; each keeps a file open.
     files: usize,
-    /// Something that the fetcher has to know now.
+    /// Something that the fetcher must learn now.
     is_urgent: bool,
 }
 
 impl Replicas {
-    /// Answers a fetch when it has `min_bytes`, when something went wrong, or after `max_wait_ms`.
+    /// Answers a fetch once it has `min_bytes`, after an error, or after `max_wait_ms`.
     pub async fn fetch(&self, images: &ArcSwap<Image>, mut fetch: Fetch) -> FetchAnswer {
         let (session, mode) = match self.begin_fetch(&mut fetch) {
             Ok(begun) => begun,
@@ -119,7 +120,7 @@ impl Replicas {
         let watch = lock(&session).watch();
         let deadline = Instant::now() + Duration::from_millis(fetch.max_wait_ms.max(0) as u64);
         let is_last = fetch.max_wait_ms <= 0;
-        // A fetch without a session registers only when it has to wait.
+        // A fetch without a session registers only once it has to wait.
         let watches = mode != Mode::Once;
         let mut manner = Manner { watches, is_last, access: Access::Cached };
         let mut misses = 0;
@@ -142,7 +143,7 @@ impl Replicas {
         }
     }
 
-    /// Finds or makes the session (FetchManager.newContext).
+    /// Finds or creates the session (FetchManager.newContext).
     fn begin_fetch(&self, fetch: &mut Fetch) -> Result<(SharedSession, Mode), ResponseError> {
         let partitions = std::mem::take(&mut fetch.partitions);
         if fetch.session_epoch == 0 || fetch.session_epoch == -1 {
@@ -170,7 +171,7 @@ impl Replicas {
         }
         session.epoch = if session.epoch == i32::MAX { 1 } else { session.epoch + 1 };
         let mode = Mode::Incremental { epoch: session.epoch };
-        // A request that still waits in this session is superseded, and finds that out.
+        // A request still waiting in this session is superseded; waking it lets it notice.
         session.watch().wake_all();
         let size = session.len();
         drop(session);
@@ -178,7 +179,7 @@ impl Replicas {
         Ok((shared, mode))
     }
 
-    /// The answer, if it is time for one.
+    /// Answers if there is enough to answer.
     fn try_answer(
         &self,
         image: &Image,
@@ -223,7 +224,7 @@ impl Replicas {
         Attempt::Answer(FetchAnswer { error: None, session_id, partitions })
     }
 
-    /// Reads what may have something (ReplicaManager.readFromLog).
+    /// Reads all partitions that may have something (ReplicaManager.readFromLog).
     fn look(
         &self,
         image: &Image,
@@ -243,7 +244,7 @@ impl Replicas {
                     read_one(&partition, asked, fetch, manner.access, &look)
                 }
                 Err(error) => {
-                    // Only a partition that was here a moment ago is worth an answer at once.
+                    // Only a partition that has just gone away is a reason to answer early.
                     look.is_urgent |= session.unwatch(slot);
                     Err(error)
                 }
@@ -274,7 +275,8 @@ impl Look {
                 self.missed.extend(fetched.read.missed.clone());
                 self.bytes += fetched.read.bytes;
                 self.files += usize::from(fetched.read.bytes > 0);
-                // Kafka lets no reader wait that is behind by a segment (DelayedFetch, case F).
+                // As in Kafka, a fetcher that is a whole segment behind never waits (DelayedFetch,
+                // case F).
                 self.is_urgent |= fetched.diverging.is_some() || fetched.read.goes_on;
             }
             Err(_) => self.is_urgent |= !is_unknown,
@@ -285,8 +287,8 @@ impl Look {
     }
 }
 
-/// Reads one partition within what is left of the answer's bytes, and of the files that it may keep
-/// open; the first records of an answer come whole.
+/// Reads one partition, within the bytes and open files left for the response. The first batch of a
+/// response is returned whole.
 fn read_one(
     partition: &Partition,
     asked: &Asked,
@@ -305,7 +307,7 @@ fn read_one(
     read().map_err(|error| error.code())
 }
 
-/// Has threads that may wait for the disk read what is missing.
+/// Reads the missing ranges in threads that may wait for the disk.
 async fn bring_in(ranges: Vec<FileRange>) {
     let read = move || ranges.iter().try_for_each(FileRange::bring_in);
     if let Ok(Err(error)) = tokio::task::spawn_blocking(read).await {
@@ -313,8 +315,8 @@ async fn bring_in(ranges: Vec<FileRange>) {
     }
 }
 
-/// The topic that a fetcher means. A topic that was known by its id and was deleted is told as
-/// Kafka's session cache, which keeps the name, tells it.
+/// Finds the topic that the fetcher means. The error for a deleted topic that was known by its id
+/// is that of Kafka's session cache, which keeps the name.
 fn find_topic<'a>(image: &'a Image, slot: &mut Slot) -> Result<&'a Arc<Topic>, ResponseError> {
     let found = match &slot.key.topic {
         TopicKey::Id(id) => image.topics.by_id(*id),

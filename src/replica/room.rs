@@ -1,13 +1,13 @@
-//! What is done when a disk is full, and when it no longer is.
+//! What happens when a disk is full, and when it has room again.
 
 use super::Replicas;
 use crate::metadata::Image;
 use crate::types::Timestamp;
 
 impl Replicas {
-    /// Looks after the room on all log directories, a few times a second. On a full disk retention
-    /// runs at once, and what is deleted goes without waiting for `file.delete.delay.ms`; when
-    /// there is room again, the logs that could not be opened are.
+    /// Checks the room in all log directories; called a few times a second. While a disk is full,
+    /// retention runs at once and deleted files go without waiting for `file.delete.delay.ms`. Once
+    /// there is room again, logs that could not be opened are.
     pub fn watch_room(&self, image: &Image) {
         let (mut is_full, mut is_healed) = (false, false);
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {

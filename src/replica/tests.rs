@@ -1,4 +1,4 @@
-//! Partitions with real logs in a throw-away directory, led as the metadata log says.
+//! Partitions with real logs in a temporary directory, led as the metadata log says.
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
@@ -84,7 +84,7 @@ fn too_small_an_isr_refuses_acks_all_and_no_other() {
     let id = cluster.create_topic("t", 1);
     cluster.configure("t", "min.insync.replicas", "2");
     let partition = cluster.partition(id, 0);
-    // A partition with one replica cannot need two.
+    // A partition with one replica cannot require two.
     partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
     cluster.change(id, 0, |change| change.replicas = Some(vec![1, 2]));
     let refused = partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW);
@@ -271,7 +271,7 @@ fn a_full_disk_takes_nothing_offline() {
     assert_eq!(code(append(Origin::Client)), ResponseError::KafkaStorageError);
     append(Origin::Coordinator).unwrap();
     assert_eq!(partition.offsets().unwrap().log_end, 1);
-    // There is room, of course.
+    // In fact there is room.
     cluster.replicas.watch_room(&cluster.images.load());
     append(Origin::Client).unwrap();
     assert!(!cluster.replicas.is_offline());

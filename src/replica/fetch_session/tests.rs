@@ -1,4 +1,4 @@
-//! KIP-227's rules: what is told, in which order, and which session gives way.
+//! The rules of KIP-227: what is reported, in which order, and which session is replaced.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -47,7 +47,7 @@ fn partitions_are_added_updated_and_forgotten() {
     assert_eq!(pending(&mut session), [1, 2, 9]);
     let slot = session.pending()[0];
     assert_eq!(session.slot(slot).asked.fetch_offset, 7);
-    // The place of a forgotten partition is used again.
+    // The slot of a forgotten partition is used again.
     session.update(vec![(key(0), asked(0))], &[]);
     assert_eq!(session.slots.len(), 4);
     session.update(vec![], &[key(0), key(1), key(2), key(9)]);

@@ -1,4 +1,4 @@
-//! Appending as the leader.
+//! Appends as the leader.
 
 use super::Partition;
 use crate::error::{Error, Result};
@@ -7,20 +7,21 @@ use crate::record::Batch;
 use crate::types::{LeaderEpoch, NO_EPOCH, ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
 
-/// Batches, who sent them, and why they may begin a transaction here.
+/// Batches to append, with what decides whether they may be.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// Checked.
+    /// The validated batches.
     pub batches: Vec<Batch>,
-    /// Who sent them.
+    /// The kind of sender.
     pub origin: Origin,
-    /// What the transaction coordinator was asked, if they are transactional.
+    /// The state of the check with the transaction coordinator, for transactional batches.
     pub verification: Verification,
 }
 
 impl Partition {
-    /// Appends as the leader of `leader_epoch` (-1: any), moves the high watermark and wakes who
-    /// waited. `required_acks` -1 asks for min.insync.replicas first.
+    /// Appends as the leader in `leader_epoch` (-1: any), advances the high watermark and wakes
+    /// waiters. With `required_acks` -1, fails with NOT_ENOUGH_REPLICAS if the ISR is below
+    /// `min.insync.replicas`.
     pub fn append(
         &self,
         batches: Vec<Batch>,
@@ -33,7 +34,7 @@ impl Partition {
         self.append_verified(append, leader_epoch, required_acks, now)
     }
 
-    /// As `append`; a transactional batch begins a transaction only if it was verified.
+    /// As `append`, but a transactional batch may begin a transaction only if it was verified.
     pub fn append_verified(
         &self,
         append: Append,
@@ -56,7 +57,7 @@ impl Partition {
         Ok(appended)
     }
 
-    /// On a full disk a producer is refused, and a coordinator gets the reserve.
+    /// On a full disk a producer is refused, while a coordinator's append uses the reserve.
     fn append_to(
         &self,
         log: &mut Log,
@@ -79,8 +80,8 @@ impl Partition {
         }
     }
 
-    /// A producer is about to ask its coordinator about its transaction; as the leader, see
-    /// `Log::start_verification`.
+    /// Begins the check of a producer's transaction with its coordinator. Fails unless this broker
+    /// leads; otherwise as `Log::start_verification`.
     pub fn start_verification(
         &self,
         producer: ProducerId,

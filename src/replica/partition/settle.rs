@@ -1,4 +1,4 @@
-//! Settling: only what has moved is looked at.
+//! Settling, which looks only at partitions that have changed.
 
 use super::Partition;
 use crate::error::Result;
@@ -7,22 +7,22 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 impl Partition {
-    /// The log, which the caller holds, lies in `dir` now.
+    /// Sets the log directory. The caller holds the lock of the log, which was moved there.
     pub(in crate::replica) fn set_dir(&self, dir: &Arc<DirHealth>) {
         self.dir.store(Arc::clone(dir));
-        // It may be noted in the other directory, and nobody looks there once that is offline.
+        // It may be noted with the old directory only, and that is skipped once it is offline.
         self.is_unsettled.store(true, Ordering::Relaxed);
         dir.note_unsettled(Weak::clone(&self.this));
     }
 
-    /// The log, which the caller holds, or its high watermark has moved.
+    /// Notes that the log or its high watermark has changed. The caller holds the log's lock.
     pub(super) fn note_moved(&self) {
         if !self.is_unsettled.swap(true, Ordering::Relaxed) {
             self.dir().note_unsettled(Weak::clone(&self.this));
         }
     }
 
-    /// As `Log::settle`. It is to be called again if the log has moved since, or is not silent yet.
+    /// Calls `Log::settle`, and notes the partition again if it will need another call.
     pub(in crate::replica) fn settle(&self) -> Result<()> {
         let mut log = self.log()?;
         self.is_unsettled.store(false, Ordering::Relaxed);

@@ -1,11 +1,11 @@
-//! A partition's epochs and role, and what they allow.
+//! A partition's role and epochs, and what they allow.
 
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::types::{BrokerId, LeaderEpoch, NO_EPOCH, Offset};
 use kafka_protocol::error::ResponseError;
 
-/// What the metadata log says of the partition.
+/// The partition's state according to the metadata log.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) leader_epoch: LeaderEpoch,
@@ -14,16 +14,16 @@ pub(super) struct State {
     pub(super) role: Role,
 }
 
-/// Who takes the appends.
+/// This broker's role in the partition.
 #[derive(Debug)]
 pub(super) enum Role {
-    /// This broker.
+    /// This broker leads.
     Leader {
         isr: Vec<BrokerId>,
-        /// The log's end when the epoch began.
+        /// The log end offset when the epoch began.
         epoch_start: Offset,
     },
-    /// Another broker, or nobody. (What a follower knows of its fetching will stand here.)
+    /// Another broker leads, or none does. (The state of a follower's fetching will go here.)
     Follower,
 }
 
@@ -41,8 +41,8 @@ impl State {
         }
     }
 
-    /// Whether the ISR has `min.insync.replicas` members, of which a partition with fewer replicas
-    /// needs only all (effectiveMinIsr).
+    /// Whether the ISR has `min.insync.replicas` members; if the partition has fewer replicas than
+    /// that, all of them are enough (effectiveMinIsr).
     pub(super) fn has_min_isr(&self, config: &TopicConfig) -> bool {
         match &self.role {
             Role::Leader { isr, .. } => {

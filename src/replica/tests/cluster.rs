@@ -1,4 +1,4 @@
-//! A broker's half of the cluster, moved by metadata records that the tests write.
+//! One broker's partitions, driven by metadata records that the tests write.
 
 use crate::clock::Clock;
 use crate::codec::schema::metadata::{
@@ -21,7 +21,7 @@ use std::sync::atomic::AtomicI64;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// The time, unless a test moves it.
+/// The current time, unless a test changes it.
 pub const NOW: Timestamp = 1_700_000_000_000;
 
 /// A batch of `count` records written at NOW.
@@ -33,7 +33,7 @@ pub fn batch(count: usize) -> Batch {
     builder.build()
 }
 
-/// Broker 1.
+/// Broker 1, with its metadata.
 pub struct Cluster {
     pub replicas: Arc<Replicas>,
     pub images: ArcSwap<Image>,
@@ -53,7 +53,7 @@ impl Cluster {
         Cluster::with_dirs(disk, &["data"])
     }
 
-    /// With several log directories of these names in `dir`.
+    /// A broker with several log directories of these names in `dir`.
     pub fn with_dirs(disk: Disk, names: &[&str]) -> Cluster {
         let dir = TempDir::new().unwrap();
         let log_dirs = names.iter().map(|name| dir.path().join(name).to_str().unwrap().to_owned());
@@ -71,10 +71,10 @@ impl Cluster {
         cluster
     }
 
-    /// Opens everything anew, as after the process ended.
+    /// Opens everything again, as after the process ended.
     pub fn restart(&mut self) {
         let idle = Arc::new(Config::new(self.idle_properties()).unwrap());
-        // The directory's lock goes with the old replicas.
+        // The old replicas hold the lock on the log directory, so they must be dropped first.
         self.replicas = open(&self.disk, &idle, &self.clock);
         self.replicas = open(&self.disk, &self.config, &self.clock);
         self.publish();
@@ -89,7 +89,7 @@ impl Cluster {
         self.replicas.partition(TopicIdPartition { topic_id, partition }).unwrap()
     }
 
-    /// A topic whose partitions have this broker as their only replica.
+    /// Creates a topic with this broker as the only replica of each partition.
     pub fn create_topic(&mut self, name: &str, partitions: i32) -> Uuid {
         let topic_id = Uuid::new_v4();
         self.write(MetadataRecord::Topic(TopicRecord { name: name.to_owned(), topic_id }));
@@ -114,7 +114,7 @@ impl Cluster {
         self.publish();
     }
 
-    /// The topic is deleted while the broker does not look.
+    /// Deletes the topic without telling the broker yet.
     pub fn forget_topic(&mut self, topic_id: Uuid) {
         self.write(MetadataRecord::RemoveTopic(RemoveTopicRecord { topic_id }));
     }
@@ -136,7 +136,7 @@ impl Cluster {
         self.write_config(TOPIC_CONFIG, topic, name, value);
     }
 
-    /// A setting of all brokers.
+    /// Sets a default of all brokers.
     pub fn configure_broker(&mut self, name: &str, value: &str) {
         self.write_config(BROKER_CONFIG, "", name, value);
     }
@@ -151,7 +151,7 @@ impl Cluster {
         self.publish();
     }
 
-    /// The controller takes what the broker says of where its partitions lie.
+    /// Lets the controller process the reported log directories.
     pub fn assign(&mut self) {
         let Some(request) = self.replicas.next_assignments(1) else { return };
         for directory in request.directories {

@@ -7,7 +7,7 @@ use crate::record::builder::BatchBuilder;
 use std::fs;
 use uuid::Uuid;
 
-/// A topic with small segments and this `cleanup.policy`.
+/// Creates a topic with small segments and this `cleanup.policy`.
 fn create(cluster: &mut Cluster, topic: &str, policy: &str) -> Uuid {
     let id = cluster.create_topic(topic, 1);
     for (name, value) in [
@@ -30,7 +30,7 @@ fn put(cluster: &Cluster, id: Uuid, keys: impl IntoIterator<Item = u32>) {
     }
 }
 
-/// The offsets of the batches.
+/// The base offsets of the batches.
 fn offsets(cluster: &Cluster, id: Uuid) -> Vec<Offset> {
     let partition = cluster.partition(id, 0);
     let (mut offsets, mut next) = (Vec::new(), partition.offsets().unwrap().log_start);
@@ -61,14 +61,14 @@ fn every_compacted_log_is_cleaned_and_no_other() {
     assert_eq!(seen[1].len(), 40);
     assert!(seen[0].len() < 10 && seen[0] == seen[2] && seen[0] == seen[3], "{seen:?}");
     assert_eq!(checkpoint(&cluster), "0\n3\na 0 39\nc 0 39\nd 0 39\n");
-    // Retention takes the segments of c, which are too old now: those without records by the time
-    // of their files.
+    // Retention deletes the segments of c, which are too old by now. The age of one without records
+    // is that of its file.
     cluster.clock.store(4_000_000_000_000, Ordering::Relaxed);
     cluster.replicas.compact();
     assert_eq!(offsets(&cluster, ids[2]), Vec::<Offset>::new());
     assert_eq!(offsets(&cluster, ids[0]), seen[0]);
-    // What was clean stays so over a restart. The active segment was too old as well and has
-    // rolled, so its record is compacted with.
+    // What was clean stays clean after a restart. The active segment was too old as well and has
+    // rolled, so its record is compacted too.
     let seen = &seen[0][1..];
     cluster.restart();
     cluster.replicas.compact();

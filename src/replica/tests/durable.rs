@@ -1,4 +1,4 @@
-//! `flush.messages=1`: an answer means that the records are on the disk.
+//! With `flush.messages=1`, an answer means that the records are on disk.
 
 use super::cluster::{Cluster, NOW, batch};
 use crate::disk::Disk;
@@ -19,7 +19,7 @@ async fn produce(partition: Arc<Partition>, origin: Origin) -> Result<()> {
     partition.wait_for_high_watermark(appended.last_offset + 1, 10_000).await
 }
 
-/// A partition of a topic whose records are to be on the disk when they are acknowledged.
+/// A partition whose records must be on disk before they are acknowledged.
 fn durable(seed: u64) -> (Sim, Cluster, Arc<Partition>) {
     let sim = Sim::new(seed);
     let mut cluster = Cluster::on(Disk::Sim(sim.clone()));
@@ -32,7 +32,7 @@ fn durable(seed: u64) -> (Sim, Cluster, Arc<Partition>) {
 #[tokio::test]
 async fn concurrent_producers_share_syncs() {
     let (sim, _cluster, partition) = durable(1);
-    // The first one also makes the names durable: of the segment and of its directory.
+    // The first produce also makes the names of the segment and its directory durable.
     let before = sim.syncs();
     produce(partition.clone(), Origin::Client).await.unwrap();
     assert_eq!(sim.syncs() - before, 3);
@@ -74,7 +74,7 @@ async fn what_was_acknowledged_survives_a_power_loss() {
 async fn a_failed_sync_takes_the_directory_offline_for_good() {
     let (sim, cluster, partition) = durable(1);
     produce(partition.clone(), Origin::Client).await.unwrap();
-    // fsync tells a failure once; whoever asks again hears that all is well.
+    // fsync reports a failure only once; a second call would succeed.
     let kind = ErrorKind::StorageFull;
     sim.fail(Some(Fault { after: 0, kind, sync_only: true, is_end: false }));
     let tasks: Vec<_> =
@@ -93,7 +93,7 @@ async fn a_failed_sync_takes_the_directory_offline_for_good() {
     assert_eq!(sim.syncs(), syncs, "nothing is synced again");
 }
 
-/// Whether what `settle` writes tells of everything in the log.
+/// Whether `settle` has written the state that covers the whole log.
 fn is_settled(cluster: &Cluster, end: Offset) -> bool {
     cluster.dir.path().join(format!("data/t-0/{end:020}.snapshot")).exists()
 }

@@ -1,4 +1,4 @@
-//! Fetch: how much, when, and what a session tells.
+//! Fetch: how many bytes, when, and what a session reports.
 
 use super::cluster::{Cluster, NOW, batch};
 use crate::log::Origin;
@@ -25,7 +25,7 @@ fn from(fetch_offset: Offset) -> Asked {
     }
 }
 
-/// A consumer's fetch that takes what there is, without a session.
+/// A consumer's fetch without a session or a wait.
 fn fetch(partitions: Vec<(FetchKey, Asked)>) -> Fetch {
     Fetch {
         isolation: Isolation::HighWatermark,
@@ -52,7 +52,7 @@ async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
     tokio::time::timeout(Duration::ZERO, future).await.is_err()
 }
 
-/// Partition and bytes, or the error.
+/// Partition with its bytes or its error.
 fn told(answer: &FetchAnswer) -> Vec<(i32, Result<usize, ResponseError>)> {
     let outcome = |outcome: &Result<crate::replica::partition::Fetched, ResponseError>| {
         outcome.as_ref().map(|fetched| fetched.read.bytes).map_err(|error| *error)
@@ -195,7 +195,7 @@ async fn a_deleted_topic_ends_the_wait() {
     assert!(waited < Duration::from_secs(1));
 }
 
-/// Fetches in a session: epoch 0 makes it, and each call is the next request.
+/// Fetches in a session: epoch 0 creates it, and each call sends the next request.
 struct Consumer {
     session_id: i32,
     epoch: i32,
@@ -315,7 +315,7 @@ async fn a_session_refuses_what_does_not_follow() {
         let answer = cluster.replicas.fetch(&cluster.images, asks).await;
         assert_eq!((answer.error, answer.session_id), (Some(error), 0));
     }
-    // A full request ends the session it names.
+    // A full request ends the session that it names.
     let asks = Fetch { session_id, session_epoch: -1, ..fetch(vec![(key(id, 0), from(0))]) };
     let answer = cluster.replicas.fetch(&cluster.images, asks).await;
     assert_eq!((answer.session_id, told(&answer)), (0, vec![(0, Ok(0))]));

@@ -1,4 +1,4 @@
-//! Partitions that go from one log directory to another (AlterReplicaLogDirs).
+//! Moving partitions from one log directory to another (AlterReplicaLogDirs).
 
 use super::cluster::{Cluster, NOW, batch};
 use crate::config::Compression;
@@ -98,7 +98,7 @@ fn a_partition_moves_with_all_that_is_known_of_it() {
     assert_eq!((futures.len(), futures[0].offset_lag), (1, 0));
     assert!(futures[0].size > 0 && futures[0].dir.path() == b);
     assert!(names(&b)[0].ends_with("-future"), "the controller does not know yet");
-    // Others go on.
+    // Appends continue.
     append(&partition, vec![batch(3)]);
     assert_eq!(cluster.replicas.futures()[0].offset_lag, 3);
     let (before, offsets) = (bytes(&partition), partition.offsets().unwrap());
@@ -113,7 +113,7 @@ fn a_partition_moves_with_all_that_is_known_of_it() {
             .unwrap()
             .contains(epochs.lines().last().unwrap())
     );
-    // Who holds the partition goes on with it.
+    // A holder of the partition can continue to use it.
     let again = partition.append(vec![sent_by(7, 49)], NO_EPOCH, Origin::Client, -1, NOW);
     assert!(again.is_err(), "the producer is known: {again:?}");
     let end = append(&partition, vec![sent_by(7, 50)]);
@@ -150,7 +150,7 @@ fn a_move_is_taken_back_or_turned() {
     assert_eq!((futures(&cluster, "b"), futures(&cluster, "c")), (1, 0));
     move_to(&cluster, "c");
     assert_eq!((futures(&cluster, "b"), futures(&cluster, "c")), (0, 1));
-    // The controller was told of b; now it hears that all is as it was.
+    // The controller was told of b; now it learns that the partition stays in a.
     cluster.assign();
     move_to(&cluster, "a");
     assert_eq!((futures(&cluster, "b"), futures(&cluster, "c")), (0, 0));
@@ -180,7 +180,7 @@ fn refusals_are_kafkas() {
         change.leader = 2;
     });
     assert_eq!(code(alter(&cluster, "t", 0, &b)), ResponseError::ReplicaNotAvailable);
-    // What is not here yet is made where it was asked for.
+    // A partition that is not here yet will be created in the requested directory.
     assert_eq!(code(alter(&cluster, "u", 0, &b)), ResponseError::UnknownTopicOrPartition);
     assert_eq!(code(alter(&cluster, "v", 0, &b)), ResponseError::UnknownTopicOrPartition);
     for topic in ["u", "v"] {
@@ -214,7 +214,7 @@ fn the_next_start_goes_on_with_a_move() {
     assert_eq!(bytes(&cluster.partition(id, 0)), before);
 }
 
-/// Between the two renames: the future log has everything, and the metadata log says so.
+/// A crash between the two renames: the future log has everything, and the metadata log names it.
 #[test]
 fn a_swap_that_was_cut_off_is_completed() {
     let (mut cluster, id) = cluster();
@@ -272,7 +272,7 @@ fn the_rate_is_bounded_and_may_change() {
     assert_eq!(cluster.replicas.futures()[0].offset_lag, 0);
 }
 
-/// Whoever waits for the rate holds a move that is no more, and must not touch the next one's.
+/// A move that was waiting for its rate when it was cancelled must not touch the next move.
 #[test]
 fn a_move_that_is_taken_back_at_a_low_rate_may_begin_again() {
     let mut cluster = Cluster::with_dirs(Disk::Os, &["a", "b"]);
@@ -319,7 +319,7 @@ fn a_moved_log_is_settled_where_it_lies_now_whatever_becomes_of_the_other_direct
     take_on(&cluster);
     assert_eq!(home(&cluster), cluster.dir.path().join("b"));
     append(&partition, vec![batch(1)]);
-    // Nobody settles what is noted in a directory that is offline.
+    // Partitions noted with an offline directory are not settled.
     drop(cluster.replicas.dirs()[0].take_unsettled());
     (0..2).for_each(|_| cluster.replicas.settle());
     let log = cluster.dir.path().join("b/t-0");

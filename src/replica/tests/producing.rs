@@ -1,4 +1,4 @@
-//! Produce, up to the fields of the answer.
+//! Produce, up to the fields of the response.
 
 use super::cluster::{Cluster, NOW, batch};
 use crate::config::Compression;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use uuid::Uuid;
 
-/// Appends as Produce v13 with acks=all does; answers what is said and the offset waited for.
+/// Appends as Produce v13 with acks=all; returns the result and the offset to wait for.
 fn produce(cluster: &Cluster, topic_id: Uuid, records: Bytes) -> (Produced, Option<Offset>) {
     let id = TopicIdPartition { topic_id, partition: 0 };
     let (produced, awaited) =
@@ -51,7 +51,7 @@ fn a_batch_sent_again_is_told_where_it_is() {
     let first = produce(&cluster, id, idempotent(0, 3).to_bytes());
     assert_eq!((first.0.error, first.0.base_offset, first.1), (None, 2, Some(5)));
     produce(&cluster, id, idempotent(3, 1).to_bytes());
-    // Of a duplicate Kafka tells the batch's timestamp, whatever the topic's timestamps are.
+    // For a duplicate Kafka returns the batch's timestamp, whatever `message.timestamp.type` is.
     let again = produce(&cluster, id, idempotent(0, 3).to_bytes());
     assert_eq!(again, (Produced { append_time: NOW, ..first.0 }, first.1));
     let (produced, awaited) = produce(&cluster, id, idempotent(9, 1).to_bytes());
@@ -76,7 +76,7 @@ fn a_refused_batch_says_why_as_kafka_does() {
     assert_eq!(produced, Produced::failed(ResponseError::MessageTooLarge));
     cluster.configure("t", "max.message.bytes", "1000000");
 
-    // Records without keys do not belong in a compacted topic: each is named.
+    // Records without keys are invalid in a compacted topic: each is named.
     cluster.configure("t", "cleanup.policy", "compact");
     let (produced, _) = produce(&cluster, id, batch(2).to_bytes());
     assert_eq!(produced.error, Some(ResponseError::InvalidRecord));

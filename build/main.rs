@@ -1,11 +1,11 @@
-//! Turns the facts of `src/codec/schemas.txt` into Rust: the messages and records that
-//! kafka-protocol lacks (`messages.rs`) and the shape of every request and response (`shapes.rs`).
+//! Generates Rust from the facts of `src/codec/schemas.txt`: the messages and records that
+//! kafka-protocol lacks (`messages.rs`) and the shapes of all requests and responses (`shapes.rs`).
 //!
 //! ```text
 //!  schema     the text -> messages, structs, fields
-//!  messages   a struct for each message, with how it is read and written
-//!  rust       types, names and default values of fields, as code
-//!  shapes     tables by which codec::guard walks a message without decoding it
+//!  messages   a struct for each message, and how it is read and written
+//!  rust       the types, names and default values of fields, as code
+//!  shapes     the tables by which codec::guard checks a message without decoding it
 //! ```
 
 /// Adds a formatted line to the code.
@@ -24,10 +24,10 @@ use schema::Message;
 use std::path::Path;
 use std::{env, fs};
 
-/// A module of generated code: its name, what its doc comment says, and its messages.
+/// A module of generated code: its name, its doc comment and its messages.
 type Section = (&'static str, &'static str, &'static [Pick]);
 
-/// What `crate::codec::schema` holds.
+/// The modules of `crate::codec::schema`.
 const GENERATED: &[Section] = &[
     (
         "message",
@@ -86,13 +86,13 @@ const GENERATED: &[Section] = &[
     ),
 ];
 
-/// Chooses messages of the schema file.
+/// Selects messages of the schema file.
 enum Pick {
-    /// A request and its response.
+    /// The request and the response of this name.
     Pair(&'static str),
     /// The message of this name.
     One(&'static str),
-    /// All messages of one of Kafka's modules.
+    /// All messages of a module of Kafka.
     All(&'static str),
 }
 

@@ -1,4 +1,4 @@
-//! A struct for each message, with how it is read and written, as code.
+//! Generates a struct for each message, and how it is read and written.
 use crate::Section;
 use crate::rust::{default_value, field_name, field_type, snake_case};
 use crate::schema::{Field, Message, Struct, Versions, plain, tagged};
@@ -37,7 +37,7 @@ fn emit_message(out: &mut String, message: &Message) {
             let home = module.replace("_request", "_response");
             line!(out, "request!({name}, {key}, {flexible}, super::{home}::{pair});");
         }
-        // A client that does not know this version yet must be able to read the answer.
+        // A client must be able to read this response even if it does not know its version.
         ("response", Some(18)) => line!(out, "response!({name}, i16::MAX);"),
         ("response", _) => line!(out, "response!({name}, {flexible});"),
         (_, Some(key)) => line!(out, "record!({name}, {key});"),

@@ -1,4 +1,4 @@
-//! Types, names and default values of fields, as code.
+//! The types, names and default values of fields, as code.
 use crate::schema::Field;
 
 pub fn field_type(field: &Field) -> String {
@@ -25,8 +25,8 @@ fn element_type(field: &Field) -> &str {
 
 pub fn default_value(field: &Field) -> String {
     let default = field.default.as_deref();
-    // Kafka: the default of a nullable field is null only when the schema says so. Records are
-    // the exception.
+    // As in Kafka, a nullable field is null by default only if the schema says so. The exception is
+    // a field of records.
     if field.is_optional()
         && (default == Some("null") || (default.is_none() && field.of == "records"))
     {
@@ -49,7 +49,7 @@ pub fn default_value(field: &Field) -> String {
     if field.is_optional() { format!("Some({value})") } else { value }
 }
 
-/// The field's name as kafka-protocol would have it.
+/// The field's name as in kafka-protocol.
 pub fn field_name(field: &Field) -> String {
     let name = snake_case(&field.name);
     if matches!(name.as_str(), "type" | "match") { format!("_{name}") } else { name }

@@ -1,7 +1,7 @@
-//! Kafka's schemas as facts: the text of `schemas.txt` becomes messages, structs and fields.
+//! Parses Kafka's schemas: the text of `schemas.txt` becomes messages, structs and fields.
 use std::collections::BTreeMap;
 
-/// Versions from the first to the last, both included.
+/// The first and the last version, both included.
 pub type Versions = (i16, i16);
 
 const ANY: Versions = (0, i16::MAX);
@@ -26,14 +26,14 @@ pub struct Struct {
 pub struct Field {
     pub name: String,
     pub array: bool,
-    /// The type, or an array's element type.
+    /// The type of the field, or of an array's elements.
     pub of: String,
-    /// The facts as they stand in the file; they make the field's doc comment.
+    /// The facts as the file has them, for the field's doc comment.
     pub facts: String,
-    /// `None` when no version of the message has it; such a field is left out.
+    /// None if no version of the message has the field; it is then left out.
     pub versions: Option<Versions>,
     pub nullable: Option<Versions>,
-    /// A tagged field is tagged in all its versions.
+    /// The tag. A tagged field is tagged in all of its versions.
     pub tag: Option<u32>,
     pub default: Option<String>,
 }
@@ -52,11 +52,11 @@ pub fn within(versions: Option<Versions>, version: i16) -> bool {
     versions.is_some_and(|(first, last)| (first..=last).contains(&version))
 }
 
-/// Reads the whole file: a `## module` opens a module, a line at the margin a message.
+/// Parses the whole file: a line `## module` begins a module, a line without indentation a message.
 pub fn parse(text: &str) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     let mut module = String::new();
-    // The struct that a field belongs to, by the field's depth.
+    // The index of the struct that contains a field, by the field's depth.
     let mut owners = Vec::new();
     for line in text.lines() {
         if let Some(path) = line.strip_prefix("## ") {
@@ -73,7 +73,7 @@ pub fn parse(text: &str) -> Vec<Message> {
     messages
 }
 
-/// `Name type=request key=2 versions=1-11 flexible=6+`
+/// Parses `Name type=request key=2 versions=1-11 flexible=6+`.
 fn parse_message(module: &str, line: &str) -> Message {
     let mut words = line.split(' ');
     let name = words.next().expect("a line has a word").to_string();
@@ -82,7 +82,7 @@ fn parse_message(module: &str, line: &str) -> Message {
         module: module.to_string(),
         kind: facts["type"].to_string(),
         key: facts["key"].parse().ok(),
-        // Kafka keeps the names of requests that it no longer has: no version is in 0..=-1.
+        // Kafka keeps the names of requests that it has dropped; 0..=-1 contains no version.
         versions: parse_versions(facts["versions"], ANY).unwrap_or((0, -1)),
         flexible: parse_versions(facts["flexible"], ANY).map_or(i16::MAX, |range| range.0),
         structs: vec![Struct { name: name.clone(), fields: Vec::new() }],
@@ -90,7 +90,7 @@ fn parse_message(module: &str, line: &str) -> Message {
     }
 }
 
-/// A field, or `struct Name`, whose fields follow one step deeper.
+/// Parses a field, or `struct Name`, whose fields follow with one more step of indentation.
 fn parse_line(message: &mut Message, owners: &mut Vec<usize>, line: &str) {
     let text = line.trim_start();
     let depth = (line.len() - text.len()) / 2 - 1;
@@ -120,7 +120,7 @@ fn find_or_add(message: &mut Message, name: String) -> usize {
     })
 }
 
-/// `Name: []type (v0+, null 2-7, tag0 1+, def -1)`
+/// Parses `Name: []type (v0+, null 2-7, tag0 1+, def -1)`.
 fn parse_field(text: &str, of_message: Versions) -> Field {
     let (name, rest) = text.split_once(": ").expect("a field has a type");
     let (of, facts) = rest.split_once(" (").expect("a field has versions");
@@ -144,7 +144,8 @@ fn parse_field(text: &str, of_message: Versions) -> Field {
         } else if word == "null" {
             field.nullable = parse_versions(value, of_message);
         } else if word == "def" {
-            // Python's None stands for JSON's null, which Kafka's generator takes for "none given".
+            // The file was written in Python, whose None is JSON's null. Kafka's generator treats
+            // that as no default.
             field.default = (value != "None").then(|| value.to_string());
         } else {
             field.versions = parse_versions(word.trim_start_matches('v'), of_message);
@@ -153,7 +154,7 @@ fn parse_field(text: &str, of_message: Versions) -> Field {
     field
 }
 
-/// `3`, `0-4`, `6+` or `none`; `None` too for versions that the message does not have.
+/// Parses `3`, `0-4`, `6+` or `none`. None also if the message has none of these versions.
 fn parse_versions(text: &str, (oldest, newest): Versions) -> Option<Versions> {
     let (first, end) = match text.split_once('-') {
         Some((first, end)) => (first.parse().ok()?, end.parse::<i16>().ok()?),
@@ -169,7 +170,7 @@ pub fn plain(part: &Struct) -> impl Iterator<Item = &Field> {
     part.fields.iter().filter(|field| field.tag.is_none())
 }
 
-/// The tagged fields of a struct in the order of their tags, as they are written.
+/// The tagged fields of a struct in the order of their tags, in which they are written.
 pub fn tagged(part: &Struct) -> Vec<(u32, &Field)> {
     let tags = part.fields.iter().filter_map(|field| field.tag.map(|tag| (tag, field)));
     let mut tags: Vec<_> = tags.collect();

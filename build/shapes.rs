@@ -1,16 +1,16 @@
-//! Tables by which `codec::guard` walks a message without decoding it.
+//! Generates the tables by which `codec::guard` checks a message without decoding it.
 use crate::schema::{Field, Message, Struct, plain, tagged, within};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// One step of a walk over a message, as `codec::guard::Op` has it.
+/// One step through a message, as in `codec::guard::Op`.
 enum Op {
     Skip(usize),
     Other(String),
 }
 
-/// The tables of all requests and responses by their keys. Keys that Kafka no longer serves have
-/// no versions.
+/// The tables of all requests and responses by API key. Keys that Kafka no longer serves have no
+/// versions.
 pub fn tables(messages: &[Message]) -> String {
     let of_kind = |kind: &str| -> BTreeMap<i16, &Message> {
         let those = messages.iter().filter(|message| message.kind == kind);
@@ -39,7 +39,7 @@ fn table(name: &str, messages: &BTreeMap<i16, &Message>) -> String {
     out + "];\n"
 }
 
-/// The steps over one struct.
+/// The steps through one struct.
 fn steps(message: &Message, part: &Struct, version: i16) -> Vec<Op> {
     let has = |field: &Field| within(field.versions, version);
     let plain = plain(part).filter(|field| has(field));
@@ -56,7 +56,7 @@ fn steps(message: &Message, part: &Struct, version: i16) -> Vec<Op> {
     steps
 }
 
-/// The steps over one field.
+/// The steps through one field.
 fn value(message: &Message, field: &Field, version: i16) -> Vec<Op> {
     let nullable = within(field.nullable, version);
     let element = match field.of.as_str() {
@@ -86,7 +86,7 @@ fn value(message: &Message, field: &Field, version: i16) -> Vec<Op> {
     }
 }
 
-/// Steps as code; neighbours of fixed size become one.
+/// The steps as code; adjacent steps of fixed size are merged.
 fn listed(steps: Vec<Op>) -> String {
     let skip = |size| if size == 0 { String::new() } else { format!("Op::Skip({size}), ") };
     let mut code = String::new();

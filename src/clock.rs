@@ -1,4 +1,4 @@
-//! Wall time. Timers use `tokio::time`, which tests pause.
+//! The wall clock. Timers use `tokio::time` instead, which tests can pause.
 #![allow(clippy::disallowed_methods, reason = "this is the clock")]
 
 use crate::types::Timestamp;
@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// The only source of wall time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's.
+    /// The clock of the machine.
     System,
-    /// A test's, in milliseconds.
+    /// A clock that a test sets, in milliseconds since the epoch.
     Manual(Arc<AtomicI64>),
 }
 

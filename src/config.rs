@@ -1,14 +1,16 @@
-//! Every setting, declared once: Kafka's name, type, default, documentation, and whether it may
-//! change while the broker runs (KafkaConfig and what it is made of, LogConfig).
+//! All settings, each declared once: Kafka's name, type, default and documentation, and whether it
+//! may change while the broker runs (KafkaConfig and its parts, LogConfig).
 //!
-//! The tables in `table.rs`, `topic.rs` and `group.rs` are the only place where a setting is named. From a row come
-//! the typed field of [`Config`], its default and its parser, what DescribeConfigs answers, what
-//! IncrementalAlterConfigs accepts, and `klamm --help-config`. All settings of Kafka are here,
-//! also those that klamm does not act on yet, so that any `server.properties` is understood.
+//! Settings are named only in the tables in `table.rs`, `topic.rs` and `group.rs`. Each row makes
+//! the typed field of [`Config`], its default and its parser, the answer of DescribeConfigs, what
+//! IncrementalAlterConfigs accepts, and the text of `klamm --help-config`. All of Kafka's settings
+//! are here, including those that have no effect yet, so that every `server.properties` is
+//! understood.
 //!
-//! Where the defaults are not Kafka's: `listeners` and `log.dir` (a broker that nobody configured
-//! is reachable from its own machine only and writes where it was started), and `process.roles`,
-//! `node.id`, `broker.id` and `controller.listener.names`, which Kafka wants to be told.
+//! These defaults differ from Kafka's: `listeners` and `log.dir`, so that a broker without settings
+//! can be reached only from its own machine and writes into the directory in which it was started;
+//! and `process.roles`, `node.id`, `broker.id` and `controller.listener.names`, which Kafka
+//! requires to be set.
 
 mod definition;
 mod describe;
@@ -38,7 +40,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A default: `null` or the text.
+/// The default in a row: `null` or a text.
 macro_rules! default_text {
     (null) => {
         None
@@ -49,8 +51,8 @@ macro_rules! default_text {
 }
 use default_text;
 
-/// Rows of `/// doc`, then `"name": type = default, the broker's name or null,
-/// check => effect;`.
+/// Each row is `/// documentation`, then `"name": type = default, the broker's name or null, check
+/// => effect;`.
 macro_rules! resource_settings {
     (
         $(#[doc = $table_doc:literal])* $table:ident
@@ -75,7 +77,7 @@ macro_rules! resource_settings {
 }
 use resource_settings;
 
-/// The texts of all settings that somebody set.
+/// The texts of all settings that are not left at their defaults.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Values {
     /// From the file, the environment and the command line.
@@ -86,7 +88,7 @@ struct Values {
     broker: BTreeMap<String, String>,
 }
 
-/// Names only: some values are secrets.
+/// Shows only names, as some values are secrets.
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layers = [&self.fixed, &self.cluster, &self.broker];
@@ -95,7 +97,7 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    /// What is in effect: broker > cluster > file > default.
+    /// The value in effect: the broker's, else the cluster's, else the file's, else the default.
     fn get(&self, name: &str) -> Option<&str> {
         let layers = [&self.broker, &self.cluster, &self.fixed];
         let set = layers.into_iter().find_map(|layer| layer.get(name));
@@ -103,7 +105,7 @@ impl Values {
     }
 }
 
-/// The broker setting of that name.
+/// The broker setting with this name.
 pub fn setting(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
@@ -114,10 +116,10 @@ const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 
 impl Config {
-    /// The configuration that sets `properties` (name -> value). Names that nobody knows are kept
-    /// and have no effect. A value that is not right is `Error::Config`, in Kafka's words.
+    /// The configuration with `properties` (name -> value). Unknown names are kept and have no
+    /// effect. An invalid value is an `Error::Config` with Kafka's message.
     pub fn new(mut properties: BTreeMap<String, String>) -> Result<Config> {
-        // Either name will do (KafkaConfig.populateSynonyms).
+        // Each name stands for the other (KafkaConfig.populateSynonyms).
         for (from, to) in [("broker.id", "node.id"), ("node.id", "broker.id")] {
             if let (Some(id), None) = (properties.get(from).cloned(), properties.get(to)) {
                 properties.insert(to.to_owned(), id);
@@ -126,8 +128,8 @@ impl Config {
         Config::from_values(Values { fixed: properties, ..Values::default() })
     }
 
-    /// A number that the metadata log sets for this broker, or else for all, and that no file can:
-    /// the rates of replication.
+    /// A number that only the metadata log can set, for this broker or else for all brokers: the
+    /// throttled rates of replication and of moves between log directories.
     pub fn dynamic_number(&self, name: &str) -> Option<i64> {
         let value = self.values.broker.get(name).or_else(|| self.values.cluster.get(name));
         value?.trim().parse().ok()
@@ -147,7 +149,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether somebody set it, so that the default does not hold.
+    /// Whether the setting has been set, so that its default does not apply.
     pub fn is_set(&self, name: &str) -> bool {
         let values = &self.values;
         [&values.broker, &values.cluster, &values.fixed]
@@ -155,8 +157,9 @@ impl Config {
             .any(|layer| layer.contains_key(name))
     }
 
-    /// Replication factor or `min.isr` of an internal topic: `value` of the setting `name`, but no
-    /// more than there are brokers if nobody set it, so that a broker alone works unconfigured.
+    /// The replication factor or `min.isr` of an internal topic: the `value` of the setting `name`.
+    /// If the setting has not been set, it is at most the number of brokers, so that a single
+    /// broker works without configuration.
     pub fn capped(&self, name: &str, value: i16, brokers: usize) -> i16 {
         if self.is_set(name) {
             value
@@ -175,7 +178,7 @@ impl Config {
         self.log_roll_jitter_ms.unwrap_or(i64::from(self.log_roll_jitter_hours) * HOUR_MS)
     }
 
-    /// `log.retention.ms`, else `.minutes`, else `.hours`, in milliseconds; -1 is for ever.
+    /// `log.retention.ms`, else `.minutes`, else `.hours`, in milliseconds; -1 means no limit.
     pub fn retention_ms(&self) -> i64 {
         let minutes = self.log_retention_minutes.map(|minutes| i64::from(minutes) * MINUTE_MS);
         let hours = i64::from(self.log_retention_hours) * HOUR_MS;
@@ -187,7 +190,7 @@ impl Config {
         self.log_flush_interval_ms.unwrap_or(self.log_flush_scheduler_interval_ms)
     }
 
-    /// Whether `dir`, one of `log.dirs`, takes no new partitions (KIP-1066).
+    /// Whether `dir`, one of `log.dirs`, gets no new partitions (KIP-1066).
     pub fn is_cordoned(&self, dir: &Path) -> bool {
         let is_meant = |one: &String| one == "*" || absolute(one) == absolute(dir);
         self.cordoned_log_dirs.iter().any(is_meant)
@@ -199,8 +202,8 @@ impl Config {
     }
 }
 
-/// A log directory that the settings name, by the path that it is told by: clients that ask where
-/// logs lie, and say where they are to go, know nothing of where the broker was started.
+/// The absolute path of a log directory in the settings. Clients see and name it by this path, as
+/// they do not know where the broker was started.
 pub fn absolute(dir: impl AsRef<Path>) -> PathBuf {
     std::path::absolute(&dir).unwrap_or(dir.as_ref().to_owned())
 }

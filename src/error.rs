@@ -1,48 +1,48 @@
-//! What can go wrong, as far as a caller branches on it or a client is told of it.
+//! The errors of the whole broker.
 
 use kafka_protocol::error::ResponseError;
 use std::{fmt, io, path::Path, path::PathBuf};
 
-/// The result of everything that can fail.
+/// The result of an operation that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// One flat enum: a variant exists where a caller branches on it or an answer needs its fields.
+/// One flat enum. A variant exists if a caller branches on it or a response needs its fields.
 #[derive(Debug)]
 pub enum Error {
-    /// Kafka's error code and nothing more.
+    /// Only an error code of Kafka.
     Code(ResponseError),
-    /// Kafka's error code and a sentence for the person who asked.
+    /// An error code of Kafka and a message for the client.
     Explained(ResponseError, String),
-    /// The disk under a log directory failed; the directory goes offline.
+    /// The disk of a log directory failed; the directory goes offline.
     Disk {
-        /// The file or directory the call was about.
+        /// The file or directory of the failed call.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The peer went away; nothing is wrong with the broker.
+    /// The peer went away. Nothing is wrong with the broker.
     Disconnected(io::Error),
-    /// Bytes that are not what they should be: a batch, a frame, a file.
+    /// A batch, a frame or a file has invalid bytes.
     Corrupt {
-        /// What was wrong, in words.
+        /// What is wrong with them.
         what: String,
     },
-    /// The batch was appended before; the answer is where (DUPLICATE_SEQUENCE_NUMBER).
+    /// The batch has been appended before (DUPLICATE_SEQUENCE_NUMBER). The response says where.
     Duplicate {
-        /// Offset of the first record of the earlier append.
+        /// The offset of the first record of the earlier append.
         base_offset: i64,
-        /// Its log append time, -1 under CreateTime.
+        /// The log append time of the earlier append; -1 under CreateTime.
         append_time: i64,
     },
-    /// A setting, a command line or a directory that a person has to mend.
+    /// A setting, a command line or a directory that the operator must correct.
     Config(String),
     /// The broker is stopping.
     Closed,
 }
 
 impl Error {
-    /// A disk error about `path`. Too many open files are no fault of the disk: whoever asked may
-    /// ask again.
+    /// A disk error about `path`. If too many files are open, the disk is not at fault: the error
+    /// is then an `Explained` KAFKA_STORAGE_ERROR, which may be retried.
     pub fn disk(path: &Path, source: io::Error) -> Error {
         match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
             Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => Error::Explained(
@@ -53,24 +53,24 @@ impl Error {
         }
     }
 
-    /// Whether there was no room for it: nothing is broken, and it may succeed later.
+    /// Whether the disk was full. Nothing is broken, and the operation may succeed later.
     pub fn is_disk_full(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self, Error::Disk { source, .. }
             if matches!(source.kind(), StorageFull | QuotaExceeded))
     }
 
-    /// Bytes that are not what they should be.
+    /// An error about invalid bytes.
     pub fn corrupt(what: impl Into<String>) -> Error {
         Error::Corrupt { what: what.into() }
     }
 
-    /// A file that a newer broker wrote.
+    /// A file has a version that only a newer broker can read.
     pub fn unknown_version(path: &Path, found: impl fmt::Display, known: &str) -> Error {
         Error::newer(path, format!("version {found} is not known here (only {known} is)"))
     }
 
-    /// A file with something in it that a newer broker wrote: why it is not understood.
+    /// A file has something in it that only a newer broker can read; `why` says what.
     pub fn newer(path: &Path, why: impl fmt::Display) -> Error {
         Error::Config(format!(
             "{}: {why}. Nothing was changed: start the broker again that wrote it, or a newer \
@@ -79,7 +79,7 @@ impl Error {
         ))
     }
 
-    /// The one place that turns a failure into Kafka's error code.
+    /// Kafka's error code. This is the only place where an error is translated to a code.
     pub fn code(&self) -> ResponseError {
         match self {
             Error::Code(code) | Error::Explained(code, _) => *code,
@@ -92,7 +92,7 @@ impl Error {
         }
     }
 
-    /// The sentence for the person who asked, if there is one.
+    /// The message for the client, if there is one.
     pub fn message(&self) -> Option<String> {
         match self {
             Error::Code(_) => None,

@@ -1,4 +1,4 @@
-//! Logs on standard output, in Kafka's look or as JSON.
+//! Writes log lines to standard output, in Kafka's format or as JSON.
 //!
 //! ```text
 //! [2026-11-21 09:00:00,123] INFO Kafka Server started (klamm::broker)
@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, SubscriberBuilder};
 use tracing_subscriber::registry::LookupSpan;
 
-/// How a line looks.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// As Kafka's log4j2.yaml has it, in UTC.
@@ -36,10 +36,11 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// How the log looks, once there is one.
+/// The format of the log, once logging has started.
 static STARTED: OnceLock<LogFormat> = OnceLock::new();
 
-/// Why klamm ends, on standard error: as a line of the log if there is one, whatever its level.
+/// Says on standard error why klamm ends. Once logging has started it is a log line, whatever the
+/// level.
 pub fn fatal(why: impl fmt::Display) {
     let builder = SubscriberBuilder::default().with_writer(std::io::stderr);
     let say = || tracing::error!("Exiting: {why}");
@@ -55,8 +56,9 @@ pub fn fatal(why: impl fmt::Display) {
     }
 }
 
-/// The filter in the words of tracing: `WARNING,klamm::log=ALL` is `warn,klamm::log=trace`. A word
-/// alone is a level, never the name of a module, so that a level misspelt is not taken for one.
+/// Translates a filter to the syntax of tracing: `WARNING,klamm::log=ALL` becomes
+/// `warn,klamm::log=trace`. A word alone is a level and never a module, so that a misspelt level is
+/// an error.
 fn directives(filter: &str) -> Result<String, String> {
     let directive = |text: &str| {
         let (module, word) = match text.trim().rsplit_once('=') {
@@ -75,7 +77,7 @@ fn directives(filter: &str) -> Result<String, String> {
     Ok(all?.join(","))
 }
 
-/// The level that a word of Log4j means.
+/// The level of tracing for a level of Log4j.
 fn level(word: &str) -> Option<&'static str> {
     Some(match word.to_ascii_lowercase().as_str() {
         "off" => "off",
@@ -88,7 +90,7 @@ fn level(word: &str) -> Option<&'static str> {
     })
 }
 
-/// `[time] LEVEL text (target)`.
+/// Formats lines as `[time] LEVEL text (target)`.
 struct KafkaLines(Clock);
 
 impl<S, N> FormatEvent<S, N> for KafkaLines
@@ -111,8 +113,9 @@ where
     }
 }
 
-/// Names that peers choose are in the text: none of them looks like an entry of its own, because a
-/// further line is indented, nor moves a terminal's cursor.
+/// Writes the text of one entry, which may contain names that peers choose. Further lines are
+/// indented so that they do not look like entries, and control characters are escaped so that they
+/// do not control a terminal.
 fn write_one_entry(writer: &mut impl Write, text: &str) -> fmt::Result {
     for c in text.chars() {
         match c {
@@ -125,7 +128,7 @@ fn write_one_entry(writer: &mut impl Write, text: &str) -> fmt::Result {
     Ok(())
 }
 
-/// Milliseconds since the epoch as `2026-11-21 09:00:00,123`.
+/// Formats milliseconds since the epoch as `2026-11-21 09:00:00,123`.
 struct Time(i64);
 
 impl fmt::Display for Time {
@@ -138,8 +141,8 @@ impl fmt::Display for Time {
     }
 }
 
-/// Year, month and day of a day since 1970-01-01, by counting from the 1st of March 0000, so that
-/// the leap day is a year's last.
+/// Year, month and day of a day since 1970-01-01. It counts from 1 March of the year 0, so that a
+/// leap day is the last day of its year.
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));

@@ -1,4 +1,4 @@
-//! The command line: arguments, settings, logs, and then the broker.
+//! The command line: reads arguments and settings, starts the log, and runs the broker.
 
 mod logging;
 
@@ -38,8 +38,8 @@ struct Arguments {
     /// How the lines of the log look; else KLAMM_LOG_FORMAT, else kafka
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
-    /// off, fatal, error, warn, info, debug, trace, or by module as klamm::log=debug,info; else KLAMM_LOG,
-    /// else KAFKA_LOG4J_ROOT_LOGLEVEL, else info
+    /// off, fatal, error, warn, info, debug, trace, or by module as klamm::log=debug,info; else
+    /// KLAMM_LOG, else KAFKA_LOG4J_ROOT_LOGLEVEL, else info
     #[arg(long)]
     log_level: Option<String>,
     /// Prints every setting with its default and meaning
@@ -50,7 +50,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.help_config {
-        // A reader such as `head` may leave early.
+        // The reader of standard output, such as `head`, may stop early.
         let _ = print_settings(&mut std::io::stdout().lock());
         return ExitCode::SUCCESS;
     }
@@ -91,7 +91,7 @@ fn fail(code: u8, error: impl std::fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The environment, as far as it is text.
+/// The variables of the environment whose name and value are valid text.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

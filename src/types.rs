@@ -1,18 +1,18 @@
-//! The words everyone uses: offsets, timestamps, ids, and the topic partition.
+//! Types that all modules use: offsets, timestamps, ids and partitions.
 
 use std::fmt;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Position of a record in a partition.
+/// The position of a record in a partition.
 pub type Offset = i64;
-/// Milliseconds since the Unix epoch; -1 when absent.
+/// Milliseconds since the Unix epoch; -1 if there is none.
 pub type Timestamp = i64;
-/// Counts the leaders that a partition has had; -1 when unknown.
+/// The number of leader changes of a partition; -1 if it is unknown.
 pub type LeaderEpoch = i32;
-/// Identifies an idempotent or transactional producer; -1 when none.
+/// The id of an idempotent or transactional producer; -1 if there is none.
 pub type ProducerId = i64;
-/// `node.id` of a broker; -1 when none.
+/// The `node.id` of a broker; -1 if there is none.
 pub type BrokerId = i32;
 
 /// No timestamp.
@@ -22,47 +22,47 @@ pub const NO_EPOCH: LeaderEpoch = -1;
 /// No producer.
 pub const NO_PRODUCER_ID: ProducerId = -1;
 
-/// A partition by its topic's name, as log directories and clients name it.
+/// A partition by the name of its topic, as clients and log directories name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {
-    /// Name of the topic.
+    /// The name of the topic.
     pub topic: Arc<str>,
-    /// Index of the partition, from 0.
+    /// The index of the partition, from 0.
     pub partition: i32,
 }
 
 impl TopicPartition {
-    /// The partition `partition` of `topic`.
+    /// The partition with this index of `topic`.
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> TopicPartition {
         TopicPartition { topic: topic.into(), partition }
     }
 }
 
-/// `topic-partition`, the name of the log's directory.
+/// `topic-partition`, as the log's directory is named.
 impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.topic, self.partition)
     }
 }
 
-/// A partition by its topic's id: the key of everything internal, because a topic may be deleted
-/// and made again under the same name.
+/// A partition by the id of its topic. All internal state is stored under it, because a topic may
+/// be deleted and created again with the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicIdPartition {
-    /// Id of the topic.
+    /// The id of the topic.
     pub topic_id: Uuid,
-    /// Index of the partition, from 0.
+    /// The index of the partition, from 0.
     pub partition: i32,
 }
 
-/// Up to where a reader may see (FetchIsolation).
+/// How far a reader may read in a log (FetchIsolation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Everything: followers and recovery.
+    /// To the end of the log: for followers and recovery.
     LogEnd,
-    /// Below the high watermark: `read_uncommitted` consumers.
+    /// Up to the high watermark: for `read_uncommitted` consumers.
     HighWatermark,
-    /// Below the last stable offset: `read_committed` consumers.
+    /// Up to the last stable offset: for `read_committed` consumers.
     Committed,
 }
 
@@ -70,14 +70,14 @@ pub enum Isolation {
 pub fn uuid_to_text(id: Uuid) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits = id.as_u128();
-    // 128 bits are 21 groups of 6 and one of 2, filled up with four zero bits.
+    // 128 bits are 21 groups of 6 bits and one of 2, to which four zero bits are added.
     let mut text: String =
         (0..21).map(|i| ALPHABET[(bits >> (122 - 6 * i)) as usize & 63] as char).collect();
     text.push(ALPHABET[((bits & 3) << 4) as usize] as char);
     text
 }
 
-/// Parses what `uuid_to_text` wrote; None if it is not such a text.
+/// Parses the text of `uuid_to_text`; None if it is not valid.
 pub fn uuid_from_text(text: &str) -> Option<Uuid> {
     if text.len() != 22 {
         return None;
@@ -97,18 +97,19 @@ pub fn uuid_from_text(text: &str) -> Option<Uuid> {
     Some(Uuid::from_u128(bits))
 }
 
-/// Java's `String.hashCode`, over UTF-16 code units: Kafka places groups and transactions by it.
+/// Java's `String.hashCode`, over UTF-16 code units. Kafka uses it to place groups and
+/// transactions.
 pub fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
-/// The partition of an internal topic that `key` belongs to (Utils.abs(hash) % partitions).
+/// The partition of an internal topic for `key` (Utils.abs(hash) % partitions).
 pub fn partition_for(key: &str, partitions: i32) -> i32 {
     let hash = java_hash(key);
     (if hash == i32::MIN { 0 } else { hash.abs() }) % partitions
 }
 
-/// The first few of many, and how many there are: what a line of the log names.
+/// The first few of many names, and how many there are, for a log line.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sample {
     named: Vec<String>,
@@ -116,10 +117,10 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The others are counted.
+    /// The most names that are kept; the others are only counted.
     const NAMED_MAX: usize = 5;
 
-    /// One more.
+    /// Adds a name.
     pub fn add(&mut self, name: impl FnOnce() -> String) {
         if self.named.len() < Self::NAMED_MAX {
             self.named.push(name());
@@ -127,7 +128,7 @@ impl Sample {
         self.count += 1;
     }
 
-    /// How many there are.
+    /// How many names were added.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn keys_are_placed_as_kafka_places_them() {
-        // Asked of a JVM's String.hashCode.
+        // The hashes come from a JVM's String.hashCode.
         for (key, hash, partition) in [
             ("", 0, 0),
             ("group", 98_629_247, 47),

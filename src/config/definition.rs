@@ -1,10 +1,10 @@
-//! What a setting is: its type, what values it takes, and when it may change (ConfigDef).
+//! The definition of a setting: its type, its valid values and when it may change (ConfigDef).
 
 use super::effect::Effect;
 use crate::error::{Error, Result};
 use std::fmt;
 
-/// Type of a setting's value; the numbers are those of DescribeConfigs.
+/// The type of a setting's value. The numbers are those of DescribeConfigs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "Kafka's names of types")]
 pub enum ConfigType {
@@ -22,26 +22,27 @@ pub enum ConfigType {
 /// When a setting may change (DynamicBrokerConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateMode {
-    /// At the next start.
+    /// Only at a start.
     ReadOnly,
     /// While the broker runs, for one broker or for all.
     ClusterWide,
     /// While the broker runs, for one broker.
     PerBroker,
-    /// At the next start, and nobody is shown it who did not set it.
+    /// Only at a start; DescribeConfigs shows it only if it is set.
     Internal,
-    /// While the broker runs: it belongs to a topic, a group or a client metrics subscription.
+    /// While the broker runs. The setting is one of a topic, a group or a client metrics
+    /// subscription.
     Resource,
 }
 
-/// What is asked of a value besides its type.
+/// What a value must satisfy besides its type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Check {
     /// Nothing.
     Any,
-    /// A number that is not smaller.
+    /// A number of at least this.
     AtLeast(i64),
-    /// A number that is neither smaller nor larger.
+    /// A number within these bounds, both included.
     Between(f64, f64),
     /// -1 or 1 to 9.
     GzipLevel,
@@ -49,15 +50,15 @@ pub enum Check {
     NonEmpty,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// One of these words, in letters of any size.
+    /// One of these words, in upper or lower case.
     OneOfIgnoringCase(&'static [&'static str]),
-    /// Any values, none empty and none twice.
+    /// Any values, but none is empty or repeated.
     List,
-    /// The same, and at least one.
+    /// The same, and at least one value.
     NonEmptyList,
-    /// Some of these words, none twice.
+    /// Some of these words, none repeated.
     ListOf(&'static [&'static str]),
-    /// The same, and at least one.
+    /// The same, and at least one word.
     NonEmptyListOf(&'static [&'static str]),
     /// `{id}@{host}:{port}` of each controller.
     QuorumVoters,
@@ -65,7 +66,7 @@ pub enum Check {
     BootstrapServers,
     /// `{partition}:{broker}` of some replicas, or `*`.
     ThrottledReplicas,
-    /// `earliest`, `latest` or `by_duration:` and an ISO 8601 duration.
+    /// `earliest`, `latest`, or `by_duration:` with an ISO 8601 duration.
     OffsetReset,
 }
 
@@ -74,34 +75,34 @@ pub enum Check {
 pub struct Setting {
     /// Kafka's name, with dots.
     pub name: &'static str,
-    /// Type of the value.
+    /// The type of the value.
     pub kind: ConfigType,
-    /// What holds if nobody sets it; None is null.
+    /// The value if the setting is not set; None is null.
     pub default: Option<&'static str>,
-    /// When it may change.
+    /// When the setting may change.
     pub update_mode: UpdateMode,
-    /// The broker setting that a topic's or group's falls back to.
+    /// The broker setting that applies if the topic or group does not set this one.
     pub synonym: Option<&'static str>,
-    /// What is asked of its values.
+    /// What its values must satisfy.
     pub check: Check,
-    /// What becomes of it here.
+    /// What klamm does with it.
     pub effect: Effect,
-    /// The lines of its documentation, each with the space that follows `///`.
+    /// The lines of its documentation, each with the space after `///`.
     pub doc: &'static [&'static str],
 }
 
 impl Setting {
-    /// The documentation in one piece.
+    /// The documentation as one text.
     pub fn documentation(&self) -> String {
         self.doc.concat().trim_start().to_owned()
     }
 
-    /// Whether its value is a secret.
+    /// Whether the value is a secret.
     pub fn is_sensitive(&self) -> bool {
         self.kind == ConfigType::Password
     }
 
-    /// Whether it may change while the broker runs.
+    /// Whether the setting may change while the broker runs.
     pub fn is_dynamic(&self) -> bool {
         matches!(
             self.update_mode,
@@ -109,7 +110,7 @@ impl Setting {
         )
     }
 
-    /// Refuses what is no value of this setting, in Kafka's words.
+    /// Checks a value; an invalid one is an `Error::Config` with Kafka's message.
     pub fn validate(&self, text: &str) -> Result<()> {
         let text = text.trim();
         let problem = self.type_problem(text).or_else(|| self.value_problem(text));
@@ -130,7 +131,7 @@ impl Setting {
         }
     }
 
-    /// What would be right, for a person: `an integer of at least 1; the default is 3`.
+    /// Describes the valid values to an operator: `an integer of at least 1; the default is 3`.
     pub fn hint(&self) -> String {
         if let Effect::OnlyThese(..) = self.effect {
             return "nothing but the default".to_owned();
@@ -193,7 +194,8 @@ impl Setting {
 
     fn value_problem(&self, text: &str) -> Option<Problem> {
         let value = |what: String| Some(Problem::Value(text.to_owned(), what));
-        // The type was checked before; beyond 2^53 the bounds of the table need no more precision.
+        // The type has been checked. The table has no bounds beyond 2^53, so a float is exact
+        // enough.
         let number = || text.parse::<f64>().unwrap_or(f64::NAN);
         match self.check {
             Check::Any => None,
@@ -246,7 +248,7 @@ impl Setting {
     }
 }
 
-/// Why a value is refused.
+/// Why a value is invalid.
 enum Problem {
     /// The value, and what is wrong with it.
     Value(String, String),
@@ -295,7 +297,7 @@ fn are_throttled_replicas(text: &str) -> bool {
         })
 }
 
-/// The values of a list; Kafka trims the commas' surroundings.
+/// The values of a list. As in Kafka, white space around commas is ignored.
 pub(super) fn split_list(text: &str) -> Vec<&str> {
     if text.trim().is_empty() {
         return Vec::new();
@@ -310,7 +312,7 @@ pub(super) fn parse_voter(entry: &str) -> Option<(i32, String, u16)> {
     Some((id.parse().ok()?, host, port))
 }
 
-/// `{host}:{port}`, an IPv6 address in brackets.
+/// `{host}:{port}`, with an IPv6 address in brackets.
 pub(super) fn parse_host(entry: &str) -> Option<(String, u16)> {
     let (host, port) = entry.rsplit_once(':')?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -319,10 +321,10 @@ pub(super) fn parse_host(entry: &str) -> Option<(String, u16)> {
         .then(|| Some((host.to_owned(), port.parse().ok()?)))?
 }
 
-/// A type that a setting's field may have.
+/// A type of the fields of [`super::Config`].
 pub(super) trait Value: Sized {
     const KIND: ConfigType;
-    /// Reads what was validated before; None is null.
+    /// Reads a text that has been validated; None is null.
     fn read(text: Option<&str>) -> Option<Self>;
 }
 
@@ -367,7 +369,7 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// A secret: never printed.
+/// A secret, which is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub String);
 
@@ -384,7 +386,7 @@ impl Value for Password {
     }
 }
 
-/// Name of a Java class; klamm loads none, and names some things by theirs.
+/// The name of a Java class. klamm loads no classes, but knows some of its own parts by such names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassName(pub String);
 

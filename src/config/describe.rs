@@ -1,4 +1,4 @@
-//! Settings as DescribeConfigs answers them, and what may be altered while the broker runs
+//! Settings as DescribeConfigs shows them, and which of them may change while the broker runs
 //! (ConfigHelper, DynamicBrokerConfig).
 
 use super::group::{client_metrics_setting, group_setting};
@@ -8,7 +8,7 @@ use super::{Config, ConfigType, Setting, UpdateMode, setting};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who set a value; the numbers are those of DescribeConfigs.
+/// Where a value comes from. The numbers are those of DescribeConfigs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigSource {
     /// The topic.
@@ -19,7 +19,7 @@ pub enum ConfigSource {
     DynamicDefaultBroker = 3,
     /// The file, the environment or the command line.
     StaticBroker = 4,
-    /// Nobody.
+    /// The default.
     Default = 5,
     /// The client metrics subscription.
     ClientMetrics = 7,
@@ -27,49 +27,49 @@ pub enum ConfigSource {
     Group = 8,
 }
 
-/// One setting as DescribeConfigs answers it.
+/// A setting as DescribeConfigs shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Kafka's name.
     pub name: String,
-    /// What is in effect; None is null or a secret.
+    /// The value in effect; None if it is null or a secret.
     pub value: Option<String>,
-    /// Who set it.
+    /// Where the value comes from.
     pub source: ConfigSource,
-    /// Type of the value; None if nobody knows the setting.
+    /// The type of the value; None if the setting is unknown.
     pub kind: Option<ConfigType>,
-    /// Whether it takes a restart to change it.
+    /// Whether a change needs a restart.
     pub read_only: bool,
-    /// Whether the value is kept back.
+    /// Whether the value is a secret, which is not shown.
     pub sensitive: bool,
-    /// What it is for.
+    /// The documentation; None if the setting is unknown.
     pub documentation: Option<String>,
-    /// Everyone who set it, the one in effect first.
+    /// All places where the setting has a value, the one in effect first.
     pub synonyms: Vec<Synonym>,
 }
 
-/// One of those who set a value.
+/// One of the places where a setting has a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Synonym {
-    /// Under which name.
+    /// The name under which it is set there.
     pub name: String,
-    /// To what; None is a secret.
+    /// The value; None if it is a secret.
     pub value: Option<String>,
-    /// Who it is.
+    /// The kind of place.
     pub source: ConfigSource,
 }
 
-/// Names that mean the same in different units, the strongest first.
+/// Settings that mean the same in different units; those on the left take precedence.
 const SYNONYMS: [&[&str]; 3] = [
     &["log.roll.ms", "log.roll.hours"],
     &["log.roll.jitter.ms", "log.roll.jitter.hours"],
     &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
 ];
 
-/// The setting that bounds the rate of all moves between log directories together.
+/// The setting that limits the rate of all moves between log directories together.
 pub const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 
-/// Numbers that only the metadata log can set, and that are not among the settings of the file.
+/// Numbers that only the metadata log can set; no file has settings of these names.
 const RATES: [&str; 3] =
     ["leader.replication.throttled.rate", "follower.replication.throttled.rate", MOVE_RATE];
 
@@ -86,12 +86,12 @@ impl Config {
         known.chain(unknown.map(|name| self.broker_row(name, false))).collect()
     }
 
-    /// What the metadata log sets for all brokers.
+    /// The settings that the metadata log has for all brokers.
     pub fn cluster_rows(&self) -> Vec<Row> {
         self.values.cluster.keys().map(|name| self.broker_row(name, true)).collect()
     }
 
-    /// All settings of a topic that overrides `overrides`.
+    /// All settings of a topic that sets `overrides`.
     pub fn topic_rows(&self, overrides: &BTreeMap<String, String>) -> Vec<Row> {
         let values = TopicValues { config: self, overrides };
         let is_shown =
@@ -100,7 +100,7 @@ impl Config {
         shown.map(|s| self.resource_row(s, values.get(s), overrides, ConfigSource::Topic)).collect()
     }
 
-    /// All settings of a group that overrides `overrides`.
+    /// All settings of a group that sets `overrides`.
     pub fn group_rows(&self, overrides: &BTreeMap<String, String>) -> Vec<Row> {
         let row = |s| {
             let value = self.group_value(s, overrides);
@@ -152,7 +152,8 @@ impl Config {
         Row::new(name, known, value, read_only, synonyms)
     }
 
-    /// Everyone who set `name`, or the same in another unit where Kafka counts that.
+    /// All places where `name` has a value, or the same setting in another unit where Kafka
+    /// includes those.
     fn synonyms(&self, name: &str, sensitive: bool) -> Vec<Synonym> {
         let alone = [name];
         let flush = ["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];
@@ -179,7 +180,8 @@ impl Config {
         }
         let default = |name: &&str| Some(of(name, setting(name)?.default?, ConfigSource::Default));
         found.extend(names.iter().filter_map(default));
-        // As Kafka: another unit's value is not named before the first one of this name.
+        // As in Kafka, values in other units that come before the first one of this name are left
+        // out.
         let own = found.iter().position(|synonym| synonym.name == name);
         found.split_off(own.unwrap_or(found.len()))
     }
@@ -229,24 +231,25 @@ impl Config {
         )
     }
 
-    /// Whether a setting of that resource is a list, to which APPEND and SUBTRACT apply.
+    /// Whether a setting of this resource type is a list, to which APPEND and SUBTRACT apply.
     pub fn is_list(&self, resource_type: i8, name: &str) -> bool {
         definition(resource_type, name).is_some_and(|setting| setting.kind == ConfigType::List)
     }
 
-    /// The default of a setting of that resource, None if it is null or unknown.
+    /// The default of a setting of this resource type; None if it is null or the setting is
+    /// unknown.
     pub fn default_of(&self, resource_type: i8, name: &str) -> Option<String> {
         definition(resource_type, name)?.default.map(str::to_owned)
     }
 
-    /// Whether a topic can have these configs.
+    /// Checks the settings of a topic.
     pub fn check_topic(&self, configs: &BTreeMap<String, String>) -> Result<()> {
         self.topic(configs).map(|_| ())
     }
 }
 
-/// Whether the value of a setting of that resource is a secret; what nobody knows of a broker's
-/// might be one.
+/// Whether the value of a setting of this resource type is a secret. An unknown broker setting may
+/// be one.
 pub fn is_sensitive(resource_type: i8, name: &str) -> bool {
     match (resource_type, definition(resource_type, base_name(name))) {
         (4, setting) => may_be_secret(name, setting),
@@ -254,12 +257,12 @@ pub fn is_sensitive(resource_type: i8, name: &str) -> bool {
     }
 }
 
-/// What nobody knows might be a secret.
+/// An unknown setting may be a secret.
 fn may_be_secret(name: &str, setting: Option<&Setting>) -> bool {
     setting.map_or(!RATES.contains(&name), Setting::is_sensitive)
 }
 
-/// The setting of a resource by Kafka's number of its type (ConfigResource.Type).
+/// The setting of a resource, whose type is Kafka's number (ConfigResource.Type).
 fn definition(resource_type: i8, name: &str) -> Option<&'static Setting> {
     match resource_type {
         2 => topic_setting(name),
@@ -293,7 +296,7 @@ impl Row {
     }
 }
 
-/// `x` of `listener.name.<listener>.x`, which overrides `x` for one listener.
+/// The `x` of `listener.name.<listener>.x`, which overrides `x` for one listener.
 pub(super) fn base_name(name: &str) -> &str {
     let listener = name.strip_prefix("listener.name.");
     listener.and_then(|rest| rest.split_once('.')).map_or(name, |(_, base)| base)

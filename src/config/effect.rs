@@ -1,16 +1,17 @@
-//! What becomes of a setting here: it is served, it is taken and changes nothing, or every value
-//! that asks for what klamm does not have is refused. The reasons are told to who sets it.
+//! What klamm does with a setting: serve it, accept it without an effect, or refuse the values that
+//! ask for something klamm does not have. The last two have a reason, which the operator is told.
 
 use super::{Config, SETTINGS, Setting};
 
-/// What setting a setting does.
+/// What a setting does here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// What its documentation says.
     Served,
     /// Nothing, for this reason.
     NoEffect(&'static str),
-    /// Nothing for its default, an empty value and these; any other is refused, for this reason.
+    /// Nothing for the default, an empty value and these values. All others are refused, for this
+    /// reason.
     OnlyThese(&'static [&'static str], &'static str),
 }
 
@@ -44,7 +45,7 @@ pub(super) const SIMPLE_ASSIGNOR: &str =
     "org.apache.kafka.coordinator.group.assignor.SimpleAssignor";
 
 impl Setting {
-    /// Why a value is refused that is right for Kafka and asks for what klamm does not have.
+    /// Why a value is refused that is valid in Kafka but asks for something klamm does not have.
     pub(super) fn reason_refused(&self, text: &str) -> Option<&'static str> {
         let Effect::OnlyThese(others, why) = self.effect else { return None };
         let value = self.canonical(text);
@@ -54,14 +55,14 @@ impl Setting {
         (!is_harmless).then_some(why)
     }
 
-    /// Whether `text` means what holds anyway.
+    /// Whether `text` is the same as the default.
     fn is_default(&self, text: &str) -> bool {
         self.canonical(text) == self.canonical(self.default.unwrap_or_default())
     }
 }
 
 impl Config {
-    /// A sentence for each setting that somebody set to something and that changes nothing here.
+    /// A sentence for each setting that has been changed from its default and has no effect here.
     pub fn without_effect(&self) -> Vec<String> {
         let told = SETTINGS.iter().filter_map(|setting| {
             let Effect::NoEffect(why) = setting.effect else { return None };

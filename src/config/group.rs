@@ -10,7 +10,7 @@ use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
 
 impl Config {
-    /// Whether a group can have these configs.
+    /// Checks the settings of a group.
     pub fn check_group(&self, configs: &BTreeMap<String, String>) -> Result<()> {
         for (name, value) in configs {
             let unknown = || Error::Config(format!("Unknown group config name: {name}"));
@@ -30,7 +30,7 @@ impl Config {
         Ok(())
     }
 
-    /// Whether a client metrics subscription can have these configs (KIP-714).
+    /// Checks the settings of a client metrics subscription (KIP-714).
     pub fn check_client_metrics(
         &self,
         name: &str,
@@ -61,7 +61,7 @@ impl Config {
         Ok(())
     }
 
-    /// The text in effect of a group's setting.
+    /// The text of a group's setting that is in effect.
     pub(super) fn group_value(
         &self,
         setting: &Setting,
@@ -72,7 +72,8 @@ impl Config {
         set.or(setting.default).map(str::to_owned)
     }
 
-    /// The broker's `group.<kind>.min.<setting>` and `.max.<setting>` bound the group's.
+    /// Checks a group's setting against the broker's `group.<kind>.min.<setting>` and
+    /// `.max.<setting>`.
     fn check_group_bounds(
         &self,
         of_group: &Setting,
@@ -103,9 +104,9 @@ impl Config {
         Some((self.values.get(&name)?.trim().parse().ok()?, name))
     }
 
-    /// What a setting of a group that is a number comes to: the group's own value within the
-    /// broker's bounds, else the broker's, which `cluster` (the dynamic settings of all brokers)
-    /// may have changed (GroupConfigManager).
+    /// The value of a numeric group setting (GroupConfigManager): the group's own, kept within the
+    /// broker's bounds, else the broker's. `cluster` are the dynamic settings of all brokers, which
+    /// may have changed the latter.
     pub fn group_i32(
         &self,
         name: &str,
@@ -125,7 +126,7 @@ impl Config {
         i32::try_from(number.min(most).max(least)).unwrap_or(i32::MAX)
     }
 
-    /// A number that is in effect for a group; its name is one of `GROUP_SETTINGS`.
+    /// A number in effect for a group; `name` is one of `GROUP_SETTINGS`.
     pub fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
         let setting = group_setting(name).expect("a name of the table below");
         let text = self.group_value(setting, configs);
@@ -133,17 +134,17 @@ impl Config {
     }
 }
 
-/// The group setting of that name.
+/// The group setting with this name.
 pub(super) fn group_setting(name: &str) -> Option<&'static Setting> {
     GROUP_SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-/// The setting of a client metrics subscription of that name.
+/// The setting of client metrics subscriptions with this name.
 pub(super) fn client_metrics_setting(name: &str) -> Option<&'static Setting> {
     CLIENT_METRICS_SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-/// `name=pattern`, the name one of those that KIP-714 gives.
+/// Whether `pattern` is `name=pattern` with one of the names of KIP-714.
 fn is_match(pattern: &str) -> bool {
     const NAMES: [&str; 6] = [
         "client_instance_id",

@@ -1,5 +1,5 @@
-//! Settings in the metadata log that are not valid, such as an older Kafka has left behind: each is
-//! left out and told, and the rest holds.
+//! Invalid settings in the metadata log, such as an older Kafka may have left there: they are left
+//! out and reported, and the other settings apply.
 
 use super::describe::base_name;
 use super::topic::topic_setting;
@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Names and values of one resource.
+/// The names and values of one resource's settings.
 type Configs = BTreeMap<String, String>;
 
 impl Config {
-    /// The configuration with what the metadata log says on top: `broker` for this broker,
-    /// `cluster` for all. The sentences name the settings that are left out, and say why.
+    /// The configuration with the settings of the metadata log added: `broker` for this broker,
+    /// `cluster` for all. The sentences say which of these settings were left out, and why.
     pub fn with_dynamic(&self, cluster: &Configs, broker: &Configs) -> (Config, Vec<String>) {
         let layer = |is_own, configs: &Configs| {
             let named = configs.iter().map(|(name, value)| ((is_own, name.clone()), value.clone()));
@@ -29,7 +29,7 @@ impl Config {
         .unwrap_or_else(|error| (self.clone(), vec![error.to_string()]))
     }
 
-    /// Refuses dynamic settings that are wrong together, whichever of them is new.
+    /// Refuses dynamic settings that are invalid together, no matter which of them is new.
     pub fn check_together(&self, cluster: &Configs, broker: &Configs) -> Result<()> {
         let layer = |is_own, configs: &Configs| {
             let valid = configs
@@ -42,8 +42,8 @@ impl Config {
         self.with_layers(&all)?.check_local_retention()
     }
 
-    /// A topic's effective settings, as [`Config::topic`] makes them, and a sentence for each
-    /// setting that is left out.
+    /// A topic's effective settings, as from [`Config::topic`], with a sentence for each setting
+    /// that was left out.
     pub fn topic_in_effect(&self, overrides: &Configs) -> Result<(Arc<TopicConfig>, Vec<String>)> {
         what_fits(
             overrides.clone(),
@@ -53,8 +53,8 @@ impl Config {
         )
     }
 
-    /// Whether a resource of that type (ConfigResource.Type) can have the setting, whatever its
-    /// others are.
+    /// Whether a resource of this type (ConfigResource.Type) may have the setting, regardless of
+    /// its other settings.
     pub fn is_valid_alone(&self, resource_type: i8, name: &str, value: &str) -> bool {
         match resource_type {
             super::TOPIC => check_topic_value(name, value).is_ok(),
@@ -78,7 +78,7 @@ fn check_topic_value(name: &str, value: &str) -> Result<()> {
     topic_setting(name).ok_or_else(unknown)?.validate(value)
 }
 
-/// Names that nobody knows are kept: they may be somebody's own.
+/// Accepts unknown names, as they may belong to an operator's own plugins.
 fn check_dynamic_value(name: &str, value: &str, is_own: bool) -> Result<()> {
     let Some(setting) = setting(base_name(name)) else { return Ok(()) };
     if !setting.is_dynamic() {
@@ -94,8 +94,8 @@ fn name_of(name: &str, is_own: bool) -> String {
     format!("{name} of {}", if is_own { "this broker" } else { "all brokers" })
 }
 
-/// What `make` makes of `all` without the settings that are wrong for themselves or that, while
-/// they are there, are wrong beside others.
+/// Makes something of `all` without the settings that are invalid alone, and without those that
+/// make the rest invalid.
 fn what_fits<K: Ord + Clone, T>(
     all: BTreeMap<K, String>,
     describe: impl Fn(&K) -> String,

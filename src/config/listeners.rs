@@ -1,5 +1,5 @@
-//! Where the broker listens and what it tells clients to connect to (`listeners`,
-//! `advertised.listeners`, `controller.listener.names`, `listener.security.protocol.map`).
+//! Where the broker listens and which addresses it advertises (`listeners`, `advertised.listeners`,
+//! `controller.listener.names`, `listener.security.protocol.map`).
 
 use super::Config;
 use super::definition::split_list;
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How a listener's connections are secured.
+/// How the connections of a listener are secured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "Kafka's names of protocols")]
 pub enum SecurityProtocol {
@@ -18,7 +18,7 @@ pub enum SecurityProtocol {
 }
 
 impl SecurityProtocol {
-    /// Reads the name, in letters of any size.
+    /// Reads a protocol's name, in upper or lower case.
     pub fn from_name(name: &str) -> Option<SecurityProtocol> {
         Some(match name.to_ascii_uppercase().as_str() {
             "PLAINTEXT" => SecurityProtocol::Plaintext,
@@ -29,7 +29,7 @@ impl SecurityProtocol {
         })
     }
 
-    /// The number that stands for it in broker registrations.
+    /// The number of the protocol in broker registrations.
     pub fn id(self) -> i16 {
         self as i16
     }
@@ -38,13 +38,13 @@ impl SecurityProtocol {
 /// `name://host:port` of `listeners` or `advertised.listeners`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// In capitals; clients never see it.
+    /// The name, in capitals. Clients never see it.
     pub name: String,
-    /// Empty in `listeners` means all interfaces; never empty in advertised ones.
+    /// The host. In `listeners` it may be empty, which means all interfaces.
     pub host: String,
-    /// 0 in `listeners` means any free one.
+    /// The port. In `listeners` 0 means any free port.
     pub port: u16,
-    /// What the name maps to.
+    /// The protocol that the name is mapped to.
     pub protocol: SecurityProtocol,
 }
 
@@ -58,25 +58,25 @@ impl fmt::Display for Listener {
     }
 }
 
-/// Why listeners can be read: who makes a Config validates it.
+/// Why parsing cannot fail: every Config has been validated.
 const VALIDATED: &str = "the listeners were validated";
 
 impl Config {
-    /// Where clients and brokers connect.
+    /// The listeners for clients and brokers.
     pub fn listeners(&self) -> Vec<Listener> {
         let all = self.all_listeners().expect(VALIDATED);
         all.into_iter().filter(|one| !self.is_controller(one)).collect()
     }
 
-    /// Where `kafka-metadata-quorum --bootstrap-controller` and, in a cluster, brokers reach the
-    /// controller. Empty if `listeners` has none of the controller's names.
+    /// The listeners on which `kafka-metadata-quorum --bootstrap-controller` and, in a cluster, the
+    /// brokers reach the controller. Empty if `listeners` has none of `controller.listener.names`.
     pub fn controller_listeners(&self) -> Vec<Listener> {
         let all = self.all_listeners().expect(VALIDATED);
         all.into_iter().filter(|one| self.is_controller(one)).collect()
     }
 
-    /// What clients are told to connect to. A listener on all interfaces is advertised by the name
-    /// of this machine.
+    /// The addresses that clients are told. A listener on all interfaces is advertised with the
+    /// name of this machine.
     pub fn advertised_listeners(&self) -> Vec<Listener> {
         self.parse_advertised().expect(VALIDATED)
     }
@@ -97,13 +97,13 @@ impl Config {
         Ok(broker)
     }
 
-    /// The listener that brokers use among themselves.
+    /// The name of the listener that brokers use among themselves.
     pub fn inter_broker_listener(&self) -> String {
         let name = self.inter_broker_listener_name.as_ref();
         name.unwrap_or(&self.security_inter_broker_protocol).to_uppercase()
     }
 
-    /// A number that `listener.name.<listener>.<setting>` sets.
+    /// The number that `listener.name.<listener>.<setting>` is set to.
     pub fn of_listener(&self, listener: &str, setting: &str) -> Option<i64> {
         let name = format!("listener.name.{}.{setting}", listener.to_lowercase());
         self.values.get(&name)?.trim().parse().ok()
@@ -127,8 +127,9 @@ impl Config {
         })
     }
 
-    /// What each listener's name stands for. Controller listeners that nobody maps are PLAINTEXT,
-    /// as long as nothing is encrypted or authenticated (effectiveListenerSecurityProtocolMap).
+    /// The protocol of each listener name. A controller's listener that is not in the map is
+    /// PLAINTEXT if no listener is encrypted or authenticated
+    /// (effectiveListenerSecurityProtocolMap).
     fn protocols(&self) -> Result<BTreeMap<String, SecurityProtocol>> {
         const NAME: &str = "listener.security.protocol.map";
         let mut protocols = BTreeMap::new();
@@ -171,7 +172,7 @@ fn parse_listener(
     Ok(Listener { name, host: host.to_owned(), port, protocol })
 }
 
-/// Name, host and port of `name://host:port`; an IPv6 address stands in brackets.
+/// The name, host and port of `name://host:port`; an IPv6 address is in brackets.
 fn split_listener(entry: &str) -> Option<(&str, &str, &str)> {
     let (name, address) = entry.split_once("://")?;
     let (host, port) = address.rsplit_once(':')?;
@@ -200,7 +201,7 @@ fn check_distinct(listeners: Vec<Listener>, distinct_ports: bool) -> Result<Vec<
     Ok(listeners)
 }
 
-/// Whether one is an IPv4 address and the other one an IPv6 address.
+/// Whether one address is of IPv4 and the other of IPv6.
 fn are_both_families(one: &str, other: &str) -> bool {
     match (one.parse::<std::net::IpAddr>(), other.parse::<std::net::IpAddr>()) {
         (Ok(one), Ok(other)) => one.is_ipv4() != other.is_ipv4(),
@@ -208,7 +209,7 @@ fn are_both_families(one: &str, other: &str) -> bool {
     }
 }
 
-/// The name of this machine, by which others can hopefully reach it.
+/// The name of this machine, by which others can probably reach it.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {

@@ -1,6 +1,6 @@
-//! Where settings come from: `server.properties`, `KAFKA_*` in the environment, `--override`.
+//! The sources of settings: `server.properties`, `KAFKA_*` in the environment, and `--override`.
 //!
-//! The later of these wins: defaults, the file, the environment, the command line.
+//! Later sources take precedence: defaults, the file, the environment, the command line.
 
 use super::{Config, SETTINGS, providers, setting};
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Variables of the image apache/kafka that are no settings; those that begin so are none either.
+/// Variables of the apache/kafka image that are not settings. A name that ends in `_` is a prefix.
 const NO_SETTINGS: [&str; 10] = [
     "KAFKA_VERSION",
     "KAFKA_OPTS",
@@ -22,11 +22,11 @@ const NO_SETTINGS: [&str; 10] = [
     "KAFKA_REFERENCE_",
 ];
 
-/// Settings whose names only their users know.
+/// Prefixes of settings that users name themselves.
 const FREE_PREFIXES: [&str; 4] =
     ["listener.name.", "rsm.config.", "rlmm.config.", "config.providers."];
 
-/// Where a value was written.
+/// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
     File(PathBuf, usize),
@@ -44,12 +44,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value and where it was written.
+/// Values by setting, each with its origin.
 type Sourced = BTreeMap<String, (String, Origin)>;
 
-/// Reads the file, the environment and the overrides (`key=value`). What is wrong is an
-/// `Error::Config` that says where it stands and what would be right; the strings are warnings
-/// about names that nobody knows.
+/// Reads the file, the environment and the overrides (`key=value`). An invalid setting is an
+/// `Error::Config` that says where it was set and what is valid. The strings are warnings about
+/// unknown names.
 pub fn load(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
@@ -90,15 +90,15 @@ pub fn load(
 /// One `key=value` of a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Property {
-    /// Line where it begins, from 1.
+    /// The number of its first line, from 1.
     pub line: usize,
-    /// Unescaped.
+    /// The key, without escapes.
     pub key: String,
-    /// Unescaped.
+    /// The value, without escapes.
     pub value: String,
 }
 
-/// Reads the text of a properties file (java.util.Properties.load).
+/// Parses a properties file (java.util.Properties.load).
 pub fn parse(text: &str) -> Result<Vec<Property>> {
     let mut properties = Vec::new();
     let mut lines =
@@ -126,7 +126,8 @@ pub fn parse(text: &str) -> Result<Vec<Property>> {
     Ok(properties)
 }
 
-/// Key and value, both still escaped: the key ends at the first blank, `=` or `:` unescaped.
+/// Splits a line into key and value, both still with escapes. The key ends at the first blank, `=`
+/// or `:` that is not escaped.
 fn split(line: &str) -> (&str, &str) {
     let mut escaped = false;
     let end = line.find(|c: char| {
@@ -170,8 +171,8 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\x0c')
 }
 
-/// The setting that a variable sets, as the image apache/kafka maps them: without `KAFKA_`, in
-/// small letters, `_` for a dot, `__` for an underscore and `___` for a dash.
+/// The setting for an environment variable, mapped as in the apache/kafka image: without `KAFKA_`,
+/// in lower case, `_` becomes a dot, `__` an underscore and `___` a dash.
 fn name_of_variable(variable: &str) -> Option<String> {
     let name = variable.strip_prefix("KAFKA_")?;
     let is_no_setting = NO_SETTINGS.iter().any(|known| match known.ends_with('_') {
@@ -198,8 +199,8 @@ fn put_in_what_stands_elsewhere(
     Ok(())
 }
 
-/// Where ZooKeeper is named and no roles are, the file is of a Kafka before 4, and its data are not
-/// in the log directories alone: a new cluster is not what is wanted.
+/// Refuses a file with `zookeeper.connect` and without `process.roles`. It is for a Kafka before 4,
+/// part of whose data is in ZooKeeper, and the operator does not want a new cluster instead.
 fn refuse_zookeeper(sourced: &Sourced) -> Result<()> {
     match sourced.get("zookeeper.connect") {
         Some((_, origin)) if !sourced.contains_key("process.roles") => Err(Error::Config(format!(
@@ -211,7 +212,7 @@ fn refuse_zookeeper(sourced: &Sourced) -> Result<()> {
     }
 }
 
-/// The first value that is not right.
+/// Returns an error for the first invalid value.
 fn check_values(sourced: &Sourced) -> Result<()> {
     for (name, (value, origin)) in sourced {
         if let Some(setting) = setting(name)
@@ -224,7 +225,8 @@ fn check_values(sourced: &Sourced) -> Result<()> {
     Ok(())
 }
 
-/// Names in `error` that were set, with where: what does not fit together stands in several places.
+/// Adds to `error` where the settings that it names were set; if they contradict each other, these
+/// are several places.
 fn with_origins(error: &Error, sourced: &Sourced) -> String {
     let message = error.to_string();
     let is_named = |name: &&String| {
@@ -237,7 +239,7 @@ fn with_origins(error: &Error, sourced: &Sourced) -> String {
     if places.is_empty() { message } else { format!("{message} ({})", places.join("; ")) }
 }
 
-/// A warning for each name that nobody knows; Kafka ignores these too.
+/// A warning for each unknown name. Kafka ignores these, too.
 fn unknown_names(sourced: &Sourced) -> Vec<String> {
     let is_unknown = |name: &str| {
         setting(name).is_none() && !FREE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
@@ -256,13 +258,13 @@ fn unknown_names(sourced: &Sourced) -> Vec<String> {
     unknown.map(warning).collect()
 }
 
-/// The known name that takes the fewest letters to change, if it is near.
+/// The known name with the fewest edits, if it is similar enough.
 fn nearest(name: &str) -> Option<&'static str> {
     let near = SETTINGS.iter().map(|setting| (distance(name, setting.name), setting.name));
     near.min().filter(|(distance, _)| *distance <= 1 + name.len() / 6).map(|(_, name)| name)
 }
 
-/// Letters to add, drop or replace (Levenshtein).
+/// The number of letters to add, remove or replace (Levenshtein distance).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

@@ -1,5 +1,5 @@
-//! Values that stand elsewhere: `${env:NAME}`, `${file:path:key}` and `${dir:path:file}`, for which
-//! `config.providers` names the providers of Kafka (ConfigTransformer).
+//! Values that are stored elsewhere: `${env:NAME}`, `${file:path:key}` and `${dir:path:file}`, read
+//! by Kafka's providers that `config.providers` names (ConfigTransformer).
 
 use super::definition::split_list;
 use super::{properties, setting};
@@ -8,18 +8,18 @@ use regex::Regex;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// Where Kafka keeps its providers.
+/// The package of Kafka's own providers.
 const PACKAGE: &str = "org.apache.kafka.common.config.provider.";
-/// A file of more bytes is no setting.
+/// The most bytes of a file that values are read from.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Something that values are read from.
+/// A source of values.
 enum Provider {
-    /// The environment, as far as the whole name matches.
+    /// The environment: variables whose whole name matches the pattern, if there is one.
     Environment(Option<Regex>),
-    /// Properties files, below these paths if there are any.
+    /// Properties files, which must lie below these paths if there are any.
     Files(Vec<PathBuf>),
-    /// Directories with a file for each value, below these paths if there are any.
+    /// Directories with one file per value, which must lie below these paths if there are any.
     Directories(Vec<PathBuf>),
 }
 
@@ -31,8 +31,8 @@ struct Variable<'a> {
     key: &'a str,
 }
 
-/// The values with what stands elsewhere put in; those that nothing stands elsewhere of are left
-/// out. `properties` are all that somebody set.
+/// The settings that contain variables, with the values filled in; other settings are left out.
+/// `properties` are all settings that have been set.
 pub(super) fn resolve<'a>(
     properties: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     environment: &BTreeMap<String, String>,
@@ -51,8 +51,8 @@ pub(super) fn resolve<'a>(
     Ok(resolved)
 }
 
-/// `value` with its variables replaced; None if it has none. What a provider gives is not looked
-/// through again.
+/// Replaces the variables in `value`; None if it has none. Variables in the values that come from
+/// providers are not replaced.
 fn replace(
     name: &str,
     value: &str,
@@ -69,7 +69,7 @@ fn replace(
             Some(provider) => {
                 new.push_str(&provider.get(&variable, environment).map_err(explain)?);
             }
-            // In a setting of somebody's own it may mean anything.
+            // In an unknown setting the text may mean something else.
             None if setting(name).is_none() => new.push_str(written),
             None => {
                 let provider = variable.provider;
@@ -85,7 +85,7 @@ fn replace(
     Ok((rest.len() != value.len()).then_some(new))
 }
 
-/// What lies before the first variable, the variable, and what lies behind it.
+/// The text before the first variable, the variable, and the text after it.
 fn next_variable(text: &str) -> Option<(&str, Variable<'_>, &str)> {
     let mut from = 0;
     loop {
@@ -151,7 +151,7 @@ impl Provider {
                 entry.map(|entry| entry.value).ok_or_else(|| format!("{path} has no key {key}"))
             }
             Provider::Directories(allowed) => {
-                // A file of the directory itself, wherever the name would lead.
+                // The name must be that of a file directly in the directory.
                 if key.is_empty() || key.contains('/') || key == ".." {
                     return Err(format!("{key} is not the name of a file"));
                 }
@@ -161,7 +161,7 @@ impl Provider {
     }
 }
 
-/// The paths of `allowed.paths`; none allows all.
+/// The paths of `allowed.paths`. An empty list allows all paths.
 fn allowed(parameter: Option<(&str, String)>) -> Result<Vec<PathBuf>> {
     let Some((text, key)) = parameter else { return Ok(Vec::new()) };
     let path = |text: &str| {
@@ -187,7 +187,7 @@ fn read(path: &str, allowed: &[PathBuf]) -> std::result::Result<String, String> 
     std::fs::read_to_string(path).map_err(said)
 }
 
-/// Without `.` and `..`, as far as the words of the path say.
+/// Removes `.` and `..` from a path without looking at the file system.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {

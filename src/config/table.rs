@@ -6,8 +6,8 @@ use super::effect::Effect::*;
 use super::effect::*;
 use super::{Values, default_text};
 
-/// Rows of `/// doc`, then `field: type = default, "name", update mode, check => effect;`, where
-/// no check is `Any` and no effect is `Served`.
+/// Each row is `/// documentation`, then `field: type = default, "name", update mode, check =>
+/// effect;`. Without a check it has `Any`, without an effect `Served`.
 macro_rules! settings {
     ($(
         $(#[doc = $doc:literal])*

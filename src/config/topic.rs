@@ -1,4 +1,5 @@
-//! Settings of a topic (LogConfig, TopicConfig): what the topic says, else what the broker says.
+//! The settings of a topic (LogConfig, TopicConfig). Those that the topic does not set are taken
+//! from the broker.
 
 use super::definition::Check::*;
 use super::definition::Value;
@@ -9,11 +10,11 @@ use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A topic's effective settings (LogConfig). Made by [`Config::topic`].
+/// A topic's effective settings (LogConfig), made by [`Config::topic`].
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the table below documents each of them")]
 pub struct TopicConfig {
-    /// `internal.segment.bytes` if set, which tests use to have small segments.
+    /// `segment.bytes`, or `internal.segment.bytes` if set, with which tests make small segments.
     pub segment_bytes: i32,
     pub segment_ms: i64,
     pub segment_jitter_ms: i64,
@@ -29,24 +30,24 @@ pub struct TopicConfig {
     pub min_compaction_lag_ms: i64,
     pub max_compaction_lag_ms: i64,
     pub min_cleanable_dirty_ratio: f64,
-    /// `cleanup.policy` contains `compact`.
+    /// Whether `cleanup.policy` contains `compact`.
     pub compact: bool,
-    /// `cleanup.policy` contains `delete`.
+    /// Whether `cleanup.policy` contains `delete`.
     pub delete: bool,
     pub min_insync_replicas: i32,
     /// `compression.type`; None is `producer`.
     pub compression: Option<Compression>,
-    /// `message.timestamp.type` is LogAppendTime.
+    /// Whether `message.timestamp.type` is LogAppendTime.
     pub log_append_time: bool,
     pub message_timestamp_before_max_ms: i64,
     pub message_timestamp_after_max_ms: i64,
     pub preallocate: bool,
     pub unclean_leader_election_enable: bool,
-    /// `producer.id.expiration.ms` of the broker: no topic has its own.
+    /// The broker's `producer.id.expiration.ms`, which topics cannot set.
     pub producer_id_expiration_ms: i64,
 }
 
-/// `compression.type` other than `producer`, with its level where Kafka has one.
+/// A `compression.type` other than `producer`, with its level if Kafka has levels for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "names of codecs")]
 pub enum Compression {
@@ -57,14 +58,14 @@ pub enum Compression {
     Zstd { level: i32 },
 }
 
-/// The topic setting of that name.
+/// The topic setting with this name.
 pub(super) fn topic_setting(name: &str) -> Option<&'static Setting> {
     TOPIC_SETTINGS.iter().find(|setting| setting.name == name)
 }
 
 impl Config {
-    /// The effective settings of a topic that overrides `overrides` (name -> value). A name that
-    /// no topic has and a value that is not right are INVALID_CONFIG, in Kafka's words.
+    /// The effective settings of a topic that sets `overrides` (name -> value). An unknown name or
+    /// an invalid value is an `Error::Config` (INVALID_CONFIG) with Kafka's message.
     pub fn topic(&self, overrides: &BTreeMap<String, String>) -> Result<Arc<TopicConfig>> {
         for (name, value) in overrides {
             let unknown = || Error::Config(format!("Unknown topic config name: {name}"));
@@ -77,20 +78,20 @@ impl Config {
     }
 }
 
-/// What a topic says on top of what its broker says.
+/// The settings of a topic and, below them, of its broker.
 pub(super) struct TopicValues<'a> {
     pub(super) config: &'a Config,
     pub(super) overrides: &'a BTreeMap<String, String>,
 }
 
 impl TopicValues<'_> {
-    /// The text in effect; None is null.
+    /// The text of a setting that is in effect; None is null.
     pub(super) fn get(&self, setting: &Setting) -> Option<String> {
         if let Some(value) = self.overrides.get(setting.name) {
             return Some(value.clone());
         }
         let config = self.config;
-        // These four have more than one name in the broker's settings.
+        // For each of these four the broker has more than one setting.
         match setting.name {
             "segment.ms" => Some(config.roll_ms().to_string()),
             "segment.jitter.ms" => Some(config.roll_jitter_ms().to_string()),

@@ -1,5 +1,5 @@
-//! Settings that must fit each other (KafkaConfig.validateValues), and those that klamm must
-//! refuse because ignoring them would be a lie.
+//! Checks settings that depend on each other (KafkaConfig.validateValues), and refuses those that
+//! would be unsafe to ignore.
 
 use super::definition::{parse_voter, split_list};
 use super::{Config, SecurityProtocol, absolute};
@@ -77,7 +77,7 @@ impl Config {
         })
     }
 
-    /// `cordoned.log.dirs` names some of `log.dirs`, or `*` alone.
+    /// `cordoned.log.dirs` may name some of `log.dirs`, or be `*` alone.
     fn check_cordoned(&self) -> Result<()> {
         let cordoned = &self.cordoned_log_dirs;
         require(cordoned.len() < 2 || cordoned.iter().all(|one| one != "*"), || {
@@ -93,8 +93,8 @@ impl Config {
         }
     }
 
-    /// What is kept of a log here is no more than what is kept of it in all; asked when settings
-    /// change, not at start (DynamicLogConfig).
+    /// Local retention must not exceed total retention. This is checked when settings change, not
+    /// at a start (DynamicLogConfig).
     pub(super) fn check_local_retention(&self) -> Result<()> {
         let rows = [
             (
@@ -111,7 +111,7 @@ impl Config {
             ),
         ];
         for (local_name, local, name, all) in rows {
-            // -2 follows the other, -1 is without bound.
+            // -2 takes over the total retention; -1 is no limit.
             require(local == -2 || all == -1 || (0..=all).contains(&local), || {
                 format!("{local_name}={local} must not be more than {name}={all}")
             })?;
@@ -143,7 +143,7 @@ impl Config {
         })
     }
 
-    /// What listeners may have of their own (ListenerReconfigurableConfigs).
+    /// Checks the settings that a listener may override (ListenerReconfigurableConfigs).
     fn check_connections(&self) -> Result<()> {
         for listener in self.all_listeners()? {
             for name in ["max.connections", "max.connection.creation.rate"] {
@@ -160,7 +160,7 @@ impl Config {
         Ok(())
     }
 
-    /// `max.connections.per.ip.overrides`: host and how many connections it may have.
+    /// `max.connections.per.ip.overrides`: hosts with the number of connections they may have.
     pub fn max_connections_per_ip_overrides(&self) -> Result<Vec<(String, i32)>> {
         let entries = split_list(&self.max_connections_per_ip_overrides);
         let parse = |entry: &str| {
@@ -214,8 +214,8 @@ impl Config {
         )
     }
 
-    /// `group.<kind>.<time>` lies between its `min` and its `max`, and a member has time for more
-    /// than one heartbeat in a session.
+    /// Each `group.<kind>.<time>` must lie between its `min` and `max`, and the session timeout
+    /// must exceed the heartbeat interval.
     fn check_group_times(&self, kind: &str) -> Result<()> {
         let number = |name: &str| -> i64 {
             let text = self.values.get(name).unwrap_or_default();
@@ -252,7 +252,7 @@ impl Config {
                 .to_owned()
         })?;
         let has = |name: &String| all.iter().any(|one| one.name == name.to_uppercase());
-        // Unset, the controller listens nowhere: it is in this process.
+        // If they are not set, the controller has no listener; it is in this process.
         let named = self.is_set("controller.listener.names");
         require(!named || self.controller_listener_names.iter().all(has), || {
             "controller.listener.names must only contain values appearing in the 'listeners' \
@@ -288,7 +288,8 @@ impl Config {
         })
     }
 
-    /// Nothing that is meant to keep somebody out may be ignored.
+    /// Refuses listeners that would need encryption or authentication: to ignore what is meant to
+    /// keep somebody out would be unsafe.
     fn check_security(&self) -> Result<()> {
         for listener in self.all_listeners()? {
             require(listener.protocol == SecurityProtocol::Plaintext, || {

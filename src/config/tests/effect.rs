@@ -1,11 +1,11 @@
-//! What each setting does here, held against the sources; and what is refused.
+//! The effect of each setting, compared with the sources; and what is refused.
 
 use super::super::properties::load;
 use super::properties;
 use crate::config::{Config, Effect, GROUP_SETTINGS, SETTINGS, Setting, TOPIC_SETTINGS, setting};
 use std::path::Path;
 
-/// The sources that do something, without the tables, the rules between settings, and tests.
+/// The sources that may use a setting: without the tables, the checks between settings, and tests.
 fn sources(dir: &Path, into: &mut String) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -26,7 +26,7 @@ fn all_sources() -> String {
     all
 }
 
-/// Whether the sources read a field of that name, or say the setting's own name.
+/// Whether the sources read the field of this setting or contain its name in a call.
 fn is_read(sources: &str, name: &str) -> bool {
     let field = format!(".{}", name.replace('.', "_"));
     let is_word_end =
@@ -35,7 +35,7 @@ fn is_read(sources: &str, name: &str) -> bool {
         || sources.contains(&format!("(\"{name}\""))
 }
 
-/// `group.consumer.min.x` bounds `group.consumer.x`.
+/// The setting that `name` bounds: `group.consumer.min.x` bounds `group.consumer.x`.
 fn bounded_by(name: &str) -> Option<&'static Setting> {
     let base = [".min.", ".max."].into_iter().find_map(|bound| {
         let (kind, rest) = name.strip_prefix("group.")?.split_once(bound)?;

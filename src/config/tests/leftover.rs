@@ -22,7 +22,7 @@ fn what_is_not_valid_in_the_metadata_log_is_left_out_alone() {
     check(&[good], &[("log.cleaner.threads", "x")], &["log.cleaner.threads of this broker"]);
     check(&[good, ("num.partitions", "9")], &[], &["num.partitions"]);
     check(&[good, ("listeners", "PLAINTEXT://:1")], &[], &["listeners of all brokers"]);
-    // Each is right for itself.
+    // Each is valid alone.
     let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
     check(&[good, (min, "10")], &[(max, "5")], &[min]);
     check(&[good, (min, "10"), (max, "20")], &[(max, "30")], &[]);

@@ -1,4 +1,4 @@
-//! Values that stand elsewhere.
+//! Values that are stored elsewhere.
 
 use crate::config::Config;
 use crate::config::properties::load;
@@ -6,7 +6,7 @@ use crate::error::Result;
 
 const PACKAGE: &str = "org.apache.kafka.common.config.provider.";
 
-/// The configuration with the providers env, file and dir, and `more`.
+/// The configuration with the providers env, file and dir, and the settings `more`.
 fn with(more: &[(&str, &str)]) -> Result<Config> {
     let classes = [
         ("env", "EnvVarConfigProvider"),

@@ -1,18 +1,19 @@
-//! Assembly: the only file that knows every part, and the order in which they start and stop.
+//! Assembles the broker: the only file that knows every part, and in which order they start and
+//! stop.
 //!
-//! Start: bind the listeners; lock the log directories and look at what is in them; from here on
-//! they are changed: open the metadata log and become its leader; register; open the partitions
-//! that metadata gives this broker (recovery runs here); be unfenced; accept clients. Stop is the
-//! same in reverse.
+//! At start it binds the listeners, then locks the log directories and examines what is in them.
+//! Only then does it change them: it opens the metadata log and becomes its leader, registers,
+//! opens the partitions that the metadata assigns to this broker (recovery runs here), gets
+//! unfenced, and accepts clients. A stop does the same in reverse.
 //!
 //! ```text
 //!  signals               what ends the process
-//!  listeners             sockets, and the ports that others are told
-//!  directories unserved  what a start finds, and whether it may go on; what nobody serves here
-//!  identity              cluster, directories, the life before this one
-//!  lifecycle             registration, heartbeats, running, controlled shutdown
-//!  applier               steps of the metadata log, brought to the parts
-//!  background            what runs from time to time
+//!  listeners             sockets, and the ports that are advertised
+//!  directories unserved  what a start finds and whether it may go on; what klamm does not serve
+//!  identity              cluster id, directory ids, the previous broker epoch
+//!  lifecycle             registration, heartbeats, controlled shutdown
+//!  applier               applies the steps of the metadata log to the parts
+//!  background            periodic work
 //! ```
 
 mod applier;
@@ -48,31 +49,32 @@ use tokio::time::timeout;
 use tracing::info;
 use unserved::warn_of_unserved;
 
-/// Steps of the metadata log that may wait until this broker has applied them.
+/// The most steps of the metadata log that may wait to be applied.
 const PUBLISHED_MAX: usize = 1024;
-/// How long work that was under way may go on when the process ends.
+/// How long unfinished work may go on when the process ends.
 const LAST_WORK: Duration = Duration::from_millis(500);
 
-/// Runs the broker until SIGTERM, SIGINT or SIGHUP; returns after a clean stop, or with the reason
-/// why it cannot go on.
+/// Runs the broker until SIGTERM, SIGINT or SIGHUP. Returns after a clean stop, or with the reason
+/// why the broker cannot go on.
 pub fn run(config: Config) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Config(format!("cannot start the runtime: {error}")))?;
     let ended = runtime.block_on(live(config));
-    // What still runs may wait for a disk that does not answer.
+    // Work that is still running may be waiting for a disk that does not answer.
     runtime.shutdown_timeout(LAST_WORK);
     ended
 }
 
-/// Start and stop run in tasks of their own, so that a signal is heard meanwhile.
+/// Runs start and stop in tasks of their own, so that signals are noticed meanwhile.
 async fn live(config: Config) -> Result<()> {
     let mut signals = Signals::listen()?;
     let mut starting = tokio::spawn(Broker::start(config, Disk::Os, Clock::System));
     let (started, early) = tokio::select! {
         started = &mut starting => (started, None),
-        // A start that is all but done may be served already: it is stopped as one that is.
+        // An almost finished start may already serve clients, so it is stopped like a running
+        // broker.
         signal = signals.next() => match timeout(LAST_WORK, &mut starting).await {
             Ok(started) => (started, Some(signal)),
             Err(_) => {
@@ -103,7 +105,7 @@ fn panicked(error: tokio::task::JoinError) -> Error {
     Error::Config(format!("a part of the broker panicked: {error}"))
 }
 
-/// A running broker. Who drops it without `stop` has killed it: the next start recovers the logs.
+/// A running broker. Dropping it without `stop` is like a kill: the next start recovers the logs.
 #[derive(Debug)]
 pub struct Broker {
     parts: Arc<Parts>,
@@ -111,13 +113,14 @@ pub struct Broker {
     background: JoinSet<()>,
     failed: mpsc::Receiver<String>,
     ports: Vec<(String, u16)>,
-    /// None in a process that is only a broker. The applier, which no abort reaches, ends with it.
+    /// None in a process that is only a broker. The applier ignores aborts and ends with the
+    /// controller.
     controller: Option<Controller>,
 }
 
 impl Broker {
-    /// Starts a broker and returns when it serves. Nothing is changed in the directories before the
-    /// listeners are bound and it is clear that the start may go on.
+    /// Starts a broker and returns once it serves. Nothing in the directories is changed until the
+    /// listeners are bound and the start is known to be safe.
     pub async fn start(config: Config, disk: Disk, clock: Clock) -> Result<Broker> {
         let config = Arc::new(config);
         let bound = listeners::bind(&config).await?;
@@ -125,7 +128,7 @@ impl Broker {
         let cluster_id = directories::check(&logs, &config)?;
         introduce(&config, &cluster_id, &logs.metadata_dir().path);
         listeners::tell_of_listeners(&config, &bound);
-        // From here on the directories are changed.
+        // The directories are changed from here on.
         logs.unmark_clean_shutdown()?;
         logs.format(&cluster_id, config.node_id)?;
         let clean_epoch = previous_broker_epoch(&logs);
@@ -158,17 +161,17 @@ impl Broker {
         Ok(Broker { parts, server, background, failed, ports, controller: Some(controller) })
     }
 
-    /// The ports listened on, by listener name: where the configuration says 0, this is what it got.
+    /// The ports listened on, by listener name. A port configured as 0 appears as the one assigned.
     pub fn ports(&self) -> &[(String, u16)] {
         &self.ports
     }
 
-    /// What its handlers work with, for who calls them without a socket (benches/paths).
+    /// What the handlers work with, for callers without a socket (benches/paths).
     pub fn parts(&self) -> &Arc<Parts> {
         &self.parts
     }
 
-    /// Resolves when the broker cannot go on, with the reason; it is not stopped cleanly then.
+    /// Resolves with the reason once the broker cannot go on. There is no clean stop then.
     pub async fn failed(&mut self) -> String {
         match self.failed.recv().await {
             Some(what) => what,
@@ -176,10 +179,11 @@ impl Broker {
         }
     }
 
-    /// Stops cleanly: nothing acknowledged needs recovery at the next start. What fails on the way
-    /// does not keep the rest from being closed; the first failure is the answer.
+    /// Stops cleanly, so that nothing acknowledged needs recovery at the next start. If a step
+    /// fails, the rest is still closed; returns the first failure.
     pub async fn stop(mut self) -> Result<()> {
-        // Timers end; the applier, which no abort reaches, goes on until the controller is closed.
+        // Timers end here. The applier ignores the abort and goes on until the controller is
+        // closed.
         self.background.abort_all();
         let parts = self.parts;
         let left = lifecycle::leave_cluster(&parts).await;
@@ -194,7 +198,7 @@ impl Broker {
     }
 }
 
-/// The broker's half, and who keeps it in step with the metadata log.
+/// Builds the parts of the broker, and the applier that keeps them in step with the metadata log.
 fn assemble(
     config: Arc<Config>,
     clock: Clock,

@@ -1,4 +1,4 @@
-//! Keeps the broker's half in step with the metadata log.
+//! Keeps the broker in step with the metadata log.
 
 use crate::coordinator::{Groups, Transactions};
 use crate::error::Result;
@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
-/// Applies the metadata log's steps to the broker's half, in order.
+/// Applies the steps of the metadata log to the broker's parts, in order.
 pub(super) struct Applier {
     pub replicas: Arc<Replicas>,
     pub groups: Arc<Groups>,
@@ -19,8 +19,8 @@ pub(super) struct Applier {
 }
 
 impl Applier {
-    /// Until the controller ends. A broker that did not apply everything would serve something else
-    /// than the metadata log says: it fails, with the reason.
+    /// Runs until the controller ends. If a step cannot be applied, the broker would contradict the
+    /// metadata log, so it fails with the reason.
     pub fn run(self, published: mpsc::Receiver<Published>, fail: &mpsc::Sender<String>) {
         let followed = catch_unwind(AssertUnwindSafe(|| self.follow(published)));
         let reason = match followed {
@@ -28,7 +28,7 @@ impl Applier {
             Ok(Err(error)) => format!("the metadata log could not be applied: {error}"),
             Err(_) => "applying the metadata log panicked; see above".to_owned(),
         };
-        // If another failure was told already, that one counts.
+        // If another failure was reported already, that one counts.
         let _ = fail.try_send(reason);
     }
 

@@ -1,4 +1,4 @@
-//! What runs from time to time beside the clients' requests.
+//! Periodic work besides clients' requests.
 
 use super::lifecycle::heartbeat;
 use crate::handlers::Parts;
@@ -8,18 +8,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::error;
 
-/// How often a full disk is looked for, and room on it.
+/// How often disks are checked for being full and for having room again, in milliseconds.
 const ROOM_MS: i64 = 200;
-/// How often deleted logs are looked for whose time has come.
+/// How often deleted logs are checked for being due for removal, in milliseconds.
 const DELETE_MS: i64 = 1_000;
-/// How often moves between log directories are taken on.
+/// How often moves between log directories are advanced.
 const MOVE: Duration = Duration::from_millis(100);
-/// How often logs that were made many at once are made durable.
+/// How often logs that were created in bulk are made durable, in milliseconds.
 const SYNC_MS: i64 = 500;
-/// How often it is looked whether the metadata log or log directories have failed.
+/// How often the metadata log and the log directories are checked for failures.
 const TICK: Duration = Duration::from_millis(100);
 
-/// What runs from time to time: heartbeats, checkpoints, retention.
+/// Starts the periodic tasks: heartbeats, checkpoints, retention and so on.
 pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sender<String>) {
     let config = &parts.config;
     let settle_ms = config.replica_high_watermark_checkpoint_interval_ms;
@@ -46,7 +46,7 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     tasks.spawn(watch_over(parts.clone(), fail));
 }
 
-/// Tells when the metadata log or the last log directory is lost.
+/// Reports when the metadata log or the last log directory has failed.
 async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
     loop {
         tokio::time::sleep(TICK).await;
@@ -57,13 +57,13 @@ async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
             }
             Ok(()) => continue,
         };
-        // The receiver is gone only when the broker stops anyway.
+        // The receiver is gone only if the broker is stopping anyway.
         let _ = fail.send(reason).await;
         return;
     }
 }
 
-/// Compaction, on as many threads as `log.cleaner.threads` says at the time.
+/// Runs compaction on `log.cleaner.threads` threads; the number may change at any time.
 async fn compact(parts: Arc<Parts>) {
     let mut threads: JoinSet<()> = JoinSet::new();
     loop {
@@ -78,7 +78,7 @@ async fn compact(parts: Arc<Parts>) {
                 }
             });
         }
-        // The settings may change while all of them are busy.
+        // The setting may change while all threads are busy.
         tokio::select! {
             _ = threads.join_next(), if !threads.is_empty() => {}
             () = tokio::time::sleep(pause) => {}
@@ -86,7 +86,7 @@ async fn compact(parts: Arc<Parts>) {
     }
 }
 
-/// Takes moves between log directories on while there are some.
+/// Advances moves between log directories while there are any.
 async fn move_logs(parts: Arc<Parts>) {
     loop {
         parts.replicas.has_moves().await;
@@ -99,7 +99,7 @@ async fn move_logs(parts: Arc<Parts>) {
     }
 }
 
-/// Tells the controller where the partitions lie and which log directories have failed.
+/// Tells the controller where partitions are and which log directories have failed.
 async fn tell_directories(parts: Arc<Parts>) {
     let mut told = Vec::new();
     loop {

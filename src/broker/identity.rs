@@ -1,4 +1,4 @@
-//! Who this broker is: its cluster, its log directories, the life that it had before.
+//! The identity of this broker: its cluster, its log directories and its previous epoch.
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -9,7 +9,8 @@ use std::path::Path;
 use tracing::info;
 use uuid::Uuid;
 
-/// The id of the cluster that the directories belong to; None if all of them are new.
+/// The id of the cluster that the directories belong to; None if all of them are new. Refuses
+/// directories that do not belong together.
 pub(super) fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<String>> {
     let mut known = None;
     let mut ids: BTreeMap<Uuid, &LogDir> = BTreeMap::new();
@@ -52,7 +53,7 @@ pub(super) fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<St
     Ok(known)
 }
 
-/// The ids of all log directories, sorted as Kafka sorts them.
+/// The ids of all log directories, sorted as in Kafka.
 pub(super) fn directory_ids(logs: &LogManager) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> =
         logs.dirs().iter().filter_map(|dir| Some(dir.meta.as_ref()?.directory_id)).collect();
@@ -67,7 +68,7 @@ pub(super) fn metadata_directory_id(logs: &LogManager) -> Result<Uuid> {
     meta.ok_or_else(|| Error::Config(format!("{} cannot be used", dir.path.display())))
 }
 
-/// The epoch under which this broker stopped cleanly; -1 unless every directory says the same.
+/// The epoch in which this broker last stopped cleanly; -1 unless every directory says the same.
 pub(super) fn previous_broker_epoch(logs: &LogManager) -> i64 {
     let online = logs.dirs().iter().filter(|dir| !dir.is_offline());
     let mut epochs = online.map(|dir| dir.clean_shutdown.unwrap_or(-1));
@@ -75,7 +76,7 @@ pub(super) fn previous_broker_epoch(logs: &LogManager) -> i64 {
     if epochs.all(|epoch| epoch == first) { first } else { -1 }
 }
 
-/// Says who starts here: what a reader of the log has to know of everything that follows.
+/// Logs which broker starts here, as context for everything that follows.
 pub(super) fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path) {
     info!(
         "klamm {} starts as process {}: cluster.id={cluster_id}, node.id={}, process.roles={}",
@@ -88,7 +89,8 @@ pub(super) fn introduce(config: &Config, cluster_id: &str, metadata_dir: &Path) 
     info!("data: log.dirs={dirs}, the metadata log in {}", metadata_dir.display());
 }
 
-/// A start that is refused before anything was written: what was found, and the ways out.
+/// The error of a start that is refused before anything was changed: what was found, and what to
+/// do.
 pub(super) fn refused(what: &str, remedy: &str) -> Error {
     Error::Config(format!("{what}. Nothing was changed. {remedy}"))
 }

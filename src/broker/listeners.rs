@@ -1,4 +1,4 @@
-//! The sockets that are listened on, and the ports by which others find them.
+//! The sockets that are listened on, and the ports that are advertised.
 
 use crate::config::{Config, Listener};
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::server::Bound;
 use std::borrow::Borrow;
 use tracing::info;
 
-/// Takes the ports: controllers' listeners first.
+/// Binds all listeners, those of the controller first.
 pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>> {
     let mut bound = Vec::new();
     for listener in config.controller_listeners() {
@@ -31,7 +31,7 @@ pub(super) fn tell_of_listeners(config: &Config, bound: &[Bound]) {
     }
 }
 
-/// An advertised port 0 means the one that the listener of that name got.
+/// The advertised port. 0 stands for the port that the listener of the same name was assigned.
 pub(super) fn port_of<B: Borrow<Bound>>(advertised: &Listener, bound: &[B]) -> u16 {
     let same =
         bound.iter().map(Borrow::borrow).find(|bound| bound.listener.name == advertised.name);

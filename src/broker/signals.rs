@@ -6,23 +6,23 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals within so long of the first one are the same stop: `timeout` signals a process and then
-/// its group, systemd may send SIGTERM and SIGHUP, and a wrapper passes on what the terminal sent.
+/// Signals this soon after the first belong to the same stop: `timeout` signals a process and then
+/// its group, systemd may send SIGTERM and SIGHUP, and a wrapper passes on the terminal's signal.
 const ONE_STOP: Duration = Duration::from_millis(500);
 
-/// Each of these is a stop, as for Kafka.
+/// The signals that stop the broker, as in Kafka.
 const NAMES: [(&str, SignalKind); 3] = [
     ("SIGTERM", SignalKind::terminate()),
     ("SIGINT", SignalKind::interrupt()),
     ("SIGHUP", SignalKind::hangup()),
 ];
 
-/// The signals listened for.
+/// Listeners for these signals.
 pub(super) struct Signals(Vec<(&'static str, Signal)>);
 
 impl Signals {
-    /// Listens from now on. What the parent has this process ignore stays ignored, so that `nohup`
-    /// works.
+    /// Begins to listen. Signals that the parent process made this one ignore stay ignored, so that
+    /// `nohup` works.
     pub fn listen() -> Result<Signals> {
         let ignored = ignored();
         let heeded = NAMES.iter().filter(|(_, kind)| ignored >> (kind.as_raw_value() - 1) & 1 == 0);
@@ -34,7 +34,7 @@ impl Signals {
         listened.collect::<Result<_>>().map(Signals)
     }
 
-    /// The next one that is not of the same stop as the one that has just come.
+    /// The next signal that does not belong to the same stop as the one just received.
     pub async fn next_stop(&mut self) -> &'static str {
         let first = Instant::now();
         loop {
@@ -45,7 +45,7 @@ impl Signals {
         }
     }
 
-    /// The next one that comes.
+    /// The next signal.
     pub async fn next(&mut self) -> &'static str {
         poll_fn(|context| {
             for (name, signal) in &mut self.0 {
@@ -59,7 +59,7 @@ impl Signals {
     }
 }
 
-/// The signals that this process ignores, as bits; none where nobody tells.
+/// The signals that this process ignores, as a bit mask; none if the system does not say.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! Starts that fail half-way, and brokers that nobody stops: neither leaves anybody waiting.
+//! A start that fails half-way, or a broker that is never stopped, leaves nobody waiting.
 #![allow(clippy::unwrap_used)]
 
 use super::unserved::unserved;
@@ -19,7 +19,7 @@ fn config(log_dir: &str) -> Config {
     Config::new(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).unwrap()
 }
 
-/// Lives in a runtime of its own, which ends when nobody works in it any more.
+/// Runs `life` in a runtime of its own; returns its result once nothing runs there any more.
 fn ended<T: Send + 'static>(life: impl Future<Output = T> + Send + 'static) -> T {
     let (done, waits) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -38,7 +38,7 @@ fn whoever_drops_a_broker_goes_on() {
     ended(async move { drop(Broker::start(config, Disk::Os, Clock::System).await.unwrap()) });
 }
 
-/// Each call of a start that changes the disk fails once: for good, or because the disk is full.
+/// Each disk call of a start fails once: with a disk error, or because the disk is full.
 #[test]
 fn a_start_that_fails_says_why_and_ends() {
     for kind in [ErrorKind::Other, ErrorKind::StorageFull] {

@@ -1,22 +1,22 @@
-//! What a directory holds and nobody here serves: it is kept as it is, and told at start.
+//! What the directories hold that klamm does not serve: it is kept unchanged and reported at start.
 
 use crate::metadata::{CLIENT_METRICS_CONFIG, Image, TOPIC_CONFIG};
 use std::collections::BTreeMap;
 use tracing::warn;
 
-/// Where the state of share groups lies.
+/// Kafka keeps the state of share groups here.
 const SHARE_STATE: &str = "__share_group_state";
-/// Where tiered storage keeps what it knows of remote segments.
+/// Tiered storage keeps the metadata of remote segments here.
 const REMOTE_LOG_METADATA: &str = "__remote_log_metadata";
 
-/// A line for each kind.
+/// Warns of each kind found.
 pub(super) fn warn_of_unserved(image: &Image) {
     for (what, meaning) in unserved(image) {
         warn!("{what}: {meaning}. They are kept untouched; Apache Kafka finds them as they were.");
     }
 }
 
-/// What is here, and what its absence means.
+/// Each kind found, and what it means that klamm does not serve it.
 pub(super) fn unserved(image: &Image) -> Vec<(String, &'static str)> {
     let (security, mut found) = (&image.security, Vec::new());
     let mut add = |count: usize, noun: &str, meaning| {

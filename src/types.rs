@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn ids_are_written_as_kafka_writes_them() {
-        // The topic id of the metadata log, and MetadataQuorum's cluster id of the reference.
+        // The id of the metadata log's topic, and a cluster id that Kafka made.
         assert_eq!(uuid_to_text(Uuid::from_u128(1)), "AAAAAAAAAAAAAAAAAAAAAQ");
         for text in ["AAAAAAAAAAAAAAAAAAAAAQ", "5L6g3nShT-eMCtK--X86sw", "______________________"] {
             let id = uuid_from_text(text).unwrap();

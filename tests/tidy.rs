@@ -1,11 +1,12 @@
-//! The house rules that a compiler does not check, run with every `cargo test`.
+//! The project's rules that the compiler does not check.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bottom to top. A module may use those of the lines above it and itself, nothing else.
+/// The layers from bottom to top. A module may use itself and the modules of the lines above its
+/// own.
 const LAYERS: &[&[&str]] = &[
     &["types"],
     &["error", "clock"],
@@ -23,12 +24,12 @@ const LAYERS: &[&[&str]] = &[
     &["broker"],
     &["logging"],
 ];
-/// The lowest layer that waits. In those below it nothing does, except at these doors.
+/// The lowest layer with async code. Below it only these files may await.
 const ASYNC_FROM: &str = "replica";
 const ASYNC_DOORS: &[&str] = &["src/client.rs", "src/client/", "src/controller/client.rs"];
-/// Longer files are split; the table of settings may be long.
+/// The most lines of a file; the table of settings is exempt.
 const FILE_LINES_MAX: usize = 600;
-/// The files that may contain unsafe code, each with its reason in a SAFETY comment.
+/// The files that may contain unsafe code. A SAFETY comment there gives the reason.
 const UNSAFE: &[&str] = &["src/codec/splice.rs", "src/disk/mmap.rs", "src/server/memory.rs"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
@@ -43,13 +44,13 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The top module a source file belongs to: `src/log/segment.rs` -> `log`.
+/// The top-level module of a source file: `src/log/segment.rs` -> `log`.
 fn module_of(file: &Path) -> String {
     let name = file.components().nth(1).unwrap().as_os_str().to_str().unwrap();
     name.trim_end_matches(".rs").to_owned()
 }
 
-/// Every `x` of `crate::x`, also inside `use crate::{x, y::z}`.
+/// Every `x` of `crate::x`, also in `use crate::{x, y::z}`.
 fn modules_used(text: &str) -> BTreeSet<String> {
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let mut used = BTreeSet::new();
@@ -95,7 +96,8 @@ fn modules_use_only_lower_layers() {
         let module = module_of(&file);
         let own = layer(&module).unwrap_or_else(|| panic!("{module} is not in LAYERS"));
         for used in modules_used(&fs::read_to_string(&file).unwrap()) {
-            // `crate::` in generated code and macros may name items that are no modules.
+            // In generated code and macros, `crate::` may be followed by something other than a
+            // module.
             let Some(other) = layer(&used) else { continue };
             if used != module && other >= own {
                 broken.push(format!("{}: {module} may not use {used}", file.display()));
@@ -163,7 +165,7 @@ fn sources_are_formatted() {
     assert!(output.status.success(), "run `cargo fmt` on\n{listed}");
 }
 
-/// Files of one module that use each other in a circle and have yet to be parted.
+/// Files of one module that still use each other in a circle.
 const CIRCLES: &[&str] = &[
     "cached <-> descriptors",
     "compression <-> iterator",
@@ -172,14 +174,14 @@ const CIRCLES: &[&str] = &[
     "segment <-> torn",
 ];
 
-/// Every module path that `text` names with `crate::` or `super::`, from the crate's root on, also
-/// inside `use x::{y, z::{...}}`. `module` is where the text lies.
+/// The paths of all modules that `text` names with `crate::` or `super::`, starting at the crate's
+/// root; also those in `use x::{y, z::{...}}`. `module` is the module that contains the text.
 fn paths_used(text: &str, module: &[String]) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     for root in ["crate::", "super::"] {
         for (at, _) in text.match_indices(root) {
-            // `super::super::x` is read from its beginning.
+            // `super::super::x` is read from its first `super`.
             if text[..at].ends_with("super::") || text[..at].ends_with(is_word) {
                 continue;
             }
@@ -201,7 +203,8 @@ fn paths_used(text: &str, module: &[String]) -> Vec<Vec<String>> {
     paths
 }
 
-/// Adds the paths of a use tree that begins in `text`, below `base`; answers what comes after it.
+/// Adds the paths of the use tree at the beginning of `text`, below `base`. Returns the text after
+/// it.
 fn expand<'a>(text: &'a str, base: Vec<String>, paths: &mut Vec<Vec<String>>) -> &'a str {
     if let Some(mut rest) = text.strip_prefix('{') {
         loop {
@@ -229,8 +232,8 @@ fn expand<'a>(text: &'a str, base: Vec<String>, paths: &mut Vec<Vec<String>>) ->
     }
 }
 
-/// Which files of one module use which others of it: module -> file -> files. What lies in a folder
-/// counts as the file that the folder is of.
+/// Which files use which other files of the same module: module -> file -> files. A file in a
+/// folder counts as the file that the folder belongs to.
 fn files_used() -> BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> {
     let mut used: BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for file in sources(Path::new("src")) {
@@ -247,7 +250,7 @@ fn files_used() -> BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> {
             let (Some(from), Some(to)) = (module.get(common), path.get(common)) else { continue };
             let parent: PathBuf =
                 Path::new("src").join(module[..common].iter().collect::<PathBuf>());
-            // Layers keep the crate's own modules in order; other names are no files.
+            // The layers check top-level modules; names without a file are items.
             if common > 0 && parent.join(format!("{to}.rs")).exists() {
                 let files = used.entry(parent).or_default();
                 files.entry(from.clone()).or_default().insert(to.clone());
@@ -257,7 +260,7 @@ fn files_used() -> BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> {
     used
 }
 
-/// Whether `from` uses `to`, through others or by itself.
+/// Whether `from` uses `to`, directly or through other files.
 fn reaches(files: &BTreeMap<String, BTreeSet<String>>, from: &str, to: &str) -> bool {
     let mut seen = BTreeSet::new();
     let mut next = vec![from];

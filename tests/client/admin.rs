@@ -1,4 +1,4 @@
-//! Topics, configs, groups by librdkafka's admin client.
+//! Topics, configs and groups with librdkafka's admin client.
 
 use super::{admin, block_on, config, create_topic, read, send, values};
 use crate::support::Broker;

@@ -1,4 +1,4 @@
-//! Compaction in the whole broker: its settings while it runs, and a stop in the middle of a pass.
+//! Compaction in a running broker: a change of its settings, and a stop in the middle of a pass.
 
 use super::{admin, block_on, config, create_topic};
 use crate::support::Broker;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A compacted topic with 2 MB of few keys in sealed segments.
+/// Creates a compacted topic with 3 MB of few keys, of which 2 MB are in closed segments.
 fn fill(broker: &Broker) {
     let settings = [
         ("cleanup.policy", "compact"),
@@ -26,7 +26,7 @@ fn fill(broker: &Broker) {
     producer.flush(PATIENCE).unwrap();
 }
 
-/// Waits until some name in the topic's directory is `wanted`.
+/// Waits until a file in the topic's directory has a `wanted` name.
 fn wait_for(broker: &Broker, wanted: impl Fn(&str) -> bool) {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -40,7 +40,7 @@ fn wait_for(broker: &Broker, wanted: impl Fn(&str) -> bool) {
     }
 }
 
-/// A setting of the broker.
+/// Sets a dynamic setting of the broker.
 fn set(broker: &Broker, name: &str, value: &str) {
     let config = AlterConfig::new(ResourceSpecifier::Broker(1)).set(name, value);
     let altered = block_on(admin(broker).alter_configs([&config], &AdminOptions::new())).unwrap();
@@ -51,7 +51,7 @@ fn set(broker: &Broker, name: &str, value: &str) {
 fn a_slow_pass_ends_with_the_broker_and_a_new_rate_counts_at_once() {
     let slow = [
         ("log.cleaner.backoff.ms", "50"),
-        // A pass over 3 MB would take minutes.
+        // At this rate a pass over 3 MB takes minutes.
         ("log.cleaner.io.max.bytes.per.second", "10000"),
     ];
     let mut broker = Broker::start_with(&slow);

@@ -1,4 +1,4 @@
-//! Both ends, the middle, by time, and past the end.
+//! Consuming from both ends, from the middle, by timestamp, and past the end.
 
 use super::{Seen, block_on, config, create_topic, expected, poll, read, send, values};
 use crate::support::Broker;

@@ -1,5 +1,5 @@
-//! Groups of the consumer protocol (KIP-848) by librdkafka: the broker assigns, and may take over
-//! from the classic protocol while members live.
+//! Groups of the consumer protocol (KIP-848) with librdkafka: the broker assigns partitions, and a
+//! group can change over from the classic protocol with live members.
 
 use super::{PATIENCE, config, create_topic, poll, send, values};
 use crate::support::Broker;
@@ -8,7 +8,7 @@ use rdkafka::error::RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// The broker decides over heartbeats and sessions, and its defaults are slow.
+/// A broker with short times. It decides on heartbeats and sessions, and its defaults are long.
 fn quick_broker() -> Broker {
     Broker::start_with(&[
         ("group.consumer.min.heartbeat.interval.ms", "100"),
@@ -36,13 +36,13 @@ fn assigned(consumer: &BaseConsumer) -> BTreeSet<i32> {
     consumer.assignment().unwrap().elements().iter().map(|element| element.partition()).collect()
 }
 
-/// Polls all members until they own as many partitions as given, in any order.
+/// Polls all members until they own these numbers of partitions, in any order.
 fn settle(members: &[&BaseConsumer], shares: &[usize]) {
     let end = Instant::now() + PATIENCE;
     loop {
         for member in members {
             if let Some(Err(error)) = member.poll(Duration::from_millis(20)) {
-                // Told of while the broker is away, and not the end of anything.
+                // The client reports these while the broker is away, and then continues.
                 let code = error.rdkafka_error_code();
                 let away = [BrokerTransportFailure, AllBrokersDown].map(Some);
                 assert!(away.contains(&code), "{error}");
@@ -135,7 +135,8 @@ fn a_group_changes_its_protocol_while_members_live() {
     create_topic(&broker, "shared", 4, &[]);
     let classic = [
         ("group.protocol", "classic"),
-        // A cooperative one is in no state to go over again right after it came back: in Kafka, too.
+        // A cooperative member cannot change over again right after it has come back; nor can it
+        // with Kafka.
         ("partition.assignment.strategy", "range"),
         ("heartbeat.interval.ms", "200"),
     ];

@@ -1,5 +1,5 @@
-//! `kill -9` under load, again and again: no acknowledged record is lost, none comes twice from an
-//! idempotent producer, and none overtakes another.
+//! Kills the broker under load, again and again. No acknowledged record may be lost, no record of
+//! an idempotent producer may be duplicated, and records must keep their order.
 
 use super::{PATIENCE, config, create_topic, read};
 use crate::support::Broker;
@@ -19,7 +19,7 @@ const PRODUCERS: usize = 4;
 
 type Sender = ThreadedProducer<Acknowledged>;
 
-/// What was acknowledged, as value and offset, and what was refused.
+/// The acknowledged records, as value and offset, and the errors of the others.
 type Answers = (Vec<(String, i64)>, Vec<KafkaError>);
 
 #[derive(Clone, Default)]
@@ -49,7 +49,7 @@ fn producer(broker: &Broker, index: usize, seen: &Acknowledged) -> Sender {
     let settings = [
         ("acks", "all"),
         ("enable.idempotence", if is_idempotent(index) { "true" } else { "false" }),
-        // What is sent again must not overtake; an idempotent producer sees to it by itself.
+        // A retry must not overtake another request; idempotent producers ensure this themselves.
         ("max.in.flight", if is_idempotent(index) { "5" } else { "1" }),
         ("retries", "1000000"),
         ("message.timeout.ms", "60000"),
@@ -61,7 +61,7 @@ fn producer(broker: &Broker, index: usize, seen: &Acknowledged) -> Sender {
     config(broker, &settings).create_with_context(seen.clone()).unwrap()
 }
 
-/// Sends numbers in order until told to stop; answers how many.
+/// Sends numbers in order until told to stop. Returns how many.
 fn produce(producer: &Sender, index: usize, stop: &AtomicBool) -> usize {
     let mut sent = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -75,7 +75,7 @@ fn produce(producer: &Sender, index: usize, stop: &AtomicBool) -> usize {
     sent
 }
 
-/// What a partition holds of a producer: its numbers and their offsets, as they lie there.
+/// The numbers of a producer that a partition contains, with their offsets, in log order.
 fn numbers(values: &[(String, i64)], producer: usize) -> Vec<(usize, i64)> {
     let prefix = format!("{producer}-");
     let number = |(value, offset): &(String, i64)| {

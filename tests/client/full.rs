@@ -15,16 +15,16 @@ use tempfile::TempDir;
 const SECONDS: Duration = Duration::from_secs(10);
 const NO_RETRIES: &[(&str, &str)] = &[
     ("message.send.max.retries", "0"),
-    // One record to a request: each is taken or refused alone.
+    // One record per request, so that each is accepted or refused alone.
     ("batch.num.messages", "1"),
     ("max.in.flight", "1"),
 ];
 
-/// A tmpfs of its own, gone in the end.
+/// A tmpfs that is unmounted when dropped.
 struct Mount(TempDir);
 
 impl Mount {
-    /// None where nobody may mount, which is said.
+    /// None if mounting is not allowed; the test then says that it is skipped.
     fn new(size: &str) -> Option<Mount> {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new("mount");
@@ -52,7 +52,7 @@ impl Mount {
         Broker::start_with(&[&own, settings].concat())
     }
 
-    /// Takes every byte that is left.
+    /// Uses up every free byte.
     fn fill(&self) -> PathBuf {
         let path = self.path().join("filler");
         let mut file = std::fs::File::create(&path).unwrap();
@@ -73,14 +73,15 @@ fn large_values(from: usize, count: usize) -> Vec<String> {
     (from..from + count).map(|n| format!("{n:06}-{}", "x".repeat(30_000))).collect()
 }
 
-/// What was written, in order.
+/// A broker and the values that it has accepted, in order.
 struct Load<'a> {
     broker: &'a Broker,
     written: Vec<String>,
 }
 
 impl Load<'_> {
-    /// Sends until the disk is full: everything up to one record is taken, nothing from there on.
+    /// Sends until the disk is full. Records are accepted up to one of them, and all later ones are
+    /// refused.
     fn until_full(&mut self) {
         let values = large_values(self.written.len(), 300);
         let sent = send(self.broker, NO_RETRIES, "t", 0, &values);
@@ -93,7 +94,8 @@ impl Load<'_> {
         self.written.extend_from_slice(&values[..taken]);
     }
 
-    /// A producer that retries, as they all do, gets through without a restart.
+    /// Sends `count` records with a producer that retries, as producers do by default. All must be
+    /// accepted without a restart.
     fn goes_on(&mut self, count: usize) {
         let more = large_values(self.written.len(), count);
         let settings = [("enable.idempotence", "true"), ("retry.backoff.ms", "20")];
@@ -138,7 +140,8 @@ fn first_offset(broker: &Broker) -> i64 {
     consumer.fetch_watermarks("t", 0, SECONDS).unwrap().0
 }
 
-/// The same once retention takes no more: on a full disk it looks several times a second.
+/// The first offset once retention deletes no more. While the disk is full it runs several times a
+/// second.
 fn settled_first_offset(broker: &Broker) -> i64 {
     let mut first = first_offset(broker);
     loop {
@@ -165,12 +168,12 @@ fn a_full_disk_refuses_producers_only_and_heals() {
     let options = AdminOptions::new();
     let deleted = block_on(admin(&broker).delete_topics(&["other"], &options)).unwrap();
     assert_eq!(deleted, [Ok("other".to_owned())]);
-    // Deleting gives room at once, and no restart is needed.
+    // Deleting records makes room at once, without a restart.
     let below = load.written.len() as i64 / 2;
     delete_records(&broker, below);
     load.goes_on(3);
     load.check(below as usize);
-    // Now without one byte left, also for what the broker writes when it stops and starts.
+    // Now no byte is free, not even for the files that the broker writes at its stop and start.
     load.until_full();
     let written = load.written;
     let filler = mount.fill();
@@ -193,12 +196,12 @@ fn a_full_disk_refuses_producers_only_and_heals() {
 #[test]
 fn retention_makes_room_before_its_time() {
     let Some(mount) = Mount::new("8m") else { return };
-    // The next regular look is five minutes away.
+    // The next regular run of retention is five minutes away.
     let mut broker = mount.start(&[]);
     let settings = [("segment.bytes", "1048576"), ("retention.bytes", "3000000")];
     create_topic(&broker, "t", 1, &settings);
     let mut load = Load { broker: &broker, written: Vec::new() };
-    // Nobody knows when it deletes: a producer that retries never sees that the disk was full.
+    // The moment of deletion is unknown: a producer that retries never sees that the disk was full.
     load.goes_on(500);
     let first = settled_first_offset(&broker);
     assert!(first > 100, "{first}");

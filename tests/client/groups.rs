@@ -1,4 +1,4 @@
-//! Classic groups: members join, leave and die; others go on from what was committed.
+//! Classic groups: members join, leave and die, and others continue from the committed offsets.
 
 use super::{PATIENCE, config, create_topic, poll, send, values};
 use crate::support::Broker;
@@ -23,7 +23,7 @@ fn assigned(consumer: &BaseConsumer) -> BTreeSet<i32> {
     consumer.assignment().unwrap().elements().iter().map(|element| element.partition()).collect()
 }
 
-/// Polls all members until they own `partitions` partitions in all, none of them twice.
+/// Polls all members until together they own `partitions` partitions, each once.
 fn settle(members: &[&BaseConsumer], partitions: usize) {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -107,6 +107,6 @@ fn what_a_silent_member_owned_goes_to_the_others() {
     let first = member(&broker, &[]);
     let silent = member(&broker, &[("max.poll.interval.ms", "6000")]);
     settle(&[&first, &silent], 2);
-    // `silent` no longer polls: librdkafka leaves the group in its name after 6 s.
+    // `silent` no longer polls, so librdkafka leaves the group for it after 6 s.
     settle(&[&first], 2);
 }

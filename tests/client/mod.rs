@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A record as the tests compare it.
+/// A record, in the form in which tests compare it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
     pub partition: i32,
@@ -53,7 +53,7 @@ pub fn config(broker: &Broker, settings: &[(&str, &str)]) -> ClientConfig {
     config
 }
 
-/// What became of each record that was sent: partition and offset, or the error.
+/// The result of each record that was sent: its partition and offset, or the error.
 type Delivered = Arc<Mutex<Vec<Result<(i32, i64), KafkaError>>>>;
 
 #[derive(Clone, Default)]
@@ -72,7 +72,7 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Sends values in order to one partition and answers where each went.
+/// Sends values in order to one partition. Returns the partition and offset of each.
 pub fn send(
     broker: &Broker,
     settings: &[(&str, &str)],
@@ -81,7 +81,7 @@ pub fn send(
     values: &[String],
 ) -> Vec<Result<(i32, i64), KafkaError>> {
     let deliveries = Deliveries::default();
-    // One thread polls, or reports would overtake each other.
+    // Only one thread polls, as delivery reports could overtake each other otherwise.
     let producer: BaseProducer<Deliveries> =
         config(broker, settings).create_with_context(deliveries.clone()).unwrap();
     for value in values {
@@ -125,7 +125,7 @@ pub fn read(broker: &Broker, topic: &str, partition: i32, from: Offset, count: u
     poll(&consumer, count)
 }
 
-/// Polls until `count` records have come; fails when they do not.
+/// Polls until `count` records have come; panics if they do not come in time.
 pub fn poll(consumer: &BaseConsumer, count: usize) -> Vec<Seen> {
     let end = Instant::now() + PATIENCE;
     let mut records = Vec::new();
@@ -138,7 +138,7 @@ pub fn poll(consumer: &BaseConsumer, count: usize) -> Vec<Seen> {
     records
 }
 
-/// Partition 0's records as they must come back.
+/// The records of partition 0 that consumers must read.
 pub fn expected(values: &[String], first: i64) -> Vec<Seen> {
     let record = |(at, value): (usize, &String)| Seen {
         partition: 0,

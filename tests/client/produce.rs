@@ -1,4 +1,4 @@
-//! Every codec and acks, idempotence, errors, LogAppendTime.
+//! All codecs and acks, idempotence, errors, and LogAppendTime.
 
 use super::{create_topic, expected, read, send, values};
 use crate::support::Broker;

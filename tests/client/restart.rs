@@ -1,4 +1,4 @@
-//! What was acknowledged is there after a stop, clean or not.
+//! Acknowledged records survive a stop, clean or not.
 
 use super::{PATIENCE, Seen, config, create_topic, expected, poll, read, send, values};
 use crate::support::Broker;
@@ -73,7 +73,8 @@ fn a_clean_stop_fences_the_broker_so_that_the_next_one_need_not_wait() {
     assert_eq!(fenced, [(-1, 0), (0, 1), (1, 0)], "unfenced, about to go, gone");
 }
 
-/// Many more logs than descriptors: files are closed and opened again as they are used.
+/// There are many more logs than descriptors, so files are closed and opened again as they are
+/// used.
 #[test]
 fn more_logs_than_descriptors_are_served() {
     const PARTITIONS: i32 = 300;
@@ -98,7 +99,7 @@ fn more_logs_than_descriptors_are_served() {
         config(&broker, &[("group.id", "unused"), ("enable.auto.commit", "false")])
             .create()
             .unwrap();
-    // An answer under way holds the files that it sends.
+    // A response that is being sent holds its files open.
     let mut came = Vec::new();
     for first in (0..PARTITIONS).step_by(30) {
         let mut assignment = TopicPartitionList::new();
@@ -128,6 +129,6 @@ fn state_that_nobody_serves_is_told_of_at_start() {
     broker.launch();
     let log = broker.log();
     assert!(log.contains("klamm does not serve share groups yet"), "{log}");
-    // What the controller says while the logs are closed takes no partition offline.
+    // Closed logs take no partition offline while the controller still applies changes.
     assert!(!log.contains("goes offline"), "{log}");
 }

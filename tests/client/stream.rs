@@ -1,5 +1,5 @@
-//! A gigabyte through librdkafka, whole and in order: `compat/run librdkafka`, or
-//! `cargo test --test klamm -- --ignored stream`.
+//! A gigabyte through librdkafka, complete and in order: `compat/run librdkafka`, or `cargo test
+//! --test klamm -- --ignored stream`.
 
 use super::{PATIENCE, config, create_topic};
 use crate::support::Broker;
@@ -14,7 +14,7 @@ const PARTITIONS: i32 = 4;
 const RECORD: usize = 1024;
 const RECORDS: u64 = 1 << 20;
 
-/// Record `n`: its number, then bytes that follow from it.
+/// Record `n`: its number, then bytes that are derived from it.
 fn payload(n: u64) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(n);
     let mut payload = n.to_be_bytes().to_vec();
@@ -40,7 +40,7 @@ fn a_gigabyte_stream_arrives_whole_and_in_order() {
     });
 }
 
-/// Record `n` goes to partition `n % PARTITIONS`.
+/// Sends all records; record `n` goes to partition `n % PARTITIONS`.
 fn produce(broker: &Broker) {
     let settings = [("enable.idempotence", "true"), ("linger.ms", "5")];
     let producer: BaseProducer = config(broker, &settings).create().unwrap();

@@ -1,4 +1,4 @@
-//! Transactions of librdkafka, which adds its partitions itself (transaction version 1).
+//! Transactions with librdkafka, which adds partitions to them itself (transaction version 1).
 
 use super::{PATIENCE, config, create_topic};
 use crate::support::Broker;
@@ -19,7 +19,7 @@ fn send(producer: &BaseProducer, value: &str) {
     producer.send(record).map_err(|(error, _)| error).unwrap();
 }
 
-/// What a read_committed consumer sees up to the end.
+/// What a read_committed consumer reads up to the end of the log.
 fn committed(broker: &Broker) -> Vec<String> {
     let settings =
         [("group.id", "reader"), ("enable.auto.commit", "false"), ("enable.partition.eof", "true")];
@@ -64,7 +64,7 @@ fn commits_show_and_aborts_do_not_also_after_a_crash() {
         }
     }
     await_committed(&broker, &["a", "c"]);
-    // Open when the broker dies: the next producer of this id aborts it.
+    // This transaction is open when the broker dies. The next producer of the id aborts it.
     first.begin_transaction().unwrap();
     send(&first, "d");
     first.flush(PATIENCE).unwrap();

@@ -1,4 +1,4 @@
-//! docker/run: which settings klamm is started with, from what a container is given.
+//! docker/run: with which settings klamm is started, given a container's variables and files.
 
 use klamm::config::{Config, Listener, properties};
 use std::fs;
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// Stands for klamm: shows what it is started with.
+/// Takes the place of klamm and prints its arguments and environment.
 const SHOW: &str = "#!/bin/bash\nprintf 'argument %s\\n' \"$@\"\nenv | sed 's/^/variable /'\n";
 
 /// What a container is given.
 #[derive(Default)]
 struct Given<'a> {
     variables: &'a [(&'a str, &'a str)],
-    /// /mnt/shared/config/server.properties
+    /// The text of /mnt/shared/config/server.properties.
     mounted: Option<&'a str>,
     arguments: &'a [&'a str],
 }
 
 impl Given<'_> {
-    /// Runs docker/run with its directories within `root`.
+    /// Runs docker/run with its directories moved into `root`.
     fn run(&self, root: &Path) -> Output {
         let mounted = root.join("mounted");
         let script = fs::read_to_string("docker/run").unwrap();
@@ -46,7 +46,7 @@ impl Given<'_> {
             .unwrap()
     }
 
-    /// The settings that klamm makes of what it is started with.
+    /// The settings that klamm reads from the arguments and the environment it is started with.
     fn config(&self) -> Config {
         let root = TempDir::new().unwrap();
         let output = self.run(root.path());
@@ -75,7 +75,7 @@ fn shown(listeners: Vec<Listener>) -> String {
     shown.join(",")
 }
 
-/// `expected`: listeners, advertised.listeners, log.dirs.
+/// Checks the listeners, advertised.listeners and log.dirs.
 fn check(given: Given<'_>, expected: [&str; 3]) -> Config {
     let config = given.config();
     let found = [

@@ -1,5 +1,5 @@
-//! What the log says: each thing that an operator asks about afterwards has its line, and a broker
-//! on which nothing changes says nothing.
+//! The log: everything that an operator may ask about later has a line, and a broker on which
+//! nothing changes writes nothing.
 
 use crate::support::Broker;
 use crate::wire::{Peer, call};
@@ -27,7 +27,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Coordinators that are not there yet, or have to end something first.
+/// The errors of a coordinator that is not loaded yet or must finish something first.
 const NOT_YET: [i16; 5] = [14, 15, 16, 51, 79];
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -51,7 +51,7 @@ fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-/// Asks until the coordinator is there.
+/// Repeats the request until the coordinator is ready.
 fn again<T>(mut ask: impl FnMut() -> (i16, T)) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -65,7 +65,7 @@ fn again<T>(mut ask: impl FnMut() -> (i16, T)) -> T {
     }
 }
 
-/// Waits for a line with all these words; answers it.
+/// Waits for a line that contains all these words, and returns it.
 fn line(broker: &Broker, words: &[&str]) -> String {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -91,7 +91,7 @@ fn create(peer: &mut Peer, name: &str, configs: &[(&str, &str)]) {
     assert_eq!(call(peer, 7, &request).topics[0].error_code, 0);
 }
 
-/// None deletes.
+/// Sets a setting of a resource; None deletes it.
 fn alter(peer: &mut Peer, kind: i8, name: &str, key: &str, value: Option<&str>) {
     let config = AlterableConfig::default()
         .with_name(text(key))
@@ -121,7 +121,7 @@ fn delete(peer: &mut Peer, name: &str) {
     assert_eq!(call(peer, 6, &request).responses[0].error_code, 0);
 }
 
-/// A member of a classic group joins; answers its id.
+/// A member joins a classic group. Returns its id.
 fn join(peer: &mut Peer, group: &str, instance: Option<&str>, session_ms: i32) -> StrBytes {
     let protocol = JoinGroupRequestProtocol::default().with_name(text("range"));
     let request = JoinGroupRequest::default()
@@ -189,7 +189,7 @@ fn delete_group(peer: &mut Peer, group: &str) {
     again(|| (call(peer, 2, &request).results[0].error_code, ()));
 }
 
-/// A transaction that nobody ends.
+/// Begins a transaction that never ends.
 fn forget_transaction(peer: &mut Peer) {
     let request = InitProducerIdRequest::default()
         .with_transactional_id(Some(text("late").into()))
@@ -229,7 +229,7 @@ fn make_coordinators(peer: &mut Peer) {
     }
 }
 
-/// What is done, and a line that must be there then, by its words.
+/// A name, an action, and words that a line of the log must contain after it.
 type Row = (&'static str, fn(&mut Peer), &'static [&'static str]);
 
 const BY: &str = "by User:ANONYMOUS at /127.0.0.1";
@@ -429,7 +429,7 @@ fn starts_stops_and_what_recovery_cuts_are_in_the_log() {
     line(&broker, &["INFO stopped"]);
 }
 
-/// Starts klamm where it must not: on a directory that is in use.
+/// Starts klamm on a directory that is in use, which must be refused.
 fn refused(broker: &Broker, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_klamm"))
         .args(["--override", &format!("log.dirs={}", broker.data_dir().display())])

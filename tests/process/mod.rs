@@ -1,4 +1,4 @@
-//! What surrounds the broker: the log it writes, the entry point of its image.
+//! The broker's surroundings: its log, and the entry point of its image.
 
 mod image;
 mod log;

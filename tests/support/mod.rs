@@ -1,4 +1,4 @@
-//! A broker for one test: the real binary, a directory of its own, a port of its own.
+//! A broker for one test: the real binary with its own directory and port.
 
 pub mod requests;
 
@@ -16,23 +16,23 @@ pub struct Broker {
     pub port: u16,
     dir: TempDir,
     settings: Vec<(String, String)>,
-    /// `ulimit -n`, if it is not the test's own.
+    /// The limit of `ulimit -n`, if it differs from that of the test.
     descriptors: Option<u32>,
     process: Option<Child>,
 }
 
 impl Broker {
-    /// A fresh broker, serving.
+    /// Starts a new broker and waits until it serves.
     pub fn start() -> Broker {
         Broker::start_with(&[])
     }
 
-    /// A fresh broker that may have so many files and sockets open.
+    /// Starts a new broker that may have this many files and sockets open.
     pub fn start_limited(descriptors: u32) -> Broker {
         Broker::start_as(&[], Some(descriptors))
     }
 
-    /// A fresh broker with settings beside the harness's own.
+    /// Starts a new broker with settings in addition to those of the tests.
     pub fn start_with(settings: &[(&str, &str)]) -> Broker {
         Broker::start_as(settings, None)
     }
@@ -58,7 +58,7 @@ impl Broker {
         self.dir.path().join("data")
     }
 
-    /// Settings for the next `launch`: they come last, and count.
+    /// Adds settings for the next `launch`. They override earlier ones.
     pub fn set(&mut self, settings: &[(&str, &str)]) {
         self.settings.extend(settings.iter().map(|(k, v)| (k.to_string(), v.to_string())));
     }
@@ -71,13 +71,14 @@ impl Broker {
         self.process.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
-    /// Waits until the process ends by itself: its exit status, and the last line that it logged.
+    /// Waits until the process ends on its own. Returns its exit status and the last line of its
+    /// log.
     pub fn end(&mut self) -> (Option<i32>, String) {
         let status = self.wait();
         (status.code(), self.log().lines().last().unwrap_or_default().to_owned())
     }
 
-    /// Starts on the same directory and port where the start is refused.
+    /// Starts the broker again when the start must fail. Returns the same as `end`.
     pub fn refusal(&mut self) -> (Option<i32>, String) {
         self.spawn();
         self.end()
@@ -87,7 +88,7 @@ impl Broker {
         self.process.as_ref().unwrap().id()
     }
 
-    /// What it has logged so far.
+    /// The log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("broker.log")).unwrap_or_default()
     }
@@ -97,7 +98,7 @@ impl Broker {
         self.memory_kib("VmRSS:")
     }
 
-    /// The most that it has been so far.
+    /// The maximum of the resident memory so far, in KiB.
     pub fn peak_kib(&self) -> u64 {
         self.memory_kib("VmHWM:")
     }
@@ -108,14 +109,14 @@ impl Broker {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// `kill -9`: what was not written is lost.
+    /// Kills the process with SIGKILL, so that it can write nothing more.
     pub fn kill(&mut self) {
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
     }
 
-    /// SIGTERM, and waits for a clean end.
+    /// Stops the broker with SIGTERM and waits for a clean end.
     pub fn stop(&mut self) {
         self.signal("TERM");
         let status = self.wait();
@@ -135,7 +136,7 @@ impl Broker {
         }
     }
 
-    /// Starts again on the same directory and port after `kill` or `stop`.
+    /// Starts the broker again after `kill` or `stop`, with the same directory and port.
     pub fn launch(&mut self) {
         self.spawn();
         self.wait_until_serving();
@@ -203,7 +204,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Whether ApiVersions v0 is answered.
+/// Whether the broker answers ApiVersions 0.
 fn answers(port: u16) -> bool {
     let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();

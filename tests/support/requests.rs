@@ -1,5 +1,5 @@
-//! Requests made from Kafka's schemas (`src/codec/schemas.txt`): of any API and version, with one of
-//! their arrays as long as is wanted. What a field means is found by its name.
+//! Makes requests of any API and version from Kafka's schemas (`src/codec/schemas.txt`). One of
+//! their arrays can be made long, and fields are filled in by their names.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ const SCHEMAS: &str = include_str!("../../src/codec/schemas.txt");
 /// The request of an API.
 pub struct Schema {
     pub key: i16,
-    /// The fields of the message (under "") and of the structs in it.
+    /// The fields of the message (under "") and of its structs.
     structs: HashMap<String, Vec<Field>>,
 }
 
@@ -16,7 +16,7 @@ pub struct Schema {
 struct Field {
     name: String,
     is_array: bool,
-    /// The type, or an array's element type.
+    /// The type of the field, or of an array's elements.
     of: String,
     versions: (i16, i16),
     nullable: bool,
@@ -24,21 +24,22 @@ struct Field {
     default: Option<String>,
 }
 
-/// What a request is to be.
+/// The request that is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Recipe {
     pub version: i16,
-    /// The array that takes the bytes, as `Topics.Partitions`; the others are short.
+    /// The path of the array that is made long, such as `Topics.Partitions`; all others are short.
     pub array: Option<String>,
-    /// How many bytes that is.
+    /// The bytes of the long array.
     pub bytes: usize,
-    /// Its elements are all the same, and of something that there is; else each is another.
+    /// Whether its elements are all the same and name something that exists; otherwise they all
+    /// differ.
     pub repeats: bool,
-    /// The string beside it that is as long as a string can be.
+    /// The path of a string that is made as long as possible.
     pub long: Option<String>,
 }
 
-/// What the broker knows, by which fields are filled in.
+/// The names of things that exist in the broker.
 pub struct Known {
     pub topic: &'static str,
     pub topic_id: [u8; 16],
@@ -47,7 +48,7 @@ pub struct Known {
 }
 
 impl Schema {
-    /// Of the API with this number.
+    /// The request of the API with this key.
     pub fn of(key: i16) -> Schema {
         let mut structs: HashMap<String, Vec<Field>> = HashMap::new();
         let mut owners: Vec<String> = Vec::new();
@@ -75,7 +76,7 @@ impl Schema {
         Schema { key, structs }
     }
 
-    /// The arrays and the strings that a version has, by their paths.
+    /// The paths of the arrays and of the strings that a version has.
     pub fn paths(&self, version: i16) -> (Vec<String>, Vec<String>) {
         let mut found = (Vec::new(), Vec::new());
         self.collect("", "", version, &mut found);
@@ -111,7 +112,7 @@ impl Schema {
 }
 
 impl Field {
-    /// `Name: []type (v0+, null 2-7, tag0 1+, def -1)`
+    /// Parses `Name: []type (v0+, null 2-7, tag0 1+, def -1)`.
     fn parse(text: &str) -> Field {
         let (name, rest) = text.split_once(": ").unwrap();
         let (of, facts) = rest.split_once(" (").unwrap();
@@ -159,8 +160,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The fields of a struct; `place` is the number of the element of the long array that it
-    /// belongs to.
+    /// Writes the fields of a struct. `place` is the index in the long array of the element that
+    /// contains it.
     fn fields(&mut self, of: &str, at: &str, place: Option<usize>) {
         let schema = self.schema;
         for field in schema.fields(of, self.recipe.version) {
@@ -195,7 +196,7 @@ impl Writer<'_> {
         self.out.extend(elements);
     }
 
-    /// A field that is no array, or an array's element.
+    /// Writes a field that is not an array, or an element of an array.
     fn value(&mut self, field: &Field, path: &str, place: Option<usize>) {
         match field.of.as_str() {
             "string" => self.text(field, path, place),
@@ -232,7 +233,7 @@ impl Writer<'_> {
         self.out.extend(text.unwrap_or_default().bytes());
     }
 
-    /// What a field of this name names.
+    /// The text for a field with this name.
     fn name(&self, field: &Field, place: Option<usize>) -> Option<String> {
         let other = place.filter(|_| !self.recipe.repeats);
         let named = match field.name.as_str() {
@@ -275,7 +276,7 @@ impl Writer<'_> {
                 place
             }
             "SourceTopics" | "SourceTopicRegex" | "RepartitionSourceTopics" => place % 30_000,
-            // BROKER, and GROUP, of which any is described.
+            // 4 is a broker and 32 a group; a group need not exist to be described.
             "ResourceType" => {
                 if self.recipe.repeats {
                     4
@@ -293,7 +294,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The length of a string, or of anything else.
+    /// Writes the length of a string, or of anything else.
     fn length(&mut self, length: Option<usize>, is_text: bool) {
         match length {
             length if self.flexible => {
@@ -312,7 +313,7 @@ impl Writer<'_> {
     }
 }
 
-/// Whether a request says yes: to all that makes an answer longer, and changes nothing.
+/// Whether a bool should be true: if it makes the response longer or prevents changes.
 fn is_wanted(name: &str) -> bool {
     name.starts_with("Include") || name.eq_ignore_ascii_case("validateOnly") || name == "VerifyOnly"
 }

@@ -1,4 +1,4 @@
-//! What is switched off or empty, told as Kafka tells it.
+//! Features that are absent or have no data, with the responses that Kafka gives.
 
 use super::{Peer, call};
 use crate::support::Broker;

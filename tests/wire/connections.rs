@@ -1,4 +1,4 @@
-//! Connections: who gets one, who keeps it, what it may hold, and how it ends.
+//! Connections: which are accepted, which are closed, how much they may hold, and how they end.
 
 use super::{Peer, call, frame, send};
 use crate::support::Broker;
@@ -46,13 +46,13 @@ fn produce(topic: &str, partition: i32, records: Bytes) -> ProduceRequest {
 fn batch(sequence: i32, value: &[u8]) -> Bytes {
     let builder = BatchBuilder::new(0, Compression::Uncompressed);
     let mut builder = builder.producer(7000, 0, sequence, false);
-    // A producer of long ago would be forgotten.
+    // The state of a producer that wrote long ago would have expired.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     builder.append(now.as_millis() as i64, None, Some(value), &[]);
     builder.build().to_bytes()
 }
 
-/// Error code and base offset of the one partition of a Produce's answer.
+/// The error code and base offset of the only partition in a Produce response.
 fn produced(mut answer: Bytes) -> (i16, i64) {
     ResponseHeader::decode(&mut answer, 0).unwrap();
     let response = ProduceResponse::decode(&mut answer, 8).unwrap();
@@ -100,7 +100,7 @@ fn minus_one_is_never_idle() {
     assert!(is_served(&mut peer));
 }
 
-/// Idle, in the middle of a request, or in the middle of an answer.
+/// The connections are idle, in the middle of a request, and in the middle of a response.
 #[test]
 fn who_does_nothing_for_too_long_is_closed_and_named() {
     const IDLE: [(&str, &str); 2] =
@@ -165,7 +165,8 @@ fn an_address_has_as_many_connections_as_the_setting_says_at_the_time() {
         let answer = call(&mut client, 0, &request);
         assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
     };
-    // How many are served, of more than are allowed; the client's own is one more.
+    // The number of connections that are served, of six. The client's own counts towards the
+    // limits.
     let served = || {
         let mut peers: Vec<Peer> = (0..6).map(|_| Peer::connect(broker.port)).collect();
         peers.iter_mut().map(is_served).filter(|served| *served).count()
@@ -179,7 +180,7 @@ fn an_address_has_as_many_connections_as_the_setting_says_at_the_time() {
     wait_for("two, the override is another's", || served() == 2);
 }
 
-/// A Fetch that waits, and many requests behind it whose answers are large.
+/// A Fetch waits, and many requests with large responses follow it.
 #[test]
 fn answers_behind_one_that_waits_do_not_pile_up() {
     let broker = Broker::start();
@@ -194,7 +195,7 @@ fn answers_behind_one_that_waits_do_not_pile_up() {
         send(peer, 11, &fetch("wide", 3000, 1, 0));
         (0..400).for_each(|_| send(peer, 4, &wide));
     }
-    // It took ten times as much; whoever is behind is served when the Fetch has its answer.
+    // Without a limit it took ten times as much. The others are served once the Fetch is answered.
     for peer in &mut peers {
         peer.receive().expect("the Fetch's answer");
         let grown = broker.resident_kib().saturating_sub(before);
@@ -206,7 +207,8 @@ fn answers_behind_one_that_waits_do_not_pile_up() {
     drop(peers);
 }
 
-/// Nobody reads what it sends behind the requests that wait; it is seen all the same that it is gone.
+/// The broker does not read what follows the waiting requests, and still must see that the peer has
+/// gone.
 #[test]
 fn who_leaves_while_answers_wait_gives_its_place_back() {
     let broker = Broker::start_with(&[("max.connections.per.ip", "2")]);
@@ -222,7 +224,7 @@ fn who_leaves_while_answers_wait_gives_its_place_back() {
     wait_for("its place", || is_served(&mut Peer::connect(broker.port)));
 }
 
-/// Peers that read nothing hold much, and when they are gone the system has it back.
+/// Peers that read nothing cost much memory, which the system must get back when they are gone.
 #[test]
 fn memory_goes_back_when_it_is_no_longer_needed() {
     let broker = Broker::start();
@@ -243,7 +245,7 @@ fn memory_goes_back_when_it_is_no_longer_needed() {
     wait_for("little memory", || broker.resident_kib() < before + 24 * 1024);
 }
 
-/// Its other connections and files live on, and files come first.
+/// Files take precedence over connections, and the connections that are open stay usable.
 #[test]
 fn connections_that_would_take_the_descriptors_of_files_are_refused() {
     let mut broker = Broker::start_limited(128);
@@ -267,14 +269,14 @@ fn connections_that_would_take_the_descriptors_of_files_are_refused() {
     broker.stop();
 }
 
-/// What a stop finds begun is answered, and the answers arrive at a peer that reads late while it
-/// still sends; what it sends again afterwards is recognised.
+/// At a stop, requests that have been started are answered, and the responses reach a peer that
+/// reads late and is still sending. What the peer sends again after the restart is recognised.
 #[test]
 fn a_clean_stop_is_invisible_to_a_producer() {
     let broker = Broker::start();
     let mut client = Peer::connect(broker.port);
     create(&mut client, "kept", 1);
-    // The first one waits until the topic's log is there.
+    // The first request waits until the topic's log exists.
     wait_for("the log", || {
         let first = call(&mut client, 8, &produce("kept", 0, batch(0, b"x")));
         first.responses[0].partition_responses[0].error_code == 0
@@ -286,7 +288,7 @@ fn a_clean_stop_is_invisible_to_a_producer() {
         while sent < acknowledged + 5 {
             let mut body = BytesMut::new();
             produce("kept", 0, batch(sent, &[b'x'; 300])).encode(&mut body, 8).unwrap();
-            // As clients do, this one is through when it cannot write any more.
+            // Like a client, the peer gives up its connection when it cannot write any more.
             if peer.0.write_all(&frame(0, 8, sent, &body)).is_err() {
                 break 'sending;
             }
@@ -321,7 +323,7 @@ fn a_clean_stop_is_invisible_to_a_producer() {
         ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
     let end = call(&mut peer, 1, &request).topics[0].partitions[0].offset;
     assert_eq!(end, i64::from(acknowledged), "what was appended was answered");
-    // The last ones that were answered are known, and those that were not are new.
+    // The last batches that were answered are duplicates, those without an answer are new.
     for sequence in acknowledged - 4..sent {
         let again = call(&mut peer, 8, &produce("kept", 0, batch(sequence, &[b'x'; 300])));
         let again = &again.responses[0].partition_responses[0];

@@ -1,4 +1,4 @@
-//! Consumer groups (KIP-848) are there while `group.version` is finalized, and only then.
+//! Consumer groups (KIP-848) are served only while `group.version` is finalized.
 
 use super::{Peer, call};
 use crate::support::Broker;
@@ -33,7 +33,7 @@ fn joins() -> ConsumerGroupHeartbeatRequest {
         .with_topic_partitions(Some(Vec::new()))
 }
 
-/// Until the coordinator is there.
+/// Repeats the heartbeat until the coordinator is ready.
 fn heartbeat(
     peer: &mut Peer,
     version: i16,
@@ -68,7 +68,7 @@ fn consumer_groups_come_and_go_with_their_feature() {
     assert_eq!((answer.error_code, answer.member_epoch), (0, 2), "{:?}", answer.error_message);
     assert_eq!(answer.heartbeat_interval_ms, 5000);
     assert_eq!(answer.assignment.unwrap().topic_partitions[0].partitions, [0, 1]);
-    // The broker chooses the id of a member of old.
+    // In version 0 the broker chooses the member's id.
     let answer = heartbeat(peer, 0, &joins().with_member_id(text("")));
     assert_eq!(answer.member_id.unwrap().len(), 22);
     for (request, error) in [

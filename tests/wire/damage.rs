@@ -1,5 +1,5 @@
-//! Damages of directories: the start is refused with a sentence, no file is changed by it, and with
-//! the damage put right all records are there. And what is no damage: the broker starts.
+//! Damaged log directories: the start is refused with a message and changes no file, and once the
+//! damage is repaired all records are there. Changes that are no damage do not prevent a start.
 
 use super::{Peer, call};
 use crate::support::Broker;
@@ -23,8 +23,8 @@ const LOG: &str = "a/__cluster_metadata-0/00000000000000000000.log";
 const CLEAN: &str = ".kafka_cleanshutdown";
 const PARTITIONS: i32 = 4;
 
-/// A stopped broker with the log directories a and b, and a topic `damage` with two partitions in
-/// each that have a record.
+/// A stopped broker with the log directories a and b. Each has two partitions of the topic `damage`
+/// with one record.
 struct Site {
     root: TempDir,
     broker: Broker,
@@ -35,7 +35,7 @@ impl Site {
         let root = TempDir::new().unwrap();
         let dirs = dirs(root.path(), "a,b");
         let mut broker = Broker::start_with(&[("log.dirs", &dirs), ("node.id", "1")]);
-        // What the metadata log was before there was a topic.
+        // The metadata log before there was a topic.
         copy(&root.path().join(METADATA), &root.path().join("old"));
         create(&broker, "damage");
         (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&broker, partition), 0));
@@ -53,7 +53,8 @@ impl Site {
         self.broker.set(&[("log.dirs", &dirs)]);
     }
 
-    /// The start is refused with all of `says`, and changes nothing; answers what it says.
+    /// The start must be refused with a message that contains all of `says`, and must change
+    /// nothing. Returns the message.
     fn refuses(&mut self, says: &[&str], case: &str) -> String {
         let before = tree(self.root.path());
         let (status, last) = self.broker.refusal();
@@ -65,7 +66,7 @@ impl Site {
         last
     }
 
-    /// All records are there, and a producer goes on behind them.
+    /// All records must be there, and the broker must stop cleanly.
     fn serves(&mut self, case: &str) {
         self.broker.launch();
         for partition in 0..PARTITIONS {
@@ -81,7 +82,7 @@ fn dirs(root: &Path, names: &str) -> String {
     paths.join(",")
 }
 
-/// All files with what is in them, but for the locks; directories too.
+/// All directories, and all files with their content; locks are left out.
 fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(root).unwrap() {
@@ -138,7 +139,7 @@ fn produce(broker: &Broker, partition: i32) -> i16 {
     response.responses[0].partition_responses[0].error_code
 }
 
-/// The end offset.
+/// The end offset of a partition.
 fn end(broker: &Broker, partition: i32) -> i64 {
     let asked = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1);
     let topic =
@@ -151,8 +152,8 @@ fn end(broker: &Broker, partition: i32) -> i64 {
     answer.offset
 }
 
-/// Until the metadata log says of the partitions in b that they lie there: its id is in the
-/// registration and in a record for each.
+/// Waits until the metadata log contains the location of all partitions in b: the id of b is in the
+/// registration and in one record for each partition.
 fn wait_until_placed(root: &Path) {
     let meta = fs::read_to_string(root.join("b/meta.properties")).unwrap();
     let (_, id) = meta.trim_end().rsplit_once("directory.id=").unwrap();
@@ -164,7 +165,7 @@ fn wait_until_placed(root: &Path) {
     }
 }
 
-/// A partition that lies in a directory.
+/// The first partition in a directory.
 fn partition_in(dir: &Path) -> String {
     let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.starts_with("damage-")).min().unwrap()
@@ -180,7 +181,7 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Where a text lies in a file.
+/// The position of a text in a file.
 fn position(path: &Path, text: &str) -> usize {
     let bytes = fs::read(path).unwrap();
     bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
@@ -194,7 +195,7 @@ fn put_back(site: &Site, name: &str) {
     fs::rename(site.path("aside"), site.path(name)).unwrap();
 }
 
-/// Kept until the damage is put right.
+/// Keeps a copy until the damage is repaired.
 fn keep(site: &Site, name: &str) {
     match site.path(name).is_dir() {
         true => copy(&site.path(name), &site.path("aside")),
@@ -423,7 +424,7 @@ const DAMAGES: &[Damage] = &[
     },
 ];
 
-/// Whoever adds a way in which directories can be wrong adds a row.
+/// A new kind of damage needs a new row.
 #[test]
 fn a_damaged_directory_is_refused_untouched_and_all_is_there_when_it_is_mended() {
     let site = &mut Site::new();
@@ -438,7 +439,7 @@ fn a_damaged_directory_is_refused_untouched_and_all_is_there_when_it_is_mended()
     }
 }
 
-/// What the refusal says to write is what mends it.
+/// The file that the refusal tells to write repairs the damage.
 #[test]
 fn meta_properties_are_written_anew_by_what_the_refusal_says() {
     let mut site = Site::new();
@@ -457,7 +458,7 @@ fn meta_properties_are_written_anew_by_what_the_refusal_says() {
 
 type Change = (&'static str, &'static str, fn(&Site));
 
-/// Directories in which nothing is wrong although they are not as the last process left them.
+/// Directories that differ from what the last process left, but are not damaged.
 const HARMLESS: &[Change] = &[
     ("a directory more", "a,b,new", |_| ()),
     ("lost+found", "a,b", |site| fs::create_dir(site.path("b/lost+found")).unwrap()),
@@ -510,7 +511,7 @@ fn nothing_is_made_where_a_port_is_taken() {
     assert!(!site.path("new").exists());
 }
 
-/// The metadata log lies where no partitions do.
+/// The metadata log is in a directory without partitions.
 #[test]
 fn the_metadata_log_may_have_a_directory_of_its_own() {
     let root = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Produce, Fetch and the APIs about offsets, at every version, field by field.
+//! Produce, Fetch and the APIs about offsets, in every version, field by field.
 
 use super::{Peer, call, once_verified, send};
 use crate::support::Broker;
@@ -106,7 +106,7 @@ fn fetch(peer: &mut Peer, version: i16, request: &FetchRequest) -> PartitionData
     response.responses.remove(0).partitions.remove(0)
 }
 
-/// By name and by id, as the version has it.
+/// The topic's name and id, of which the version has only one.
 fn named(version: i16, from: i16, topic: &'static str, id: Uuid) -> (&'static str, Uuid) {
     if version < from { (topic, Uuid::nil()) } else { ("", id) }
 }
@@ -198,7 +198,7 @@ fn a_fetch_out_of_range_tells_nothing_but_that() {
     }
 }
 
-/// Small parts of files are copied into the answer, larger ones are sent from where they lie.
+/// Small file ranges are copied into the response, larger ones are sent directly from their files.
 #[test]
 fn an_answer_has_little_of_some_partitions_and_much_of_others() {
     let broker = Broker::start();

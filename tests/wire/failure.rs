@@ -1,4 +1,4 @@
-//! Failures that a broker cannot live with: it says why and ends, soon and with status 1.
+//! Failures that the broker cannot survive: it says why and exits soon with status 1.
 
 use super::Peer;
 use crate::support::Broker;
@@ -58,7 +58,7 @@ fn each_signal_is_a_clean_stop() {
     }
 }
 
-/// Whoever signals a process and its group, as `timeout` does, wants one stop.
+/// A tool such as `timeout` signals both the process and its group, but wants one stop.
 #[test]
 fn a_signal_that_comes_twice_at_once_is_one_stop() {
     let mut broker = Broker::start();
@@ -70,7 +70,7 @@ fn a_signal_that_comes_twice_at_once_is_one_stop() {
     assert!(broker.data_dir().join(".kafka_cleanshutdown").exists());
 }
 
-/// A fetch that waits keeps the stop waiting for it.
+/// A Fetch that waits delays the stop.
 #[test]
 fn the_second_signal_ends_the_broker_at_once() {
     let mut broker = Broker::start();
@@ -84,20 +84,20 @@ fn the_second_signal_ends_the_broker_at_once() {
     body.extend([0i32.to_be_bytes(), (-1i32).to_be_bytes(), 0i32.to_be_bytes()].concat());
     body.extend([0i32.to_be_bytes(), 0i32.to_be_bytes()].concat());
     socket.write_all(&super::frame(1, 10, 1, &body[..])).unwrap();
-    // It is read, as requests of others are answered that came later.
+    // The Fetch has been read, as a later request of another connection is answered.
     Peer::connect(broker.port).send(18, 0, 1, &[]);
     broker.signal("TERM");
     while !broker.log().contains("stopping: SIGTERM") {
         std::thread::yield_now();
     }
-    // Signals that come at once are one stop; whoever goes on sending them is heard.
+    // Signals that come at the same time are one stop. Later ones must be noticed.
     while broker.is_running() {
         broker.signal("TERM");
         std::thread::sleep(Duration::from_millis(20));
     }
     let (status, last) = broker.end();
     if status == Some(0) {
-        // The first stop was faster.
+        // The first stop was complete before a second signal came.
         return;
     }
     assert_eq!(status, Some(1), "{last}");

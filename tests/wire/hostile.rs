@@ -1,4 +1,5 @@
-//! Garbage, truncation, huge counts and sizes (the CVEs of Kafka's own decoders among them).
+//! Garbage, truncated requests, and huge counts and sizes, including the CVEs of Kafka's own
+//! decoders.
 
 use super::{Peer, frame};
 use crate::support::Broker;
@@ -7,11 +8,11 @@ const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
 const JOIN_GROUP: i16 = 11;
 const FETCH: i16 = 1;
-/// What one hostile packet may at most add to the broker's memory.
+/// By how much hostile packets may enlarge the broker's memory.
 const GROWTH_KIB_MAX: u64 = 16 * 1024;
 
-/// Sends `bytes`; the connection must be closed (or answered with an error first), memory must
-/// stay flat, and another client must be served.
+/// Sends `bytes` on many connections. Each must be closed, perhaps after an error response; memory
+/// must stay flat, and another client must be served.
 #[track_caller]
 fn check_refused(what: &str, bytes: &[u8]) {
     let broker = Broker::start();
@@ -56,7 +57,7 @@ fn a_size_that_nobody_sends_the_bytes_for_costs_nothing() {
         .collect();
     std::thread::sleep(std::time::Duration::from_millis(300));
     let grown = broker.resident_kib().saturating_sub(before);
-    // 50 announced 5 GB; a read buffer of 1 MiB each would be the most that is reserved.
+    // The 50 peers announce 5 GB together. Even read buffers of 1 MiB each would be too much.
     assert!(grown < GROWTH_KIB_MAX, "grew by {grown} KiB");
     drop(peers);
 }
@@ -87,7 +88,7 @@ fn counts_that_the_bytes_do_not_bear_out() {
 
 #[test]
 fn tagged_fields_without_end() {
-    // Header version 2: the client id, then a count of tagged fields.
+    // In header version 2 the count of tagged fields follows the client id.
     let mut request = vec![0, 18, 0, 3, 0, 0, 0, 1, 0, 1, b'x'];
     request.extend([0xff, 0xff, 0xff, 0xff, 0x07]);
     let mut framed = (request.len() as i32).to_be_bytes().to_vec();

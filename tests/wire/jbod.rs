@@ -1,5 +1,5 @@
-//! Several log directories, of which one fails: at start, or while the broker runs. A file in the
-//! way stands for a disk that is gone (permissions do not bind root).
+//! Several log directories, one of which fails, at a start or while the broker runs. A file in
+//! place of the directory simulates a lost disk, as permissions do not stop root.
 
 use super::{Peer, call};
 use crate::support::Broker;
@@ -48,7 +48,7 @@ impl Jbod {
         self.root.path().join(name)
     }
 
-    /// Partitions of a topic that lie in a directory.
+    /// The partitions of a topic that are in a directory.
     fn logs_in(&self, dir: &str, topic: &str) -> Vec<i32> {
         let names = fs::read_dir(self.path(dir)).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -59,7 +59,7 @@ impl Jbod {
         found
     }
 
-    /// The disk of `b` is gone.
+    /// Makes the directory `b` unusable.
     fn take_away(&self) {
         fs::rename(self.path("b"), self.path("kept")).unwrap();
         fs::write(self.path("b"), "no directory").unwrap();
@@ -81,7 +81,7 @@ impl Jbod {
         assert_eq!(response.topics[0].error_code, 0, "{response:?}");
     }
 
-    /// Appends a record: error code and base offset.
+    /// Appends a record. Returns the error code and base offset.
     fn produce(&self, topic: &str, partition: i32) -> (i16, i64) {
         let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
         builder.append(1_700_000_000_000, None, Some(b"value"), &[]);
@@ -99,7 +99,7 @@ impl Jbod {
         (answer.error_code, answer.base_offset)
     }
 
-    /// Error code and number of partitions of each log directory.
+    /// The error code and number of partitions of each log directory.
     fn describe(&self) -> Vec<(String, i16, usize)> {
         let request = DescribeLogDirsRequest::default().with_topics(None);
         let response = call(&mut Peer::connect(self.broker.port), 4, &request);
@@ -111,7 +111,7 @@ impl Jbod {
         dirs.collect()
     }
 
-    /// Error code and leader of each partition in the metadata.
+    /// The error code and leader of each partition in the metadata.
     fn leaders(&self, topic: &str) -> Vec<(i16, i32)> {
         let asked = metadata_request::MetadataRequestTopic::default().with_name(Some(name(topic)));
         let request = MetadataRequest::default().with_topics(Some(vec![asked]));
@@ -121,7 +121,8 @@ impl Jbod {
         partitions.iter().map(|p| (p.error_code, p.leader_id.0)).collect()
     }
 
-    /// `lost` cannot be used, everything else can; `offset` is the next of all.
+    /// The partitions in `lost` must be unusable and all others usable; `offset` is the next offset
+    /// of the latter.
     fn check(&self, lost: &[i32], offset: i64) {
         for partition in 0..PARTITIONS {
             let (code, base_offset) = self.produce("t", partition);
@@ -181,7 +182,8 @@ fn relative_directories_are_told_and_named_as_absolute_ones() {
 fn a_directory_that_fails_at_start_is_offline_alone() {
     let mut jbod = Jbod::start();
     let lost = jbod.logs_in("b", "t");
-    // The controller hears where the partitions lie; only then are they not made anew elsewhere.
+    // The controller must learn first where the partitions are; otherwise they are created
+    // elsewhere.
     std::thread::sleep(Duration::from_millis(500));
     jbod.broker.stop();
     jbod.take_away();
@@ -194,7 +196,7 @@ fn a_directory_that_fails_at_start_is_offline_alone() {
     assert_eq!(jbod.produce("new", 3), (0, 0));
     jbod.broker.kill();
 
-    // It comes back, and everything is there.
+    // The directory comes back with everything in it.
     jbod.give_back();
     jbod.broker.launch();
     jbod.wait_for_leaders(&[]);
@@ -214,7 +216,7 @@ fn a_directory_that_fails_while_the_broker_runs_is_offline_alone() {
     jbod.check(&lost, 1);
     jbod.create("new", 4);
     assert_eq!((jbod.logs_in("a", "new").len(), jbod.logs_in("c", "new").len()), (2, 2));
-    // The stop is clean for the others.
+    // The stop is clean for the other directories.
     jbod.broker.stop();
     for (dir, is_clean) in [("a", true), ("kept", false), ("c", true)] {
         let path = jbod.path(dir).join(".kafka_cleanshutdown");
@@ -229,7 +231,7 @@ fn a_directory_that_fails_while_the_broker_runs_is_offline_alone() {
     }
 }
 
-/// The controller may not have heard yet where the partitions lie.
+/// The controller may not know yet where the partitions are.
 #[test]
 fn partitions_of_a_broker_that_was_killed_at_once_wait_for_their_directory() {
     let mut jbod = Jbod::start();

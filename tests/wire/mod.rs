@@ -1,5 +1,5 @@
-//! Raw bytes on the port: what a broken or hostile peer sends, and what must come of it. Whatever
-//! it is, the connection closes or gets an error, memory stays flat, everyone else is served.
+//! Requests written by hand, also those of a broken or hostile peer. Whatever it sends, its
+//! connection is closed or gets an error, memory stays flat, and everyone else is served.
 
 mod absent;
 mod bounds;
@@ -25,11 +25,11 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
-/// Where the connections of `call` are served.
+/// The runtime of the connections that `call` uses.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
 
-/// A connection that speaks frames by hand, until klamm's own client takes it over for `call`.
+/// A connection on which frames are written by hand until `call` hands it to klamm's own client.
 pub struct Peer(TcpStream, OnceCell<Connection>);
 
 impl Peer {
@@ -40,7 +40,7 @@ impl Peer {
         Peer(socket, OnceCell::new())
     }
 
-    /// The same connection in the hands of klamm's client.
+    /// The same connection, used by klamm's client.
     fn connection(&self) -> &Connection {
         self.1.get_or_init(|| {
             let socket = self.0.try_clone().unwrap();
@@ -56,7 +56,7 @@ impl Peer {
         })
     }
 
-    /// Sends bytes as they are; a peer that has been closed on already does not mind.
+    /// Sends bytes unchanged; does nothing if the broker has closed the connection.
     pub fn send_raw(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
@@ -66,7 +66,7 @@ impl Peer {
         self.send_raw(&frame(api_key, version, correlation_id, body));
     }
 
-    /// The next answer without its size; None if the connection was closed.
+    /// The next response without its size; None if the connection was closed.
     pub fn receive(&mut self) -> Option<Vec<u8>> {
         let mut size = [0; 4];
         match self.0.read_exact(&mut size) {
@@ -81,7 +81,7 @@ impl Peer {
         Some(answer)
     }
 
-    /// The correlation id of the next answer.
+    /// The correlation id of the next response.
     pub fn receive_correlation_id(&mut self) -> Option<i32> {
         self.receive().map(|answer| i32::from_be_bytes(answer[..4].try_into().unwrap()))
     }
@@ -101,7 +101,7 @@ pub fn frame(api_key: i16, version: i16, correlation_id: i32, body: &[u8]) -> Ve
     framed
 }
 
-/// Sends a request whose answer nobody asks for yet.
+/// Sends a request without waiting for its response.
 pub fn send<R: Request>(peer: &mut Peer, version: i16, request: &R) {
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
@@ -115,8 +115,8 @@ pub fn send<R: Request>(peer: &mut Peer, version: i16, request: &R) {
     peer.send_raw(&frame);
 }
 
-/// Produces; as clients do, again while the coordinator loads its log or writes the markers of the
-/// last transaction.
+/// Produces. Like a client, it retries while the coordinator loads its log or writes the markers of
+/// the last transaction.
 pub fn once_verified(
     mut produce: impl FnMut() -> PartitionProduceResponse,
 ) -> PartitionProduceResponse {
@@ -130,7 +130,7 @@ pub fn once_verified(
     }
 }
 
-/// Sends a request and reads its answer.
+/// Sends a request and returns its response.
 pub fn call<R: Request>(peer: &mut Peer, version: i16, request: &R) -> R::Response {
     RUNTIME.block_on(peer.connection().ask(version, request)).unwrap()
 }

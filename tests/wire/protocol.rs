@@ -1,4 +1,4 @@
-//! What every client relies on: versions, order, idleness.
+//! What every client relies on: versions, order, and idle connections.
 
 use super::Peer;
 use crate::support::Broker;
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
-/// What the listener of a broker of Apache Kafka 4.4.0 advertises: (key, min, max). Produce from 0 for
-/// old librdkafka (KAFKA-18659).
+/// The APIs that a broker's listener of Apache Kafka 4.4.0 advertises: (key, min, max). Produce
+/// begins at 0 for old versions of librdkafka (KAFKA-18659).
 #[rustfmt::skip]
 const KAFKA: &[(i16, i16, i16)] = &[
     (0, 0, 13), (1, 4, 18), (2, 1, 11), (3, 0, 13), (8, 2, 10), (9, 1, 10), (10, 0, 6), (11, 0, 9),
@@ -21,7 +21,7 @@ const KAFKA: &[(i16, i16, i16)] = &[
     (81, 0, 0), (83, 0, 0), (84, 0, 0), (85, 0, 1), (86, 0, 0), (87, 0, 1), (88, 0, 1), (89, 0, 1),
     (90, 0, 1), (91, 0, 0), (92, 0, 0), (93, 0, 0), (94, 0, 0),
 ];
-/// The keys of it that klamm does not serve, and what they are for.
+/// The keys among them that klamm does not serve, and their purpose.
 const ABSENT: &[(&[i16], &str)] = &[
     (&[38, 39, 40], "delegation tokens"),
     (&[49], "client quotas"),
@@ -31,7 +31,7 @@ const ABSENT: &[(&[i16], &str)] = &[
     (&[93], "descriptions of topologies, which Kafka takes with a plugin only"),
 ];
 
-/// (key, min, max) of an ApiVersions v0 answer's body, after correlation id and error.
+/// The (key, min, max) in an ApiVersions 0 response that begins with the correlation id.
 fn api_keys(answer: &[u8]) -> Vec<(i16, i16, i16)> {
     let short = |at: usize| i16::from_be_bytes([answer[at], answer[at + 1]]);
     let count = i32::from_be_bytes(answer[6..10].try_into().unwrap()) as usize;
@@ -55,7 +55,7 @@ fn api_versions_lists_what_is_served() {
 fn api_versions_of_a_version_nobody_knows_is_answered_in_version_0() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    // Such a version has header version 2: no tagged fields, then a body nobody can read.
+    // An unknown version has header version 2: no tagged fields, then a body that nobody can read.
     peer.send(API_VERSIONS, 99, 5, &[0, 1, 2, 3]);
     let answer = peer.receive().unwrap();
     assert_eq!(&answer[..6], &[0, 0, 0, 5, 0, 35], "UNSUPPORTED_VERSION");

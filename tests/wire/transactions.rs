@@ -1,4 +1,4 @@
-//! Transactions by hand: what a client that is late, wrong or old is told.
+//! Transactions by hand: the answers to clients that are late, wrong or old.
 
 use super::{Peer, call, once_verified};
 use crate::support::Broker;
@@ -47,7 +47,7 @@ fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-/// A producer of the transactional id "x" on topic "t".
+/// A producer with the transactional id "x" and the topic "t".
 struct Client {
     peer: Peer,
     topic_id: Uuid,
@@ -75,7 +75,8 @@ impl Client {
         client
     }
 
-    /// Until the coordinator is loaded, and what was open is aborted.
+    /// Initialises the producer; waits until the coordinator is loaded and an open transaction is
+    /// aborted.
     fn init(&mut self) {
         let request = InitProducerIdRequest::default()
             .with_transactional_id(Some(text("x").into()))
@@ -111,7 +112,7 @@ impl Client {
         call(&mut self.peer, version, &request).responses.remove(0).partition_responses
     }
 
-    /// The error of each partition, of t up to version 3.
+    /// Adds partitions of "t" to the transaction in version 3. Returns the error of each.
     fn add(&mut self, epoch: i16, partitions: Vec<i32>) -> Vec<i16> {
         let topic = AddPartitionsToTxnTopic::default()
             .with_name(text("t").into())
@@ -147,7 +148,7 @@ impl Client {
         call(&mut self.peer, 11, &request).responses.remove(0).partitions.remove(0)
     }
 
-    /// The last stable offset when everything has ended.
+    /// The last stable offset once no transaction is open.
     fn settled(&mut self) -> i64 {
         again(|| {
             let fetched = self.fetch();
@@ -184,7 +185,7 @@ fn batch(id: i64, epoch: i16, sequence: i32, value: &str) -> Bytes {
 fn old_clients_add_their_partitions_and_who_is_late_opens_nothing() {
     let broker = Broker::start();
     let mut client = Client::new(&broker);
-    // Not added: as each version understands it.
+    // The partition is not in the transaction; each version has its own error for that.
     assert_eq!(client.produce(9, 0, 0).error_code, INVALID_TXN_STATE);
     assert_eq!(client.produce(11, 0, 0).error_code, TRANSACTION_ABORTABLE);
     assert_eq!(client.add(0, vec![0, 7]), [OPERATION_NOT_ATTEMPTED, UNKNOWN_TOPIC_OR_PARTITION]);
@@ -199,7 +200,7 @@ fn old_clients_add_their_partitions_and_who_is_late_opens_nothing() {
     let aborted = client.fetch().aborted_transactions.unwrap();
     assert_eq!((aborted[0].producer_id.0, aborted[0].first_offset.to_owned()), (client.id, 0));
 
-    // A batch that was under way when the transaction was aborted must not open another.
+    // A batch that arrives after the abort must not open another transaction.
     assert_eq!(client.produce(11, 0, 1).error_code, TRANSACTION_ABORTABLE);
     assert_eq!(client.end(4, 0, false).0, 0, "again");
     assert_eq!(client.end(4, 0, true).0, INVALID_TXN_STATE);
@@ -224,7 +225,7 @@ fn new_clients_leave_it_to_the_broker_and_get_an_epoch_for_each_transaction() {
     assert_eq!(client.produce(12, 0, 1).error_code, INVALID_PRODUCER_EPOCH, "too late");
     assert_eq!(client.end(5, 1, true).0, INVALID_TXN_STATE, "nothing to commit");
     assert_eq!(client.end(5, 1, false), (0, 2));
-    // While that is being finished the broker tries by itself for some time.
+    // While the last transaction is being completed, the broker itself retries for some time.
     let sent = again(|| {
         let told = client.produce(12, 2, 0);
         (told.error_code, told)
@@ -355,7 +356,8 @@ fn markers_go_to_the_partitions_that_are_here() {
         let told: Vec<_> = partitions.iter().map(|p| (p.partition_index, p.error_code)).collect();
         assert_eq!(told, [(0, 0), (7, UNKNOWN_TOPIC_OR_PARTITION)]);
     }
-    // Version 2 says which epochs are too old: those that records have.
+    // A marker of transaction version 2 is refused if its epoch is not newer than that of the
+    // records.
     assert_eq!(client.produce(12, 0, 1).error_code, 0);
     let strict = WritableTxnMarker { transaction_version: 2, ..marker };
     let request = WriteTxnMarkersRequest { markers: vec![strict] };

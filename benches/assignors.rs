@@ -1,5 +1,5 @@
-//! How long the server-side assignors take for a group of 1,000 members and 10,000 partitions:
-//! `cargo bench --bench assignors`. Kafka's own on the same input: Assignors.java.
+//! The time that the server-side assignors take for a group of 1,000 members and 10,000 partitions:
+//! `cargo bench --bench assignors`. Assignors.java measures Kafka's own on the same input.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use klamm::coordinator::group::MemberId;
@@ -13,7 +13,7 @@ const TOPICS: usize = 100;
 const PARTITIONS: i32 = 100;
 const TIMES: usize = 15;
 
-/// What the members of a group subscribe to, and what they own.
+/// The subscriptions of a group's members, and the partitions they own.
 struct Group {
     counts: PartitionCounts,
     members: BTreeMap<MemberId, usize>,
@@ -22,8 +22,8 @@ struct Group {
 }
 
 impl Group {
-    /// With as many different subscriptions, each of them to all topics but one unless it is the
-    /// only one.
+    /// A group with this many different subscriptions. Each is to all topics but one, or to all
+    /// topics if it is the only one.
     fn new(subscriptions: usize) -> Group {
         let topics: Vec<Uuid> = (0..TOPICS).map(|_| Uuid::new_v4()).collect();
         let without = |left_out: usize| {

@@ -1,10 +1,10 @@
-//! Budgets: how many instructions and system calls of the broker a request may cost. A count is the
-//! same on a busy machine, so that CI can hold the hot paths to it.
+//! Budgets: how many instructions and system calls of the broker a request may cost. The counts are
+//! the same on a busy machine, so CI can compare the hot paths with them.
 //!
-//! klamm runs under callgrind, and a client sends the same request again and again, each after the
-//! answer to the one before. What the broker does meanwhile by itself is measured first and taken
-//! off. The kernel's own instructions do not count; hence the calls. The budgets stand in
-//! docs/performance.md, and `--renew` writes them there.
+//! klamm runs under callgrind, and a client repeats one request, each time after the previous
+//! answer. The cost of the broker's own work in the meantime is measured first and subtracted. The
+//! kernel's instructions are not counted; for this reason system calls are. The budgets are in
+//! docs/performance.md, where `--renew` writes them.
 
 use crate::consume;
 use crate::groups::{self, ClassicGroup, ConsumerGroup};
@@ -18,19 +18,20 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A request may cost this much more than its budget, which is what it cost when that was written.
+/// A request may cost this many times its budget, which is the cost that was measured when the
+/// budget was written.
 const TOLERANCE: f64 = 1.10;
-/// Where they stand, between these two lines.
+/// The document with the budgets, which are between these two lines.
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
 const BEGIN: &str = "<!-- budgets -->\n";
 const END: &str = "<!-- end of budgets -->";
-/// What the broker does by itself is looked at for so long.
+/// How long the cost of the broker's own work is measured.
 const IDLE: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 5;
-/// Between an answer and the next request.
+/// The pause between an answer and the next request.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What a request costs.
+/// The cost of a request.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     instructions: f64,
@@ -43,14 +44,15 @@ impl Cost {
     }
 }
 
-/// The same request many times.
+/// A request that is repeated many times.
 struct Work<'a> {
     name: &'static str,
     times: u32,
     ask: Box<dyn FnMut() + 'a>,
 }
 
-/// Counts; false if a request costs more than it may. `renew` writes what was counted instead.
+/// Counts all requests; false if one exceeds its budget. With `renew` the counts become the
+/// budgets.
 pub fn run(renew: bool) -> bool {
     let counts = count_all();
     if renew {
@@ -69,7 +71,7 @@ pub fn run(renew: bool) -> bool {
         .fold(true, |a, b| a & b)
 }
 
-/// Prints what a request costs beside its budget.
+/// Prints the cost of a request beside its budget.
 fn is_kept(name: &str, cost: Cost, budget: Option<&Cost>) -> bool {
     let Some(budget) = budget else {
         println!("{name:42} {:12.0} has no budget: renew them", cost.instructions);
@@ -101,7 +103,7 @@ fn table(counts: &[(&'static str, Cost)]) -> String {
     head.to_owned() + &rows.collect::<String>()
 }
 
-/// By the request's name.
+/// Reads the budgets, by the names of the requests.
 fn budgets() -> BTreeMap<String, Cost> {
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let (_, rest) = document.split_once(BEGIN).expect("the budgets begin");
@@ -146,8 +148,8 @@ struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    /// The last but one of some rounds, after one that does not count: where the client
-    /// was early a request was cheaper, and now and then the broker does something else.
+    /// The second highest cost of the rounds, after one that is not counted. Some rounds are too
+    /// cheap because the client was early, and the highest may include other work of the broker.
     fn count(&mut self, mut work: Work, idle: Cost) -> Cost {
         work.run();
         self.read();
@@ -175,12 +177,12 @@ impl Counter<'_> {
         ours.per(f64::from(work.times))
     }
 
-    /// All that was counted since the last call, in all threads.
+    /// The cost in all threads since the last call.
     fn read(&mut self) -> Cost {
         let dumped = Command::new("vgdb")
             .arg(format!("--pid={}", self.target.pid()))
             .arg(format!("--vgdb-prefix={}", self.target.path().join("vgdb").display()))
-            // A thread that sleeps is woken after so long.
+            // A thread that sleeps is interrupted after this time.
             .args(["--max-invoke-ms=1", "dump"])
             .output()
             .expect("vgdb comes with valgrind");
@@ -189,21 +191,21 @@ impl Counter<'_> {
         sum(&std::fs::read_to_string(self.dump()).unwrap())
     }
 
-    /// For `callgrind_annotate`.
+    /// The last dump, for `callgrind_annotate`.
     fn dump(&self) -> PathBuf {
         callgrind_out().with_extension(format!("out.{}", self.dumps))
     }
 }
 
-/// Adds up what the functions in a dump have cost themselves. Looking at the clock is a system call
-/// under valgrind only.
+/// The sum of the costs of all functions in a dump, each without its callees. Reading the clock is
+/// not counted, as it is a system call only under valgrind.
 fn sum(dump: &str) -> Cost {
     assert!(dump.lines().any(|line| line.starts_with("events: Ir sysCount ")), "events of a dump");
     let (mut cost, mut names, mut is_clock, mut is_callee) =
         (Cost::default(), BTreeMap::new(), false, false);
     for line in dump.lines() {
         if let Some(function) = line.strip_prefix("fn=").or_else(|| line.strip_prefix("cfn=")) {
-            // A name stands where its number comes first.
+            // Only the first mention of a number has the name with it.
             let (number, name) = function.split_once(' ').unwrap_or((function, ""));
             let name = *names.entry(number).or_insert(name);
             if line.starts_with('f') {
@@ -222,8 +224,8 @@ fn sum(dump: &str) -> Cost {
     cost
 }
 
-/// In the order in which they run: members come before their sessions end, and those that read
-/// after those that write.
+/// All work, in the order in which it runs: members before their sessions expire, readers after
+/// writers.
 fn works(target: &Target) -> Vec<Work<'_>> {
     let produce = |name, times, frames: &[Vec<u8>]| {
         replayed(target, name, times, frames, load::check_produced)
@@ -259,7 +261,7 @@ fn works(target: &Target) -> Vec<Work<'_>> {
     ]
 }
 
-/// A poll of a fetch session in which nothing moves; it waits for a millisecond.
+/// A poll of a fetch session without new records; it waits for a millisecond.
 fn idle_poll(target: &Target) -> Work<'_> {
     let quiet = "quiet".to_owned();
     load::create_topics(target, std::slice::from_ref(&quiet), 5);
@@ -274,7 +276,7 @@ fn idle_poll(target: &Target) -> Work<'_> {
     Work { name: "poll that finds nothing", times: 200, ask: Box::new(ask) }
 }
 
-/// The frames go with one write, then come their answers.
+/// Sends the frames with one write and then reads their answers.
 fn replayed<'a>(
     target: &'a Target,
     name: &'static str,

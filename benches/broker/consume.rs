@@ -1,4 +1,4 @@
-//! Requests of many partitions, and fetches as consumers at the end of a topic send them.
+//! Requests with many partitions, and fetches of consumers at the end of a topic.
 
 use crate::load::{self, FETCH_VERSION, connect, frame, receive};
 use crate::target::Target;
@@ -14,18 +14,18 @@ const CONNECTIONS: usize = 4;
 /// Bytes of a batch.
 pub const BATCH: usize = 1200;
 const MAX_WAIT_MS: i32 = 500;
-/// Until then a Fetch waits at the broker.
+/// The time after which a Fetch is waiting at the broker.
 const PARKED: Duration = Duration::from_micros(300);
 
-/// A topic and the partitions of it that are asked for, each from an offset.
+/// A topic and some of its partitions, each with the offset to fetch from.
 pub type Wanted = (String, Vec<(usize, i64)>);
 
-/// All partitions up to a number, from the start.
+/// The first `partitions` partitions, from their start.
 pub fn from_start(topic: &str, partitions: usize) -> Wanted {
     (topic.to_owned(), (0..partitions).map(|partition| (partition, 0)).collect())
 }
 
-/// A Fetch of a session, with the partitions that are new in it or whose offset is.
+/// A Fetch of a session, with the partitions that are new in it or have a new offset.
 pub fn poll(wanted: &[Wanted], (id, epoch): (i32, i32), max_wait_ms: i32) -> Vec<u8> {
     let partition = |&(index, offset): &(usize, i64)| {
         FetchPartition::default()
@@ -52,7 +52,7 @@ pub fn poll(wanted: &[Wanted], (id, epoch): (i32, i32), max_wait_ms: i32) -> Vec
     frame(ApiKey::Fetch, FETCH_VERSION, &request)
 }
 
-/// What a session asks for after it was answered `polled` times before this.
+/// The next Fetch of a session that has been answered `polled` times before this answer.
 pub fn next_poll(answer: Bytes, polled: i32, max_wait_ms: i32) -> Vec<u8> {
     let answer = decode(answer);
     assert!(polled == 0 || answer.responses.is_empty(), "nothing happens here");
@@ -65,7 +65,7 @@ fn decode(mut answer: Bytes) -> FetchResponse {
     answer
 }
 
-/// Makes a topic if it is not there, with one batch in each partition.
+/// Creates the topic if it is missing, and writes one batch to each partition.
 pub fn make_topic(target: &Target, topic: String, partitions: usize) {
     load::create_topics(target, std::slice::from_ref(&topic), partitions);
     let (mut socket, produce) = (connect(target), produce(topic, partitions));
@@ -73,29 +73,29 @@ pub fn make_topic(target: &Target, topic: String, partitions: usize) {
         socket.write_all(&produce).unwrap();
         load::produce_code(receive(&mut socket)) == 0
     };
-    // A partition of Kafka's may not have its leader yet.
+    // With Kafka a partition may not have its leader yet.
     while !is_written() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// Of what is read.
+/// The topic that is read.
 pub fn consumed(partitions: usize) -> String {
     format!("consumed-{partitions}")
 }
 
-/// Of what is written.
+/// The topic that is written.
 pub fn scattered(partitions: usize) -> String {
     format!("scattered-{partitions}")
 }
 
-/// Asks for the batches of all partitions; answers (requests, bytes, microseconds of each).
+/// Fetches the batches of all partitions. Returns (requests, bytes, microseconds of each).
 pub fn gather(target: &Target, partitions: usize, requests: usize) -> (usize, usize, Vec<f64>) {
     let request = poll(&[from_start(&consumed(partitions), partitions)], (0, -1), MAX_WAIT_MS);
     repeat(target, &request, requests, partitions * BATCH / 2)
 }
 
-/// Sends a batch to each partition; answers (requests, bytes, microseconds of each).
+/// Sends a batch to each partition. Returns (requests, bytes, microseconds of each).
 pub fn scatter(target: &Target, partitions: usize, requests: usize) -> (usize, usize, Vec<f64>) {
     let request = produce(scattered(partitions), partitions);
     let (requests, _, latencies) = repeat(target, &request, requests, 0);
@@ -107,7 +107,7 @@ fn produce(topic: String, partitions: usize) -> Vec<u8> {
     load::produce_to(&all, &load::records(0, BATCH), 1)
 }
 
-/// Sends the same again and again, one request in flight on each of some connections.
+/// Repeats a request on several connections, with one request in flight on each.
 fn repeat(
     target: &Target,
     request: &[u8],
@@ -127,7 +127,7 @@ fn repeat(
     (latencies.len(), bytes, latencies)
 }
 
-/// Bytes and microseconds of each answer, which has so many bytes at least.
+/// Returns the bytes and microseconds of each answer, which must have at least `least` bytes.
 fn repeat_on(target: &Target, request: &[u8], requests: usize, least: usize) -> Vec<(usize, f64)> {
     let mut socket = connect(target);
     let ask = |_| {
@@ -140,8 +140,8 @@ fn repeat_on(target: &Target, request: &[u8], requests: usize, least: usize) -> 
     (0..requests).map(ask).collect()
 }
 
-/// One consumer waits for records of all partitions, and one comes to this or that of them; answers
-/// the microseconds from its way to the broker until it is with the consumer.
+/// A consumer waits for records of all partitions, and a producer sends one record after the other
+/// to different ones. Returns the microseconds from sending a record until the consumer has it.
 pub fn follow(target: &Target, partitions: usize, records: usize) -> (usize, usize, Vec<f64>) {
     let mut producer = connect(target);
     let mut consumer = Consumer::start(target, partitions);
@@ -162,12 +162,12 @@ pub fn follow(target: &Target, partitions: usize, records: usize) -> (usize, usi
     (records, 0, latencies)
 }
 
-/// One at the end of all partitions.
+/// A consumer at the end of all partitions.
 struct Consumer {
     socket: TcpStream,
     topic: String,
     session: (i32, i32),
-    /// Partitions whose offset the session does not know yet.
+    /// Partitions with a new offset, which the session does not know yet.
     moved: Vec<(usize, i64)>,
 }
 
@@ -187,7 +187,7 @@ impl Consumer {
         self.socket.write_all(&poll(&[wanted], self.session, max_wait_ms)).unwrap();
     }
 
-    /// The partitions that records came from.
+    /// Reads an answer and returns the partitions that have records in it.
     fn receive(&mut self) -> Vec<usize> {
         let answer = decode(receive(&mut self.socket));
         self.session = (answer.session_id, self.session.1 + 1);

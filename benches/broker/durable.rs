@@ -1,5 +1,5 @@
-//! Acks that mean an fsync: many producers, one request in flight each, over many partitions of a
-//! topic with `flush.messages=1`.
+//! Acknowledgements that require an fsync: many producers with one request in flight each, on many
+//! partitions of a topic with `flush.messages=1`.
 
 use crate::load::{CREATE_VERSION, PRODUCE_VERSION, check_produced, connect, frame, receive};
 use crate::target::Target;
@@ -36,12 +36,12 @@ pub fn create_topic(target: &Target) {
     socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
     let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
     if answer.topics[0].error_code == 0 {
-        // Kafka answers before the leader knows.
+        // Kafka answers before the leader is ready.
         std::thread::sleep(Duration::from_secs(1));
     }
 }
 
-/// One record for one partition, acks=all.
+/// A request with one record for one partition and acks=all.
 fn request(partition: usize) -> Vec<u8> {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     builder.append(klamm::clock::Clock::System.now(), None, Some(&[b'x'; RECORD]), &[]);
@@ -56,7 +56,7 @@ fn request(partition: usize) -> Vec<u8> {
     frame(ApiKey::Produce, PRODUCE_VERSION, &request)
 }
 
-/// Answers (requests, bytes, sorted microseconds until the ack).
+/// Returns (requests, bytes, sorted microseconds until the acknowledgement).
 pub fn run(target: &Target, requests: usize) -> (usize, usize, Vec<f64>) {
     let each = requests / PRODUCERS;
     let mut latencies: Vec<f64> = std::thread::scope(|scope| {

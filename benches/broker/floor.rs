@@ -1,7 +1,7 @@
-//! The floor: a server that does only what no broker can leave out. One thread a connection reads
-//! the frame, checks the CRC-32C, writes to the page cache and answers; a fetch is one sendfile, and
-//! a poll of a session a sleep.
-//! It knows nothing but the very requests of `load.rs`.
+//! The floor: a server that does only what every broker must do. It has one thread per connection,
+//! which reads a frame, checks the CRC-32C, writes to the page cache and answers. A fetch is one
+//! sendfile, and a poll of a fetch session is a sleep. It understands only the requests of
+//! `load.rs`.
 
 use crate::load::{self, PARTITIONS};
 use std::fs::{File, OpenOptions};
@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Where the partition's number stands in the frame of a Produce: after the header, the client id,
-/// acks, timeout and the topic's name. The records follow, behind their length.
+/// The position of the partition's number in the frame of a Produce: after the header, the client
+/// id, acks, the timeout and the topic's name. The length of the records and the records follow it.
 const PRODUCE_PARTITION: usize = 31;
 const FETCH_PARTITION: usize = 49;
 const FETCH_WAIT_MS: usize = 20;
@@ -30,7 +30,7 @@ struct Partition {
 struct Log {
     next_offset: i64,
     size: u64,
-    /// Base offset and position of every batch.
+    /// The base offset and position of each batch.
     batches: Vec<(i64, u64)>,
 }
 
@@ -81,14 +81,14 @@ fn connection(mut socket: TcpStream, partitions: &[Partition]) -> Option<()> {
     }
 }
 
-/// Appends; answers the partition and the base offset.
+/// Appends the batch of a Produce. Returns the partition and the base offset.
 fn produce(frame: &[u8], partitions: &[Partition]) -> (usize, i64) {
     let index = int(frame, PRODUCE_PARTITION) as usize;
     let mut at = PRODUCE_PARTITION + 4;
     while frame[at] & 0x80 != 0 {
         at += 1;
     }
-    // Three tagged-field sections end the request.
+    // The request ends with three sections of tagged fields.
     let batch = &frame[at + 1..frame.len() - 3];
     assert_eq!(crc32c::crc32c(&batch[CRC_COVERS..]), int(batch, CRC), "crc");
     let partition = &partitions[index];

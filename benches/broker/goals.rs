@@ -1,16 +1,16 @@
-//! What klamm has to reach, beside the floor and Kafka in the same run.
+//! The goals of klamm, relative to the floor and to Kafka in the same run.
 
 use crate::report::Row;
 use Bound::{Floor, Kafka, Most};
 
-/// What klamm's median may be at most.
+/// The maximum for klamm's median.
 #[derive(Clone, Copy)]
 pub enum Bound {
-    /// So many times the floor's.
+    /// This many times the floor's median.
     Floor(f64),
-    /// So many times Kafka's.
+    /// This many times Kafka's median.
     Kafka(f64),
-    /// This, whatever the others do.
+    /// This value.
     Most(f64),
 }
 
@@ -61,7 +61,7 @@ pub fn goal_of(work: &str, figure: &str) -> Option<&'static Goal> {
 }
 
 impl Goal {
-    /// As the table shows it.
+    /// The goal as it appears in the table.
     pub fn text(&self) -> String {
         let bounds = self.bounds.iter().map(|bound| match bound {
             Floor(times) => format!("≤ {times} × floor"),
@@ -71,7 +71,7 @@ impl Goal {
         bounds.collect::<Vec<_>>().join(", ")
     }
 
-    /// The least of what the bounds come to; None if a server that they name was not measured.
+    /// The lowest of the bounds; None if a server that they refer to was not measured.
     pub fn limit(&self, row: &Row) -> Option<f64> {
         let limits = self.bounds.iter().map(|bound| match *bound {
             Floor(times) => Some(row.median("floor")? * times),

@@ -1,6 +1,6 @@
-//! The group coordinator at scale: what joining, coming to rest and each heartbeat cost. Every
-//! scenario also checks what has to hold: one owner for each partition, no rebalance where none is
-//! due.
+//! The group coordinator at scale: the cost of joining, of rebalancing and of each heartbeat. Every
+//! scenario also checks that each partition has one owner and that there is no rebalance without
+//! need.
 
 use crate::load::{Measured, connect, create_topics, exchange, frame, receive};
 use crate::target::Target;
@@ -27,16 +27,16 @@ const HEARTBEAT_VERSION: i16 = 4;
 const COMMIT_VERSION: i16 = 8;
 const JOIN_VERSION: i16 = 9;
 const SYNC_VERSION: i16 = 5;
-/// So long may it take until a group is at rest.
+/// How long a group may take to come to rest.
 const REST: Duration = Duration::from_secs(120);
-/// As long may the coordinator wait before it assigns anew (`group.consumer.assignment.interval.ms`),
-/// and a little more.
+/// The longest time that the coordinator may wait before it assigns again
+/// (`group.consumer.assignment.interval.ms`), and a little more.
 const ASSIGNMENT_INTERVAL: Duration = Duration::from_millis(1500);
-/// An error that passes: the coordinator's partition is being made or loaded.
+/// Temporary errors: the coordinator's partition is being created or loaded.
 const NOT_YET: [i16; 3] = [14, 15, 16];
 const MEMBER_ID_REQUIRED: i16 = 79;
 
-/// How large everything is.
+/// The size of the scenarios.
 #[derive(Clone, Copy)]
 pub struct Scale {
     pub members: usize,
@@ -47,11 +47,11 @@ pub struct Scale {
     pub heartbeats: usize,
 }
 
-/// All scenarios by their title, in the order in which they run.
+/// Runs all scenarios in order and reports each with its title.
 pub fn measure(target: &Target, scale: Scale, mut report: impl FnMut(&'static str, Measured)) {
     let topics: Vec<String> = (0..scale.topics).map(|i| format!("scale-{i}")).collect();
     for topic in topics.chunks(1) {
-        // All at once would be more than Kafka makes in one request.
+        // All topics together would exceed what Kafka creates in one request.
         create_topics(target, topic, scale.partitions / scale.topics);
     }
     make_coordinator(target);
@@ -104,7 +104,7 @@ fn timed(target: &Target, work: impl FnOnce() -> (usize, ())) -> Measured {
     Measured::of_requests(requests, wall, target.processor_seconds() - processor)
 }
 
-/// What was made before is not to be counted: waits until the broker does next to nothing.
+/// Waits until the broker does next to nothing, so that earlier work is not measured.
 fn await_calm(target: &Target) {
     let end = Instant::now() + REST;
     loop {
@@ -120,7 +120,7 @@ fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-/// Kafka makes the topic of the groups' offsets when somebody asks for a coordinator.
+/// Creates the topic of the groups' offsets, which a request for a coordinator does.
 pub fn make_coordinator(target: &Target) {
     let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("any")]);
     exchange(target, &[frame(ApiKey::FindCoordinator, 4, &request)]);
@@ -134,7 +134,7 @@ pub struct Member {
     instance_id: Option<StrBytes>,
     epoch: i32,
     owned: Partitions,
-    /// Owned ones it has not told the coordinator of.
+    /// Whether it owns partitions that the coordinator has not been told of.
     news: bool,
 }
 
@@ -157,7 +157,7 @@ impl ConsumerGroup {
         ConsumerGroup { id: text(id), topics: topics.to_vec(), members }
     }
 
-    /// The heartbeat of a member, with what it has to tell.
+    /// The heartbeat of a member, with everything that it must report.
     pub fn request(&self, member: &Member) -> Vec<u8> {
         let mut request = ConsumerGroupHeartbeatRequest::default()
             .with_group_id(self.id.clone().into())
@@ -180,14 +180,14 @@ impl ConsumerGroup {
         frame(ApiKey::ConsumerGroupHeartbeat, CONSUMER_VERSION, &request)
     }
 
-    /// A heartbeat of each member; whether anything came of it.
+    /// Sends a heartbeat of each member. Returns whether anything changed.
     fn round(&mut self, target: &Target) -> bool {
         let frames: Vec<_> = self.members.iter().map(|member| self.request(member)).collect();
         let answers = exchange(target, &frames);
         self.members.iter_mut().zip(answers).fold(false, |any, (m, answer)| m.take(answer) | any)
     }
 
-    /// Joins, and goes on until every partition has one owner and all are of one epoch.
+    /// Sends heartbeats until every partition has one owner and all members have the same epoch.
     pub fn rest(&mut self, target: &Target, partitions: usize) {
         let end = Instant::now() + REST;
         let mut idle = false;
@@ -213,7 +213,7 @@ impl ConsumerGroup {
         }
     }
 
-    /// All leave, so that their sessions do not end while something else is measured.
+    /// All members leave, so that their sessions do not expire during other measurements.
     fn leave(&mut self, target: &Target) {
         self.members.iter_mut().for_each(|member| member.epoch = -1);
         let frames: Vec<_> = self.members.iter().map(|member| self.request(member)).collect();
@@ -227,7 +227,7 @@ impl ConsumerGroup {
         exchange(target, &frames).into_iter().for_each(check_consumer_heartbeat);
     }
 
-    /// One static member after the other goes for a while and comes again under another id.
+    /// Each static member leaves for a while and comes back with another id, one after the other.
     fn restart(&mut self, target: &Target) {
         for at in 0..self.members.len() {
             let (epoch, owned) = (self.members[at].epoch, self.members[at].owned.clone());
@@ -247,14 +247,14 @@ impl ConsumerGroup {
     }
 }
 
-/// It is to say nothing new.
+/// Checks that the answer contains nothing new.
 pub fn check_consumer_heartbeat(mut answer: Bytes) {
     let answer = ConsumerGroupHeartbeatResponse::decode(&mut answer, CONSUMER_VERSION).unwrap();
     assert_eq!((answer.error_code, answer.assignment), (0, None), "heartbeat at rest");
 }
 
 impl Member {
-    /// Does what an answer says; whether it said anything.
+    /// Applies an answer to the member. Returns whether it changed anything.
     fn take(&mut self, mut answer: Bytes) -> bool {
         let answer = ConsumerGroupHeartbeatResponse::decode(&mut answer, CONSUMER_VERSION).unwrap();
         if NOT_YET.contains(&answer.error_code) {
@@ -304,7 +304,7 @@ fn beat_all(target: &Target, groups: &[ConsumerGroup]) {
     }
 }
 
-/// A classic group: members by id.
+/// A classic group, with its members by id.
 pub struct ClassicGroup {
     id: StrBytes,
     is_static: bool,
@@ -313,7 +313,7 @@ pub struct ClassicGroup {
 }
 
 impl ClassicGroup {
-    /// Each member on a connection of its own, because the answer to a join waits for all others.
+    /// Joins with one connection per member, because the answer to a join waits for all members.
     pub fn join(target: &Target, id: &str, members: usize, is_static: bool) -> ClassicGroup {
         let mut group = ClassicGroup {
             id: text(id),
@@ -359,7 +359,7 @@ impl ClassicGroup {
     }
 
     fn join_request(&self, at: usize) -> Vec<u8> {
-        // A subscription to nothing: version 0, no topics, no data of the user's.
+        // A subscription to nothing: version 0, no topics, no user data.
         let metadata = Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
         let protocol = JoinGroupRequestProtocol::default()
             .with_name(StrBytes::from_static_str("range"))
@@ -375,7 +375,7 @@ impl ClassicGroup {
         frame(ApiKey::JoinGroup, JOIN_VERSION, &request)
     }
 
-    /// The leader's carries no assignments either: then everyone has an empty one.
+    /// The leader sends no assignments either, so all of them are empty.
     fn sync_request(&self, at: usize) -> Vec<u8> {
         let request = SyncGroupRequest::default()
             .with_group_id(self.id.clone().into())
@@ -391,7 +391,7 @@ impl ClassicGroup {
         self.is_static.then(|| text(&format!("instance-{at}")))
     }
 
-    /// One static member after the other comes again without its id.
+    /// Each static member joins again without its id, one after the other.
     fn restart(&mut self, target: &Target) {
         for at in 0..self.members.len() {
             self.members[at] = StrBytes::default();
@@ -426,7 +426,7 @@ pub fn check_heartbeat(mut answer: Bytes) {
     assert_eq!(answer.error_code, 0, "heartbeat");
 }
 
-/// An offset of one partition, of a group without members.
+/// Commits an offset of one partition for a group without members.
 pub fn commit_request(group: &str, topic: TopicName) -> Vec<u8> {
     let partition = OffsetCommitRequestPartition::default()
         .with_committed_offset(1)

@@ -1,4 +1,4 @@
-//! The loads: requests encoded once and replayed over a few connections.
+//! The loads: requests that are encoded once and replayed on several connections.
 
 use crate::consume;
 use crate::durable;
@@ -32,47 +32,47 @@ pub const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
 pub const CREATE_VERSION: i16 = 5;
 pub const LOG_TOPIC: &str = "bench";
-/// Where the base offset stands in what `produce_answer` gives.
+/// The position of the base offset in the frame of `produce_answer`.
 pub const ANSWER_BASE_OFFSET: usize = 23;
 
 /// One kind of work.
 pub enum Load {
-    /// `requests` of one batch of about `batch` bytes each.
+    /// `requests` requests, each with one batch of about `batch` bytes.
     Produce { batch: usize, requests: usize },
-    /// Requests of a small batch for each of some partitions.
+    /// Requests with a small batch for each of several partitions.
     Scatter { partitions: usize, requests: usize },
-    /// Reads what the produce loads have written, `bytes` in all.
+    /// Reads the records of the produce loads, `bytes` in total.
     Fetch { bytes: usize },
-    /// Reads one small batch of each of some partitions.
+    /// Reads one small batch from each of several partitions.
     Gather { partitions: usize, requests: usize },
-    /// A consumer at the end of some partitions gets one record after the other.
+    /// A consumer at the end of several partitions receives one record after the other.
     Follow { partitions: usize, requests: usize },
-    /// One record a request, one request in flight, acks=all.
+    /// One record per request, one request in flight, acks=all.
     Latency { requests: usize },
-    /// The same of many producers at once, on a topic with `flush.messages=1`.
+    /// The same with many producers, on a topic with `flush.messages=1`.
     Durable { requests: usize },
-    /// Commits.
+    /// Transactions of several producers.
     Transactions { requests: usize },
 }
 
-/// What a load cost.
+/// The cost of a load.
 pub struct Measured {
     requests: usize,
     bytes: usize,
     wall: f64,
     processor: f64,
-    /// Sorted microseconds, for the latency loads.
+    /// The sorted latencies in microseconds, for the latency loads.
     latencies: Vec<f64>,
     is_durable: bool,
 }
 
 impl Measured {
-    /// Of work that is counted in requests alone.
+    /// The cost of work for which only requests are counted.
     pub fn of_requests(requests: usize, wall: f64, processor: f64) -> Measured {
         Measured { requests, bytes: 0, wall, processor, latencies: Vec::new(), is_durable: false }
     }
 
-    /// The figures by name, all "less is better".
+    /// The figures by name. For all of them less is better.
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         let gigabytes = self.bytes as f64 / 1e9;
         let per_million = self.processor / (self.requests as f64 / 1e6);
@@ -111,12 +111,12 @@ impl fmt::Display for Measured {
 }
 
 impl Load {
-    /// Whether the floor knows this work.
+    /// Whether the floor can do this work.
     pub fn has_floor(&self) -> bool {
         matches!(self, Load::Produce { .. } | Load::Fetch { .. } | Load::Latency { .. })
     }
 
-    /// About as many as there are.
+    /// The approximate number of bytes that the load writes.
     pub fn bytes_written(&self) -> usize {
         match *self {
             Load::Produce { batch, requests } => batch * requests,
@@ -126,7 +126,7 @@ impl Load {
         }
     }
 
-    /// The same work, shorter, uncounted.
+    /// Does the same work for a shorter time, without measuring it.
     pub fn warm_up(&self, target: &Target) {
         match self {
             Load::Durable { .. } => durable::create_topic(target),
@@ -213,7 +213,7 @@ pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
     framed
 }
 
-/// Reads one answer and cuts its (flexible) header off.
+/// Reads an answer and removes its size and its (flexible) header.
 pub fn receive(socket: &mut TcpStream) -> Bytes {
     let mut size = [0; 4];
     socket.read_exact(&mut size).unwrap();
@@ -226,16 +226,16 @@ pub fn create_topic(target: &Target) {
     create_topics(target, &[LOG_TOPIC.to_owned()], PARTITIONS);
 }
 
-/// Makes those that are not there yet, and waits a while.
+/// Creates the topics that are missing, and waits until they are ready.
 pub fn create_topics(target: &Target, names: &[String], partitions: usize) {
     if ask_for_topics(target, names, partitions) {
-        // Kafka answers before the leader knows.
+        // Kafka answers before the leader is ready.
         let made = (names.len() * partitions) as u64;
         std::thread::sleep(std::time::Duration::from_millis(1000 + made));
     }
 }
 
-/// Makes those that are not there yet; answers whether there were any.
+/// Creates the topics that are missing. Returns whether there were any.
 pub fn ask_for_topics(target: &Target, names: &[String], partitions: usize) -> bool {
     let topic = |name: &String| {
         CreatableTopic::default()
@@ -253,7 +253,8 @@ pub fn ask_for_topics(target: &Target, names: &[String], partitions: usize) -> b
     codes.contains(&0)
 }
 
-/// Sends these over a few connections, some in flight on each; the answers are in the same order.
+/// Sends the frames on several connections, with several requests in flight on each. Returns the
+/// answers in the order of the frames.
 pub fn exchange(target: &Target, frames: &[Vec<u8>]) -> Vec<Bytes> {
     let share = frames.len().div_ceil(CONNECTIONS).max(1);
     std::thread::scope(|scope| {
@@ -277,7 +278,7 @@ fn exchange_on(target: &Target, frames: &[Vec<u8>]) -> Vec<Bytes> {
     answers
 }
 
-/// One request with one batch of as many records as fit into `size` bytes.
+/// A request with one batch of as many records as fit into `size` bytes.
 pub fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
     produce_to(&[(LOG_TOPIC.to_owned(), vec![partition])], &records(partition, size), acks)
 }
@@ -287,7 +288,7 @@ pub fn records(seed: usize, size: usize) -> Bytes {
     fixtures::batch(seed as u64, size, Compression::Uncompressed).to_bytes()
 }
 
-/// The same with keys, of which each comes a few times.
+/// The same with keys, each of which occurs four times.
 pub fn keyed_records(size: usize) -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     let now = klamm::clock::Clock::System.now();
@@ -298,7 +299,7 @@ pub fn keyed_records(size: usize) -> Bytes {
     builder.build().to_bytes()
 }
 
-/// A request with the same batch for each partition of some topics.
+/// A request with the same batch for each partition of several topics.
 pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -> Vec<u8> {
     let topics = topics.iter().map(|(topic, partitions)| {
         let data = partitions.iter().map(|&partition| {
@@ -319,14 +320,14 @@ pub fn check_produced(body: Bytes) {
     assert_eq!(produce_code(body), 0, "produce");
 }
 
-/// The first error code that is one; 0 if all partitions have the records.
+/// The first error code; 0 if all partitions have accepted the records.
 pub fn produce_code(mut body: Bytes) -> i16 {
     let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
     let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
     partitions.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or(0)
 }
 
-/// What the floor answers to a Produce, but for the base offset.
+/// The floor's answer to a Produce, with a base offset to be filled in.
 pub fn produce_answer(partition: usize) -> Vec<u8> {
     let partition = PartitionProduceResponse::default().with_index(partition as i32);
     let topic = TopicProduceResponse::default()
@@ -335,13 +336,13 @@ pub fn produce_answer(partition: usize) -> Vec<u8> {
     answer(&ProduceResponse::default().with_responses(vec![topic]), PRODUCE_VERSION)
 }
 
-/// What the floor answers to a CreateTopics: it is there.
+/// The floor's answer to a CreateTopics: the topic exists.
 pub fn create_answer() -> Vec<u8> {
     let topic = CreatableTopicResult::default().with_name(topic()).with_error_code(36);
     answer(&CreateTopicsResponse::default().with_topics(vec![topic]), CREATE_VERSION)
 }
 
-/// What stands before and after the records in the floor's answer to a Fetch.
+/// The bytes before and after the records in the floor's answer to a Fetch.
 pub fn fetch_answer(partition: usize, size: usize) -> (Vec<u8>, Vec<u8>) {
     let data = PartitionData::default()
         .with_partition_index(partition as i32)
@@ -362,12 +363,12 @@ pub fn fetch_answer(partition: usize, size: usize) -> (Vec<u8>, Vec<u8>) {
     (before, after)
 }
 
-/// What a poll of a session is answered when nothing has come.
+/// The answer to a poll of a fetch session without new records.
 pub fn poll_answer() -> Vec<u8> {
     answer(&FetchResponse::default().with_session_id(1), FETCH_VERSION)
 }
 
-/// A frame with the correlation id that all requests here have.
+/// A frame with the correlation id of all requests here.
 fn answer(body: &impl Encodable, version: i16) -> Vec<u8> {
     let mut out = BytesMut::zeroed(9);
     body.encode(&mut out, version).unwrap();
@@ -387,7 +388,7 @@ fn produce(target: &Target, batch: usize, requests: usize) -> (usize, usize, Vec
     (each * CONNECTIONS, sent, Vec::new())
 }
 
-/// Each connection writes two partitions in turn; answers the bytes it sent.
+/// Each connection writes to two partitions alternately. Returns the bytes it has sent.
 fn produce_on(target: &Target, connection: usize, batch: usize, requests: usize) -> usize {
     let frames: Vec<Vec<u8>> =
         (0..2).map(|i| produce_request(connection * 2 + i, batch, 1)).collect();
@@ -437,7 +438,7 @@ fn fetch(target: &Target, bytes: usize) -> (usize, usize, Vec<f64>) {
     (requests, read, Vec::new())
 }
 
-/// Asks one partition for at most so many bytes, but for a first batch that is larger.
+/// Fetches at most `most` bytes of one partition; a first batch may be larger.
 pub fn fetch_request(partition: usize, offset: i64, most: usize) -> Vec<u8> {
     let partition = FetchPartition::default()
         .with_partition(partition as i32)
@@ -457,7 +458,7 @@ pub fn fetch_request(partition: usize, offset: i64, most: usize) -> Vec<u8> {
     frame(ApiKey::Fetch, FETCH_VERSION, &request)
 }
 
-/// Reads one partition from its start, again and again; answers (requests, bytes).
+/// Reads one partition from its start, repeatedly. Returns (requests, bytes).
 fn fetch_on(target: &Target, connection: usize, bytes: usize) -> (usize, usize) {
     let mut socket = connect(target);
     let (mut requests, mut read, mut offset) = (0, 0, 0);
@@ -471,7 +472,7 @@ fn fetch_on(target: &Target, connection: usize, bytes: usize) -> (usize, usize) 
     (requests, read)
 }
 
-/// The offset after the last whole batch of an answer of one partition; None if it holds none.
+/// The offset after the last complete batch in an answer with one partition; None if there is none.
 pub fn next_offset(mut body: Bytes) -> Option<i64> {
     let answer = FetchResponse::decode(&mut body, FETCH_VERSION).unwrap();
     let partition = &answer.responses[0].partitions[0];
@@ -479,7 +480,7 @@ pub fn next_offset(mut body: Bytes) -> Option<i64> {
     end_of(partition.records.as_ref()?)
 }
 
-/// The offset after the last whole batch; None if there is none.
+/// The offset after the last complete batch; None if there is none.
 pub fn end_of(records: &[u8]) -> Option<i64> {
     let (mut at, mut next) = (0, None);
     while at + 27 <= records.len() {

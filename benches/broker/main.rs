@@ -1,22 +1,23 @@
-//! The whole broker under load, beside Apache Kafka and a floor in the same run. The table of goals:
+//! The whole broker under load, with Apache Kafka and a floor in the same run. The table of goals:
 //!
 //! ```text
 //! cargo bench --bench broker -- --all              the loads, and then the starts
 //!     [--quick] [--rounds N] [--only klamm,kafka,floor] [--load TEXT]
 //! cargo bench --bench broker                       the loads alone
-//! cargo bench --bench broker -- starts             what there is from start to first record
+//! cargo bench --bench broker -- starts             from the start to the first record
 //! cargo bench --bench broker -- --groups           the group coordinator
 //! cargo bench --bench broker -- recovery [--partitions N] [--gib N]   kill -9 with much data
 //! cargo bench --bench broker -- many [--load TEXT]  many connections, consumers and partitions
 //! cargo bench --bench broker -- tails [--minutes N] [--rate N] [--gib N] [--load TEXT]
-//!                                                   what is slow now and then
+//!                                                   tail latencies
 //! cargo bench --bench broker -- budgets [--renew]  instructions of a request, by callgrind
 //! ```
 //!
-//! A client that replays requests encoded once costs almost nothing, so that on a small machine
-//! the broker has the processor. The broker's own processor time comes from /proc/PID/stat. The
-//! servers take turns in every load and round, so that what else the machine does hits all alike.
-//! Apache Kafka comes from Maven Central by `compat/kafka/fetch` (KAFKA_REFERENCE_HOME).
+//! The client replays requests that it has encoded once, so it costs almost nothing, and even on a
+//! small machine the broker has the processor. The broker's processor time comes from
+//! /proc/PID/stat. The servers take turns in every load and round, so that other work of the
+//! machine affects all of them equally. `compat/kafka/fetch` gets Apache Kafka from Maven Central
+//! (KAFKA_REFERENCE_HOME).
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod budgets;
@@ -43,16 +44,16 @@ use report::Table;
 use target::Target;
 
 const MIB: usize = 1 << 20;
-/// 1.5 GB before anything counts: Kafka's just-in-time compiler needs them, and the others get the
-/// same.
+/// 1.5 GB before anything is measured. Kafka's just-in-time compiler needs them, and the other
+/// servers get the same.
 const WARM_UP: Load = Load::Produce { batch: 64 << 10, requests: 24_000 };
 
-/// What the command line says.
+/// The arguments of the command line.
 struct Arguments {
     words: Vec<String>,
     is_quick: bool,
     rounds: usize,
-    /// A part of the titles of the loads that are wanted.
+    /// Only loads with this text in their title run.
     part: String,
 }
 
@@ -135,7 +136,7 @@ fn main() {
     }
 }
 
-/// The servers run side by side, and only one of them has something to do.
+/// The servers run at the same time, but only one of them has work.
 fn measure_loads(table: &mut Table, arguments: &Arguments) {
     let servers = arguments.servers(&["floor", "klamm", "kafka"]);
     let targets: Vec<Target> = servers.into_iter().filter_map(start).collect();

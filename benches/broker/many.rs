@@ -1,4 +1,5 @@
-//! Many: connections that are idle, producers that send little, consumers that wait, partitions.
+//! Many idle connections, many producers that send little, many consumers that wait, and many
+//! partitions.
 
 use crate::consume::{Wanted, from_start, next_poll, poll};
 use crate::load::{self, Load, connect, create_topics, frame, receive};
@@ -16,9 +17,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Connections that are mostly idle.
 const IDLE: usize = 10_000;
-/// Descriptors that this program and the server need for these.
+/// The descriptors that this program and the server need for them.
 const DESCRIPTORS: u64 = 40_000;
-/// Producers at small rates, and their requests a second together.
+/// Producers with a low rate, and the requests per second of all of them together.
 const PRODUCERS: usize = 1000;
 const RATE: usize = 5000;
 /// Bytes of their batches.
@@ -26,16 +27,16 @@ const BATCH: usize = 1200;
 /// Consumers that wait, with a few partitions each.
 const CONSUMERS: usize = 1000;
 const PARTITIONS_EACH: usize = 5;
-/// Consumers that wait for all partitions of a wide topic.
+/// Consumers that wait for all partitions of wide topics.
 const WIDE_CONSUMERS: usize = 10;
 const WIDE: usize = 10_000;
-/// Partitions of one node, made so many at once.
+/// The partitions of one node, and how many of them are created at once.
 const PARTITIONS: usize = 100_000;
 const TOGETHER: usize = 1000;
-/// The default of both are 1,000.
+/// By default Kafka and klamm have room for 1,000 fetch sessions.
 const SESSIONS: &str = "\nmax.incremental.fetch.session.cache.slots=5000\n";
 const MAX_WAIT_MS: i32 = 500;
-/// Polls of each consumer before it counts: Kafka's just-in-time compiler needs work.
+/// Polls of each consumer before the measurement, as Kafka's just-in-time compiler needs work.
 const WARM_POLLS: usize = 20;
 const WATCHED: Duration = Duration::from_secs(10);
 
@@ -45,8 +46,7 @@ const FEW: &str = "1,000 idle consumers, 5 partitions each";
 const ALL: &str = "10 idle sessions, 10,000 partitions each";
 const HELD: &str = "100,000 partitions";
 
-/// Measures a server, with as many of everything as `scale` divides it to; `part` is in the name of
-/// what is wanted.
+/// Measures a server, with all numbers divided by `scale`. Only work with `part` in its name runs.
 pub fn run(table: &mut Table, name: &'static str, scale: usize, part: &str) {
     raise_limit();
     let is_wanted = |work: &str| work.contains(part);
@@ -70,7 +70,7 @@ pub fn run(table: &mut Table, name: &'static str, scale: usize, part: &str) {
             sessions(&mut report, WIDE / scale);
         }
     }
-    // Apache Kafka maps two files of each partition, and Linux lets a process have 65,530 maps.
+    // Apache Kafka maps two files of each partition, and Linux allows a process 65,530 maps.
     if is_wanted(HELD)
         && name == "klamm"
         && let Some(target) = Target::start(name)
@@ -89,7 +89,7 @@ impl Report<'_> {
         self.table.add_figure(work, figure, self.target.name, value);
     }
 
-    /// What of a core the server takes while nothing but `work` happens.
+    /// Reports how much of a core the server uses while nothing but `work` goes on.
     fn tell_idle(&mut self, work: &'static str) -> f64 {
         let before = self.target.processor_seconds();
         std::thread::sleep(WATCHED);
@@ -102,7 +102,7 @@ impl Report<'_> {
 fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.map(|maximum| maximum.max(DESCRIPTORS));
-    // Without the right to more, what is granted has to do.
+    // Without the right to raise the limit, the granted one must do.
     if setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).is_err() {
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     }
@@ -139,9 +139,9 @@ fn ask(socket: &mut TcpStream, frame: &[u8]) {
     receive(socket);
 }
 
-/// The same requests at the same rate, of many producers and of few.
+/// The same requests at the same rate, from many producers and from few.
 fn producers(report: &mut Report<'_>) {
-    // Kafka's just-in-time compiler needs work before it is fast; the others get the same.
+    // Kafka's just-in-time compiler needs work before it is fast; the other servers get the same.
     paced(report.target, 4);
     let few = paced(report.target, 4);
     let many = paced(report.target, PRODUCERS);
@@ -150,7 +150,7 @@ fn producers(report: &mut Report<'_>) {
     report.tell(SENDING, "ratio of CPU", many / few);
 }
 
-/// Microseconds of the server's processor that a request costs.
+/// The server's processor time per request, in microseconds.
 fn paced(target: &Target, producers: usize) -> f64 {
     const TICK: Duration = Duration::from_millis(1);
     let frames: Vec<Vec<u8>> = (0..8).map(|p| load::produce_request(p, BATCH, 1)).collect();
@@ -182,7 +182,7 @@ fn paced(target: &Target, producers: usize) -> f64 {
     (target.processor_seconds() - before) * 1e6 / sent as f64
 }
 
-/// Fetch sessions on partitions where nothing happens.
+/// Fetch sessions on partitions without new records.
 fn consumers(report: &mut Report<'_>, count: usize) {
     let idle = "idle".to_owned();
     create_topics(report.target, std::slice::from_ref(&idle), 100);
@@ -191,10 +191,10 @@ fn consumers(report: &mut Report<'_>, count: usize) {
     waiting.measure(report, FEW);
 }
 
-/// The same, of few that have much to wait for.
+/// The same with few consumers of very many partitions.
 fn sessions(report: &mut Report<'_>, wide: usize) {
     let target = report.target;
-    // One request makes fewer than 10,000 partitions.
+    // Kafka creates fewer than 10,000 partitions in one request.
     let topics = ["wide-0".to_owned(), "wide-1".to_owned()];
     create_topics(target, &topics[..1], wide / 2);
     create_topics(target, &topics[1..], wide / 2);
@@ -203,7 +203,7 @@ fn sessions(report: &mut Report<'_>, wide: usize) {
     waiting.measure(report, ALL);
 }
 
-/// Consumers that poll again and again, in a thread.
+/// Consumers that poll all the time, in a thread.
 struct Waiting {
     polls: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
@@ -220,7 +220,7 @@ impl Waiting {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let mut tasks = tokio::task::JoinSet::new();
-                // They come one after the other, as in life.
+                // They start one after the other, as real ones do.
                 let pause = Duration::from_millis(MAX_WAIT_MS as u64) / count as u32;
                 for first in firsts {
                     tokio::time::sleep(pause).await;
@@ -261,7 +261,7 @@ async fn consume(port: u16, first: Vec<u8>, polls: Arc<AtomicUsize>, stop: Arc<A
     }
 }
 
-/// What one more partition costs beside few and beside many.
+/// The cost of another partition when there are few, and when there are many.
 fn partitions(report: &mut Report<'_>, most: usize) {
     let target = report.target;
     let empty = target.resident_kib();
@@ -293,7 +293,7 @@ fn latency_beside(target: &Target) -> load::Measured {
     load.run(target)
 }
 
-/// Milliseconds (medians) until a topic is made, and until it has taken a record.
+/// Medians of the milliseconds until a topic has been created, and until it has accepted a record.
 fn one_more(target: &Target, prefix: &str) -> (f64, f64) {
     let mut times: Vec<(f64, f64)> = (0..21)
         .map(|n| {
@@ -311,7 +311,7 @@ fn one_more(target: &Target, prefix: &str) -> (f64, f64) {
     (median(|time| time.0), median(|time| time.1))
 }
 
-/// Sends a record until it is taken.
+/// Sends a record until it is accepted.
 fn produced(target: &Target, topic: &str, partition: usize) {
     let request =
         load::produce_to(&[(topic.to_owned(), vec![partition])], &load::records(0, 1), -1);

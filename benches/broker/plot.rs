@@ -1,6 +1,6 @@
-//! The figures that have goals, as bars: each as long as it is beside the largest of its row. A thin
-//! line is the range over the rounds, a tick what klamm may be at most. Its colours can be read on
-//! white and on black.
+//! Draws the figures that have goals as bars, scaled to the largest of each row. A thin line is the
+//! range over the rounds, a tick the maximum for klamm. The colours are readable on white and on
+//! black.
 
 use crate::goals::goal_of;
 use crate::report::{Row, number};
@@ -20,7 +20,7 @@ const SERVERS: [(&str, &str, &str); 3] = [
     ("floor", "floor", "#3fa45b"),
 ];
 
-/// The picture as an SVG document.
+/// The plot as an SVG document.
 pub fn svg(rows: &[Row]) -> String {
     let rows: Vec<&Row> =
         rows.iter().filter(|row| goal_of(row.work, row.figure).is_some()).collect();
@@ -47,7 +47,7 @@ fn legend() -> String {
     out
 }
 
-/// Draws a row from `top` on; answers how high it is.
+/// Draws a row at `top`. Returns its height.
 fn draw(out: &mut String, row: &Row, top: f64) -> f64 {
     let measured: Vec<_> =
         SERVERS.iter().filter(|(server, ..)| row.median(server).is_some()).collect();
@@ -66,7 +66,7 @@ fn draw(out: &mut String, row: &Row, top: f64) -> f64 {
         line(out, (from, middle), (to, middle), 1.0);
         let tick = limit.map_or(0.0, |limit| LEFT + limit * scale);
         let end = to.max(LEFT + median * scale);
-        // Not over the tick.
+        // Keeps the number clear of the tick.
         let end = if (end..end + 40.0).contains(&tick) { tick } else { end };
         text(out, end + 6.0, y + BAR - 0.5, "start", &number(median));
     }

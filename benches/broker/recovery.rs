@@ -1,8 +1,8 @@
-//! The start after `kill -9`: klamm fills a directory, is killed, and then klamm and Apache Kafka
-//! start on that very directory. Kafka is killed as well before klamm has its second turn.
+//! The start after `kill -9`. klamm fills a directory and is killed; then klamm and Apache Kafka
+//! start on this directory in turn, and each is killed again.
 //!
-//! What counts is the time from the start of the process to the first record that is acknowledged
-//! (acks=all). With `--gib 0` the partitions are empty: then the memory of an idle one is seen.
+//! The time is measured from the start of the process to the first acknowledged record (acks=all).
+//! With `--gib 0` the partitions are empty, which shows the memory of an idle partition.
 
 use crate::load::{self, PRODUCE_VERSION, connect, receive};
 use crate::target::Target;
@@ -15,18 +15,18 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a batch.
 const BATCH: usize = 32 << 10;
-/// Partitions of a topic: Kafka makes at most 9,999 with one request.
+/// Partitions of a topic. Kafka creates at most 9,999 in one request.
 const IN_TOPIC: usize = 1000;
 /// Partitions in a request.
 const TOGETHER: usize = 40;
-/// Requests on the way.
+/// Requests in flight.
 const IN_FLIGHT: usize = 4;
-/// Apache Kafka takes minutes.
+/// The longest start; Apache Kafka takes minutes.
 const LIMIT: Duration = Duration::from_secs(1800);
-/// How often one that does not listen yet is tried.
+/// The pause between attempts to connect.
 const POLL: Duration = Duration::from_micros(500);
 
-/// Measures and prints one line for each start.
+/// Measures each start and prints a line for it.
 pub fn run(partitions: usize, gib: usize, with_kafka: bool) {
     let mut target = Target::start("klamm").expect("klamm is here");
     let empty = target.resident_kib();
@@ -68,7 +68,7 @@ pub fn create(target: &Target, partitions: usize) {
     }
 }
 
-/// Topic and index of the n-th partition.
+/// The topic and index of the n-th partition.
 fn place(n: usize) -> (String, usize) {
     (format!("bench-{}", n / IN_TOPIC), n % IN_TOPIC)
 }
@@ -122,14 +122,14 @@ fn all_records(target: &Target, partitions: usize, begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-/// A record or batch for each of the partitions that go together with `first`.
+/// A record or batch for each of the `TOGETHER` partitions from `first` on.
 fn request(partitions: usize, first: usize, records: &Bytes) -> Vec<u8> {
     let topic = place(first).0;
     let some = (first..partitions.min(first + TOGETHER)).map(|p| place(p).1).collect();
     load::produce_to(&[(topic, some)], records, -1)
 }
 
-/// Writes `bytes` in all, as much into each partition.
+/// Writes `bytes` in total, spread evenly over the partitions.
 pub fn fill(target: &Target, partitions: usize, bytes: usize) {
     write(target, partitions, &load::records(0, BATCH), bytes / partitions / BATCH);
 }

@@ -1,21 +1,21 @@
-//! From the start of the process to the first record that is acknowledged (acks=all): on an empty
-//! directory, after `kill -9`, after a clean stop with much data, with many partitions. And the
-//! memory of one that has nothing to do.
+//! The time from the start of the process to the first acknowledged record (acks=all): on an empty
+//! directory, after `kill -9`, after a clean stop with much data, and with many partitions. Also
+//! the memory of an idle broker.
 
 use crate::recovery::{create, fill, first_record};
 use crate::report::Table;
 use crate::target::Target;
 use std::time::{Duration, Instant};
 
-/// Of a broker that is small but for its data.
+/// The partitions of a broker that is small except for its data.
 const PARTITIONS: usize = 8;
 const FIRST: &str = "first record ms";
-/// It does nothing for so long before its memory counts as idle.
+/// How long a broker does nothing before its memory is measured as idle.
 const IDLE: Duration = Duration::from_secs(10);
-/// Written before each kill.
+/// Bytes that are written before each kill.
 const BEFORE_KILL: usize = 256 << 20;
 
-/// All of it, the servers in turns.
+/// Measures everything; the servers take turns.
 pub fn measure(table: &mut Table, names: &[&'static str], quick: bool, rounds: usize) {
     for round in 0..rounds {
         for name in names {
@@ -27,14 +27,14 @@ pub fn measure(table: &mut Table, names: &[&'static str], quick: bool, rounds: u
     }
     clean(table, names, if quick { 1 } else { 12 }, rounds);
     let partitions = if quick { 1000 } else { 10_000 };
-    // ext4 without a journal does not use an inode again that was deleted a minute ago, but looks
-    // at each, so that whoever came after a deletion would wait for that: nothing is deleted before
-    // the last one has run.
+    // ext4 without a journal does not reuse an inode within a minute of its deletion, but examines
+    // each. The server that runs after a deletion would wait for this, so all directories are kept
+    // until the last server has run.
     let used: Vec<_> = names.iter().map(|name| many(table, name, partitions, rounds)).collect();
     drop(used);
 }
 
-/// With the making of a topic, and of the directory.
+/// The time includes the creation of the directory and of a topic.
 fn empty(table: &mut Table, name: &'static str, is_first: bool) {
     let begun = Instant::now();
     let Some(target) = Target::launch(name, "") else { return };
@@ -61,7 +61,7 @@ fn killed(table: &mut Table, name: &'static str, rounds: usize) {
     }
 }
 
-/// All on the directory that the first one fills.
+/// All servers start on the directory that the first one has filled.
 fn clean(table: &mut Table, names: &[&'static str], gigabytes: usize, rounds: usize) {
     let Some(mut target) = names.first().and_then(|name| filled(name, gigabytes * 1_000_000_000))
     else {
@@ -94,8 +94,8 @@ fn filled(name: &'static str, bytes: usize) -> Option<Target> {
     Some(target)
 }
 
-/// A restart is a clean one; Apache Kafka, which takes minutes, gets one round. Answers those that
-/// were used, stopped.
+/// The restarts are clean. Apache Kafka has only one round, as it takes minutes. Returns the
+/// stopped servers.
 fn many(table: &mut Table, name: &'static str, partitions: usize, rounds: usize) -> Vec<Target> {
     let title = match partitions {
         10_000 => "10,000 partitions",

@@ -1,6 +1,5 @@
-//! Tails: what a producer waits for now and then, at half of what the server can take, while
-//! everything happens that happens in the background; and beside a consumer that reads from the
-//! start what is in no cache.
+//! Tail latencies: of producers at half of the server's capacity while all background work goes on,
+//! and of producers beside a consumer that reads uncached data from the start.
 
 use crate::load::{self, FETCH_VERSION, Load, connect, frame, receive};
 use crate::report::Table;
@@ -19,11 +18,11 @@ use std::time::{Duration, Instant};
 const PRODUCERS: usize = 8;
 /// Bytes of their batches.
 const BATCH: usize = 1200;
-/// Requests a second of all producers together, beside a consumer that reads cold data.
+/// The requests per second of all producers together, beside a consumer that reads cold data.
 const CALM_RATE: f64 = 2000.0;
 /// Bytes of the batches that are read cold.
 const COLD_BATCH: usize = 256 << 10;
-/// What happens in the background happens often.
+/// Settings that make background work frequent.
 const BUSY: &str = "\nlog.retention.check.interval.ms=5000\nlog.initial.task.delay.ms=1000\n\
     log.cleaner.backoff.ms=1000\nlog.flush.offset.checkpoint.interval.ms=5000\n\
     log.segment.delete.delay.ms=5000\n\
@@ -32,11 +31,11 @@ const BUSY: &str = "\nlog.retention.check.interval.ms=5000\nlog.initial.task.del
 pub struct Scale {
     pub minutes: usize,
     pub gib: usize,
-    /// Requests a second; half of what the server takes at most if there is none.
+    /// Requests per second; None means half of what the server can take.
     pub rate: Option<usize>,
 }
 
-/// Measures a server; `part` is in the name of what is wanted.
+/// Measures a server. Only work with `part` in its name runs.
 pub fn run(table: &mut Table, name: &'static str, scale: &Scale, part: &str) {
     if "half load".contains(part) {
         half_load(table, name, scale);
@@ -89,7 +88,7 @@ fn half_load(table: &mut Table, name: &'static str, scale: &Scale) {
     tell(table, WORK, name, sent);
 }
 
-/// Small records into a topic that is compacted, a few megabytes a second.
+/// Writes small records to a compacted topic, a few megabytes per second.
 fn compacted(target: &Target, stop: &AtomicBool) {
     let topic = [("compacted".to_owned(), vec![0, 1])];
     let keyed = load::produce_to(&topic, &load::keyed_records(64 << 10), 1);
@@ -101,7 +100,8 @@ fn compacted(target: &Target, stop: &AtomicBool) {
     }
 }
 
-/// Topics come and go, so that the metadata log grows and snapshots are due; settings are read.
+/// Creates and deletes topics, so that the metadata log grows and needs snapshots, and describes
+/// settings.
 fn administer(target: &Target, stop: &AtomicBool) {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(2)
@@ -144,11 +144,11 @@ fn create_topic(target: &Target, name: &str, partitions: usize, settings: &[(&st
     receive(&mut socket);
 }
 
-/// A request: when it was sent, in seconds from the start, and microseconds until its answer.
+/// A request: when it was sent, in seconds since the start, and the microseconds until its answer.
 type Sent = (f32, f32);
 
-/// Sends `rate` requests a second in all. What is late because the answer before it was counts
-/// from when it was due.
+/// Sends `rate` requests per second in total. If a request is late because of the answer before it,
+/// its time counts from when it was due.
 fn produce(target: &Target, rate: f64, time: Duration) -> Vec<Sent> {
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -237,7 +237,7 @@ fn cold_consumer(table: &mut Table, name: &'static str, gib: usize) {
     table.add_figure(CONSUMER, "broker CPU s/GB, producers included", name, used / gigabytes);
 }
 
-/// Reads each partition from its start to where it ends now; answers the bytes.
+/// Reads each partition from its start to its current end. Returns the bytes.
 fn read_all(target: &Target) -> usize {
     let mut socket = connect(target);
     let mut read = 0;

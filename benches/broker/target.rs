@@ -1,4 +1,4 @@
-//! A server under test: klamm, Apache Kafka or the floor, in a directory of its own.
+//! A server under test: klamm, Apache Kafka or the floor, in its own directory.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 const KAFKA_VERSION: &str = "4.3.1";
 const PROPERTIES: &str = "server.properties";
-/// Then a broker has less to do by itself, and seldom looks at the last entry of an index, which is
-/// in memory or in a file as it happens: all batches of a replayed request have the same timestamp.
+/// Settings that give the broker little work of its own. Also, it then seldom looks at the last
+/// entry of an index, which may be in memory or in a file: all batches of a replayed request have
+/// the same timestamp.
 const STEADY: &str = "offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1\n\
                       log.index.interval.bytes=1048576\n";
 
@@ -22,7 +23,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Starts it on a fresh directory and waits until it answers; None if it is not here.
+    /// Starts the server on a new directory and waits until it answers; None if it is not
+    /// installed.
     pub fn start(name: &'static str) -> Option<Target> {
         Target::start_with(name, "")
     }
@@ -34,7 +36,7 @@ impl Target {
         Some(target)
     }
 
-    /// As `start`, but waits for nothing. Apache Kafka has to format its directory first.
+    /// As `start`, but without waiting. For Apache Kafka the directory is formatted first.
     pub fn launch(name: &'static str, more: &str) -> Option<Target> {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
@@ -50,16 +52,15 @@ impl Target {
         Some(Target { name, process, dir, port })
     }
 
-    /// Starts `name` on the directory of the one that has ended, and waits for nothing; None if it
-    /// is not here.
+    /// Starts `name` on the directory of the server that has ended, without waiting; None if it is
+    /// not installed.
     pub fn launch_again(&mut self, name: &'static str) -> Option<()> {
         self.process = spawn(name, self.dir.path(), self.port)?;
         self.name = name;
         Some(())
     }
 
-    /// Makes the system forget what it has of the log's segments in memory, once they are on the
-    /// disk.
+    /// Writes the log's segments to the disk and removes them from the page cache.
     pub fn forget_pages(&self) {
         let logs = fs::read_dir(self.dir.path().join("data")).unwrap();
         let files = logs.filter_map(|log| fs::read_dir(log.unwrap().path()).ok()).flatten();
@@ -72,9 +73,9 @@ impl Target {
         }
     }
 
-    /// Takes as much of the page cache as `bytes` need, and gives it back. Memory that a virtual
-    /// machine has not used for a while costs several times as much as what it has just used, and
-    /// which of the servers happens to get it would decide what is measured.
+    /// Uses as much of the page cache as `bytes` need, and frees it again. Memory that a virtual
+    /// machine has not used for a while is several times as expensive as memory it has just used,
+    /// and the result would depend on which server gets it.
     pub fn prime_page_cache(&self, bytes: usize) {
         let path = self.dir.path().join("primed");
         let mut file = fs::File::create(&path).unwrap();
@@ -83,16 +84,16 @@ impl Target {
         fs::remove_file(&path).unwrap();
     }
 
-    /// Stops it as one should.
+    /// Stops the server cleanly.
     pub fn stop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let status = self.process.wait().unwrap();
-        // The Java virtual machine ends by the signal.
+        // The Java virtual machine exits with the signal's status.
         assert!(status.success() || self.name == "kafka", "{} stops with {status}", self.name);
     }
 
-    /// Ends it without a warning.
+    /// Kills the server.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -102,17 +103,17 @@ impl Target {
         self.process.id()
     }
 
-    /// Its directory.
+    /// The server's directory.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Whether it still runs.
+    /// Whether the process is still running.
     pub fn is_alive(&mut self) -> bool {
         self.process.try_wait().unwrap().is_none()
     }
 
-    /// Waits until it answers.
+    /// Waits until the server answers.
     fn wait(&self, limit: Duration) {
         let end = Instant::now() + limit;
         while !answers(self.port) {
@@ -121,7 +122,7 @@ impl Target {
         }
     }
 
-    /// Waits until it accepts connections; what is asked for then is answered when it serves.
+    /// Waits until the server accepts connections. It may answer requests only later.
     pub fn wait_to_listen(&self) {
         let end = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -130,17 +131,17 @@ impl Target {
         }
     }
 
-    /// Files and sockets that it has open, and maps in its address space.
+    /// The number of its open files and sockets, and of the maps in its address space.
     pub fn descriptors_and_maps(&self) -> (usize, usize) {
         let of = |what| format!("/proc/{}/{what}", self.process.id());
         let maps = fs::read_to_string(of("maps")).unwrap();
         (fs::read_dir(of("fd")).unwrap().count(), maps.lines().count())
     }
 
-    /// Processor time it has used so far, user and system together.
+    /// The processor time it has used so far, in seconds of user and system time.
     pub fn processor_seconds(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        // The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+        // The name in parentheses may contain spaces; utime and stime are fields 14 and 15.
         let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
         let ticks: f64 = fields[12].parse::<f64>().unwrap() + fields[13].parse::<f64>().unwrap();
         ticks / 100.0
@@ -150,7 +151,7 @@ impl Target {
         self.kib_of("VmRSS:")
     }
 
-    /// The most that it ever had.
+    /// The maximum of its resident memory so far.
     pub fn most_resident_kib(&self) -> u64 {
         self.kib_of("VmHWM:")
     }
@@ -168,7 +169,7 @@ impl Drop for Target {
     }
 }
 
-/// The stock server.properties for one node, the same for both.
+/// The server.properties for one node that comes with Kafka, the same for both.
 fn settings(dir: &Path, port: u16) -> String {
     let controller = free_port();
     let dir = dir.join("data");
@@ -199,7 +200,7 @@ fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
     Some(command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap())
 }
 
-/// The one that cargo has built, or another.
+/// The klamm that cargo has built, or the one in KLAMM_BIN.
 fn klamm() -> PathBuf {
     let other = std::env::var_os("KLAMM_BIN").map(|path| fs::canonicalize(path).unwrap());
     assert!(
@@ -209,8 +210,8 @@ fn klamm() -> PathBuf {
     other.unwrap_or_else(|| env!("CARGO_BIN_EXE_klamm").into())
 }
 
-/// klamm with its instructions and system calls counted (`budgets.rs`), by one worker, because tasks
-/// that wander between workers are not counted the same each time.
+/// klamm with its instructions and system calls counted (`budgets.rs`). It has one worker, as the
+/// count would vary if tasks moved between workers.
 fn callgrind(dir: &Path) -> Command {
     let mut command = Command::new("valgrind");
     let out = format!("--callgrind-out-file={}", callgrind_out().display());
@@ -220,7 +221,7 @@ fn callgrind(dir: &Path) -> Command {
     command
 }
 
-/// Its dumps have numbers behind this name.
+/// The file to whose name callgrind adds the number of each dump.
 pub fn callgrind_out() -> PathBuf {
     output("callgrind.out")
 }
@@ -232,14 +233,14 @@ pub fn output(name: &str) -> PathBuf {
     dir.join(name)
 }
 
-/// This program again, as `main` knows it.
+/// This program again, with the arguments by which `main` serves the floor.
 fn floor(dir: &Path, port: u16) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("--serve-floor").arg(dir).arg(port.to_string());
     command
 }
 
-/// Where the jars of Apache Kafka are; None if they are not here.
+/// The class path of Apache Kafka; None if it is not installed.
 fn class_path() -> Option<String> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| Path::new(&std::env::var("HOME").unwrap()).join(".cache"));

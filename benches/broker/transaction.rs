@@ -1,5 +1,5 @@
-//! Transactions as the second protocol (KIP-890) has them: records to some partitions, then EndTxn,
-//! each under the next epoch.
+//! Transactions of the second version (KIP-890): records for several partitions, then EndTxn, each
+//! with the next epoch.
 
 use crate::load::{connect, frame, receive, topic};
 use crate::target::Target;
@@ -19,7 +19,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const PRODUCERS: usize = 4;
-/// Partitions that each transaction writes.
+/// Partitions that each transaction writes to.
 const PARTITIONS: usize = 2;
 const RECORDS: usize = 10;
 const RECORD: [u8; 100] = [b'x'; 100];
@@ -28,7 +28,8 @@ const END_VERSION: i16 = 5;
 const INIT_VERSION: i16 = 4;
 const FIND_VERSION: i16 = 3;
 
-/// Runs so many transactions, of several producers at once; answers each one's microseconds.
+/// Runs `count` transactions of several producers at the same time. Returns the microseconds of
+/// each.
 pub fn transactions(target: &Target, count: usize) -> Vec<f64> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..PRODUCERS)
@@ -52,7 +53,7 @@ fn transactions_of(target: &Target, number: usize, count: usize) -> Vec<f64> {
     latencies
 }
 
-/// One with a transactional id.
+/// A producer with a transactional id.
 pub struct Producer {
     socket: TcpStream,
     id: TransactionalId,
@@ -83,7 +84,8 @@ impl Producer {
         Producer { socket, id, producer_id: answer.producer_id.0, epoch: answer.producer_epoch }
     }
 
-    /// One batch to each partition, in one request. The first sequence of an epoch is 0.
+    /// Sends one batch to each partition, in one request. The first sequence number of an epoch is
+    /// 0.
     pub fn send(&mut self, partitions: &[i32]) {
         let mut builder = BatchBuilder::new(0, Compression::Uncompressed).producer(
             self.producer_id,
@@ -132,7 +134,8 @@ impl Producer {
     }
 }
 
-/// Asks again while the last transaction's markers are on their way, or the coordinator loads.
+/// Repeats a request while the markers of the last transaction are being written or the coordinator
+/// is loading.
 fn until_ready<T>(mut ask: impl FnMut() -> (i16, T)) -> T {
     loop {
         let (code, answer) = ask();

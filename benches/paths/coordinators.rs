@@ -1,4 +1,5 @@
-//! Handlers from a request's body to the answer's frame: produce, fetch, and what the coordinators do.
+//! Handlers, from the body of a request to the frame of its answer: produce, fetch and the
+//! coordinators.
 
 use crate::world::World;
 use crate::{PRODUCE_VERSION, encode, name, produce_request};
@@ -26,14 +27,14 @@ fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
 }
 
-/// A world with a topic.
+/// A broker with a topic.
 fn world(partitions: i32) -> World {
     let world = World::new();
     world.create_topic(name(TOPIC), partitions);
     world
 }
 
-/// One whose coordinator of `key` serves.
+/// A broker with a topic, whose coordinator of `key` is ready.
 fn coordinated(key: &'static str, key_type: i8) -> World {
     let world = world(8);
     let find = FindCoordinatorRequest::default().with_key(text(key)).with_key_type(key_type);
@@ -41,7 +42,7 @@ fn coordinated(key: &'static str, key_type: i8) -> World {
     world
 }
 
-/// Asks until the code is 0.
+/// Repeats a request until its error code is 0.
 fn until_ready(mut ask: impl FnMut() -> i16) {
     for _ in 0..2000 {
         if ask() == 0 {
@@ -59,7 +60,7 @@ fn produce_to_partitions(bencher: Bencher, partitions: i32) {
     bencher.bench_local(|| world.call(key, PRODUCE_VERSION, body.clone()));
 }
 
-/// Plans a fetch from partitions with something in each.
+/// Plans a fetch from partitions that all have records.
 #[divan::bench(args = [1, 8])]
 fn plan_fetch_of_partitions(bencher: Bencher, partitions: i32) {
     let world = world(8);
@@ -73,7 +74,7 @@ fn plan_fetch_of_partitions(bencher: Bencher, partitions: i32) {
     });
 }
 
-/// A session that knows some partitions, of which none has news.
+/// Polls a session with several partitions, none of which has new records.
 #[divan::bench(args = [10, 1000])]
 fn fetch_nothing_from_session_of(bencher: Bencher, partitions: i32) {
     let world = world(partitions);
@@ -147,7 +148,7 @@ fn classic_heartbeat(bencher: Bencher) {
         .with_protocols(vec![protocol]);
     let mut joined = None;
     until_ready(|| {
-        // Version 3 knows no MEMBER_ID_REQUIRED.
+        // Version 3 does not know MEMBER_ID_REQUIRED.
         let answer = world.ask(&join, 3);
         let code = answer.error_code;
         joined = Some(answer);
@@ -185,7 +186,7 @@ fn offset_commit(bencher: Bencher) {
     bencher.bench_local(|| world.call(ApiKey::OffsetCommit as i16, 8, body.clone()));
 }
 
-/// A producer comes anew: its epoch goes up, with a record of that.
+/// A producer initialises again, which raises its epoch and writes a record.
 #[divan::bench]
 fn init_transactional_producer(bencher: Bencher) {
     let world = coordinated("id", 1);
@@ -195,8 +196,8 @@ fn init_transactional_producer(bencher: Bencher) {
     bencher.bench_local(|| world.call(ApiKey::InitProducerId as i16, 4, body.clone()));
 }
 
-/// A partition is added to a transaction, which is then committed. What the coordinator does after
-/// its answer makes the next one wait.
+/// Adds a partition to a transaction and commits it. What the coordinator does after the answer
+/// delays the next transaction.
 #[divan::bench]
 fn transaction(bencher: Bencher) {
     let world = coordinated("id", 1);

@@ -1,4 +1,4 @@
-//! One partition's log, without a broker.
+//! The log of one partition, without a broker.
 
 use crate::{SIZES, fixtures, topic_config};
 use divan::Bencher;
@@ -10,7 +10,7 @@ use klamm::log::{Log, OpenOptions, Origin, Stopped};
 use klamm::types::Isolation;
 use std::path::Path;
 
-/// Batches that are looked up.
+/// The number of batches in the log.
 const BATCHES: i64 = 50_000;
 
 #[divan::bench(args = SIZES)]
@@ -26,7 +26,7 @@ fn append(bencher: Bencher, size: usize) {
     });
 }
 
-/// From an offset to a range of the file.
+/// Finds the range of the file for an offset.
 #[divan::bench]
 fn look_up(bencher: Bencher) {
     let dir = tempfile::tempdir().unwrap();

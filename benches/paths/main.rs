@@ -1,4 +1,5 @@
-//! The parts that a request passes, each by itself: `cargo bench --bench paths [-- FILTER]`.
+//! The parts of the broker that a request passes, each alone: `cargo bench --bench paths [--
+//! FILTER]`.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod coordinators;
@@ -28,7 +29,7 @@ fn main() {
     Divan::default().max_time(Duration::from_secs(1)).config_with_args().main();
 }
 
-/// The settings of a topic that has none of its own.
+/// The settings of a topic that sets none.
 fn topic_config() -> Arc<TopicConfig> {
     Config::default().topic(&Default::default()).unwrap()
 }
@@ -87,7 +88,7 @@ fn encode_produced_of_partitions(bencher: Bencher, partitions: i32) {
     bencher.bench_local(|| codec::encode(key, PRODUCE_VERSION, 7, black_box(&response)));
 }
 
-/// The body of a request with a batch for each of some partitions.
+/// The body of a request with a batch for each of several partitions.
 fn produce_request(partitions: i32, size: usize) -> Bytes {
     let records = fixtures::batch(1, size, Compression::Uncompressed).to_bytes();
     let partitions = (0..partitions).map(|index| {

@@ -18,14 +18,14 @@ use tokio::runtime::Runtime;
 
 pub struct World {
     pub runtime: Runtime,
-    /// Gone when it was stopped.
+    /// None once it has been stopped.
     broker: Option<Broker>,
     session: Arc<Session>,
     _dir: tempfile::TempDir,
 }
 
 impl World {
-    /// With nothing in it. It has little to do by itself.
+    /// An empty broker with little work of its own.
     pub fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let properties = [
@@ -64,7 +64,7 @@ impl World {
         assert_eq!(answer.topics[0].error_code, 0, "create topic");
     }
 
-    /// Calls the handler of a request.
+    /// Calls the handler of a request and decodes the response.
     pub fn ask<R: Request + Encodable>(&self, request: &R, version: i16) -> R::Response {
         let reply = self.call(R::KEY, version, encode(request, version));
         let Reply::Frame(chunks) = reply else { panic!("no answer") };
@@ -72,13 +72,13 @@ impl World {
             Chunk::Bytes(bytes) => bytes.to_vec(),
             Chunk::File(range) => range.read().unwrap().to_vec(),
         });
-        // Before the body are size, correlation id and, in newer ones, tags.
+        // The body follows the size, the correlation id and, in flexible versions, tagged fields.
         let head = 8 + usize::from(response_header_version(R::KEY, version) >= 1);
         let mut body: Bytes = bytes.skip(head).collect();
         R::Response::decode(&mut body, version).unwrap()
     }
 
-    /// From the body of a request to the frame of its answer.
+    /// Calls a handler, from the body of a request to the frame of its answer.
     pub fn call(&self, api_key: i16, api_version: i16, body: Bytes) -> Reply {
         let context = Context {
             parts: Arc::clone(self.parts()),
@@ -91,7 +91,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // The runtime waits for threads that only a clean stop ends.
+        // The runtime would wait for threads that end only at a clean stop.
         self.broker.take().map(|broker| self.runtime.block_on(broker.stop()));
     }
 }

@@ -1,12 +1,13 @@
-//! One partition's records: segments, sparse indexes, leader epochs, producer state. Synchronous;
-//! whoever owns a `Log` holds its lock.
+//! The records of one partition: segments, sparse indexes, leader epochs and producer state.
+//! Everything here is synchronous; the owner of a `Log` holds its lock.
 //!
-//! The directory is Kafka's (UnifiedLog, LocalLog): `<topic>-<partition>` with, for each segment,
-//! `<20 digits of the base offset>` and `.log`, `.index`, `.timeindex`, sometimes `.txnindex` and
-//! `.snapshot`, and beside them `leader-epoch-checkpoint` and `partition.metadata`.
+//! The directory has Kafka's layout (UnifiedLog, LocalLog). `<topic>-<partition>` contains, for
+//! each segment, files named after its base offset in 20 digits, with the suffixes `.log`,
+//! `.index`, `.timeindex` and sometimes `.txnindex` and `.snapshot`; beside them are
+//! `leader-epoch-checkpoint` and `partition.metadata`.
 //!
-//! What is on disk below `recovery_point` is durable. Above it everything but the batches
-//! themselves is rebuilt after a crash, so nothing but the batches is ever waited for.
+//! Everything below `recovery_point` is durable on disk. Above it only batches need to survive a
+//! crash, because all else is rebuilt from them; so nothing but batches is ever waited for.
 
 mod append;
 mod checkpoint;
@@ -57,120 +58,120 @@ use uuid::Uuid;
 pub use versions::ScanEnd;
 pub(crate) use versions::scan_log;
 
-/// So much of a log is read again, at most, when its process was killed.
+/// At most about this much of a log is read again after its process was killed.
 const UNSETTLED_BYTES: u64 = 256 << 10;
 
-/// Who appends: it decides what is checked and whether offsets are given or kept.
+/// The source of an append. It decides what is checked, and whether offsets are assigned or kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A producer: offsets are given, sequences and epochs are checked.
+    /// A producer: offsets are assigned; sequences and epochs are checked.
     Client,
-    /// A coordinator of this broker: offsets are given.
+    /// A coordinator of this broker: offsets are assigned.
     Coordinator,
-    /// A transaction coordinator's marker: offsets are given. Since transaction version 2 each
-    /// transaction ends in an epoch of its own, so an older marker than that is refused.
+    /// A transaction coordinator's marker: offsets are assigned. From transaction version 2 on each
+    /// transaction ends in an epoch of its own, so a marker with an older epoch is refused.
     Marker {
-        /// Of the client whose transaction it ends.
+        /// The transaction version of the client whose transaction the marker ends.
         transaction_version: i16,
     },
-    /// A leader elsewhere: bytes and offsets are kept as they are.
+    /// A leader on another broker: bytes and offsets are kept unchanged.
     Replication,
-    /// The controller: offsets and epoch are given, the batch's epoch is the quorum's.
+    /// The controller: offsets and the quorum's epoch are assigned.
     RaftLeader,
 }
 
 /// Why a transactional batch may begin a transaction in this log (VerificationGuard).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
-    /// Nobody asked the coordinator, nor should.
+    /// The coordinator was not asked and need not be.
     NotNeeded,
-    /// It may not: the transaction is open here already.
+    /// The batch does not begin a transaction: it is already open here.
     Ongoing,
-    /// The coordinator has the partition in the transaction, unless this guard is outdated.
+    /// The coordinator confirmed the partition; holds unless the guard is outdated by now.
     Guard(u64),
 }
 
-/// What an append did.
+/// The result of an append.
 #[derive(Clone, Debug)]
 pub struct Appended {
     /// Offset of the first record.
     pub base_offset: Offset,
     /// Offset of the last record.
     pub last_offset: Offset,
-    /// Time stamped on the records under LogAppendTime, else -1.
+    /// The timestamp given to the records under LogAppendTime, otherwise -1.
     pub append_time: Timestamp,
-    /// Where the log begins.
+    /// The log start offset.
     pub log_start_offset: Offset,
 }
 
-/// What a read found: file ranges, not bytes.
+/// The result of a read: ranges of files, not bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Read {
-    /// Whole batches from the one that holds the offset asked for; possibly of one segment only.
+    /// Batches from the one that holds the requested offset; they may all be from one segment.
     pub ranges: Vec<FileRange>,
-    /// Bytes in `ranges`.
+    /// The number of bytes in `ranges`.
     pub bytes: usize,
-    /// Aborted transactions in the range, for read_committed: (producer id, first offset).
+    /// For read_committed, the aborted transactions in the range: (producer id, first offset).
     pub aborted: Vec<(ProducerId, Offset)>,
-    /// Whether what may be read reaches into later segments.
+    /// Whether more can be read in later segments.
     pub goes_on: bool,
-    /// What was to be looked at on the way and is not in the page cache; then nothing is found.
+    /// Data that the search needed and that is not in the page cache; if set, nothing was read.
     pub missed: Option<FileRange>,
 }
 
-/// Where the last record at or after a timestamp lies (ListOffsets).
+/// A record found by its timestamp (ListOffsets).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampOffset {
     /// The record's timestamp.
     pub timestamp: Timestamp,
     /// The record's offset.
     pub offset: Offset,
-    /// The epoch of its batch, -1 if unknown.
+    /// The leader epoch of its batch, -1 if unknown.
     pub leader_epoch: LeaderEpoch,
 }
 
-/// One producer as DescribeProducers shows it.
+/// A producer as DescribeProducers shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveProducer {
-    /// Its id.
+    /// The producer's id.
     pub producer_id: ProducerId,
-    /// Its epoch in its last batch or marker.
+    /// The epoch of its last batch or marker.
     pub producer_epoch: i16,
-    /// Sequence of its last record, -1 if forgotten.
+    /// The sequence number of its last record, -1 if forgotten.
     pub last_sequence: i32,
-    /// When it was last heard of.
+    /// The timestamp of its last batch or marker.
     pub last_timestamp: Timestamp,
-    /// Epoch of the coordinator that wrote its last marker, -1 if none.
+    /// The epoch of the coordinator that wrote its last marker, -1 if none.
     pub coordinator_epoch: i32,
-    /// First offset of the open transaction, -1 if none.
+    /// The first offset of its open transaction, -1 if none.
     pub current_txn_start_offset: Offset,
 }
 
-/// How the process ended that had the log open before.
+/// How the process that last had the log open has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// It closed the log: nothing is to be recovered.
+    /// It closed the log: nothing needs recovery.
     Cleanly,
-    /// It was killed, but the machine has run on: whatever was written is there.
+    /// It was killed while the machine went on: everything written is still there.
     Killed,
-    /// Nobody knows: what was not flushed may be gone or torn.
+    /// Unknown: whatever was not flushed may be missing or torn.
     Unknown,
 }
 
-/// How a log is opened.
+/// What is known when a log is opened.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
     /// The topic's settings.
     pub config: Arc<TopicConfig>,
-    /// From `log-start-offset-checkpoint`, 0 if absent.
+    /// From `log-start-offset-checkpoint`, 0 if missing there.
     pub log_start_offset: Offset,
-    /// From `recovery-point-offset-checkpoint`, 0 if absent: below it everything is on disk.
+    /// From `recovery-point-offset-checkpoint`, 0 if missing there. Everything below it is on disk.
     pub recovery_point: Offset,
-    /// What is known of the end of the last process.
+    /// How the last process has ended.
     pub stopped: Stopped,
-    /// What lies in `leader-epoch-checkpoint`, if it was read already.
+    /// The content of `leader-epoch-checkpoint`, if it was already read.
     pub leader_epochs: Option<Vec<u8>>,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
 }
 
@@ -180,10 +181,10 @@ pub struct Log {
     disk: Disk,
     dir: Arc<Path>,
     partition: TopicPartition,
-    /// None while `partition.metadata` is not known to be there.
+    /// None until `partition.metadata` was read or written.
     topic_id: Option<Uuid>,
     config: Arc<TopicConfig>,
-    /// By base offset; never empty, the last one is active.
+    /// In order of base offset; never empty. The last one is active.
     segments: Vec<Segment>,
     epochs: LeaderEpochs,
     producers: ProducerStates,
@@ -193,44 +194,45 @@ pub struct Log {
     recovery_point: Offset,
     /// Base offset of the first segment that is not durable with all its indexes.
     first_unsynced: Offset,
-    /// Base offset of the last segment whose name in the directory is durable, -1 if unknown.
+    /// Base offset of the last segment whose directory entry is durable, -1 if unknown.
     durable_name: Offset,
-    /// Whether a power loss leaves the log's directory where it is.
+    /// Whether the directory entry of the log itself is durable.
     is_dir_durable: bool,
-    /// Whether it leaves `partition.metadata` as it is.
+    /// Whether `partition.metadata` is durable.
     is_id_durable: bool,
-    /// How the last process ended: after a clean stop what was there then is durable.
+    /// How the last process has ended. After a clean stop everything it left is durable.
     stopped: Stopped,
-    /// Nothing is appended any more, and everything is durable.
+    /// Everything is durable and nothing can be appended any more.
     is_closed: bool,
-    /// `segment.jitter.ms` of the active segment.
+    /// Random part of `segment.jitter.ms` for the active segment.
     roll_jitter_ms: i64,
-    /// Deleted files that wait for `file.delete.delay.ms`.
+    /// Deleted files that are kept for `file.delete.delay.ms`.
     trash: Trash,
-    /// How often the end was cut: a flush or a pass of the cleaner that began before does not count.
+    /// Counts truncations. A flush or cleaner pass that began before the latest does not count.
     truncations: u64,
-    /// Where the log ended when `settle` looked last.
+    /// The log end offset at the last call of `settle`.
     seen_end: Offset,
-    /// Bytes of the active segment when it was settled last.
+    /// Size of the active segment when it was last settled, in bytes.
     settled_size: u64,
-    /// The lowest cut that the cleaner's checkpoint does not know of.
+    /// The lowest offset truncated to that the cleaner's checkpoint does not reflect yet.
     cut_to: Offset,
-    /// The last time that a caller told.
+    /// The time that the last caller gave.
     now: Timestamp,
 }
 
 impl Log {
-    /// Opens or makes the log in `dir` (`<log dir>/<topic>-<partition>`), recovering it if needed.
+    /// Opens or creates the log in `dir` (`<log dir>/<topic>-<partition>`), recovering it if
+    /// needed.
     pub fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log> {
         recovery::open(disk, dir, options)
     }
 
-    /// Writes `partition.metadata` if absent; an id that differs is INCONSISTENT_TOPIC_ID.
+    /// Writes `partition.metadata` if it is missing. INCONSISTENT_TOPIC_ID if it has another id.
     pub fn set_topic_id(&mut self, topic_id: Uuid) -> Result<()> {
         self.put_topic_id(topic_id, true)
     }
 
-    /// `set_topic_id`; unless `durable`, the caller or the first flush makes the file durable.
+    /// As `set_topic_id`. Unless `durable`, the caller or the first flush makes the file durable.
     fn put_topic_id(&mut self, topic_id: Uuid, durable: bool) -> Result<()> {
         let known = match self.topic_id {
             Some(known) => Some(known),
@@ -256,7 +258,7 @@ impl Log {
         Ok(())
     }
 
-    /// The partition, by the directory's name.
+    /// The partition, after which the directory is named.
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.partition
     }
@@ -266,73 +268,74 @@ impl Log {
         &self.dir
     }
 
-    /// The topic's settings.
+    /// The topic's effective settings.
     pub fn config(&self) -> &Arc<TopicConfig> {
         &self.config
     }
 
-    /// New settings take effect from the next operation on.
+    /// Sets the settings, from the next operation on.
     pub fn set_config(&mut self, config: Arc<TopicConfig>) {
         self.producers.set_expiration(config.producer_id_expiration_ms);
         self.config = config;
     }
 
-    /// The first offset that may be read.
+    /// The first offset that can be read.
     pub fn log_start_offset(&self) -> Offset {
         self.log_start_offset
     }
 
-    /// One past the last record.
+    /// The offset after the last record.
     pub fn log_end_offset(&self) -> Offset {
         self.end_offset
     }
 
-    /// One past the last record that all in-sync replicas have.
+    /// The offset after the last record that all in-sync replicas have.
     pub fn high_watermark(&self) -> Offset {
         self.high_watermark
     }
 
-    /// Set by the partition, which knows the ISR; kept within [log start, log end].
+    /// Sets the high watermark, clamped to the log. The partition, which knows the ISR, calls this.
     pub fn set_high_watermark(&mut self, offset: Offset) {
         self.high_watermark = offset.clamp(self.log_start_offset, self.end_offset);
         self.producers.on_high_watermark(self.high_watermark);
     }
 
-    /// Below it no transaction is open or undecided; at most the high watermark.
+    /// The offset below which every transaction is decided; at most the high watermark.
     pub fn last_stable_offset(&self) -> Offset {
         let unstable = self.producers.first_unstable_offset().unwrap_or(Offset::MAX);
         unstable.max(self.log_start_offset).min(self.high_watermark)
     }
 
-    /// Bytes of all segments.
+    /// The size of all segments in bytes.
     pub fn size(&self) -> u64 {
         self.segments.iter().map(Segment::size).sum()
     }
 
-    /// Epoch of the last record, -1 if none.
+    /// The leader epoch of the last record, -1 if there is none.
     pub fn latest_epoch(&self) -> LeaderEpoch {
         self.epochs.latest()
     }
 
-    /// Where the greatest epoch <= `epoch` ends: (that epoch, its end); None if unknown.
+    /// The largest epoch that is not above `epoch`, and its end; None if unknown.
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
         self.epochs.end_offset_for(epoch, self.end_offset)
     }
 
-    /// Epoch of the record at `offset`, -1 if unknown, for ListOffsets.
+    /// The leader epoch of the record at `offset`, -1 if unknown (ListOffsets).
     pub fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
         self.epochs.epoch_at(offset).unwrap_or(crate::types::NO_EPOCH)
     }
 
-    /// A new leader begins at the log's end, data or not.
+    /// Records that a new leader's epoch begins at the log end, even if it never appends.
     pub fn assign_epoch_start(&mut self, epoch: LeaderEpoch) -> Result<()> {
         self.epochs.begin(epoch, self.end_offset);
         Ok(())
     }
 
-    /// A producer is about to ask its coordinator whether this partition is in its transaction, of
-    /// which `sequence` is the first record here; `adds` if the coordinator is to add it. The
-    /// answer goes with the append. INVALID_PRODUCER_EPOCH if there is a newer producer.
+    /// Notes that a producer's coordinator is about to be asked whether this partition is in the
+    /// producer's transaction, whose first record here has `sequence`. `adds`: the coordinator
+    /// shall add the partition. The result goes with the append. INVALID_PRODUCER_EPOCH if a newer
+    /// epoch of the producer is known.
     pub fn start_verification(
         &mut self,
         producer: ProducerId,
@@ -344,27 +347,27 @@ impl Log {
         self.producers.start_verification(producer, epoch, sequence, adds, now)
     }
 
-    /// The producers that are remembered.
+    /// The producers that the log remembers.
     pub fn active_producers(&self) -> Vec<ActiveProducer> {
         self.producers.active()
     }
 
-    /// Below it everything is durable.
+    /// The offset below which everything is durable.
     pub fn recovery_point(&self) -> Offset {
         self.recovery_point
     }
 
-    /// The recovery point as the checkpoint has it. While the log's end is durable it stays one
-    /// below: if the next append rolls, the indexes of the segment that ends there are not yet, and
-    /// a crash must find that segment to be one that is looked at.
+    /// The recovery point for the checkpoint. At the log end it is lowered by one: if the next
+    /// append rolls, the indexes of the segment that ends there are not durable yet, and after a
+    /// crash that segment must be among those recovered.
     fn recovery_checkpoint(&self) -> Offset {
         let is_end = self.recovery_point == self.end_offset;
         let is_open = is_end && self.end_offset > self.active_base() && !self.is_closed;
         self.recovery_point - Offset::from(is_open)
     }
 
-    /// Flushes, writes the producer snapshot and the indexes, removes deleted files. Nothing may
-    /// be appended after it.
+    /// Flushes, writes the producer snapshot and the indexes, and removes deleted files. Nothing
+    /// can be appended afterwards.
     pub fn close(&mut self) -> Result<()> {
         self.release_room()?;
         self.flush()?;
@@ -372,7 +375,7 @@ impl Log {
         self.active_mut().seal()?;
         self.epochs.close()?;
         if self.stopped != Stopped::Cleanly || self.producers.is_snapshot_new() {
-            // A clean stop says that none of this needs to be looked at.
+            // After a clean stop nobody checks these, so they must be durable.
             self.producers.sync_snapshot()?;
             self.active().sync()?;
             self.disk.sync_dir(&self.dir)?;
@@ -381,11 +384,10 @@ impl Log {
         self.trash.empty(&self.disk)
     }
 
-    /// Writes into their files, without waiting for the disk, the indexes, the epochs and, as a
-    /// sign that the rest is there, a snapshot of the producers, if nothing was appended since the
-    /// last call or much since the last writing. A process that is killed leaves little to be
-    /// rebuilt then, and a silent log keeps little in memory. Indexes that were seen to lie are made
-    /// anew.
+    /// Writes indexes, epochs and then a producer snapshot to their files without waiting for the
+    /// disk. It does so if nothing was appended since the last call, or much since the last
+    /// writing. Then little has to be rebuilt after a kill, and an idle log keeps little in memory.
+    /// Also rebuilds indexes that were seen not to match the batches.
     pub fn settle(&mut self) -> Result<()> {
         self.mend_indexes()?;
         let is_silent = std::mem::replace(&mut self.seen_end, self.end_offset) == self.end_offset;
@@ -404,13 +406,13 @@ impl Log {
         Ok(())
     }
 
-    /// Whether `settle` has nothing to do before something is appended.
+    /// Whether `settle` has nothing to do until the next append.
     pub fn is_settled(&self) -> bool {
         !self.producers.is_ahead() && !self.segments.iter().any(Segment::lies)
     }
 
-    /// Whether an index of the segment that may hold `offset` was seen not to fit it, and is to be
-    /// made anew by `settle`.
+    /// Whether an index of the segment that may hold `offset` was seen not to match its batches;
+    /// `settle` will rebuild it.
     pub fn has_lying_index(&self, offset: Offset) -> bool {
         self.floor_segment(offset).is_some_and(|at| self.segments[at].lies())
     }
@@ -426,7 +428,7 @@ impl Log {
         Ok(())
     }
 
-    /// Writes a snapshot of the producers; the one before goes if it was `settle`'s.
+    /// Writes a producer snapshot, and removes the previous one if it was written by `settle`.
     fn take_snapshot(&mut self) -> Result<()> {
         let before = self.producers.snapshot_end();
         self.producers.take_snapshot()?;
@@ -448,7 +450,7 @@ impl Log {
         self.active().base_offset()
     }
 
-    /// Index of the segment that may hold `offset`: the last one that begins at or below it.
+    /// The index of the segment that may hold `offset`: the last whose base offset is not above it.
     fn floor_segment(&self, offset: Offset) -> Option<usize> {
         self.segments.partition_point(|segment| segment.base_offset() <= offset).checked_sub(1)
     }
@@ -458,7 +460,7 @@ impl Log {
     }
 }
 
-/// For what is in memory and is written again later: a full disk only delays it.
+/// For writes from memory that will be repeated later: a full disk only delays them.
 fn put_off(written: Result<()>) -> Result<()> {
     match written {
         Err(error) if error.is_disk_full() => {

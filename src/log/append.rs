@@ -1,4 +1,4 @@
-//! Appending: offsets and epochs are given, producers checked, segments rolled.
+//! Appending: assigns offsets and epochs, checks producers, rolls segments.
 
 use super::segment::{SUFFIXES, Segment};
 use super::transaction_index::AbortedTransaction;
@@ -9,10 +9,11 @@ use crate::types::{LeaderEpoch, NO_EPOCH, NO_TIMESTAMP, Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 
 impl Log {
-    /// Appends checked batches: producer state is checked (Origin::Client), offsets and epoch are
-    /// given, the segment rolls when needed. A batch appended before is `Error::Duplicate`; more
-    /// bytes than a segment holds are RECORD_LIST_TOO_LARGE. Nothing is fsynced: whoever answers
-    /// looks at `flush.messages` first, so that one flush serves all that wait.
+    /// Appends validated batches, assigning offsets and the leader epoch unless replicating,
+    /// checking producers and rolling when needed. A duplicate batch is `Error::Duplicate`; more
+    /// bytes than a segment can hold are RECORD_LIST_TOO_LARGE. Nothing is flushed: before
+    /// answering, the caller applies `flush.messages`, so that one flush serves all that wait for
+    /// it.
     pub fn append(
         &mut self,
         batches: Vec<Batch>,
@@ -23,7 +24,7 @@ impl Log {
         self.append_verified(batches, leader_epoch, origin, Verification::NotNeeded, now)
     }
 
-    /// As `append`; a transactional batch begins a transaction only with the right `verification`.
+    /// As `append`, but a batch may begin a transaction only with the right `verification`.
     pub fn append_verified(
         &mut self,
         mut batches: Vec<Batch>,
@@ -105,7 +106,8 @@ impl Log {
         }
     }
 
-    /// A follower's batches are kept as they are; those of a newer epoch than it knows wait.
+    /// Keeps the offsets of a leader's batches. Batches of a later epoch than `leader_epoch` are
+    /// left out.
     fn keep_offsets(&self, batches: &mut Vec<Batch>, leader_epoch: LeaderEpoch) -> Result<()> {
         let newer = |batch: &Batch| leader_epoch != NO_EPOCH && batch.leader_epoch() > leader_epoch;
         let known = batches.iter().position(newer).unwrap_or(batches.len());
@@ -142,7 +144,7 @@ impl Log {
         if should_roll { self.roll_at(base_offset) } else { Ok(()) }
     }
 
-    /// Starts a new active segment if the current one has data.
+    /// Begins a new active segment if the current one has data.
     pub fn roll(&mut self, now: Timestamp) -> Result<()> {
         self.now = now;
         self.roll_at(self.end_offset)
@@ -161,14 +163,14 @@ impl Log {
         put_off(self.epochs.write().and_then(|()| self.take_snapshot()))
     }
 
-    /// What `preallocate` has set aside and nobody has used.
+    /// Gives back the space that `preallocate` reserved and nothing used.
     pub(super) fn release_room(&self) -> Result<()> {
         if self.config.preallocate { self.active().trim_file() } else { Ok(()) }
     }
 
     pub(super) fn push_segment(&mut self, base_offset: Offset) -> Result<()> {
         for suffix in SUFFIXES {
-            // A crash may have left one that the log does not know.
+            // A crash may have left a file that the log does not know.
             self.disk.remove_file(&self.path(&file_name(base_offset, suffix)))?;
         }
         let segment = Segment::create(&self.disk, &self.dir, base_offset, self.now)?;

@@ -1,4 +1,4 @@
-//! Kafka's small text files: a version, a count, and that many lines (CheckpointFile).
+//! Kafka's small text files: a version, a count, and that number of lines (CheckpointFile).
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -6,10 +6,10 @@ use crate::types::{Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The only version there is.
+/// The only version so far.
 const VERSION: &str = "0";
 
-/// Reads the lines of the checkpoint at `path`. No file and an empty file have none; anything else
+/// Reads the lines of the checkpoint at `path`. A missing or empty file has none; other content
 /// that is not a checkpoint is an error (Corrupt).
 pub(super) fn read<T>(
     disk: &Disk,
@@ -19,7 +19,7 @@ pub(super) fn read<T>(
     parse(path, &disk.read_file(path)?.unwrap_or_default(), line)
 }
 
-/// The lines of the checkpoint at `path` with this content.
+/// Parses this content of the checkpoint at `path`.
 pub(super) fn parse<T>(
     path: &Path,
     content: &[u8],
@@ -42,7 +42,7 @@ fn parse_lines<T>(bytes: &[u8], parse: impl Fn(&str) -> Option<T>) -> Option<Vec
     (entries.len() == count).then_some(entries)
 }
 
-/// The text of a checkpoint of these lines.
+/// The text of a checkpoint with these lines.
 pub(super) fn text(lines: impl ExactSizeIterator<Item = String>) -> String {
     let mut text = format!("{VERSION}\n{}\n", lines.len());
     for line in lines {
@@ -52,7 +52,7 @@ pub(super) fn text(lines: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-/// Reads an offset checkpoint: `topic partition offset` (OffsetCheckpointFile).
+/// Reads an offset checkpoint, whose lines are `topic partition offset` (OffsetCheckpointFile).
 pub(super) fn read_offsets(disk: &Disk, path: &Path) -> Result<BTreeMap<TopicPartition, Offset>> {
     let entries = read(disk, path, |line| {
         let mut words = line.split_whitespace();
@@ -65,8 +65,8 @@ pub(super) fn read_offsets(disk: &Disk, path: &Path) -> Result<BTreeMap<TopicPar
     Ok(entries.into_iter().collect())
 }
 
-/// As `read_offsets`; one that cannot be read is worth no more than none. What is no file, and so
-/// could not be replaced either, is an error that says so (Config).
+/// As `read_offsets`, but a damaged checkpoint counts as missing. What is not a file, and so could
+/// not be replaced either, is an error (Config).
 pub(super) fn read_offsets_or_none(
     disk: &Disk,
     path: &Path,
@@ -83,7 +83,7 @@ pub(super) fn read_offsets_or_none(
     }
 }
 
-/// Replaces an offset checkpoint.
+/// Replaces the offset checkpoint at `path`.
 pub(super) fn write_offsets(
     disk: &Disk,
     path: &Path,

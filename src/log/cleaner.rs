@@ -1,9 +1,10 @@
-//! Compaction: of every key the last record stays (LogCleaner, LogCleanerManager, Cleaner).
+//! Compaction: keeps the last record of each key (LogCleaner, LogCleanerManager, Cleaner).
 //!
-//! A pass reads the dirty part of a log into a map from keys to last offsets, then writes the
-//! sealed segments anew without the records that a later one of the same key has replaced. It holds
-//! the log's lock only to look and to swap segments; it reads files that nobody writes any more.
-//! A log that is cut, closed or deleted meanwhile ends the pass, and nothing has happened.
+//! A pass reads the dirty part of a log into a map from keys to last offsets. It then rewrites
+//! sealed segments without the records that a later record with the same key replaces. It holds the
+//! log's lock only to look at the log and to swap segments; the files it reads are no longer
+//! written. If the log is truncated, closed or deleted in the meantime, the pass ends without
+//! effect.
 
 mod checkpoint;
 mod filter;
@@ -30,10 +31,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Gives the log under its lock; an error once the log is closed or deleted.
+/// Locks the log; an error once the log is closed or deleted.
 pub type Lock<'a> = dyn Fn() -> Result<MutexGuard<'a, Log>> + 'a;
 
-/// The passes over all logs: what they may use, and how far they have come.
+/// The cleaner of all logs: its limits and its progress.
 #[derive(Debug)]
 pub struct Cleaner {
     disk: Disk,
@@ -42,25 +43,25 @@ pub struct Cleaner {
     state: Mutex<State>,
 }
 
-/// What one pass may use.
+/// The limits of one pass.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// Memory of its map.
+    /// Memory for the map, in bytes.
     map_bytes: usize,
-    /// How full the map may get, 0 to 1.
+    /// How full the map may get, from 0 to 1.
     load_factor: f64,
-    /// Bytes that are read or written at a time.
+    /// Bytes read or written at a time.
     buffer_bytes: u64,
 }
 
 impl Limits {
-    /// The part of one thread.
+    /// The share of one thread.
     fn of(config: &Config) -> Limits {
         let threads = config.log_cleaner_threads.max(1);
         Limits {
             map_bytes: (config.log_cleaner_dedupe_buffer_size.max(0) as usize) / threads as usize,
             load_factor: config.log_cleaner_io_buffer_load_factor,
-            // Half is for what is read, half for what is written.
+            // Half is for reading, half for writing.
             buffer_bytes: (config.log_cleaner_io_buffer_size.max(0) / threads / 2) as u64,
         }
     }
@@ -70,11 +71,11 @@ impl Limits {
 struct State {
     checkpoints: Checkpoints,
     in_progress: HashSet<TopicPartition>,
-    /// Their last pass failed for other reasons than the disk: a person must look at them.
+    /// Logs whose last pass failed, and not because of the disk: somebody must look at them.
     uncleanable: HashSet<TopicPartition>,
 }
 
-/// A log that is to be cleaned.
+/// A log that is due for cleaning.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     partition: TopicPartition,
@@ -84,14 +85,14 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Part of the log that is dirty, 0 to 1: the dirtiest goes first.
+    /// The dirty part of the log, from 0 to 1. The dirtiest log is cleaned first.
     pub fn dirty_ratio(&self) -> f64 {
         self.range.ratio()
     }
 }
 
 impl Cleaner {
-    /// Reads the checkpoints of the log directories `dirs`, which must exist.
+    /// Reads the checkpoints in the log directories `dirs`, which must exist.
     pub fn open(
         disk: &Disk,
         config: &Config,
@@ -109,8 +110,7 @@ impl Cleaner {
         })
     }
 
-    /// The settings `log.cleaner.*` were changed: the rate counts at once, the rest from the next
-    /// pass on.
+    /// Applies changed settings `log.cleaner.*`: the rate at once, the rest from the next pass on.
     pub fn reconfigure(&self, config: &Config) {
         self.throttle.set_rate(config.log_cleaner_io_max_bytes_per_second);
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Limits::of(config);
@@ -120,8 +120,8 @@ impl Cleaner {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether `log` is due: dirty above `min.cleanable.dirty.ratio`, or for longer than
-    /// `max.compaction.lag.ms`.
+    /// Whether `log` is due: its dirty part exceeds `min.cleanable.dirty.ratio`, or its oldest
+    /// dirty record `max.compaction.lag.ms`.
     pub fn examine(&self, log: &mut Log, now: Timestamp) -> Result<Option<Candidate>> {
         let partition = log.topic_partition().clone();
         let log_dir = log.dir().parent().unwrap_or(Path::new("")).to_owned();
@@ -146,8 +146,9 @@ impl Cleaner {
         Ok(is_due.then_some(Candidate { partition, log_dir, range, truncations }))
     }
 
-    /// Cleans the log, as far as the map reaches. False if another thread does, or if the log was
-    /// cut, closed or deleted. An error that is not the disk's makes it uncleanable until restart.
+    /// Cleans the log as far as the map reaches. Returns false if another thread is cleaning it, or
+    /// if it was truncated, closed or deleted. An error other than the disk's makes it uncleanable
+    /// until the next start.
     pub fn clean<'a>(
         &self,
         candidate: &Candidate,
@@ -178,17 +179,17 @@ impl Cleaner {
         Err(error)
     }
 
-    /// Keeps passes away from a log until `resume`; false, and nothing is done, while there is one.
+    /// Blocks passes over a log until `resume`. Returns false without effect if one is in progress.
     pub fn pause(&self, partition: &TopicPartition) -> bool {
         self.state().in_progress.insert(partition.clone())
     }
 
-    /// Ends what `pause` began.
+    /// Ends a pause begun by `pause`.
     pub fn resume(&self, partition: &TopicPartition) {
         self.state().in_progress.remove(partition);
     }
 
-    /// The log lies in another log directory now.
+    /// Carries the checkpoint over when a log moves to another log directory.
     pub fn moved(&self, partition: &TopicPartition, from: &Path, to: &Path) -> Result<()> {
         let mut state = self.state();
         let clean_up_to = state.checkpoints.get(from, partition);
@@ -196,7 +197,7 @@ impl Cleaner {
         clean_up_to.map_or(Ok(()), |offset| state.checkpoints.set(to, partition, offset))
     }
 
-    /// The log is gone, or there is a new one of this name.
+    /// Forgets a log that was deleted, or that a new one of the same name replaces.
     pub fn forget(&self, partition: &TopicPartition) -> Result<()> {
         let mut state = self.state();
         state.uncleanable.remove(partition);
@@ -204,12 +205,12 @@ impl Cleaner {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is one call on one of the parts.
+        // Each change is a single call, so a panic cannot leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Ends a pass, whichever way it goes.
+/// Ends a pass in every case.
 struct Done<'a> {
     cleaner: &'a Cleaner,
     partition: &'a TopicPartition,

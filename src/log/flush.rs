@@ -1,4 +1,4 @@
-//! Making it durable, without the log's lock where it takes long.
+//! Makes the log durable, without its lock where that takes long.
 
 use super::segment::Segment;
 use super::{Log, offset_index, partition_metadata, time_index, transaction_index};
@@ -9,21 +9,21 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An fsync that is to be done: [`Log::begin_flush`], then `run` without the log's lock, then
+/// Files to be flushed. Use it as [`Log::begin_flush`], then `run` without the log's lock, then
 /// [`Log::end_flush`].
 #[derive(Debug)]
 #[must_use = "nothing is durable before it runs"]
 pub struct Flush {
     disk: Disk,
-    /// The batches.
+    /// The files with batches.
     logs: Vec<Arc<File>>,
-    /// The indexes of sealed segments; those of the active one are rebuilt after a crash.
+    /// The indexes of sealed segments. Those of the active one can be rebuilt after a crash.
     indexes: Vec<PathBuf>,
-    /// Where files are new since the last flush.
+    /// The log's directory, if it has new files.
     dir: Option<Arc<Path>>,
     /// `partition.metadata`, if it is new.
     metadata: Option<PathBuf>,
-    /// Where that directory is new.
+    /// The log directory, if the log's directory in it is new.
     parent: Option<PathBuf>,
     upto: Offset,
     first_unsynced: Offset,
@@ -32,7 +32,7 @@ pub struct Flush {
 }
 
 impl Flush {
-    /// Does the fsyncs.
+    /// Flushes the files with fsync.
     pub fn run(&self) -> Result<()> {
         self.logs.iter().try_for_each(|log| log.sync_data())?;
         self.indexes.iter().try_for_each(|path| self.disk.sync_file(path))?;
@@ -43,13 +43,13 @@ impl Flush {
 }
 
 impl Log {
-    /// What makes everything appended so far durable; None if it is.
+    /// What to flush to make everything appended durable; None if it already is.
     pub fn begin_flush(&self) -> Result<Option<Flush>> {
         self.flush_of(self.segments.len(), self.end_offset)
     }
 
-    /// What makes the segments before the active one durable; None if they are. Kafka does it
-    /// after each roll, so that a crash costs the reading of few segments.
+    /// What to flush to make the sealed segments durable; None if they already are. Kafka does this
+    /// after each roll, so that few segments have to be read after a crash.
     pub fn begin_flush_of_sealed(&self) -> Result<Option<Flush>> {
         self.flush_of(self.segments.len() - 1, self.active_base())
     }
@@ -64,7 +64,7 @@ impl Log {
         let sealed = segments.iter().filter(|s| s.base_offset() < first_unsynced);
         let suffixes = [offset_index::SUFFIX, time_index::SUFFIX, transaction_index::SUFFIX];
         let is_new = |segment: &Segment| segment.base_offset() > self.durable_name;
-        // What was deleted before it was durable must not come back as what needs no look.
+        // Segments deleted before they were durable must not come back below the recovery point.
         let are_deleted = self.recovery_point < self.segments[0].base_offset();
         Ok(Some(Flush {
             disk: self.disk.clone(),
@@ -80,7 +80,7 @@ impl Log {
         }))
     }
 
-    /// `flush` has run: the recovery point moves.
+    /// Records that `flush` has run, and moves the recovery point.
     pub fn end_flush(&mut self, flush: &Flush) {
         (self.is_dir_durable, self.is_id_durable) = (true, true);
         if flush.truncations == self.truncations {
@@ -90,8 +90,8 @@ impl Log {
         }
     }
 
-    /// As `end_flush`, if it has `run`. What happened to it is of no meaning if its files have gone
-    /// because another log has taken this one's place.
+    /// As `end_flush`, if `run` is a success. A failure is ignored if the files are gone because
+    /// another log has replaced this one.
     pub fn conclude_flush(&mut self, flush: &Flush, run: Result<()>) -> Result<()> {
         match run {
             Err(Error::Disk { source, .. })
@@ -105,7 +105,7 @@ impl Log {
         Ok(())
     }
 
-    /// fsyncs up to the end; then `recovery_point` is the end.
+    /// Flushes everything; the recovery point is then the log end offset.
     pub fn flush(&mut self) -> Result<()> {
         if let Some(flush) = self.begin_flush()? {
             flush.run()?;

@@ -1,8 +1,8 @@
-//! A file of entries of one size in ascending order, on disk but for a short tail in memory.
+//! A file of ascending entries of one size; a short tail of them is kept in memory.
 //!
-//! Nothing is looked at before somebody asks, and what is on disk is mapped for lookups only as long
-//! as there are not too many maps. So an index costs neither memory nor a descriptor while nobody
-//! uses it.
+//! Nothing is read until the first lookup. The file is mapped for lookups only while there are not
+//! too many maps. An unused index therefore takes neither memory for its entries nor a file
+//! descriptor.
 
 use super::{file_name, put_off};
 use crate::disk::{Cached, Disk, Map};
@@ -11,10 +11,10 @@ use crate::types::Offset;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// The tail is written when it has this many bytes.
+/// The tail is written once it has this many bytes.
 const TAIL_BYTES: usize = 4096;
 
-/// Entries of `N` bytes.
+/// An index with entries of `N` bytes.
 #[derive(Debug)]
 pub(super) struct IndexFile<const N: usize> {
     disk: Disk,
@@ -22,16 +22,15 @@ pub(super) struct IndexFile<const N: usize> {
     base_offset: Offset,
     suffix: &'static str,
     exists: bool,
-    /// Entries in the file, if somebody has looked.
+    /// The number of entries in the file, once known.
     stored: OnceLock<usize>,
     map: OnceLock<Arc<Cached<Map>>>,
-    /// Entries behind those in the file.
+    /// The entries that follow those in the file.
     tail: Vec<u8>,
 }
 
 impl<const N: usize> IndexFile<N> {
-    /// The index as it lies on disk, if it is there. Its last bytes do not count if they are no
-    /// whole entry.
+    /// An index on disk, if the file exists. A partial entry at its end does not count.
     pub fn open(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -42,7 +41,7 @@ impl<const N: usize> IndexFile<N> {
         IndexFile { exists: true, stored: OnceLock::new(), ..index }
     }
 
-    /// An empty index; the file is made by the first `flush`.
+    /// An empty index; the first `flush` creates the file.
     pub fn create(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -74,7 +73,7 @@ impl<const N: usize> IndexFile<N> {
         Ok(*self.stored.get_or_init(|| stored))
     }
 
-    /// Number of entries.
+    /// The number of entries.
     pub fn len(&self) -> Result<usize> {
         Ok(self.stored()? + self.tail.len() / N)
     }
@@ -99,7 +98,7 @@ impl<const N: usize> IndexFile<N> {
         self.len()?.checked_sub(1).map(|index| self.get(index)).transpose()
     }
 
-    /// How many entries at the front are `below`; they must all lie before those that are not.
+    /// The number of leading entries that are `below`; they must precede all others.
     pub fn partition_point(&self, below: impl Fn(&[u8; N]) -> bool) -> Result<usize> {
         let count = |bytes: &[u8]| {
             let (entries, _) = bytes.as_chunks::<N>();
@@ -114,7 +113,7 @@ impl<const N: usize> IndexFile<N> {
         Ok(count(&map))
     }
 
-    /// Forgets how the file was: it changes. Nobody maps it meanwhile, as it is ours alone.
+    /// Drops the map because the file changes. We own the index, so nobody else maps it now.
     fn set_stored(&mut self, entries: usize) {
         self.stored = OnceLock::from(entries);
         if let Some(map) = self.map.take() {
@@ -122,15 +121,15 @@ impl<const N: usize> IndexFile<N> {
         }
     }
 
-    /// Appends an entry. If a full disk does not take the tail, it waits in memory: the entries
-    /// must follow each other, and whoever seals the index learns of it.
+    /// Appends an entry. If the disk is full, the tail stays in memory, because entries must not be
+    /// skipped; sealing the index then reports the error.
     pub fn push(&mut self, entry: [u8; N]) -> Result<()> {
         self.tail.extend_from_slice(&entry);
         if self.tail.len() + N > TAIL_BYTES { put_off(self.flush()) } else { Ok(()) }
     }
 
-    /// Writes the tail, and makes the file if there is none: Kafka takes a segment without
-    /// indexes for a broken one.
+    /// Writes the tail. Creates the file if it is missing, because Kafka considers a segment
+    /// without indexes broken.
     pub fn flush(&mut self) -> Result<()> {
         if self.exists && self.tail.is_empty() {
             return Ok(());
@@ -144,7 +143,7 @@ impl<const N: usize> IndexFile<N> {
         Ok(())
     }
 
-    /// Keeps the first `entries`.
+    /// Keeps the first `entries` entries.
     pub fn truncate(&mut self, entries: usize) -> Result<()> {
         let stored = self.stored()?;
         if entries >= stored {

@@ -1,4 +1,4 @@
-//! `leader-epoch-checkpoint`: at which offset each leader epoch begins (LeaderEpochFileCache).
+//! `leader-epoch-checkpoint`: the offset at which each leader epoch begins (LeaderEpochFileCache).
 
 use super::{checkpoint, put_off};
 use crate::disk::Disk;
@@ -7,10 +7,10 @@ use crate::types::{LeaderEpoch, Offset};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Name of the file in the log's directory.
+/// The file's name in the log's directory.
 pub(super) const FILE: &str = "leader-epoch-checkpoint";
-/// What the file will say when somebody waits for the disk. Only a process that was killed on a
-/// machine that runs on leaves one that counts.
+/// What the file will contain once somebody waits for the disk. It counts only after the process
+/// was killed and the machine went on.
 pub(super) const SETTLED: &str = "leader-epoch-checkpoint.settled";
 const TEMPORARY: &str = "leader-epoch-checkpoint.tmp";
 
@@ -20,16 +20,16 @@ pub(super) struct LeaderEpochs {
     disk: Disk,
     dir: Arc<Path>,
     entries: Vec<(LeaderEpoch, Offset)>,
-    /// The file is behind.
+    /// The file is outdated.
     is_unwritten: bool,
-    /// It is behind in where the first epoch begins, which opening the log finds out.
+    /// The file is outdated only in the start of its first epoch, which opening the log corrects.
     is_trimmed: bool,
-    /// `SETTLED` is there.
+    /// The file `SETTLED` exists.
     is_settled: bool,
-    /// And it is behind.
+    /// The file `SETTLED` is outdated.
     is_unsettled: bool,
-    /// The last entry is of an epoch without batches, which no file needs to know: the next leader
-    /// begins its own there.
+    /// The last epoch has no batches yet. No file needs it: the next leader would begin at the same
+    /// offset.
     is_empty: bool,
 }
 
@@ -40,7 +40,7 @@ impl LeaderEpochs {
         LeaderEpochs::parse(disk, dir, &content)
     }
 
-    /// The checkpoint of the log in `dir`, which has this content.
+    /// Parses this content of the checkpoint of the log in `dir`.
     pub fn parse(disk: &Disk, dir: &Arc<Path>, content: &[u8]) -> Result<LeaderEpochs> {
         let read = checkpoint::parse(&dir.join(FILE), content, |line| {
             let (epoch, offset) = line.split_once(' ')?;
@@ -70,22 +70,22 @@ impl LeaderEpochs {
         self.changed();
     }
 
-    /// The latest epoch, -1 if none.
+    /// The latest epoch, -1 if there is none.
     pub fn latest(&self) -> LeaderEpoch {
         self.entries.last().map_or(crate::types::NO_EPOCH, |&(epoch, _)| epoch)
     }
 
-    /// Notes that a leader begins `epoch` at `start`, without a batch yet. Kafka writes that at
-    /// once; here it is soon enough when the log is closed, because no record rests on it.
+    /// Records that a leader begins `epoch` at `start`, without a batch so far. Kafka writes this
+    /// at once; here it can wait until the log is closed because no record depends on it.
     pub fn begin(&mut self, epoch: LeaderEpoch, start: Offset) {
         if self.enter(epoch, start) {
             (self.is_empty, self.is_unwritten) = (true, true);
         }
     }
 
-    /// Notes that `epoch` begins with the batch at `start`, unless that is known. Entries that
-    /// contradict it go: the newer leader is right. The file is written when the log is settled,
-    /// rolled or closed: until then recovery finds the epoch in its batches.
+    /// Records that `epoch` begins with the batch at `start`, unless that is known. Entries that
+    /// contradict it are removed: the newer leader is right. The file is written when the log is
+    /// settled, rolled or closed; until then recovery would find the epoch in its batches.
     pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) {
         if self.enter(epoch, start) || self.is_empty {
             self.is_empty = false;
@@ -93,12 +93,12 @@ impl LeaderEpochs {
         }
     }
 
-    /// The files are behind.
+    /// Marks both files as outdated.
     pub fn changed(&mut self) {
         (self.is_unwritten, self.is_unsettled) = (true, true);
     }
 
-    /// `assign` for recovery, which writes the file once.
+    /// `assign` for recovery, which writes the file once at the end.
     pub fn enter(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         assert!(epoch >= 0 && start >= 0, "epoch {epoch} from {start}");
         if self.entries.last().is_some_and(|&(e, s)| e == epoch && s <= start) {
@@ -109,7 +109,7 @@ impl LeaderEpochs {
         true
     }
 
-    /// Where the greatest epoch <= `epoch` ends; None if this log does not know.
+    /// The largest epoch that is not above `epoch`, and its end; None if unknown.
     pub fn end_offset_for(
         &self,
         epoch: LeaderEpoch,
@@ -127,24 +127,25 @@ impl LeaderEpochs {
         Some((floor, end))
     }
 
-    /// The epoch of the record at `offset`; None if the log does not know.
+    /// The epoch of the record at `offset`; None if unknown.
     pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
         let count = self.entries.partition_point(|&(_, start)| start <= offset);
         count.checked_sub(1).map(|index| self.entries[index].0)
     }
 
-    /// Forgets the epochs that begin at or behind `end`.
+    /// Forgets epochs that begin at or after `end`.
     pub fn truncate_from_end(&mut self, end: Offset) {
         let keep = self.entries.partition_point(|&(_, start)| start < end);
         if keep < self.entries.len() {
             self.entries.truncate(keep);
-            // Opening the log does the same to a file that is behind.
+            // If the file is outdated after a crash, opening the log forgets them again.
             self.changed();
         }
     }
 
-    /// Forgets the epochs that end at or before `start`; the one that holds it begins there. It is
-    /// written when something else is: who deletes segments does not wait for the disk.
+    /// Forgets epochs that end at or before `start`; the one that contains it then begins there.
+    /// The file is written at the next opportunity, so that deleting segments does not wait for the
+    /// disk.
     pub fn truncate_from_start(&mut self, start: Offset) {
         let count = self.entries.partition_point(|&(_, s)| s <= start);
         if count > 0 && (count > 1 || self.entries[0].1 != start) {
@@ -158,12 +159,12 @@ impl LeaderEpochs {
     pub fn clear(&mut self) -> Result<()> {
         self.entries.clear();
         self.changed();
-        // An entry that a crash takes back is found again in its batches. For the same reason a
-        // full disk only puts it off.
+        // An entry that reappears after a crash is corrected by the batches, so a full disk may
+        // delay this.
         put_off(self.write())
     }
 
-    /// Writes what the file is to say beside it, without waiting for the disk.
+    /// Writes the entries to `SETTLED`, without waiting for the disk.
     pub fn settle(&mut self) -> Result<()> {
         if self.is_unsettled {
             let (temporary, path) = (self.dir.join(TEMPORARY), self.dir.join(SETTLED));
@@ -176,25 +177,25 @@ impl LeaderEpochs {
         Ok(())
     }
 
-    /// Takes over what a killed process has settled.
+    /// Takes over the entries that a killed process had settled.
     pub fn read_settled(&mut self) -> Result<()> {
         let content = self.disk.read_file(&self.dir.join(SETTLED))?.unwrap_or_default();
         let settled = LeaderEpochs::parse(&self.disk, &self.dir, &content)?;
         self.is_settled = true;
-        // Apache Kafka may have led since; it writes nothing but the file.
+        // Apache Kafka may have led since then; it writes only the checkpoint.
         if settled.latest() > self.latest() {
             *self = LeaderEpochs { is_unwritten: true, is_settled: true, ..settled };
         }
         Ok(())
     }
 
-    /// Writes the file if it is behind.
+    /// Writes the file if it is outdated.
     pub fn close(&mut self) -> Result<()> {
         self.is_unwritten |= self.is_trimmed;
         self.write()
     }
 
-    /// Writes the file if it is behind in what opening the log would not find out.
+    /// Writes the file if it is outdated in more than opening the log would correct.
     pub fn write(&mut self) -> Result<()> {
         if self.is_unwritten {
             self.disk.replace_file_unsynced(&self.dir.join(FILE), self.text().as_bytes())?;

@@ -1,15 +1,15 @@
-//! From timestamps to offsets (ListOffsets).
+//! Looks up offsets by timestamp (ListOffsets).
 
 use super::{Log, Segment, TimestampOffset};
 use crate::error::Result;
 use crate::record::Batch;
 use crate::types::{Offset, Timestamp};
 
-/// The largest batch, decompressed, that is looked into.
+/// The largest decompressed batch that is searched, in bytes.
 const MAX_DECODED_BYTES: usize = 1 << 30;
 
 impl Log {
-    /// First offset with a timestamp >= `timestamp`; None if there is none.
+    /// The first record with a timestamp of at least `timestamp`; None if there is none.
     pub fn offset_for_timestamp(&self, timestamp: Timestamp) -> Result<Option<TimestampOffset>> {
         for segment in &self.segments {
             if segment.largest_timestamp()? >= timestamp {
@@ -37,7 +37,7 @@ impl Log {
     }
 }
 
-/// The first record of `segment` from `from` on with a timestamp >= `timestamp`.
+/// The first record in `segment` at or after `from` with a timestamp of at least `timestamp`.
 fn find(segment: &Segment, timestamp: Timestamp, from: Offset) -> Result<Option<TimestampOffset>> {
     let offset = segment.offset_before(timestamp)?.max(from);
     let mut headers = segment.headers_at(offset)?;

@@ -1,4 +1,5 @@
-//! The log directories: lock, `meta.properties`, checkpoints, loading, deleting (LogManager).
+//! The log directories: their locks, `meta.properties`, checkpoints; finding, opening and deleting
+//! logs (LogManager).
 
 mod checkpoints;
 mod dirs;
@@ -25,76 +26,76 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use uuid::Uuid;
 
-/// File whose lock keeps other brokers out.
+/// The file whose lock keeps other brokers out.
 const LOCK: &str = ".lock";
-/// Directory of the metadata log, which is not among the managed ones.
+/// The topic of the metadata log, which is not managed here.
 const METADATA_LOG: &str = "__cluster_metadata";
-/// Directories that are no partition's and may be there: what every ext4 file system has at its
-/// top, and what Kafka's tiered storage leaves.
+/// Directories that may be present without belonging to a partition: `lost+found` of ext4 file
+/// systems, and what Kafka's tiered storage leaves.
 const IGNORED: [&str; 2] = ["lost+found", "remote-log-index-cache"];
 
-/// `meta.properties` version 1.
+/// The contents of `meta.properties`, version 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetaProperties {
-    /// The cluster that the directory belongs to, as its text says.
+    /// The id of the cluster that the directory belongs to.
     pub cluster_id: String,
-    /// The broker that the directory belongs to.
+    /// The id of the broker that the directory belongs to.
     pub node_id: i32,
-    /// The directory itself.
+    /// The id of the directory itself.
     pub directory_id: Uuid,
 }
 
-/// A log found on disk at start, by its directory's name and `partition.metadata`.
+/// A log found at start, identified by its directory's name and `partition.metadata`.
 #[derive(Debug)]
 pub struct Found {
-    /// By the directory's name.
+    /// The partition in the directory's name.
     pub partition: TopicPartition,
-    /// None if `partition.metadata` is missing: the log is a stray.
+    /// None if `partition.metadata` is missing; the log is then a stray.
     pub topic_id: Option<Uuid>,
-    /// The log directory that it lies in.
+    /// The log directory that contains it.
     pub dir: Arc<LogDir>,
 }
 
-/// Where and how a new log is made.
+/// Where and how a new log is created.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Placement {
-    /// The directory with this id, if that is online.
+    /// The id of the wanted log directory, if it is online.
     pub dir: Option<Uuid>,
-    /// It is made with so many others that the caller calls `sync_dirs` for all of them.
+    /// The log is one of many; the caller will call `sync_dirs` for all of them.
     pub one_of_many: bool,
 }
 
-/// Where a log lies.
+/// Where a log is.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    /// Index of the log directory.
+    /// The index of its log directory.
     dir: usize,
-    /// As `partition.metadata` said.
+    /// The topic id in `partition.metadata`.
     topic_id: Option<Uuid>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     places: HashMap<TopicPartition, Place>,
-    /// Of each log directory.
+    /// One for each log directory.
     checkpoints: Vec<Checkpoints>,
-    /// Logs in each log directory.
+    /// The number of logs in each log directory.
     counts: Vec<usize>,
-    /// Which directories take no new logs while another does.
+    /// Which log directories take no new logs as long as another does.
     cordoned: Vec<bool>,
-    /// Of each log directory, until the logs are opened.
+    /// One for each log directory, until the logs are opened.
     previews: Vec<HashMap<String, Preview>>,
     /// Hashes of the checkpoints that we wrote.
     written: HashMap<PathBuf, u64>,
     /// Log directories with a log that could not be opened.
     failed: BTreeSet<usize>,
-    /// Deleted logs that the checkpoints on disk may still name.
+    /// Deleted logs that the checkpoints on disk may still contain.
     forgotten: BTreeSet<TopicPartition>,
     /// Directories to remove, and when.
     deletes: Vec<(Timestamp, PathBuf)>,
-    /// What `scan` has found of those that are to take the place of others.
+    /// Future logs found by `scan`, which are to replace others.
     futures: Vec<FoundFuture>,
-    /// Where partitions are to be made that are not here yet.
+    /// The wanted directories of partitions that are not here yet.
     preferred: HashMap<TopicPartition, PathBuf>,
 }
 
@@ -103,24 +104,24 @@ struct State {
 pub struct LogManager {
     disk: Disk,
     dirs: Vec<Arc<LogDir>>,
-    /// Of the metadata log, where that is none of `dirs`.
+    /// The metadata log's directory, if it is not one of `dirs`.
     apart: Option<Arc<LogDir>>,
-    /// Which of `dirs` has the metadata log, where `apart` has not.
+    /// The index of the metadata log's directory in `dirs`, if `apart` is None.
     metadata_index: usize,
     threads: usize,
     is_unsynced: AtomicBool,
     state: Mutex<State>,
-    /// Held by whoever writes checkpoints: several threads make logs.
+    /// Held while checkpoints are written, because several threads create logs.
     checkpointing: Mutex<()>,
     cleaner: Cleaner,
     _locks: Vec<Lock>,
 }
 
 impl LogManager {
-    /// Creates and locks the directories (fcntl `.lock`), reads `meta.properties` and the
-    /// checkpoints and `.kafka_cleanshutdown`, and changes nothing. A directory that another
-    /// process has locked, or with a file of an unknown version, is an error (Config). One that
-    /// cannot be used goes offline, unless it is to hold the metadata log.
+    /// Creates and locks the directories (`.lock`, fcntl), and reads `meta.properties`, the
+    /// checkpoints and `.kafka_cleanshutdown`, without changing anything. A directory that is
+    /// locked by another process, or has a file of an unknown version, is an error (Config). An
+    /// unusable directory goes offline, unless it is the metadata log's.
     pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
         let paths: Vec<PathBuf> = config.log_dirs.iter().map(absolute).collect();
         let threads = dirs::recovery_threads(config.num_recovery_threads_per_data_dir, paths.len());
@@ -173,17 +174,17 @@ impl LogManager {
         })
     }
 
-    /// Threads that may open logs at once.
+    /// The number of threads that may open logs at once.
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// The disk that the directories lie on.
+    /// The disk with the directories.
     pub fn disk(&self) -> &Disk {
         &self.disk
     }
 
-    /// Compaction of the logs.
+    /// The cleaner, which compacts logs.
     pub fn cleaner(&self) -> &Cleaner {
         &self.cleaner
     }
@@ -193,17 +194,17 @@ impl LogManager {
         &self.dirs
     }
 
-    /// The directory that the metadata log lies in, one of `dirs` or one apart.
+    /// The metadata log's directory, which may be one of `dirs`.
     pub fn metadata_dir(&self) -> &LogDir {
         self.apart.as_ref().unwrap_or(&self.dirs[self.metadata_index])
     }
 
-    /// All directories: those of `log.dirs`, and the metadata log's if it lies apart.
+    /// All directories: those of `log.dirs`, and the metadata log's.
     pub fn all_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
         self.dirs.iter().chain(&self.apart)
     }
 
-    /// Writes `meta.properties` into the directories that lack it, with new directory ids.
+    /// Writes `meta.properties` with a new directory id to each directory that lacks it.
     pub fn format(&mut self, cluster_id: &str, node_id: i32) -> Result<()> {
         for dir in self.dirs.iter_mut().chain(&mut self.apart) {
             if dir.meta.is_some() || dir.is_offline() {
@@ -220,9 +221,9 @@ impl LogManager {
         Ok(())
     }
 
-    /// Deletes `.kafka_cleanshutdown`, before anything else is changed: from now on a stop is
-    /// unclean until `mark_clean_shutdown`. A full disk's reserve gives its room for all that
-    /// follows (`disk/reserve.rs`). A directory that fails goes offline.
+    /// Deletes `.kafka_cleanshutdown` before anything else is changed; until `mark_clean_shutdown`
+    /// a stop counts as unclean. If the disk is full, the reserve is released for what follows
+    /// (`disk/reserve.rs`). A directory that fails goes offline.
     pub fn unmark_clean_shutdown(&self) -> Result<()> {
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
             match self.unmark(dir) {
@@ -241,8 +242,8 @@ impl LogManager {
         }
     }
 
-    /// All logs are opened but for those that failed: if from now on only the process is killed,
-    /// what it has written in the other directories counts at the next start.
+    /// Records that all logs are open, except for those that failed. If only the process is killed
+    /// from now on, the next start trusts what was written in the other directories.
     pub fn note_recovered(&self) -> Result<()> {
         let failed = self.state().failed.clone();
         let recovered =
@@ -251,9 +252,9 @@ impl LogManager {
         dirs.try_for_each(|(_, dir)| self.disk.note_recovered(&dir.path))
     }
 
-    /// What lies in the directories, but `__cluster_metadata-0`. Nothing is changed, and it may be
-    /// asked twice at start. `-delete` directories are for `run_deletes`, `-stray` ones are left
-    /// alone, `-future` ones are for `take_futures`. A directory that is none of Kafka's, or a
+    /// Finds the logs in the directories, without `__cluster_metadata-0`. Nothing is changed, so a
+    /// start may call it twice. `-delete` directories are kept for `run_deletes` and `-future` ones
+    /// for `take_futures`; `-stray` ones are left alone. A directory that is not Kafka's, or a
     /// partition in two log directories, is an error (Config). A directory that fails goes offline.
     pub fn scan(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
@@ -297,7 +298,8 @@ impl LogManager {
                     )?;
                     match topic_id {
                         Ok(topic_id) => found.push(Found { partition, topic_id, dir: dir.clone() }),
-                        // Whoever opens it fails in the same way, and it alone is offline.
+                        // Opening the log will fail in the same way, and only this partition goes
+                        // offline.
                         Err(error @ Error::Corrupt { .. }) => tracing::error!(%error),
                         Err(error) => return Err(error),
                     }
@@ -326,7 +328,7 @@ impl LogManager {
         }
     }
 
-    /// Whether a partition's directory has records and does not say which topic they are of.
+    /// Whether a partition's directory has records but does not say of which topic.
     pub fn has_records_of_nobody(&self, path: &Path) -> Result<bool> {
         let is_here = self.disk.file_len(path)?.is_some();
         if !is_here || self.disk.file_len(&path.join(partition_metadata::FILE))?.is_some() {
@@ -357,19 +359,19 @@ impl LogManager {
         }
     }
 
-    /// Whether a log of this partition lies in a directory that is online.
+    /// Whether an online directory has a log of this partition.
     pub fn has_log(&self, partition: &TopicPartition) -> bool {
         self.state().places.contains_key(partition)
     }
 
-    /// The online directory with this id.
+    /// Finds the online directory with this id.
     pub fn online_dir(&self, id: Uuid) -> Option<&Arc<LogDir>> {
         let has_id = |dir: &&Arc<LogDir>| dir.meta.as_ref().is_some_and(|m| m.directory_id == id);
         self.dirs.iter().filter(|dir| !dir.is_offline()).find(has_id)
     }
 
-    /// Opens the log of a partition where it lies, or makes it in the online directory with the
-    /// fewest. Recovery runs here; several threads may call it for several partitions.
+    /// Opens a partition's log, or creates it in the online directory with the fewest logs.
+    /// Recovery runs here; several threads may call it for different partitions.
     pub fn open_log(
         &self,
         partition: &TopicPartition,
@@ -380,7 +382,7 @@ impl LogManager {
         self.open_log_in(Placement::default(), partition, topic_id, config, now)
     }
 
-    /// As `open_log`, but for where and how a new log is made.
+    /// As `open_log`, with a placement for a new log.
     pub fn open_log_in(
         &self,
         placement: Placement,
@@ -399,7 +401,7 @@ impl LogManager {
         let options = {
             let state = &mut *self.state();
             let known = &state.checkpoints[place.dir];
-            // A checkpoint may still name a log of the same name that was deleted.
+            // A checkpoint may still contain a deleted log of the same name.
             let offset_in = |offsets: &BTreeMap<TopicPartition, Offset>| {
                 offsets.get(partition).copied().filter(|_| !is_new).unwrap_or(0)
             };
@@ -427,14 +429,14 @@ impl LogManager {
         let known = &mut state.checkpoints[place.dir];
         known.log_starts.remove(partition);
         known.recovery_points.remove(partition);
-        // The name of the topic is the caller's from now on.
+        // From now on the map's key shares the caller's copy of the topic name.
         state.places.remove(partition);
         state.places.insert(partition.clone(), place);
         Ok(log)
     }
 
-    /// Takes the log directory offline that a disk error in `done` is about: what is done for a log
-    /// in another one goes on.
+    /// If `done` is a disk error, takes the log directory concerned offline and reports success:
+    /// work on logs in other directories goes on.
     fn isolate(&self, done: Result<()>) -> Result<()> {
         let Err(Error::Disk { path, .. }) = &done else { return done };
         let failed = self.dirs.iter().find(|dir| path.starts_with(&dir.path));
@@ -447,7 +449,7 @@ impl LogManager {
         }
     }
 
-    /// Where a log lies or shall lie, and whether it is to be made.
+    /// Where a log is or shall be, and whether it must be created.
     fn find_place(
         &self,
         partition: &TopicPartition,
@@ -465,7 +467,7 @@ impl LogManager {
         let are_all_cordoned = online().all(|(index, _)| state.cordoned[index]);
         let (mut dir, mut is_new) = (None, true);
         for (index, known) in online() {
-            // Nobody may have scanned yet.
+            // The directories may not have been scanned yet.
             if self.disk.file_len(&known.path.join(partition.to_string()))?.is_some() {
                 (dir, is_new) = (Some(index), false);
                 break;
@@ -485,7 +487,7 @@ impl LogManager {
         Ok((place, is_new))
     }
 
-    /// A log that could not be made is not where it was to lie.
+    /// Undoes `find_place` for a log that could not be created.
     fn forget(&self, partition: &TopicPartition) {
         let mut state = self.state();
         if let Some(place) = state.places.remove(partition) {
@@ -493,15 +495,15 @@ impl LogManager {
         }
     }
 
-    /// The broker's settings have changed.
+    /// Applies changed broker settings.
     pub fn reconfigure(&self, config: &Config) {
         self.cleaner.reconfigure(config);
         let cordoned = self.dirs.iter().map(|dir| config.is_cordoned(&dir.path));
         self.state().cordoned = cordoned.collect();
     }
 
-    /// Makes everything durable that lies in the directories that are online, if something asks
-    /// for it: new logs, or files of a killed process, of which the disk may have refused some.
+    /// Makes everything in the online directories durable, if that is needed: for new logs, or for
+    /// files of a killed process, some of which the disk may have failed to write.
     pub fn sync_dirs(&self) -> Result<()> {
         if !self.is_unsynced.swap(false, Ordering::AcqRel) {
             return Ok(());
@@ -510,7 +512,7 @@ impl LogManager {
         online.try_for_each(|dir| self.disk.sync_file_system(&dir.path))
     }
 
-    /// High watermark that `replication-offset-checkpoint` had at start, 0 if absent; told once.
+    /// The high watermark in `replication-offset-checkpoint` at start, 0 if missing; returned once.
     pub fn checkpointed_high_watermark(&self, partition: &TopicPartition) -> Offset {
         let state = &mut *self.state();
         let place = state.places.get(partition);
@@ -518,7 +520,8 @@ impl LogManager {
         known.and_then(|offsets| offsets.remove(partition)).unwrap_or(0)
     }
 
-    /// Renames the directory to `-delete`; removed after `file.delete.delay.ms` by `run_deletes`.
+    /// Renames the log's directory to `-delete`; `run_deletes` removes it `file.delete.delay.ms`
+    /// later.
     pub fn delete_log(&self, log: &Log, now: Timestamp) -> Result<()> {
         let due = now.saturating_add(log.config().file_delete_delay_ms);
         let deleted = self.move_away(log.dir(), log.topic_partition(), DELETE)?;
@@ -526,7 +529,7 @@ impl LogManager {
         Ok(())
     }
 
-    /// Renames a log that metadata no longer knows to `-stray`.
+    /// Renames a log that the metadata does not know to `-stray`.
     pub fn mark_stray(&self, found: &Found) -> Result<()> {
         let path = found.dir.path.join(found.partition.to_string());
         let stray = self.move_away(&path, &found.partition, STRAY)?;
@@ -543,23 +546,23 @@ impl LogManager {
         Ok(to)
     }
 
-    /// Removes the directories that were deleted `file.delete.delay.ms` ago.
+    /// Removes the directories whose `file.delete.delay.ms` has passed.
     pub fn run_deletes(&self, now: Timestamp) -> Result<()> {
         let due: Vec<_> = self.state().deletes.extract_if(.., |(due, _)| *due <= now).collect();
         let removed = due.iter().map(|(_, path)| self.disk.remove_dir_all(path));
-        // One that cannot be removed does not keep the others.
+        // A directory that cannot be removed must not stop the others.
         removed.collect::<Vec<_>>().into_iter().collect()
     }
 
-    /// After all logs are closed and checkpointed: `.kafka_cleanshutdown` with `broker_epoch` in
-    /// every dir that `is_clean`.
+    /// Writes `.kafka_cleanshutdown` with `broker_epoch` to each directory that `is_clean`, after
+    /// all logs were closed and checkpointed.
     pub fn mark_clean_shutdown(
         &self,
         broker_epoch: i64,
         is_clean: impl Fn(&Path) -> bool,
     ) -> Result<()> {
         let failed = self.state().failed.clone();
-        // A log that could not be opened has still to be recovered, if it had.
+        // A log that could not be opened still needs the recovery that it needed before.
         let is_recovered = |(index, dir): &(usize, &Arc<LogDir>)| {
             is_clean(&dir.path) && (dir.stopped == Stopped::Cleanly || !failed.contains(index))
         };

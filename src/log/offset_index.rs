@@ -1,4 +1,4 @@
-//! `.index`: where some of a segment's batches lie (OffsetIndex).
+//! `.index`: the positions of some of a segment's batches (OffsetIndex).
 //!
 //! ```text
 //! 0 last offset of the batch - base offset i32 | 4 position of the batch i32      (8 bytes)
@@ -11,12 +11,12 @@ use crate::types::Offset;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes of an entry.
+/// Size of an entry in bytes.
 pub(super) const ENTRY_SIZE: usize = 8;
-/// End of the file's name.
+/// Suffix of the file's name.
 pub(super) const SUFFIX: &str = ".index";
 
-/// One batch: its last offset and its position.
+/// The last offset of a batch, and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OffsetPosition {
     pub last_offset: Offset,
@@ -34,7 +34,7 @@ impl OffsetIndex {
         OffsetIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX) }
     }
 
-    /// An empty index in a file whose name ends with `suffix`.
+    /// An empty index in a file with this suffix.
     pub fn create(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -48,7 +48,8 @@ impl OffsetIndex {
         let (offset, position) = entry.split_at(4);
         OffsetPosition {
             last_offset: self.base_offset.saturating_add(Offset::from(be_i32(offset))),
-            // One that is below zero, which only a spoilt file has, lies in no segment.
+            // A negative position, which only a damaged file has, becomes too large for any
+            // segment.
             position: be_i32(position) as u64,
         }
     }
@@ -72,12 +73,12 @@ impl OffsetIndex {
         Ok(self.file.last()?.map(|entry| self.decode(&entry)))
     }
 
-    /// The greatest entry at or below `offset`.
+    /// The last entry whose offset is not above `offset`.
     pub fn lookup(&self, offset: Offset) -> Result<Option<OffsetPosition>> {
         self.before(self.file.partition_point(|e| self.decode(e).last_offset <= offset)?)
     }
 
-    /// The greatest entry whose batch begins at or below `position`.
+    /// The last entry whose position is not above `position`.
     pub fn lookup_position(&self, position: u64) -> Result<Option<OffsetPosition>> {
         self.before(self.file.partition_point(|e| self.decode(e).position <= position)?)
     }
@@ -87,7 +88,7 @@ impl OffsetIndex {
         Ok(entry.map(|entry| self.decode(&entry)))
     }
 
-    /// Drops the zeros that Apache Kafka keeps behind the entries while it runs.
+    /// Drops the zeros that Kafka keeps after the entries while it runs.
     pub fn drop_unused(&mut self) -> Result<()> {
         if self.last()?.is_some_and(|last| last.position == 0) {
             let used = self.file.partition_point(|e| self.decode(e).position > 0)?;
@@ -110,7 +111,7 @@ impl OffsetIndex {
     }
 }
 
-/// An offset as indexes have it: a segment rolls, or is split, before its offsets leave 31 bits.
+/// An offset as stored in indexes. Segments roll or are split before this exceeds 31 bits.
 pub(super) fn relative(offset: Offset, base_offset: Offset) -> Result<i32> {
     let relative = offset.checked_sub(base_offset).and_then(|offset| i32::try_from(offset).ok());
     relative.ok_or_else(|| Error::corrupt(format!("offset {offset} in segment {base_offset}")))

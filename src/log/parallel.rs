@@ -1,14 +1,14 @@
-//! Many small pieces of work on a few threads.
+//! Does many small pieces of work on a few threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How many processors there are.
+/// The number of processors.
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Does `work` for all `items` on `threads` threads; the order of the results is that of the items.
+/// Runs `work` on all `items` with `threads` threads; returns the results in the items' order.
 pub fn in_parallel<T: Sync, R: Send>(
     threads: usize,
     items: &[T],

@@ -1,5 +1,5 @@
-//! `partition.metadata`: which topic a log belongs to (PartitionMetadataFile). 43 bytes of text,
-//! `version: 0\ntopic_id: <id>` without a newline at the end.
+//! `partition.metadata`: the topic that a log belongs to (PartitionMetadataFile). It is 43 bytes of
+//! text, `version: 0\ntopic_id: <id>`, without a final newline.
 
 use super::Stopped;
 use crate::disk::Disk;
@@ -8,13 +8,13 @@ use crate::types::{Offset, uuid_from_text, uuid_to_text};
 use std::path::Path;
 use uuid::Uuid;
 
-/// Name of the file in the log's directory.
+/// The file's name in the log's directory.
 pub(super) const FILE: &str = "partition.metadata";
 
-/// Bytes of the file.
+/// Size of the file in bytes.
 const SIZE: usize = 43;
 
-/// The topic id of the log in `dir`; None if the file is not there, or as `parse` says.
+/// Reads the topic id of the log in `dir`. None if the file is missing, or as in `parse`.
 pub(super) fn read(disk: &Disk, dir: &Path, may_be_torn: bool) -> Result<Option<Uuid>> {
     match disk.read_file(&dir.join(FILE))? {
         Some(content) => parse(disk, dir, &content, may_be_torn),
@@ -22,14 +22,13 @@ pub(super) fn read(disk: &Disk, dir: &Path, may_be_torn: bool) -> Result<Option<
     }
 }
 
-/// Whether a power loss may have torn the file: the first flush of the log makes it durable.
+/// Whether a power loss may have torn the file, which the log's first flush makes durable.
 pub(super) fn may_be_torn(stopped: Stopped, recovery_point: Offset) -> bool {
     stopped == Stopped::Unknown && recovery_point == 0
 }
 
-/// The topic id of the log in `dir`, whose file has this content. None if only a part of it is there,
-/// and it was not durable, or the log has no records. In any other case what names no topic is an
-/// error (Corrupt).
+/// Parses this content of the file in `dir`. None if it is incomplete and either was not durable or
+/// the log has no records. Any other content without a topic id is an error (Corrupt).
 pub(super) fn parse(
     disk: &Disk,
     dir: &Path,
@@ -49,7 +48,7 @@ pub(super) fn parse(
     )))
 }
 
-/// Whether it is more than what a power loss leaves of one that was not durable.
+/// Whether this is more than a power loss leaves of a file that was not durable.
 fn is_whole(content: &[u8]) -> bool {
     content.len() >= SIZE && !content.contains(&0)
 }
@@ -70,7 +69,7 @@ fn topic_id_in(text: &str) -> Option<Uuid> {
     (version && !topic_id.is_nil()).then_some(topic_id)
 }
 
-/// Writes the file. If it is not `durable`, a power loss may leave a part of it.
+/// Writes the file. Unless `durable`, a power loss may leave only a part of it.
 pub(super) fn write(disk: &Disk, dir: &Path, topic_id: Uuid, durable: bool) -> Result<()> {
     let text = format!("version: 0\ntopic_id: {}", uuid_to_text(topic_id));
     let path = dir.join(FILE);

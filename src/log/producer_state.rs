@@ -1,4 +1,4 @@
-//! What a log knows of each producer: sequences, epochs, open transactions
+//! What a log knows of each producer: sequence numbers, epochs, open transactions
 //! (ProducerStateManager, ProducerAppendInfo).
 
 mod entry;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 use verification::Verifications;
 
-/// End of a snapshot's name.
+/// Suffix of a snapshot's name.
 pub(super) const SNAPSHOT: &str = ".snapshot";
 
 /// A transaction that a marker has ended.
@@ -32,49 +32,49 @@ pub(super) struct Completed {
     pub aborted: bool,
 }
 
-/// The last record of a producer, as compaction must keep it (LastRecord).
+/// The last record of a producer, which compaction must keep (LastRecord).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LastRecord {
-    /// Last offset of its last batch; None if only a marker of it is known.
+    /// The last offset of its last batch; None if only a marker of it is known.
     pub data_offset: Option<Offset>,
     pub producer_epoch: i16,
 }
 
-/// What an append will change, once it is written.
+/// The changes of an append, to be committed once it is written.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
     entries: Vec<(ProducerId, Entry)>,
     started: Vec<(Offset, ProducerId)>,
     completed: Vec<Completed>,
-    /// Of transactional batches: producer, epoch, and whether it is a marker.
+    /// The transactional batches: producer id, producer epoch, whether it is a marker.
     transactional: Vec<(ProducerId, i16, bool)>,
 }
 
-/// The producers of one log up to an offset.
+/// The state of a log's producers up to an offset.
 #[derive(Debug)]
 pub(super) struct ProducerStates {
     disk: Disk,
     dir: Arc<Path>,
     expiration_ms: i64,
     entries: HashMap<ProducerId, Entry>,
-    /// Open transactions by their first offset.
+    /// Open transactions by first offset.
     open: BTreeMap<Offset, ProducerId>,
-    /// Ended ones whose marker is not below the high watermark yet: first offset to marker.
+    /// Ended transactions whose marker is not yet below the high watermark: first offset -> marker.
     unreplicated: BTreeMap<Offset, Offset>,
     verifications: Verifications,
     /// Offsets of the snapshots on disk.
     snapshots: BTreeSet<Offset>,
     end: Offset,
     snapshot_end: Offset,
-    /// The last snapshot was written since the log was opened.
+    /// Whether the last snapshot was written since the log was opened.
     is_snapshot_new: bool,
-    /// Below here a snapshot has told of each producer's last batch, and nobody has read the log for
-    /// those before.
+    /// Set if the state comes from a snapshot, which has only each producer's last batch, and the
+    /// log was not yet searched below this offset for the earlier ones.
     untold: Option<Offset>,
 }
 
 impl ProducerStates {
-    /// No producers; `snapshots` are those that lie in `dir`.
+    /// A state without producers; `snapshots` are the offsets of the snapshots in `dir`.
     pub fn new(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -97,12 +97,12 @@ impl ProducerStates {
         }
     }
 
-    /// Producers are forgotten that long after their last batch, in milliseconds.
+    /// Sets how long after their last batch producers are forgotten, in milliseconds.
     pub fn set_expiration(&mut self, expiration_ms: i64) {
         self.expiration_ms = expiration_ms;
     }
 
-    /// Takes over all that `other` knows; both end at the same offset.
+    /// Takes over everything that `other` knows; both end at the same offset.
     pub fn succeed(&mut self, other: &mut ProducerStates) {
         assert!(self.end == other.end, "{} is not {}", self.end, other.end);
         std::mem::swap(&mut self.entries, &mut other.entries);
@@ -112,10 +112,10 @@ impl ProducerStates {
         std::mem::swap(&mut self.untold, &mut other.untold);
     }
 
-    /// Checks `batches`, whose offsets are given, against what is known. Nothing changes before
-    /// `commit`. A client's repeated batch is `Error::Duplicate`; gaps in sequences, old epochs
-    /// and fenced coordinators are errors unless a leader elsewhere has accepted them, and so is
-    /// a transaction that begins without the right `verification`.
+    /// Checks `batches`, whose offsets are assigned, against the state. Nothing changes before
+    /// `commit`. A client's duplicate batch is `Error::Duplicate`. Unless another leader already
+    /// accepted them, gaps in sequence numbers, old epochs and fenced coordinators are errors, and
+    /// so is a transaction that begins without the right `verification`.
     pub fn check(
         &self,
         batches: &[Batch],
@@ -184,7 +184,7 @@ impl ProducerStates {
         Ok(())
     }
 
-    /// Takes over what `check` staged. Answers the transactions that ended; `complete` each.
+    /// Applies what `check` staged. Returns the transactions that ended; call `complete` for each.
     pub fn commit(&mut self, staged: Staged) -> Vec<Completed> {
         self.entries.extend(staged.entries);
         self.open.extend(staged.started);
@@ -212,10 +212,10 @@ impl ProducerStates {
         Ok(Verification::Guard(guard))
     }
 
-    /// Moves an ended transaction from the open to the unreplicated ones. Answers the offset below
-    /// which everything is decided now, as the transaction index notes it.
+    /// Moves an ended transaction from the open ones to the unreplicated ones. Returns the last
+    /// stable offset, which goes into the transaction index.
     pub fn complete(&mut self, completed: &Completed) -> Offset {
-        // What came with the same append may have begun others behind the marker.
+        // Later batches of the same append may have begun transactions after the marker.
         let mut before = self.open.range(..completed.last_offset);
         let other = before.find(|(_, id)| **id != completed.producer_id);
         let stable = other
@@ -225,26 +225,26 @@ impl ProducerStates {
         stable
     }
 
-    /// First offset of the earliest transaction that is open or whose end is not replicated.
+    /// The first offset of the earliest transaction that is open or not yet replicated.
     pub fn first_unstable_offset(&self) -> Option<Offset> {
         let open = self.open.keys().next();
         let unreplicated = self.unreplicated.keys().next();
         open.into_iter().chain(unreplicated).min().copied()
     }
 
-    /// Markers below the high watermark count from now on.
+    /// Forgets ended transactions whose marker is below the high watermark.
     pub fn on_high_watermark(&mut self, high_watermark: Offset) {
         if !self.unreplicated.is_empty() {
             self.unreplicated.retain(|_, marker| *marker >= high_watermark);
         }
     }
 
-    /// Every producer as DescribeProducers shows it.
+    /// The producers as DescribeProducers shows them.
     pub fn active(&self) -> Vec<super::ActiveProducer> {
         self.entries.iter().map(|(&id, entry)| entry.describe(id)).collect()
     }
 
-    /// The last record of every producer.
+    /// The last record of each producer.
     pub fn last_records(&self) -> HashMap<ProducerId, LastRecord> {
         let last = |entry: &Entry| LastRecord {
             data_offset: entry.last_batch().map(|batch| batch.last_offset),
@@ -253,27 +253,27 @@ impl ProducerStates {
         self.entries.iter().map(|(&id, entry)| (id, last(entry))).collect()
     }
 
-    /// Up to which offset the batches are known.
+    /// The offset up to which the log's batches are included.
     pub fn end(&self) -> Offset {
         self.end
     }
 
-    /// The batches up to `end` are known.
+    /// Sets the offset up to which the log's batches are included.
     pub fn set_end(&mut self, end: Offset) {
         self.end = end;
     }
 
-    /// Whether nothing is known.
+    /// Whether no producer is known.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.unreplicated.is_empty()
     }
 
-    /// Whether there is any snapshot.
+    /// Whether there are snapshots on disk.
     pub fn has_snapshots(&self) -> bool {
         !self.snapshots.is_empty()
     }
 
-    /// Forgets producers without an open transaction that were silent for
+    /// Forgets producers without an open transaction that were idle for
     /// `producer.id.expiration.ms`.
     pub fn expire(&mut self, now: Timestamp) {
         let expiration_ms = self.expiration_ms;
@@ -281,28 +281,28 @@ impl ProducerStates {
         self.verifications.expire(now, expiration_ms);
     }
 
-    /// Offset of the last snapshot.
+    /// The offset of the last snapshot.
     pub fn snapshot_end(&self) -> Offset {
         self.snapshot_end
     }
 
-    /// Whether a snapshot would tell more than the last one.
+    /// Whether a snapshot taken now would be newer than the last one.
     pub fn is_ahead(&self) -> bool {
         self.end > self.snapshot_end
     }
 
-    /// Whether the last snapshot may be gone after a power loss.
+    /// Whether a power loss may remove the last snapshot.
     pub fn is_snapshot_new(&self) -> bool {
         self.is_snapshot_new
     }
 
-    /// Makes the bytes of the last snapshot durable, not its name.
+    /// Makes the content of the last snapshot durable, but not its name.
     pub fn sync_snapshot(&self) -> Result<()> {
         let last = self.snapshots.last();
         last.map_or(Ok(()), |&at| self.disk.sync_file(&self.dir.join(file_name(at, SNAPSHOT))))
     }
 
-    /// Writes a snapshot of what is known, unless there is one at this offset or later.
+    /// Writes a snapshot, unless there is one at this offset or above.
     pub fn take_snapshot(&mut self) -> Result<()> {
         if !self.is_ahead() {
             return Ok(());
@@ -319,8 +319,8 @@ impl ProducerStates {
         Ok(())
     }
 
-    /// Loads the latest good snapshot in (log start, `end`]; later and earlier ones are removed.
-    /// The caller replays the log from `end()` on.
+    /// Loads the latest valid snapshot above the log start offset and not above `end`, and removes
+    /// those outside of that range. The caller then replays the log from `end()` on.
     pub fn truncate_and_reload(
         &mut self,
         log_start_offset: Offset,
@@ -359,12 +359,12 @@ impl ProducerStates {
         Ok(())
     }
 
-    /// Where the log is to be read for what a snapshot did not tell; asked once.
+    /// Returns, once, the offset below which the log has batches that the snapshot lacked.
     pub fn take_untold(&mut self) -> Option<Offset> {
         self.untold.take()
     }
 
-    /// Enters a batch that the log has and a snapshot did not tell of, the later ones first.
+    /// Enters a batch that the snapshot lacked. Later batches must come first.
     pub fn recall(&mut self, batch: &Batch) {
         if let Some(entry) = self.entries.get_mut(&batch.producer_id()) {
             entry.recall(batch);
@@ -378,7 +378,7 @@ impl ProducerStates {
         self.unreplicated.clear();
     }
 
-    /// Forgets everything; the log begins anew at `offset`.
+    /// Forgets everything; the log begins again at `offset`.
     pub fn truncate_fully(&mut self, offset: Offset) -> Result<()> {
         self.clear();
         for offset in std::mem::take(&mut self.snapshots) {
@@ -388,7 +388,7 @@ impl ProducerStates {
         Ok(())
     }
 
-    /// The log begins at `log_start_offset` now.
+    /// Adapts the state to a higher log start offset.
     pub fn advance_log_start(&mut self, log_start_offset: Offset) {
         self.unreplicated.retain(|_, marker| *marker >= log_start_offset);
         self.end = self.end.max(log_start_offset);
@@ -403,20 +403,20 @@ impl ProducerStates {
         Ok(())
     }
 
-    /// The caller takes care of the snapshot's file.
+    /// Forgets a snapshot; the caller deals with its file.
     pub fn forget_snapshot(&mut self, offset: Offset) {
         self.snapshots.remove(&offset);
     }
 
-    /// Removes the snapshots below `first`, where the log begins: of producers that wrote in between
-    /// they tell what is no longer true.
+    /// Removes snapshots below `first`, the first offset of the log. They are outdated for
+    /// producers that wrote between them and `first`.
     pub fn remove_outdated_snapshots(&mut self, first: Offset) -> Result<()> {
         let outdated: Vec<Offset> = self.snapshots.range(..first).copied().collect();
         outdated.into_iter().try_for_each(|offset| self.remove_snapshot(offset))
     }
 
-    /// Removes the snapshots that belong to no segment's begin, but for the latest if it lies
-    /// behind all of them: that one was taken at the end of the log.
+    /// Removes snapshots that are not at the beginning of a segment, except the latest one if it
+    /// follows all segment beginnings: it was taken at the end of the log.
     pub fn remove_stray_snapshots(&mut self, base_offsets: &BTreeSet<Offset>) -> Result<()> {
         let last_base = base_offsets.last().copied().unwrap_or(Offset::MAX);
         let strays: Vec<Offset> = self.snapshots.difference(base_offsets).copied().collect();

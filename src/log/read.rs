@@ -1,4 +1,4 @@
-//! Reading: from an offset to file ranges.
+//! Reads: from an offset to ranges of files.
 
 use super::segment::{Located, Lookup, Segment};
 use super::{Log, Read};
@@ -8,11 +8,11 @@ use crate::types::{Isolation, Offset, ProducerId};
 use kafka_protocol::error::ResponseError;
 
 impl Log {
-    /// File ranges of batches from the one that holds `from`, below the bound `isolation` gives,
-    /// at most `max_bytes` (but the first batch whole if `at_least_one`; nothing if it does not
-    /// fit). Consumers get exactly `max_bytes` and with it, as of Kafka, a part of a batch in the
-    /// end; readers to the log's end get whole batches. An offset outside of [log start, log end]
-    /// is OFFSET_OUT_OF_RANGE.
+    /// Reads from the batch that contains `from`, up to the limit of `isolation`, at most
+    /// `max_bytes`. A first batch that does not fit is returned whole if `at_least_one`, otherwise
+    /// nothing is. As in Kafka, consumers get exactly `max_bytes`, which may end with a partial
+    /// batch; reads up to the log end get whole batches. OFFSET_OUT_OF_RANGE if `from` is outside
+    /// of the log.
     pub fn read(
         &self,
         from: Offset,
@@ -23,7 +23,7 @@ impl Log {
         self.read_by(Access::Waiting, from, max_bytes, isolation, at_least_one)
     }
 
-    /// As `read`; what is looked at on the way is read as `access` says.
+    /// As `read`, with `access` for the data that is looked at on the way.
     pub fn read_by(
         &self,
         access: Access,
@@ -44,7 +44,7 @@ impl Log {
         if from >= bound {
             return Ok(Read::default());
         }
-        // A segment may end before `from` when records behind its last batch are gone.
+        // A segment may end before `from` if records after its last batch are gone.
         for index in floor..self.segments.len() {
             let first = match self.segments[index].locate(from, access)? {
                 Lookup::Found(first) => first,
@@ -73,8 +73,8 @@ impl Log {
         Ok(Read::default())
     }
 
-    /// The batches of a segment from `first` on that lie below `bound` and within `most` bytes, and
-    /// the offset that they end before. Nothing if not even `first` does.
+    /// The batches of a segment from `first` on that are below `bound` and within `most` bytes, and
+    /// the offset before which they end. Nothing if not even `first` qualifies.
     fn cut(
         &self,
         index: usize,
@@ -89,7 +89,7 @@ impl Log {
         let (mut end, mut upper) = (segment.size(), segment_end.min(bound));
         if segment_end > bound {
             match segment.locate(bound, access)? {
-                // The batch that holds the bound is not below it.
+                // The batch that contains the bound is not below it.
                 Lookup::Found(above) => (end, upper) = (above.position, above.base_offset),
                 Lookup::Nothing => {}
                 Lookup::Missed(range) => return Ok(Lookup::Missed(range)),
@@ -115,7 +115,7 @@ impl Log {
         Ok(Lookup::Found((FileRange { file, position: first.position, len }, upper)))
     }
 
-    /// One past the last offset that a segment can hold.
+    /// The offset after the last one that the segment can hold.
     pub(super) fn end_of(&self, index: usize) -> Offset {
         self.segments.get(index + 1).map_or(self.end_offset, Segment::base_offset)
     }

@@ -1,6 +1,6 @@
-//! What a snapshot of producers does not tell: Kafka's format has the last batch of each, and a
-//! client that saw no answers sends up to five again. The log has them all. It is read when a
-//! client's batch does not follow, so that a start costs nothing.
+//! Finds the batches that a producer snapshot lacks. Kafka's format holds only each producer's last
+//! batch, but a client that got no answers may send up to five again. The log has all of them. It
+//! is read only when a client's batch is out of order, so that a start costs nothing.
 
 use super::Log;
 use super::segment::{Lookup, Segment};
@@ -9,19 +9,20 @@ use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::Offset;
 
-/// So much of the log before the snapshot is read: what was on its way at a stop lies there.
+/// How much of the log before the snapshot is read, in bytes. Batches in flight at a stop are
+/// there.
 const TAIL_BYTES: u64 = 16 << 20;
 
 impl Log {
-    /// Learns of the earlier batches of the producers whose last one a snapshot told. Answers
-    /// whether there may be something new.
+    /// Learns the earlier batches of the producers that came from a snapshot. Returns whether
+    /// anything new may have been found.
     pub(super) fn recall_producers(&mut self) -> Result<bool> {
         let Some(end) = self.producers.take_untold() else { return Ok(false) };
         let mut left = TAIL_BYTES;
         for segment in self.segments.iter().rev().filter(|segment| segment.base_offset() < end) {
             let (read, batches) = match tail_of(segment, end, left) {
                 Ok(found) => found,
-                // Whoever reads the records is told.
+                // Readers of these records will get the error.
                 Err(Error::Corrupt { .. }) => break,
                 Err(error) => return Err(error),
             };
@@ -35,8 +36,8 @@ impl Log {
     }
 }
 
-/// The producers' batches in about the last `bytes` of a segment before the offset `end`, and how
-/// many bytes that were.
+/// The batches of producers in about the last `bytes` bytes of a segment before offset `end`, with
+/// the number of bytes read.
 fn tail_of(segment: &Segment, end: Offset, bytes: u64) -> Result<(u64, Vec<Batch>)> {
     let until = match segment.locate(end, Access::Waiting)? {
         Lookup::Found(behind) => behind.position,

@@ -1,4 +1,4 @@
-//! Producers' state from the log's batches.
+//! Rebuilds producer state from the log's batches.
 
 use super::producer_state::ProducerStates;
 use super::segment::{Lookup, Segment};
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::record::Batch;
 use crate::types::{Offset, Timestamp};
 
-/// Enters a batch that was accepted once into the producers' state. Answers the aborted
-/// transactions that end with it.
+/// Enters an accepted batch into the producer state. Returns the aborted transactions that end with
+/// it.
 pub(super) fn replay_producers(
     producers: &mut ProducerStates,
     batch: &Batch,
@@ -36,7 +36,7 @@ pub(super) fn replay_producers(
     Ok(aborted)
 }
 
-/// Brings the producers to `end_offset`: from the latest snapshot, then by reading the log. Writes
+/// Brings the producer state to `end_offset`: loads the latest snapshot, then reads the log. Writes
 /// the snapshots that Kafka would have there (UnifiedLog.rebuildProducerState).
 pub(super) fn rebuild_producers(
     producers: &mut ProducerStates,
@@ -49,7 +49,7 @@ pub(super) fn rebuild_producers(
     let last_two = &segments[segments.len().saturating_sub(2)..];
     let snapshot_at: Vec<Offset> = last_two.iter().map(Segment::base_offset).collect();
     if clean && !producers.has_snapshots() {
-        // Written by a broker before snapshots existed: there were no producers.
+        // The log is older than snapshots, so there were no producers.
         for offset in snapshot_at.into_iter().chain([end_offset]) {
             producers.set_end(offset);
             put_off(producers.take_snapshot())?;

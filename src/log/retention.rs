@@ -1,4 +1,4 @@
-//! What goes: by time, by size, by the log start offset; and the files of what went.
+//! Deletes segments by age, by size and by log start offset, and then their files.
 
 use super::producer_state::SNAPSHOT;
 use super::segment::{SUFFIXES, Segment};
@@ -9,10 +9,10 @@ use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::path::PathBuf;
 
-/// End of the name of a file that waits for its removal.
+/// Suffix of a file that will be removed.
 pub(super) const DELETED: &str = ".deleted";
 
-/// Files that were renamed to `.deleted`, and when they may be removed.
+/// Files renamed to `.deleted`, with the time from which they may be removed.
 #[derive(Debug, Default)]
 pub(super) struct Trash {
     files: Vec<(Timestamp, PathBuf)>,
@@ -30,7 +30,7 @@ impl Trash {
         Ok(())
     }
 
-    /// Takes a file that is renamed already.
+    /// Adds a file that is already renamed.
     pub fn add(&mut self, path: PathBuf, due: Timestamp) {
         self.files.push((due, path));
     }
@@ -39,24 +39,24 @@ impl Trash {
         self.take_due(disk, now)()
     }
 
-    /// What removes them, but for those that are not due.
+    /// Takes the files that are due; the closure removes them.
     fn take_due(&mut self, disk: &Disk, now: Timestamp) -> impl FnOnce() -> Result<()> + use<> {
         let due: Vec<_> = self.files.extract_if(.., |(due, _)| *due <= now).collect();
         let disk = disk.clone();
         move || due.iter().try_for_each(|(_, path)| disk.remove_file(path))
     }
 
-    /// Removes all of them now.
+    /// Removes all files now.
     pub fn empty(&mut self, disk: &Disk) -> Result<()> {
         self.remove_due(disk, Timestamp::MAX)
     }
 }
 
 impl Log {
-    /// Retention by time, size and log start offset, as `cleanup.policy` allows; removes the files
-    /// of what went `file.delete.delay.ms` ago. Answers how many segments went. Unlike Kafka's, an
-    /// active segment that is older than `segment.ms` rolls also if nothing is appended, so that
-    /// retention and compaction can take it.
+    /// Deletes segments by age, size and log start offset as `cleanup.policy` allows, and removes
+    /// files deleted `file.delete.delay.ms` ago. Returns the number of deleted segments. Unlike
+    /// Kafka, this also rolls an active segment that is older than `segment.ms` when nothing is
+    /// appended, so that retention and compaction can reach it.
     pub fn clean_up(&mut self, now: Timestamp) -> Result<usize> {
         self.now = now;
         self.trash.remove_due(&self.disk, now)?;
@@ -70,25 +70,25 @@ impl Log {
         Ok(deleted)
     }
 
-    /// Forgets silent producers.
+    /// Forgets idle producers.
     pub fn expire_producers(&mut self, now: Timestamp) {
         self.producers.expire(now);
     }
 
-    /// What removes the files of segments that went `file.delete.delay.ms` ago. It is called
-    /// without the log's lock: to give a large file's room back takes long.
+    /// Takes the files of segments deleted `file.delete.delay.ms` ago. The returned closure removes
+    /// them and is called without the log's lock, because freeing a large file takes long.
     pub fn take_trash(&mut self, now: Timestamp) -> impl FnOnce() -> Result<()> + use<> {
         self.trash.take_due(&self.disk, now)
     }
 
     /// Removes the files of deleted segments without waiting for `file.delete.delay.ms`. Readers
-    /// that have them open are not disturbed.
+    /// that have them open are not affected.
     pub fn empty_trash(&mut self) -> Result<()> {
         self.trash.empty(&self.disk)
     }
 
-    /// Moves the log start offset up (DeleteRecords); segments below it are deleted later. Above
-    /// the high watermark it is OFFSET_OUT_OF_RANGE.
+    /// Moves the log start offset up (DeleteRecords); segments below it are deleted later.
+    /// OFFSET_OUT_OF_RANGE above the high watermark.
     pub fn advance_log_start(&mut self, offset: Offset) -> Result<()> {
         if offset > self.high_watermark {
             return Err(Error::Explained(
@@ -102,7 +102,7 @@ impl Log {
         }
         if offset > self.log_start_offset {
             self.log_start_offset = offset;
-            // Unlike Kafka, the recovery point stays: what is below is deleted, but not checked.
+            // Unlike in Kafka, the recovery point stays: deleted records need no recovery.
             self.epochs.truncate_from_start(offset);
             self.producers.advance_log_start(offset);
         }
@@ -136,8 +136,8 @@ impl Log {
         })
     }
 
-    /// Deletes segments from the first on while `wanted` says so; none that has records above the
-    /// high watermark, nor the active one if it is empty.
+    /// Deletes segments from the first one on while `wanted` is true. Stops at a segment with
+    /// records above the high watermark, and at an empty active one.
     fn delete_while(
         &mut self,
         why: impl FnOnce() -> String,
@@ -174,7 +174,7 @@ impl Log {
         Ok(count)
     }
 
-    /// Renames the files of segments that are no longer of the log, for `file.delete.delay.ms`.
+    /// Renames the files of removed segments; they are kept for `file.delete.delay.ms`.
     pub(super) fn discard(&mut self, segments: Vec<Segment>) -> Result<()> {
         let due = self.now.saturating_add(self.config.file_delete_delay_ms);
         for segment in segments {

@@ -1,5 +1,5 @@
-//! Walks the batches of a segment's file: headers for those who look for a place, whole batches
-//! for those who look into them.
+//! Walks over the batches in a segment's file: as headers to find a position, as whole batches to
+//! read them.
 
 use crate::disk::{Access, File, FileRange};
 use crate::error::{Error, Result};
@@ -8,19 +8,19 @@ use crate::types::{Offset, Timestamp};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// The smallest message of before Kafka 0.11.
+/// Size of the smallest message before Kafka 0.11, in bytes.
 const LEGACY_SIZE_MIN: i64 = 26;
-/// Headers are read this many bytes at a time: what lies between two index entries, as a rule.
+/// Bytes of headers read at a time, usually as much as lies between two index entries.
 const HEADER_WINDOW: usize = 4096;
-/// Whole batches are read this many bytes at a time.
+/// Bytes of whole batches read at a time.
 const BATCH_WINDOW: u64 = 1 << 20;
 
-/// What looking for a place needs to know of a batch.
+/// The part of a batch that searches need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Where it lies in the file.
+    /// Position in the file, in bytes.
     pub position: u64,
-    /// Bytes of the batch.
+    /// Size of the batch in bytes.
     pub size: u64,
     pub base_offset: Offset,
     pub last_offset: Offset,
@@ -37,14 +37,14 @@ impl Header {
             && size >= LEGACY_SIZE_MIN
             && (0..Offset::MAX).contains(&last_offset)
         {
-            // The first offset of a compressed message cannot be told from here.
+            // The first offset in a compressed message is unknown without decompressing it.
             let (size, base_offset) = (size as u64, last_offset);
             return Ok(Header { position, size, base_offset, last_offset, max_timestamp });
         }
         let (base_offset, delta) = (long(0), int(23));
         let is_sound = bytes[MAGIC_AT] as i8 == MAGIC && size >= HEADER_SIZE as i64;
         let last_offset = base_offset.checked_add(Offset::from(delta)).ok_or_else(corrupt)?;
-        // No offset follows the greatest one.
+        // No offset follows the largest one.
         if !is_sound || base_offset < 0 || delta < 0 || last_offset == Offset::MAX {
             return Err(corrupt());
         }
@@ -52,19 +52,19 @@ impl Header {
         Ok(Header { position, size, base_offset, last_offset, max_timestamp })
     }
 
-    /// One past the batch's last byte.
+    /// The position after the batch.
     pub fn end(&self) -> u64 {
         self.position + self.size
     }
 }
 
-/// The headers of the batches in `position..end` of a file.
+/// The headers of the batches between two positions of a file.
 pub(super) struct Headers {
     file: Arc<File>,
     position: u64,
     end: u64,
     access: Access,
-    /// What `access` did not let us read.
+    /// The data that `access` did not allow to be read.
     pub missed: Option<FileRange>,
     window: [u8; HEADER_WINDOW],
     window_start: u64,
@@ -85,13 +85,12 @@ impl Headers {
         }
     }
 
-    /// Reads as `access` says.
+    /// Sets how the file is read.
     pub fn by(self, access: Access) -> Headers {
         Headers { access, ..self }
     }
 
-    /// The next header; None at the end, also if a batch is cut off there, or if something is
-    /// `missed`.
+    /// The next header. None at the end, at an incomplete batch there, or if data was `missed`.
     pub fn next(&mut self) -> Result<Option<Header>> {
         let left = (self.end - self.position.min(self.end)) as usize;
         let len = left.min(HEADER_SIZE);
@@ -121,7 +120,7 @@ impl Headers {
             other => other,
         });
         let header = match header {
-            // Only messages of before Kafka 0.11 are shorter.
+            // Only messages from before Kafka 0.11 are shorter.
             Err(_) if len < HEADER_SIZE => return Ok(None),
             header => header.map_err(|_| self.no_batch())?,
         };
@@ -137,12 +136,12 @@ impl Headers {
         Error::corrupt(format!("segment {path}: no batch begins at byte {position}"))
     }
 
-    /// Where the next batch begins.
+    /// The position of the next batch.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// The next header, which comes again.
+    /// The next header, without consuming it.
     pub fn peek(&mut self) -> Result<Option<Header>> {
         let position = self.position;
         let next = self.next();
@@ -150,7 +149,7 @@ impl Headers {
         next
     }
 
-    /// The first header from here on that `wanted` accepts.
+    /// The next header that `wanted` accepts.
     pub fn find(&mut self, wanted: impl Fn(&Header) -> bool) -> Result<Option<Header>> {
         while let Some(header) = self.next()? {
             if wanted(&header) {
@@ -161,14 +160,14 @@ impl Headers {
     }
 }
 
-/// The whole batches in `position..end` of a file.
+/// The whole batches between two positions of a file.
 pub(super) struct Batches {
     file: Arc<File>,
-    /// Where the next batch lies.
+    /// The position of the next batch.
     pub position: u64,
     end: u64,
     window: Bytes,
-    /// Bytes that are read at a time.
+    /// Bytes read at a time.
     window_size: u64,
 }
 
@@ -177,14 +176,14 @@ impl Batches {
         Batches { file, position, end, window: Bytes::new(), window_size: BATCH_WINDOW }
     }
 
-    /// Reads about `bytes` at a time.
+    /// Reads about `bytes` bytes at a time.
     pub fn window(mut self, bytes: u64) -> Batches {
         self.window_size = bytes.max(HEADER_WINDOW as u64);
         self
     }
 
-    /// The next batch; None at the end, also if a batch is cut off there. Its checksum is not
-    /// looked at.
+    /// The next batch, with its checksum unchecked. None at the end, or at an incomplete batch
+    /// there.
     pub fn next(&mut self) -> Result<Option<Batch>> {
         let left = self.end - self.position;
         let mut size = size_of(&self.window);
@@ -217,7 +216,7 @@ impl Batches {
     }
 }
 
-/// Size of the batch that `bytes` begin with, as far as they tell.
+/// The size of the batch that begins `bytes`; None if they are too short to tell.
 fn size_of(bytes: &[u8]) -> Option<u64> {
     let length = i32::from_be_bytes(*bytes.get(8..)?.first_chunk()?);
     Some(u64::try_from(length).unwrap_or(0) + LOG_OVERHEAD as u64)

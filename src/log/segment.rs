@@ -1,4 +1,4 @@
-//! One segment: a file of batches and its indexes (LogSegment).
+//! A segment: a file of batches and its indexes (LogSegment).
 
 mod seek;
 
@@ -18,20 +18,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
-/// End of the name of the file that holds the batches.
+/// Suffix of the file that holds the batches.
 pub(super) const SUFFIX: &str = ".log";
-/// The files of a segment.
+/// The suffixes of a segment's files.
 pub(super) const SUFFIXES: [&str; 4] =
     [SUFFIX, offset_index::SUFFIX, time_index::SUFFIX, transaction_index::SUFFIX];
-/// The same of a segment that compaction writes.
+/// The suffixes of a segment that compaction is writing.
 pub(super) const CLEANED_SUFFIXES: [&str; 4] =
     [".log.cleaned", ".index.cleaned", ".timeindex.cleaned", ".txnindex.cleaned"];
-/// Batches of an append that are written without asking for memory.
+/// Batches of one append that are written without allocating memory.
 const CHUNK: usize = 16;
-/// How many of the last batches are remembered, for readers at the end of the log.
+/// How many of the latest batches are remembered for readers at the end of the log.
 const RECENT: usize = 32;
 
-/// A batch, by what a reader at the end of the log asks for.
+/// What a reader at the end of the log needs to know of a batch.
 #[derive(Clone, Copy, Debug)]
 struct Recent {
     base_offset: Offset,
@@ -39,7 +39,7 @@ struct Recent {
     position: u64,
 }
 
-/// Where a batch lies.
+/// The location of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Located {
     pub base_offset: Offset,
@@ -47,12 +47,12 @@ pub(super) struct Located {
     pub size: u64,
 }
 
-/// What came of looking for a place.
+/// The result of a search.
 pub(super) enum Lookup<T> {
     Found(T),
-    /// There is no such place.
+    /// Nothing matches.
     Nothing,
-    /// This has to be in memory first.
+    /// This data must be brought into memory first.
     Missed(FileRange),
 }
 
@@ -61,28 +61,28 @@ pub(super) struct Segment {
     disk: Disk,
     dir: Arc<Path>,
     base_offset: Offset,
-    /// End of the name of `file`.
+    /// Suffix of `file`.
     suffix: &'static str,
     file: Arc<Cached<File>>,
     size: u64,
     pub offset_index: OffsetIndex,
     pub time_index: TimeIndex,
     pub transaction_index: TransactionIndex,
-    /// The greatest timestamp so far; of a segment found on disk the time index's last entry.
+    /// The largest timestamp so far; for a segment found on disk, the last entry of the time index.
     max_timestamp: OnceLock<TimestampEntry>,
-    /// Greatest timestamp of the first batch: the age of the segment is counted from it.
+    /// The largest timestamp of the first batch. The segment's age is counted from it.
     first_timestamp: OnceLock<Timestamp>,
     created: Timestamp,
     unindexed_bytes: u64,
     recent: VecDeque<Recent>,
-    /// An index was seen not to fit the batches.
+    /// An index was seen not to match the batches.
     lies: AtomicBool,
-    /// The indexes were made anew: what they do not tell now, they never will.
+    /// The indexes were rebuilt, so what they do not have now they never will.
     is_mended: bool,
 }
 
 impl Segment {
-    /// An empty segment. Its index files are made when it is flushed.
+    /// Creates an empty segment. Flushing it creates the index files.
     pub fn create(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -92,7 +92,7 @@ impl Segment {
         Segment::create_named(disk, dir, base_offset, now, SUFFIXES)
     }
 
-    /// An empty segment that compaction fills, in files that end with `.cleaned`.
+    /// Creates an empty segment for compaction to fill, in files that end with `.cleaned`.
     pub fn create_cleaned(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -136,7 +136,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// A segment found on disk. Its transaction index is not looked at yet.
+    /// Opens a segment on disk. Its transaction index is not read yet.
     pub fn open(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -169,7 +169,7 @@ impl Segment {
         })
     }
 
-    /// The files of its indexes are not all there: none is of use.
+    /// Drops the indexes because not all of their files exist.
     pub fn forget_indexes(&mut self) -> Result<()> {
         let (disk, dir, base_offset) = (&self.disk, &self.dir, self.base_offset);
         for suffix in [offset_index::SUFFIX, time_index::SUFFIX] {
@@ -184,7 +184,7 @@ impl Segment {
         self.base_offset
     }
 
-    /// Bytes of its batches.
+    /// The size of the batches in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -193,7 +193,7 @@ impl Segment {
         self.dir.join(file_name(self.base_offset, suffix))
     }
 
-    /// The file of its batches, opened if it is not.
+    /// The file with the batches, opened if necessary.
     pub fn file(&self) -> Result<Arc<File>> {
         self.file.get(|| self.disk.open_existing(&self.path(self.suffix)))
     }
@@ -206,7 +206,7 @@ impl Segment {
         self.max_timestamp = OnceLock::from(to);
     }
 
-    /// The greatest timestamp and the last offset of the first batch that has it.
+    /// The largest timestamp, with the last offset of the first batch that has it.
     pub fn max_timestamp(&self) -> Result<TimestampEntry> {
         match self.max_timestamp.get() {
             Some(entry) => Ok(*entry),
@@ -217,7 +217,7 @@ impl Segment {
         }
     }
 
-    /// The greatest timestamp; of a segment without any, when it was last written.
+    /// The largest timestamp, or the time of the last write if the records have no timestamps.
     pub fn largest_timestamp(&self) -> Result<Timestamp> {
         match self.max_timestamp()?.timestamp {
             timestamp if timestamp >= 0 => Ok(timestamp),
@@ -225,22 +225,23 @@ impl Segment {
         }
     }
 
-    /// Whether an index tells of batches.
+    /// Whether the offset or time index has entries.
     pub fn has_index_entries(&self) -> Result<bool> {
         Ok(self.offset_index.len()? > 0 || self.time_index.len()? > 0)
     }
 
-    /// When it was last written.
+    /// When the file was last written.
     pub fn modified(&self) -> Result<Timestamp> {
         Ok(self.disk.modified(&self.path(self.suffix))?.unwrap_or(0))
     }
 
-    /// Whether a batch up to `last_offset` can be indexed here.
+    /// Whether a batch up to `last_offset` can be indexed in this segment.
     pub fn can_hold(&self, last_offset: Offset) -> bool {
         (0..=Offset::from(i32::MAX)).contains(&last_offset.saturating_sub(self.base_offset))
     }
 
-    /// Whether an append of `bytes`, up to `last_offset` and `max_timestamp`, needs a new segment.
+    /// Whether appending `bytes` bytes, up to `last_offset` and `max_timestamp`, needs a new
+    /// segment.
     pub fn should_roll(
         &self,
         config: &TopicConfig,
@@ -261,16 +262,16 @@ impl Segment {
                 && self.waited(now, max_timestamp)? > roll_ms(config).saturating_sub(jitter_ms)))
     }
 
-    /// How old the segment is when a batch with `max_timestamp` comes.
+    /// The segment's age in milliseconds when a batch with `max_timestamp` arrives.
     fn waited(&self, now: Timestamp, max_timestamp: Timestamp) -> Result<i64> {
         Ok(match self.first_timestamp()? {
-            // A client may have sent any timestamp.
+            // Clients may send any timestamp.
             Some(first) if first >= 0 => max_timestamp.saturating_sub(first),
             _ => now.saturating_sub(self.created),
         })
     }
 
-    /// Greatest timestamp of the first batch; None if there is no batch.
+    /// The largest timestamp of the first batch; None if there is no batch.
     pub fn first_timestamp(&self) -> Result<Option<Timestamp>> {
         if self.first_timestamp.get().is_none()
             && let Some(first) = Headers::new(self.file()?, 0, self.size).next()?
@@ -280,8 +281,8 @@ impl Segment {
         Ok(self.first_timestamp.get().copied())
     }
 
-    /// Whether it is time for a new segment although nothing is appended. Batches that a producer
-    /// dates far back age a segment only once nothing was written to it for as long.
+    /// Whether to roll although nothing is appended. Old timestamps chosen by a producer age the
+    /// segment only once it has not been written to for as long.
     pub fn is_stale(&self, config: &TopicConfig, jitter_ms: i64, now: Timestamp) -> Result<bool> {
         let roll_ms = roll_ms(config).saturating_sub(jitter_ms);
         if self.size == 0 || self.waited(now, now)? <= roll_ms {
@@ -291,16 +292,17 @@ impl Segment {
         Ok(now - self.created.min(modified) > roll_ms)
     }
 
-    /// Appends checked batches, whose offsets and epochs are given, by one write.
+    /// Appends validated batches with assigned offsets and epochs.
     pub fn append(&mut self, batches: &[Batch], index_interval_bytes: u64) -> Result<()> {
-        // What may fail comes before anything is written.
+        // Whatever may fail comes before anything is written.
         self.max_timestamp()?;
         let mut position = self.size;
         for chunk in batches.chunks(CHUNK) {
             match self.write(chunk, position) {
                 Ok(written) => position += written,
                 Err(error) => {
-                    // A full disk takes a part. What the books do not know must not stay.
+                    // A full disk may take a part of a write. What is not accounted for must not
+                    // stay.
                     self.trim_file()?;
                     return Err(error);
                 }
@@ -326,9 +328,8 @@ impl Segment {
         Ok(batches.iter().map(|batch| batch.size() as u64).sum())
     }
 
-    /// Enters the batch that lies at `size`, and takes so many bytes there, into the books. Append
-    /// and recovery share it, so a recovered segment has the very indexes that it had before the
-    /// crash.
+    /// Accounts for a batch that takes `bytes` bytes at position `size`. Append and recovery share
+    /// this, so a recovered segment has exactly the indexes that it had before the crash.
     pub fn admit(&mut self, batch: &Batch, bytes: u64, index_interval_bytes: u64) -> Result<()> {
         let header = Header {
             position: self.size,
@@ -370,7 +371,7 @@ impl Segment {
         Ok(Batches::new(self.file()?, position, self.size))
     }
 
-    /// Forgets size, indexes and timestamps, to `admit` batch by batch again.
+    /// Forgets size, indexes and timestamps, so that `admit` can rebuild them batch by batch.
     pub fn reset(&mut self) -> Result<()> {
         self.offset_index.truncate_to(Offset::MIN)?;
         self.time_index.truncate_to(Offset::MIN)?;
@@ -382,8 +383,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Forgets what is entered from the last index entry below `offset` on, to `admit` it again from
-    /// there: answers that entry's position. None if the entry is none of a batch; then all of the
+    /// Goes back to the last index entry below `offset`, so that `admit` can rebuild what follows.
+    /// Returns the entry's position. None if the entry does not match a batch; then the whole
     /// segment has to be read.
     pub fn rewind_to(&mut self, offset: Offset) -> Result<Option<u64>> {
         self.offset_index.drop_unused()?;
@@ -410,19 +411,19 @@ impl Segment {
         Ok(Some(self.size))
     }
 
-    /// Writes what the indexes have in memory.
+    /// Writes the index entries that are still in memory.
     pub fn flush_indexes(&mut self) -> Result<()> {
         self.offset_index.flush()?;
         self.transaction_index.flush()?;
         self.time_index.flush()
     }
 
-    /// Cuts the file behind the batches that are entered.
+    /// Truncates the file after the batches that are accounted for.
     pub fn trim_file(&self) -> Result<()> {
         self.file()?.truncate(self.size)
     }
 
-    /// Cuts everything from the batch that holds `offset` on.
+    /// Removes everything from the batch that contains `offset` on.
     pub fn truncate_to(&mut self, offset: Offset, now: Timestamp) -> Result<()> {
         let found = self.locate(offset, Access::Waiting)?;
         self.offset_index.truncate_to(offset)?;
@@ -445,28 +446,29 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes the indexes as they are to lie on disk when nothing more comes: with the final entry
-    /// of the time index.
+    /// Writes the indexes in their final form, with the last entry of the time index, because
+    /// nothing more will be appended.
     pub fn seal(&mut self) -> Result<()> {
-        // Unknown, nothing was appended: the final entry is there.
+        // If it was never computed, nothing was appended and the last entry is already there.
         if let Some(max_timestamp) = self.max_timestamp.get() {
             self.time_index.maybe_append(*max_timestamp)?;
         }
         self.flush_indexes()
     }
 
-    /// Makes all its files durable.
+    /// Makes all files of the segment durable.
     pub fn sync(&self) -> Result<()> {
         SUFFIXES.iter().try_for_each(|suffix| self.disk.sync_file(&self.path(suffix)))
     }
 
-    /// Nothing more comes: what only appends need is given back.
+    /// Frees what only appends need, because nothing more will be appended.
     pub fn retire(&mut self) {
         self.recent = VecDeque::new();
     }
 }
 
-/// After how long an append starts a new segment: `segment.ms`, or what compaction asks for.
+/// The age at which an append begins a new segment, in milliseconds: `segment.ms`, or less if
+/// compaction requires it.
 fn roll_ms(config: &TopicConfig) -> i64 {
     if config.compact && config.max_compaction_lag_ms > 0 {
         config.segment_ms.min(config.max_compaction_lag_ms)

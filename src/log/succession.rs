@@ -1,5 +1,5 @@
-//! A log that is to take the place of another one, in another log directory (a future replica): how
-//! it gets the batches of that one, and what no batch tells.
+//! A log that will replace another one from a different log directory (a future replica): how it
+//! gets that log's batches, and what else has to be handed over.
 
 use super::{Log, Origin};
 use crate::error::{Error, Result};
@@ -8,8 +8,8 @@ use crate::types::{Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp};
 use bytes::Bytes;
 
 impl Log {
-    /// Cuts off what is not in the history of `current`, which ended at `end` when it was opened: a
-    /// crash may have taken from it what this log has.
+    /// Truncates this log to the history that it shares with `current`, which ended at `end` when
+    /// it was opened: `current` may have lost in a crash what this log has.
     pub fn agree_with(&mut self, current: &Log, end: Offset) -> Result<()> {
         if end < self.end_offset {
             self.truncate_to(end)?;
@@ -30,8 +30,8 @@ impl Log {
         self.agree_on_last(current)
     }
 
-    /// Epochs do not tell what a power loss has taken from `current` and its leader has written anew
-    /// in the same epoch, while this log was away: its last batches must be those of `current`.
+    /// Truncates this log until its last batch equals that of `current`. Epochs alone do not show
+    /// that `current` lost records in a power loss and its leader wrote others in the same epoch.
     fn agree_on_last(&mut self, current: &Log) -> Result<()> {
         while self.size() > 0
             && self.end_offset > self.log_start_offset.max(current.log_start_offset)
@@ -48,7 +48,7 @@ impl Log {
         Ok(())
     }
 
-    /// The batch that holds `offset`; None if that was compacted away.
+    /// The batch that contains `offset`; None if it was compacted away.
     fn batch_at(&self, offset: Offset) -> Result<Option<Batch>> {
         let read = self.read(offset, 1, Isolation::LogEnd, true)?;
         let Some(range) = read.ranges.first() else { return Ok(None) };
@@ -61,8 +61,8 @@ impl Log {
         self.end_offset_for_epoch(epoch).map_or(first, |(_, end)| end)
     }
 
-    /// The next batches of `current` that this log lacks, about `max_bytes` of them; None if it has
-    /// all of them. They are for [`Log::take`], without the lock of `current`.
+    /// The next batches of `current` that this log lacks, about `max_bytes` bytes; None if it has
+    /// all. [`Log::take`] appends them, without the lock of `current`.
     pub fn lacks(&mut self, current: &Log, max_bytes: usize) -> Result<Option<super::Read>> {
         if self.end_offset < current.log_start_offset() {
             self.truncate_fully(current.log_start_offset())?;
@@ -72,14 +72,14 @@ impl Log {
         }
         let read = current.read(self.end_offset, max_bytes, Isolation::LogEnd, true)?;
         if read.bytes == 0 {
-            // Compaction has left nothing up to the end.
+            // Compaction left nothing up to the end.
             self.skip_to(current.log_end_offset())?;
             return Ok(None);
         }
         Ok(Some(read))
     }
 
-    /// Appends batches as the current log has them.
+    /// Appends batches of the current log unchanged.
     pub fn take(&mut self, mut bytes: Bytes, now: Timestamp) -> Result<()> {
         let (mut batches, mut size) = (Vec::new(), 0);
         while !bytes.is_empty() {
@@ -92,7 +92,7 @@ impl Log {
                 )));
             }
             if self.size() == 0 && batches.is_empty() && batch.base_offset() < self.end_offset {
-                // The log start lies within it.
+                // The log start offset is within this batch.
                 self.truncate_fully(batch.base_offset())?;
             }
             if size + batch.size() > self.config.segment_bytes as usize {
@@ -107,7 +107,7 @@ impl Log {
         Ok(())
     }
 
-    /// The log ends at `offset`, without records up to there.
+    /// Moves the log end up to `offset`, without records in between.
     fn skip_to(&mut self, offset: Offset) -> Result<()> {
         if self.size() == 0 {
             return self.truncate_fully(offset);
@@ -118,15 +118,16 @@ impl Log {
         Ok(())
     }
 
-    /// Makes everything durable, with the epochs of `current`; nothing is appended after that.
+    /// Takes over the epochs of `current`, makes everything durable and closes this log.
     pub(super) fn close_as_heir(&mut self, current: &Log) -> Result<()> {
         assert!(self.end_offset == current.end_offset, "{} is behind", self.partition);
         self.epochs.succeed(&current.epochs);
         self.close()
     }
 
-    /// Takes over what no batch tells: producers that only `old` remembers, open verifications, the
-    /// high watermark. What began on `old`, a flush or a pass of the cleaner, does not count here.
+    /// Takes over what batches do not contain: producers that only `old` remembers, open
+    /// verifications and the high watermark. A flush or cleaner pass that began on `old` does not
+    /// count here.
     pub(super) fn succeed(&mut self, old: &mut Log) {
         self.producers.succeed(&mut old.producers);
         self.set_high_watermark(old.high_watermark);

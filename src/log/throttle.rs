@@ -1,27 +1,27 @@
-//! A rate for all that copy in the background together (Throttler).
+//! A common rate limit for background copying (Throttler).
 
 use crate::error::Result;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Who waits looks this often whether it should go on.
+/// How often a waiting thread checks whether it should go on.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Lets bytes through at a rate.
+/// Lets bytes pass at a limited rate.
 #[derive(Debug)]
 pub struct Throttle(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     bytes_per_second: f64,
-    /// When what was let through so far is paid for.
+    /// When everything passed so far is within the rate.
     free_at: Option<Instant>,
     /// How often the rate was changed.
     changes: u64,
 }
 
 impl Throttle {
-    /// At most so many bytes a second, on average.
+    /// A limit of `bytes_per_second` on average.
     pub fn new(bytes_per_second: f64) -> Throttle {
         Throttle(Mutex::new(State { bytes_per_second, free_at: None, changes: 0 }))
     }
@@ -30,7 +30,7 @@ impl Throttle {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new rate; who waits for the old one goes on.
+    /// Sets a new rate; a wait for the old rate ends.
     pub fn set_rate(&self, bytes_per_second: f64) {
         let mut state = self.state();
         if state.bytes_per_second != bytes_per_second {
@@ -39,7 +39,7 @@ impl Throttle {
         }
     }
 
-    /// Waits until `bytes` more are within the rate; an error of `look` ends it.
+    /// Waits until `bytes` more bytes are within the rate. An error from `look` ends the wait.
     pub fn wait(&self, bytes: u64, look: impl Fn() -> Result<()>) -> Result<()> {
         look()?;
         let now = Instant::now();

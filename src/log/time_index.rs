@@ -1,7 +1,7 @@
-//! `.timeindex`: the greatest timestamp up to some of a segment's batches (TimeIndex).
+//! `.timeindex`: the largest timestamp up to some of a segment's batches (TimeIndex).
 //!
 //! ```text
-//! 0 greatest timestamp so far i64 | 8 last offset of its batch - base offset i32     (12 bytes)
+//! 0 largest timestamp so far i64 | 8 last offset of its batch - base offset i32      (12 bytes)
 //! ```
 
 use super::index_file::IndexFile;
@@ -12,12 +12,12 @@ use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes of an entry.
+/// Size of an entry in bytes.
 pub(super) const ENTRY_SIZE: usize = 12;
-/// End of the file's name.
+/// Suffix of the file's name.
 pub(super) const SUFFIX: &str = ".timeindex";
 
-/// A timestamp and the last offset of the batch that has it.
+/// A timestamp, and the last offset of the batch that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimestampEntry {
     pub timestamp: Timestamp,
@@ -35,7 +35,7 @@ impl TimeIndex {
         TimeIndex { base_offset, file: IndexFile::open(disk, dir, base_offset, SUFFIX) }
     }
 
-    /// An empty index in a file whose name ends with `suffix`.
+    /// An empty index in a file with this suffix.
     pub fn create(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -61,7 +61,7 @@ impl TimeIndex {
         self.file.len()
     }
 
-    /// Appends `entry` if its timestamp is greater than the last one's.
+    /// Appends `entry` if its timestamp is larger than that of the last entry.
     pub fn maybe_append(&mut self, entry: TimestampEntry) -> Result<()> {
         if entry.timestamp <= self.last()?.timestamp {
             return Ok(());
@@ -73,19 +73,19 @@ impl TimeIndex {
         self.file.push(bytes)
     }
 
-    /// The last entry; no timestamp at the base offset if there is none.
+    /// The last entry; if there is none, no timestamp at the base offset.
     pub fn last(&self) -> Result<TimestampEntry> {
         Ok(self.file.last()?.map_or(self.none(), |entry| self.decode(&entry)))
     }
 
-    /// The greatest entry at or below `timestamp`; no timestamp at the base offset if none.
+    /// The last entry not above `timestamp`; if there is none, no timestamp at the base offset.
     pub fn lookup(&self, timestamp: Timestamp) -> Result<TimestampEntry> {
         let count = self.file.partition_point(|e| self.decode(e).timestamp <= timestamp)?;
         let entry = count.checked_sub(1).map(|index| self.file.get(index)).transpose()?;
         Ok(entry.map_or(self.none(), |entry| self.decode(&entry)))
     }
 
-    /// Drops the zeros that Apache Kafka keeps behind the entries while it runs.
+    /// Drops the zeros that Kafka keeps after the entries while it runs.
     pub fn drop_unused(&mut self) -> Result<()> {
         if self.file.last()?.is_some_and(|last| last == [0; ENTRY_SIZE]) {
             let used = self.file.partition_point(|e| *e != [0; ENTRY_SIZE])?;

@@ -1,5 +1,5 @@
-//! `.txnindex`: the aborted transactions that end in a segment (TransactionIndex). The file exists
-//! from the first abort on.
+//! `.txnindex`: the aborted transactions that end in a segment (TransactionIndex). The file is
+//! created by the first of them.
 //!
 //! ```text
 //! 0 version i16 = 0 | 2 producer id i64 | 10 first offset i64 | 18 last offset i64
@@ -13,12 +13,12 @@ use crate::types::{Offset, ProducerId};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes of an entry.
+/// Size of an entry in bytes.
 const ENTRY_SIZE: usize = 34;
-/// End of the file's name.
+/// Suffix of the file's name.
 pub(super) const SUFFIX: &str = ".txnindex";
 
-/// One aborted transaction.
+/// An aborted transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AbortedTransaction {
     pub producer_id: ProducerId,
@@ -26,7 +26,7 @@ pub(super) struct AbortedTransaction {
     pub first_offset: Offset,
     /// Offset of its marker.
     pub last_offset: Offset,
-    /// Up to where everything was decided then: a reader up to there needs to look no further.
+    /// The last stable offset when it was written. A reader below this needs no later entries.
     pub last_stable_offset: Offset,
 }
 
@@ -46,15 +46,15 @@ pub(super) struct TransactionIndex {
     dir: Arc<Path>,
     base_offset: Offset,
     suffix: &'static str,
-    /// How many are in the file.
+    /// The number of entries in the file.
     entries: usize,
-    /// Behind those: what a full disk did not take.
+    /// Entries that follow those, which a full disk did not take.
     unwritten: Vec<AbortedTransaction>,
 }
 
 impl TransactionIndex {
-    /// The index as it lies on disk. One that is not whole, or whose entries cannot be those of a
-    /// segment that begins at `base_offset`, is an error (Corrupt).
+    /// Opens the index on disk. An incomplete file, or entries that are impossible in a segment
+    /// that begins at `base_offset`, are an error (Corrupt).
     pub fn open(disk: &Disk, dir: &Arc<Path>, base_offset: Offset) -> Result<TransactionIndex> {
         let mut index = TransactionIndex::create(disk, dir, base_offset, SUFFIX);
         let len = disk.file_len(&index.path())?.unwrap_or(0) as usize;
@@ -76,7 +76,7 @@ impl TransactionIndex {
         Ok(!has_entries || self.all()?.last().is_none_or(|last| last.last_offset < limit))
     }
 
-    /// An empty index in a file whose name ends with `suffix`.
+    /// An empty index in a file with this suffix.
     pub fn create(
         disk: &Disk,
         dir: &Arc<Path>,
@@ -91,14 +91,15 @@ impl TransactionIndex {
         self.dir.join(file_name(self.base_offset, self.suffix))
     }
 
-    /// Appends an entry. The batches hold it already, so it must not fail for want of room: if a
-    /// full disk does not take it, it waits in memory, and whoever seals the segment learns of it.
+    /// Appends an entry. The batches are already written, so this must not fail for lack of space:
+    /// an entry that a full disk does not take stays in memory, and sealing the segment reports the
+    /// error.
     pub fn append(&mut self, aborted: AbortedTransaction) -> Result<()> {
         self.unwritten.push(aborted);
         put_off(self.flush())
     }
 
-    /// Writes what waits.
+    /// Writes the entries that are only in memory.
     pub fn flush(&mut self) -> Result<()> {
         if self.unwritten.is_empty() {
             return Ok(());
@@ -137,8 +138,8 @@ impl TransactionIndex {
         })
     }
 
-    /// Adds to `found` the transactions that a reader of [from, upper) must skip. Answers whether
-    /// no later segment can have more of them.
+    /// Adds to `found` the transactions that a reader of offsets `from..upper` must skip. Returns
+    /// whether later segments cannot have any more.
     pub fn collect(
         &self,
         from: Offset,
@@ -156,7 +157,7 @@ impl TransactionIndex {
         Ok(false)
     }
 
-    /// Keeps the transactions whose marker lies below `offset`.
+    /// Keeps the transactions whose marker is below `offset`.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
         let keep = self.all()?.partition_point(|aborted| aborted.last_offset < offset);
         self.unwritten.truncate(keep.saturating_sub(self.entries));
@@ -167,7 +168,7 @@ impl TransactionIndex {
         Ok(())
     }
 
-    /// Throws all entries away, also those that could not be read. The file stays if there is one.
+    /// Removes all entries, even if they cannot be read. An existing file stays.
     pub fn reset(&mut self) -> Result<()> {
         self.entries = 0;
         self.unwritten.clear();

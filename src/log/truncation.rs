@@ -1,12 +1,12 @@
-//! Cutting the log's end: what a follower does when its history is not the leader's.
+//! Truncation: a follower removes what is not in its leader's history.
 
 use super::{Log, Segment, replay};
 use crate::error::Result;
 use crate::types::Offset;
 
 impl Log {
-    /// Cuts everything from `offset` on. The caller writes the checkpoints then: a recovery point
-    /// above `offset` would keep what is appended now from being checked after a crash.
+    /// Removes everything from `offset` on. The caller must then write the checkpoints, because a
+    /// recovery point above `offset` would exempt later appends from recovery.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<()> {
         assert!(offset >= 0, "{} truncated to {offset}", self.partition);
         if offset >= self.end_offset {
@@ -18,7 +18,7 @@ impl Log {
         self.discard_for_good(gone)?;
         let now = self.now;
         self.active_mut().truncate_to(offset, now)?;
-        // The recovery point may come to lie there, and nobody checks what is before it.
+        // The recovery point may end up here, and nothing below it is checked.
         self.active().sync()?;
         self.end_at(offset);
         self.epochs.truncate_from_end(offset);
@@ -35,12 +35,12 @@ impl Log {
         Ok(())
     }
 
-    /// Throws everything away and begins anew at `offset`.
+    /// Removes everything and begins again at `offset`.
     pub fn truncate_fully(&mut self, offset: Offset) -> Result<()> {
         let gone = std::mem::take(&mut self.segments);
         self.discard(gone)?;
         self.push_segment(offset)?;
-        // Nothing but the new segment's name tells where the log begins.
+        // Only the name of the new segment says where the log begins.
         self.disk.sync_dir(&self.dir)?;
         self.log_start_offset = offset;
         self.end_at(offset);
@@ -50,7 +50,7 @@ impl Log {
         Ok(())
     }
 
-    /// What comes back after a power loss would lie among what is appended now.
+    /// Removes segments durably: after a power loss they could reappear among what is appended now.
     fn discard_for_good(&mut self, segments: Vec<Segment>) -> Result<()> {
         if segments.is_empty() {
             return Ok(());

@@ -1,5 +1,5 @@
-//! Looks into log directories before anything in them is changed: files of a version that this
-//! broker does not know are refused, and a newer broker can still open them.
+//! Checks log directories before anything in them is changed. Files of an unknown version are
+//! refused, so that a newer broker can still open them.
 
 use super::names::{self, parse_dir_name, parse_file_name};
 use super::parallel::in_parallel;
@@ -18,13 +18,13 @@ use std::sync::Arc;
 pub(super) struct Preview {
     /// `leader-epoch-checkpoint`.
     pub leader_epochs: Vec<u8>,
-    /// `partition.metadata`; None if it is not there.
+    /// `partition.metadata`; None if there is no such file.
     pub partition_metadata: Option<Vec<u8>>,
 }
 
 /// Refuses a log directory with a checkpoint or a `partition.metadata` of an unknown version
-/// (Config). What cannot be read at all is left to those who read it. Answers what the logs have,
-/// by the names of their directories.
+/// (Config). Unreadable files are left to the code that needs them. Returns the small files of the
+/// logs, by directory name.
 pub(super) fn check_dir(
     disk: &Disk,
     dir: &Path,
@@ -40,7 +40,7 @@ pub(super) fn check_dir(
     });
     let previews = in_parallel(threads, &names, |name| preview(disk, &dir.join(name)));
     let known = |(name, preview): (String, Result<Preview>)| match preview {
-        // Whoever opens the log meets it again, and it alone is offline.
+        // Opening the log will report this, and only this partition goes offline.
         Err(Error::Corrupt { .. }) => None,
         preview => Some(preview.map(|preview| (name, preview))),
     };
@@ -57,7 +57,7 @@ fn preview(disk: &Disk, log: &Path) -> Result<Preview> {
     Ok(Preview { leader_epochs, partition_metadata })
 }
 
-/// The first line of these files is their version, behind `label`; 0 is the only one there is.
+/// Checks the version in the first line, after `label`; 0 is the only one so far.
 fn check_version(path: &Path, content: &[u8], label: &str) -> Result<()> {
     let line = content.split(|byte| *byte == b'\n').next();
     let line = line.and_then(|line| str::from_utf8(line).ok());
@@ -68,18 +68,18 @@ fn check_version(path: &Path, content: &[u8], label: &str) -> Result<()> {
     }
 }
 
-/// Where the sound batches of a log end although its files go on.
+/// Where the valid batches of a log end, if its files go on beyond that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanEnd {
-    /// The segment.
+    /// The file of the segment.
     pub path: PathBuf,
-    /// Position in it.
+    /// Position in the file, in bytes.
     pub position: u64,
 }
 
-/// Shows `visit` the batches from `from` on of a log that is not open, with the file and the
-/// position that each lies at. Ends before the first one that is not whole and sound, and answers
-/// where that is: recovery cuts there.
+/// Calls `visit` for the batches from `from` on of a log that is not open, with file and position.
+/// Stops before the first batch that is incomplete or damaged and returns where that is; recovery
+/// would truncate there.
 pub(crate) fn scan_log(
     disk: &Disk,
     dir: &Path,

@@ -76,7 +76,7 @@ pub fn decode_header(frame: &mut Bytes) -> Result<RequestHeader> {
     Ok(RequestHeader { api_key, api_version, correlation_id, client_id })
 }
 
-/// In header version 2, too, the client id is a nullable string of the old form, not a compact one.
+/// The client id is a nullable string of the old form even in header version 2, not a compact one.
 fn take_client_id(frame: &mut Bytes) -> Result<Option<StrBytes>> {
     let cut_short = || Error::corrupt("request header: it is cut short");
     let length = frame.try_get_i16().map_err(|_| cut_short())?;

@@ -119,7 +119,7 @@ impl Config {
     /// The configuration with `properties` (name -> value). Unknown names are kept and have no
     /// effect. An invalid value is an `Error::Config` with Kafka's message.
     pub fn new(mut properties: BTreeMap<String, String>) -> Result<Config> {
-        // Each name stands for the other (KafkaConfig.populateSynonyms).
+        // The two names are synonyms (KafkaConfig.populateSynonyms).
         for (from, to) in [("broker.id", "node.id"), ("node.id", "broker.id")] {
             if let (Some(id), None) = (properties.get(from).cloned(), properties.get(to)) {
                 properties.insert(to.to_owned(), id);

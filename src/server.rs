@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Shared {
     parts: Arc<Parts>,
-    /// How much the answers hold that their peers have not taken yet.
+    /// The weight of all answers that peers have not taken yet.
     held: Total,
     told: Told,
 }

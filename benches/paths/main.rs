@@ -1,5 +1,4 @@
-//! The parts of the broker that a request passes, each alone: `cargo bench --bench paths [--
-//! FILTER]`.
+//! The parts that a request passes through, each alone: `cargo bench --bench paths [-- FILTER]`.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod coordinators;

@@ -152,8 +152,8 @@ impl Config {
         Row::new(name, known, value, read_only, synonyms)
     }
 
-    /// All places where `name` has a value, or the same setting in another unit where Kafka
-    /// includes those.
+    /// All places where `name` has a value. For some settings these include, as in Kafka, settings
+    /// that mean the same in another unit.
     fn synonyms(&self, name: &str, sensitive: bool) -> Vec<Synonym> {
         let alone = [name];
         let flush = ["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];

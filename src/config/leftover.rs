@@ -94,8 +94,8 @@ fn name_of(name: &str, is_own: bool) -> String {
     format!("{name} of {}", if is_own { "this broker" } else { "all brokers" })
 }
 
-/// Makes something of `all` without the settings that are invalid alone, and without those that
-/// make the rest invalid.
+/// Calls `make` with `all`, except the settings that are invalid alone and those that make the
+/// others invalid. Returns the result and a sentence for each setting that was left out.
 fn what_fits<K: Ord + Clone, T>(
     all: BTreeMap<K, String>,
     describe: impl Fn(&K) -> String,

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// The package of Kafka's own providers.
 const PACKAGE: &str = "org.apache.kafka.common.config.provider.";
-/// The most bytes of a file that values are read from.
+/// The largest file that values are read from, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A source of values.

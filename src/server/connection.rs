@@ -49,7 +49,7 @@ pub struct Connection {
     output: Vec<Chunk>,
     output_bytes: usize,
     output_weight: usize,
-    /// How much the answers hold that are being written and that the peer does not take.
+    /// The weight of the answers that are being written, while the peer does not take them.
     unsent: Held,
     /// `connections.max.idle.ms`; None if connections may be idle without a limit.
     idle_max: Option<Duration>,

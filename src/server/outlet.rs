@@ -28,7 +28,7 @@ pub struct Outlet<'a> {
     pub transport: &'a Transport,
     /// How long the peer may take nothing (`connections.max.idle.ms`); None if without a limit.
     pub patience: Option<Duration>,
-    /// What the answers hold, as `weight_of` counts it.
+    /// The weight of the answers (`weight_of`).
     pub weight: usize,
     /// Where `weight` is added once the answers have to wait for the peer.
     pub held: &'a mut Held,

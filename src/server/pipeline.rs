@@ -19,14 +19,14 @@ const HELD_MAX: usize = 1 << 20;
 /// While the answers of all connections hold this many bytes, no connection starts a request behind
 /// a waiting answer, and peers that do not read are disconnected early.
 const HELD_IN_ALL_MAX: usize = 128 << 20;
-/// What a file range counts for, in bytes. It needs no memory but keeps its file open, so it counts
-/// for more if the process may open few files.
+/// The weight of a file range, in bytes. It needs no memory but keeps its file open, so it weighs
+/// more if the process may open few files.
 static FILE_WEIGHT: LazyLock<usize> = LazyLock::new(|| {
     let files = disk::momentary_descriptors();
     (HELD_IN_ALL_MAX / files).max(64 << 10)
 });
 
-/// The bytes for which a part of an answer counts until it is sent.
+/// The weight of a part of an answer, in bytes, until it is sent.
 pub fn weight_of(chunk: &Chunk) -> usize {
     match chunk {
         Chunk::Bytes(bytes) => bytes.len(),
@@ -34,10 +34,10 @@ pub fn weight_of(chunk: &Chunk) -> usize {
     }
 }
 
-/// The sum over all connections of what their untaken answers hold.
+/// The weight of all answers, on all connections, that peers have not taken yet.
 pub type Total = Arc<AtomicUsize>;
 
-/// What the answers of one connection hold. It is subtracted from the total when dropped.
+/// A connection's part of the total. It is subtracted when dropped.
 #[derive(Debug)]
 pub struct Held {
     own: usize,
@@ -59,7 +59,7 @@ impl Held {
         self.total.fetch_sub(weight, Ordering::Relaxed);
     }
 
-    /// Sets this connection's share to zero.
+    /// Subtracts all of it from the total.
     pub fn clear(&mut self) {
         if self.own > 0 {
             self.sub(self.own);

@@ -224,7 +224,7 @@ fn who_leaves_while_answers_wait_gives_its_place_back() {
     wait_for("its place", || is_served(&mut Peer::connect(broker.port)));
 }
 
-/// Peers that read nothing cost much memory, which the system must get back when they are gone.
+/// Peers that read nothing cost much memory. When they are gone, the system must get it back.
 #[test]
 fn memory_goes_back_when_it_is_no_longer_needed() {
     let broker = Broker::start();

@@ -439,7 +439,7 @@ fn a_damaged_directory_is_refused_untouched_and_all_is_there_when_it_is_mended()
     }
 }
 
-/// The file that the refusal tells to write repairs the damage.
+/// Writing the file that the refusal asks for repairs the damage.
 #[test]
 fn meta_properties_are_written_anew_by_what_the_refusal_says() {
     let mut site = Site::new();

@@ -1,4 +1,4 @@
-//! `cleaner-offset-checkpoint` of every log directory: below these offsets the logs are clean
+//! `cleaner-offset-checkpoint` of each log directory: the logs are clean below these offsets
 //! (LogCleanerManager, OffsetCheckpointFile).
 
 use crate::disk::Disk;
@@ -8,10 +8,10 @@ use crate::types::{Offset, TopicPartition};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// Name of the file in a log directory.
+/// The file's name in a log directory.
 const FILE: &str = "cleaner-offset-checkpoint";
 
-/// All of them, in memory and on disk.
+/// The checkpoints of all log directories, in memory and on disk.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     disk: Disk,
@@ -19,7 +19,8 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Reads those of `dirs`. A broken one counts for nothing: all its logs are cleaned anew.
+    /// Reads the checkpoints in `dirs`. A damaged one counts as empty: all its logs are cleaned
+    /// again.
     pub fn open(disk: &Disk, dirs: impl Iterator<Item = PathBuf>) -> Result<Checkpoints> {
         let mut checkpoints = Checkpoints { disk: disk.clone(), dirs: HashMap::new() };
         for dir in dirs {
@@ -29,12 +30,12 @@ impl Checkpoints {
         Ok(checkpoints)
     }
 
-    /// Up to where the log in `dir` (a log directory) is clean.
+    /// The offset below which the log in the log directory `dir` is clean.
     pub fn get(&self, dir: &Path, partition: &TopicPartition) -> Option<Offset> {
         self.dirs.get(dir)?.get(partition).copied()
     }
 
-    /// Notes and writes up to where the log in `dir` is clean.
+    /// Sets the offset below which the log in `dir` is clean, and writes the file.
     pub fn set(&mut self, dir: &Path, partition: &TopicPartition, offset: Offset) -> Result<()> {
         let Some(offsets) = self.dirs.get_mut(dir) else { return Ok(()) };
         if offsets.insert(partition.clone(), offset) == Some(offset) {
@@ -43,7 +44,7 @@ impl Checkpoints {
         checkpoint::write_offsets(&self.disk, &dir.join(FILE), offsets)
     }
 
-    /// The log is gone, or is not the one that it was.
+    /// Forgets a log that was deleted or replaced.
     pub fn remove(&mut self, partition: &TopicPartition) -> Result<()> {
         for (dir, offsets) in &mut self.dirs {
             if offsets.remove(partition).is_some() {

@@ -1,4 +1,4 @@
-//! Which batches and records stay (Cleaner.cleanInto, MemoryRecords.filterTo).
+//! Decides which batches and records stay (Cleaner.cleanInto, MemoryRecords.filterTo).
 
 use super::offset_map::OffsetMap;
 use super::transactions::CleanedTransactions;
@@ -8,25 +8,25 @@ use crate::record::{Batch, Record};
 use crate::types::{Offset, ProducerId, Timestamp};
 use std::collections::HashMap;
 
-/// The largest batch, decompressed, that is looked into.
+/// The largest decompressed batch that is filtered, in bytes.
 pub(super) const MAX_DECODED_BYTES: usize = 1 << 30;
 
-/// What decides over the batches of a group of segments.
+/// What decides about the batches of a group of segments.
 #[derive(Debug)]
 pub(super) struct Filter<'a> {
     pub map: &'a OffsetMap,
     pub transactions: &'a mut CleanedTransactions,
-    /// The last record of every producer that the log remembers.
+    /// The last record of each producer that the log remembers.
     pub last_records: HashMap<ProducerId, LastRecord>,
-    /// The pass ends before this offset.
+    /// The offset before which the pass ends.
     pub end: Offset,
     pub now: Timestamp,
-    /// `delete.retention.ms`.
+    /// `delete.retention.ms` of the topic.
     pub delete_retention_ms: i64,
 }
 
 impl Filter<'_> {
-    /// What stays of `batch`; None if nothing does.
+    /// The part of `batch` that stays; None if nothing does.
     pub fn apply(&mut self, batch: Batch) -> Result<Option<Batch>> {
         let is_control = batch.is_control();
         let can_discard = if is_control {
@@ -34,7 +34,8 @@ impl Filter<'_> {
         } else {
             self.transactions.on_batch(&batch)
         };
-        // Markers stay for delete.retention.ms after the last record of their transaction went.
+        // A marker stays for `delete.retention.ms` after the last record of its transaction is
+        // gone.
         let discard = can_discard && (!is_control || self.is_due(&batch));
         let keep_empty = self.is_last_of_producer(&batch) || batch.next_offset() == self.end;
         let records = if discard { Vec::new() } else { self.retained(&batch)? };
@@ -58,8 +59,8 @@ impl Filter<'_> {
         batch.delete_horizon_ms().is_some_and(|horizon| horizon <= self.now)
     }
 
-    /// The sequence of a producer that is still there must stay known; so must the epoch of one
-    /// that has nothing but a marker.
+    /// Whether this batch must stay because it holds the last sequence number of a known producer,
+    /// or the epoch of one that has only a marker.
     fn is_last_of_producer(&self, batch: &Batch) -> bool {
         let last = self.last_records.get(&batch.producer_id());
         batch.has_producer_id()
@@ -85,7 +86,7 @@ impl Filter<'_> {
         if record.offset > self.map.latest() {
             return true;
         }
-        // A record without a key cannot be asked for; none gets into a compacted topic.
+        // A record without a key cannot be looked up; compacted topics accept none.
         let Some(key) = record.key.as_deref() else { return false };
         let is_latest = self.map.get(key).is_none_or(|latest| record.offset >= latest);
         is_latest && (keeps_tombstones || !is_tombstone(record))

@@ -1,4 +1,4 @@
-//! Which segments become one (Cleaner.groupSegmentsBySize).
+//! Groups segments to be merged into one (Cleaner.groupSegmentsBySize).
 
 use crate::config::TopicConfig;
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::types::{Offset, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub base_offset: Offset,
-    /// Base offset of the next segment.
+    /// The base offset of the next segment.
     pub end: Offset,
     pub size: u64,
     /// When it was last written.
@@ -20,7 +20,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// `segment`, behind which the one at `end` follows.
+    /// Describes `segment`; the next one begins at `end`.
     pub fn of(segment: &Segment, end: Offset) -> Result<Piece> {
         Ok(Piece {
             base_offset: segment.base_offset(),
@@ -33,7 +33,7 @@ impl Piece {
     }
 }
 
-/// Neighbours go together as long as they would fit into one segment even if nothing goes.
+/// Groups neighbours that would fit into one segment even if all their records stayed.
 pub(super) fn group(pieces: &[Piece], config: &TopicConfig) -> Vec<Vec<Piece>> {
     let mut groups: Vec<Vec<Piece>> = Vec::new();
     for &piece in pieces {
@@ -52,7 +52,7 @@ fn fits(group: &[Piece], piece: &Piece, config: &TopicConfig) -> bool {
     sum(|p| p.size) <= config.segment_bytes as u64
         && sum(|p| p.index_bytes as u64) <= index_bytes_max
         && sum(|p| p.time_index_bytes as u64) <= index_bytes_max
-        // An empty one has no offset that an index could not hold.
+        // An empty segment has no offset that an index could not hold.
         && (piece.size == 0 || offsets <= Offset::from(i32::MAX))
 }
 

@@ -1,19 +1,20 @@
-//! From keys to their last offsets, in a fixed amount of memory (SkimpyOffsetMap).
+//! A map from keys to their last offsets, in a fixed amount of memory (SkimpyOffsetMap).
 
 use crate::types::Offset;
 use std::hash::{BuildHasher, RandomState};
 
-/// Bytes of a key's entry: as in Kafka 16 of hash and 8 of offset, so that as many keys fit.
+/// Bytes per key: 16 for the hash and 8 for the offset, so that as many keys fit as in Kafka.
 const SLOT_BYTES: usize = 24;
-/// Kafka's bound on one thread's map.
+/// Kafka's limit for the map of one thread.
 const BYTES_MAX: usize = i32::MAX as usize;
 
-/// Keys are known by 128 bits of hash only. They never reach the disk, so that Kafka's MD5 need not
-/// be ours: two SipHashes under random keys, with which nobody can make two keys meet.
+/// Knows keys only by a 128-bit hash. The hashes never reach the disk, so they need not be Kafka's
+/// MD5: two SipHashes with random keys are used, for which nobody can construct colliding keys.
 #[derive(Debug)]
 pub(super) struct OffsetMap {
-    /// Hash, and offset + 1: zero in a free slot. Open addressing, linear probing. The system gives
-    /// a page when it is first touched, so that a map for a few keys costs little.
+    /// Hash, and offset + 1; all zeros in a free slot. Open addressing with linear probing. The
+    /// system allocates a page when it is first touched, so a map with few keys takes little
+    /// memory.
     slots: Vec<[u64; 3]>,
     entries: usize,
     entries_max: usize,
@@ -22,21 +23,21 @@ pub(super) struct OffsetMap {
 }
 
 impl OffsetMap {
-    /// An empty map of `bytes`, filled up to `load_factor` (0 to 1).
+    /// An empty map of `bytes` bytes that can be filled up to `load_factor` (0 to 1).
     pub fn new(bytes: usize, load_factor: f64) -> OffsetMap {
         let slots = (bytes.min(BYTES_MAX) / SLOT_BYTES).max(2);
         let entries_max = (slots as f64 * load_factor) as usize;
         OffsetMap {
             slots: vec![[0; 3]; slots],
             entries: 0,
-            // A search ends at a free slot.
+            // A search ends at a free slot, so one must remain.
             entries_max: entries_max.clamp(1, slots - 1),
             hashers: [RandomState::new(), RandomState::new()],
             latest: -1,
         }
     }
 
-    /// The slot of `key`, or the free one where it would be.
+    /// The slot of `key`, or the free one that it would take.
     fn find(&self, key: &[u8]) -> (usize, [u64; 2]) {
         let hash = [self.hashers[0].hash_one(key), self.hashers[1].hash_one(key)];
         let mut at = (hash[0] % self.slots.len() as u64) as usize;
@@ -49,13 +50,13 @@ impl OffsetMap {
         }
     }
 
-    /// The last offset of `key`.
+    /// The last offset of `key`; None if it is not in the map.
     pub fn get(&self, key: &[u8]) -> Option<Offset> {
         let (at, _) = self.find(key);
         self.slots[at][2].checked_sub(1).map(|offset| offset as Offset)
     }
 
-    /// Notes that `key` is at `offset` now. False if the map is full; then nothing changes.
+    /// Sets the last offset of `key`. Returns false without effect if the map is full.
     pub fn put(&mut self, key: &[u8], offset: Offset) -> bool {
         if self.entries == self.entries_max {
             return false;
@@ -67,17 +68,17 @@ impl OffsetMap {
         true
     }
 
-    /// Everything up to `offset` is in the map.
+    /// Declares that every record up to `offset` is in the map.
     pub fn set_latest(&mut self, offset: Offset) {
         self.latest = offset;
     }
 
-    /// Up to which offset the map knows the log; -1 if it knows nothing.
+    /// The offset up to which the map covers the log; -1 if it is empty.
     pub fn latest(&self) -> Offset {
         self.latest
     }
 
-    /// Number of keys.
+    /// The number of keys.
     pub fn len(&self) -> usize {
         self.entries
     }
@@ -106,7 +107,7 @@ mod tests {
             assert_eq!(map.get(&key), model.get(&key).copied());
         }
         assert_eq!(map.get(b""), None);
-        // However small the memory, a key fits and a search ends.
+        // However little memory there is, one key fits and a search ends.
         let mut map = OffsetMap::new(0, 2.0);
         assert!(map.put(b"a", 0) && !map.put(b"b", 1));
         assert_eq!((map.get(b"a"), map.get(b"b")), (Some(0), None));

@@ -1,4 +1,4 @@
-//! One pass over one log (Cleaner).
+//! One cleaning pass over one log (Cleaner).
 
 use super::filter::{Filter, MAX_DECODED_BYTES};
 use super::groups::{Piece, group};
@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, MutexGuard};
 
-/// What a pass has done.
+/// What a pass has done so far.
 #[derive(Debug, Default)]
 struct Statistics {
     bytes_read: u64,
@@ -25,7 +25,7 @@ struct Statistics {
     keys: usize,
 }
 
-/// A pass and what it needs.
+/// A pass, with everything it needs.
 pub(super) struct Pass<'p, 'a> {
     cleaner: &'p Cleaner,
     limits: Limits,
@@ -46,7 +46,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         Pass { cleaner, limits, candidate, lock, now, statistics: Statistics::default() }
     }
 
-    /// Cleans the log. Answers up to where it is clean now.
+    /// Cleans the log. Returns the offset below which it is clean now.
     pub fn run(&mut self) -> Result<Offset> {
         let range = self.candidate.range;
         self.flush()?;
@@ -55,7 +55,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         self.statistics.keys = map.len();
         let end = map.latest() + 1;
         if end <= range.first_dirty {
-            // Retention was faster.
+            // Retention has deleted the segments in the meantime.
             return Err(Error::Closed);
         }
         let below = pieces.partition_point(|piece| piece.base_offset < end);
@@ -70,19 +70,19 @@ impl<'p, 'a> Pass<'p, 'a> {
         Ok(end)
     }
 
-    /// Whether the log is no longer what the pass began with.
+    /// Whether the log was truncated, closed or deleted since the pass began.
     pub fn is_obsolete(&self) -> bool {
         matches!(self.log(), Err(error) if !matches!(error, Error::Disk { .. }))
     }
 
-    /// The log, if it was not cut since the pass began.
+    /// Locks the log; an error if it was truncated since the pass began.
     fn log(&self) -> Result<MutexGuard<'a, Log>> {
         let log = (self.lock)()?;
         if log.truncations == self.candidate.truncations { Ok(log) } else { Err(Error::Closed) }
     }
 
-    /// What has replaced a record must be on the disk before the record goes: a later one, or the
-    /// marker in the active segment that makes it one of a committed transaction.
+    /// Makes the log durable. Before a record is dropped, what replaces it must be on disk: a later
+    /// record, or the marker in the active segment that commits that record's transaction.
     fn flush(&self) -> Result<()> {
         let begun = self.log()?.begin_flush()?;
         if let Some(flush) = begun {
@@ -100,7 +100,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         segments.iter().zip(ends).map(|(segment, end)| Piece::of(segment, end)).collect()
     }
 
-    /// Reads the dirty part until the map is full (buildOffsetMap).
+    /// Reads the dirty part into a map until that is full (buildOffsetMap).
     fn read_keys(&mut self, pieces: &[Piece]) -> Result<OffsetMap> {
         let range = self.candidate.range;
         let mut map = OffsetMap::new(self.limits.map_bytes, self.limits.load_factor);
@@ -115,13 +115,13 @@ impl<'p, 'a> Pass<'p, 'a> {
             if is_full {
                 break;
             }
-            // Offsets may be missing at the segment's end.
+            // The last offsets of a segment may be missing.
             map.set_latest(piece.end - 1);
         }
         Ok(map)
     }
 
-    /// Calls `visit` with the batches of a sealed segment from the one that holds `from` on.
+    /// Calls `visit` with the batches of a sealed segment, from the one that contains `from` on.
     fn read(
         &mut self,
         piece: &Piece,
@@ -147,14 +147,15 @@ impl<'p, 'a> Pass<'p, 'a> {
         }
         self.pay(batches.position - paid)?;
         self.statistics.bytes_read += piece.size - position;
-        // What is not understood must not be thrown away.
+        // What cannot be decoded must not be thrown away.
         if batches.position < piece.size {
             return Err(corrupt(file.path(), batches.position));
         }
         Ok(())
     }
 
-    /// The segment's file, and where in it to begin. `Error::Closed` if retention has taken it.
+    /// The segment's file, and the position to begin at. `Error::Closed` if retention has deleted
+    /// it.
     fn open(&self, piece: &Piece, from: Offset) -> Result<(Arc<File>, u64)> {
         let log = self.log()?;
         let at = log.find_piece(piece)?;
@@ -162,12 +163,12 @@ impl<'p, 'a> Pass<'p, 'a> {
         Ok((segment.file()?, segment.headers_at(from)?.position()))
     }
 
-    /// Waits for the I/O rate; an error if the log is not what it was.
+    /// Waits for the I/O rate; an error if the log was truncated, closed or deleted.
     fn pay(&self, bytes: u64) -> Result<()> {
         self.cleaner.throttle.wait(bytes, || self.log().map(|_| ()))
     }
 
-    /// Writes a group of segments into one and swaps it in (cleanSegments).
+    /// Merges a group of segments into one and swaps it in (cleanSegments).
     fn clean_group(
         &mut self,
         group: &[Piece],
@@ -197,7 +198,8 @@ impl<'p, 'a> Pass<'p, 'a> {
         };
         let outcome = self
             .fill(&mut output, group, &mut filter)
-            // The new files are there before the old ones go; and these go before they are removed.
+            // The new names must be durable before the old files get other names, and those before
+            // the old files are removed.
             .and_then(|()| disk.sync_dir(&dir))
             .and_then(|()| self.swap_in(group))
             .and_then(|()| disk.sync_dir(&dir));
@@ -236,7 +238,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         output.write()?;
         let segment = &mut output.segment;
         segment.seal()?;
-        // The age of a segment without timestamps is that of its file.
+        // A segment without timestamps has the age of its file.
         segment.file()?.set_modified(group[group.len() - 1].modified)?;
         let paths = CLEANED_SUFFIXES.map(|suffix| segment.path(suffix));
         paths.iter().try_for_each(|path| self.cleaner.disk.sync_file(path))
@@ -254,7 +256,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 }
 
-/// Enters the keys of a batch. False if the map is full.
+/// Enters the keys of a batch into the map. Returns false if the map is full.
 fn enter(
     batch: &Batch,
     first_dirty: Offset,
@@ -283,7 +285,7 @@ fn corrupt(path: &Path, position: u64) -> Error {
     Error::corrupt(format!("batch before {position} in {}", path.display()))
 }
 
-/// The segment that is written.
+/// The segment that is being written.
 struct Output {
     segment: Segment,
     pending: Vec<Batch>,
@@ -295,7 +297,7 @@ impl Output {
     fn push(&mut self, batch: Batch, buffer_bytes: u64) -> Result<()> {
         self.pending_bytes += batch.size() as u64;
         let size = self.segment.size() + self.pending_bytes;
-        // Delete horizons make batches a little larger.
+        // A delete horizon makes a batch slightly larger.
         if size > i32::MAX as u64 || !self.segment.can_hold(batch.last_offset()) {
             let path = self.segment.path(CLEANED_SUFFIXES[0]);
             return Err(Error::corrupt(format!("{}: more than a segment", path.display())));
@@ -313,7 +315,7 @@ impl Output {
 }
 
 impl Log {
-    /// Index of the segment that `piece` was; `Error::Closed` if it is not there any more.
+    /// The index of the segment that `piece` describes; `Error::Closed` if it is gone.
     fn find_piece(&self, piece: &Piece) -> Result<usize> {
         let at = self.floor_segment(piece.base_offset).ok_or(Error::Closed)?;
         let segment = &self.segments[at];
@@ -321,7 +323,7 @@ impl Log {
         if is_same { Ok(at) } else { Err(Error::Closed) }
     }
 
-    /// The aborted transactions that have records in `from..upper` (collectAbortedTransactions).
+    /// The aborted transactions with records in `from..upper` (collectAbortedTransactions).
     fn aborted_in(&self, from: Offset, upper: Offset) -> Result<Vec<AbortedTransaction>> {
         let mut found = Vec::new();
         for segment in &self.segments[self.floor_segment(from).unwrap_or(0)..] {

@@ -1,4 +1,4 @@
-//! How dirty a log is, and which part of it may be cleaned (LogCleanerManager.cleanableOffsets,
+//! How dirty a log is, and which part of it can be cleaned (LogCleanerManager.cleanableOffsets,
 //! LogToClean).
 
 use crate::error::Result;
@@ -6,25 +6,25 @@ use crate::log::Log;
 use crate::log::segment::Segment;
 use crate::types::{Offset, Timestamp};
 
-/// The part of a log that a pass would read for its map: `first_dirty..end`.
+/// The part of a log whose keys a pass would read: `first_dirty..end`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Range {
-    /// Everything below was cleaned before.
+    /// Everything below this offset was cleaned before.
     pub first_dirty: Offset,
-    /// Base offset of the first segment that must not be touched.
+    /// The base offset of the first segment that must not be cleaned.
     pub end: Offset,
-    /// Bytes of the segments below `first_dirty`.
+    /// Size of the segments below `first_dirty`, in bytes.
     pub clean_bytes: u64,
-    /// Bytes of the segments of the range.
+    /// Size of the segments in the range, in bytes.
     pub dirty_bytes: u64,
     /// A dirty record is older than `max.compaction.lag.ms`.
     pub is_overdue: bool,
-    /// The checkpoint was not one of this log.
+    /// The checkpoint did not match this log.
     pub is_reset: bool,
 }
 
 impl Range {
-    /// Part of the bytes that is dirty, 0 to 1.
+    /// The dirty part of the bytes, from 0 to 1.
     pub fn ratio(&self) -> f64 {
         let total = self.clean_bytes + self.dirty_bytes;
         if total == 0 { 0.0 } else { self.dirty_bytes as f64 / total as f64 }
@@ -37,7 +37,7 @@ impl Range {
 }
 
 impl Log {
-    /// What can be cleaned now, if the log is clean up to `checkpoint`.
+    /// What can be cleaned now, if the log is clean below `checkpoint`.
     pub(super) fn cleanable(&self, checkpoint: Option<Offset>, now: Timestamp) -> Result<Range> {
         let known = self.log_start_offset..=self.end_offset;
         let checkpoint = checkpoint.unwrap_or(self.log_start_offset);
@@ -58,24 +58,25 @@ impl Log {
         })
     }
 
-    /// The segments that hold `from` or lie behind it, and begin below `to`.
+    /// The segments from the one that contains `from` on that begin below `to`.
     pub(super) fn segments_in(&self, from: Offset, to: Offset) -> &[Segment] {
         let first = self.floor_segment(from).unwrap_or(0);
         let end = self.segments.partition_point(|segment| segment.base_offset() < to);
         if from < to { &self.segments[first.min(end)..end] } else { &[] }
     }
 
-    /// The sealed segments that hold `from` or lie behind it.
+    /// The sealed segments from the one that contains `from` on.
     fn sealed_from(&self, from: Offset) -> &[Segment] {
         self.segments_in(from, self.active_base())
     }
 
-    /// Segments are cleaned whole: the base offset of the one that holds `bound`.
+    /// The base offset of the segment that contains `bound`, because segments are cleaned whole.
     fn base_of_uncleanable(&self, bound: Offset) -> Offset {
         self.sealed_from(bound).first().map_or(self.active_base(), Segment::base_offset)
     }
 
-    /// Base offset of the first dirty segment with a record that `min.compaction.lag.ms` protects.
+    /// The base offset of the first dirty segment with a record that `min.compaction.lag.ms`
+    /// protects.
     fn first_too_young(&self, first_dirty: Offset, now: Timestamp) -> Result<Option<Offset>> {
         let lag_ms = self.config.min_compaction_lag_ms;
         if lag_ms <= 0 {
@@ -92,7 +93,7 @@ impl Log {
     fn is_overdue(&self, first_dirty: Offset, now: Timestamp) -> Result<bool> {
         let oldest_allowed = now.saturating_sub(self.config.max_compaction_lag_ms.max(0));
         if oldest_allowed <= 0 {
-            // The default is "never"; it must not cost a look into every segment.
+            // By default nothing is ever overdue, and that must not cost a look at each segment.
             return Ok(false);
         }
         for segment in self.sealed_from(first_dirty) {

@@ -1,9 +1,9 @@
-//! A cleaned segment takes the place of those it was made of, safe against a crash at every step
-//! (LocalLog.replaceSegments; LogLoader is its other half, see `recovery`).
+//! Replaces segments by the cleaned one that was made from them. A crash is safe at every step
+//! (LocalLog.replaceSegments; `recovery` completes it as LogLoader does).
 //!
-//! `.cleaned` files are thrown away at the next start, `.swap` files are finished: what they
-//! replace is removed, and they are renamed. Nothing is synced between the steps, which happen
-//! under the log's lock: a file system forgets the last renames of a directory before earlier ones.
+//! A start removes `.cleaned` files and completes `.swap` files: it removes what they replace and
+//! renames them. The steps happen under the log's lock, and nothing is flushed between them,
+//! because a file system loses the last renames in a directory before earlier ones.
 
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -18,27 +18,27 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// One step of the swap: a file is renamed, within the log's directory.
+/// One step of a swap: a rename within the log's directory.
 #[derive(Debug)]
 pub(super) struct Step {
     from: PathBuf,
     to: PathBuf,
 }
 
-/// What is done on disk, in order.
+/// The steps on disk, in order.
 #[derive(Debug)]
 pub(super) struct Swap {
-    /// Up to here a failure can be undone: the old segments are all there.
+    /// Up to here a failure can be undone, because all old segments are still there.
     pub prepare: Vec<Step>,
     /// From here on the new segment counts.
     pub finish: Vec<Step>,
-    /// The old files under their last names.
+    /// The old files under their final names.
     pub deleted: Vec<PathBuf>,
 }
 
 impl Swap {
-    /// For the segment in `.cleaned` files of `dir` that replaces those at `old`, of which the first
-    /// has the same base offset.
+    /// Plans to replace the segments at `old` by the one in `.cleaned` files of `dir`, which has
+    /// the base offset of the first of them.
     pub fn plan(disk: &Disk, dir: &Path, old: &[Offset]) -> Result<Swap> {
         let base_offset = old[0];
         let mut swap = Swap { prepare: Vec::new(), finish: Vec::new(), deleted: Vec::new() };
@@ -54,7 +54,8 @@ impl Swap {
             }
         }
         for &offset in old {
-            // The producers' snapshot at the first segment stays, as that offset stays a base.
+            // The producer snapshot at the first segment stays, because a segment still begins
+            // there.
             let snapshot = (offset != base_offset).then_some(SNAPSHOT);
             for suffix in SUFFIXES.into_iter().chain(snapshot) {
                 if let Some(path) = present(dir.join(file_name(offset, suffix)))? {
@@ -77,8 +78,8 @@ impl Swap {
         }
         let finished = self.finish.iter().try_for_each(|step| step.run(disk));
         finished.map_err(|error| match error {
-            // Half a swap cannot be lived with, whatever the reason: the directory must go offline,
-            // and the next start finishes it. A full disk would be taken for a passing refusal.
+            // A half-finished swap must take the directory offline, whatever the reason; the next
+            // start completes it. A full disk would otherwise count as temporary.
             Error::Disk { path, source } => Error::disk(&path, io::Error::other(source)),
             other => other,
         })
@@ -86,15 +87,15 @@ impl Swap {
 }
 
 impl Step {
-    /// Does it.
+    /// Renames the file.
     pub fn run(&self, disk: &Disk) -> Result<()> {
         disk.rename_unsynced(&self.from, &self.to)
     }
 }
 
 impl Log {
-    /// Puts the segment in `.cleaned` files in the place of `replaced`, the first of which has the
-    /// same base offset.
+    /// Replaces the segments `replaced` by the one in `.cleaned` files, which has the base offset
+    /// of the first of them.
     pub(super) fn replace_segments(
         &mut self,
         replaced: Range<usize>,

@@ -1,4 +1,4 @@
-//! What a pass must know of transactions to drop aborted records and markers
+//! Follows the transactions in a log, so that a pass can drop aborted records and markers
 //! (CleanedTransactionMetadata).
 
 use crate::error::Result;
@@ -7,44 +7,45 @@ use crate::record::Batch;
 use crate::types::{Offset, ProducerId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// The largest decoded size of a control batch.
+/// The largest decoded size of a control batch, in bytes.
 const CONTROL_BYTES: usize = 1 << 20;
-/// Types of a control record that end a transaction.
+/// The types of a control record that ends a transaction.
 const ABORT: [u8; 2] = [0, 0];
 const COMMIT: [u8; 2] = [0, 1];
 
-/// An aborted transaction that the pass is in the middle of.
+/// An aborted transaction that has begun at the current position.
 #[derive(Debug)]
 struct Aborting {
     transaction: AbortedTransaction,
     has_batches: bool,
 }
 
-/// The open transactions at the place that a pass has come to.
+/// The transactions that are open at the current position of a pass.
 #[derive(Debug, Default)]
 pub(super) struct CleanedTransactions {
-    /// Producers with a batch of a transaction that is not aborted.
+    /// Producers with a batch in a transaction that is not aborted.
     committing: HashSet<ProducerId>,
     aborting: HashMap<ProducerId, Aborting>,
-    /// Aborted ones that begin later.
+    /// Aborted transactions that begin later.
     upcoming: BTreeMap<(Offset, ProducerId), AbortedTransaction>,
-    /// Aborted ones whose marker stays, for the transaction index.
+    /// Aborted transactions whose markers stay, for the transaction index.
     kept: Vec<AbortedTransaction>,
 }
 
 impl CleanedTransactions {
-    /// Tells of the aborted transactions of the segment that is read next.
+    /// Adds the aborted transactions of the segment that is read next.
     pub fn add(&mut self, aborted: Vec<AbortedTransaction>) {
         let key = |t: &AbortedTransaction| (t.first_offset, t.producer_id);
         self.upcoming.extend(aborted.into_iter().map(|aborted| (key(&aborted), aborted)));
     }
 
-    /// Passes a control batch; answers whether it may go: no batch of its transaction is left.
+    /// Passes a control batch. Returns whether it can go because no batch of its transaction is
+    /// left.
     pub fn on_control_batch(&mut self, batch: &Batch) -> Result<bool> {
         self.begin_up_to(batch.last_offset());
         let producer_id = batch.producer_id();
         let Some(record) = batch.iter(CONTROL_BYTES)?.next().transpose()? else {
-            // Emptied before.
+            // The batch was emptied before.
             return Ok(true);
         };
         let kind = record.key.as_deref().and_then(|key| key.get(2..)?.first_chunk());
@@ -61,7 +62,7 @@ impl CleanedTransactions {
         })
     }
 
-    /// Passes a batch of records; answers whether it is of an aborted transaction.
+    /// Passes a batch of records. Returns whether it belongs to an aborted transaction.
     pub fn on_batch(&mut self, batch: &Batch) -> bool {
         self.begin_up_to(batch.last_offset());
         if !batch.is_transactional() {
@@ -79,7 +80,7 @@ impl CleanedTransactions {
         }
     }
 
-    /// The aborted transactions whose markers were kept since the last call.
+    /// Takes the aborted transactions whose markers were kept since the last call.
     pub fn take_kept(&mut self) -> Vec<AbortedTransaction> {
         std::mem::take(&mut self.kept)
     }

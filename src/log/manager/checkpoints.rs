@@ -9,14 +9,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Below these offsets everything is durable.
+/// Offsets below which everything is durable.
 pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-/// Log start offsets above the first segment's.
+/// Log start offsets, where they are above the first segment's base offset.
 pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// High watermarks.
 pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 
-/// What the checkpoints of a log directory said at start, until the logs are opened.
+/// The checkpoints of a log directory at start, kept until the logs are opened.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
     pub recovery_points: BTreeMap<TopicPartition, Offset>,
@@ -25,7 +25,7 @@ pub(super) struct Checkpoints {
 }
 
 impl State {
-    /// What the checkpoints said at start of this log counts no more; answers whether they did.
+    /// Forgets what the checkpoints contained for a log at start. Returns whether they did.
     pub fn forget_start(&mut self, partition: &TopicPartition) -> bool {
         let names = |known: &mut Checkpoints| {
             let Checkpoints { recovery_points, log_starts, high_watermarks } = known;
@@ -37,7 +37,7 @@ impl State {
 }
 
 impl LogManager {
-    /// Writes into the checkpoints of a log directory what is true of `log`, as if it lay there.
+    /// Writes the offsets of `log` to the checkpoints of a log directory, as if the log were there.
     pub(super) fn checkpoint_in(&self, dir: &Path, log: &Log, point: Offset) -> Result<()> {
         let _writing = self.write_checkpoints();
         let offsets = [
@@ -53,8 +53,8 @@ impl LogManager {
         Ok(())
     }
 
-    /// Before a log is made: what the checkpoints say of a deleted one of the same name must not be
-    /// taken for this one's, also after a crash.
+    /// Removes a deleted log of the same name from the checkpoints before a log is created, so that
+    /// its offsets are not applied to the new one, not even after a crash.
     pub(super) fn forget_checkpoints(&self, partition: &TopicPartition) -> Result<()> {
         let gone = {
             let state = &mut *self.state();
@@ -81,8 +81,8 @@ impl LogManager {
         Ok(())
     }
 
-    /// Flushes the segments that were rolled since the last time, then writes recovery-point,
-    /// log-start-offset and replication-offset checkpoints of every dir that `is_online`.
+    /// Flushes the segments rolled since the last call, then writes the checkpoints of recovery
+    /// points, log start offsets and high watermarks in each directory that `is_online`.
     pub fn checkpoint(
         &self,
         logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>,
@@ -109,7 +109,8 @@ impl LogManager {
         }
         let _writing = self.write_checkpoints();
         {
-            // A log may have been deleted meanwhile, and there may be a new one of its name.
+            // A log may have been deleted in the meantime, and replaced by a new one of the same
+            // name.
             let state = self.state();
             for (partition, dir, topic_id) in owners {
                 if state.places.get(partition).is_none_or(|place| place.topic_id != topic_id) {
@@ -134,7 +135,7 @@ impl LogManager {
         Ok(())
     }
 
-    /// Writes replication-offset checkpoints: high watermarks by log directory.
+    /// Writes the checkpoint of high watermarks in one log directory.
     pub fn checkpoint_high_watermarks(
         &self,
         dir: &Path,
@@ -149,7 +150,7 @@ impl LogManager {
         self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what a checkpoint says.
+    /// Reads, changes and writes a checkpoint.
     fn change(
         &self,
         path: &Path,
@@ -160,7 +161,7 @@ impl LogManager {
         self.write_changed(path, &checkpoint::text_of(offsets.iter()))
     }
 
-    /// Replaces a checkpoint, unless we wrote the same there the last time.
+    /// Replaces a checkpoint, unless we last wrote the same content.
     fn write_changed(&self, path: &Path, text: &str) -> Result<()> {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
@@ -173,7 +174,7 @@ impl LogManager {
         Ok(())
     }
 
-    /// What start found in the checkpoints for logs that are here and could not be opened yet.
+    /// The offsets found at start for logs that are here but were not opened so far.
     fn unopened(&self) -> Vec<Checkpoints> {
         let state = self.state();
         let is_here = |(log, _): &(&TopicPartition, &Offset)| state.places.contains_key(*log);

@@ -1,4 +1,4 @@
-//! One log directory: its lock, what is known of it at start, and whether it still works.
+//! A log directory: its lock, what is known of it at start, and whether it works.
 
 use super::super::{checkpoint, parallel, versions};
 use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
@@ -11,22 +11,22 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// One log directory, locked while we run.
+/// A log directory, which is locked while we run.
 #[derive(Debug)]
 pub struct LogDir {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// None if it is not formatted yet, or was offline from the start.
     pub meta: Option<MetaProperties>,
-    /// It held `.kafka_cleanshutdown`, whose broker epoch this is.
+    /// The broker epoch in `.kafka_cleanshutdown`; None if there was no such file.
     pub clean_shutdown: Option<i64>,
-    /// How the last process ended that had it open.
+    /// How the last process that used it has ended.
     pub stopped: Stopped,
     offline: AtomicBool,
 }
 
 impl LogDir {
-    /// One that cannot be used.
+    /// A directory that cannot be used.
     pub(super) fn offline(path: PathBuf) -> LogDir {
         LogDir {
             path,
@@ -37,7 +37,7 @@ impl LogDir {
         }
     }
 
-    /// The same with other `meta.properties`.
+    /// The same directory with these `meta.properties`.
     pub(super) fn with_meta(&self, meta: MetaProperties) -> LogDir {
         LogDir {
             path: self.path.clone(),
@@ -53,7 +53,7 @@ impl LogDir {
         self.offline.load(Ordering::Acquire)
     }
 
-    /// Takes it offline for good (LogDirFailureChannel); answers whether it was online.
+    /// Takes the directory offline for good (LogDirFailureChannel); returns whether it was online.
     pub fn fail(&self, error: &Error) -> bool {
         let was_online = !self.offline.swap(true, Ordering::AcqRel);
         if was_online {
@@ -63,7 +63,7 @@ impl LogDir {
     }
 }
 
-/// What start finds in a log directory.
+/// What a start finds in a log directory.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub dir: LogDir,
@@ -72,8 +72,7 @@ pub(super) struct Opened {
     pub lock: Lock,
 }
 
-/// Makes a log directory if it is not there, locks it, and reads what it says of itself. Nothing
-/// else is changed.
+/// Creates a log directory if it is missing, locks it, and reads its files. Changes nothing else.
 pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
     make_dir(disk, path)?;
     let lock = disk.lock(&path.join(LOCK))?.ok_or_else(|| {
@@ -101,12 +100,12 @@ pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
     Ok(Opened { dir, checkpoints, previews, lock })
 }
 
-/// Makes the directories as far as they can be made, and refuses one that has two names: two logs of
-/// one partition would overwrite each other.
+/// Creates missing directories if possible, and refuses a directory listed under two names, because
+/// two logs of one partition would overwrite each other.
 pub(super) fn refuse_twice(disk: &Disk, paths: &[PathBuf]) -> Result<()> {
     for (index, path) in paths.iter().enumerate() {
         if make_dir(disk, path).is_err() {
-            // It is offline, or the start is refused, when it is opened.
+            // Opening it will take it offline or refuse the start.
             continue;
         }
         for other in &paths[..index] {
@@ -123,7 +122,7 @@ pub(super) fn refuse_twice(disk: &Disk, paths: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Makes a log directory, and those above it, that a power loss leaves where they are.
+/// Creates a log directory and its parents durably.
 fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
     if disk.file_len(path)?.is_some() {
         return Ok(());
@@ -136,7 +135,8 @@ fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
     disk.create_dir_all(path)
 }
 
-/// Threads that look into logs: `num.recovery.threads.per.data.dir`, and all processors.
+/// The number of threads for reading logs: `num.recovery.threads.per.data.dir` for each directory,
+/// but at least the number of processors.
 pub(super) fn recovery_threads(per_dir: i32, dirs: usize) -> usize {
     (per_dir.max(1) as usize * dirs).max(parallel::processors())
 }

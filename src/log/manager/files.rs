@@ -13,11 +13,11 @@ use uuid::Uuid;
 
 const META_PROPERTIES: &str = "meta.properties";
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
-/// Kafka keeps the first ids for special meanings (DirectoryId).
+/// The first ids have special meanings in Kafka (DirectoryId).
 const RESERVED_DIRECTORY_IDS: u128 = 100;
 
-/// Before anything is written at start: the reserve is there, or gives its room, or, if there is
-/// none, what is deleted already does.
+/// Ensures at start that there is room to write: creates the reserve or, on a full disk, releases
+/// it; without one, removes files that are already marked as deleted.
 pub(super) fn make_room(disk: &Disk, dir: &Path) -> Result<()> {
     if disk.settle_reserve(dir)? {
         return Ok(());
@@ -29,7 +29,7 @@ pub(super) fn make_room(disk: &Disk, dir: &Path) -> Result<()> {
             Some((_, Some(DELETE))) => disk.remove_dir_all(&log)?,
             Some((_, None)) => {
                 let names = match disk.list(&log) {
-                    // It is told when the log is opened.
+                    // Opening the log will report this.
                     Err(Error::Corrupt { .. }) => continue,
                     names => names?,
                 };
@@ -43,7 +43,7 @@ pub(super) fn make_room(disk: &Disk, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A random id that Kafka would give a directory.
+/// A random directory id, avoiding those that Kafka avoids.
 pub(super) fn new_directory_id() -> Uuid {
     loop {
         let id = Uuid::new_v4();
@@ -54,7 +54,7 @@ pub(super) fn new_directory_id() -> Uuid {
     }
 }
 
-/// Reads `meta.properties`; None if there is none.
+/// Reads `meta.properties`; None if there is no such file.
 pub(super) fn read_meta_properties(disk: &Disk, dir: &Path) -> Result<Option<MetaProperties>> {
     let path = dir.join(META_PROPERTIES);
     let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
@@ -77,7 +77,7 @@ pub(super) fn read_meta_properties(disk: &Disk, dir: &Path) -> Result<Option<Met
     }))
 }
 
-/// A line of a Java properties file, as far as ids and numbers use its syntax.
+/// Parses a line of a Java properties file, as far as ids and numbers need it.
 fn property(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     if line.starts_with(['#', '!']) {
@@ -98,7 +98,8 @@ pub(super) fn write_meta_properties(disk: &Disk, dir: &Path, meta: &MetaProperti
     disk.replace_file(&dir.join(META_PROPERTIES), text.as_bytes())
 }
 
-/// The broker epoch in `.kafka_cleanshutdown`, -1 if it cannot be read; None without the file.
+/// The broker epoch in `.kafka_cleanshutdown`, -1 if it cannot be read; None if there is no such
+/// file.
 pub(super) fn read_clean_shutdown(disk: &Disk, dir: &Path) -> Result<Option<i64>> {
     let path = dir.join(CLEAN_SHUTDOWN);
     let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
@@ -110,7 +111,7 @@ pub(super) fn read_clean_shutdown(disk: &Disk, dir: &Path) -> Result<Option<i64>
     }
 }
 
-/// Deletes `.kafka_cleanshutdown`: from now on a stop is unclean until it is written again.
+/// Deletes `.kafka_cleanshutdown`: until it is written again, a stop counts as unclean.
 pub(super) fn remove_clean_shutdown(disk: &Disk, dir: &Path) -> Result<()> {
     disk.remove_file(&dir.join(CLEAN_SHUTDOWN))?;
     disk.sync_dir(dir)

@@ -1,8 +1,8 @@
-//! Logs that are to take the place of others in another log directory (`-future`, KIP-113).
+//! Logs that will replace others in a different log directory (`-future`, KIP-113).
 //!
-//! The place is changed by two renames, the old log's first: whoever dies between them leaves a
-//! future log whose place is free, and where the metadata log says that the partition lies. The next
-//! start gives it its name, and so would Kafka's (LogManager.recoverAbandonedFutureLogs).
+//! A replacement takes two renames, the old log's first. If the process ends between them, the
+//! future log is left, its place is free, and the metadata log names its directory. The next start
+//! then renames it, and so would Kafka's (LogManager.recoverAbandonedFutureLogs).
 
 use super::{LogDir, LogManager, Place, names};
 use crate::config::TopicConfig;
@@ -15,29 +15,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Partitions of which it is remembered where they are to be made.
+/// The most partitions whose wanted directory is remembered.
 const MAX_PREFERRED: usize = 10_000;
 
-/// A `-future` directory that start has found.
+/// A `-future` directory found at start.
 #[derive(Clone, Debug)]
 pub struct FoundFuture {
-    /// By the directory's name.
+    /// The partition in the directory's name.
     pub partition: TopicPartition,
-    /// By `partition.metadata`; None if that is missing.
+    /// The topic id in `partition.metadata`; None if that is missing.
     pub topic_id: Option<Uuid>,
-    /// The log directory that it lies in.
+    /// The log directory that contains it.
     pub dir: Arc<LogDir>,
-    /// The directory itself.
+    /// The path of the directory itself.
     pub path: PathBuf,
 }
 
 impl LogManager {
-    /// The future logs that `scan` has found.
+    /// The future logs found by `scan`.
     pub fn futures(&self) -> Vec<FoundFuture> {
         self.state().futures.clone()
     }
 
-    /// The future logs that `scan` has found; told once.
+    /// Takes the future logs found by `scan`.
     pub fn take_futures(&self) -> Vec<FoundFuture> {
         std::mem::take(&mut self.state().futures)
     }
@@ -55,8 +55,8 @@ impl LogManager {
         Ok(())
     }
 
-    /// Makes an empty log in `dir` that is to take the place of the partition's.
-    /// INVALID_TOPIC_EXCEPTION if its name would be too long (KAFKA-4893).
+    /// Creates an empty future log in `dir` for a partition. INVALID_TOPIC_EXCEPTION if its name
+    /// would be too long (KAFKA-4893).
     pub fn create_future(
         &self,
         dir: &Path,
@@ -74,8 +74,8 @@ impl LogManager {
         make().inspect_err(|_| drop(self.disk.remove_dir_all(&path)))
     }
 
-    /// Opens a future log that start has found. What the last process left of it is read and
-    /// checked.
+    /// Opens a future log found at start. It is fully checked, because the last process may have
+    /// ended in any way.
     pub fn reopen_future(
         &self,
         path: &Path,
@@ -106,12 +106,12 @@ impl LogManager {
         Log::open(&self.disk, path, options)
     }
 
-    /// Whether the directory of a future log has a name that a file system takes.
+    /// Whether the directory of a future log could be named, as file systems limit the length.
     pub fn can_have_future(partition: &TopicPartition) -> bool {
         names::can_have_suffix(partition, FUTURE)
     }
 
-    /// Deletes a future log that is not wanted any more: at once its name, later its files.
+    /// Deletes a future log that is no longer wanted: renames it now; its files are removed later.
     pub fn discard_future(
         &self,
         path: &Path,
@@ -124,13 +124,13 @@ impl LogManager {
         Ok(())
     }
 
-    /// Renames a future log of a partition that is not this broker's.
+    /// Renames a future log of a partition that this broker does not host.
     pub fn mark_future_stray(&self, future: &FoundFuture) -> Result<()> {
         let stray = dir_name_with_suffix(&future.partition, STRAY);
         self.disk.rename(&future.path, &future.path.with_file_name(stray))
     }
 
-    /// Gives a future log its place, of which the last process had taken the current one already.
+    /// Renames a future log whose current log was already taken away by the last process.
     pub fn promote(&self, future: &FoundFuture) -> Result<()> {
         let home = future.dir.path.join(future.partition.to_string());
         self.disk.rename(&future.path, &home)?;
@@ -143,9 +143,9 @@ impl LogManager {
         index.ok_or_else(|| Error::Config(format!("no log directory {}", log_dir.display())))
     }
 
-    /// Puts `future`, which has all that `current` has, in its place, on the disk and here. The
-    /// caller holds both, and keeps others from writing checkpoints. After an error everything is
-    /// where it was, as far as the disks allow it, and `future` is closed.
+    /// Replaces `current` by `future`, which has everything that it has, on disk and in the
+    /// manager. The caller holds both logs and prevents checkpoints from being written. After an
+    /// error everything is as before, as far as the disks allow, and `future` is closed.
     pub fn replace(&self, current: &mut Log, future: &mut Log, now: Timestamp) -> Result<()> {
         let partition = current.topic_partition().clone();
         let (old, new) = (parent(current), parent(future));
@@ -201,7 +201,7 @@ impl LogManager {
         Log::open(&self.disk, home, options)
     }
 
-    /// If the partition comes to this broker, it is made in that directory.
+    /// Remembers to create the partition in that directory if it comes to this broker.
     pub fn prefer(&self, partition: &TopicPartition, log_dir: &Path) {
         let mut state = self.state();
         if state.preferred.len() < MAX_PREFERRED || state.preferred.contains_key(partition) {
@@ -209,7 +209,8 @@ impl LogManager {
         }
     }
 
-    /// KAFKA_STORAGE_ERROR while a log directory is offline: it may hold a log that nobody sees.
+    /// KAFKA_STORAGE_ERROR while a log directory is offline, because it may hold a log of the
+    /// partition.
     pub fn check_all_online(&self, partition: &TopicPartition) -> Result<()> {
         let offline = self.dirs.iter().filter(|dir| dir.is_offline());
         let offline: Vec<_> = offline.map(|dir| dir.path.display().to_string()).collect();
@@ -230,8 +231,8 @@ fn parent(log: &Log) -> PathBuf {
     log.dir().parent().unwrap_or(Path::new("")).to_owned()
 }
 
-/// The recovery point of a closed log that goes on under another name: the segment that it ends with
-/// is looked at again.
+/// The recovery point of a closed log that will be opened under another name. It makes recovery
+/// check the last segment again.
 fn point(future: &Log) -> Offset {
     future.end_offset - Offset::from(future.end_offset > future.active_base())
 }

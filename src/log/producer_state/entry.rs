@@ -1,4 +1,4 @@
-//! One producer in a log: its epoch, its last five batches, its open transaction.
+//! One producer in a log: its epoch, its last five batches and its open transaction.
 
 use super::{Origin, refused};
 use crate::error::{Error, Result};
@@ -7,21 +7,22 @@ use crate::record::Batch;
 use crate::types::{NO_TIMESTAMP, Offset, ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
 
-/// Batches that a retry is recognised by: a client has at most so many requests in flight.
+/// The number of batches remembered to recognize retries. A client has at most this many requests
+/// in flight.
 const BATCHES: usize = 5;
-/// No producer epoch.
+/// No producer epoch is known.
 const NO_EPOCH: i16 = -1;
-/// No sequence.
+/// No sequence number is known.
 const NO_SEQUENCE: i32 = -1;
-/// The largest decoded size of a marker's batch.
+/// The largest decoded size of a marker's batch, in bytes.
 const MARKER_BYTES: usize = 4096;
 
-/// One batch of a producer.
+/// A batch of a producer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct BatchNote {
     pub last_sequence: i32,
     pub last_offset: Offset,
-    /// Last offset - first offset, also the number of sequences but one.
+    /// Last offset minus first offset, and likewise for the sequence numbers.
     pub offset_delta: i32,
     pub timestamp: Timestamp,
 }
@@ -38,12 +39,12 @@ impl BatchNote {
 
     fn first_sequence(&self) -> i32 {
         let first = self.last_sequence.wrapping_sub(self.offset_delta);
-        // Sequences go from i32::MAX to 0.
+        // Sequence numbers wrap from i32::MAX to 0.
         if first < 0 { first & i32::MAX } else { first }
     }
 }
 
-/// What is known of one producer (ProducerStateEntry).
+/// The state of one producer (ProducerStateEntry).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub epoch: i16,
@@ -84,7 +85,7 @@ impl Entry {
         self.transaction_start
     }
 
-    /// Whether the transaction that is open is this epoch's.
+    /// Whether a transaction of this epoch is open.
     pub fn has_open_transaction(&self, epoch: i16) -> bool {
         self.transaction_start.is_some() && self.epoch == epoch
     }
@@ -104,7 +105,7 @@ impl Entry {
         self.transaction_start.is_none() && now.saturating_sub(self.last_timestamp) >= expiration_ms
     }
 
-    /// The remembered batch that has `batch`'s epoch and sequences.
+    /// The remembered batch with the same epoch and sequence numbers as `batch`.
     pub fn duplicate_of(&self, batch: &Batch) -> Option<BatchNote> {
         let same = |note: &&BatchNote| {
             note.first_sequence() == batch.base_sequence()
@@ -127,7 +128,7 @@ impl Entry {
         self.last_timestamp = note.timestamp;
     }
 
-    /// Enters a batch before those that are known.
+    /// Enters a batch that precedes the known ones.
     pub fn recall(&mut self, batch: &Batch) {
         let is_before = |first: &BatchNote| batch.last_offset() < first.last_offset;
         let is_next = self.batches().first().is_some_and(is_before);
@@ -145,7 +146,7 @@ impl Entry {
         }
     }
 
-    /// Enters a batch of records. Answers its first offset if it begins a transaction.
+    /// Enters a batch of records. Returns its first offset if it begins a transaction.
     pub fn append(&mut self, batch: &Batch, origin: Origin) -> Result<Option<Offset>> {
         check_epoch(Some(self), batch.producer_id(), batch.producer_epoch(), origin)?;
         if origin == Origin::Client {
@@ -165,9 +166,9 @@ impl Entry {
         }
     }
 
-    /// A marker of transaction version 2 has an epoch that no record has. The same marker may come
-    /// again after its transaction has ended: its answer was lost. Nor may an epoch that has no
-    /// next one keep a transaction open.
+    /// Checks a marker's epoch. A marker of transaction version 2 has a higher epoch than the
+    /// records. The same marker may come again after its transaction has ended, if its answer was
+    /// lost. The largest epoch may end a transaction of its own, because no larger one exists.
     fn check_marker_epoch(&self, batch: &Batch, origin: Origin) -> Result<()> {
         let epoch = batch.producer_epoch();
         let Origin::Marker { transaction_version: 2.. } = origin else {
@@ -190,7 +191,7 @@ impl Entry {
     fn check_sequence(&self, batch: &Batch) -> Result<()> {
         let (first, last) = (batch.base_sequence(), self.last_sequence());
         let follows = if self.epoch == NO_EPOCH {
-            // An unknown producer may begin anywhere: its state may have expired.
+            // An unknown producer may begin anywhere, because its state may have expired.
             true
         } else if batch.producer_epoch() != self.epoch {
             first == 0
@@ -210,7 +211,7 @@ impl Entry {
         ))
     }
 
-    /// Enters a marker. Answers the first offset of the transaction that it ends.
+    /// Enters a marker. Returns the first offset of the transaction that it ends.
     pub fn end_transaction(
         &mut self,
         marker: &Marker,
@@ -234,7 +235,8 @@ impl Entry {
     }
 }
 
-/// INVALID_PRODUCER_EPOCH if a newer epoch is known, unless a leader elsewhere has decided already.
+/// INVALID_PRODUCER_EPOCH if a newer epoch is known, unless another leader already accepted the
+/// batch.
 pub(super) fn check_epoch(
     known: Option<&Entry>,
     producer_id: ProducerId,
@@ -254,8 +256,8 @@ pub(super) fn check_epoch(
     ))
 }
 
-/// The record of a control batch that ends a transaction (EndTransactionMarker):
-/// key `version i16, type i16` (0 abort, 1 commit), value `version i16, coordinator epoch i32`.
+/// The record of a control batch that ends a transaction (EndTransactionMarker). Its key is
+/// `version i16, type i16` (0 abort, 1 commit), its value `version i16, coordinator epoch i32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
     pub abort: bool,
@@ -264,7 +266,7 @@ pub(super) struct Marker {
 }
 
 impl Marker {
-    /// The marker in `batch`; None if the batch is empty (compaction leaves such).
+    /// Decodes the marker in `batch`; None if compaction has emptied the batch.
     pub fn decode(batch: &Batch) -> Result<Option<Marker>> {
         let records = batch.records(MARKER_BYTES)?;
         let Some(record) = records.first() else { return Ok(None) };

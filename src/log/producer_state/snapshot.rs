@@ -12,23 +12,23 @@ use super::entry::{BatchNote, Entry};
 use crate::types::ProducerId;
 use std::collections::HashMap;
 
-/// The only version that is written.
+/// The only version written.
 const VERSION: i16 = 1;
-/// Bytes before the producers.
+/// Size of the header in bytes.
 const HEADER_SIZE: usize = 10;
-/// Bytes of a producer.
+/// Size of an entry in bytes.
 const ENTRY_SIZE: usize = 46;
 
-/// The place of a producer in Kafka's snapshots, which are in the order of a Java `HashMap`: those
-/// of one bucket by their ids, as far as we know.
+/// Sort key of a producer in Kafka's snapshots, which have the order of a Java `HashMap`. Within a
+/// bucket the order is by id, as far as we know.
 fn place(id: ProducerId, count: usize) -> (u32, ProducerId) {
-    // It starts with 16 buckets, and doubles them when three quarters have an entry.
+    // The map begins with 16 buckets and doubles them when three quarters are used.
     let buckets = (count * 4).div_ceil(3).next_power_of_two().max(16);
     let hash = (id ^ (id as u64 >> 32) as i64) as u32;
     ((hash ^ (hash >> 16)) & (buckets - 1) as u32, id)
 }
 
-/// The producers as a snapshot file, in Kafka's order.
+/// Encodes a snapshot file, in Kafka's order.
 pub(super) fn encode(entries: &HashMap<ProducerId, Entry>) -> Vec<u8> {
     let mut sorted: Vec<_> = entries.iter().collect();
     sorted.sort_unstable_by_key(|(id, _)| place(**id, entries.len()));
@@ -52,7 +52,7 @@ pub(super) fn encode(entries: &HashMap<ProducerId, Entry>) -> Vec<u8> {
     bytes
 }
 
-/// The producers in a snapshot file; None if it is broken.
+/// Decodes a snapshot file; None if it is damaged.
 pub(super) fn decode(bytes: &[u8]) -> Option<Vec<(ProducerId, Entry)>> {
     let (header, entries) = bytes.split_at_checked(HEADER_SIZE)?;
     let crc = u32::from_be_bytes(header[2..6].try_into().ok()?);

@@ -1,6 +1,6 @@
-//! Who has asked the transaction coordinator whether this partition is in its transaction
-//! (VerificationStateEntry). The answer counts only if nothing has ended the transaction meanwhile:
-//! that is how a late produce cannot open a transaction that nobody will ever end (KIP-890).
+//! Producers whose transaction coordinator was asked whether this partition is in their transaction
+//! (VerificationStateEntry). The answer counts only if the transaction has not ended since. This is
+//! how a late produce is kept from beginning a transaction that would never end (KIP-890).
 
 use super::refused;
 use crate::error::Result;
@@ -14,24 +14,24 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(super) struct Verifications {
     entries: HashMap<ProducerId, Asked>,
-    /// Guards are never given twice, so that an answer about an earlier transaction is known.
+    /// No guard is used twice, so an answer about an earlier transaction is recognized.
     last_guard: u64,
 }
 
-/// What one producer has asked.
+/// What one producer's coordinator was asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     guard: u64,
     since: Timestamp,
     epoch: i16,
-    /// Higher sequences wait until this one is in the log.
+    /// Batches with higher sequence numbers must wait until this one is in the log.
     lowest_sequence: i32,
-    /// The coordinator is not only asked but told to add the partition (transaction version 2).
+    /// The coordinator shall also add the partition (transaction version 2).
     adds: bool,
 }
 
 impl Verifications {
-    /// The guard under which `producer` asks from now on.
+    /// Notes that the coordinator of `producer` is asked; returns the guard for the answer.
     pub fn start(
         &mut self,
         producer: ProducerId,
@@ -71,8 +71,9 @@ impl Verifications {
         Err(refused(ResponseError::InvalidTxnState, message))
     }
 
-    /// The batch is in the log. The next transaction may be asked about while the marker of the
-    /// last is on its way; under version 2 it has a newer epoch then, and stays.
+    /// Forgets the question once the batch is in the log. Under version 2 the next transaction may
+    /// be verified before the marker of the last one arrives. Its epoch is then the marker's, and
+    /// the question stays.
     pub fn appended(&mut self, producer: ProducerId, epoch: i16, is_marker: bool) {
         let is_next = |asked: &Asked| asked.adds && is_marker && asked.epoch == epoch;
         if !self.get(producer).is_some_and(is_next) {
@@ -86,8 +87,8 @@ impl Verifications {
 }
 
 impl Asked {
-    /// OUT_OF_ORDER_SEQUENCE_NUMBER if an earlier batch of the producer is still to come: it was
-    /// refused with an error that it is tried again after, and would be too late then.
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER if an earlier batch of the producer is still missing: it was
+    /// refused with a retriable error, and would be out of order after this one.
     pub fn check_sequence(&self, batch: &Batch, has_batches: bool) -> Result<()> {
         let sequence = batch.base_sequence();
         let expected = match self.lowest_sequence {

@@ -1,6 +1,6 @@
-//! Finding a place in a segment. No index is believed before the batch is seen that its entry leads
-//! to: whoever meets one that lies reads the segment from its first batch on, and has the indexes
-//! made anew.
+//! Finds positions in a segment. An index entry is trusted only once the batch that it points to
+//! was seen. If it does not match, the segment is read from its first batch on, and its indexes
+//! will be rebuilt.
 
 use super::{Located, Lookup, Recent, Segment, TimestampEntry};
 use crate::disk::Access;
@@ -12,11 +12,11 @@ use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-/// An index that saves no more than this many bytes of walking lacks entries.
+/// If a search reads more than this many bytes, index entries are missing.
 const FAR: u64 = 16 << 20;
 
 impl Segment {
-    /// The first batch that ends at or behind `offset`.
+    /// The first batch that ends at or after `offset`.
     pub fn locate(&self, offset: Offset, access: Access) -> Result<Lookup<Located>> {
         if self.recent.front().is_some_and(|first| first.base_offset <= offset) {
             let at = self.recent.partition_point(|batch| batch.last_offset < offset);
@@ -30,7 +30,7 @@ impl Segment {
         self.find(self.headers_by(entry, access)?, |header| header.last_offset >= offset)
     }
 
-    /// The first batch that ends behind `position`.
+    /// The first batch that ends after `position`.
     pub fn locate_position(&self, position: u64, access: Access) -> Result<Lookup<Located>> {
         let headers = match self.recent.front() {
             Some(first) if first.position <= position => {
@@ -64,7 +64,8 @@ impl Segment {
         })
     }
 
-    /// An error if batches can be read behind `position`, where a reader has come to the end.
+    /// An error if there are readable batches after `position`, although a reader came to the end
+    /// there.
     fn check_rest(&self, position: u64) -> Result<()> {
         let file = self.file()?;
         if position < self.size && torn::find_sound(&file, position, self.size)?.is_some() {
@@ -77,19 +78,19 @@ impl Segment {
         Ok(())
     }
 
-    /// The headers from a batch on that is not behind the one with `offset`.
+    /// The headers from a batch on that is not after the one with `offset`.
     pub fn headers_at(&self, offset: Offset) -> Result<Headers> {
         self.headers_by(self.offset_index.lookup(offset)?, Access::Waiting)
     }
 
-    /// The headers from the batch on that an index entry leads to, or from the first one on if no
-    /// batch that fits is there.
+    /// The headers from the batch on that an index entry points to, or from the first batch if no
+    /// matching one is there.
     fn headers_by(&self, entry: Option<OffsetPosition>, access: Access) -> Result<Headers> {
         let Some(entry) = entry.filter(|entry| entry.position > 0) else {
             return Ok(Headers::new(self.file()?, 0, self.size).by(access));
         };
         let mut headers = Headers::new(self.file()?, entry.position, self.size).by(access);
-        // Brokers before Kafka 4 index what is appended at once by its last offset.
+        // Brokers before Kafka 4 index each append by the last offset of all its batches.
         let fits = |first: &Header| {
             self.base_offset <= first.base_offset && first.last_offset <= entry.last_offset
         };
@@ -105,7 +106,7 @@ impl Segment {
         }
     }
 
-    /// The offset behind which the first record with `timestamp` or a later one lies.
+    /// An offset that is not after the first record with a timestamp of at least `timestamp`.
     pub fn offset_before(&self, timestamp: Timestamp) -> Result<Offset> {
         let entry = self.time_index.lookup(timestamp)?;
         if entry.timestamp == NO_TIMESTAMP || self.is_true(entry)? {
@@ -115,7 +116,7 @@ impl Segment {
         Ok(self.base_offset)
     }
 
-    /// Whether there is a batch with the timestamp of an entry of the time index where it says.
+    /// Whether an entry of the time index matches a batch with its timestamp.
     pub(super) fn is_true(&self, entry: TimestampEntry) -> Result<bool> {
         if entry == self.no_timestamp() {
             return Ok(true);
@@ -128,8 +129,8 @@ impl Segment {
         }
     }
 
-    /// The greatest timestamp: the time index's last entry, if no batch behind the offset index's
-    /// last one has a greater one. If the index lies, that of all batches.
+    /// The largest timestamp: the last entry of the time index if no batch after the last entry of
+    /// the offset index has a larger one. If the index does not match, all batches are read.
     pub(super) fn read_max_timestamp(&self) -> Result<TimestampEntry> {
         let last = self.time_index.last()?;
         if self.is_true(last)? && (last != self.no_timestamp() || self.size == 0) {
@@ -145,13 +146,13 @@ impl Segment {
         Ok(max)
     }
 
-    /// The greatest timestamp, if `known` is that of the batches up to its offset.
+    /// The largest timestamp, given that `known` is that of the batches up to its offset.
     pub(super) fn max_timestamp_behind(&self, known: TimestampEntry) -> Result<TimestampEntry> {
         greatest(known, self.headers_at(known.offset)?)
     }
 
-    /// One past the last offset, by the headers behind the last index entry; None if the batches do
-    /// not follow each other there to the end of the file.
+    /// The offset after the last record, from the headers after the last index entry. None if the
+    /// batches there do not follow each other to the end of the file.
     pub fn read_end_offset(&self) -> Result<Option<Offset>> {
         let mut headers = self.headers_by(self.offset_index.last()?, Access::Waiting)?;
         let mut end = self.base_offset;
@@ -176,12 +177,12 @@ impl Segment {
         }
     }
 
-    /// Whether an index was seen not to fit the batches.
+    /// Whether an index was seen not to match the batches.
     pub fn lies(&self) -> bool {
         self.lies.load(Ordering::Relaxed)
     }
 
-    /// Makes the indexes anew from the headers of the batches.
+    /// Rebuilds the indexes from the headers of the batches.
     pub fn mend(&mut self, index_interval_bytes: u64) -> Result<()> {
         let (size, mut headers) = (self.size, Headers::new(self.file()?, 0, self.size));
         self.offset_index.truncate_to(Offset::MIN)?;
@@ -204,7 +205,7 @@ impl Segment {
     }
 }
 
-/// The greatest timestamp of `known` and the batches from `headers` on that can be read.
+/// The largest timestamp of `known` and of the readable batches in `headers`.
 fn greatest(known: TimestampEntry, mut headers: Headers) -> Result<TimestampEntry> {
     let mut max = known;
     loop {

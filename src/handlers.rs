@@ -1,9 +1,9 @@
-//! The one API table and what handlers share.
+//! The API table and what all handlers share.
 //!
-//! Adding an API is one file, one `mod` line and one line of the table: ApiVersions answers from
-//! it and `dispatch` follows it. All handlers have one shape:
+//! To add an API, write one file, one `mod` line and one row of the table: ApiVersions is answered
+//! from the table and `dispatch` follows it. All handlers have the same signature:
 //! `pub(super) async fn handle(cx: &Context, request: XRequest) -> Result<Reply>`.
-//! An error that has no place in the response closes the connection.
+//! An error that has no field in the response closes the connection.
 
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
@@ -81,45 +81,45 @@ use tokio::sync::watch;
 /// One row of the API table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Api {
-    /// Kafka's number for it.
+    /// Kafka's number for the API.
     pub key: i16,
-    /// Kafka's name for it.
+    /// Kafka's name for the API.
     pub name: &'static str,
-    /// Lowest version that is advertised.
+    /// The lowest version that is advertised.
     pub min: i16,
-    /// Highest version that is served.
+    /// The highest version that is served.
     pub max: i16,
-    /// Where it is served.
+    /// The listeners on which it is served.
     pub on: On,
 }
 
-/// On which listeners an API is served.
+/// The kinds of listeners on which an API is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
-    /// Brokers' listeners only.
+    /// Broker listeners only.
     Broker,
-    /// Brokers' and controllers' listeners.
+    /// Broker and controller listeners.
     Both,
 }
 
-/// Which half of the node a listener belongs to.
+/// The half of the node that a listener belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// Clients talk to the broker.
+    /// The broker, which serves clients.
     Broker,
-    /// Listed in `controller.listener.names`.
+    /// The controller: the listener is in `controller.listener.names`.
     Controller,
 }
 
 impl Api {
-    /// Whether it is served on a listener of this half.
+    /// Whether the API is served on a listener of this half.
     pub fn is_on(&self, endpoint: Endpoint) -> bool {
         endpoint == Endpoint::Broker || self.on == On::Both
     }
 }
 
-/// The table. `handled` rows name the file and the request's type; `forwarded` rows go to the
-/// controller as they came.
+/// Declares the table. A `handled` row names the handler's file and the request's type; requests of
+/// a `forwarded` row go to the controller unchanged.
 macro_rules! apis {
     (
         handled { $($key:literal $name:ident $min:literal..=$max:literal $on:ident
@@ -205,53 +205,54 @@ apis! {
     }
 }
 
-/// Produce's versions below 3 are advertised for old librdkafka's sake and never served.
+/// The lowest version that is served. Produce's versions below 3 are only advertised, because old
+/// versions of librdkafka look for them.
 fn served_from(api: &Api) -> i16 {
     if api.key == 0 { 3 } else { api.min }
 }
 
-/// What lives as long as the broker.
+/// What is shared by all requests and lives as long as the broker.
 #[derive(Debug)]
 pub struct Parts {
-    /// The settings the broker was started with.
+    /// The settings with which the broker was started.
     pub config: Arc<Config>,
-    /// Wall time.
+    /// The wall clock.
     pub clock: Clock,
-    /// Offset of this broker's registration in the metadata log.
+    /// The broker epoch: the offset of this broker's registration in the metadata log.
     pub broker_epoch: i64,
-    /// The partitions here.
+    /// The partitions that this broker hosts.
     pub replicas: Arc<Replicas>,
-    /// The groups here.
+    /// The groups that this broker coordinates.
     pub groups: Arc<Groups>,
-    /// The transactional ids here.
+    /// The transactional ids that this broker coordinates.
     pub transactions: Arc<Transactions>,
-    /// The way to change anything.
+    /// The controller, through which all metadata is changed.
     pub controller: controller::Client,
-    /// The image that this broker has applied: its logs exist, its coordinators know.
+    /// The image that this broker has applied: the logs and coordinators it asks for exist.
     pub image: Arc<ArcSwap<Image>>,
-    /// Offset of `image`, to wait for.
+    /// The offset up to which the metadata log has been applied, for those that wait for it.
     pub applied: watch::Receiver<i64>,
 }
 
-/// One request's surroundings.
+/// What a handler knows besides the request's body.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The broker.
+    /// The broker's parts.
     pub parts: Arc<Parts>,
-    /// The connection it came by.
+    /// The connection on which the request came.
     pub session: Arc<Session>,
-    /// Which API, at which version, and what the client calls itself.
+    /// The request's header: API, version, correlation id and client id.
     pub header: RequestHeader,
 }
 
 impl Context {
-    /// A response as a frame.
+    /// Encodes a response as a frame.
     pub fn reply<M: Encodable>(&self, response: &M) -> Reply {
         self.reply_with_files(response, Vec::new())
     }
 
-    /// As `reply`, where each non-empty `records` field that was given as
-    /// `codec::splice::placeholder(len)` is replaced by the next group of file ranges, whose
+    /// As `reply`, for a response with records in files: each non-empty `records` field must be a
+    /// `codec::splice::placeholder(len)`, and is replaced by the next element of `files`, whose
     /// lengths add up to `len`.
     pub fn reply_with_files<M: Encodable>(
         &self,
@@ -262,7 +263,7 @@ impl Context {
         codec::encode_with_files(api_key, api_version, correlation_id, response, files)
     }
 
-    /// Who asks, for a group's coordinator.
+    /// The client, as a group coordinator wants to know it.
     fn caller(&self) -> RequestContext {
         RequestContext {
             api_version: self.header.api_version,
@@ -271,21 +272,21 @@ impl Context {
         }
     }
 
-    /// The image this broker has applied.
+    /// The metadata image that this broker has applied.
     pub fn image(&self) -> Arc<Image> {
         self.parts.image.load_full()
     }
 
-    /// Waits until this broker has applied the metadata log up to `offset`, so that a client that
-    /// goes on at once finds what it asked for.
+    /// Waits until this broker has applied the metadata log up to `offset`, so that the client
+    /// finds what it created as soon as it has the response.
     pub async fn wait_until_applied(&self, offset: i64) -> Result<()> {
         let mut applied = self.parts.applied.clone();
         applied.wait_for(|at| *at >= offset).await.map(|_| ()).map_err(|_| Error::Closed)
     }
 }
 
-/// Whether this broker serves groups of the kind that `protocol` names, and the cluster has the
-/// feature that they need.
+/// Checks that this broker serves the groups that `protocol` names and that the cluster has enabled
+/// the `feature` they need; UNSUPPORTED_VERSION otherwise.
 fn check_served(cx: &Context, protocol: &str, feature: &str) -> Result<()> {
     let protocols = &cx.parts.config.group_coordinator_rebalance_protocols;
     let is_served = protocols.iter().any(|served| served == protocol);
@@ -295,13 +296,14 @@ fn check_served(cx: &Context, protocol: &str, feature: &str) -> Result<()> {
     }
 }
 
-/// What a request names, each once: what is named again is not described again.
+/// The names of a request without repetitions, so that nothing is described twice.
 fn each_once<T: Clone + Eq + Hash>(named: Vec<T>) -> impl Iterator<Item = T> {
     let mut seen = HashSet::new();
     named.into_iter().filter(move |name| seen.insert(name.clone()))
 }
 
-/// Serves one request: the guard walks it, then it is decoded and its handler is called.
+/// Serves one request: looks up its API, lets the guard check the body, decodes it and calls the
+/// handler.
 pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
     let RequestHeader { api_key, api_version, .. } = cx.header;
     let api = TABLE.iter().find(|api| api.key == api_key && api.is_on(cx.session.endpoint));

@@ -1,5 +1,5 @@
-//! Medians over the rounds, with their ranges, ratios to Kafka and to the floor, and whether klamm
-//! is where it has to be.
+//! Medians over the rounds with their ranges, their ratios to Kafka and to the floor, and whether
+//! klamm reaches its goals.
 
 use crate::goals::{Goal, goal_of};
 use crate::load::Measured;
@@ -7,7 +7,7 @@ use crate::{plot, target};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// One figure of one kind of work: the servers' values, one for each round.
+/// A figure of one kind of work, with the values of each server, one per round.
 pub struct Row {
     pub work: &'static str,
     pub figure: &'static str,
@@ -16,7 +16,7 @@ pub struct Row {
 
 #[derive(Default)]
 pub struct Table {
-    /// In the order in which they were measured.
+    /// The rows in the order in which they were measured.
     rows: Vec<Row>,
 }
 
@@ -28,7 +28,7 @@ impl Table {
         }
     }
 
-    /// Adds a figure that is no load's.
+    /// Adds a figure that does not come from a load.
     pub fn add_figure(
         &mut self,
         work: &'static str,
@@ -55,7 +55,7 @@ impl Table {
         self.rows[at].rounds.entry(target).or_default().push(value);
     }
 
-    /// Prints the table and writes it and its plot to files of this name in `target/bench`.
+    /// Prints the table, and writes it and its plot to files with this name in `target/bench`.
     pub fn finish(&self, name: &str) {
         let text = self.text();
         print!("\n{text}");
@@ -107,13 +107,13 @@ impl Row {
         Some(values[values.len() / 2])
     }
 
-    /// The least and the most of the rounds.
+    /// The lowest and the highest value of the rounds.
     pub fn range(&self, target: &str) -> Option<(f64, f64)> {
         let values = self.rounds.get(target)?.iter().copied();
         Some((values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max)))
     }
 
-    /// `median (least-most)`.
+    /// `median (lowest-highest)`.
     fn shown(&self, target: &str) -> String {
         match (self.median(target), self.range(target)) {
             (Some(median), Some((least, most))) if self.rounds[target].len() > 1 => {
@@ -125,7 +125,7 @@ impl Row {
     }
 }
 
-/// Three digits that say something, at least.
+/// Formats a number with three digits or more.
 pub fn number(value: f64) -> String {
     match value.abs() {
         100.0.. => format!("{value:.0}"),

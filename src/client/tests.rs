@@ -1,4 +1,4 @@
-//! A connection against a peer whose every byte the test decides.
+//! A connection to a peer of which the test decides every byte.
 
 use super::{Client, Connection, Options, backoff};
 use crate::error::Error;
@@ -7,7 +7,7 @@ use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-/// Heartbeat 0 has no flexible header, so an answer is short.
+/// Heartbeat 0 has short answers, as its header is not flexible.
 const VERSION: i16 = 0;
 
 fn options() -> Options {
@@ -24,7 +24,7 @@ fn pair() -> (Connection, DuplexStream) {
     (Connection::open(near, options()), far)
 }
 
-/// The correlation id of the next request.
+/// Reads the next request and returns its correlation id.
 async fn request(peer: &mut DuplexStream) -> i32 {
     let size = peer.read_i32().await.unwrap();
     let mut frame = vec![0; size as usize];
@@ -32,7 +32,7 @@ async fn request(peer: &mut DuplexStream) -> i32 {
     i32::from_be_bytes(frame[4..8].try_into().unwrap())
 }
 
-/// An answer to Heartbeat 0.
+/// Answers a Heartbeat of version 0.
 async fn answer(peer: &mut DuplexStream, correlation_id: i32, error_code: i16) {
     let mut frame = vec![0, 0, 0, 6];
     frame.extend(correlation_id.to_be_bytes());
@@ -44,7 +44,7 @@ async fn heartbeat(connection: &Connection) -> Result<HeartbeatResponse, Error> 
     connection.ask(VERSION, &HeartbeatRequest::default()).await
 }
 
-/// The error of a request whose peer reads it and then sends these bytes.
+/// The error of a request if the peer reads it and then sends these bytes.
 async fn after(bytes: &[u8]) -> String {
     let (connection, mut peer) = pair();
     let told = async {

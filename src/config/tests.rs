@@ -1,4 +1,4 @@
-//! Settings: defaults, precedence, refusals, and what is told about them.
+//! Defaults, precedence and refusals of settings, and the messages about them.
 #![allow(clippy::unwrap_used)]
 
 mod effect;
@@ -15,7 +15,7 @@ fn config(pairs: &[(&str, &str)]) -> Config {
     Config::new(properties(pairs)).unwrap()
 }
 
-/// What is wrong with `pairs`.
+/// The error for `pairs`.
 fn refusal(pairs: &[(&str, &str)]) -> String {
     Config::new(properties(pairs)).unwrap_err().to_string()
 }
@@ -52,7 +52,7 @@ fn a_broker_that_nobody_configured() {
     assert!(topic.delete && !topic.compact && topic.compression.is_none());
 }
 
-/// What is set, and what is said to it.
+/// Settings, and the error for them.
 type Refusal = (&'static [(&'static str, &'static str)], &'static str);
 
 const REFUSALS: &[Refusal] = &[
@@ -169,7 +169,7 @@ fn what_is_refused_and_how() {
     }
 }
 
-/// What keeps somebody out is not ignored.
+/// A setting that is meant to keep somebody out is not ignored.
 #[test]
 fn security_that_is_not_there_is_refused() {
     for pairs in [
@@ -534,7 +534,7 @@ fn mistakes_are_told_with_their_place() {
     assert!(warnings[1].ends_with("line 2: unknown setting zookeeper.speed is ignored"));
 }
 
-/// A row as `describe-configs.tsv` has it.
+/// A row in the format of `describe-configs.tsv`.
 fn line(resource: &str, row: &Row) -> String {
     let source = |source| match source {
         ConfigSource::Topic => "DYNAMIC_TOPIC_CONFIG",
@@ -552,13 +552,13 @@ fn line(resource: &str, row: &Row) -> String {
     format!("{resource}\t{}\t{value}\t{}\t{}", row.name, source(row.source), fields.join("\t"))
 }
 
-/// The same `server.properties` read by Kafka 4.3.1 and described by its Admin client.
+/// Kafka 4.3.1 read the same `server.properties`, and its Admin client described the settings.
 #[test]
 fn every_setting_is_described_as_by_kafka() {
     let file = std::path::Path::new("tests/fixtures/server.properties");
     let (config, warnings) = properties::load(Some(file), std::iter::empty(), &[]).unwrap();
     assert_eq!(warnings, [""; 0]);
-    // What Kafka's own formatting writes for all brokers (ELR).
+    // Kafka writes this for all brokers when it formats its directories (ELR).
     let cluster = properties(&[("min.insync.replicas", "1")]);
     let (config, _) = config.with_dynamic(&cluster, &properties(&[]));
     let topic = properties(&[("max.message.bytes", "500000"), ("cleanup.policy", "compact")]);
@@ -571,7 +571,7 @@ fn every_setting_is_described_as_by_kafka() {
     assert_eq!(ours.len(), kafkas.len());
     let differ = ours.iter().zip(&kafkas).filter(|(ours, kafkas)| ours != *kafkas);
     let names: Vec<_> = differ.map(|(ours, _)| ours.split('\t').nth(1).unwrap()).collect();
-    // Their defaults are klamm's own: see the top of config.rs.
+    // klamm has its own defaults for these: see the top of config.rs.
     assert_eq!(
         names,
         [

@@ -1,4 +1,5 @@
-//! DescribeUserScramCredentials (50): nobody has any yet (ScramImage.describe).
+//! DescribeUserScramCredentials (50): finds nothing, as there are no credentials yet
+//! (ScramImage.describe).
 
 use super::Context;
 use crate::codec::Reply;

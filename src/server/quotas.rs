@@ -1,5 +1,5 @@
-//! How many connections may be open, and how fast new ones may come: in all, by listener, by
-//! address, and by what the process may have open (ConnectionQuotas).
+//! Limits how many connections are open and how fast new ones are accepted: in total, per listener,
+//! per address, and by the file descriptors of the process (ConnectionQuotas).
 
 use super::told::shown;
 use crate::config::Config;
@@ -14,22 +14,23 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tracing::warn;
 
-/// How often a listener that waits for a place looks whether the settings have changed.
+/// How often a listener that waits for a free place checks whether the settings have changed.
 const LOOK: Duration = Duration::from_secs(1);
-/// Connections that may come at once, as parts of a second of the rate.
+/// How many connections may come at once: those of this many seconds at the given rate.
 const BURST: f64 = 1.0;
 
-/// Connections of all listeners, by whom the process's descriptors are shared.
+/// The number of open connections of all listeners, which share the process's descriptors.
 pub type Open = Arc<AtomicUsize>;
 
-/// The connections of the broker's listeners, or of the controller's.
+/// The limits of the broker's listeners, or of the controller's, with the connections they count.
 #[derive(Debug)]
 pub struct Quotas {
-    /// The listener that brokers use among themselves, if there are others: for it the connection of
-    /// another listener makes room that was idle for longest.
+    /// The listener between brokers, if there are others. When all places are taken, its
+    /// connections are accepted nevertheless: the longest idle connection of another listener is
+    /// closed.
     protected: Option<String>,
     state: Mutex<State>,
-    /// Of the process.
+    /// The open connections of the whole process.
     open: Open,
     open_max: usize,
     is_freed: Notify,
@@ -40,24 +41,24 @@ struct State {
     total: usize,
     by_listener: HashMap<Arc<str>, usize>,
     by_address: HashMap<IpAddr, usize>,
-    /// Those that may have to make room.
+    /// The connections that may be closed to make room.
     served: HashMap<u64, Served>,
     last_id: u64,
-    /// When the next connection may come, in all and by listener.
+    /// When the next connection may come: in total (None) and by listener.
     next: HashMap<Option<Arc<str>>, Instant>,
     limits: Limits,
 }
 
-/// The settings, as they hold now.
+/// The limits that need preparation, as of the current settings.
 #[derive(Debug, Default)]
 struct Limits {
-    /// What it was read from.
+    /// The settings from which they were read.
     of: Option<Arc<Config>>,
-    /// `max.connections.per.ip.overrides`, as addresses.
+    /// `max.connections.per.ip.overrides` by address.
     overrides: HashMap<IpAddr, usize>,
 }
 
-/// A connection that may have to make room.
+/// A connection that may be closed to make room.
 #[derive(Debug)]
 struct Served {
     listener: Arc<str>,
@@ -66,16 +67,16 @@ struct Served {
     task: AbortHandle,
 }
 
-/// When a connection last read something: milliseconds since the first of them.
+/// When a connection last read something, as `at` counts it.
 pub type Activity = Arc<AtomicU64>;
 
-/// The time for an `Activity`.
+/// Milliseconds since the first call, for an `Activity`.
 pub fn at(now: Instant) -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     now.saturating_duration_since(*START).as_millis() as u64
 }
 
-/// A connection that may be served; gives its place back when dropped.
+/// The place of an open connection. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Place {
     quotas: Arc<Quotas>,
@@ -84,20 +85,21 @@ pub struct Place {
     id: u64,
 }
 
-/// What becomes of a connection.
+/// What becomes of a new connection.
 #[derive(Debug)]
 enum Admission {
     Granted(Place),
-    /// And whose connection made room.
+    /// It is accepted; the connection of this peer was closed for it.
     Instead(Place, SocketAddr),
-    /// Until another one ends, or the settings change: which setting it waits for.
+    /// It must wait until another connection ends or the settings change. The text names the
+    /// setting.
     Full(String),
     NotBefore(Instant),
     Refused(String),
 }
 
 impl Quotas {
-    /// No connections; `open` are those of all quotas of the process.
+    /// Limits without any connections yet. `open` is shared by all quotas of the process.
     pub fn new(config: &Config, open: &Open) -> Arc<Quotas> {
         let has_others = config.listeners().len() > 1;
         Arc::new(Quotas {
@@ -109,9 +111,10 @@ impl Quotas {
         })
     }
 
-    /// A place for a connection that has come. Waits as long as there are `max.connections` or
-    /// they come faster than `max.connection.creation.rate`, and says so by `tell`; what the address
-    /// or the process may not have is refused, with the reason.
+    /// A place for a new connection. Waits while `max.connections` are open or connections come
+    /// faster than `max.connection.creation.rate`; the former is reported through `tell`. If the
+    /// address has too many connections or the process is out of descriptors, the error is the
+    /// reason.
     pub async fn admit(
         self: &Arc<Quotas>,
         listener: &Arc<str>,
@@ -148,12 +151,12 @@ impl Quotas {
         }
     }
 
-    /// What a connection notes its activity in, if it may have to make room.
+    /// Where a connection records its activity, if it may be closed to make room.
     pub fn activity(&self) -> Option<Activity> {
         self.protected.as_ref().map(|_| Activity::new(at(Instant::now()).into()))
     }
 
-    /// Takes note of a connection that `start` starts and that may have to make room.
+    /// Starts a connection by `start` and registers it as one that may be closed to make room.
     pub fn note(
         &self,
         place: &PlaceId,
@@ -162,12 +165,12 @@ impl Quotas {
         start: impl FnOnce() -> AbortHandle,
     ) {
         let mut state = self.state();
-        // It cannot end before it is noted: its place needs the same lock.
+        // The connection cannot end before it is registered, as its place needs the same lock.
         let served = Served { listener: place.0.clone(), peer, activity, task: start() };
         state.served.insert(place.1, served);
     }
 
-    /// Takes over settings that have changed. Names of hosts are looked up now, as Kafka does.
+    /// Applies changed settings. Host names are resolved at this time only, as in Kafka.
     async fn read(&self, config: &Arc<Config>) {
         if self.state().limits.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, config)) {
             return;
@@ -192,7 +195,7 @@ impl Quotas {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What no waiting helps against.
+    /// Why a connection is refused, as waiting would not help.
     fn why_refused(&self, state: &State, address: IpAddr, config: &Config) -> Option<String> {
         if self.open.load(Ordering::Relaxed) >= self.open_max {
             return Some(format!(
@@ -208,7 +211,7 @@ impl Quotas {
             .then(|| format!("{own} connections of this address are open (max.connections.per.ip)"))
     }
 
-    /// What a connection waits for until another one ends.
+    /// Why a connection has to wait until another one ends.
     fn why_full(&self, state: &State, listener: &str, config: &Config) -> Option<String> {
         let (all, max) = (state.total, config.max_connections.max(0) as usize);
         if all >= max && self.protected.as_deref() != Some(listener) {
@@ -228,7 +231,7 @@ impl Quotas {
         })
     }
 
-    /// A place, if there is one now.
+    /// Gives a place if one is free now.
     fn try_admit(
         self: &Arc<Quotas>,
         listener: &Arc<str>,
@@ -266,18 +269,18 @@ impl Quotas {
     }
 }
 
-/// A place's listener and number.
+/// The listener and the number of a place.
 pub struct PlaceId(Arc<str>, u64);
 
 impl Place {
-    /// By which `Quotas::note` knows it.
+    /// What `Quotas::note` needs of the place.
     pub fn id(&self) -> PlaceId {
         PlaceId(self.listener.clone(), self.id)
     }
 }
 
 impl State {
-    /// Ends the connection of another listener that was idle for longest, if there is one.
+    /// Closes the longest idle connection of the other listeners, if there is one.
     fn make_room(&mut self, listener: &str) -> Option<SocketAddr> {
         let others = self.served.iter().filter(|(_, served)| &*served.listener != listener);
         let idlest = others.min_by_key(|(_, served)| served.activity.load(Ordering::Relaxed));
@@ -287,8 +290,8 @@ impl State {
         Some(served.peer)
     }
 
-    /// A turn of each rate, or when there is one of all of them. So many as come in a second may
-    /// come at once.
+    /// Takes a turn of each rate, or returns when all of them will have one. The connections of one
+    /// second may come at once.
     fn take_turns(
         &mut self,
         rates: [(Option<Arc<str>>, Option<i64>); 2],
@@ -302,7 +305,7 @@ impl State {
             .map(|(whose, rate)| {
                 let at = self.next.get(&whose).copied().unwrap_or(now).max(now);
                 let step = Duration::from_secs_f64(1.0 / rate);
-                // The first of a burst is not waited for.
+                // The first connections of a burst do not wait.
                 let burst = Duration::from_secs_f64(BURST).saturating_sub(step);
                 (whose, at, step, burst)
             })

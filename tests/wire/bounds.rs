@@ -1,6 +1,6 @@
-//! No peer decides memory or time: of every API, requests that ask for as much as their bytes can
-//! ask for, by names repeated, names invented and names as long as can be. What is answered, what
-//! the broker takes for it and how long others wait stay within a bound.
+//! No peer decides memory or time. For each API the largest possible requests are sent, with
+//! repeated names, invented names and names of maximal length. The responses, the broker's memory
+//! and the time that others wait must stay within bounds.
 
 use super::{Peer, call};
 use crate::support::Broker;
@@ -28,23 +28,23 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a request's long array.
 const BYTES: usize = 48 * 1024;
-/// An answer is at most so many times as long as its request, and so many bytes more.
+/// The most bytes of a response: this many times those of its request, and this many more.
 const ANSWER_TIMES: usize = 64;
 const ANSWER_BYTES: usize = 4 * 1024 * 1024;
-/// All of the requests together, one after the other, make the broker at most so much larger, for
-/// what they leave behind and what the greatest of them takes.
+/// By how much all requests, one after the other, may enlarge the broker: by what they leave
+/// behind, and by what the largest of them needs.
 const GROWTH_KIB: u64 = 96 * 1024;
-/// Another client waits no longer than this for an answer, however busy the machine.
+/// The longest that another client may wait for a response, however busy the machine is.
 const OTHERS_WAIT: Duration = Duration::from_secs(3);
 const PARTITIONS: i32 = 30;
-/// Set this to see what each request costs.
+/// Set this to print the cost of each request.
 const SHOWN: bool = false;
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-/// A broker with something behind each name: a topic, a group with a member and offsets, a
+/// Gives each name in `Known` some content: a topic, a group with a member and offsets, and a
 /// transaction.
 fn populate(peer: &mut Peer) -> Known {
     let topic = CreatableTopic::default()
@@ -63,7 +63,7 @@ fn populate(peer: &mut Peer) -> Known {
     Known { topic: "here", topic_id: topic_id.into_bytes(), group: "g", transactional_id: "x" }
 }
 
-/// Offsets with as much beside them as may be.
+/// Commits offsets with as much metadata as is allowed.
 fn commit(peer: &mut Peer, topic_id: uuid::Uuid) {
     let partitions = (0..PARTITIONS).map(|partition_index| OffsetCommitRequestPartition {
         partition_index,
@@ -128,7 +128,7 @@ fn begin(peer: &mut Peer) {
     );
 }
 
-/// Until the coordinator has loaded its log.
+/// Repeats a request until the coordinator has loaded its log.
 fn until_loaded(mut ask: impl FnMut() -> i16) {
     let end = Instant::now() + Duration::from_secs(20);
     let mut code = ask();
@@ -139,9 +139,9 @@ fn until_loaded(mut ask: impl FnMut() -> i16) {
     assert_eq!(code, 0);
 }
 
-/// Every way to make a request of an API large, at the newest version and the oldest.
+/// All ways to make a request of an API large, in its newest and oldest version.
 fn recipes(api: &Api, schema: &Schema) -> Vec<Recipe> {
-    // Produce's oldest versions are told, and not served.
+    // Produce's oldest versions are advertised but not served.
     let oldest = if api.name == "Produce" { 3 } else { api.min };
     let mut recipes = Vec::new();
     for version in if oldest < api.max { vec![oldest, api.max] } else { vec![api.max] } {
@@ -160,7 +160,7 @@ fn recipes(api: &Api, schema: &Schema) -> Vec<Recipe> {
     recipes
 }
 
-/// Whether a request that is long by `array` has the string at all: other arrays are empty.
+/// Whether a request whose long array is `array` has the string; its other arrays are empty.
 fn is_there(string: &str, array: Option<&String>) -> bool {
     let (within, array) = (string.rsplit_once('.').map_or("", |at| at.0), array.map_or("", |a| a));
     let is_in = |path: &str, of: &str| path == of || path.starts_with(&format!("{of}."));
@@ -175,7 +175,7 @@ fn frame(schema: &Schema, recipe: &Recipe, known: &Known) -> Vec<u8> {
     super::frame(schema.key, recipe.version, 7, &body)
 }
 
-/// Another client, that asks all the time: how long it had to wait at most.
+/// Another client, which sends requests all the time and measures how long it waits.
 struct Other {
     longest_ms: Arc<AtomicU64>,
     stopped: Arc<AtomicBool>,
@@ -215,7 +215,8 @@ impl Drop for Other {
 fn what_a_request_costs_is_bounded_by_its_bytes() {
     let broker = Broker::start_with(&[
         ("offsets.topic.num.partitions", "2"),
-        // What is made stays, and is the cluster's then, not the request's.
+        // A topic that is created stays and belongs to the cluster, so it would not be a cost of
+        // the request.
         ("auto.create.topics.enable", "false"),
     ]);
     let known = populate(&mut Peer::connect(broker.port));

@@ -1,4 +1,4 @@
-//! The log as its callers see it; the parts' own tests are beside them.
+//! The log as its callers see it. The parts have tests of their own.
 #![allow(clippy::unwrap_used)]
 
 mod fixtures;
@@ -17,16 +17,16 @@ use crate::record::builder::BatchBuilder;
 use crate::types::{Isolation, NO_EPOCH};
 use tempfile::TempDir;
 
-/// A time to write records at.
+/// The timestamp of most records.
 pub(crate) const NOW: Timestamp = 1_700_000_000_000;
 
-/// Kafka's defaults, but nothing is too old.
+/// Kafka's defaults, except that records never get too old.
 pub(crate) fn config() -> TopicConfig {
     let kafkas = crate::config::Config::default().topic(&Default::default()).unwrap();
     TopicConfig { retention_ms: -1, ..(*kafkas).clone() }
 }
 
-/// A batch of `count` records of one timestamp.
+/// A batch of `count` records with the same timestamp.
 pub(crate) fn batch(count: usize, timestamp: Timestamp) -> Batch {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     for n in 0..count {
@@ -60,14 +60,14 @@ impl Fixture {
             .unwrap()
     }
 
-    /// `batches` batches of two records.
+    /// Appends `batches` batches of two records each.
     pub fn append_many(&mut self, batches: usize) {
         for _ in 0..batches {
             self.append(2);
         }
     }
 
-    /// Opens the directory anew, as after `kill -9` or a clean stop.
+    /// Opens the directory again, after a crash or a clean stop.
     pub fn reopen(&mut self, clean: bool) {
         self.reopen_after(if clean { Stopped::Cleanly } else { Stopped::Unknown });
     }
@@ -86,7 +86,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// The offsets that a reader from `from` sees, batch by batch: (base, last).
+    /// The (first, last) offsets of the batches that a reader from `from` sees.
     pub fn read(&self, from: Offset, max_bytes: usize, isolation: Isolation) -> Vec<(i64, i64)> {
         let read = self.log.read(from, max_bytes, isolation, true).unwrap();
         batches(&read)
@@ -128,7 +128,7 @@ pub(super) fn batches(read: &Read) -> Vec<(i64, i64)> {
     let mut offsets = Vec::new();
     for range in &read.ranges {
         let mut bytes = range.read().unwrap();
-        // What is left is a part of a batch, as consumers get it.
+        // A partial batch may remain, as consumers get it.
         while Batch::next_size(&bytes).unwrap().is_some() {
             let batch = Batch::split_from(&mut bytes).unwrap();
             assert!(batch.checksum_holds());
@@ -144,21 +144,22 @@ fn what_is_appended_is_read_below_the_bound() {
     let mut f = Fixture::new(config());
     assert_eq!([f.append(3), f.append(1), f.append(5)], [0, 3, 4]);
     assert_eq!(f.read(0, 1 << 20, Isolation::LogEnd), [(0, 2), (3, 3), (4, 8)]);
-    // From within a batch the batch comes whole.
+    // From an offset within a batch, the whole batch is returned.
     assert_eq!(f.read(1, 1 << 20, Isolation::LogEnd), [(0, 2), (3, 3), (4, 8)]);
     assert_eq!(f.read(3, 1 << 20, Isolation::LogEnd), [(3, 3), (4, 8)]);
     assert_eq!(f.read(9, 1 << 20, Isolation::LogEnd), []);
-    // The bound: whole batches below the high watermark.
+    // The bound: only whole batches below the high watermark are returned.
     for (high_watermark, seen) in [(0, 0), (1, 0), (3, 1), (4, 2), (8, 2), (9, 3), (100, 3)] {
         f.log.set_high_watermark(high_watermark);
         assert_eq!(f.read(0, 1 << 20, Isolation::HighWatermark).len(), seen, "{high_watermark}");
     }
-    // At most so many bytes, but one batch.
+    // At most this number of bytes, but at least one batch.
     assert_eq!(f.read(0, 1, Isolation::LogEnd), [(0, 2)]);
     let two = f.log.read(0, 250, Isolation::LogEnd, true).unwrap();
     assert!(batches(&two).len() == 2 && two.bytes < 250);
-    // To the byte for consumers (FetchRequestTest.testBrokerRespectsPartitionsOrderAndSizeLimits),
-    // unless not even one batch is whole.
+    // Consumers get exactly this number of bytes
+    // (FetchRequestTest.testBrokerRespectsPartitionsOrderAndSizeLimits), unless not even one batch
+    // is complete.
     let cut = f.log.read(0, 250, Isolation::HighWatermark, true).unwrap();
     assert_eq!((batches(&cut), cut.bytes), (batches(&two), 250));
     assert_eq!(f.log.read(0, 1, Isolation::HighWatermark, false).unwrap().bytes, 0);
@@ -198,8 +199,8 @@ fn a_log_opens_as_it_was() {
     }
 }
 
-/// Appends batches, cuts the file after each of its bytes or spoils that byte, opens it as after a
-/// crash: the whole sound batches before that stay, and the log goes on behind them.
+/// Appends batches, then cuts the file at each byte or changes that byte, and opens it as after a
+/// crash. The complete batches before that stay, and the log goes on after them.
 #[test]
 fn a_torn_tail_is_cut_at_the_last_whole_batch() {
     let mut f = Fixture::new(TopicConfig { index_interval_bytes: 100, ..config() });
@@ -223,7 +224,7 @@ fn a_torn_tail_is_cut_at_the_last_whole_batch() {
             let whole = ends.iter().rposition(|end| *end <= cut as u64).unwrap();
             let within = cut as u64 - ends[whole];
             if spoil && (within < 8 || (12..16).contains(&within)) {
-                // Base offset and epoch lie outside of the checksum, as in Kafka.
+                // Base offset and leader epoch are not covered by the checksum, as in Kafka.
                 continue;
             }
             let mut log = open(&path, &f.config, 0, false);
@@ -243,7 +244,7 @@ fn a_torn_tail_is_cut_at_the_last_whole_batch() {
     }
 }
 
-/// What lies behind a bad batch in later segments was never durable and is no longer of the log.
+/// Later segments after a bad batch were never durable and do not belong to the log any more.
 #[test]
 fn segments_behind_a_bad_batch_go() {
     let mut f = Fixture::new(TopicConfig { segment_bytes: 300, ..config() });
@@ -261,7 +262,7 @@ fn segments_behind_a_bad_batch_go() {
     let of_third = |name: &&String| name.starts_with(&file_name(bases[2], "."));
     let left: Vec<_> = names.iter().filter(of_third).collect();
     assert_eq!(left, [&file_name(bases[2], torn::TORN)], "what can be read is kept");
-    // With the recovery point behind it, it is not looked at.
+    // A recovery point after it exempts it from recovery.
     f.append_many(12);
     f.log.flush().unwrap();
     let end = f.log.log_end_offset();
@@ -281,7 +282,7 @@ fn what_an_unfinished_compaction_left_is_put_right() {
     f.log.close().unwrap();
     let dir = f.path();
     let path = |base: Offset, suffix: &str| dir.join(file_name(base, suffix));
-    // The first two segments were compacted into one; the rename is missing.
+    // The first two segments were compacted into one, but it was not renamed yet.
     std::fs::copy(path(bases[0], ".log"), path(bases[0], ".log.swap")).unwrap();
     std::fs::copy(path(bases[0], ".index"), path(bases[0], ".index.swap")).unwrap();
     std::fs::write(path(bases[2], ".log.deleted"), b"gone").unwrap();
@@ -289,7 +290,7 @@ fn what_an_unfinished_compaction_left_is_put_right() {
     let now: Vec<_> = f.log.segments.iter().map(Segment::base_offset).collect();
     assert_eq!((now, f.log.log_end_offset()), (bases.clone(), end));
     f.log.close().unwrap();
-    // A cleaned file takes the swap files from its offset on with it.
+    // A `.cleaned` file takes the `.swap` files from its offset on with it.
     std::fs::write(path(bases[1], ".log.cleaned"), b"half").unwrap();
     std::fs::write(path(bases[1], ".log.swap"), b"half").unwrap();
     std::fs::write(path(99_999, ".timeindex"), b"no log").unwrap();
@@ -321,7 +322,7 @@ fn segments_roll_as_kafka_rolls_them() {
     let mut f = Fixture::new(TopicConfig { segment_bytes: 80, ..config() });
     let error = f.log.append(vec![batch(9, NOW)], 0, Origin::Client, NOW).unwrap_err();
     assert_eq!(error.code(), ResponseError::RecordListTooLarge);
-    // Offsets that leave 31 bits begin a segment.
+    // Offsets that would exceed 31 bits begin a new segment.
     let mut f = Fixture::new(config());
     for offset in [0, 5, Offset::from(i32::MAX) + 1] {
         let mut batch = batch(1, NOW);
@@ -342,11 +343,11 @@ fn a_segment_rolls_in_time_also_if_nothing_comes() {
         f.log.clean_up(now).unwrap();
         assert_eq!(f.log.segments.len(), segments, "{}", now - NOW);
     }
-    // Then retention can take it, and what lies on disk opens as it was.
+    // Now retention can delete it, and the files on disk open unchanged.
     f.log.set_high_watermark(2);
     f.reopen(false);
     assert_eq!((f.log.segments.len(), f.append(1)), (2, 2));
-    // What is dated far back is no reason to roll again and again.
+    // Records with old timestamps must not make the log roll again and again.
     f.log.append(vec![batch(1, 5)], 0, Origin::Client, NOW).unwrap();
     f.log.roll(NOW).unwrap();
     f.log.append(vec![batch(1, 5)], 0, Origin::Client, NOW).unwrap();
@@ -357,7 +358,7 @@ fn a_segment_rolls_in_time_also_if_nothing_comes() {
 #[test]
 fn retention_takes_whole_segments_below_the_high_watermark() {
     const DAY: i64 = 86_400_000;
-    // Settings, the high watermark, how long after the records; how many of 5 segments go.
+    // Settings, high watermark, time since the records; how many of 5 segments are deleted.
     let rows = [
         (config(), 10, 100 * DAY, 0),
         (TopicConfig { retention_ms: DAY, ..config() }, 10, DAY, 0),
@@ -394,7 +395,7 @@ fn deleted_records_are_not_read_and_their_segments_go() {
     f.log.set_high_watermark(7);
     let error = f.log.advance_log_start(8).unwrap_err();
     assert_eq!(error.code(), ResponseError::OffsetOutOfRange);
-    // A reader that has the file still reads it when it is gone.
+    // A reader that has the file open can still read it after it is removed.
     let read = f.log.read(0, 1000, Isolation::LogEnd, true).unwrap();
     f.log.advance_log_start(5).unwrap();
     assert_eq!(f.log.clean_up(NOW).unwrap(), 2);
@@ -462,7 +463,7 @@ fn epochs_end_where_the_next_begins() {
             (10, None),
         ];
         for (epoch, end) in rows {
-            // An epoch without records is forgotten when the log is opened.
+            // Opening the log forgets an epoch without records.
             if reopen.is_some() && epoch >= 7 {
                 continue;
             }
@@ -511,8 +512,8 @@ fn a_flush_moves_the_recovery_point_unless_the_end_was_cut() {
     assert!(f.log.begin_flush_of_sealed().unwrap().is_none());
 }
 
-/// By hand: `KLAMM_LOG=/tmp/x/t-0 cargo test --lib by_hand -- --ignored`, then
-/// `kafka-dump-log --deep-iteration --files ...` on what it wrote, and how long things took.
+/// Run by hand: `KLAMM_LOG=/tmp/x/t-0 cargo test --lib by_hand -- --ignored`, then
+/// `kafka-dump-log --deep-iteration --files ...` on the result. Also prints how long things took.
 #[test]
 #[ignore]
 fn by_hand() {
@@ -544,7 +545,7 @@ fn by_hand() {
     }
 }
 
-/// By hand: opening 2,000 logs after a clean stop.
+/// Run by hand: opens 2,000 logs after a clean stop.
 #[test]
 #[ignore]
 fn by_hand_many() {

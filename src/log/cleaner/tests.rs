@@ -1,4 +1,4 @@
-//! Compaction as a reader of the log sees it.
+//! Compaction, as readers of the log see it.
 #![allow(clippy::unwrap_used)]
 
 mod disturbance;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 const KIB: i32 = 1024;
 
-/// A compacted log in a directory of its own, and a cleaner for it.
+/// A compacted log in a directory of its own, with a cleaner.
 struct Fixture {
     dir: TempDir,
     config: TopicConfig,
@@ -27,14 +27,14 @@ struct Fixture {
     cleaner: Cleaner,
 }
 
-/// One record as a reader gets it, and its batch.
+/// A record as a reader gets it, with its batch.
 #[derive(Clone, Debug)]
 struct Seen {
     batch: Batch,
     record: Record,
 }
 
-/// Small segments that are always dirty enough.
+/// Small segments that are always dirty enough to be cleaned.
 fn compacted() -> TopicConfig {
     TopicConfig {
         compact: true,
@@ -55,8 +55,8 @@ fn cleaner(dir: &Path, more: &[(&str, &str)]) -> Cleaner {
     Cleaner::open(&Disk::Os, &config, std::iter::once(dir.to_owned())).unwrap()
 }
 
-/// In memory if that is possible: a pass syncs every file it writes, and a crash is not what these
-/// tests make of the machine.
+/// A temporary directory, in memory if possible: a pass flushes every file it writes, and these
+/// tests do not need that to survive a crash of the machine.
 fn temporary() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
@@ -80,7 +80,7 @@ impl Fixture {
         self.log.lock().unwrap()
     }
 
-    /// Appends; everything is replicated.
+    /// Appends a batch and moves the high watermark to its end.
     fn append(&self, batch: Batch) -> Offset {
         let mut log = self.log();
         let origin = if batch.is_control() { Origin::Coordinator } else { Origin::Client };
@@ -94,7 +94,7 @@ impl Fixture {
         self.append(keyed(&[(key, value)], NOW))
     }
 
-    /// Starts a new segment, so that everything so far is sealed.
+    /// Begins a new segment, so that everything so far is sealed.
     fn roll(&self) {
         self.log().roll(NOW).unwrap();
     }
@@ -103,7 +103,7 @@ impl Fixture {
         self.cleaner.examine(&mut self.log(), now).unwrap()
     }
 
-    /// Cleans if it is due; answers whether it was.
+    /// Cleans the log if it is due; returns whether it was.
     fn clean(&self, now: Timestamp) -> bool {
         let Some(candidate) = self.examine(now) else { return false };
         self.cleaner.clean(&candidate, &|| Ok(self.log()), now).unwrap()
@@ -114,17 +114,17 @@ impl Fixture {
         self.cleaner.state().checkpoints.get(self.dir.path(), &partition).unwrap_or(0)
     }
 
-    /// All batches, and the aborted transactions a reader of everything is told of.
+    /// All batches, and the aborted transactions reported to a reader of everything.
     fn batches(&self) -> (Vec<Batch>, Vec<(ProducerId, Offset)>) {
         read(&self.log(), Isolation::LogEnd)
     }
 
-    /// All records but those of control batches.
+    /// All records except those of control batches.
     fn records(&self) -> Vec<Seen> {
         self.batches().0.iter().filter(|batch| !batch.is_control()).flat_map(records_of).collect()
     }
 
-    /// Key, value and offset of all records.
+    /// Key, value and offset of each record.
     fn seen(&self) -> Vec<(String, Option<String>, Offset)> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let show = |Seen { record, .. }: Seen| {
@@ -179,7 +179,7 @@ fn fill(
     builder.build()
 }
 
-/// A batch of a transaction.
+/// A batch that belongs to a transaction.
 fn transactional(id: ProducerId, sequence: i32, records: &[(&str, Option<&str>)]) -> Batch {
     let builder = BatchBuilder::new(0, Compression::Uncompressed);
     fill(builder.producer(id, 0, sequence, true), records, NOW)
@@ -196,7 +196,7 @@ fn marker_at(id: ProducerId, commit: bool, timestamp: Timestamp) -> Batch {
     builder.build()
 }
 
-/// A copy of `from`'s files that `wanted` takes.
+/// Copies those files of `from` that are `wanted`.
 fn copy(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) {
     fs::create_dir_all(to).unwrap();
     for name in Disk::Os.list(from).unwrap().iter().filter(|name| wanted(name)) {
@@ -216,7 +216,7 @@ fn the_last_record_of_every_key_stays_where_it_was() {
     let modified = f.log().segments[1].modified().unwrap();
     assert!(f.clean(NOW));
     let owned = |k: &str, v: &str, o| (k.to_owned(), Some(v.to_owned()), o);
-    // The active segment is not looked at: "c" stays twice.
+    // The active segment is not cleaned, so "c" is still there twice.
     let expected = [owned("c", "1", 2), owned("a", "3", 4), owned("d", "1", 5), owned("b", "2", 6)];
     assert_eq!(f.seen()[..4], expected);
     assert_eq!(f.seen()[4..], [owned("c", "2", 7)]);
@@ -225,14 +225,14 @@ fn the_last_record_of_every_key_stays_where_it_was() {
     assert_eq!(extent, [(0, 2), (3, 5), (6, 6), (7, 7)], "batches keep their offsets");
     assert!(batches.iter().all(|batch| batch.leader_epoch() == 3));
     assert!(f.records().iter().all(|seen| seen.record.headers.len() == 1));
-    // Two segments became one; the old files wait for their removal.
+    // Two segments became one; the old files wait to be removed.
     assert_eq!(f.log().segments.len(), 2);
     assert_eq!(f.log().segments[0].modified().unwrap(), modified);
     let deleted = |f: &Fixture| f.names().iter().filter(|n| n.ends_with(".log.deleted")).count();
     assert_eq!(deleted(&f), 2);
     f.log().clean_up(NOW + f.config.file_delete_delay_ms).unwrap();
     assert!(f.names().iter().all(|n| !n.contains(".deleted") && !n.contains(".cleaned")));
-    // Kafka's file.
+    // The content that Kafka writes.
     let text = fs::read_to_string(f.dir.path().join("cleaner-offset-checkpoint")).unwrap();
     assert_eq!(text, "0\n1\nt 0 7\n");
     // Nothing is dirty any more.
@@ -257,7 +257,7 @@ fn tombstones_stay_for_delete_retention_ms_after_their_first_pass() {
         assert!(f.clean(NOW + later));
         assert_eq!(offsets(&f).len(), left + 1, "{later} ms later");
     }
-    // The horizon of a batch stays, once it is set.
+    // The delete horizon of a batch does not change once it is set.
     let horizon = f.records()[1].batch.delete_horizon_ms();
     assert_eq!(horizon, Some(NOW + 1000));
 }
@@ -326,7 +326,7 @@ fn the_last_batch_of_a_producer_stays_if_empty() {
     assert_eq!(f.batches().0[0].base_offset(), 4);
 }
 
-/// The end of the cleaned part is known even if all its records went.
+/// The end of the cleaned part is known even if all its records are gone.
 #[test]
 fn the_last_batch_of_a_pass_stays_if_empty() {
     let f = Fixture::new(TopicConfig { delete_retention_ms: 0, ..compacted() });

@@ -1,4 +1,4 @@
-//! Log directories: what start and stop leave in them.
+//! Log directories: what starts and stops leave in them.
 #![allow(clippy::unwrap_used)]
 
 use super::checkpoints::RECOVERY_POINTS;
@@ -87,7 +87,7 @@ fn broken_files_are_told_apart() {
     ] {
         assert!(matches!(meta(text), Err(Error::Config(_))), "{text}");
     }
-    // Checkpoints that cannot be read are as good as none.
+    // Unreadable checkpoints count as missing.
     for text in ["one\n0\n", "0\n2\nt 0 5\n", "0\n1\nt 0\n", "0\nx\n", "\u{0}"] {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join(RECOVERY_POINTS), text).unwrap();
@@ -144,7 +144,7 @@ fn logs_go_where_the_fewest_are_and_are_found_again() {
     manager.mark_clean_shutdown(99, |_| true).unwrap();
     drop(manager);
 
-    // Others' directories are left alone, or go.
+    // Directories that belong to others are left alone or removed.
     for name in ["__cluster_metadata-0", "t-8.0123-stray", "t-9.0123-delete"] {
         fs::create_dir(paths[0].join(name)).unwrap();
     }
@@ -185,7 +185,7 @@ fn deleted_logs_vanish_later_and_may_come_again() {
     assert!(manager.scan().unwrap().is_empty());
 }
 
-/// The checkpoints name logs that are gone, and several threads make them anew.
+/// The checkpoints contain deleted logs, which several threads create again.
 #[test]
 fn logs_that_are_made_at_once_do_not_disturb_each_other() {
     let dir = TempDir::new().unwrap();
@@ -217,7 +217,7 @@ fn what_is_not_kafkas_stops_the_start() {
     assert!(matches!(manager(&paths).scan(), Err(Error::Config(_))));
 }
 
-/// fcntl locks are between processes: a child asks for the lock that this one holds.
+/// fcntl locks are between processes, so a child process tries to take the lock held by this one.
 #[test]
 fn another_process_is_kept_out() {
     let dir = TempDir::new().unwrap();
@@ -228,7 +228,7 @@ fn another_process_is_kept_out() {
         .args(["-c", ask, dir.path().join(LOCK).to_str().unwrap()])
         .stderr(std::process::Stdio::null())
         .status();
-    // Without python there is nobody to ask.
+    // Without python the test cannot tell.
     assert!(child.map_or(true, |status| !status.success()));
 }
 
@@ -271,7 +271,7 @@ fn the_mark_of_a_clean_stop_stays_until_it_is_taken() {
     assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, None);
 }
 
-/// A directory with two logs of one record each, as a clean stop leaves it.
+/// A directory with two logs of one record each, after a clean stop.
 fn stopped_cleanly() -> TempDir {
     let dir = TempDir::new().unwrap();
     let mut manager = manager(&[dir.path()]);
@@ -291,8 +291,9 @@ fn stopped_cleanly() -> TempDir {
     dir
 }
 
-/// Starts in `dir` after `spoil`. A start that is refused says which file it is about. Otherwise the
-/// second log is served, and the first one as well or, alone, with such a message not at all.
+/// Starts in `dir` after `spoil`. If the start is refused, the message must contain `named`.
+/// Otherwise the second log must be served, and the first one either too or, on its own, be refused
+/// with such a message.
 #[track_caller]
 fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
     let dir = stopped_cleanly();

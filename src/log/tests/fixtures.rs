@@ -1,6 +1,6 @@
-//! A directory written by Kafka 4.3.1 (plain, idempotent and transactional producers, commits and
-//! aborts, three segments by size and time): it opens as it is, and what is rebuilt or written
-//! anew from its batches is the same to the last byte.
+//! A directory written by Kafka 4.3.1: plain, idempotent and transactional producers, commits and
+//! aborts, three segments by size and time. It opens unchanged, and whatever is rebuilt or
+//! rewritten from its batches is identical to the last byte.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ fn fixture_config() -> TopicConfig {
     TopicConfig { segment_bytes: 40_000, index_interval_bytes: 1000, ..config() }
 }
 
-/// Every file of a directory.
+/// The contents of all files in a directory.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(dir).unwrap().map(Result::<_, _>::unwrap);
     entries
@@ -25,7 +25,7 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Compares directories, telling which file differs and where.
+/// Asserts that two directories are equal, naming the file that differs and the position.
 #[track_caller]
 fn assert_same(ours: &Path, kafkas: &Path) {
     let (ours, kafkas) = (files(ours), files(kafkas));
@@ -37,7 +37,7 @@ fn assert_same(ours: &Path, kafkas: &Path) {
     }
 }
 
-/// A copy of the fixture.
+/// A copy of Kafka's directory.
 fn copy() -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let to = dir.path().join("fix-0");
@@ -111,14 +111,14 @@ fn aborted_transactions_are_found() {
         from = batches(&read).last().unwrap().1 + 1;
         aborted.extend(read.aborted);
     }
-    // One that goes over the end of a segment is told with both.
+    // A transaction that spans two segments is reported for each of them.
     aborted.sort_unstable();
     aborted.dedup();
     let of = |id| aborted.iter().filter(|(producer, _)| *producer == id).count();
     assert_eq!((of(1), of(2)), (4, 4), "{aborted:?}");
 }
 
-/// As ListOffsets of Kafka answers for this log (kafka-get-offsets --time).
+/// The answers of Kafka's ListOffsets for this log (kafka-get-offsets --time).
 #[test]
 fn timestamps_lead_to_offsets() {
     let (_dir, path) = copy();

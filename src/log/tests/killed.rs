@@ -1,4 +1,4 @@
-//! What is read after `kill -9`, when the machine has run on: what lies behind `settle`, and no more.
+//! After `kill -9`, when the machine went on, only what follows `settle` is read.
 
 use super::*;
 use fastrand::Rng;
@@ -11,7 +11,7 @@ fn reopen(f: &mut Fixture, stopped: Stopped) {
 }
 
 fn settle(log: &mut Log) {
-    // The second call finds the log silent.
+    // The log is idle between the two calls.
     log.settle().unwrap();
     log.settle().unwrap();
 }
@@ -30,7 +30,7 @@ fn what_is_settled_is_not_read_again() {
         f.append_many(10);
         settle(&mut f.log);
         f.append_many(10);
-        // A record of the first batch.
+        // A record in the first batch.
         damage(&f, 70);
         reopen(&mut f, stopped);
         assert_eq!(f.log.log_end_offset(), end, "{stopped:?}");
@@ -47,20 +47,20 @@ fn what_is_not_settled_is_checked() {
     let size = f.log.size();
     let half = settled + (size - settled) / 2;
     damage(&f, half as usize + 65);
-    // No `kill -9` does that: what lies behind it must not go.
+    // `kill -9` cannot cause this, so the records after it must not be removed.
     let what = f.try_reopen(Stopped::Killed).unwrap_err().to_string();
     assert!(what.contains(&format!("at byte {half}, with offset 30")), "{what}");
     let file = f.log.active().file().unwrap();
     file.truncate(half + 70).unwrap();
     reopen(&mut f, Stopped::Killed);
     assert_eq!((f.log.log_end_offset(), f.log.size()), (30, half));
-    // A part of a batch.
+    // A partial batch.
     f.append_many(1);
     let file = f.log.active().file().unwrap();
     file.truncate(f.log.size() - 1).unwrap();
     reopen(&mut f, Stopped::Killed);
     assert_eq!(f.log.log_end_offset(), 30);
-    // Less than was settled: nothing is taken on trust.
+    // The file is shorter than what was settled: nothing is trusted.
     settle(&mut f.log);
     f.log.active().file().unwrap().truncate(settled / 2).unwrap();
     reopen(&mut f, Stopped::Killed);
@@ -76,7 +76,7 @@ fn an_index_that_does_not_fit_is_rebuilt() {
     let good = fs::read(&path).unwrap();
     let mut broken = good.clone();
     *broken.last_mut().unwrap() ^= 1;
-    // As Kafka leaves it: as long as it may become.
+    // The size that Kafka preallocates for an index.
     let long = [good.clone(), vec![0; 8000]].concat();
     for bytes in [broken, long, good[..good.len() - 3].to_vec()] {
         fs::write(&path, bytes).unwrap();
@@ -94,8 +94,8 @@ fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
     names.map(|name| (name.clone(), fs::read(path.join(name)).unwrap())).collect()
 }
 
-/// However often a log was settled and its process killed, its indexes are those that its batches
-/// alone give.
+/// However often a log is settled and its process killed, its indexes are those that its batches
+/// alone lead to.
 #[test]
 fn indexes_are_the_same_as_without_a_kill() {
     for seed in 0..30 {
@@ -122,8 +122,8 @@ fn indexes_are_the_same_as_without_a_kill() {
         reopen(&mut f, Stopped::Unknown);
         assert_eq!(f.log.log_end_offset(), end, "seed {seed}");
         f.log.close().unwrap();
-        // A kill seals the segment, and so a timestamp may be noted that an index entry would have
-        // noted a little later.
+        // A kill seals the segment, which may enter a timestamp slightly earlier than an index
+        // entry would have.
         let offsets = |files: BTreeMap<String, Vec<u8>>| {
             files.into_iter().filter(|(name, _)| name.ends_with(".index")).collect::<Vec<_>>()
         };
@@ -152,7 +152,7 @@ fn epochs_are_known_after_a_kill() {
         let known = |epoch: &i32| f.log.end_offset_for_epoch(*epoch).is_some_and(|e| e.0 == *epoch);
         assert!(expected.iter().all(known), "{epoch}");
     }
-    // What Apache Kafka wrote since counts for more than what was settled.
+    // What Apache Kafka has written since takes precedence over what was settled.
     settle(&mut f.log);
     f.log.append(vec![batch(2, NOW)], 12, Origin::Client, NOW).unwrap();
     settle(&mut f.log);
@@ -185,7 +185,7 @@ fn one_snapshot_is_kept_in_a_segment() {
     assert_eq!(snapshots(&f), both);
 }
 
-/// A power loss may take the batches of a segment and leave its indexes, or some of them.
+/// A power loss may take the batches of a segment and leave all or some of its indexes.
 #[test]
 fn an_empty_segment_has_empty_indexes() {
     for is_one_gone in [false, true] {
@@ -206,8 +206,8 @@ fn an_empty_segment_has_empty_indexes() {
     }
 }
 
-/// Of segments that are deleted a power loss may bring back a snapshot; what its producers wrote
-/// after it is gone.
+/// A power loss may bring back a snapshot of deleted segments; what its producers wrote later is
+/// gone.
 #[test]
 fn a_snapshot_below_the_log_is_outdated() {
     let mut f = Fixture::new(config());
@@ -233,7 +233,7 @@ fn a_snapshot_below_the_log_is_outdated() {
     send(&mut f, 2);
 }
 
-/// KAFKA-6264: old compaction could put offsets into one segment that need more than 31 bits.
+/// KAFKA-6264: old compaction could produce a segment whose offsets need more than 31 bits.
 #[test]
 fn a_segment_with_too_many_offsets_is_split() {
     let mut f = Fixture::new(config());
@@ -266,7 +266,7 @@ fn room_is_set_aside_and_given_back() {
     };
     f.append_many(1);
     let size = f.log.size();
-    // Not every file system can.
+    // Not every file system supports this.
     let (len, is_set_aside) = taken(&f);
     assert_eq!(len, size);
     println!("room is set aside: {is_set_aside}");

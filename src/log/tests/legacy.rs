@@ -1,5 +1,5 @@
-//! A log begun before Kafka 0.11: messages of magic 0 and 1 of every codec, as Kafka 4.3.1's own
-//! code writes them, and what it reads of them (`legacy.txt`).
+//! A log begun before Kafka 0.11: messages of magic 0 and 1 in each codec, written by the code of
+//! Kafka 4.3.1, and what it reads from them (`legacy.txt`).
 
 use super::*;
 use crate::log::cleaner::Cleaner;
@@ -12,7 +12,7 @@ const END: Offset = 239;
 /// Offset, timestamp, key and value of a record.
 type Row = (Offset, Timestamp, Option<String>, Option<String>);
 
-/// What Kafka reads: of every batch (last offset, largest timestamp, size), and the records.
+/// What Kafka reads: last offset, largest timestamp and size of each batch, and the records.
 fn expected() -> (Vec<(Offset, Timestamp, u64)>, Vec<Row>) {
     let text = fs::read_to_string(format!("{FIXTURE}/legacy.txt")).unwrap();
     let (mut batches, mut rows) = (Vec::new(), Vec::new());
@@ -30,7 +30,7 @@ fn expected() -> (Vec<(Offset, Timestamp, u64)>, Vec<Row>) {
     (batches, rows)
 }
 
-/// A partition's directory with a segment of those messages and no other file.
+/// The directory of a partition with one segment of such messages and no other file.
 fn begun_long_ago(file: &str) -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("t-0");
@@ -76,7 +76,7 @@ fn every_message_is_read_as_kafka_reads_it() {
             assert_eq!((header.last_offset, header.max_timestamp, header.size), batch);
         }
         assert!(headers.next().unwrap().is_none());
-        // Consumers get the bytes as they lie there, from any offset on.
+        // Consumers get the stored bytes, from any offset on.
         for from in 0..END {
             let read = log.read(from, 1 << 20, Isolation::HighWatermark, true).unwrap();
             let range = &read.ranges[0];
@@ -109,7 +109,7 @@ fn what_is_torn_is_cut_off() {
     assert!(open(&path, &small(), 0, false).log_end_offset() < END - 1);
 }
 
-/// Their header's checksum is not LZ4's.
+/// The header checksum of these messages differs from the LZ4 standard.
 #[test]
 fn lz4_frames_of_magic_0_are_read() {
     let (_dir, path) = begun_long_ago("legacy-lz4.log");
@@ -143,7 +143,7 @@ fn what_is_sound_but_not_understood_is_refused_and_stays() {
     assert_eq!(fs::read(&file).unwrap(), before);
 }
 
-/// Compaction writes what is left of them in today's format.
+/// Compaction writes the remaining records in today's format.
 #[test]
 fn compaction_keeps_the_last_of_every_key() {
     let (dir, path) = begun_long_ago("legacy.log");

@@ -1,4 +1,5 @@
-//! Random operations against a list of batches. A seed that fails is told; put it into `SEEDS`.
+//! Random operations, compared with a list of batches. A failing seed is printed; add it to
+//! `SEEDS`.
 
 use super::*;
 use fastrand::Rng;
@@ -76,8 +77,8 @@ impl Model {
         self.f.log.advance_log_start(self.log_start).unwrap();
     }
 
-    /// The machine stops; of the active segment what was not flushed is lost from a byte on, while
-    /// indexes and snapshots may have got further.
+    /// Stops the machine. Unflushed data of the active segment is lost from some byte on, while
+    /// indexes and snapshots may be further ahead.
     fn crash(&mut self) {
         let (base, durable) = (self.f.log.active_base(), self.f.log.recovery_point());
         let active = self.batches.partition_point(|batch| batch.0 < base);
@@ -94,7 +95,7 @@ impl Model {
         self.batches.truncate(active + whole);
         self.end = self.batches.last().map_or(base, |batch| batch.1 + 1).max(base);
         if self.end < self.log_start {
-            // Then Kafka begins anew at the log start offset.
+            // As in Kafka, the log then begins again at its start offset.
             self.batches.clear();
             self.end = self.log_start;
         }

@@ -1,5 +1,5 @@
-//! Files that somebody or something has spoilt: whatever can still be read is served, or the log is
-//! not opened and the message names the file. Nothing that can be read is deleted.
+//! Files that were damaged: whatever is still readable is served, or the log is not opened and the
+//! message names the file. Nothing readable is deleted.
 
 use super::transactions::{Sent, build};
 use super::*;
@@ -13,18 +13,18 @@ use std::time::Duration;
 
 const STOPS: [Stopped; 3] = [Stopped::Cleanly, Stopped::Killed, Stopped::Unknown];
 
-/// A batch by its base offset and checksum.
+/// A batch, by base offset and checksum.
 type Known = (Offset, u32);
 
-/// A closed log of several segments, with aborted transactions in each.
+/// A closed log of several segments with aborted transactions in each.
 struct Base {
     dir: TempDir,
     config: TopicConfig,
     end: Offset,
-    /// Where each batch lies: segment and position.
+    /// The location of each batch: segment and position.
     batches: Vec<(Known, Offset, u64)>,
     aborted: BTreeSet<(i64, Offset)>,
-    /// Counts the checks: each takes the next kind of stop.
+    /// Counts the checks, each of which takes the next kind of stop.
     turn: Cell<usize>,
 }
 
@@ -76,8 +76,8 @@ impl Base {
         bases.into_iter().collect()
     }
 
-    /// Spoils a copy, opens it as after a stop of the next kind, and holds what comes of it against what
-    /// there was. `blamed` is the file that the message must name.
+    /// Damages a copy, opens it as after the next kind of stop, and compares it with the original.
+    /// The message must name the file `blamed`.
     fn check(&self, row: &str, blamed: &str, spoil: impl Fn(&Path)) {
         let stopped = STOPS[self.turn.replace(self.turn.get() + 1) % STOPS.len()];
         let copy = TempDir::new().unwrap();
@@ -106,13 +106,13 @@ impl Base {
         for (known, ..) in self.batches.iter().filter(|(known, ..)| before.contains(known)) {
             match log.read(known.0, 1, Isolation::LogEnd, true) {
                 Ok(read) if first(&read) == Some(*known) => {}
-                // The reader sees by its checksum that the batch before it is damaged.
+                // The checksum tells the reader that the batch before it is damaged.
                 Ok(read) if read.bytes > 0 && first(&read).is_none() => {}
                 Err(Error::Corrupt { what }) if what.contains(".log") => {}
                 read => assert!(kept.contains(known), "{row}: {known:?} reads as {read:?}"),
             }
         }
-        // Once the indexes are mended, and a batch is appended, it is so all the more.
+        // The same must hold once the indexes are rebuilt and a batch is appended.
         log.settle().unwrap_or_else(|error| panic!("{row}: {error}"));
         assert!(!log.segments.iter().any(Segment::lies), "{row}");
         if log.end_offset == Offset::MAX {
@@ -139,7 +139,7 @@ fn first(read: &Read) -> Option<Known> {
     batch.checksum_holds().then(|| (batch.base_offset(), batch.checksum()))
 }
 
-/// The sound batches in the files of a directory whose names have `part`.
+/// The valid batches in those files of a directory whose names contain `part`.
 fn sound_in(dir: &Path, part: &str) -> BTreeSet<Known> {
     let mut all = BTreeSet::new();
     for name in Disk::Os.list(dir).unwrap().iter().filter(|name| name.contains(part)) {
@@ -173,7 +173,7 @@ fn open_in_time(
     let options = OpenOptions {
         config: Arc::new(config.clone()),
         log_start_offset: 0,
-        // Half of it is known to be on the disk.
+        // Half of it is known to be on disk.
         recovery_point: if stopped == Stopped::Unknown { end / 2 } else { end },
         stopped,
         leader_epochs: None,
@@ -204,10 +204,10 @@ pub(crate) fn fifo(path: &Path) {
     assert!(made.success());
 }
 
-/// Its name, and how it is done.
+/// A kind of damage: its name, and how to inflict it.
 pub(crate) type Damage = (&'static str, fn(&Path));
 
-/// What is done to a file.
+/// What can happen to a file.
 pub(crate) const DAMAGES: &[Damage] = &[
     ("gone", |path| fs::remove_file(path).unwrap()),
     ("empty", |path| change(path, |_| Vec::new())),
@@ -244,7 +244,7 @@ fn every_file_of_a_log_may_be_spoilt() {
     let base = Base::new();
     for name in base.names() {
         for (damage, spoil) in DAMAGES {
-            // Of what lies in the `.log` most depends on how the process ended.
+            // For a `.log` file the result depends on how the process ended.
             let times = if name.ends_with(".log") { STOPS.len() } else { 1 };
             for _ in 0..times {
                 base.check(&format!("{name}: {damage}"), &name[..20.min(name.len())], |dir| {
@@ -272,7 +272,7 @@ fn an_index_of_another_segment_is_not_believed() {
     }
 }
 
-/// Times and aborted transactions are found whatever is wrong with the indexes.
+/// Timestamps and aborted transactions are found whatever damage the indexes have.
 #[test]
 fn a_broken_index_changes_no_answer() {
     let base = Base::new();
@@ -280,7 +280,8 @@ fn a_broken_index_changes_no_answer() {
     let is_index = |name: &&String| name.contains("index");
     for name in names.iter().filter(is_index) {
         for (damage, spoil) in DAMAGES {
-            // Without its file, or its last entries, a transaction index is as one of fewer aborts.
+            // Without its file or last entries, a transaction index looks like one with fewer
+            // aborts.
             let is_blind = name.ends_with("txnindex")
                 && ["gone", "empty", "half", "junk inside"].contains(damage);
             if is_blind || damage.starts_with("a ") {
@@ -305,8 +306,8 @@ fn a_broken_index_changes_no_answer() {
     }
 }
 
-/// One bit of each byte of a batch's header is another; the first bit of its offset makes that one
-/// near the greatest.
+/// One bit is flipped in a byte of a batch's header. In the first byte this makes the offset nearly
+/// the largest possible.
 #[test]
 fn every_byte_of_a_header_may_be_spoilt() {
     let base = Base::new();
@@ -335,7 +336,7 @@ fn every_byte_of_a_header_may_be_spoilt() {
     }
 }
 
-/// Segments that are copied, cut out, or emptied.
+/// Segments that are copied, removed from the middle, or emptied.
 #[test]
 fn segments_may_be_doubled_and_empty() {
     let base = Base::new();

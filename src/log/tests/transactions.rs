@@ -1,4 +1,4 @@
-//! Producers: sequences, epochs, duplicates, transactions, snapshots.
+//! Producers: sequence numbers, epochs, duplicates, transactions, snapshots.
 
 use super::*;
 use crate::record::builder::BatchBuilder;
@@ -6,9 +6,9 @@ use crate::record::builder::BatchBuilder;
 /// A producer's batch of records, or its marker.
 #[derive(Clone, Copy)]
 pub(super) enum Sent {
-    /// Producer id, epoch, first sequence, number of records, transactional.
+    /// Producer id, epoch, first sequence number, number of records, whether transactional.
     Data(i64, i16, i32, usize, bool),
-    /// Producer id, epoch, coordinator epoch, commit.
+    /// Producer id, epoch, coordinator epoch, whether it commits.
     Marker(i64, i16, i32, bool),
 }
 use Sent::{Data, Marker};
@@ -36,7 +36,7 @@ fn append(log: &mut Log, sent: Sent) -> Result<Offset> {
     log.append(vec![build(sent, NOW)], 0, origin, NOW).map(|appended| appended.base_offset)
 }
 
-/// Sends `sent` one by one; each answers an offset, or the error's code, or `Duplicate`.
+/// Sends the rows one by one. Each must return the offset, also of a duplicate, or the error code.
 #[track_caller]
 fn check(rows: &[(Sent, Result<Offset, ResponseError>)]) {
     let mut f = Fixture::new(config());
@@ -102,7 +102,7 @@ fn transactions_are_fenced() {
 
 #[test]
 fn the_last_stable_offset_waits_for_open_transactions() {
-    // What is sent, the high watermark after it, the last stable offset.
+    // What is sent, the high watermark after it, and the last stable offset.
     let rows = [
         (Data(1, 0, 0, 2, true), 2, 0),
         (Data(2, 0, 0, 1, false), 3, 0),
@@ -124,7 +124,8 @@ fn the_last_stable_offset_waits_for_open_transactions() {
                 f.reopen_after(stopped);
             }
             f.log.set_high_watermark(high_watermark);
-            // A snapshot does not know of ends that are not replicated, as in Kafka.
+            // As in Kafka, a snapshot does not contain transaction ends that are not replicated
+            // yet.
             if reopen.is_none() || (n != 3 && n != 5) {
                 assert_eq!(f.log.last_stable_offset(), stable, "row {n}, reopened {reopen:?}");
             }
@@ -155,13 +156,14 @@ fn producers_are_known_after_opening_and_forgotten_in_time() {
             Err(Error::Duplicate { base_offset: 0, .. })
         ));
         assert_eq!(append(&mut f.log, Data(1, 2, 3, 1, false)).unwrap(), 4);
-        // The one with an open transaction stays.
+        // The producer with an open transaction stays.
         f.log.expire_producers(NOW + 86_400_000);
         assert_eq!(f.log.active_producers().len(), 1);
     }
 }
 
-/// A snapshot has the last batch only; who saw no answers sends all again that were on their way.
+/// A snapshot has only the last batch of a producer, but a client that got no answers sends again
+/// all that were in flight.
 #[test]
 fn five_batches_are_recognised_after_opening_as_before() {
     let send = |log: &mut Log, sequence| match append(log, Data(1, 0, sequence, 1, false)) {

@@ -1,4 +1,4 @@
-//! What happens to a log in the middle of a pass, and crashes.
+//! Changes of a log in the middle of a pass, and crashes.
 
 use super::super::swap::{Step, Swap};
 use super::*;
@@ -14,7 +14,7 @@ fn filled() -> Fixture {
     f
 }
 
-/// Does `disturb` at the n-th time that the pass takes the lock, for every n.
+/// Runs `disturb` the n-th time that the pass takes the lock, for each n.
 fn at_every_lock(disturb: impl Fn(&Fixture), check: impl Fn(&Fixture, bool)) {
     for n in 1.. {
         let f = filled();
@@ -52,7 +52,7 @@ fn appends_and_reads_go_on() {
 
 #[test]
 fn a_cut_ends_the_pass() {
-    // Grows again to what it was, so that only the memory of the cut tells.
+    // The log grows to its old size again, so that only the truncation count tells the difference.
     let disturb = |f: &Fixture| {
         f.log().truncate_to(56).unwrap();
         f.log().set_high_watermark(56);
@@ -67,8 +67,8 @@ fn a_cut_ends_the_pass() {
         if end == 62 {
             let new = seen.iter().filter(|(key, ..)| key == "n").count();
             assert_eq!(new, 6);
-            // What the cut records had replaced is gone only if it is replaced below the cut too,
-            // or if the swap came first.
+            // A record that the truncated records replaced is gone only if a record below the cut
+            // replaces it too, or if the swap came first.
             assert!(seen.iter().any(|(key, ..)| key == "x"));
         }
     });
@@ -88,7 +88,7 @@ fn retention_ends_the_pass() {
                 .all(|k| keys.contains(&(*k).into()))
         );
         assert!(f.log().log_start_offset() <= 25);
-        // The next pass does what this one left.
+        // The next pass cleans what this one left.
         f.roll();
         f.clean(NOW);
         assert_eq!(f.seen().len(), 9);
@@ -120,7 +120,7 @@ fn a_closed_log_ends_the_pass() {
     panic!("the pass never ends");
 }
 
-/// Stops after every step of a swap, as a crash does, and opens the directory.
+/// Stops after each step of a swap, as a crash would, and opens the directory.
 #[test]
 fn a_crash_at_every_step_of_the_swap_loses_nothing() {
     let f = Fixture::new(TopicConfig { segment_bytes: 300, ..compacted() });
@@ -135,7 +135,7 @@ fn a_crash_at_every_step_of_the_swap_loses_nothing() {
     f.roll();
     f.put("y", Some("1"));
     f.log().flush().unwrap();
-    // What the pass will make of the first group of segments, without its swap.
+    // What the pass makes of the first group of segments, without its swap.
     let bases: Vec<Offset> = f.log().segments.iter().map(|s| s.base_offset()).collect();
     let old = &bases[..bases.len() - 1];
     let before = f.seen();
@@ -186,7 +186,7 @@ fn a_crash_at_every_step_of_the_swap_loses_nothing() {
     }
 }
 
-/// A `.cleaned` file of any length is thrown away.
+/// A `.cleaned` file of any length is removed.
 #[test]
 fn a_crash_while_the_new_segment_is_written_loses_nothing() {
     let f = filled();

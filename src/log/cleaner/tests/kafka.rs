@@ -1,15 +1,15 @@
-//! The same log, cleaned by Kafka 4.3.1 and by us.
+//! The same logs, cleaned by Kafka 4.3.1 and by us.
 
 use super::model::{CODECS, Model};
 use super::*;
 
-/// What the topic has in Kafka (see tests/fixtures/README.md).
+/// The topic's settings in Kafka (see tests/fixtures/README.md).
 fn kafkas() -> TopicConfig {
     TopicConfig { segment_bytes: 3000, ..compacted() }
 }
 
-/// Appends to the logs `t-0` (no compression) and `t-1` (all codecs) of the directory that
-/// KLAMM_CLEANER_INPUT names, for a Kafka to clean. KLAMM_CLEANER_ROUND is the seed.
+/// Appends to the logs `t-0` (no compression) and `t-1` (all codecs) in the directory named by
+/// KLAMM_CLEANER_INPUT, for Kafka to clean. KLAMM_CLEANER_ROUND is the seed.
 #[test]
 #[ignore = "makes the fixtures"]
 fn write_input() {
@@ -28,8 +28,8 @@ fn write_input() {
     }
 }
 
-/// Cleans `input/t-<partition>` of `round`, of which everything below `checkpoint` was cleaned
-/// before, when Kafka did: at the time that the new delete horizons tell.
+/// Cleans `input/t-<partition>` of `round`, which was already cleaned below `checkpoint`, at the
+/// time at which Kafka did; the new delete horizons reveal that time.
 fn clean(round: &Path, partition: i32, checkpoint: Offset) -> Fixture {
     let dir = temporary();
     let name = format!("t-{partition}");
@@ -59,8 +59,8 @@ fn batches_in(dir: &Path) -> Vec<Batch> {
     read(&open(&path, &kafkas(), 0, false), Isolation::LogEnd).0
 }
 
-/// The files of the sealed segments, by their names. Kafka removes an empty transaction index with
-/// the segment that it replaces.
+/// The files of the sealed segments, by name. Kafka removes an empty transaction index together
+/// with the segment that it replaces.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut names = Disk::Os.list(dir).unwrap();
     names.retain(|name| segment::SUFFIXES.iter().any(|suffix| name.ends_with(suffix)));
@@ -76,14 +76,14 @@ fn check(round: &Path, checkpoint: Offset) {
     for (name, bytes) in ours {
         assert!(bytes == kafkas[&name], "{name} differs");
     }
-    // Encoders differ in what they make of the same records.
+    // Encoders differ in how they compress the same records.
     let ours = clean(round, 1, checkpoint);
     let (ours, kafkas) = (ours.batches().0, batches_in(&round.join("kafka/t-1")));
     assert_eq!(ours.len(), kafkas.len());
     for (ours, kafkas) in ours.iter().zip(&kafkas) {
         let header = |batch: &Batch| {
             let bytes = batch.to_bytes();
-            // But length and checksum.
+            // All of the header except length and checksum.
             [&bytes[..8], &bytes[12..17], &bytes[21..61]].concat()
         };
         assert_eq!(header(ours), header(kafkas));
@@ -97,7 +97,7 @@ impl Fixture {
     }
 }
 
-/// The third round: batches that were cleaned twice before, and new ones.
+/// The third round has batches that were cleaned twice before, and new ones.
 #[test]
 fn kafka_cleans_the_same_log_to_the_same_bytes() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/kafka-4.3.1/cleaned");

@@ -1,4 +1,4 @@
-//! Random records, transactions and passes, against a list of everything that was appended.
+//! Random records, transactions and passes, compared with a list of everything that was appended.
 
 use super::*;
 
@@ -10,7 +10,7 @@ pub(super) const CODECS: &[Compression] = &[
     Compression::Zstd { level: 3 },
 ];
 
-/// One appended record.
+/// A record that was appended.
 #[derive(Clone, Debug)]
 struct Sent {
     key: String,
@@ -19,7 +19,7 @@ struct Sent {
     producer_id: ProducerId,
     batch: (Offset, Offset),
     is_aborted: bool,
-    /// A reader sees it no more.
+    /// Readers do not see it any more.
     is_gone: bool,
 }
 
@@ -27,16 +27,16 @@ pub(super) struct Model {
     pub f: Fixture,
     random: fastrand::Rng,
     pub now: Timestamp,
-    /// What batches may be compressed with.
+    /// The codecs to choose from.
     codecs: Vec<Compression>,
-    /// Added to the producers' ids.
+    /// Added to the ids of the producers.
     first_producer: ProducerId,
     sent: BTreeMap<Offset, Sent>,
-    /// Next sequence of each producer.
+    /// The next sequence number of each producer.
     sequences: HashMap<ProducerId, i32>,
-    /// Begin of the open transaction of each producer.
+    /// The first offset of each producer's open transaction.
     open: BTreeMap<ProducerId, Offset>,
-    /// When the tombstones of a batch may go.
+    /// Base offset of a batch -> when its tombstones may go.
     horizons: HashMap<Offset, Timestamp>,
 }
 
@@ -73,7 +73,7 @@ impl Model {
     }
 
     fn append(&mut self) {
-        // 0: not idempotent, 1-2: idempotent, 3-5: transactional.
+        // 0: not idempotent; 1-2: idempotent; 3-5: transactional.
         let producer = self.random.i64(0..6);
         let codec = *self.random.choice(&self.codecs).unwrap();
         let mut builder = BatchBuilder::new(0, codec);
@@ -138,14 +138,15 @@ impl Model {
         self.check(end);
     }
 
-    /// The files of the segments from `end` on, but indexes, which are written late.
+    /// The `.log` files of the segments from `end` on. Indexes are left out because they are
+    /// written late.
     fn files_from(&self, end: Offset) -> Vec<Vec<u8>> {
         let log = self.f.log();
         let behind = log.segments.iter().filter(|segment| segment.base_offset() >= end);
         behind.map(|segment| fs::read(segment.path(segment::SUFFIX)).unwrap()).collect()
     }
 
-    /// What a pass up to `end` does to the model.
+    /// Applies to the model what a pass up to `end` does.
     fn expect_cleaned(&mut self, end: Offset) {
         let mut last = HashMap::new();
         for (&offset, sent) in self.sent.range(..end).filter(|(_, sent)| !sent.is_aborted) {
@@ -186,7 +187,7 @@ impl Model {
         self.check_reopened();
     }
 
-    /// A consumer with read_committed sees what was committed, going by the transaction index.
+    /// With the transaction index, a read_committed consumer sees what was committed.
     fn check_committed(&self) {
         let (batches, mut aborted) = read(&self.f.log(), Isolation::Committed);
         aborted.sort_by_key(|(_, first)| std::cmp::Reverse(*first));
@@ -206,7 +207,7 @@ impl Model {
         assert_eq!(offsets, committed.map(|(&offset, _)| offset).collect::<Vec<_>>());
     }
 
-    /// From the `.log` files alone the same indexes, producers and records come about.
+    /// The `.log` files alone lead to the same indexes, producers and records.
     fn check_reopened(&self) {
         let dir = temporary();
         let path = dir.path().join("t-0");
@@ -260,7 +261,7 @@ impl Model {
 #[test]
 fn a_compacted_log_is_the_last_value_of_every_key() {
     for seed in 0..60 {
-        // A failure says which seed.
+        // Shown if the test fails.
         println!("seed {seed}");
         Model::new(seed).run(200, true);
     }

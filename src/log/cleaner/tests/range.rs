@@ -1,8 +1,8 @@
-//! What is dirty, and what must not be touched yet.
+//! What is dirty, and what must not be cleaned yet.
 
 use super::*;
 
-/// Three sealed segments of two records each, written 10 ms apart, and an active one.
+/// Three sealed segments of two records each, written 10 ms apart, and an active segment.
 fn filled(config: TopicConfig) -> Fixture {
     let f = Fixture::new(TopicConfig { segment_bytes: KIB, ..config });
     for n in 0..4 {
@@ -14,7 +14,7 @@ fn filled(config: TopicConfig) -> Fixture {
     f
 }
 
-/// Settings, the checkpoint, the high watermark, the time; first dirty offset and end.
+/// Compares the first dirty offset and the end with what is expected.
 #[track_caller]
 fn check(
     config: TopicConfig,
@@ -43,7 +43,7 @@ fn the_range_ends_where_records_may_still_change() {
     check(compacted(), Some(2), 8, 0, Some((2, 6)));
     check(compacted(), Some(3), 8, 0, Some((3, 6)));
     check(compacted(), Some(6), 8, 0, None);
-    // Not one of this log.
+    // A checkpoint that is not within this log.
     check(compacted(), Some(9), 8, 0, Some((0, 6)));
     check(lag(5), None, 8, 15, Some((0, 4)));
     check(lag(5), None, 8, 14, Some((0, 2)));

@@ -1,4 +1,4 @@
-//! Kafka's order of producers.
+//! Kafka's order of producers in a snapshot.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

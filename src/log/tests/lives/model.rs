@@ -1,4 +1,4 @@
-//! What one log must hold, record by record.
+//! What one log must contain, record by record.
 
 mod moving;
 
@@ -18,15 +18,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
-/// Producers and first offsets of aborted transactions.
+/// Producer ids and first offsets of aborted transactions.
 type Aborted = HashSet<(i64, i64)>;
 
-/// Producers with ids up to it are idempotent, those behind it transactional; -1 is neither.
+/// Producers up to this id are idempotent, higher ones transactional, and -1 is neither.
 const LAST_IDEMPOTENT: ProducerId = 2;
 const PRODUCERS: ProducerId = 5;
 const KEYS: u8 = 8;
 
-/// Key, and value or tombstone.
+/// A key with its value, or None for a tombstone.
 type Keyed = (u8, Option<u32>);
 
 /// A batch that was sent.
@@ -35,14 +35,14 @@ struct Sent {
     last: Offset,
     producer: ProducerId,
     last_sequence: i32,
-    /// Whether it is a marker, and of what.
+    /// For a marker, whether it commits.
     commit: Option<bool>,
     records: Vec<Keyed>,
-    /// Acknowledged, or found again.
+    /// It was acknowledged, or found after a restart.
     is_sure: bool,
 }
 
-/// The same as it is read: the records that are left.
+/// A batch as it is read, with the records that are left.
 #[derive(Debug)]
 struct Seen {
     last: Offset,
@@ -57,27 +57,28 @@ pub(super) struct Model {
     pub log: Arc<Mutex<Log>>,
     topic_id: Uuid,
     config: Arc<TopicConfig>,
-    /// By base offset.
+    /// The batches by base offset.
     batches: BTreeMap<Offset, Sent>,
-    /// Next value.
+    /// The next value to write.
     values: u32,
     start: Offset,
     end: Offset,
-    /// What a power loss must leave.
+    /// The offset below which a power loss must not take anything.
     flushed: Offset,
-    /// Below it the model knows nothing: a log that lost all below its start begins anew there.
+    /// The model knows nothing below this offset: a log that lost everything before its start
+    /// offset begins again there.
     floor: Offset,
-    /// Up to here records may have been compacted away.
+    /// Records below this offset may have been compacted away.
     cleaned: Offset,
     epoch: i32,
     in_flight: Option<Flush>,
-    /// The log directory that it lies in.
+    /// The log directory that contains it.
     pub home: PathBuf,
-    /// The one that the metadata log knows.
+    /// The log directory that the metadata log names.
     pub registered: PathBuf,
-    /// What is to take its place.
+    /// The future log of a move.
     future: Option<Log>,
-    /// Its directory was offline when the process ended so, and has not been looked into since.
+    /// How the process ended while its directory was offline, if it was not compared since.
     pub missed: Option<End>,
     /// Whether its directory works.
     pub is_here: bool,
@@ -126,7 +127,7 @@ impl Model {
         })
     }
 
-    /// Whether a log that was found is this one.
+    /// Whether a log found at start is this one.
     pub fn is_of(&self, partition: &TopicPartition, topic_id: Option<Uuid>) -> bool {
         self.partition == *partition && topic_id == Some(self.topic_id)
     }
@@ -141,7 +142,7 @@ impl Model {
         Ok(())
     }
 
-    /// What ended with the process.
+    /// Forgets what has ended with the process.
     pub fn forget_process(&mut self) {
         (self.in_flight, self.future) = (None, None);
     }
@@ -150,7 +151,7 @@ impl Model {
         work(&mut self.log.lock().unwrap())
     }
 
-    /// The log says what a power loss leaves, and where it starts.
+    /// Takes over the log start offset and what the log says is durable.
     pub fn learn(&mut self) {
         let (start, point) = self.with_log(|log| (log.log_start_offset(), log.recovery_point()));
         assert!(start >= self.start);
@@ -158,8 +159,8 @@ impl Model {
         self.promise(point);
     }
 
-    /// The log says that everything below is durable. If all of that is deleted, as in Kafka,
-    /// nothing needs to be.
+    /// The log says that everything below `point` is durable. If all of that is deleted, it need
+    /// not be, as in Kafka.
     fn promise(&mut self, point: Offset) {
         if point > self.start {
             self.flushed = self.flushed.max(point);
@@ -171,7 +172,7 @@ impl Model {
         self.batches.iter().rev().find(of).map(|(&base, sent)| (base, sent))
     }
 
-    /// First offset of the open transaction of each producer.
+    /// The first offset of each producer's open transaction.
     fn open_transactions(&self) -> BTreeMap<ProducerId, Offset> {
         let mut open = BTreeMap::new();
         for (&base, sent) in &self.batches {
@@ -186,7 +187,7 @@ impl Model {
         open
     }
 
-    /// Base offsets of the batches of aborted transactions.
+    /// The base offsets of the batches in aborted transactions.
     fn aborted(&self) -> HashSet<Offset> {
         let mut open: HashMap<ProducerId, Vec<Offset>> = HashMap::new();
         let mut aborted = HashSet::new();
@@ -233,8 +234,8 @@ impl Model {
         let from = self.start.max(self.floor);
         match self.last_of(producer) {
             Some((base, sent)) if base >= from => sent.last_sequence + 1,
-            // As in Kafka one whose last batch is deleted may be known by it, by its markers only,
-            // or not at all.
+            // As in Kafka, a producer whose last batch was deleted may be known by it, only by its
+            // markers, or not at all.
             _ => {
                 let known = self.with_log(|log| log.active_producers());
                 let known = known.iter().find(|known| known.producer_id == producer);
@@ -292,14 +293,14 @@ impl Model {
             log.set_high_watermark(end);
         });
         if self.config.flush_messages == 1 {
-            // Only now is it acknowledged.
+            // It is acknowledged only now.
             self.flush()?;
             assert!(self.flushed >= self.end || self.start == self.end);
         }
         Ok(())
     }
 
-    /// What a producer sends again is found where it is.
+    /// A batch that is sent again is found where it is.
     pub fn resend(&mut self, random: &mut Rng, now: Timestamp) -> Result<()> {
         let producer = random.i64(0..=PRODUCERS);
         let is_open = self.open_transactions().contains_key(&producer);
@@ -363,7 +364,7 @@ impl Model {
         Ok(())
     }
 
-    /// Begins what `land_flush` ends; other things happen meanwhile.
+    /// Begins a flush that `land_flush` completes; other things happen in between.
     pub fn begin_flush(&mut self) -> Result<()> {
         self.in_flight = self.with_log(|log| log.begin_flush())?;
         Ok(())
@@ -390,7 +391,7 @@ impl Model {
         Ok(())
     }
 
-    /// After a restart: what must be there is, and the model learns what else is.
+    /// After a restart, what must be there is there; the model learns what else is.
     pub fn compare(&mut self, ended: End) {
         let (start, end) = self.with_log(|log| (log.log_start_offset(), log.log_end_offset()));
         let seen = self.read_all();
@@ -408,7 +409,7 @@ impl Model {
             let expected = unsure.map_or(self.end, |(_, sent)| sent.last + 1);
             assert_eq!(end, expected, "after {ended:?}");
         }
-        // What lies below the start may come back, if the start was not written down.
+        // Records below the start offset may come back if it was not checkpointed.
         self.batches
             .retain(|base, sent| sent.is_sure || seen.contains_key(base) || sent.last < start);
         if ended == End::Clean {
@@ -425,7 +426,7 @@ impl Model {
         self.check_committed();
     }
 
-    /// At any time: everything that was sent is there.
+    /// At any time everything that was sent is there.
     pub fn check(&mut self) {
         let (start, end) = self.with_log(|log| (log.log_start_offset(), log.log_end_offset()));
         assert_eq!((start, end), (self.start, self.end));
@@ -449,7 +450,7 @@ impl Model {
         let aborted = self.aborted();
         let present: HashSet<Offset> =
             seen.values().flat_map(|seen| &seen.records).map(|(offset, _)| *offset).collect();
-        // From the end on: what a later record of the same key has replaced may be gone.
+        // Goes backwards, because a record that a later one replaces may be gone.
         let mut replaced = HashSet::new();
         for (&base, sent) in self.batches.range(..).rev().filter(|(_, sent)| sent.last >= from) {
             let is_cleaned = self.config.compact && sent.last < self.cleaned;
@@ -476,7 +477,7 @@ impl Model {
         self.batches_of(Isolation::LogEnd).0.into_iter().collect()
     }
 
-    /// The batches, and the aborted transactions that a reader is told of.
+    /// The batches, and the aborted transactions reported to a reader.
     fn batches_of(&mut self, isolation: Isolation) -> (Vec<(Offset, Seen)>, Aborted) {
         let log = self.log.lock().unwrap();
         let (mut from, mut seen) = (log.log_start_offset(), Vec::new());
@@ -500,7 +501,8 @@ impl Model {
         }
     }
 
-    /// Whoever is still in the log is known with its last sequence and its open transaction.
+    /// A producer with batches in the log is known by its last sequence number and open
+    /// transaction.
     fn check_producers(&mut self) {
         let from = self.start.max(self.floor);
         let known = self.with_log(|log| log.active_producers());
@@ -513,7 +515,7 @@ impl Model {
             let state = known.iter().find(|known| known.producer_id == producer);
             let state = state.unwrap_or_else(|| panic!("{producer} is forgotten, {base}"));
             assert_eq!(state.last_sequence, last.last_sequence, "of {producer}: {known:?}");
-            // One that began below the floor is not the model's.
+            // A transaction that began below the floor is unknown to the model.
             let begun = open.get(&producer).copied().unwrap_or(-1);
             let is_older = |begun: Offset| (0..from).contains(&begun);
             if !is_older(begun) && !is_older(state.current_txn_start_offset) {
@@ -529,7 +531,7 @@ impl Model {
         }
     }
 
-    /// A reader of what is committed skips what was aborted, and only that.
+    /// A read_committed reader skips aborted records, and nothing else.
     fn check_committed(&mut self) {
         let from = self.start.max(self.floor);
         let (batches, aborted) = self.batches_of(Isolation::Committed);

@@ -1,4 +1,4 @@
-//! How a log goes from one directory to another.
+//! How a log moves from one directory to another.
 
 use super::Model;
 use crate::error::{Error, Result};
@@ -8,12 +8,12 @@ use fastrand::Rng;
 use std::path::Path;
 
 impl Model {
-    /// Begins to move, or ends that.
+    /// Begins a move, or ends the one in progress.
     pub fn begin_move(&mut self, manager: &LogManager, to: &Path, now: Timestamp) -> Result<()> {
         if self.future.is_some() {
             return self.end_move(manager, now);
         }
-        // Else there might be two of them.
+        // If a directory is offline, it may contain another copy.
         if to != self.home && manager.check_all_online(&self.partition).is_ok() {
             let (id, config) = (self.topic_id, self.config.clone());
             self.future = Some(manager.create_future(to, &self.partition, id, config, now)?);
@@ -21,13 +21,13 @@ impl Model {
         Ok(())
     }
 
-    /// Ends a move, if there is one.
+    /// Ends the move in progress, if there is one.
     pub fn end_move(&mut self, manager: &LogManager, now: Timestamp) -> Result<()> {
         let Some(future) = self.future.take() else { return Ok(()) };
         manager.discard_future(future.dir(), &self.partition, now)
     }
 
-    /// Goes on with a move that the last process had begun.
+    /// Resumes a move that the last process had begun.
     pub fn resume_move(&mut self, manager: &LogManager, at: &Path, now: Timestamp) -> Result<()> {
         let mut future = manager.reopen_future(at, self.topic_id, self.config.clone(), now)?;
         self.with_log(|log| future.agree_with(log, log.log_end_offset()))?;
@@ -35,7 +35,7 @@ impl Model {
         Ok(())
     }
 
-    /// Copies a little; answers whether there may be more.
+    /// Copies a little; returns whether there may be more.
     pub fn copy(&mut self, random: &mut Rng, now: Timestamp) -> Result<bool> {
         let Some(mut future) = self.future.take() else { return Ok(false) };
         let most = random.usize(0..3000);
@@ -51,7 +51,7 @@ impl Model {
         copied
     }
 
-    /// The future log takes its place.
+    /// Lets the future log replace the current one.
     pub fn land(&mut self, manager: &LogManager, random: &mut Rng, now: Timestamp) -> Result<()> {
         while self.copy(random, now)? {}
         let Some(mut future) = self.future.take() else { return Ok(()) };
@@ -68,7 +68,7 @@ impl Model {
         replaced
     }
 
-    /// A directory has failed.
+    /// Handles the failure of a directory.
     pub fn lose(&mut self, dir: &Path) {
         self.is_here &= self.home != dir;
         if self.future.as_ref().is_some_and(|future| future.dir().starts_with(dir)) {

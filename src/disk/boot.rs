@@ -1,11 +1,12 @@
-//! Whether the machine has run on, with the same mount, since the logs of a directory were recovered.
+//! Whether the machine has run on, with the same mount, since the logs in a directory were
+//! recovered.
 //!
-//! A process that is killed loses nothing that it had written: the page cache has it. Only when the
-//! machine stops, or the disk is taken away and mounted anew, may a file lack its end or have holes.
+//! A killed process loses nothing that it wrote, because the page cache still has it. Files can
+//! lack their end or have holes only after the machine has stopped or the disk was mounted again.
 //! `.klamm-boot` in a log directory names the boot and the mount in which all of its logs were
-//! recovered, and by device and inode itself, so that it says nothing in a copy of the directory.
-//! (Kafka does not look at it, and what Kafka writes meanwhile is in the same page cache.) Without
-//! Linux's unique ids of mounts (6.8) nobody can tell, and nothing is noted.
+//! recovered. It also names its own device and inode, so that a copy of it means nothing. (Kafka
+//! ignores the file, and what Kafka writes in the meantime is in the same page cache.) Without
+//! Linux's unique mount ids (6.8) the mount cannot be recognized, and nothing is noted.
 
 use super::Disk;
 use super::descriptors::opened;
@@ -14,16 +15,16 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::fs;
 use std::path::Path;
 
-/// Name of the file in a log directory.
+/// The file's name in a log directory.
 const NAME: &str = ".klamm-boot";
-/// STATX_MNT_ID_UNIQUE: an id that no other mount of this boot had or will have.
+/// STATX_MNT_ID_UNIQUE: a mount id that is never used again until the next boot.
 const UNIQUE_MOUNT: StatxFlags = StatxFlags::from_bits_retain(0x4000);
-/// Where Linux names its boot.
+/// Linux puts the id of its boot here.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 #[allow(clippy::disallowed_methods, reason = "this is the disk")]
 impl Disk {
-    /// Whether `note_recovered` was called in this boot of the machine.
+    /// Whether `note_recovered` was called since the machine booted.
     pub fn is_recovered_since_boot(&self, dir: &Path) -> Result<bool> {
         #[cfg(test)]
         if let Disk::Sim(sim) = self {
@@ -34,8 +35,8 @@ impl Disk {
         Ok(mark_of(&path)?.is_some_and(|mark| mark.as_bytes() == content))
     }
 
-    /// All logs of `dir` are recovered: what is written from now on is there until the machine
-    /// stops. Without Linux's name of its boot nothing is noted.
+    /// Notes that all logs in `dir` are recovered: what is written from now on is safe until the
+    /// machine stops. Notes nothing if boot or mount cannot be identified.
     pub fn note_recovered(&self, dir: &Path) -> Result<()> {
         #[cfg(test)]
         if let Disk::Sim(sim) = self {

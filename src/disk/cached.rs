@@ -1,8 +1,8 @@
-//! Files and maps that are opened when they are used, and closed when there are too many: a broker
-//! has more logs than descriptors, and more indexes than `vm.max_map_count`.
+//! Files and maps that are opened for use and closed when there are too many: a broker can have
+//! more logs than descriptors, and more indexes than `vm.max_map_count`.
 //!
-//! Whoever uses one holds it for as long as that takes. What was not used since the hand of the
-//! clock last came by goes first (CLOCK), so that use takes no common lock.
+//! Users hold a file or map for as long as they need it. The CLOCK algorithm closes those that were
+//! not used since its hand last passed, so that using one takes no shared lock.
 
 use super::descriptors::max_files;
 use super::{File, Map};
@@ -11,18 +11,18 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-/// Maps that are kept: a process has 65,530 as a rule.
+/// The number of maps that are kept open. The usual limit of a process is 65,530.
 const MAX_MAPS: usize = 2048;
 
 static FILES: LazyLock<Cache<File>> = LazyLock::new(|| Cache::new(max_files()));
 static MAPS: LazyLock<Cache<Map>> = LazyLock::new(|| Cache::new(MAX_MAPS));
 
-/// Closes half of the files that nobody uses; false if there is none.
+/// Closes half of the unused files; false if there are none.
 pub(super) fn close_unused() -> bool {
     FILES.close_unused()
 }
 
-/// Something that may be closed between two uses.
+/// A file or map that may be closed between two uses.
 #[derive(Debug)]
 pub struct Cached<T> {
     open: Mutex<Option<Arc<T>>>,
@@ -36,49 +36,49 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T> Cached<T> {
-    /// Closes it, if it is open.
+    /// Closes it if it is open.
     pub fn close(&self) {
         *self.lock() = None;
     }
 
-    /// It, if it is open.
+    /// Returns it if it is open.
     pub fn peek(&self) -> Option<Arc<T>> {
         self.lock().clone()
     }
 
-    /// It, if it is open and nobody holds it.
+    /// Locks it if it is open and nobody holds it.
     fn unused(&self) -> Option<MutexGuard<'_, Option<Arc<T>>>> {
         let slot = self.open.try_lock().ok()?;
         let is_unused = slot.as_ref().is_some_and(|open| Arc::strong_count(open) == 1);
         is_unused.then_some(slot)
     }
 
-    /// False only if it is closed for sure.
+    /// Returns false only if it is certainly closed.
     fn is_open_or_busy(&self) -> bool {
         self.open.try_lock().map_or(true, |slot| slot.is_some())
     }
 
-    // One assignment changes it.
+    // Each change is a single assignment, so a panic cannot leave it half done.
     fn lock(&self) -> MutexGuard<'_, Option<Arc<T>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cached<File> {
-    /// The file, opened by `open` if it is not.
+    /// Returns the file, opening it with `open` if necessary.
     pub fn get(self: &Arc<Self>, open: impl FnOnce() -> Result<File>) -> Result<Arc<File>> {
         FILES.get(self, open)
     }
 }
 
 impl Cached<Map> {
-    /// The map, made by `map` if there is none.
+    /// Returns the map, making it with `map` if necessary.
     pub fn get(self: &Arc<Self>, map: impl FnOnce() -> Result<Map>) -> Result<Arc<Map>> {
         MAPS.get(self, map)
     }
 }
 
-/// What is open.
+/// The open files or maps.
 #[derive(Debug)]
 struct Cache<T> {
     max: usize,
@@ -100,13 +100,13 @@ impl<T> Cache<T> {
         }
         let opened = Arc::new(open()?);
         *slot = Some(Arc::clone(&opened));
-        // Whoever holds the clock looks into slots.
+        // Whoever holds the clock tries to lock slots, so this one is released first.
         drop(slot);
         self.note(cached);
         Ok(opened)
     }
 
-    /// Closes half of what nobody uses, those first that came first; false if all are in use.
+    /// Closes half of the unused ones, in the order of the clock; false if all are in use.
     fn close_unused(&self) -> bool {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         let all: Vec<Arc<Cached<T>>> = clock.iter().filter_map(Weak::upgrade).collect();
@@ -122,7 +122,7 @@ impl<T> Cache<T> {
         closed > 0
     }
 
-    /// Closes what is too many, one for one that was opened.
+    /// Adds a newly opened one, and closes others if there are too many.
     fn note(&self, cached: &Arc<Cached<T>>) {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         clock.push_back(Arc::downgrade(cached));

@@ -1,6 +1,5 @@
-//! Who may have how many of the process's descriptors: half of them are for files that are kept
-//! open, some are for what is opened for a moment (metadata, checkpoints, directories), and the
-//! others are for connections.
+//! Divides the process's file descriptors: half are for files that stay open, some for files opened
+//! briefly (metadata, checkpoints, directories), and the rest for connections.
 
 use super::cached;
 use rustix::io::Errno;
@@ -9,18 +8,18 @@ use std::io;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// Files that are kept however few descriptors there are.
+/// The number of files kept open even if there are few descriptors.
 const MIN_FILES: usize = 16;
-/// What is opened for a moment, and what the process always has open.
+/// Descriptors for files opened briefly, and for what the process always has open.
 const MOMENTARY: std::ops::RangeInclusive<usize> = 32..=1024;
-/// Connections that are taken however few descriptors there are.
+/// The number of connections accepted even if there are few descriptors.
 const MIN_CONNECTIONS: usize = 8;
-/// How long the opening of a file waits for a descriptor.
+/// How long opening a file waits for a free descriptor.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A pause of that wait.
+/// How long it pauses between two attempts.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Lets the process have as many descriptors as the system allows it, as Java does.
+/// Raises the limit of descriptors as far as the system allows, as Java does.
 pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
@@ -33,30 +32,31 @@ fn descriptors() -> usize {
     usize::try_from(current).unwrap_or(usize::MAX)
 }
 
-/// Files that are kept open.
+/// The number of files that stay open.
 pub(super) fn max_files() -> usize {
     (descriptors() / 2).max(MIN_FILES)
 }
 
-/// Files that one answer may keep open until it is sent: what it leaves out comes with the next one.
+/// The number of files that one response may keep open until it is sent. What it leaves out comes
+/// with the next response.
 pub fn files_per_answer() -> usize {
     static MOST: LazyLock<usize> = LazyLock::new(|| (max_files() / 8).max(MIN_FILES));
     *MOST
 }
 
-/// Descriptors for what is opened for a moment, or kept open by answers that are under way.
+/// Descriptors for files opened briefly or held by responses in progress.
 pub fn momentary_descriptors() -> usize {
     (descriptors() / 8).clamp(*MOMENTARY.start(), *MOMENTARY.end())
 }
 
-/// Connections that may be open: more would take the descriptors of files.
+/// The number of connections that may be open without taking descriptors from files.
 pub fn descriptors_for_connections() -> usize {
     let all = descriptors();
     (all - all / 2).saturating_sub(momentary_descriptors()).max(MIN_CONNECTIONS)
 }
 
-/// Opens something. No free descriptor is no fault of the disk: files that nobody uses are closed,
-/// and then it waits until somebody closes one.
+/// Opens a file. A lack of descriptors is not the disk's fault: unused files are closed, and if
+/// there are none it waits for a descriptor.
 pub(super) fn opened<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut since = None;
     loop {

@@ -1,24 +1,24 @@
-//! Room kept back in each log directory for the hour in which the disk is full.
+//! Space that is reserved in each log directory for the time when the disk is full.
 //!
-//! `.klamm-reserve` is a file of allocated blocks. (Kafka's LogManager looks at directories only,
-//! so it does not mind a plain file.) When a write first finds no room, the file is removed: what
-//! it held is for deletes, group commits, settings and checkpoints, while producers are refused.
-//! It is made again once twice its size is free.
+//! `.klamm-reserve` is a file of allocated blocks. (Kafka's LogManager looks only at directories,
+//! so it ignores the file.) When a write first finds no space, the file is removed. Its space then
+//! serves deletions, group commits, settings and checkpoints, while producers are refused. The file
+//! is created again once twice its size is free.
 
 use super::Disk;
 use crate::error::Result;
 use std::path::{Path, PathBuf};
 
-/// Name of the file in a log directory.
+/// The file's name in a log directory.
 const NAME: &str = ".klamm-reserve";
-/// Bytes kept back at most.
+/// The largest reserve in bytes.
 const MAX_BYTES: i64 = 16 << 20;
-/// Of a small file system this part is kept back.
+/// The reserve is at most this fraction of the file system (1/32).
 const SHARE: i64 = 32;
 
 impl Disk {
-    /// Makes the reserve of a log directory unless it is there or not twice its size is free.
-    /// Answers whether it is there, which means that there is room for producers.
+    /// Creates the reserve of a log directory unless it exists or less than twice its size is free.
+    /// Returns whether it exists, which means that there is room for producers.
     pub fn keep_reserve(&self, dir: &Path) -> Result<bool> {
         let path = path_in(dir);
         if self.file_len(&path)?.is_some() {
@@ -26,7 +26,7 @@ impl Disk {
         }
         let (total, usable) = self.space(dir)?;
         let bytes = size_of(total);
-        // A file system that does not tell its size cannot be watched.
+        // A file system that does not report its size cannot be watched.
         if bytes == 0 {
             return Ok(true);
         }
@@ -40,7 +40,7 @@ impl Disk {
         }
     }
 
-    /// Gives the reserve of a log directory back to the file system; answers whether there was one.
+    /// Removes the reserve of a log directory to free its space; returns whether there was one.
     pub fn release_reserve(&self, dir: &Path) -> Result<bool> {
         let path = path_in(dir);
         let was_there = self.file_len(&path)?.is_some();
@@ -48,8 +48,8 @@ impl Disk {
         Ok(was_there)
     }
 
-    /// At start: gives the reserve back if nearly nothing else is free, else makes it. Answers as
-    /// `keep_reserve`.
+    /// At start: removes the reserve if hardly anything else is free, otherwise creates it. Returns
+    /// whether it exists.
     pub fn settle_reserve(&self, dir: &Path) -> Result<bool> {
         let (total, usable) = self.space(dir)?;
         if usable < size_of(total) / 2 {

@@ -1,6 +1,6 @@
-//! What start finds in the log directories, and whether it may go on. Nothing is changed here, and
-//! after a refusal nothing was: a directory with partitions is neither formatted nor swept unless
-//! the metadata log that is there is the one that rules them.
+//! Examines what a start finds in the log directories, and decides whether it may go on. Nothing is
+//! changed here, nor before a refusal: a directory with partitions is neither formatted nor cleared
+//! of stray logs unless the metadata log found is the one that governs them.
 
 use super::identity::{self, refused};
 use crate::config::Config;
@@ -13,12 +13,12 @@ use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Partitions that a message names; of the others it says how many they are.
+/// The number of partitions that a message names; the rest are only counted.
 const NAMED: usize = 3;
-/// Smaller ids of directories have special meanings (DirectoryId).
+/// Smaller directory ids have special meanings (DirectoryId).
 const FIRST_DIRECTORY_ID: u128 = 100;
 
-/// Looks at everything; answers the id of the cluster.
+/// Checks everything; returns the cluster id, a new one if there is none yet.
 pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
     let cluster_id = identity::cluster_id(logs, config)?;
     check_metadata_location(logs)?;
@@ -26,7 +26,7 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
     let survey = Survey { logs, config, here: partitions(logs)?, preview: preview.as_ref() };
     survey.check_formatted(cluster_id.as_deref())?;
     match &preview {
-        // All that is there is what formatting wrote, which Kafka puts into every directory.
+        // Nothing is there but what formatting wrote, which Kafka puts into every directory.
         Some(preview) if !preview.is_begun && !survey.here.is_empty() => survey.check_new()?,
         None => survey.check_new()?,
         Some(preview) => {
@@ -41,7 +41,7 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
     Ok(cluster_id.or_else(given).unwrap_or_else(|| uuid_to_text(Uuid::new_v4())))
 }
 
-/// Refuses a metadata log where none is looked for, as Kafka does: a new cluster would begin beside
+/// Refuses a metadata log in the wrong directory, as Kafka does: a new cluster would begin beside
 /// it.
 fn check_metadata_location(logs: &LogManager) -> Result<()> {
     let wanted = &logs.metadata_dir().path;
@@ -69,10 +69,10 @@ fn online(logs: &LogManager) -> impl Iterator<Item = &Arc<LogDir>> {
     logs.dirs().iter().filter(|dir| !dir.is_offline())
 }
 
-/// A partition whose records lie in a log directory.
+/// A partition with a log in one of the log directories.
 struct Here {
     partition: TopicPartition,
-    /// None if `partition.metadata` does not say it.
+    /// None if `partition.metadata` does not say.
     topic_id: Option<Uuid>,
     dir: Arc<LogDir>,
 }
@@ -94,7 +94,7 @@ struct Survey<'a> {
 }
 
 impl Survey<'_> {
-    /// Refuses a directory that has something in it and no `meta.properties`.
+    /// Refuses a directory that holds data but has no `meta.properties`.
     fn check_formatted(&self, cluster_id: Option<&str>) -> Result<()> {
         let metadata_dir = &self.logs.metadata_dir().path;
         let has_log = self.preview.is_some_and(|preview| preview.is_begun);
@@ -121,7 +121,7 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// The id of the directory that has these partitions, as far as it can be known.
+    /// The id of the directory with these partitions, as far as it can be inferred.
     fn missing_id(&self, here: &[&Here]) -> Option<Uuid> {
         let preview = self.preview?;
         let assigned = here.iter().find_map(|here| self.assigned(preview, here));
@@ -132,7 +132,7 @@ impl Survey<'_> {
         })
     }
 
-    /// Without a metadata log a cluster begins, unless somebody has records here.
+    /// Allows a new cluster where there is no metadata log, unless there are partitions.
     fn check_new(&self) -> Result<()> {
         let metadata_dir = self.logs.metadata_dir().path.display();
         if !self.here.is_empty() {
@@ -162,7 +162,8 @@ impl Survey<'_> {
         }
     }
 
-    /// What a metadata log that was stopped cleanly lacks was acknowledged.
+    /// Refuses, after a clean stop, a metadata log that is damaged or outdated: what it lacks had
+    /// been acknowledged.
     fn check_whole(&self, preview: &Preview) -> Result<()> {
         let metadata_dir = self.logs.metadata_dir().path.display();
         let is_clean = online(self.logs).all(|dir| dir.clean_shutdown.is_some());
@@ -194,8 +195,8 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// A log that lost its `partition.metadata` after a clean stop: it would be a stray, and an empty
-    /// log would begin in its place.
+    /// Refuses a log that lost its `partition.metadata` after a clean stop. It would be treated as
+    /// a stray, and an empty log would replace it.
     fn check_identities(&self, preview: &Preview) -> Result<()> {
         let is_clean = |here: &&Here| here.dir.clean_shutdown.is_some();
         for here in self.here.iter().filter(|here| here.topic_id.is_none()).filter(is_clean) {
@@ -219,7 +220,7 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Logs that the metadata log does not know are set aside, if that is the log that ruled them.
+    /// Allows logs to be set aside as strays only if this metadata log governed their directory.
     fn check_strays(&self, preview: &Preview) -> Result<()> {
         let (known, unknown): (Vec<&Here>, Vec<&Here>) =
             self.here.iter().partition(|here| is_known(preview, here));
@@ -254,7 +255,8 @@ impl Survey<'_> {
         ))
     }
 
-    /// Refuses a directory with the partitions of another one that is not here: it had that one's id.
+    /// Refuses a directory that holds the partitions of a missing one: it must have had that one's
+    /// id.
     fn check_directory_ids(&self, preview: &Preview) -> Result<()> {
         let registered = self.registered(preview);
         if registered.is_empty() || self.logs.dirs().iter().any(|dir| dir.is_offline()) {
@@ -279,8 +281,8 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Tells of partitions whose directory is gone. With an empty one in its place, which may be
-    /// a disk that is not mounted, the start is refused.
+    /// Warns of partitions whose directory is missing. If an empty directory is in its place,
+    /// perhaps because a disk is not mounted, the start is refused.
     fn check_absent(&self, preview: &Preview) -> Result<()> {
         if self.logs.dirs().iter().any(|dir| dir.is_offline()) {
             return Ok(());
@@ -318,13 +320,13 @@ impl Survey<'_> {
         }
     }
 
-    /// The directory that a partition lies in by the metadata log.
+    /// The directory that holds a partition according to the metadata log.
     fn assigned(&self, preview: &Preview, here: &Here) -> Option<Uuid> {
         let partition = preview.image.topics.partition(here.topic_id?, here.partition.partition)?;
         partition.directory_of(self.config.node_id).filter(is_directory)
     }
 
-    /// The directories that this broker had when it registered last.
+    /// The directories that this broker last registered.
     fn registered<'a>(&self, preview: &'a Preview) -> &'a [Uuid] {
         preview.image.brokers.get(&self.config.node_id).map_or(&[], |broker| &broker.log_dirs)
     }
@@ -339,8 +341,8 @@ fn is_directory(id: &Uuid) -> bool {
     id.as_u128() >= FIRST_DIRECTORY_ID
 }
 
-/// Whether the metadata log knows what the log is: a topic's, or a deleted one's. One that was not
-/// whole when the process ended is known by its name.
+/// Whether the metadata log explains this log: its topic exists or was deleted. A log that was
+/// still being created when the process ended is recognized by its name.
 fn is_known(preview: &Preview, here: &Here) -> bool {
     let topics = &preview.image.topics;
     match here.topic_id {
@@ -359,7 +361,7 @@ fn shown_with_dirs(here: &[&Here]) -> String {
     format!("{} in {}", shown(here), dirs.join(", "))
 }
 
-/// `4 partitions (a-0, a-1, b-0 and others)`.
+/// For example `4 partitions (a-0, a-1, b-0 and others)`.
 fn count<'a>(partitions: impl ExactSizeIterator<Item = &'a TopicPartition>) -> String {
     let count = partitions.len();
     let names: Vec<_> = partitions.take(NAMED).map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! The broker as the controller sees it: registered, unfenced by heartbeats, running, shut down
+//! The broker from the controller's view: registered, unfenced, kept alive by heartbeats, shut down
 //! (BrokerLifecycleManager).
 
 use super::identity::directory_ids;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// How often a broker that waits for the controller asks again.
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
 
-/// What this broker says of itself to the controller.
+/// This broker's registration.
 pub(super) fn registration(
     config: &Config,
     cluster_id: &str,
@@ -53,7 +53,7 @@ pub(super) fn registration(
         .with_previous_broker_epoch(previous_broker_epoch)
 }
 
-/// Heartbeats until the controller has unfenced us and we have applied that.
+/// Sends heartbeats until the controller has unfenced us and we have applied that.
 pub(super) async fn become_running(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
     let mut applied = parts.applied.clone();
@@ -71,7 +71,7 @@ pub(super) async fn become_running(parts: &Parts) -> Result<()> {
     }
 }
 
-/// The lines that Testcontainers modules and init scripts wait for, as Kafka prints them.
+/// Logs the lines that Testcontainers modules and init scripts wait for, as Kafka prints them.
 pub(super) fn announce(config: &Config) {
     let id = config.node_id;
     info!(
@@ -80,7 +80,7 @@ pub(super) fn announce(config: &Config) {
     info!("[KafkaRaftServer nodeId={id}] Kafka Server started");
 }
 
-/// Heartbeats as long as the broker runs.
+/// Sends heartbeats while the broker runs.
 pub(super) async fn heartbeat(parts: Arc<Parts>) {
     let pause = Duration::from_millis(parts.config.broker_heartbeat_interval_ms.max(1) as u64);
     loop {
@@ -108,8 +108,9 @@ async fn tell_cordoned(parts: &Parts) -> Result<()> {
     Ok(())
 }
 
-/// Gives up what this broker leads. The first answer takes the leaderships, the next fences: without
-/// that the next controller would wait for our session to end before it registers this broker again.
+/// Shuts down in a controlled way. The first heartbeat takes our leaderships away and the next one
+/// fences us; otherwise the next controller would wait for our session to expire before it
+/// registers this broker again.
 pub(super) async fn leave_cluster(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
     loop {

@@ -1,4 +1,4 @@
-//! What an unfinished compaction or deletion has left in a log's directory.
+//! Cleans up what an unfinished compaction or deletion has left in a log's directory.
 
 use super::names::parse_file_name;
 use super::producer_state::SNAPSHOT;
@@ -11,20 +11,20 @@ use crate::types::Offset;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A file of an unfinished compaction.
+/// Suffix of a file of an unfinished compaction.
 pub(super) const CLEANED: &str = ".cleaned";
-/// A file of a finished compaction that is not renamed yet.
+/// Suffix of a file of a finished compaction that has not got its name yet.
 pub(super) const SWAP: &str = ".swap";
-/// Snapshots of the metadata log are not ours to remove.
+/// A snapshot of the metadata log, which is not removed here.
 const CHECKPOINT_DELETED: &str = ".checkpoint.deleted";
 
-/// Whether a file of this name in a log's directory waits for nothing but its removal.
+/// Whether a file in a log's directory only waits to be removed.
 pub(super) fn is_deleted(name: &str) -> bool {
     name.ends_with(DELETED) && !name.ends_with(CHECKPOINT_DELETED)
 }
 
-/// Removes deleted files and unfinished compactions, finishes finished ones. Answers the names
-/// that are left.
+/// Removes deleted files and unfinished compactions, and completes finished ones. Returns the names
+/// that remain.
 pub(super) fn remove_leftovers(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<Vec<String>> {
     let is_leftover =
         |name: &str| is_deleted(name) || name.ends_with(CLEANED) || name.ends_with(SWAP);
@@ -35,7 +35,7 @@ pub(super) fn remove_leftovers(disk: &Disk, dir: &Path, names: Vec<String>) -> R
     let cleaned = names.iter().filter(|name| name.ends_with(CLEANED));
     let min_cleaned = cleaned.filter_map(|name| offset_of(name)).min().unwrap_or(Offset::MAX);
     for name in names.iter().filter(|name| is_leftover(name)) {
-        // Swap files beside cleaned ones are of a split that is not finished.
+        // Swap files beside cleaned ones belong to an unfinished split.
         let finished =
             name.ends_with(SWAP) && offset_of(name).is_some_and(|offset| offset < min_cleaned);
         if !finished {
@@ -46,8 +46,8 @@ pub(super) fn remove_leftovers(disk: &Disk, dir: &Path, names: Vec<String>) -> R
     disk.list(dir)
 }
 
-/// Segments that were compacted into a `.swap` segment are removed; then it takes its name. It was
-/// made durable before it got that name, so one that is not whole is not ours to believe.
+/// Removes the segments that were compacted into a `.swap` segment, which then takes its name. A
+/// `.swap` file is made durable before it gets this suffix, so one that is incomplete is refused.
 fn finish_swaps(disk: &Disk, dir: &Path, names: Vec<String>) -> Result<()> {
     let swap_log = format!("{}{SWAP}", segment::SUFFIX);
     let (mut first, mut end) = (Offset::MAX, Offset::MIN);

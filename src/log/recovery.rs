@@ -1,5 +1,5 @@
-//! Opening a log: what a crash or an unfinished compaction left is put right (LogLoader). Only what
-//! a crash can have torn is cut; a log with other damage is not opened.
+//! Opens a log and repairs what a crash or an unfinished compaction left (LogLoader). Only what a
+//! crash can tear is truncated; a log with other damage is not opened.
 
 use super::leader_epoch::{self, LeaderEpochs};
 use super::leftovers::remove_leftovers;
@@ -21,7 +21,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens or makes the log in `dir`.
+/// Opens or creates the log in `dir`.
 pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log> {
     let name = dir.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let Some((partition, _)) = parse_dir_name(&name) else {
@@ -37,7 +37,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         }
         names => Some(names?),
     };
-    // One that was never flushed may have been made a moment before the last process ended.
+    // If it was never flushed, it may have been created just before the last process ended.
     let is_dir_durable = names.is_some() && options.recovery_point > 0;
     let dir: Arc<Path> = dir.into();
     let names = remove_leftovers(disk, &dir, names.unwrap_or_default())?;
@@ -61,7 +61,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     if names.iter().any(|name| name == leader_epoch::SETTLED) {
         match loader.options.stopped {
             Stopped::Killed => loader.epochs.read_settled()?,
-            // A power loss may have brought it back.
+            // A power loss may have brought the file back.
             _ => disk.remove_file(&loader.dir.join(leader_epoch::SETTLED))?,
         }
     }
@@ -85,8 +85,8 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Opens the segments by the names in the directory; indexes without a `.log` are removed.
-    /// Answers the base offsets of the segments whose indexes are missing or broken.
+    /// Opens the segments in the directory, and removes indexes without a `.log`. Returns the base
+    /// offsets of segments with missing or broken indexes.
     fn find_segments(&mut self, names: &[String]) -> Result<BTreeSet<Offset>> {
         let has = |name: &str| names.binary_search_by(|n| n.as_str().cmp(name)).is_ok();
         let mut broken = BTreeSet::new();
@@ -123,10 +123,10 @@ impl Loader<'_> {
         Ok(broken)
     }
 
-    /// Rebuilds the broken segments and, after an unclean stop, all from the one that holds the
-    /// recovery point on; or, if only the process was killed, what came after `Log::settle`. After a
-    /// clean stop the last one is rebuilt if its batches do not reach its end. Answers where that
-    /// one ends.
+    /// Rebuilds the broken segments. After an unclean stop, also rebuilds all segments from the
+    /// recovery point on or, if only the process was killed, what followed `Log::settle`. After a
+    /// clean stop, rebuilds the last segment if its batches do not reach its end. Returns where the
+    /// last segment ends; None if there is none.
     fn recover(&mut self, mut broken: BTreeSet<Offset>) -> Result<Option<Offset>> {
         let settled = self.load_settled()?;
         let point = settled.unwrap_or(self.options.recovery_point);
@@ -169,7 +169,7 @@ impl Loader<'_> {
                 broken.insert(next);
             }
             if index < unflushed && index + 1 < self.segments.len() {
-                // No flush goes so far back.
+                // No later flush would include this segment.
                 self.segments[index].sync()?;
             }
             end = Some(recovered.end);
@@ -181,7 +181,7 @@ impl Loader<'_> {
         Ok(end)
     }
 
-    /// Refuses sealed segments that have lost their batches, unless a power loss may have taken them.
+    /// Refuses sealed segments that lost their batches, unless a power loss can be the cause.
     fn check_emptied(&self, unflushed: usize) -> Result<()> {
         let durable = if self.options.stopped == Stopped::Unknown { unflushed } else { usize::MAX };
         let sealed = self.segments.len().saturating_sub(1);
@@ -193,9 +193,9 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// What lies from `position` on in a segment is no batch with the offset `end`, or a later one, of
-    /// this log. A crash may have torn the end of the last segment; a power loss whatever is
-    /// `unflushed`. Everything else is damage, and what can be read is no one's to cut off.
+    /// Handles a segment that from `position` on has no batch of this log with offset `end` or
+    /// above. A crash can tear the end of the last segment, and a power loss anything `unflushed`.
+    /// All else is damage, and readable records must not be cut off.
     fn give_up(
         &mut self,
         index: usize,
@@ -208,7 +208,7 @@ impl Loader<'_> {
         let is_last = self.segments[index + 1..].iter().all(|later| later.size() == 0);
         let may_tear = is_unflushed && self.options.stopped == Stopped::Unknown;
         if let Some(found) = sound {
-            // A torn offset has lost bits, and has got no others.
+            // A torn offset has lost bits but has not gained any.
             let is_astray = found.position == position
                 && (found.base_offset == end || found.base_offset & !end != 0);
             if !may_tear || is_astray || end < self.options.recovery_point {
@@ -226,7 +226,7 @@ impl Loader<'_> {
             file.len()?
         );
         segment.trim_file()?;
-        // What is cut off must not come back behind what is appended now.
+        // What is cut off must not reappear after what is appended from now on.
         file.sync_data()?;
         if may_tear {
             self.set_aside(index + 1)?;
@@ -235,7 +235,8 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Takes the segments from `from` on out of the log: what lies before them was lost.
+    /// Removes the segments from index `from` on from the log, because records before them were
+    /// lost.
     fn set_aside(&mut self, from: usize) -> Result<()> {
         for segment in self.segments.split_off(from) {
             let file = segment.file()?;
@@ -252,9 +253,9 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// If only the process was killed, the machine still has all that was written: loads the
-    /// newest producer snapshot, which `Log::settle`, a roll or a clean stop wrote last. Everything
-    /// else that belongs to the batches below it was written before.
+    /// If only the process was killed, everything it wrote is still there. Then loads the newest
+    /// producer snapshot, which `Log::settle`, a roll or a clean stop wrote after everything else
+    /// that belongs to the batches below it. Returns the snapshot's offset.
     fn load_settled(&mut self) -> Result<Option<Offset>> {
         if self.options.stopped != Stopped::Killed || !self.producers.has_snapshots() {
             return Ok(None);
@@ -264,7 +265,7 @@ impl Loader<'_> {
         Ok(self.producers.has_snapshots().then(|| self.producers.end()))
     }
 
-    /// Recovers only what lies behind `settled`. None, and nothing done, if the indexes do not fit.
+    /// Recovers only what follows `settled`. None, without effect, if the indexes do not match.
     fn resume(&mut self, index: usize, settled: Offset) -> Result<Option<Recovered>> {
         let limit = self.limit_of(index);
         let segment = &mut self.segments[index];
@@ -290,7 +291,7 @@ impl Loader<'_> {
         Ok(Some(recovered))
     }
 
-    /// Recovers a segment from its first batch on, with all that belongs to it.
+    /// Recovers a whole segment, with everything that belongs to it.
     fn rebuild(&mut self, index: usize) -> Result<Recovered> {
         let base_offset = self.segments[index].base_offset();
         rebuild_producers(
@@ -317,13 +318,14 @@ impl Loader<'_> {
         Ok(recovered)
     }
 
-    /// Where the next segment begins.
+    /// The offset at which the next segment begins.
     fn limit_of(&self, index: usize) -> Offset {
         self.segments.get(index + 1).map_or(Offset::MAX, Segment::base_offset)
     }
 
-    /// Writes what belongs to a recovered segment, the snapshot last, as `load_settled` expects. Of
-    /// the active one it stays in memory, so that a start writes nothing: `Log::settle` comes soon.
+    /// Writes what belongs to a recovered segment; the snapshot comes last, as `load_settled`
+    /// expects. For the active segment it stays in memory, so that a start writes nothing;
+    /// `Log::settle` will follow soon.
     fn seal(&mut self, index: usize) -> Result<()> {
         if index + 1 == self.segments.len() {
             return Ok(());
@@ -332,8 +334,8 @@ impl Loader<'_> {
         put_off(self.epochs.settle().and_then(|()| self.producers.take_snapshot()))
     }
 
-    /// Before Kafka 2.0 compaction could make segments whose offsets need more than 31 bits
-    /// (KAFKA-6264): from the batch at `next` on they become a segment of their own.
+    /// Splits a segment at the batch with offset `next`. Before Kafka 2.0 compaction could produce
+    /// segments whose offsets need more than 31 bits (KAFKA-6264).
     fn split(&mut self, index: usize, next: Offset) -> Result<()> {
         let (file, begin) = (self.segments[index].file()?, self.segments[index].size());
         let is_there = self.segments.get(index + 1).is_some_and(|s| s.base_offset() == next);
@@ -372,7 +374,8 @@ impl Loader<'_> {
         self.producers.remove_snapshot(segment.base_offset())
     }
 
-    /// Where the log ends. One that ends before it begins (its files were deleted) begins anew.
+    /// The log end offset. A log that ends before its start offset, because files were deleted,
+    /// begins again.
     fn find_end(&mut self, recovered: Option<Offset>) -> Result<Offset> {
         let log_start_offset = self.options.log_start_offset;
         let end_offset = recovered.filter(|_| !self.segments.is_empty()).unwrap_or(-1);
@@ -387,7 +390,7 @@ impl Loader<'_> {
                 dir = self.dir.display()
             )));
         }
-        // Made before the others go: its name tells where the log begins.
+        // Created before the others are removed, because its name says where the log begins.
         let now = self.options.now;
         let anew = Segment::create(self.disk, &self.dir, log_start_offset, now)?;
         if self.options.config.preallocate {
@@ -416,7 +419,7 @@ impl Loader<'_> {
         self.epochs.truncate_from_end(end_offset);
         let log_start_offset = options.log_start_offset.max(self.segments[0].base_offset());
         self.epochs.truncate_from_start(log_start_offset);
-        // As a rule it is one.
+        // Usually there is one segment.
         self.segments.shrink_to_fit();
         let base_offsets = self.segments.iter().map(Segment::base_offset).collect();
         self.producers.remove_stray_snapshots(&base_offsets)?;
@@ -439,7 +442,7 @@ impl Loader<'_> {
             last.mend(self.options.config.index_interval_bytes as u64)?;
         }
         if !is_clean && recovery_point == end_offset && last.size() > 0 {
-            // If the next append rolls, nobody looks at this segment after the next crash.
+            // If the next append rolls, nobody checks this segment after the next crash.
             put_off(last.seal())?;
             last.sync()?;
         }
@@ -475,19 +478,19 @@ impl Loader<'_> {
     }
 }
 
-/// What reading a segment has found.
+/// The result of recovering a segment.
 struct Recovered {
-    /// One past the last offset.
+    /// The offset after the last record.
     end: Offset,
-    /// Where it is no longer what it should be.
+    /// The position of the first invalid data, if there is any.
     bad: Option<u64>,
     /// The first batch that needs a segment of its own.
     overflow: Option<Offset>,
 }
 
-/// Reads a segment, which ends before `limit`, from the batch at `position` on up to the first one
-/// that is not whole and sound. Enters it into the indexes, and notes epochs and producers from
-/// `trusted` on.
+/// Reads a segment, which ends before `limit`, from the batch at `position` up to the first one
+/// that is incomplete or damaged, and rebuilds indexes and epochs. Below `trusted` the checksums
+/// are not checked and the producers are already known.
 fn recover_segment(
     segment: &mut Segment,
     limit: Offset,
@@ -516,7 +519,7 @@ fn recover_segment(
             break;
         }
         if !segment.can_hold(batch.last_offset()) {
-            // In the active segment it cannot be, nor of the segment's first batch.
+            // This is impossible in the active segment, and for the first batch of any segment.
             let is_later = batch.base_offset() > segment.base_offset() && limit < Offset::MAX;
             overflow = is_later.then(|| batch.base_offset());
             break;
@@ -535,7 +538,7 @@ fn recover_segment(
         next_offset = batch.next_offset();
     }
     if next_offset < trusted {
-        // All of it is to be recovered, and so nothing is cut yet.
+        // The whole segment will be recovered, so nothing is cut off yet.
         return Ok(Recovered { end: next_offset, bad: None, overflow: None });
     }
     if epochs_changed {

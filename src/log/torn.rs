@@ -1,6 +1,6 @@
-//! What lies behind the last good batch of a segment. A crash leaves parts of batches at the end of
-//! the active segment, which nobody can read: those are cut. Whatever can be read is kept, in a file
-//! beside the segments if it cannot stay in them.
+//! What follows the last valid batch of a segment. A crash leaves incomplete batches at the end of
+//! the active segment, which are cut off. Whatever is readable is kept, if necessary in a file
+//! beside the segments.
 
 use super::names::file_name;
 use super::segment::{SUFFIX, SUFFIXES, Segment};
@@ -11,22 +11,23 @@ use crate::types::Offset;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 
-/// End of the name of a file that holds what could not stay in the log; no broker looks at it.
+/// Suffix of a file with what could not stay in the log. No broker reads it.
 pub(super) const TORN: &str = ".log.torn";
-/// Bytes that are looked through at a time.
+/// Bytes searched at a time.
 const WINDOW: usize = 1 << 20;
-/// Bytes whose checksums are computed at most, beyond twice those that are looked through.
+/// The most bytes whose checksums are computed, in addition to twice the bytes searched.
 const MOST_CHECKED: u64 = 64 << 20;
 
-/// A sound batch where none was expected.
+/// A valid batch where none was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sound {
     pub position: u64,
-    /// Its first offset; -1 if it was not looked at, because there was too much to look at.
+    /// The batch's first offset; -1 if the search was given up, because it would have taken too
+    /// long.
     pub base_offset: Offset,
 }
 
-/// The first sound batch that begins in `position..end` of a file, at any byte.
+/// The first valid batch that begins between two positions of a file, at any byte.
 pub(super) fn find_sound(file: &File, position: u64, end: u64) -> Result<Option<Sound>> {
     let mut budget = MOST_CHECKED.saturating_add(2 * end.saturating_sub(position));
     let mut at = position;
@@ -49,12 +50,12 @@ pub(super) fn find_sound(file: &File, position: u64, end: u64) -> Result<Option<
     Ok(None)
 }
 
-/// The size of the batch that could begin with `bytes`, of which `left` are in the file.
+/// The size of a batch that would begin with `bytes`, if it fits into the `left` bytes of the file.
 fn claimed_size(bytes: &[u8], left: u64) -> Option<u64> {
     if !(0..=MAGIC).contains(&(bytes[MAGIC_AT] as i8)) {
         return None;
     }
-    // Whether all of it is there, `next_size` cannot know.
+    // `next_size` cannot tell whether the file has all of it.
     Batch::next_size(bytes).ok()?;
     let length = i32::from_be_bytes(*bytes[8..].first_chunk()?);
     let size = u64::try_from(length).ok()? + crate::record::LOG_OVERHEAD as u64;
@@ -67,14 +68,14 @@ fn sound_batch(file: &File, position: u64, size: u64) -> Result<Option<Offset>> 
     let base_offset = i64::from_be_bytes(*bytes.first_chunk().expect("a batch has a header"));
     match Batch::split_stored(&mut Bytes::from(bytes)) {
         Ok(batch) => Ok(batch.checksum_holds().then_some(base_offset)),
-        // It is sound, and cannot be understood here.
+        // It is valid, but this version cannot decode it.
         Err(Error::Config(_)) => Ok(Some(base_offset)),
         Err(_) => Ok(None),
     }
 }
 
-/// Copies what is about to be cut off a segment, from `position` on, into a file of its own. Answers
-/// its path.
+/// Copies what is about to be cut off a segment, from `position` on, to a file of its own. Returns
+/// the path.
 pub(super) fn keep_rest(
     disk: &Disk,
     dir: &Path,
@@ -94,7 +95,8 @@ pub(super) fn keep_rest(
     Ok(path)
 }
 
-/// Takes a whole segment out of the log: its batches keep a file, its indexes go. Answers the path.
+/// Removes a segment from the log: keeps its batches in a file and deletes its indexes. Returns the
+/// path.
 pub(super) fn keep_segment(disk: &Disk, dir: &Path, segment: &Segment) -> Result<PathBuf> {
     let path = free_path(disk, dir, segment.base_offset())?;
     disk.rename_unsynced(&segment.path(SUFFIX), &path)?;
@@ -116,8 +118,8 @@ fn free_path(disk: &Disk, dir: &Path, offset: Offset) -> Result<PathBuf> {
 }
 
 impl Segment {
-    /// Why the log cannot be opened: at `position`, where the batch with offset `expected` should
-    /// begin, something else does, and records from there on can be read.
+    /// The reason not to open the log: at `position` there is something else than the batch with
+    /// offset `expected`, and there are readable records from there on.
     pub(super) fn spoilt(&self, position: u64, expected: Offset, found: Sound) -> Error {
         let path = self.path(SUFFIX);
         let what = match found {
@@ -140,7 +142,7 @@ impl Segment {
         ))
     }
 
-    /// Why the log cannot be opened: the segment's batches are gone.
+    /// The reason not to open the log: the segment's batches are gone.
     pub(super) fn emptied(&self) -> Error {
         Error::corrupt(format!(
             "segment {path}: it is empty, and its indexes tell of records. Nothing was cut off, and \
@@ -150,7 +152,8 @@ impl Segment {
         ))
     }
 
-    /// Why nothing can be read here: the segment has offsets of the next one.
+    /// The reason why nothing can be read here: the segment has offsets that belong to the next
+    /// one.
     pub(super) fn overlaps(&self, offset: Offset) -> Error {
         Error::corrupt(format!(
             "segment {path}: it has offset {offset}, which the segment behind it begins at or \

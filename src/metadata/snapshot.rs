@@ -1,4 +1,5 @@
-//! Snapshots: an image in a file, as batches like a log's (Snapshots, RecordsSnapshotWriter).
+//! Snapshots: an image in a file, written as batches like those of a log (Snapshots,
+//! RecordsSnapshotWriter).
 //!
 //! ```text
 //! <offset, 20 digits>-<epoch, 10 digits>.checkpoint     offset: one past the last record contained
@@ -21,10 +22,10 @@ use std::path::Path;
 
 const SUFFIX: &str = ".checkpoint";
 const PART: &str = ".part";
-/// KafkaRaftClient.MAX_BATCH_SIZE_BYTES.
+/// Kafka's limit (KafkaRaftClient.MAX_BATCH_SIZE_BYTES).
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Which snapshot: it contains everything below `offset`.
+/// Identifies a snapshot, which contains every record below `offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SnapshotId {
     pub offset: Offset,
@@ -35,35 +36,35 @@ impl SnapshotId {
     /// The snapshot that formatting writes.
     pub const BOOTSTRAP: SnapshotId = SnapshotId { offset: 0, epoch: 0 };
 
-    /// The file's name.
+    /// The name of its file.
     pub fn file_name(self) -> String {
         format!("{:020}-{:010}{SUFFIX}", self.offset, self.epoch)
     }
 
-    /// Reads a file's name; None if it is no whole snapshot's.
+    /// Parses a file name; None unless it names a finished snapshot.
     pub fn parse(name: &str) -> Option<SnapshotId> {
         let (offset, epoch) = name.strip_suffix(SUFFIX)?.split_once('-')?;
         Some(SnapshotId { offset: offset.parse().ok()?, epoch: epoch.parse().ok()? })
     }
 }
 
-/// Whether the file is a snapshot that was not finished or is to be deleted.
+/// Whether the file is an unfinished snapshot or one that is to be deleted.
 pub fn is_left_over(name: &str) -> bool {
     name.ends_with(".checkpoint.part") || name.ends_with(".checkpoint.deleted")
 }
 
-/// What goes into a snapshot besides its records.
+/// The parts of a snapshot other than its records.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// When the last record contained was written.
     pub last_contained_timestamp: Timestamp,
     pub kraft_version: i16,
-    /// A ControlRecord::Voters, from `kraft.version` 1 on.
+    /// A `ControlRecord::Voters`, from `kraft.version` 1 on.
     pub voters: Option<ControlRecord>,
     pub metadata_version: i16,
 }
 
-/// Writes a snapshot, whole or not at all.
+/// Writes a snapshot so that it appears as a whole or not at all.
 pub fn write(
     disk: &Disk,
     dir: &Path,
@@ -77,7 +78,7 @@ pub fn write(
     disk.remove_file(&part)?;
     let file = disk.open(&part)?;
     let written = write_to(file, id, head, records, now);
-    // On a full disk a half-written file would take room and be of no use.
+    // A partial file is useless, and after a full disk its space is needed.
     written.inspect_err(|_| drop(disk.remove_file(&part)))?;
     disk.rename(&part, &path)
 }
@@ -144,15 +145,15 @@ impl Writer {
     }
 }
 
-/// What a snapshot file holds.
+/// The contents of a snapshot file.
 #[derive(Debug)]
 pub struct Contents {
     pub control: Vec<Batch>,
     pub records: Vec<MetadataRecord>,
 }
 
-/// Reads a snapshot file; None if there is none. One that is damaged, or lacks its end, is an error
-/// that says so (Config): what it lacks would be taken for what the cluster does not have.
+/// Reads a snapshot file; None if there is none. A damaged or incomplete one is an error
+/// (`Error::Config`): whatever it lacks would look as if the cluster never had it.
 pub fn read(disk: &Disk, path: &Path) -> Result<Option<Contents>> {
     let Some(bytes) = disk.read_file(path)? else { return Ok(None) };
     let mut bytes = Bytes::from(bytes);

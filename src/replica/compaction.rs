@@ -1,4 +1,4 @@
-//! Compaction of the logs that are here: the dirtiest first (LogCleaner.CleanerThread).
+//! Compacts the logs of this broker, the dirtiest first (LogCleaner.CleanerThread).
 
 use super::Replicas;
 use super::partition::Partition;
@@ -6,8 +6,8 @@ use crate::log::cleaner::Candidate;
 use std::sync::Arc;
 
 impl Replicas {
-    /// Cleans one log after the other, the dirtiest first, until none is due; then retention of the
-    /// compacted ones. About every `log.cleaner.backoff.ms`, on as many threads as may clean.
+    /// Cleans one log at a time, the dirtiest first, until none is due, and then applies retention
+    /// to compacted logs. Each cleaner thread calls it about every `log.cleaner.backoff.ms`.
     pub fn compact(&self) {
         while self.compact_dirtiest() {}
         let now = self.clock.now();
@@ -18,7 +18,7 @@ impl Replicas {
         }
     }
 
-    /// False if no log is due, or if the dirtiest could not be cleaned.
+    /// Returns false if no log is due or the dirtiest could not be cleaned.
     fn compact_dirtiest(&self) -> bool {
         let due = self.all().into_iter().filter_map(|partition| {
             let candidate = self.examine(&partition)?;
@@ -41,7 +41,7 @@ impl Replicas {
         if !partition.config().compact {
             return None;
         }
-        // One that is closed or offline is none to clean.
+        // A closed or offline log is not cleaned.
         let mut log = partition.log().ok()?;
         let examined = self.logs.cleaner().examine(&mut log, self.clock.now());
         partition.dir().observe(examined).unwrap_or_else(|error| {

@@ -26,6 +26,7 @@ mod classic;
 mod commit;
 mod consumer;
 mod kind;
+mod modern;
 mod offsets;
 mod record;
 mod shard;

@@ -2,7 +2,7 @@
 
 use super::GroupId;
 use super::classic::ClassicGroup;
-use super::consumer::{Committer, ConsumerGroup, Permit};
+use super::consumer::{ConsumerGroup, Permit};
 use super::offsets::Committed;
 use super::record::Record;
 use super::share::ShareGroup;
@@ -136,14 +136,7 @@ impl Group {
         match self {
             Group::Classic(group) => group.validate_commit(version, request)?,
             Group::Streams(group) => group.validate_commit(version, request)?,
-            Group::Consumer(group) => {
-                return group.validate_commit(Committer {
-                    member: &request.member_id,
-                    instance: request.group_instance_id.as_deref(),
-                    epoch: request.generation_id_or_member_epoch,
-                    version,
-                });
-            }
+            Group::Consumer(group) => return group.validate_commit(version, request),
             Group::Share(_) => return Err(wrong_kind(&request.group_id, "consumer")),
         }
         Ok(Permit::default())

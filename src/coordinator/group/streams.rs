@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! heartbeat   a member comes, says what it owns, hears what it is to own     -> records
+//! fence       a member leaves, or is made to leave
 //!   topology    what the members run
 //!   configure   the topology against the topics there are: tasks, missing topics
 //!   assignor    who shall have which task: the target assignment
 //!   reconcile   one member's next step towards it
 //! records     the records, and what they say of the group (replay)
-//! describe    the group as StreamsGroupDescribe and ListGroups show it
+//! describe    the group as StreamsGroupDescribe shows it
 //! creation    internal topics that are being made
 //! ```
 
@@ -17,13 +18,13 @@ mod assignor;
 mod configure;
 mod creation;
 mod describe;
+mod fence;
 mod heartbeat;
 mod member;
 mod offsets;
 mod reconcile;
 pub mod records;
 mod request;
-mod static_member;
 mod tasks;
 mod topology;
 
@@ -31,65 +32,31 @@ pub use answer::Heartbeat;
 pub use creation::InternalTopics;
 pub use request::check;
 
+use super::MemberId;
+use super::modern::{Modern, ModernState};
 use super::record::Record;
-use super::{GroupId, MemberId};
-use crate::error::{Error, Result};
-use crate::types::{Offset, Timestamp};
 use configure::Configured;
-use kafka_protocol::error::ResponseError;
-use member::Member;
 use request::Reported;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
-use tasks::{Owners, TaskOffsets, Tasks};
+use tasks::{Owners, TaskOffsets};
 use topology::Topology;
 
 /// Settings that an assignment was made with: `num.standby.replicas`.
 type Configs = BTreeMap<String, String>;
 
-/// Where a streams group is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamsState {
-    /// It has no members.
-    Empty,
-    /// Its topics are not as its topology needs them.
-    NotReady,
-    /// The target assignment is behind the group.
-    Assigning,
-    /// Members are behind the target assignment.
-    Reconciling,
-    /// All have what they are to have.
-    Stable,
-}
-
-impl fmt::Display for StreamsState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
 /// A streams group.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamsGroup {
-    /// `application.id`.
-    pub(super) id: GroupId,
-    /// Grows with all that an assignment depends on.
-    epoch: i32,
-    /// Of the topics that the topology needs, when the epoch was reached.
-    metadata_hash: i64,
+pub type StreamsGroup = Modern<Streams>;
+
+/// What only a streams group has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Streams {
     /// Epoch of the topology that the topics fit; -1 if they do not.
     validated_topology_epoch: i32,
     /// What the assignment of the epoch is made with.
     last_configs: Configs,
     topology: Option<Arc<Topology>>,
-    members: BTreeMap<MemberId, Member>,
-    /// The epoch that the target assignment was made for.
-    target_epoch: i32,
-    /// When it was made.
-    target_timestamp: Timestamp,
-    target: BTreeMap<MemberId, Tasks>,
-    /// Who has, or has yet to give back, which task: what `members` say, the other way round.
+    /// Who has, or has yet to give back, which task: what the members say, the other way round.
     owners: Owners,
     /// What is known besides and not in the log.
     soft: Soft,
@@ -100,8 +67,6 @@ pub struct StreamsGroup {
 struct Soft {
     /// The topology against the topics.
     configured: Option<Arc<Configured>>,
-    /// Offset of the metadata whose topics are as `metadata_hash` says.
-    checked_at: Option<Offset>,
     /// The member that wants the application to stop.
     shutdown_requested_by: Option<MemberId>,
     /// Changes with what interactive queries need to know.
@@ -113,66 +78,19 @@ struct Soft {
 }
 
 impl StreamsGroup {
-    /// A group that nobody has joined yet.
-    pub fn new(id: GroupId) -> StreamsGroup {
-        StreamsGroup {
-            id,
-            epoch: 1,
-            metadata_hash: 0,
-            validated_topology_epoch: 0,
-            last_configs: Configs::new(),
-            topology: None,
-            members: BTreeMap::new(),
-            target_epoch: 1,
-            target_timestamp: 0,
-            target: BTreeMap::new(),
-            owners: Owners::default(),
-            soft: Soft::default(),
-        }
-    }
-
-    /// Where the group is.
-    pub fn state(&self) -> StreamsState {
-        let epoch = self.topology.as_ref().map(|topology| topology.epoch);
-        let is_reconciled = |member: &Member| member.is_reconciled_to(self.target_epoch);
-        if self.members.is_empty() {
-            StreamsState::Empty
-        } else if epoch != Some(self.validated_topology_epoch) {
-            StreamsState::NotReady
-        } else if self.epoch > self.target_epoch {
-            StreamsState::Assigning
-        } else if !self.members.values().all(is_reconciled) {
-            StreamsState::Reconciling
-        } else {
-            StreamsState::Stable
+    /// Where the group is in its life.
+    pub fn state(&self) -> ModernState {
+        let epoch = self.own.topology.as_ref().map(|topology| topology.epoch);
+        match self.progress() {
+            ModernState::Empty => ModernState::Empty,
+            _ if epoch != Some(self.own.validated_topology_epoch) => ModernState::NotReady,
+            progress => progress,
         }
     }
 
     /// What is written when the group, which is empty, is no more.
     pub fn tombstones(&self) -> Vec<Record> {
-        records::group_tombstones(&self.id).into()
-    }
-
-    /// Whether it has no members.
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
-    fn member(&self, id: &str) -> Result<&Member> {
-        self.members.get(id).ok_or_else(|| {
-            let message = format!("Member {id} is not a member of group {}.", self.id);
-            Error::Explained(ResponseError::UnknownMemberId, message)
-        })
-    }
-
-    fn put_member(&mut self, member: Member) {
-        if let Some(old) = self.members.get(&member.id) {
-            self.owners.remove(&old.assigned, &old.process_id);
-            self.owners.remove(&old.pending_revocation, &old.process_id);
-        }
-        self.owners.add(&member.assigned, &member.process_id);
-        self.owners.add(&member.pending_revocation, &member.process_id);
-        self.members.insert(member.id.clone(), member);
+        records::group_tombstones(&self.id)
     }
 
     /// Remembers what a member says of its copies, as far as it is of tasks that there are.
@@ -184,18 +102,19 @@ impl StreamsGroup {
             });
             (member.clone(), offsets)
         };
-        self.soft.task_offsets.extend(reported.offsets.map(known));
-        self.soft.task_end_offsets.extend(reported.end_offsets.map(known));
+        self.own.soft.task_offsets.extend(reported.offsets.map(known));
+        self.own.soft.task_end_offsets.extend(reported.end_offsets.map(known));
     }
 
+    /// Takes out a member, and what it said of its copies.
     fn remove_member(&mut self, id: &str) {
-        self.soft.task_offsets.remove(id);
-        self.soft.task_end_offsets.remove(id);
-        let Some(old) = self.members.remove(id) else { return };
-        self.owners.remove(&old.assigned, &old.process_id);
-        self.owners.remove(&old.pending_revocation, &old.process_id);
-        if self.members.is_empty() {
-            self.soft.shutdown_requested_by = None;
+        self.forget(id);
+        let is_empty = self.is_empty();
+        let soft = &mut self.own.soft;
+        soft.task_offsets.remove(id);
+        soft.task_end_offsets.remove(id);
+        if is_empty {
+            soft.shutdown_requested_by = None;
         }
     }
 }
@@ -204,16 +123,18 @@ impl StreamsGroup {
 impl StreamsGroup {
     /// What of the group is in the log.
     pub(super) fn kept(&self) -> StreamsGroup {
-        StreamsGroup { soft: Soft::default(), ..self.clone() }
+        let mut kept = self.clone();
+        kept.own.soft = Soft::default();
+        kept
     }
 
     /// No task is with two members, and the owners are those that the members say.
     pub(super) fn check(&self) {
         let mut owners = Owners::default();
         let mut active = std::collections::BTreeSet::new();
-        for member in self.members.values() {
+        for member in self.members() {
             for tasks in [&member.assigned, &member.pending_revocation] {
-                owners.add(tasks, &member.process_id);
+                owners.add(tasks, &member.own.process_id);
                 let of = |(id, set): (&String, &BTreeMap<i32, i32>)| {
                     set.keys().map(|task| (id.clone(), *task)).collect::<Vec<_>>()
                 };
@@ -222,6 +143,6 @@ impl StreamsGroup {
                 }
             }
         }
-        assert_eq!(owners, self.owners);
+        assert_eq!(owners, self.own.owners);
     }
 }

@@ -2,19 +2,20 @@
 //! that says everything, SyncGroup brings the assignment, and Heartbeat tells when to join again
 //! (GroupMetadataManager.classicGroupJoinToConsumerGroup and those after it).
 
-use super::heartbeat::{Admission, Change, check_instance, member_id, refuse};
-use super::member::{ConsumerMember, MemberState};
+use super::heartbeat::{Change, member_id};
+use super::member::ConsumerMember;
 use super::migration::{MigrationPolicy, classic_metadata};
 use super::{ConsumerGroup, Outcome, Then, embedded};
 use crate::codec::schema::consumer::ConsumerProtocolSubscription;
 use crate::config::Config;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::classic::{Join, join_error, sync_error};
+use crate::coordinator::group::modern::{Admission, MemberState, refuse};
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::timers::Timer;
 use crate::coordinator::group::turn::Turn;
 use crate::coordinator::state_machine::Completion;
-use crate::coordinator::{RequestContext, Ticket, text};
+use crate::coordinator::{Ticket, text};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
@@ -43,7 +44,7 @@ impl ConsumerGroup {
         }
         let is_unknown = request.member_id.is_empty();
         let id = member_id(turn, &request.member_id);
-        self.check_room(turn.config, &id)?;
+        self.check_stranger(turn.config, &id)?;
         if !self.supports_classic(request) {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }
@@ -59,7 +60,7 @@ impl ConsumerGroup {
             may_create: instance.is_none() || is_unknown,
             epoch: None,
         };
-        let member = self.admit(admission, &mut records)?;
+        let member = self.admit(&admission, &mut records)?;
         let metadata = &request.protocols.first().expect("supported").metadata;
         let subscription = embedded::subscription(metadata);
         let subscription = subscription.ok_or(ResponseError::UnknownServerError)?;
@@ -103,7 +104,7 @@ impl ConsumerGroup {
     ) -> Result<SyncGroupResponse> {
         let instance = request.group_instance_id.as_deref();
         let member = self.classic_member(&request.member_id, instance, request.generation_id)?;
-        let metadata = member.classic.as_ref().expect("a classic member");
+        let metadata = member.own.classic.as_ref().expect("a classic member");
         let protocol = metadata.supported_protocols.first();
         let protocol = protocol.ok_or(ResponseError::UnknownServerError)?;
         let differs = |asked: Option<&str>, ours: &str| asked.is_some_and(|asked| asked != ours);
@@ -114,7 +115,7 @@ impl ConsumerGroup {
         }
         // Who has partitions to give back has joined already, and will be called again.
         let is_behind = self.assignment_epoch > member.epoch;
-        if is_behind && member.state != MemberState::UnrevokedPartitions {
+        if is_behind && member.state != MemberState::Unrevoked {
             self.expect_join(turn, member);
             return Err(ResponseError::RebalanceInProgress.into());
         }
@@ -135,12 +136,12 @@ impl ConsumerGroup {
     pub fn classic_heartbeat(&self, turn: &mut Turn<'_>, request: &HeartbeatRequest) -> Result<()> {
         let instance = request.group_instance_id.as_deref();
         let member = self.classic_member(&request.member_id, instance, request.generation_id)?;
-        let timeout_ms = member.classic.as_ref().expect("a classic member").session_timeout_ms;
+        let timeout_ms = member.own.classic.as_ref().expect("a classic member").session_timeout_ms;
         turn.set_session(&self.id, &member.id, timeout_ms);
         let is_called = member.epoch < self.assignment_epoch
             || match member.state {
-                MemberState::UnrevokedPartitions => true,
-                MemberState::UnreleasedPartitions => !self.is_waiting(member),
+                MemberState::Unrevoked => true,
+                MemberState::Unreleased => !self.is_waiting(member),
                 MemberState::Stable | MemberState::Unknown => false,
             };
         if is_called {
@@ -195,7 +196,7 @@ impl ConsumerGroup {
     /// Whether someone with these protocols may join: those that are there have one in common.
     fn supports_classic(&self, request: &JoinGroupRequest) -> bool {
         let speaks = |member: &ConsumerMember, name: &str| {
-            let protocols = member.classic.as_ref().map(|classic| &classic.supported_protocols);
+            let protocols = member.own.classic.as_ref().map(|classic| &classic.supported_protocols);
             protocols.is_none_or(|protocols| protocols.iter().any(|p| p.name == name))
         };
         let spoken_by_all = |name: &str| self.members().all(|member| speaks(member, name));
@@ -210,14 +211,7 @@ impl ConsumerGroup {
         instance: Option<&str>,
         generation: i32,
     ) -> Result<&Arc<ConsumerMember>> {
-        let member = match instance {
-            None => self.known_member(id)?,
-            Some(instance) => {
-                let member = self.known_instance(instance)?;
-                check_instance(member, id, instance)?;
-                member
-            }
-        };
+        let member = self.speaker(id, instance)?;
         if !member.is_classic() {
             let message = format!("Member {id} does not use the classic protocol.");
             return refuse(ResponseError::UnknownMemberId, message);
@@ -230,15 +224,10 @@ impl ConsumerGroup {
 
     /// The member that LeaveGroup means; an operator names the instance only.
     fn identified(&self, identity: &MemberIdentity) -> Result<&Arc<ConsumerMember>> {
-        let id = &*identity.member_id;
-        let Some(instance) = identity.group_instance_id.as_deref() else {
-            return self.known_member(id);
-        };
-        let member = self.known_instance(instance)?;
-        if !id.is_empty() {
-            check_instance(member, id, instance)?;
+        match identity.group_instance_id.as_deref() {
+            Some(instance) if identity.member_id.is_empty() => self.known_instance(instance),
+            instance => self.speaker(&identity.member_id, instance),
         }
-        Ok(member)
     }
 
     /// Whether someone else still has to give back what the member waits for.
@@ -306,7 +295,6 @@ fn updated(
     join: &Join<'_>,
     subscription: &ConsumerProtocolSubscription,
 ) -> ConsumerMember {
-    let RequestContext { client_id, client_host, .. } = join.cx;
     let request = join.request;
     let mut updated = member.clone();
     if let Some(instance) = &request.group_instance_id {
@@ -316,17 +304,16 @@ fn updated(
         updated.rack_id = Some(rack.clone());
     }
     updated.rebalance_timeout_ms = join.rebalance_timeout_ms();
-    updated.topics = Arc::new(subscription.topics.iter().cloned().collect());
-    updated.topic_regex = Some(String::new());
-    updated.client_id = client_id.clone();
-    updated.client_host = client_host.clone();
+    updated.own.topics = Arc::new(subscription.topics.iter().cloned().collect());
+    updated.own.topic_regex = Some(String::new());
+    updated.came_from(join.cx);
     let protocols = request.protocols.iter().map(|p| (&*p.name, &p.metadata));
-    updated.classic = Some(Arc::new(classic_metadata(request.session_timeout_ms, protocols)));
+    updated.own.classic = Some(Arc::new(classic_metadata(request.session_timeout_ms, protocols)));
     updated
 }
 
 fn answer(member: &ConsumerMember) -> JoinGroupResponse {
-    let protocols = member.classic.iter().flat_map(|classic| &classic.supported_protocols);
+    let protocols = member.own.classic.iter().flat_map(|classic| &classic.supported_protocols);
     JoinGroupResponse::default()
         .with_member_id(text(&member.id))
         .with_generation_id(member.epoch)

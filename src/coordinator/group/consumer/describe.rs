@@ -53,8 +53,10 @@ fn describe_member(member: &ConsumerMember, image: &Image) -> Member {
         .with_member_epoch(member.epoch)
         .with_client_id(text(&member.client_id))
         .with_client_host(text(&member.client_host))
-        .with_subscribed_topic_names(member.topics.iter().map(|name| text(name).into()).collect())
-        .with_subscribed_topic_regex(member.topic_regex.as_deref().map(text))
+        .with_subscribed_topic_names(
+            member.own.topics.iter().map(|name| text(name).into()).collect(),
+        )
+        .with_subscribed_topic_regex(member.own.topic_regex.as_deref().map(text))
         .with_assignment(assignment(owned, image))
         .with_member_type(if member.is_classic() { 0 } else { 1 })
 }

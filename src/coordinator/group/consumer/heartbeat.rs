@@ -1,17 +1,19 @@
 //! ConsumerGroupHeartbeat: a member joins, says what it subscribes to and what it owns, and learns
 //! what it shall own (GroupMetadataManager.consumerGroupHeartbeat).
 
-use super::member::{ConsumerMember, MemberState};
+use super::member::ConsumerMember;
 use super::reconcile::Reconciliation;
-use super::{ConsumerGroup, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, Outcome};
+use super::{Consumer, ConsumerGroup, Outcome};
 use crate::config::Config;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::assignor::Partitions;
+use crate::coordinator::group::modern::{
+    Admission, JOIN_EPOCH, Kind, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, refuse,
+};
 use crate::coordinator::group::record::Record;
-use crate::coordinator::group::timers::Timer;
 use crate::coordinator::group::turn::Turn;
 use crate::coordinator::{RequestContext, text};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::uuid_to_text;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
@@ -40,10 +42,10 @@ pub struct Change<'a> {
 impl Change<'_> {
     /// Writes down what a member says of itself, if that is new.
     pub fn subscribe(&mut self, turn: &mut Turn<'_>) -> Result<Subscribed> {
-        let names_changed = self.updated.topics != self.member.topics;
+        let names_changed = self.updated.own.topics != self.member.own.topics;
         if self.updated != self.member {
-            let record = Record::consumer_member(&self.group.id, &self.updated);
-            self.records.push(record);
+            let (id, updated) = (&self.updated.id, Some(&self.updated));
+            self.records.push(Consumer::member_record(&self.group.id, id, updated));
         }
         let regex = self.subscribe_by_regex(turn)?;
         Ok(Subscribed {
@@ -59,7 +61,7 @@ impl Change<'_> {
             return group.epoch;
         }
         let topics = group.topics_after(&[&self.member], Some(&self.updated));
-        let hash = turn.topic_hashes.of_all(turn.image, topics.keys());
+        let hash = turn.topic_hashes.of_all(turn.image, topics.names());
         let mut epoch = group.epoch;
         if bump || hash != group.metadata_hash {
             epoch += 1;
@@ -69,7 +71,7 @@ impl Change<'_> {
         } else {
             self.checked = true;
         }
-        if group.has_partition_metadata {
+        if group.own.has_partition_metadata {
             self.records.push(Record::no_partition_metadata(&group.id));
         }
         epoch
@@ -99,15 +101,10 @@ impl Change<'_> {
         if next == self.updated {
             return Ok(());
         }
-        self.records.push(Record::consumer_current(&self.group.id, &next));
+        self.records.push(Consumer::current_record(&self.group.id, &next.id, Some(&next)));
         // Members that speak the classic protocol have to join and sync in time instead.
         if !next.is_classic() {
-            let timer = Timer::Rebalance(self.group.id.clone(), next.id.clone());
-            if next.state == MemberState::UnrevokedPartitions {
-                turn.set_timer(timer, next.rebalance_timeout_ms);
-            } else {
-                turn.timers.cancel(&timer);
-            }
+            self.group.expect_revocation(turn, &next);
         }
         self.updated = next;
         Ok(())
@@ -127,19 +124,6 @@ impl Change<'_> {
     }
 }
 
-/// Who wants to be let in.
-#[derive(Clone, Copy, Debug)]
-pub struct Admission<'a> {
-    /// `member.id`.
-    pub id: &'a str,
-    /// `group.instance.id` of a static member.
-    pub instance: Option<&'a str>,
-    /// Whether someone unknown is welcome.
-    pub may_create: bool,
-    /// Its epoch and what it owns, if it speaks the consumer protocol.
-    pub epoch: Option<(i32, Option<&'a Partitions>)>,
-}
-
 /// What became of a member's subscription.
 #[derive(Clone, Copy, Debug)]
 pub struct Subscribed {
@@ -147,11 +131,6 @@ pub struct Subscribed {
     pub changed: bool,
     /// It calls for a new target assignment.
     pub bumps_epoch: bool,
-}
-
-/// Kafka's error with its words.
-pub fn refuse<T>(error: ResponseError, message: String) -> Result<T> {
-    Err(Error::Explained(error, message))
 }
 
 /// From here on a member chooses its id itself.
@@ -219,22 +198,20 @@ impl ConsumerGroup {
         request: &ConsumerGroupHeartbeatRequest,
         mut records: Vec<Record>,
     ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
-        let joins = request.member_epoch == 0;
-        self.check_room(turn.config, &request.member_id)?;
+        let joins = request.member_epoch == JOIN_EPOCH;
+        self.check_stranger(turn.config, &request.member_id)?;
         let id = member_id(turn, &request.member_id);
         let owned = request.topic_partitions.as_ref().map(|topics| {
             let topics = topics.iter();
             topics.map(|t| (t.topic_id, t.partitions.iter().copied().collect())).collect()
         });
-        let member = self.admit(
-            Admission {
-                id: &id,
-                instance: request.instance_id.as_deref(),
-                may_create: joins,
-                epoch: Some((request.member_epoch, owned.as_ref())),
-            },
-            &mut records,
-        )?;
+        let admission = Admission {
+            id: &id,
+            instance: request.instance_id.as_deref(),
+            may_create: joins,
+            epoch: Some((request.member_epoch, owned.as_ref())),
+        };
+        let member = self.admit(&admission, &mut records)?;
         let updated = updated(&member, cx, request);
         let mut change = Change { group: self, member, updated, records, checked: false };
         let subscribed = change.subscribe(turn)?;
@@ -266,73 +243,11 @@ impl ConsumerGroup {
     }
 
     /// Refuses those who would be too many.
-    pub fn check_room(&self, config: &Config, id: &str) -> Result<()> {
-        let limit = config.group_consumer_max_size;
-        let is_full = self.size() >= usize::try_from(limit).unwrap_or(0);
-        if is_full && self.member(id).is_none() {
-            let message =
-                format!("The consumer group has reached its maximum capacity of {limit} members.");
-            return refuse(ResponseError::GroupMaxSizeReached, message);
+    pub fn check_stranger(&self, config: &Config, id: &str) -> Result<()> {
+        match self.member(id) {
+            Some(_) => Ok(()),
+            None => self.check_room(config.group_consumer_max_size),
         }
-        Ok(())
-    }
-
-    /// Expects a heartbeat of a member in time.
-    pub fn expect_heartbeat(&self, turn: &mut Turn<'_>, member: &MemberId) {
-        let timeout_ms = turn.group_setting(&self.id, "consumer.session.timeout.ms");
-        turn.set_session(&self.id, member, timeout_ms);
-    }
-
-    /// The member as it is before its request: known, new, or with another id in the place of a
-    /// static member.
-    pub fn admit(
-        &self,
-        admission: Admission<'_>,
-        records: &mut Vec<Record>,
-    ) -> Result<ConsumerMember> {
-        let id = admission.id;
-        let known_or_new = || match self.member(id) {
-            Some(member) => Ok(ConsumerMember::clone(member)),
-            None if admission.may_create => Ok(ConsumerMember::new(MemberId::from(id))),
-            None => self.known_member(id).map(|member| ConsumerMember::clone(member)),
-        };
-        let Some(instance) = admission.instance else {
-            let member = known_or_new()?;
-            check_epoch(&member, admission)?;
-            return Ok(member);
-        };
-        let Some(existing) = self.static_member(instance) else {
-            if admission.may_create {
-                return known_or_new();
-            }
-            return refuse(
-                ResponseError::UnknownMemberId,
-                format!("Instance id {instance} is unknown."),
-            );
-        };
-        if !admission.may_create {
-            check_instance(existing, id, instance)?;
-            check_epoch(existing, admission)?;
-            return Ok(ConsumerMember::clone(existing));
-        }
-        let speaks_classic = admission.epoch.is_none() || existing.is_classic();
-        if !speaks_classic && existing.epoch != LEAVE_STATIC_EPOCH {
-            let message = format!(
-                "Static member {id} with instance id {instance} cannot join the group because the \
-                 instance id is owned by {} member.",
-                existing.id
-            );
-            return refuse(ResponseError::UnreleasedInstanceId, message);
-        }
-        let mut new = ConsumerMember::clone(existing);
-        new.id = MemberId::from(id);
-        new.epoch = 0;
-        new.previous_epoch = 0;
-        records.extend(Record::consumer_member_gone(&self.id, &existing.id));
-        records.push(Record::consumer_member(&self.id, &new));
-        records.push(Record::consumer_target(&self.id, id, &self.target(&existing.id)));
-        records.push(Record::consumer_current(&self.id, &new));
-        Ok(new)
     }
 }
 
@@ -342,44 +257,6 @@ pub fn member_id(turn: &mut Turn<'_>, id: &str) -> MemberId {
         "" => MemberId::from(uuid_to_text(turn.new_uuid())),
         id => MemberId::from(id),
     }
-}
-
-/// Whether `id` is the present member of its static instance.
-pub fn check_instance(existing: &ConsumerMember, id: &str, instance: &str) -> Result<()> {
-    if *existing.id == *id {
-        return Ok(());
-    }
-    let message = format!(
-        "Static member {id} with instance id {instance} was fenced by member {}.",
-        existing.id
-    );
-    refuse(ResponseError::FencedInstanceId, message)
-}
-
-/// A member that is behind is fenced, unless it may just have missed the answer that moved it on.
-fn check_epoch(member: &ConsumerMember, admission: Admission<'_>) -> Result<()> {
-    let Some((received, owned)) = admission.epoch else { return Ok(()) };
-    let owns_no_more = || {
-        owned.is_some_and(|owned| {
-            owned.iter().all(|(topic, partitions)| {
-                let assigned = member.assigned.get(topic);
-                assigned.is_some_and(|topic| partitions.iter().all(|i| topic.contains_key(i)))
-            })
-        })
-    };
-    let difference = match received {
-        0 => return Ok(()),
-        epoch if epoch > member.epoch => "greater",
-        epoch if epoch == member.epoch => return Ok(()),
-        epoch if epoch == member.previous_epoch && owns_no_more() => return Ok(()),
-        _ => "smaller",
-    };
-    let message = format!(
-        "The consumer group member has a {difference} member epoch ({received}) than the one known \
-         by the group coordinator ({}). The member must abandon all its partitions and rejoin.",
-        member.epoch
-    );
-    refuse(ResponseError::FencedMemberEpoch, message)
 }
 
 /// The member as its request wants it; what is not said stays.
@@ -399,24 +276,19 @@ fn updated(
         updated.rebalance_timeout_ms = request.rebalance_timeout_ms;
     }
     if let Some(assignor) = &request.server_assignor {
-        updated.server_assignor = Some(assignor.to_string());
+        updated.own.server_assignor = Some(assignor.to_string());
     }
     if let Some(topics) = &request.subscribed_topic_names {
         let topics = topics.iter().map(|topic| topic.to_string()).collect();
-        if *updated.topics != topics {
-            updated.topics = Arc::new(topics);
+        if *updated.own.topics != topics {
+            updated.own.topics = Arc::new(topics);
         }
     }
     if let Some(regex) = &request.subscribed_topic_regex {
-        updated.topic_regex = Some(regex.to_string());
+        updated.own.topic_regex = Some(regex.to_string());
     }
-    if updated.client_id != cx.client_id {
-        updated.client_id = cx.client_id.clone();
-    }
-    if updated.client_host != cx.client_host {
-        updated.client_host = cx.client_host.clone();
-    }
-    updated.classic = None;
+    updated.came_from(cx);
+    updated.own.classic = None;
     updated
 }
 

@@ -2,9 +2,8 @@
 //! speaks the consumer protocol, and a classic group again when the last such member goes
 //! (`group.consumer.migration.policy`).
 
-use super::heartbeat::refuse;
 use super::member::ConsumerMember;
-use super::{ConsumerGroup, Outcome, embedded};
+use super::{Consumer, ConsumerGroup, Outcome, embedded};
 use crate::codec::schema::group::consumer_group_member_metadata_value::{
     ClassicMemberMetadata, ClassicProtocol,
 };
@@ -13,6 +12,7 @@ use crate::coordinator::Ticket;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::assignor::Partitions;
 use crate::coordinator::group::classic::{ClassicGroup, Member, join_error};
+use crate::coordinator::group::modern::{Kind, refuse};
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::turn::Turn;
 use crate::coordinator::state_machine::Completion;
@@ -98,12 +98,12 @@ impl ConsumerGroup {
         }
         check_upgrade(turn.config, classic)?;
         let mut group = ConsumerGroup::from_classic(classic, turn.image)?;
-        group.metadata_hash = turn.topic_hashes.of_all(turn.image, group.topic_names());
+        group.metadata_hash = turn.topic_hashes.of_all(turn.image, group.own.topic_names());
         records.extend(group.records());
         // Whoever waits shall join again, and will find the consumer group.
         classic.give_up(turn, ResponseError::RebalanceInProgress);
         for member in group.members() {
-            let timeout_ms = member.classic.as_ref().map_or(0, |c| c.session_timeout_ms);
+            let timeout_ms = member.own.classic.as_ref().map_or(0, |c| c.session_timeout_ms);
             turn.set_session(&group.id, &member.id, timeout_ms);
         }
         tracing::info!("group {} was a classic group and becomes a consumer group", group.id);
@@ -261,13 +261,13 @@ impl ConsumerGroup {
             new.rebalance_timeout_ms = member.rebalance_timeout_ms;
             new.client_id = member.client_id.clone();
             new.client_host = member.client_host.clone();
-            new.topics = Arc::new(subscription.topics.into_iter().collect());
+            new.own.topics = Arc::new(subscription.topics.into_iter().collect());
             let with_epochs = assigned.iter().map(|(topic, partitions)| {
                 let epoch = |index: &i32| (*index, classic.generation);
                 (*topic, partitions.iter().map(epoch).collect())
             });
             new.assigned = Arc::new(with_epochs.collect());
-            new.classic = Some(Arc::new(classic_metadata(
+            new.own.classic = Some(Arc::new(classic_metadata(
                 member.session_timeout_ms,
                 member.protocols.iter().map(|(name, metadata)| (&**name, metadata)),
             )));
@@ -281,18 +281,15 @@ impl ConsumerGroup {
     fn records(&self) -> Vec<Record> {
         let id = &self.id;
         let mut records = Vec::new();
-        records.extend(self.members().map(|member| Record::consumer_member(id, member)));
+        records.extend(self.members().map(|of| Consumer::member_record(id, &of.id, Some(of))));
         records.push(Record::consumer_epoch(id, self.epoch, self.metadata_hash));
-        let target = |member: &Arc<ConsumerMember>| {
-            Record::consumer_target(id, &member.id, &self.target(&member.id))
-        };
-        records.extend(self.members().map(target));
-        records.push(Record::consumer_target_epoch(
-            id,
-            self.assignment_epoch,
-            self.assignment_timestamp,
-        ));
-        records.extend(self.members().map(|member| Record::consumer_current(id, member)));
+        records.extend(self.members().map(|of| {
+            let target = self.target(&of.id);
+            Consumer::target_record(id, &of.id, Some(&target))
+        }));
+        let made = (self.assignment_epoch, self.assignment_timestamp);
+        records.push(Consumer::target_epoch_record(id, Some(made)));
+        records.extend(self.members().map(|of| Consumer::current_record(id, &of.id, Some(of))));
         records
     }
 }
@@ -331,7 +328,7 @@ pub(super) fn classic_metadata<'a>(
 
 /// None if it does not speak the classic protocol.
 fn classic_member(member: &ConsumerMember) -> Option<Member> {
-    let metadata = member.classic.as_ref()?;
+    let metadata = member.own.classic.as_ref()?;
     let protocols = metadata.supported_protocols.iter();
     Some(Member {
         id: member.id.clone(),

@@ -2,16 +2,16 @@
 //!
 //! ```text
 //!             target lacks what it owns            all given back
-//!   Stable  ----------------------------> UnrevokedPartitions ----> Stable, or
-//!     ^  `--------------------------------------------------------> UnreleasedPartitions
+//!   Stable  ----------------------------> Unrevoked ----> Stable, or
+//!     ^  `--------------------------------------------------------> Unreleased
 //!     `------- others have given back what it waits for ----------------'
 //! ```
 
-use super::member::{ConsumerMember, EpochPartitions, MemberState};
-use super::{ConsumerGroup, MemberState as State};
+use super::ConsumerGroup;
+use super::member::{ConsumerMember, EpochPartitions};
 use crate::coordinator::group::assignor::Partitions;
-use crate::error::{Error, Result};
-use kafka_protocol::error::ResponseError;
+use crate::coordinator::group::modern::MemberState as State;
+use crate::error::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -41,21 +41,15 @@ impl Reconciliation<'_> {
                 self.advance(member, member.epoch)
             }
             State::Stable => self.follow_subscription(member),
-            State::UnrevokedPartitions if self.still_owns(&member.pending_revocation) => {
+            State::Unrevoked if self.still_owns(&member.pending_revocation) => {
                 self.follow_subscription(member)
             }
-            State::UnrevokedPartitions | State::UnreleasedPartitions => {
-                self.advance(member, member.epoch)
-            }
+            State::Unrevoked | State::Unreleased => self.advance(member, member.epoch),
             // A newer broker put it there. It begins anew, with nothing.
             State::Unknown if self.owned.is_some_and(BTreeMap::is_empty) => {
                 self.advance(member, self.target_epoch)
             }
-            State::Unknown => {
-                let message = "The consumer group member is in a unknown state. The member must \
-                               abandon all its partitions and rejoin.";
-                return Err(Error::Explained(ResponseError::FencedMemberEpoch, message.to_owned()));
-            }
+            State::Unknown => return Err(member.is_in_unknown_state()),
         })
     }
 
@@ -83,7 +77,7 @@ impl Reconciliation<'_> {
         next.move_to(member.epoch);
         next.assigned = Arc::new(kept);
         if self.still_owns(&revoked) {
-            next.state = MemberState::UnrevokedPartitions;
+            next.state = State::Unrevoked;
             next.pending_revocation = Arc::new(revoked);
         }
         next
@@ -103,15 +97,14 @@ impl Reconciliation<'_> {
         let mut next = member.clone();
         if !revoked.is_empty() && self.still_owns(&revoked) {
             next.move_to(epoch);
-            next.state = MemberState::UnrevokedPartitions;
+            next.state = State::Unrevoked;
             next.assigned = Arc::new(kept);
             next.pending_revocation = Arc::new(revoked);
             return next;
         }
         let is_waiting = self.take_free(member, &mut kept);
         next.move_to(self.target_epoch);
-        next.state =
-            if is_waiting { MemberState::UnreleasedPartitions } else { MemberState::Stable };
+        next.state = if is_waiting { State::Unreleased } else { State::Stable };
         next.assigned = Arc::new(kept);
         next.pending_revocation = Arc::default();
         next

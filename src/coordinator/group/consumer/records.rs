@@ -1,14 +1,117 @@
 //! The records of consumer groups, and the state that they make when they are replayed.
 
-use super::member::{ConsumerMember, EpochPartitions};
-use super::{ConsumerGroup, Resolved};
+use super::member::{ConsumerMember, EpochPartitions, Subscription};
+use super::{Consumer, ConsumerGroup, Resolved};
 use crate::codec::schema::group::consumer_group_current_member_assignment_value::TopicPartitions;
 use crate::codec::schema::group::consumer_group_target_assignment_member_value::TopicPartition;
 use crate::codec::schema::group::*;
 use crate::coordinator::group::assignor::Partitions;
+use crate::coordinator::group::modern::{Kind, MemberState};
 use crate::coordinator::group::record::Record;
 use crate::types::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use uuid::Uuid;
+
+/// The id of `MemberState::Stable` in the records.
+const STABLE: i8 = 0;
+
+impl Kind for Consumer {
+    const NAME: &'static str = "consumer";
+    const GIVEN: &'static str = "partitions";
+    const SESSION_TIMEOUT: &'static str = "consumer.session.timeout.ms";
+    const ASSIGNMENT_INTERVAL: &'static str = "consumer.assignment.interval.ms";
+    type Member = Subscription;
+    type Target = Partitions;
+    type Assigned = EpochPartitions;
+
+    fn count(&mut self, member: &ConsumerMember) {
+        member.own.topics.iter().for_each(|topic| self.topics.add(topic));
+        member.regex().into_iter().for_each(|regex| self.regexes.add(regex));
+        for partition in member.partitions() {
+            let epoch = self.partition_epochs.entry(partition).or_insert(member.epoch);
+            *epoch = member.epoch.max(*epoch);
+        }
+    }
+
+    fn discount(&mut self, member: &ConsumerMember) {
+        member.own.topics.iter().for_each(|topic| self.topics.release(topic));
+        member.regex().into_iter().for_each(|regex| self.regexes.release(regex));
+        for partition in member.partitions() {
+            // Another member may own it at a later epoch by now.
+            if self.partition_epochs.get(&partition) == Some(&member.epoch) {
+                self.partition_epochs.remove(&partition);
+            }
+        }
+    }
+
+    fn covers(assigned: &EpochPartitions, owned: &Partitions) -> bool {
+        owned.iter().all(|(topic, partitions)| {
+            let assigned = assigned.get(topic);
+            assigned.is_some_and(|topic| partitions.iter().all(|index| topic.contains_key(index)))
+        })
+    }
+
+    fn forget_epochs(assigned: &mut EpochPartitions) {
+        let epochs = assigned.values_mut().flat_map(|partitions| partitions.values_mut());
+        epochs.for_each(|epoch| *epoch = 0);
+    }
+
+    fn speaks_classic(member: &ConsumerMember) -> bool {
+        member.is_classic()
+    }
+
+    fn member_record(group: &str, id: &str, member: Option<&ConsumerMember>) -> Record {
+        let key =
+            ConsumerGroupMemberMetadataKey { group_id: group.to_owned(), member_id: id.to_owned() };
+        let value = member.map(|member| ConsumerGroupMemberMetadataValue {
+            instance_id: member.instance_id.as_deref().map(str::to_owned),
+            rack_id: member.rack_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            subscribed_topic_names: member.own.topics.iter().cloned().collect(),
+            subscribed_topic_regex: member.own.topic_regex.clone(),
+            rebalance_timeout_ms: member.rebalance_timeout_ms,
+            server_assignor: member.own.server_assignor.clone(),
+            classic_member_metadata: member.own.classic.as_deref().cloned(),
+        });
+        Record::ConsumerGroupMemberMetadata(key, value)
+    }
+
+    fn target_record(group: &str, id: &str, target: Option<&Partitions>) -> Record {
+        let (group_id, member_id) = (group.to_owned(), id.to_owned());
+        let key = ConsumerGroupTargetAssignmentMemberKey { group_id, member_id };
+        let topic = |(topic, partitions): (&Uuid, &BTreeSet<i32>)| TopicPartition {
+            topic_id: *topic,
+            partitions: partitions.iter().copied().collect(),
+        };
+        let value = target.map(|target| ConsumerGroupTargetAssignmentMemberValue {
+            topic_partitions: target.iter().map(topic).collect(),
+        });
+        Record::ConsumerGroupTargetAssignmentMember(key, value)
+    }
+
+    fn target_epoch_record(group: &str, epoch: Option<(i32, Timestamp)>) -> Record {
+        let key = ConsumerGroupTargetAssignmentMetadataKey { group_id: group.to_owned() };
+        let value = epoch.map(|(assignment_epoch, assignment_timestamp)| {
+            ConsumerGroupTargetAssignmentMetadataValue { assignment_epoch, assignment_timestamp }
+        });
+        Record::ConsumerGroupTargetAssignmentMetadata(key, value)
+    }
+
+    fn current_record(group: &str, id: &str, member: Option<&ConsumerMember>) -> Record {
+        let (group_id, member_id) = (group.to_owned(), id.to_owned());
+        let key = ConsumerGroupCurrentMemberAssignmentKey { group_id, member_id };
+        let value = member.map(|member| ConsumerGroupCurrentMemberAssignmentValue {
+            member_epoch: member.epoch,
+            previous_member_epoch: member.previous_epoch,
+            state: member.state.id(STABLE),
+            assigned_partitions: topic_partitions(&member.assigned),
+            partitions_pending_revocation: topic_partitions(&member.pending_revocation),
+        });
+        Record::ConsumerGroupCurrentMemberAssignment(key, value)
+    }
+}
 
 impl Record {
     /// The group that a record of a consumer group is of.
@@ -25,61 +128,11 @@ impl Record {
         })
     }
 
-    /// What a member subscribes to.
-    pub fn consumer_member(group: &str, member: &ConsumerMember) -> Record {
-        let value = ConsumerGroupMemberMetadataValue {
-            instance_id: member.instance_id.as_deref().map(str::to_owned),
-            rack_id: member.rack_id.clone(),
-            client_id: member.client_id.clone(),
-            client_host: member.client_host.clone(),
-            subscribed_topic_names: member.topics.iter().cloned().collect(),
-            subscribed_topic_regex: member.topic_regex.clone(),
-            rebalance_timeout_ms: member.rebalance_timeout_ms,
-            server_assignor: member.server_assignor.clone(),
-            classic_member_metadata: member.classic.as_deref().cloned(),
-        };
-        Record::ConsumerGroupMemberMetadata(member_key(group, &member.id), Some(value))
-    }
-
     /// A group reached an epoch.
     pub fn consumer_epoch(group: &str, epoch: i32, metadata_hash: i64) -> Record {
         let key = ConsumerGroupMetadataKey { group_id: group.to_owned() };
-        Record::ConsumerGroupMetadata(
-            key,
-            Some(ConsumerGroupMetadataValue { epoch, metadata_hash }),
-        )
-    }
-
-    /// What a member shall own.
-    pub fn consumer_target(group: &str, member: &str, target: &Partitions) -> Record {
-        let topics = target.iter().map(|(topic_id, partitions)| TopicPartition {
-            topic_id: *topic_id,
-            partitions: partitions.iter().copied().collect(),
-        });
-        let value = ConsumerGroupTargetAssignmentMemberValue { topic_partitions: topics.collect() };
-        Record::ConsumerGroupTargetAssignmentMember(target_key(group, member), Some(value))
-    }
-
-    /// The epoch that the target assignment is for.
-    pub fn consumer_target_epoch(group: &str, epoch: i32, now: Timestamp) -> Record {
-        let key = ConsumerGroupTargetAssignmentMetadataKey { group_id: group.to_owned() };
-        let value = ConsumerGroupTargetAssignmentMetadataValue {
-            assignment_epoch: epoch,
-            assignment_timestamp: now,
-        };
-        Record::ConsumerGroupTargetAssignmentMetadata(key, Some(value))
-    }
-
-    /// What a member owns and where it is on its way.
-    pub fn consumer_current(group: &str, member: &ConsumerMember) -> Record {
-        let value = ConsumerGroupCurrentMemberAssignmentValue {
-            member_epoch: member.epoch,
-            previous_member_epoch: member.previous_epoch,
-            state: member.state.id(),
-            assigned_partitions: topic_partitions(&member.assigned),
-            partitions_pending_revocation: topic_partitions(&member.pending_revocation),
-        };
-        Record::ConsumerGroupCurrentMemberAssignment(current_key(group, &member.id), Some(value))
+        let value = ConsumerGroupMetadataValue { epoch, metadata_hash };
+        Record::ConsumerGroupMetadata(key, Some(value))
     }
 
     /// The topics that a regular expression matches; None when nobody subscribes by it any more.
@@ -102,39 +155,14 @@ impl Record {
         Record::ConsumerGroupPartitionMetadata(key, None)
     }
 
-    /// Forgets what a member owns.
-    pub fn no_consumer_current(group: &str, member: &str) -> Record {
-        Record::ConsumerGroupCurrentMemberAssignment(current_key(group, member), None)
-    }
-
-    /// Forgets what a member shall own.
-    pub fn no_consumer_target(group: &str, member: &str) -> Record {
-        Record::ConsumerGroupTargetAssignmentMember(target_key(group, member), None)
-    }
-
-    /// Forgets a member, which owns nothing any more.
-    pub fn no_consumer_member(group: &str, member: &str) -> Record {
-        Record::ConsumerGroupMemberMetadata(member_key(group, member), None)
-    }
-
-    /// Forgets a member and all it has.
-    pub fn consumer_member_gone(group: &str, member: &str) -> [Record; 3] {
-        [
-            Record::no_consumer_current(group, member),
-            Record::no_consumer_target(group, member),
-            Record::no_consumer_member(group, member),
-        ]
-    }
-
     /// Forgets a group whose members have these ids, and all it has.
     pub fn consumer_group_gone(group: &ConsumerGroup, members: &[&str]) -> Vec<Record> {
         let id = &*group.id;
         let mut records = Vec::new();
-        records.extend(members.iter().map(|member| Record::no_consumer_current(id, member)));
-        records.extend(members.iter().map(|member| Record::no_consumer_target(id, member)));
-        let key = ConsumerGroupTargetAssignmentMetadataKey { group_id: id.to_owned() };
-        records.push(Record::ConsumerGroupTargetAssignmentMetadata(key, None));
-        records.extend(members.iter().map(|member| Record::no_consumer_member(id, member)));
+        records.extend(members.iter().map(|member| Consumer::current_record(id, member, None)));
+        records.extend(members.iter().map(|member| Consumer::target_record(id, member, None)));
+        records.push(Consumer::target_epoch_record(id, None));
+        records.extend(members.iter().map(|member| Consumer::member_record(id, member, None)));
         let regexes = group.resolved().keys();
         records.extend(regexes.map(|regex| Record::consumer_regex(id, regex, None)));
         records.push(Record::no_partition_metadata(id));
@@ -142,20 +170,6 @@ impl Record {
         records.push(Record::ConsumerGroupMetadata(key, None));
         records
     }
-}
-
-fn member_key(group: &str, member: &str) -> ConsumerGroupMemberMetadataKey {
-    ConsumerGroupMemberMetadataKey { group_id: group.to_owned(), member_id: member.to_owned() }
-}
-
-fn target_key(group: &str, member: &str) -> ConsumerGroupTargetAssignmentMemberKey {
-    let (group_id, member_id) = (group.to_owned(), member.to_owned());
-    ConsumerGroupTargetAssignmentMemberKey { group_id, member_id }
-}
-
-fn current_key(group: &str, member: &str) -> ConsumerGroupCurrentMemberAssignmentKey {
-    let (group_id, member_id) = (group.to_owned(), member.to_owned());
-    ConsumerGroupCurrentMemberAssignmentKey { group_id, member_id }
 }
 
 fn topic_partitions(partitions: &EpochPartitions) -> Vec<TopicPartitions> {
@@ -167,6 +181,18 @@ fn topic_partitions(partitions: &EpochPartitions) -> Vec<TopicPartitions> {
     topics.collect()
 }
 
+/// Before Kafka 4.2 the partitions had no epochs of their own.
+fn with_epochs(topics: &[TopicPartitions], member_epoch: i32) -> EpochPartitions {
+    let of_topic = |topic: &TopicPartitions| {
+        let epochs = topic.assignment_epochs.as_ref();
+        let epochs = epochs.filter(|epochs| epochs.len() == topic.partitions.len());
+        let epoch = |at: usize| epochs.map_or(member_epoch.max(0), |epochs| epochs[at]);
+        let partitions = topic.partitions.iter().enumerate();
+        (topic.topic_id, partitions.map(|(at, partition)| (*partition, epoch(at))).collect())
+    };
+    topics.iter().map(of_topic).collect()
+}
+
 impl ConsumerGroup {
     /// Replays a record of this group; tombstones of what is not there change nothing.
     pub fn replay(&mut self, record: &Record) {
@@ -176,27 +202,27 @@ impl ConsumerGroup {
                 self.metadata_hash = value.metadata_hash;
             }
             Record::ConsumerGroupPartitionMetadata(_, value) => {
-                self.has_partition_metadata = value.is_some();
+                self.own.has_partition_metadata = value.is_some();
             }
             Record::ConsumerGroupMemberMetadata(key, Some(value)) => {
-                self.change_member(&key.member_id, |member| member.describe(value));
+                self.change(&key.member_id, |member| describe(member, value));
             }
             Record::ConsumerGroupMemberMetadata(key, None) => self.forget(&key.member_id),
-            Record::ConsumerGroupCurrentMemberAssignment(key, value) => {
-                if value.is_some() || self.member(&key.member_id).is_some() {
-                    self.change_member(&key.member_id, |member| member.assign(value.as_ref()));
-                }
+            Record::ConsumerGroupCurrentMemberAssignment(key, Some(value)) => {
+                self.change(&key.member_id, |member| assign(member, value));
             }
+            Record::ConsumerGroupCurrentMemberAssignment(key, None) => self.dismiss(&key.member_id),
             Record::ConsumerGroupTargetAssignmentMember(key, value) => {
                 self.set_target(&key.member_id, value.as_ref().map(partitions));
             }
             Record::ConsumerGroupTargetAssignmentMetadata(_, value) => {
-                let written = value.as_ref();
-                self.assignment_epoch = written.map_or(-1, |value| value.assignment_epoch);
-                self.assignment_timestamp = written.map_or(0, |value| value.assignment_timestamp);
+                let made = value.as_ref();
+                self.set_target_epoch(
+                    made.map(|of| (of.assignment_epoch, of.assignment_timestamp)),
+                );
             }
             Record::ConsumerGroupRegularExpression(key, value) => {
-                self.set_resolved(&key.regular_expression, value.as_ref().map(resolved));
+                self.own.set_resolved(&key.regular_expression, value.as_ref().map(resolved));
             }
             other => unreachable!("not a record of a consumer group: {other:?}"),
         }
@@ -206,13 +232,31 @@ impl ConsumerGroup {
     pub fn tombstones(&self) -> Vec<Record> {
         Record::consumer_group_gone(self, &[])
     }
+}
 
-    fn change_member(&mut self, id: &str, change: impl FnOnce(&mut ConsumerMember)) {
-        let known = self.member(id).map(|member| ConsumerMember::clone(member));
-        let mut member = known.unwrap_or_else(|| ConsumerMember::new(Arc::from(id)));
-        change(&mut member);
-        self.put(member);
-    }
+/// The member is as the record of its subscription says.
+fn describe(member: &mut ConsumerMember, value: &ConsumerGroupMemberMetadataValue) {
+    member.instance_id = value.instance_id.as_deref().map(Arc::from);
+    member.rack_id = value.rack_id.clone();
+    member.client_id = value.client_id.clone();
+    member.client_host = value.client_host.clone();
+    member.rebalance_timeout_ms = value.rebalance_timeout_ms;
+    member.own = Subscription {
+        topics: Arc::new(value.subscribed_topic_names.iter().cloned().collect()),
+        topic_regex: value.subscribed_topic_regex.clone(),
+        server_assignor: value.server_assignor.clone(),
+        classic: value.classic_member_metadata.clone().map(Arc::new),
+    };
+}
+
+/// The member is where the record of its assignment says.
+fn assign(member: &mut ConsumerMember, value: &ConsumerGroupCurrentMemberAssignmentValue) {
+    member.epoch = value.member_epoch;
+    member.previous_epoch = value.previous_member_epoch;
+    member.state = MemberState::from_id(value.state, STABLE);
+    member.assigned = Arc::new(with_epochs(&value.assigned_partitions, value.member_epoch));
+    member.pending_revocation =
+        Arc::new(with_epochs(&value.partitions_pending_revocation, value.member_epoch));
 }
 
 fn partitions(value: &ConsumerGroupTargetAssignmentMemberValue) -> Partitions {

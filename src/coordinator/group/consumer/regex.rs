@@ -2,8 +2,9 @@
 //! heartbeat that brought the expression was answered, and written down: a replay does not need to
 //! match again (GroupMetadataManager.maybeUpdateRegularExpressions, TopicRegexResolver).
 
-use super::heartbeat::{Change, Subscribed, refuse};
+use super::heartbeat::{Change, Subscribed};
 use super::{ConsumerGroup, Outcome, Resolved};
+use crate::coordinator::group::modern::refuse;
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::timers::Timer;
 use crate::coordinator::group::turn::Turn;
@@ -22,7 +23,7 @@ impl Change<'_> {
     pub fn subscribe_by_regex(&mut self, turn: &mut Turn<'_>) -> Result<Subscribed> {
         let group = self.group;
         let new = self.updated.regex();
-        let changed = self.updated.topic_regex != self.member.topic_regex;
+        let changed = self.updated.own.topic_regex != self.member.own.topic_regex;
         let mut bumps_epoch = false;
         let mut is_new = false;
         if changed {
@@ -51,7 +52,7 @@ impl Change<'_> {
     /// Something is not resolved, or topics were made since, or it was long ago.
     fn should_refresh(&self, turn: &Turn<'_>) -> bool {
         let group = self.group;
-        if !group.uses_regexes() {
+        if group.regexes().next().is_none() {
             return false;
         }
         let regexes = group.regexes_after(&self.member, &self.updated);
@@ -67,7 +68,7 @@ impl Change<'_> {
 impl ConsumerGroup {
     /// Looks up the expressions of the group.
     pub fn resolve_regexes(&self, turn: &mut Turn<'_>) -> Outcome {
-        let mut resolved = self.clone();
+        let mut own = self.own.clone();
         let mut records = Vec::new();
         let mut bump = false;
         for regex in self.regexes() {
@@ -89,9 +90,9 @@ impl ConsumerGroup {
             };
             let found = Resolved { topics, version: turn.image.offset, timestamp: turn.now };
             records.push(Record::consumer_regex(&self.id, regex, Some(&found)));
-            resolved.set_resolved(regex, Some(found));
+            own.set_resolved(regex, Some(found));
         }
-        let hash = turn.topic_hashes.of_all(turn.image, resolved.topic_names());
+        let hash = turn.topic_hashes.of_all(turn.image, own.topic_names());
         if bump || hash != self.metadata_hash {
             let (id, epoch) = (&self.id, self.epoch + 1);
             records.push(Record::consumer_epoch(id, epoch, hash));

@@ -1,11 +1,11 @@
 //! The target assignment of a group's epoch (TargetAssignmentBuilder).
 
-use super::heartbeat::{Change, refuse};
+use super::heartbeat::Change;
 use super::{ConsumerGroup, ConsumerMember};
 use crate::config::Config;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::assignor::{Assignor, Partitions, Subscriber};
-use crate::coordinator::group::record::Record;
+use crate::coordinator::group::modern::refuse;
 use crate::coordinator::group::turn::Turn;
 use crate::error::Result;
 use crate::metadata::Image;
@@ -28,23 +28,13 @@ impl Change<'_> {
             let target = holder.map(|holder| group.target(&holder)).unwrap_or_default();
             (group.assignment_epoch, target)
         };
-        let interval_ms = turn.group_setting(&group.id, "consumer.assignment.interval.ms");
-        let is_due = group.assignment_timestamp == 0
-            || interval_ms == 0
-            || turn.now >= group.assignment_timestamp + i64::from(interval_ms);
-        if group.assignment_epoch >= epoch || !is_due {
+        if group.assignment_epoch >= epoch || !group.may_assign(turn) {
             return Ok(last());
         }
         let assignor = group.preferred_assignor(&self.member, updated);
         let assignor = assignor.unwrap_or_else(|| default_assignor(turn.config));
         let mut targets = assign(turn.image, group, updated, assignor, epoch)?;
-        for (member, target) in &targets {
-            let before = group.targets().get(member);
-            if before.is_none_or(|before| **before != *target) {
-                self.records.push(Record::consumer_target(&group.id, member, target));
-            }
-        }
-        self.records.push(Record::consumer_target_epoch(&group.id, epoch, turn.now));
+        group.write_targets(turn, epoch, &targets, &mut self.records);
         Ok((epoch, Arc::new(targets.remove(&updated.id).unwrap_or_default())))
     }
 }
@@ -109,7 +99,7 @@ impl ConsumerGroup {
 /// The assignor with the most votes.
 pub fn most_wanted<'a>(members: impl Iterator<Item = &'a ConsumerMember>) -> Option<Assignor> {
     let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in members.filter_map(|member| member.server_assignor.as_deref()) {
+    for name in members.filter_map(|member| member.own.server_assignor.as_deref()) {
         *votes.entry(name).or_default() += 1;
     }
     let most = votes.into_iter().max_by_key(|(_, count)| *count)?;
@@ -150,5 +140,5 @@ impl<'a> Subscriptions<'a> {
 }
 
 fn key(member: &ConsumerMember) -> Key<'_> {
-    (&member.topics, member.regex())
+    (&member.own.topics, member.regex())
 }

@@ -3,13 +3,14 @@
 
 use super::StreamsGroup;
 use super::configure::{Configured, ConfiguredSubtopology, StatusCode};
-use super::member::Member;
-use super::request::{JOIN_EPOCH, OFFSETS_VERSION};
+use super::member::StreamsMember;
+use super::request::OFFSETS_VERSION;
 use super::tasks::TaskIds;
 use crate::codec::schema::message::streams_group_heartbeat_response::{
     Endpoint, EndpointToPartitions, Status, TaskIds as ResponseTaskIds, TopicPartition,
 };
 use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use crate::coordinator::group::modern::JOIN_EPOCH;
 use crate::coordinator::group::turn::Turn;
 use crate::metadata::Image;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -35,9 +36,9 @@ pub struct Heard<'a> {
     /// Of the request.
     pub version: i16,
     /// The member as it was.
-    pub before: &'a Member,
+    pub before: &'a StreamsMember,
     /// The member as it is now.
-    pub after: &'a Member,
+    pub after: &'a StreamsMember,
     /// The group's topology.
     pub configured: &'a Configured,
     /// The group is not new.
@@ -69,18 +70,19 @@ impl StreamsGroup {
             response.active_tasks = Some(ids(&after.assigned.active_ids()));
             response.standby_tasks = Some(ids(&after.assigned.standby));
             response.warmup_tasks = Some(ids(&after.assigned.warmup));
-            if after.user_endpoint.is_some() {
-                self.soft.endpoint_epoch += 1;
+            if after.own.user_endpoint.is_some() {
+                self.own.soft.endpoint_epoch += 1;
             }
         }
-        if self.soft.endpoint_epoch != request.endpoint_information_epoch {
-            let others = self.members.values().filter(|member| member.id != after.id);
+        if self.own.soft.endpoint_epoch != request.endpoint_information_epoch {
+            let others =
+                self.members().map(|member| &**member).filter(|member| member.id != after.id);
             let endpoint = |member| endpoint(member, configured, turn.image);
             let endpoints = others.chain([after]).filter_map(endpoint).collect();
             response.partitions_by_user_endpoint = Some(endpoints);
         }
         if was_there {
-            response.endpoint_information_epoch = self.soft.endpoint_epoch;
+            response.endpoint_information_epoch = self.own.soft.endpoint_epoch;
         }
         let mut missing_topics = Vec::new();
         if let Some((status, detail)) = &configured.problem {
@@ -88,7 +90,7 @@ impl StreamsGroup {
             missing_topics.extend(missing.map(|(name, topic)| topic.creatable(name)));
             statuses.push(Status { status_code: status.code(), status_detail: detail.clone() });
         }
-        if let Some(member) = &self.soft.shutdown_requested_by {
+        if let Some(member) = &self.own.soft.shutdown_requested_by {
             let status_detail = format!(
                 "Streams group member {member} encountered a fatal error and requested a shutdown \
                  for the entire application."
@@ -111,11 +113,11 @@ fn ids(tasks: &TaskIds) -> Vec<ResponseTaskIds> {
 
 /// Which partitions a member's process can be asked about, if it can be asked.
 fn endpoint(
-    member: &Member,
+    member: &StreamsMember,
     configured: &Configured,
     image: &Image,
 ) -> Option<EndpointToPartitions> {
-    let (host, port) = member.user_endpoint.as_ref()?;
+    let (host, port) = member.own.user_endpoint.as_ref()?;
     let none = BTreeMap::new();
     let subtopologies = configured.subtopologies.as_ref().unwrap_or(&none);
     let active = member.assigned.active_ids();

@@ -2,7 +2,7 @@
 
 use super::StreamsGroup;
 use super::configure::{ConfiguredSubtopology, InternalTopic};
-use super::member::Member;
+use super::member::StreamsMember;
 use super::tasks::{TaskIds, TaskOffsets, Tasks};
 use super::topology::Topology;
 use crate::codec::schema::group::streams_group_topology_value as record;
@@ -14,21 +14,20 @@ use std::collections::{BTreeMap, BTreeSet};
 impl StreamsGroup {
     /// The group with its members.
     pub fn described(&self) -> DescribedGroup {
-        let nothing = Tasks::default();
-        let members = listed(self.members.values(), |member| &member.id).map(|member| {
-            let target = self.target.get(&member.id).unwrap_or(&nothing);
-            let soft = &self.soft;
+        let members = listed(self.members(), |member| &member.id).map(|member| {
+            let target = self.target(&member.id);
+            let soft = &self.own.soft;
             response::Member {
                 task_offsets: task_offsets(soft.task_offsets.get(&member.id)),
                 task_end_offsets: task_offsets(soft.task_end_offsets.get(&member.id)),
-                ..described_member(member, target)
+                ..described_member(member, &target)
             }
         });
         DescribedGroup {
             group_id: self.id.to_string(),
             group_state: self.state().to_string(),
             group_epoch: self.epoch,
-            assignment_epoch: self.target_epoch,
+            assignment_epoch: self.assignment_epoch,
             topology: self.described_topology(),
             members: members.collect(),
             assignor_name: Some("sticky".to_owned()),
@@ -38,7 +37,8 @@ impl StreamsGroup {
 
     /// With the numbers of partitions if they are known.
     fn described_topology(&self) -> Option<response::Topology> {
-        let configured = self.soft.configured.as_ref().filter(|configured| configured.is_ready());
+        let configured =
+            self.own.soft.configured.as_ref().filter(|configured| configured.is_ready());
         if let Some(configured) = configured {
             let subtopologies = configured.subtopologies.iter().flatten();
             let subtopologies =
@@ -48,7 +48,7 @@ impl StreamsGroup {
                 subtopologies: Some(subtopologies),
             });
         }
-        self.topology.as_deref().map(described_topology)
+        self.own.topology.as_deref().map(described_topology)
     }
 }
 
@@ -116,20 +116,20 @@ fn key_values(values: &BTreeMap<String, String>) -> Vec<response::KeyValue> {
     values.iter().map(pair).collect()
 }
 
-fn described_member(member: &Member, target: &Tasks) -> response::Member {
-    let endpoint = member.user_endpoint.as_ref();
+fn described_member(member: &StreamsMember, target: &Tasks) -> response::Member {
+    let endpoint = member.own.user_endpoint.as_ref();
     response::Member {
         member_id: member.id.to_string(),
         member_epoch: member.epoch,
-        instance_id: member.instance_id.clone(),
+        instance_id: member.instance_id.as_deref().map(str::to_owned),
         rack_id: member.rack_id.clone(),
         client_id: member.client_id.clone(),
         client_host: member.client_host.clone(),
-        topology_epoch: member.topology_epoch,
-        process_id: member.process_id.clone(),
+        topology_epoch: member.own.topology_epoch,
+        process_id: member.own.process_id.clone(),
         user_endpoint: endpoint
             .map(|(host, port)| response::Endpoint { host: host.clone(), port: *port }),
-        client_tags: key_values(&member.client_tags),
+        client_tags: key_values(&member.own.client_tags),
         assignment: response::Assignment {
             active_tasks: ids(&member.assigned.active_ids()),
             standby_tasks: ids(&member.assigned.standby),

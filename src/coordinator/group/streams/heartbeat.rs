@@ -3,22 +3,21 @@
 use super::answer::{Heard, Heartbeat};
 use super::assignor::{TaskMember, TaskSource, assign};
 use super::configure::{Configured, StatusCode, configure};
-use super::member::{Member, MemberState};
+use super::member::{StreamsMember, StreamsThread};
 use super::reconcile::Reconciliation;
-use super::request::{self, JOIN_EPOCH, LEAVE_STATIC_EPOCH, Reported, refuse_if};
+use super::request::{self, Reported, refuse_if};
 use super::tasks::{TaskOffsets, Tasks};
 use super::topology::{Topology, to_record, unexpected};
-use super::{Configs, StreamsGroup, records};
+use super::{Configs, Streams, StreamsGroup, records};
+use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
 use crate::codec::schema::message::streams_group_heartbeat_response::Status;
-use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use crate::coordinator::RequestContext;
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::modern::{Admission, JOIN_EPOCH, Kind};
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::timers::Timer;
 use crate::coordinator::group::turn::Turn;
-use crate::coordinator::group::{GroupId, MemberId};
-use crate::error::{Error, Result};
-use crate::types::Timestamp;
-use kafka_protocol::error::ResponseError;
+use crate::error::Result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +28,8 @@ const NUM_STANDBY_REPLICAS: &str = "num.standby.replicas";
 struct Beat<'a> {
     cx: &'a RequestContext,
     request: &'a StreamsGroupHeartbeatRequest,
+    /// The member as it is.
+    member: StreamsMember,
     owned: Option<Tasks>,
     records: Vec<Record>,
     statuses: Vec<Status>,
@@ -52,16 +53,31 @@ impl StreamsGroup {
         (records, was_there): (Vec<Record>, bool),
     ) -> Result<(Vec<Record>, Heartbeat)> {
         let owned = request::owned(request);
-        let mut beat = Beat { cx, request, owned, records, statuses: Vec::new() };
-        let heard = match self.with_static_member_replaced(&mut beat.records, request)? {
-            None => self.hear(turn, &mut beat, was_there)?,
-            Some(mut replaced) => {
-                let heard = replaced.hear(turn, &mut beat, was_there);
-                self.soft = replaced.soft;
-                heard?
-            }
+        let joins = request.member_epoch == JOIN_EPOCH;
+        let instance = request.instance_id.as_deref();
+        let takes_a_place = instance.is_some_and(|id| self.static_member(id).is_some());
+        if joins && !takes_a_place {
+            self.check_room(turn.config.group_streams_max_size)?;
+        }
+        let admission = Admission {
+            id: &request.member_id,
+            instance,
+            may_create: joins,
+            epoch: Some((request.member_epoch, owned.as_ref())),
         };
-        Ok((beat.records, heard))
+        let mut replaced = Vec::new();
+        let member = self.admit(&admission, &mut replaced)?;
+        let mut beat = Beat { cx, request, member, owned, records, statuses: Vec::new() };
+        if replaced.is_empty() {
+            let heard = self.hear(turn, &mut beat, was_there)?;
+            return Ok((beat.records, heard));
+        }
+        let mut group = self.clone();
+        replaced.iter().for_each(|record| group.replay(record));
+        beat.records.extend(replaced);
+        let heard = group.hear(turn, &mut beat, was_there);
+        (self.own.soft, self.checked_at) = (group.own.soft, group.checked_at);
+        Ok((beat.records, heard?))
     }
 
     fn hear(
@@ -70,17 +86,17 @@ impl StreamsGroup {
         beat: &mut Beat<'_>,
         was_there: bool,
     ) -> Result<Heartbeat> {
-        let member = self.speaker(turn, beat)?;
+        let member = beat.member.clone();
         let updated = updated(&member, beat);
         if updated != member {
-            beat.records.push(records::member(&self.id, &updated));
+            beat.records.push(Streams::member_record(&self.id, &updated.id, Some(&updated)));
         }
         let mut bump = updated.is_other_to_assignments(&member);
         let topology = topology(self, beat)?;
-        if let Some(known) = &self.topology
-            && updated.topology_epoch < known.epoch
+        if let Some(known) = &self.own.topology
+            && updated.own.topology_epoch < known.epoch
         {
-            let (ours, theirs) = (known.epoch, updated.topology_epoch);
+            let (ours, theirs) = (known.epoch, updated.own.topology_epoch);
             beat.tell(StatusCode::StaleTopology, format!(
                 "The member's topology epoch {theirs} is behind the group's topology epoch {ours}."
             ));
@@ -90,10 +106,10 @@ impl StreamsGroup {
         let validated_epoch = if configured.is_ready() { topology.epoch } else { -1 };
         check_tasks(&configured, beat.owned.as_ref())?;
         self.keep_reported(&updated.id, Reported::of(beat.request)?, &configured);
-        bump |= validated_epoch != self.validated_topology_epoch;
+        bump |= validated_epoch != self.own.validated_topology_epoch;
         let standbys = turn.group_setting(&self.id, "streams.num.standby.replicas");
         let configs = Configs::from([(NUM_STANDBY_REPLICAS.to_owned(), standbys.to_string())]);
-        bump |= configs != self.last_configs;
+        bump |= configs != self.own.last_configs;
         let mut epoch = self.epoch;
         if bump {
             epoch += 1;
@@ -107,35 +123,13 @@ impl StreamsGroup {
         let updated = self.reconciled(turn, updated, (target_epoch, &target), beat)?;
         self.expect_heartbeat(turn, &updated.id);
         if beat.request.shutdown_application {
-            self.soft.shutdown_requested_by.get_or_insert_with(|| updated.id.clone());
+            self.own.soft.shutdown_requested_by.get_or_insert_with(|| updated.id.clone());
         }
         let statuses = std::mem::take(&mut beat.statuses);
         let version = beat.cx.api_version;
         let (before, after) = (&member, &updated);
         let heard = Heard { version, before, after, configured: &configured, was_there };
         Ok(self.answer(turn, heard, beat.request, statuses))
-    }
-
-    /// The member that speaks, new if it may be.
-    fn speaker(&self, turn: &Turn<'_>, beat: &Beat<'_>) -> Result<Member> {
-        let request = beat.request;
-        if request.member_epoch != JOIN_EPOCH {
-            let member = self.speaking_member(request)?;
-            check_epoch(member, request.member_epoch, beat.owned.as_ref())?;
-            return Ok(member.clone());
-        }
-        let most = turn.config.group_streams_max_size;
-        let instance = request.instance_id.as_deref();
-        let is_replaced = instance.is_some_and(|id| self.static_member(id).is_some());
-        let has_room = i32::try_from(self.members.len()).is_ok_and(|size| size < most);
-        if is_replaced || has_room {
-            let known = self.members.get(request.member_id.as_str()).cloned();
-            return Ok(known.unwrap_or_else(|| Member::new(&request.member_id)));
-        }
-        Err(Error::Explained(
-            ResponseError::GroupMaxSizeReached,
-            format!("The streams group has reached its maximum capacity of {most} members."),
-        ))
     }
 
     /// The topology against the topics, again if either changed; and the topics' hash.
@@ -145,23 +139,23 @@ impl StreamsGroup {
         topology: &Topology,
     ) -> Result<(Arc<Configured>, i64)> {
         if let (Some(configured), true) = (
-            &self.soft.configured,
-            self.topology.is_some() && self.soft.checked_at == Some(turn.image.offset),
+            &self.own.soft.configured,
+            self.own.topology.is_some() && self.checked_at == Some(turn.image.offset),
         ) {
             return Ok((configured.clone(), self.metadata_hash));
         }
         let hash = turn.topic_hashes.of_all(turn.image, topology.required_topics().iter());
         if hash == self.metadata_hash {
             // Another hash is seen only once it is written down.
-            self.soft.checked_at = Some(turn.image.offset);
+            self.checked_at = Some(turn.image.offset);
         }
-        match &self.soft.configured {
-            Some(configured) if hash == self.metadata_hash && self.topology.is_some() => {
+        match &self.own.soft.configured {
+            Some(configured) if hash == self.metadata_hash && self.own.topology.is_some() => {
                 Ok((configured.clone(), hash))
             }
             _ => {
                 let configured = Arc::new(configure(topology, turn.image)?);
-                self.soft.configured = Some(configured.clone());
+                self.own.soft.configured = Some(configured.clone());
                 Ok((configured, hash))
             }
         }
@@ -181,168 +175,68 @@ impl StreamsGroup {
         &self,
         turn: &Turn<'_>,
         epoch: i32,
-        updated: &Member,
+        updated: &StreamsMember,
         (configured, configs): (&Configured, &Configs),
         beat: &mut Beat<'_>,
-    ) -> (i32, Tasks) {
-        let last = || self.target.get(&updated.id).cloned().unwrap_or_default();
+    ) -> (i32, Arc<Tasks>) {
+        let last = || self.target(&updated.id);
         if turn.timers.is_set(&Timer::FirstAssignment(self.id.clone())) {
             let detail = "Assignment delayed due to the configured initial rebalance delay.";
             beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
-            return (self.target_epoch, Tasks::default());
+            return (self.assignment_epoch, Arc::default());
         }
-        if self.target_epoch >= epoch {
-            return (self.target_epoch, last());
+        if self.assignment_epoch >= epoch {
+            return (self.assignment_epoch, last());
         }
         if !self.may_assign(turn) {
             let detail = "Assignment delayed due to the configured assignment interval.";
             beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
-            return (self.target_epoch, last());
+            return (self.assignment_epoch, last());
         }
         let mut made = make_target(self, Some(updated), configured, configs);
-        write_target(self, epoch, &made, turn.now, &mut beat.records);
-        (epoch, made.remove(&updated.id).unwrap_or_default())
-    }
-
-    /// Assignments are made at intervals.
-    fn may_assign(&self, turn: &Turn<'_>) -> bool {
-        let interval = turn.group_setting(&self.id, "streams.assignment.interval.ms");
-        let last = self.target_timestamp;
-        last == 0 || interval == 0 || turn.now >= last + i64::from(interval)
+        self.write_targets(turn, epoch, &made, &mut beat.records);
+        (epoch, Arc::new(made.remove(&updated.id).unwrap_or_default()))
     }
 
     /// One step of `member` towards `target`.
     fn reconciled(
         &self,
         turn: &mut Turn<'_>,
-        member: Member,
+        member: StreamsMember,
         (target_epoch, target): (i32, &Tasks),
         beat: &mut Beat<'_>,
-    ) -> Result<Member> {
+    ) -> Result<StreamsMember> {
         if member.is_reconciled_to(target_epoch) {
             return Ok(member);
         }
-        let (owners, owned) = (&self.owners, beat.owned.as_ref());
+        let (owners, owned) = (&self.own.owners, beat.owned.as_ref());
         let next = Reconciliation { target_epoch, target, owners, owned }.step(&member)?;
         if next != member {
-            beat.records.push(records::current(&self.id, &next));
+            beat.records.push(Streams::current_record(&self.id, &next.id, Some(&next)));
             self.expect_revocation(turn, &next);
         }
         Ok(next)
     }
 
-    /// A member that has to give tasks back has its rebalance timeout for it.
-    fn expect_revocation(&self, turn: &mut Turn<'_>, member: &Member) {
-        let timer = Timer::Rebalance(self.id.clone(), member.id.clone());
-        match member.state {
-            MemberState::UnrevokedTasks => turn.set_timer(timer, member.rebalance_timeout_ms),
-            _ => turn.timers.cancel(&timer),
-        }
-    }
-
-    fn expect_heartbeat(&self, turn: &mut Turn<'_>, member: &MemberId) {
-        let timeout_ms = turn.group_setting(&self.id, "streams.session.timeout.ms");
-        turn.set_session(&self.id, member, timeout_ms);
-    }
-
-    /// A heartbeat with a leave epoch.
-    pub fn leave(
-        &mut self,
-        turn: &mut Turn<'_>,
-        request: &StreamsGroupHeartbeatRequest,
-    ) -> Result<(Vec<Record>, Heartbeat)> {
-        if request.shutdown_application {
-            let member = MemberId::from(request.member_id.as_str());
-            self.soft.shutdown_requested_by.get_or_insert(member);
-        }
-        let member = self.speaking_member(request)?;
-        let records = match request.member_epoch {
-            LEAVE_STATIC_EPOCH => {
-                turn.timers.cancel(&Timer::Rebalance(self.id.clone(), member.id.clone()));
-                vec![records::current(&self.id, &member.gone_for_now())]
-            }
-            _ => self.fence(turn, member, "it left"),
-        };
-        let response = StreamsGroupHeartbeatResponse {
-            member_id: request.member_id.clone(),
-            member_epoch: request.member_epoch,
-            status: Some(Vec::new()),
-            ..StreamsGroupHeartbeatResponse::default()
-        };
-        Ok((records, Heartbeat { response, missing_topics: Vec::new() }))
-    }
-
-    /// The records by which a member is no more; its timers stop.
-    fn fence(&self, turn: &mut Turn<'_>, member: &Member, why: &str) -> Vec<Record> {
-        let (id, member, epoch) = (&self.id, &member.id, self.epoch + 1);
-        tracing::info!("group {id} loses member {member} and moves to epoch {epoch}: {why}");
-        let mut records = records::member_tombstones(id, member).to_vec();
-        records.push(records::epoch(
-            id,
-            epoch,
-            self.metadata_hash,
-            self.validated_topology_epoch,
-            &self.last_configs,
-        ));
-        turn.cancel_timers(member_timers(id, member));
-        records
-    }
-
-    /// A timer of the group or of a member has fired.
-    pub fn expire(&self, turn: &mut Turn<'_>, timer: &Timer) -> Vec<Record> {
-        let (id, why) = match timer {
-            Timer::FirstAssignment(_) => return self.make_first_assignment(turn),
-            Timer::Session(_, id) => (id, "its session expired, so it is fenced"),
-            Timer::Rebalance(_, id) => (id, "it did not give tasks back in time, so it is fenced"),
-            _ => return Vec::new(),
-        };
-        let Some(member) = self.members.get(id) else { return Vec::new() };
-        if matches!(timer, Timer::Rebalance(..)) && member.state != MemberState::UnrevokedTasks {
-            return Vec::new();
-        }
-        self.fence(turn, member, why)
-    }
-
     /// The time in which others could join a new group is over.
-    fn make_first_assignment(&self, turn: &Turn<'_>) -> Vec<Record> {
+    pub(super) fn make_first_assignment(&self, turn: &Turn<'_>) -> Vec<Record> {
         let mut records = Vec::new();
-        if let Some(configured) = &self.soft.configured
+        if let Some(configured) = &self.own.soft.configured
             && !self.is_empty()
-            && self.epoch > self.target_epoch
+            && self.epoch > self.assignment_epoch
             && self.may_assign(turn)
         {
-            let made = make_target(self, None, configured, &self.last_configs);
-            write_target(self, self.epoch, &made, turn.now, &mut records);
+            let made = make_target(self, None, configured, &self.own.last_configs);
+            self.write_targets(turn, self.epoch, &made, &mut records);
         }
         records
     }
-
-    /// The group was read from the log: expects heartbeats of its members.
-    pub fn loaded(&self, turn: &mut Turn<'_>) {
-        for member in self.members.values() {
-            self.expect_heartbeat(turn, &member.id);
-            if member.state == MemberState::UnrevokedTasks {
-                self.expect_revocation(turn, member);
-            }
-        }
-    }
-
-    /// The timers that it may have.
-    pub fn timers(&self) -> Vec<Timer> {
-        let members = self.members.keys().flat_map(|member| member_timers(&self.id, member));
-        members.chain([Timer::FirstAssignment(self.id.clone())]).collect()
-    }
-}
-
-fn member_timers(group: &GroupId, member: &MemberId) -> [Timer; 2] {
-    let session = Timer::Session(group.clone(), member.clone());
-    [session, Timer::Rebalance(group.clone(), member.clone())]
 }
 
 /// For the log.
-fn why_epoch_moved(group: &StreamsGroup, before: &Member, after: &Member) -> String {
+fn why_epoch_moved(group: &StreamsGroup, before: &StreamsMember, after: &StreamsMember) -> String {
     let (id, host) = (&after.id, &after.client_host);
-    if !group.members.contains_key(id) {
+    if group.member(id).is_none() {
         format!("member {id} at {host} joined")
     } else if before != after {
         format!("member {id} at {host} is not what it was (client, topology or endpoint)")
@@ -351,52 +245,33 @@ fn why_epoch_moved(group: &StreamsGroup, before: &Member, after: &Member) -> Str
     }
 }
 
-/// A member may be one epoch behind, because the answer that told it of the next was lost.
-fn check_epoch(member: &Member, epoch: i32, owned: Option<&Tasks>) -> Result<()> {
-    let lost = epoch == member.previous_epoch
-        && owned.is_some_and(|owned| member.assigned.contains_all(owned));
-    let than = match epoch.cmp(&member.epoch) {
-        std::cmp::Ordering::Greater => "greater",
-        std::cmp::Ordering::Less if !lost => "smaller",
-        _ => return Ok(()),
-    };
-    Err(Error::Explained(
-        ResponseError::FencedMemberEpoch,
-        format!(
-            "The streams group member has a {than} member epoch ({epoch}) than the one known by \
-             the group coordinator ({}). The member must abandon all its partitions and rejoin.",
-            member.epoch
-        ),
-    ))
-}
-
 /// The member with what the request says of it.
-fn updated(member: &Member, beat: &Beat<'_>) -> Member {
+fn updated(member: &StreamsMember, beat: &Beat<'_>) -> StreamsMember {
     let request = beat.request;
     let tags = request.client_tags.as_ref().map(|tags| {
         tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect::<BTreeMap<_, _>>()
     });
     let endpoint = request.user_endpoint.as_ref().map(|of| (of.host.clone(), of.port));
     let mut updated = member.clone();
-    updated.client_id.clone_from(&beat.cx.client_id);
-    updated.client_host.clone_from(&beat.cx.client_host);
-    updated.instance_id = request.instance_id.clone().or(updated.instance_id);
+    updated.came_from(beat.cx);
+    updated.instance_id = request.instance_id.as_deref().map(Arc::from).or(updated.instance_id);
     updated.rack_id = request.rack_id.clone().or(updated.rack_id);
-    updated.process_id = request.process_id.clone().unwrap_or(updated.process_id);
-    updated.client_tags = tags.unwrap_or(updated.client_tags);
-    updated.user_endpoint = endpoint.or(updated.user_endpoint);
     if request.rebalance_timeout_ms != -1 {
         updated.rebalance_timeout_ms = request.rebalance_timeout_ms;
     }
-    if let Some(topology) = &request.topology {
-        updated.topology_epoch = topology.epoch;
-    }
+    let own = updated.own;
+    updated.own = StreamsThread {
+        topology_epoch: request.topology.as_ref().map_or(own.topology_epoch, |of| of.epoch),
+        process_id: request.process_id.clone().unwrap_or(own.process_id),
+        user_endpoint: endpoint.or(own.user_endpoint),
+        client_tags: tags.unwrap_or(own.client_tags),
+    };
     updated
 }
 
 /// The group's topology, which its first member brings.
 fn topology(group: &StreamsGroup, beat: &mut Beat<'_>) -> Result<Arc<Topology>> {
-    match (&beat.request.topology, &group.topology) {
+    match (&beat.request.topology, &group.own.topology) {
         (None, Some(known)) => Ok(known.clone()),
         (None, None) => {
             Err(unexpected("The topology is null and the group topology is also null."))
@@ -442,23 +317,26 @@ fn check_tasks(configured: &Configured, owned: Option<&Tasks>) -> Result<()> {
 /// topics are not there.
 fn make_target(
     group: &StreamsGroup,
-    updated: Option<&Member>,
+    updated: Option<&StreamsMember>,
     configured: &Configured,
     configs: &Configs,
 ) -> BTreeMap<MemberId, Tasks> {
-    let mut members: BTreeMap<&MemberId, &Member> = group.members.iter().collect();
+    let mut members: BTreeMap<&MemberId, &StreamsMember> =
+        group.members().map(|member| (&member.id, &**member)).collect();
     members.extend(updated.map(|member| (&member.id, member)));
     let (true, Some(subtopologies)) = (configured.is_ready(), &configured.subtopologies) else {
         return members.into_keys().map(|id| (id.clone(), Tasks::default())).collect();
     };
-    let (nothing, no_offsets) = (Tasks::default(), TaskOffsets::new());
+    let no_offsets = TaskOffsets::new();
+    let previous: Vec<Arc<Tasks>> = members.keys().map(|id| group.target(id)).collect();
     let members: Vec<TaskMember<'_>> = members
         .into_values()
-        .map(|member| TaskMember {
+        .zip(&previous)
+        .map(|(member, previous)| TaskMember {
             id: &member.id,
-            process_id: &member.process_id,
-            previous: group.target.get(&member.id).unwrap_or(&nothing),
-            offsets: group.soft.task_offsets.get(&member.id).unwrap_or(&no_offsets),
+            process_id: &member.own.process_id,
+            previous,
+            offsets: group.own.soft.task_offsets.get(&member.id).unwrap_or(&no_offsets),
         })
         .collect();
     let sources: Vec<TaskSource<'_>> = subtopologies
@@ -471,20 +349,4 @@ fn make_target(
         .collect();
     let standbys = configs.get(NUM_STANDBY_REPLICAS).and_then(|number| number.parse().ok());
     assign(&members, &sources, standbys.unwrap_or(0))
-}
-
-/// Only what changed is written, and the epoch.
-fn write_target(
-    group: &StreamsGroup,
-    epoch: i32,
-    made: &BTreeMap<MemberId, Tasks>,
-    now: Timestamp,
-    records: &mut Vec<Record>,
-) {
-    for (id, tasks) in made {
-        if group.target.get(id) != Some(tasks) {
-            records.push(records::target(&group.id, id, tasks));
-        }
-    }
-    records.push(records::target_epoch(&group.id, epoch, now));
 }

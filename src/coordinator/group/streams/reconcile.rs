@@ -1,11 +1,12 @@
 //! Brings a member step by step to its target assignment: it gives back what it is not to have,
 //! then gets what others have given back (CurrentAssignmentBuilder).
 
-use super::member::{Member, MemberState};
+use super::member::StreamsMember;
 use super::tasks::{Assigned, Owners, TaskIds, Tasks};
-use crate::error::{Error, Result};
-use kafka_protocol::error::ResponseError;
+use crate::coordinator::group::modern::MemberState;
+use crate::error::Result;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What there is beside the member.
 #[derive(Debug)]
@@ -31,13 +32,11 @@ struct Next {
 
 impl Reconciliation<'_> {
     /// The member after one step, perhaps as it was.
-    pub fn step(&self, member: &Member) -> Result<Member> {
+    pub fn step(&self, member: &StreamsMember) -> Result<StreamsMember> {
         match member.state {
             MemberState::Stable if member.epoch == self.target_epoch => Ok(member.clone()),
-            MemberState::Stable | MemberState::UnreleasedTasks => {
-                Ok(self.next(member, member.epoch))
-            }
-            MemberState::UnrevokedTasks => {
+            MemberState::Stable | MemberState::Unreleased => Ok(self.next(member, member.epoch)),
+            MemberState::Unrevoked => {
                 let has_revoked = |owned: &Tasks| !owned.contains_any(&member.pending_revocation);
                 match self.owned.is_some_and(has_revoked) {
                     true => Ok(self.next(member, member.epoch + 1)),
@@ -45,20 +44,15 @@ impl Reconciliation<'_> {
                 }
             }
             MemberState::Unknown if self.owned.is_none_or(|owned| !owned.is_empty()) => {
-                Err(Error::Explained(
-                    ResponseError::FencedMemberEpoch,
-                    "The streams group member is in a unknown state. The member must abandon all \
-                     its tasks and rejoin."
-                        .to_owned(),
-                ))
+                Err(member.is_in_unknown_state())
             }
             MemberState::Unknown => Ok(self.next(member, self.target_epoch)),
         }
     }
 
-    fn next(&self, member: &Member, epoch: i32) -> Member {
+    fn next(&self, member: &StreamsMember, epoch: i32) -> StreamsMember {
         let mut next = Next::default();
-        let process = member.process_id.as_str();
+        let process = member.own.process_id.as_str();
         self.split_active(member, &mut next);
         let is_unreleased = |subtopology: &str, task: i32| {
             self.owners.active(subtopology, task) == Some(process)
@@ -77,12 +71,12 @@ impl Reconciliation<'_> {
 
     /// As `split`, with the epochs of tasks that the member keeps. An active task is released when
     /// no process has it, and no copy of it is left in the member's own.
-    fn split_active(&self, member: &Member, next: &mut Next) {
+    fn split_active(&self, member: &StreamsMember, next: &mut Next) {
         let assigned = &member.assigned.active;
         let parts =
             split(&member.assigned.active_ids(), &self.target.active, |subtopology, task| {
                 self.owners.active(subtopology, task).is_some()
-                    || self.owners.is_kept_by(subtopology, task, &member.process_id)
+                    || self.owners.is_kept_by(subtopology, task, &member.own.process_id)
             });
         let with_epochs = |ids: TaskIds| {
             let of = |(id, set): (String, BTreeSet<i32>)| {
@@ -100,25 +94,25 @@ impl Reconciliation<'_> {
         next.unreleased = parts.unreleased;
     }
 
-    fn conclude(&self, member: &Member, epoch: i32, next: Next) -> Member {
+    fn conclude(&self, member: &StreamsMember, epoch: i32, next: Next) -> StreamsMember {
         let must_revoke = !next.pending_revocation.is_empty()
             && self.owned.is_none_or(|owned| owned.contains_any(&next.pending_revocation));
         let (state, epoch, assigned, pending_revocation) = if must_revoke {
-            (MemberState::UnrevokedTasks, epoch, next.assigned, next.pending_revocation)
+            (MemberState::Unrevoked, epoch, next.assigned, next.pending_revocation)
         } else {
             let state = match next.unreleased {
-                true => MemberState::UnreleasedTasks,
+                true => MemberState::Unreleased,
                 false => MemberState::Stable,
             };
             let assigned = next.assigned.merged(next.pending_assignment);
             (state, self.target_epoch, assigned, Assigned::default())
         };
-        Member {
+        StreamsMember {
             previous_epoch: member.epoch,
             epoch,
             state,
-            assigned,
-            pending_revocation,
+            assigned: Arc::new(assigned),
+            pending_revocation: Arc::new(pending_revocation),
             ..member.clone()
         }
     }

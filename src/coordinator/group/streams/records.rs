@@ -1,40 +1,111 @@
 //! The records of a streams group, and their replay (StreamsCoordinatorRecordHelpers,
 //! GroupMetadataManager.replay).
 
-use super::member::{Member, MemberState};
+use super::member::{StreamsMember, StreamsThread};
 use super::tasks::{Assigned, TaskIds, Tasks};
 use super::topology::Topology;
-use super::{Configs, StreamsGroup};
+use super::{Configs, Streams, StreamsGroup};
 use crate::codec::schema::group::streams_group_current_member_assignment_value::TaskIds as CurrentTaskIds;
 use crate::codec::schema::group::streams_group_member_metadata_value::{Endpoint, KeyValue};
 use crate::codec::schema::group::streams_group_metadata_value::LastAssignmentConfig;
 use crate::codec::schema::group::streams_group_target_assignment_member_value::TaskIds as TargetTaskIds;
 use crate::codec::schema::group::*;
+use crate::coordinator::group::modern::{Kind, MemberState};
 use crate::coordinator::group::record::Record;
-use std::collections::BTreeMap;
+use crate::types::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Epoch of a member whose removal has begun.
-const REMOVED_EPOCH: i32 = -1;
+/// The id of `MemberState::Stable` in the records.
+const STABLE: i8 = 1;
 
-/// What a member is.
-pub fn member(group: &str, member: &Member) -> Record {
-    let endpoint = |(host, port): &(String, u16)| Endpoint { host: host.clone(), port: *port };
-    let tags = member.client_tags.iter();
-    let value = StreamsGroupMemberMetadataValue {
-        instance_id: member.instance_id.clone(),
-        rack_id: member.rack_id.clone(),
-        client_id: member.client_id.clone(),
-        client_host: member.client_host.clone(),
-        rebalance_timeout_ms: member.rebalance_timeout_ms,
-        topology_epoch: member.topology_epoch,
-        process_id: member.process_id.clone(),
-        user_endpoint: member.user_endpoint.as_ref().map(endpoint),
-        client_tags: tags
-            .map(|(key, value)| KeyValue { key: key.clone(), value: value.clone() })
-            .collect(),
-    };
-    Record::StreamsGroupMemberMetadata(member_key(group, &member.id), Some(value))
+impl Kind for Streams {
+    const NAME: &'static str = "streams";
+    const GIVEN: &'static str = "tasks";
+    const SESSION_TIMEOUT: &'static str = "streams.session.timeout.ms";
+    const ASSIGNMENT_INTERVAL: &'static str = "streams.assignment.interval.ms";
+    type Member = StreamsThread;
+    type Target = Tasks;
+    type Assigned = Assigned;
+
+    fn count(&mut self, member: &StreamsMember) {
+        self.owners.add(&member.assigned, &member.own.process_id);
+        self.owners.add(&member.pending_revocation, &member.own.process_id);
+    }
+
+    fn discount(&mut self, member: &StreamsMember) {
+        self.owners.remove(&member.assigned, &member.own.process_id);
+        self.owners.remove(&member.pending_revocation, &member.own.process_id);
+    }
+
+    fn covers(assigned: &Assigned, owned: &Tasks) -> bool {
+        assigned.contains_all(owned)
+    }
+
+    fn forget_epochs(assigned: &mut Assigned) {
+        let epochs = assigned.active.values_mut().flat_map(|tasks| tasks.values_mut());
+        epochs.for_each(|epoch| *epoch = 0);
+    }
+
+    fn member_record(group: &str, id: &str, member: Option<&StreamsMember>) -> Record {
+        let key =
+            StreamsGroupMemberMetadataKey { group_id: group.to_owned(), member_id: id.to_owned() };
+        let endpoint = |(host, port): &(String, u16)| Endpoint { host: host.clone(), port: *port };
+        let tag =
+            |(key, value): (&String, &String)| KeyValue { key: key.clone(), value: value.clone() };
+        let value = member.map(|member| StreamsGroupMemberMetadataValue {
+            instance_id: member.instance_id.as_deref().map(str::to_owned),
+            rack_id: member.rack_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            rebalance_timeout_ms: member.rebalance_timeout_ms,
+            topology_epoch: member.own.topology_epoch,
+            process_id: member.own.process_id.clone(),
+            user_endpoint: member.own.user_endpoint.as_ref().map(endpoint),
+            client_tags: member.own.client_tags.iter().map(tag).collect(),
+        });
+        Record::StreamsGroupMemberMetadata(key, value)
+    }
+
+    fn target_record(group: &str, id: &str, target: Option<&Tasks>) -> Record {
+        let (group_id, member_id) = (group.to_owned(), id.to_owned());
+        let key = StreamsGroupTargetAssignmentMemberKey { group_id, member_id };
+        let of = |(id, tasks): (&String, &BTreeSet<i32>)| TargetTaskIds {
+            subtopology_id: id.clone(),
+            partitions: tasks.iter().copied().collect(),
+        };
+        let value = target.map(|target| StreamsGroupTargetAssignmentMemberValue {
+            active_tasks: target.active.iter().map(of).collect(),
+            standby_tasks: target.standby.iter().map(of).collect(),
+            warmup_tasks: target.warmup.iter().map(of).collect(),
+        });
+        Record::StreamsGroupTargetAssignmentMember(key, value)
+    }
+
+    fn target_epoch_record(group: &str, epoch: Option<(i32, Timestamp)>) -> Record {
+        let key = StreamsGroupTargetAssignmentMetadataKey { group_id: group.to_owned() };
+        let value = epoch.map(|(assignment_epoch, assignment_timestamp)| {
+            StreamsGroupTargetAssignmentMetadataValue { assignment_epoch, assignment_timestamp }
+        });
+        Record::StreamsGroupTargetAssignmentMetadata(key, value)
+    }
+
+    fn current_record(group: &str, id: &str, member: Option<&StreamsMember>) -> Record {
+        let (group_id, member_id) = (group.to_owned(), id.to_owned());
+        let key = StreamsGroupCurrentMemberAssignmentKey { group_id, member_id };
+        let value = member.map(|member| StreamsGroupCurrentMemberAssignmentValue {
+            member_epoch: member.epoch,
+            previous_member_epoch: member.previous_epoch,
+            state: member.state.id(STABLE),
+            active_tasks: ids_with_epochs(&member.assigned),
+            standby_tasks: ids(&member.assigned.standby),
+            warmup_tasks: ids(&member.assigned.warmup),
+            active_tasks_pending_revocation: ids_with_epochs(&member.pending_revocation),
+            standby_tasks_pending_revocation: ids(&member.pending_revocation.standby),
+            warmup_tasks_pending_revocation: ids(&member.pending_revocation.warmup),
+        });
+        Record::StreamsGroupCurrentMemberAssignment(key, value)
+    }
 }
 
 /// The group reached an epoch.
@@ -66,63 +137,12 @@ pub fn topology(group: &str, value: StreamsGroupTopologyValue) -> Record {
     Record::StreamsGroupTopology(key, Some(value))
 }
 
-/// What a member is to have.
-pub fn target(group: &str, member: &str, tasks: &Tasks) -> Record {
-    let ids = |tasks: &TaskIds| {
-        let ids = |(id, set): (&String, &std::collections::BTreeSet<i32>)| TargetTaskIds {
-            subtopology_id: id.clone(),
-            partitions: set.iter().copied().collect(),
-        };
-        tasks.iter().map(ids).collect()
-    };
-    let value = StreamsGroupTargetAssignmentMemberValue {
-        active_tasks: ids(&tasks.active),
-        standby_tasks: ids(&tasks.standby),
-        warmup_tasks: ids(&tasks.warmup),
-    };
-    Record::StreamsGroupTargetAssignmentMember(target_key(group, member), Some(value))
-}
-
-/// The target assignment is that of an epoch.
-pub fn target_epoch(group: &str, assignment_epoch: i32, assignment_timestamp: i64) -> Record {
-    let key = StreamsGroupTargetAssignmentMetadataKey { group_id: group.to_owned() };
-    let value =
-        StreamsGroupTargetAssignmentMetadataValue { assignment_epoch, assignment_timestamp };
-    Record::StreamsGroupTargetAssignmentMetadata(key, Some(value))
-}
-
-/// What a member has, and has to give back.
-pub fn current(group: &str, member: &Member) -> Record {
-    let value = StreamsGroupCurrentMemberAssignmentValue {
-        member_epoch: member.epoch,
-        previous_member_epoch: member.previous_epoch,
-        state: member.state.id(),
-        active_tasks: ids_with_epochs(&member.assigned),
-        standby_tasks: ids(&member.assigned.standby),
-        warmup_tasks: ids(&member.assigned.warmup),
-        active_tasks_pending_revocation: ids_with_epochs(&member.pending_revocation),
-        standby_tasks_pending_revocation: ids(&member.pending_revocation.standby),
-        warmup_tasks_pending_revocation: ids(&member.pending_revocation.warmup),
-    };
-    Record::StreamsGroupCurrentMemberAssignment(current_key(group, &member.id), Some(value))
-}
-
-/// A member is no more.
-pub fn member_tombstones(group: &str, member: &str) -> [Record; 3] {
-    [
-        Record::StreamsGroupCurrentMemberAssignment(current_key(group, member), None),
-        Record::StreamsGroupTargetAssignmentMember(target_key(group, member), None),
-        Record::StreamsGroupMemberMetadata(member_key(group, member), None),
-    ]
-}
-
 /// A group without members is no more.
-pub fn group_tombstones(group: &str) -> [Record; 3] {
+pub fn group_tombstones(group: &str) -> Vec<Record> {
     let group_id = || group.to_owned();
-    let target = StreamsGroupTargetAssignmentMetadataKey { group_id: group_id() };
     let topology = StreamsGroupTopologyKey { group_id: group_id() };
-    [
-        Record::StreamsGroupTargetAssignmentMetadata(target, None),
+    vec![
+        Streams::target_epoch_record(group, None),
         Record::StreamsGroupMetadata(StreamsGroupMetadataKey { group_id: group_id() }, None),
         Record::StreamsGroupTopology(topology, None),
     ]
@@ -143,22 +163,8 @@ impl Record {
     }
 }
 
-fn member_key(group: &str, member: &str) -> StreamsGroupMemberMetadataKey {
-    StreamsGroupMemberMetadataKey { group_id: group.to_owned(), member_id: member.to_owned() }
-}
-
-fn target_key(group: &str, member: &str) -> StreamsGroupTargetAssignmentMemberKey {
-    let (group_id, member_id) = (group.to_owned(), member.to_owned());
-    StreamsGroupTargetAssignmentMemberKey { group_id, member_id }
-}
-
-fn current_key(group: &str, member: &str) -> StreamsGroupCurrentMemberAssignmentKey {
-    let (group_id, member_id) = (group.to_owned(), member.to_owned());
-    StreamsGroupCurrentMemberAssignmentKey { group_id, member_id }
-}
-
 fn ids(tasks: &TaskIds) -> Vec<CurrentTaskIds> {
-    let ids = |(id, set): (&String, &std::collections::BTreeSet<i32>)| CurrentTaskIds {
+    let ids = |(id, set): (&String, &BTreeSet<i32>)| CurrentTaskIds {
         subtopology_id: id.clone(),
         partitions: set.iter().copied().collect(),
         ..CurrentTaskIds::default()
@@ -179,97 +185,72 @@ impl StreamsGroup {
     /// Replays a record of this group; tombstones of what is not there change nothing.
     pub fn replay(&mut self, record: &Record) {
         match record {
-            Record::StreamsGroupMetadata(_, Some(value)) => self.replay_epoch(value),
-            Record::StreamsGroupMemberMetadata(key, value) => match value {
-                Some(value) => self.replay_member(&key.member_id, value),
-                None => self.remove_member(&key.member_id),
-            },
+            Record::StreamsGroupMetadata(_, Some(value)) => {
+                let configs = value.last_assignment_configs.iter().flatten();
+                self.epoch = value.epoch;
+                self.metadata_hash = value.metadata_hash;
+                self.own.validated_topology_epoch = value.validated_topology_epoch;
+                self.own.last_configs =
+                    configs.map(|of| (of.key.clone(), of.value.clone())).collect();
+            }
+            Record::StreamsGroupMemberMetadata(key, Some(value)) => {
+                self.change(&key.member_id, |member| describe(member, value));
+            }
+            Record::StreamsGroupMemberMetadata(key, None) => self.remove_member(&key.member_id),
             Record::StreamsGroupTargetAssignmentMetadata(_, value) => {
-                let written = value.as_ref();
-                self.target_epoch = written.map_or(REMOVED_EPOCH, |value| value.assignment_epoch);
-                self.target_timestamp = written.map_or(0, |value| value.assignment_timestamp);
+                let made = value.as_ref();
+                self.set_target_epoch(
+                    made.map(|of| (of.assignment_epoch, of.assignment_timestamp)),
+                );
             }
-            Record::StreamsGroupTargetAssignmentMember(key, Some(value)) => {
-                self.target.insert(key.member_id.as_str().into(), Tasks::from_record(value));
+            Record::StreamsGroupTargetAssignmentMember(key, value) => {
+                self.set_target(&key.member_id, value.as_ref().map(Tasks::from_record));
             }
-            Record::StreamsGroupTargetAssignmentMember(key, None) => {
-                self.target.remove(key.member_id.as_str());
+            Record::StreamsGroupCurrentMemberAssignment(key, Some(value)) => {
+                self.change(&key.member_id, |member| assign(member, value));
             }
-            Record::StreamsGroupCurrentMemberAssignment(key, value) => {
-                self.replay_current(&key.member_id, value.as_ref());
-            }
+            Record::StreamsGroupCurrentMemberAssignment(key, None) => self.dismiss(&key.member_id),
             Record::StreamsGroupTopology(_, value) => {
-                self.topology = value.as_ref().map(|value| Arc::new(Topology::from_record(value)));
+                let topology = value.as_ref().map(Topology::from_record);
+                self.own.topology = topology.map(Arc::new);
             }
             _ => unreachable!("not a record of a streams group: {record:?}"),
         }
     }
+}
 
-    fn replay_epoch(&mut self, value: &StreamsGroupMetadataValue) {
-        let configs = value.last_assignment_configs.iter().flatten();
-        self.epoch = value.epoch;
-        self.metadata_hash = value.metadata_hash;
-        self.validated_topology_epoch = value.validated_topology_epoch;
-        self.last_configs = configs.map(|of| (of.key.clone(), of.value.clone())).collect();
-    }
+/// The member is what its record says.
+fn describe(member: &mut StreamsMember, value: &StreamsGroupMemberMetadataValue) {
+    let endpoint = value.user_endpoint.as_ref();
+    let tags = value.client_tags.iter();
+    member.instance_id = value.instance_id.as_deref().map(Arc::from);
+    member.rack_id = value.rack_id.clone();
+    member.client_id = value.client_id.clone();
+    member.client_host = value.client_host.clone();
+    member.rebalance_timeout_ms = value.rebalance_timeout_ms;
+    member.own = StreamsThread {
+        topology_epoch: value.topology_epoch,
+        process_id: value.process_id.clone(),
+        user_endpoint: endpoint.map(|endpoint| (endpoint.host.clone(), endpoint.port)),
+        client_tags: tags.map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+    };
+}
 
-    fn replay_member(&mut self, id: &str, value: &StreamsGroupMemberMetadataValue) {
-        let member = self.members.get(id).cloned().unwrap_or_else(|| Member::new(id));
-        let endpoint = value.user_endpoint.as_ref();
-        self.put_member(Member {
-            instance_id: value.instance_id.clone(),
-            rack_id: value.rack_id.clone(),
-            client_id: value.client_id.clone(),
-            client_host: value.client_host.clone(),
-            rebalance_timeout_ms: value.rebalance_timeout_ms,
-            topology_epoch: value.topology_epoch,
-            process_id: value.process_id.clone(),
-            user_endpoint: endpoint.map(|endpoint| (endpoint.host.clone(), endpoint.port)),
-            client_tags: value
-                .client_tags
-                .iter()
-                .map(|tag| (tag.key.clone(), tag.value.clone()))
-                .collect(),
-            ..member
-        });
-    }
-
-    fn replay_current(
-        &mut self,
-        id: &str,
-        value: Option<&StreamsGroupCurrentMemberAssignmentValue>,
-    ) {
-        let member = self.members.get(id).cloned();
-        match (member, value) {
-            (None, None) => {}
-            (Some(member), None) => self.put_member(Member {
-                epoch: REMOVED_EPOCH,
-                previous_epoch: REMOVED_EPOCH,
-                assigned: Assigned::default(),
-                pending_revocation: Assigned::default(),
-                ..member
-            }),
-            (member, Some(value)) => self.put_member(Member {
-                epoch: value.member_epoch,
-                previous_epoch: value.previous_member_epoch,
-                state: MemberState::from_id(value.state),
-                assigned: Assigned {
-                    active: from_ids_with_epochs(&value.active_tasks, value.member_epoch),
-                    standby: from_ids(&value.standby_tasks),
-                    warmup: from_ids(&value.warmup_tasks),
-                },
-                pending_revocation: Assigned {
-                    active: from_ids_with_epochs(
-                        &value.active_tasks_pending_revocation,
-                        value.member_epoch,
-                    ),
-                    standby: from_ids(&value.standby_tasks_pending_revocation),
-                    warmup: from_ids(&value.warmup_tasks_pending_revocation),
-                },
-                ..member.unwrap_or_else(|| Member::new(id))
-            }),
-        }
-    }
+/// The member is where the record of its tasks says.
+fn assign(member: &mut StreamsMember, value: &StreamsGroupCurrentMemberAssignmentValue) {
+    let assigned = |active: &[CurrentTaskIds], standby, warmup| {
+        let active = from_ids_with_epochs(active, value.member_epoch);
+        Arc::new(Assigned { active, standby: from_ids(standby), warmup: from_ids(warmup) })
+    };
+    member.epoch = value.member_epoch;
+    member.previous_epoch = value.previous_member_epoch;
+    member.state = MemberState::from_id(value.state, STABLE);
+    member.assigned = assigned(&value.active_tasks, &value.standby_tasks, &value.warmup_tasks);
+    member.pending_revocation = assigned(
+        &value.active_tasks_pending_revocation,
+        &value.standby_tasks_pending_revocation,
+        &value.warmup_tasks_pending_revocation,
+    );
 }
 
 #[cfg(test)]
@@ -282,20 +263,24 @@ impl StreamsGroup {
                 id,
                 self.epoch,
                 self.metadata_hash,
-                self.validated_topology_epoch,
-                &self.last_configs,
+                self.own.validated_topology_epoch,
+                &self.own.last_configs,
             )),
             Record::StreamsGroupMemberMetadata(key, Some(_)) => {
-                self.members.get(&*key.member_id).map(|of| member(id, of))
+                self.member(&key.member_id).map(|of| Streams::member_record(id, &of.id, Some(of)))
             }
             Record::StreamsGroupTargetAssignmentMetadata(_, Some(_)) => {
-                Some(target_epoch(id, self.target_epoch, self.target_timestamp))
+                Some(Streams::target_epoch_record(
+                    id,
+                    Some((self.assignment_epoch, self.assignment_timestamp)),
+                ))
             }
             Record::StreamsGroupTargetAssignmentMember(key, Some(_)) => {
-                self.target.get(&*key.member_id).map(|of| target(id, &key.member_id, of))
+                let target = self.target(&key.member_id);
+                Some(Streams::target_record(id, &key.member_id, Some(&target)))
             }
             Record::StreamsGroupCurrentMemberAssignment(key, Some(_)) => {
-                self.members.get(&*key.member_id).map(|of| current(id, of))
+                self.member(&key.member_id).map(|of| Streams::current_record(id, &of.id, Some(of)))
             }
             _ => None,
         }

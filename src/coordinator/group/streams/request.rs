@@ -5,13 +5,9 @@ use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
 use crate::codec::schema::message::streams_group_heartbeat_request::{
     TaskIds as RequestTaskIds, TaskOffset,
 };
+use crate::coordinator::group::modern::{JOIN_EPOCH, LEAVE_STATIC_EPOCH};
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
-
-/// A member comes, or comes again. It goes with -1.
-pub const JOIN_EPOCH: i32 = 0;
-/// A static member goes and means to come back.
-pub const LEAVE_STATIC_EPOCH: i32 = -2;
 
 /// The version of Kafka 4.4, whose clients say how far their tasks are and may be static members.
 pub const OFFSETS_VERSION: i16 = 1;

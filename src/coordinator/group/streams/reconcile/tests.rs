@@ -1,7 +1,9 @@
 //! One step at a time (CurrentAssignmentBuilderTest).
 #![allow(clippy::unwrap_used)]
 
+use super::super::member::StreamsThread;
 use super::*;
+use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
 
 /// `0_1@3 +0_2 ~0_3`: active since epoch 3, standby, warm-up.
@@ -37,15 +39,15 @@ fn tasks(text: &str) -> Tasks {
 }
 
 /// A member of process `p` in epoch 10.
-fn member(state: MemberState, has: &str, back: &str) -> Member {
-    Member {
+fn member(state: MemberState, has: &str, back: &str) -> StreamsMember {
+    StreamsMember {
         epoch: 10,
         previous_epoch: 10,
         state,
-        process_id: "p".to_owned(),
-        assigned: assigned(has),
-        pending_revocation: assigned(back),
-        ..Member::new("m")
+        assigned: Arc::new(assigned(has)),
+        pending_revocation: Arc::new(assigned(back)),
+        own: StreamsThread { process_id: "p".to_owned(), ..StreamsThread::default() },
+        ..StreamsMember::new("m".into())
     }
 }
 
@@ -59,10 +61,10 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// State, epoch, previous epoch, what it has, what it has to give back.
-    fn step(&self, member: &Member) -> Result<(MemberState, i32, i32, Assigned, Assigned)> {
+    fn step(&self, member: &StreamsMember) -> Result<(MemberState, i32, i32, Assigned, Assigned)> {
         let mut owners = Owners::default();
-        owners.add(&member.assigned, &member.process_id);
-        owners.add(&member.pending_revocation, &member.process_id);
+        owners.add(&member.assigned, &member.own.process_id);
+        owners.add(&member.pending_revocation, &member.own.process_id);
         for (process, has) in self.others {
             owners.add(&assigned(has), process);
         }
@@ -74,11 +76,13 @@ impl Case<'_> {
             owned: owned.as_ref(),
         };
         let next = reconciliation.step(member)?;
-        Ok((next.state, next.epoch, next.previous_epoch, next.assigned, next.pending_revocation))
+        let (has, back) =
+            (Assigned::clone(&next.assigned), Assigned::clone(&next.pending_revocation));
+        Ok((next.state, next.epoch, next.previous_epoch, has, back))
     }
 }
 
-use MemberState::{Stable, Unknown, UnreleasedTasks, UnrevokedTasks};
+use MemberState::{Stable, Unknown, Unreleased, Unrevoked};
 
 #[test]
 fn a_stable_member_goes_to_the_next_epoch() {
@@ -99,13 +103,13 @@ fn what_it_is_not_to_have_it_gives_back_first() {
     let stable = member(Stable, "0_1@3 0_2@4 +1_0", "");
     let case = |owned| Case { epoch: 11, target: "0_2 0_3", others: &[], owned };
     let told = case(None).step(&stable).unwrap();
-    assert_eq!(told, (UnrevokedTasks, 10, 10, assigned("0_2@4"), assigned("0_1@3 +1_0")));
+    assert_eq!(told, (Unrevoked, 10, 10, assigned("0_2@4"), assigned("0_1@3 +1_0")));
     // It has it no more already.
     let done = case(Some("0_2")).step(&stable).unwrap();
     assert_eq!(done, (Stable, 11, 10, assigned("0_2@4 0_3@11"), assigned("")));
 
-    let revoking = member(UnrevokedTasks, "0_2@4", "0_1@3 +1_0");
-    let same = (UnrevokedTasks, 10, 10, assigned("0_2@4"), assigned("0_1@3 +1_0"));
+    let revoking = member(Unrevoked, "0_2@4", "0_1@3 +1_0");
+    let same = (Unrevoked, 10, 10, assigned("0_2@4"), assigned("0_1@3 +1_0"));
     assert_eq!(case(None).step(&revoking).unwrap(), same);
     assert_eq!(case(Some("0_2 0_1")).step(&revoking).unwrap(), same);
     assert_eq!(case(Some("0_2 +1_0")).step(&revoking).unwrap(), same);
@@ -114,7 +118,7 @@ fn what_it_is_not_to_have_it_gives_back_first() {
     // Meanwhile there is a target that wants more back: from the next epoch on.
     let next = Case { epoch: 12, target: "0_3", others: &[], owned: Some("0_2") };
     let next = next.step(&revoking).unwrap();
-    assert_eq!(next, (UnrevokedTasks, 11, 10, assigned(""), assigned("0_2@4")));
+    assert_eq!(next, (Unrevoked, 11, 10, assigned(""), assigned("0_2@4")));
 }
 
 #[test]
@@ -122,16 +126,16 @@ fn what_others_have_it_waits_for() {
     let others: &[(&str, &str)] = &[("q", "0_3@5")];
     let case = |others, target| Case { epoch: 11, target, others, owned: Some("0_1") };
     let waits = case(others, "0_1 0_3").step(&member(Stable, "0_1@3", "")).unwrap();
-    assert_eq!(waits, (UnreleasedTasks, 11, 10, assigned("0_1@3"), assigned("")));
+    assert_eq!(waits, (Unreleased, 11, 10, assigned("0_1@3"), assigned("")));
     let part = case(others, "0_1 0_3 0_4").step(&member(Stable, "0_1@3", "")).unwrap();
-    assert_eq!(part, (UnreleasedTasks, 11, 10, assigned("0_1@3 0_4@11"), assigned("")));
-    let still = case(others, "0_1 0_3").step(&member(UnreleasedTasks, "0_1@3", "")).unwrap();
-    assert_eq!(still, (UnreleasedTasks, 11, 10, assigned("0_1@3"), assigned("")));
-    let free = case(&[], "0_1 0_3").step(&member(UnreleasedTasks, "0_1@3", "")).unwrap();
+    assert_eq!(part, (Unreleased, 11, 10, assigned("0_1@3 0_4@11"), assigned("")));
+    let still = case(others, "0_1 0_3").step(&member(Unreleased, "0_1@3", "")).unwrap();
+    assert_eq!(still, (Unreleased, 11, 10, assigned("0_1@3"), assigned("")));
+    let free = case(&[], "0_1 0_3").step(&member(Unreleased, "0_1@3", "")).unwrap();
     assert_eq!(free, (Stable, 11, 10, assigned("0_1@3 0_3@11"), assigned("")));
     // It is told to give back what it has while it waits.
-    let back = case(others, "0_3").step(&member(UnreleasedTasks, "0_1@3", "")).unwrap();
-    assert_eq!(back, (UnrevokedTasks, 10, 10, assigned(""), assigned("0_1@3")));
+    let back = case(others, "0_3").step(&member(Unreleased, "0_1@3", "")).unwrap();
+    assert_eq!(back, (Unrevoked, 10, 10, assigned(""), assigned("0_1@3")));
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn a_process_has_a_task_once() {
         let case = Case { epoch: 11, target, others, owned: Some("") };
         case.step(&member(Stable, "", "")).unwrap()
     };
-    let waits = (UnreleasedTasks, 11, 10, assigned(""), assigned(""));
+    let waits = (Unreleased, 11, 10, assigned(""), assigned(""));
     // Another thread of its process has it as a copy, or active.
     assert_eq!(step("0_1", &[("p", "+0_1")]), waits);
     assert_eq!(step("0_1", &[("p", "~0_1")]), waits);

@@ -1,0 +1,150 @@
+//! Who speaks in a heartbeat: a member that is known, one that is new, or a static member that
+//! comes back under another id. And what is written when members go.
+
+use super::{Kind, LEAVE_STATIC_EPOCH, Member, Modern, refuse};
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::turn::Turn;
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
+use std::sync::Arc;
+
+/// Who wants to be let in.
+#[derive(Debug)]
+pub struct Admission<'a, K: Kind> {
+    /// The member's id.
+    pub id: &'a str,
+    /// `group.instance.id` of a static member.
+    pub instance: Option<&'a str>,
+    /// Whether someone unknown is welcome.
+    pub may_create: bool,
+    /// Its epoch and what it owns; None if it speaks the classic protocol.
+    pub epoch: Option<(i32, Option<&'a K::Target>)>,
+}
+
+impl<K: Kind> Modern<K> {
+    /// Refuses one more member if there are `limit` already.
+    pub fn check_room(&self, limit: i32) -> Result<()> {
+        if self.size() < usize::try_from(limit).unwrap_or(0) {
+            return Ok(());
+        }
+        let kind = K::NAME;
+        let message =
+            format!("The {kind} group has reached its maximum capacity of {limit} members.");
+        refuse(ResponseError::GroupMaxSizeReached, message)
+    }
+
+    /// The member `id`, or UNKNOWN_MEMBER_ID.
+    pub fn known_member(&self, id: &str) -> Result<&Arc<Member<K>>> {
+        self.member(id).map_or_else(
+            || {
+                let message = format!("Member {id} is not a member of group {}.", self.id);
+                refuse(ResponseError::UnknownMemberId, message)
+            },
+            Ok,
+        )
+    }
+
+    /// The present member of a static instance, or UNKNOWN_MEMBER_ID.
+    pub fn known_instance(&self, instance: &str) -> Result<&Arc<Member<K>>> {
+        self.static_member(instance).map_or_else(
+            || {
+                let message = format!("Instance id {instance} is unknown.");
+                refuse(ResponseError::UnknownMemberId, message)
+            },
+            Ok,
+        )
+    }
+
+    /// The member that a request is of. A static one has to be the present member of its instance,
+    /// else it gets FENCED_INSTANCE_ID.
+    pub fn speaker(&self, id: &str, instance: Option<&str>) -> Result<&Arc<Member<K>>> {
+        let Some(instance) = instance else { return self.known_member(id) };
+        let member = self.known_instance(instance)?;
+        if *member.id == *id {
+            return Ok(member);
+        }
+        let message = format!(
+            "Static member {id} with instance id {instance} was fenced by member {}.",
+            member.id
+        );
+        refuse(ResponseError::FencedInstanceId, message)
+    }
+
+    /// The member as it is before its request. `records` gets those of a static member that comes
+    /// back under another id.
+    pub fn admit(
+        &self,
+        admission: &Admission<'_, K>,
+        records: &mut Vec<Record>,
+    ) -> Result<Member<K>> {
+        let Admission { id, instance, may_create, epoch } = *admission;
+        if !may_create {
+            let member = self.speaker(id, instance)?;
+            if let Some((received, owned)) = epoch {
+                member.check_epoch(received, owned)?;
+            }
+            return Ok(Member::clone(member));
+        }
+        let former = instance.and_then(|instance| self.static_member(instance));
+        let Some(former) = former else { return Ok(self.known_or_new(id)) };
+        let speaks_classic = epoch.is_none() || K::speaks_classic(former);
+        if !speaks_classic && former.epoch != LEAVE_STATIC_EPOCH {
+            let message = format!(
+                "Static member {id} with instance id {} cannot join the group because the \
+                 instance id is owned by {} member.",
+                instance.unwrap_or_default(),
+                former.id
+            );
+            return refuse(ResponseError::UnreleasedInstanceId, message);
+        }
+        Ok(self.replace(former, id, records))
+    }
+
+    /// Writes down that the static member `former` is back as `id`, with what it had.
+    fn replace(&self, former: &Member<K>, id: &str, records: &mut Vec<Record>) -> Member<K> {
+        let (group, target) = (&*self.id, self.target(&former.id));
+        let back = Member { id: MemberId::from(id), epoch: 0, previous_epoch: 0, ..former.clone() };
+        records.extend(self.gone(&former.id));
+        records.push(K::member_record(group, id, Some(&back)));
+        records.push(K::target_record(group, id, Some(&target)));
+        records.push(K::current_record(group, id, Some(&back)));
+        back
+    }
+
+    /// The record of a static member that goes and means to come back.
+    pub fn leave_for_now(&self, turn: &mut Turn<'_>, member: &Member<K>) -> Record {
+        let (id, instance) = (&member.id, member.instance_id.as_deref().unwrap_or_default());
+        tracing::info!(
+            "group {}: static member {instance} ({id}) went away and may come back",
+            self.id
+        );
+        turn.timers.cancel(&self.rebalance_timer(id));
+        K::current_record(&self.id, id, Some(&member.away()))
+    }
+
+    /// Stops the timers of members that go for good; answers the records that forget them.
+    pub fn without<'a>(
+        &self,
+        turn: &mut Turn<'_>,
+        gone: impl Iterator<Item = &'a Member<K>>,
+    ) -> Vec<Record>
+    where
+        K: 'a,
+    {
+        let forgotten = gone.flat_map(|member| {
+            turn.cancel_timers(self.timers_of(&member.id));
+            self.gone(&member.id)
+        });
+        forgotten.collect()
+    }
+
+    /// The records that forget a member and all that it has.
+    fn gone(&self, id: &str) -> [Record; 3] {
+        [
+            K::current_record(&self.id, id, None),
+            K::target_record(&self.id, id, None),
+            K::member_record(&self.id, id, None),
+        ]
+    }
+}

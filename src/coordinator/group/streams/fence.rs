@@ -1,0 +1,58 @@
+//! Members of streams groups that go, or are made to go.
+
+use super::answer::Heartbeat;
+use super::member::StreamsMember;
+use super::{StreamsGroup, records};
+use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use crate::coordinator::group::MemberId;
+use crate::coordinator::group::modern::LEAVE_STATIC_EPOCH;
+use crate::coordinator::group::record::Record;
+use crate::coordinator::group::timers::Timer;
+use crate::coordinator::group::turn::Turn;
+use crate::error::Result;
+
+impl StreamsGroup {
+    /// A heartbeat with a leave epoch.
+    pub fn leave(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &StreamsGroupHeartbeatRequest,
+    ) -> Result<(Vec<Record>, Heartbeat)> {
+        if request.shutdown_application {
+            let member = MemberId::from(request.member_id.as_str());
+            self.own.soft.shutdown_requested_by.get_or_insert(member);
+        }
+        let member = self.speaker(&request.member_id, request.instance_id.as_deref())?;
+        let records = match request.member_epoch {
+            LEAVE_STATIC_EPOCH => vec![self.leave_for_now(turn, member)],
+            _ => self.fence(turn, member, "it left"),
+        };
+        let response = StreamsGroupHeartbeatResponse {
+            member_id: request.member_id.clone(),
+            member_epoch: request.member_epoch,
+            status: Some(Vec::new()),
+            ..StreamsGroupHeartbeatResponse::default()
+        };
+        Ok((records, Heartbeat { response, missing_topics: Vec::new() }))
+    }
+
+    /// The records by which a member is no more; its timers stop.
+    fn fence(&self, turn: &mut Turn<'_>, member: &StreamsMember, why: &str) -> Vec<Record> {
+        let (id, epoch) = (&self.id, self.epoch + 1);
+        tracing::info!("group {id} loses member {} and moves to epoch {epoch}: {why}", member.id);
+        let mut records = self.without(turn, std::iter::once(member));
+        let topology_epoch = self.own.validated_topology_epoch;
+        let configs = &self.own.last_configs;
+        records.push(records::epoch(id, epoch, self.metadata_hash, topology_epoch, configs));
+        records
+    }
+
+    /// A timer of the group or of a member has fired.
+    pub fn expire(&self, turn: &mut Turn<'_>, timer: &Timer) -> Vec<Record> {
+        if matches!(timer, Timer::FirstAssignment(_)) {
+            return self.make_first_assignment(turn);
+        }
+        let overdue = self.overdue(timer);
+        overdue.map(|(member, why)| self.fence(turn, member, why)).unwrap_or_default()
+    }
+}

@@ -20,6 +20,7 @@ mod leftover;
 mod listeners;
 pub mod properties;
 mod providers;
+mod syntax;
 mod table;
 mod topic;
 mod validate;

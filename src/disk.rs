@@ -19,7 +19,7 @@ pub use page_cache::Access;
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use bytes::Bytes;
-use descriptors::opened;
+use cached::opened;
 use rustix::fs::{FallocateFlags, FlockOperation, OFlags, fallocate, fcntl_lock};
 use rustix::io::Errno;
 use std::fs;

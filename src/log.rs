@@ -30,6 +30,7 @@ mod replay;
 mod retention;
 mod scan;
 mod segment;
+mod sound;
 mod succession;
 pub mod throttle;
 mod time_index;

@@ -312,6 +312,11 @@ pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
     }
 }
 
+/// INVALID_RECORD with a sentence.
+fn invalid<T>(message: impl Into<String>) -> Result<T> {
+    Err(Error::Explained(ResponseError::InvalidRecord, message.into()))
+}
+
 /// The `N` bytes at `at`; the caller knows that they are there.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes[at..at + N].try_into().expect("the slice has N bytes")

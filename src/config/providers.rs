@@ -2,7 +2,7 @@
 //! by Kafka's providers that `config.providers` names (ConfigTransformer).
 
 use super::definition::split_list;
-use super::{properties, setting};
+use super::{setting, syntax};
 use crate::error::{Error, Result};
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -146,7 +146,7 @@ impl Provider {
             }
             Provider::Files(allowed) => {
                 let text = read(path, allowed)?;
-                let entries = properties::parse(&text).map_err(|error| error.to_string())?;
+                let entries = syntax::parse(&text).map_err(|error| error.to_string())?;
                 let entry = entries.into_iter().rev().find(|entry| entry.key == key);
                 entry.map(|entry| entry.value).ok_or_else(|| format!("{path} has no key {key}"))
             }

@@ -475,13 +475,13 @@ fn properties_are_read_as_java_reads_them() {
         ("a=b\\", "a", "b"),
         ("a=a:b=c", "a", "a:b=c"),
     ] {
-        let read = &properties::parse(text).unwrap()[0];
+        let read = &syntax::parse(text).unwrap()[0];
         assert_eq!((read.key.as_str(), read.value.as_str()), (key, value), "{text:?}");
     }
     let lines: Vec<_> =
-        properties::parse("#\na=1\\\n2\n\nb=3").unwrap().iter().map(|read| read.line).collect();
+        syntax::parse("#\na=1\\\n2\n\nb=3").unwrap().iter().map(|read| read.line).collect();
     assert_eq!(lines, [2, 5]);
-    assert!(properties::parse("a=\\u00g0").is_err());
+    assert!(syntax::parse("a=\\u00g0").is_err());
 }
 
 fn load(

@@ -9,7 +9,7 @@
 //! Linux's unique mount ids (6.8) the mount cannot be recognized, and nothing is noted.
 
 use super::Disk;
-use super::descriptors::opened;
+use super::cached::opened;
 use crate::error::{Error, Result};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::fs;

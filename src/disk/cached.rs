@@ -7,19 +7,47 @@
 use super::descriptors::max_files;
 use super::{File, Map};
 use crate::error::Result;
+use rustix::io::Errno;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 /// The number of maps that are kept open. The usual limit of a process is 65,530.
 const MAX_MAPS: usize = 2048;
+/// How long opening a file waits for a free descriptor.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it pauses between two attempts.
+const PAUSE: Duration = Duration::from_millis(5);
 
 static FILES: LazyLock<Cache<File>> = LazyLock::new(|| Cache::new(max_files()));
 static MAPS: LazyLock<Cache<Map>> = LazyLock::new(|| Cache::new(MAX_MAPS));
 
-/// Closes half of the unused files; false if there are none.
-pub(super) fn close_unused() -> bool {
-    FILES.close_unused()
+/// Opens a file. A lack of descriptors is not the disk's fault: unused files are closed, and if
+/// there are none it waits for a descriptor.
+pub(super) fn opened<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut since = None;
+    loop {
+        match open() {
+            Err(error) if is_out_of_descriptors(&error) => {
+                let since = *since.get_or_insert_with(Instant::now);
+                if FILES.close_unused() {
+                    continue;
+                }
+                if since.elapsed() >= PATIENCE {
+                    return Err(error);
+                }
+                std::thread::sleep(PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let out = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| out.contains(&code))
 }
 
 /// A file or map that may be closed between two uses.
@@ -197,5 +225,22 @@ mod tests {
             cache.get(&Arc::default(), || Ok(1)).unwrap();
         }
         assert!(cache.clock.lock().unwrap().len() <= 2);
+    }
+    #[test]
+    fn a_missing_descriptor_is_waited_for_and_nothing_else() {
+        for error in [Errno::MFILE, Errno::NFILE] {
+            let mut tries = 0;
+            let opened = opened(|| {
+                tries += 1;
+                if tries < 5 { Err(error.into()) } else { Ok(tries) }
+            });
+            assert_eq!(opened.unwrap(), 5);
+        }
+        let mut tries = 0;
+        let failed: io::Result<()> = opened(|| {
+            tries += 1;
+            Err(Errno::IO.into())
+        });
+        assert!(failed.is_err() && tries == 1);
     }
 }

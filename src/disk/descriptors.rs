@@ -1,12 +1,8 @@
 //! Divides the process's file descriptors: half are for files that stay open, some for files opened
 //! briefly (metadata, checkpoints, directories), and the rest for connections.
 
-use super::cached;
-use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 /// The number of files kept open even if there are few descriptors.
 const MIN_FILES: usize = 16;
@@ -14,11 +10,6 @@ const MIN_FILES: usize = 16;
 const MOMENTARY: std::ops::RangeInclusive<usize> = 32..=1024;
 /// The number of connections accepted even if there are few descriptors.
 const MIN_CONNECTIONS: usize = 8;
-/// How long opening a file waits for a free descriptor.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long it pauses between two attempts.
-const PAUSE: Duration = Duration::from_millis(5);
-
 /// Raises the limit of descriptors as far as the system allows, as Java does.
 pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
@@ -55,54 +46,9 @@ pub fn descriptors_for_connections() -> usize {
     (all - all / 2).saturating_sub(momentary_descriptors()).max(MIN_CONNECTIONS)
 }
 
-/// Opens a file. A lack of descriptors is not the disk's fault: unused files are closed, and if
-/// there are none it waits for a descriptor.
-pub(super) fn opened<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let mut since = None;
-    loop {
-        match open() {
-            Err(error) if is_out_of_descriptors(&error) => {
-                let since = *since.get_or_insert_with(Instant::now);
-                if cached::close_unused() {
-                    continue;
-                }
-                if since.elapsed() >= PATIENCE {
-                    return Err(error);
-                }
-                std::thread::sleep(PAUSE);
-            }
-            opened => return opened,
-        }
-    }
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    let out = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
-    error.raw_os_error().is_some_and(|code| out.contains(&code))
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn a_missing_descriptor_is_waited_for_and_nothing_else() {
-        for error in [Errno::MFILE, Errno::NFILE] {
-            let mut tries = 0;
-            let opened = opened(|| {
-                tries += 1;
-                if tries < 5 { Err(error.into()) } else { Ok(tries) }
-            });
-            assert_eq!(opened.unwrap(), 5);
-        }
-        let mut tries = 0;
-        let failed: io::Result<()> = opened(|| {
-            tries += 1;
-            Err(Errno::IO.into())
-        });
-        assert!(failed.is_err() && tries == 1);
-    }
 
     #[test]
     fn files_and_connections_leave_some_descriptors() {

@@ -9,6 +9,7 @@ use super::replay::{rebuild_producers, replay_producers};
 use super::retention::Trash;
 use super::scan::Batches;
 use super::segment::{self, SUFFIXES, Segment};
+use super::sound::find_sound;
 use super::torn;
 use super::transaction_index::{self, TransactionIndex};
 use super::{Log, OpenOptions, Stopped, offset_index, put_off, time_index};
@@ -204,7 +205,7 @@ impl Loader<'_> {
         is_unflushed: bool,
     ) -> Result<()> {
         let (segment, file) = (&self.segments[index], self.segments[index].file()?);
-        let sound = torn::find_sound(&file, position, file.len()?)?;
+        let sound = find_sound(&file, position, file.len()?)?;
         let is_last = self.segments[index + 1..].iter().all(|later| later.size() == 0);
         let may_tear = is_unflushed && self.options.stopped == Stopped::Unknown;
         if let Some(found) = sound {
@@ -240,7 +241,7 @@ impl Loader<'_> {
     fn set_aside(&mut self, from: usize) -> Result<()> {
         for segment in self.segments.split_off(from) {
             let file = segment.file()?;
-            if torn::find_sound(&file, 0, segment.size())?.is_none() {
+            if find_sound(&file, 0, segment.size())?.is_none() {
                 self.remove_segment(&segment)?;
                 continue;
             }

@@ -7,7 +7,7 @@ mod lz4;
 mod snappy;
 mod zstandard;
 
-use super::iterator::invalid;
+use super::invalid;
 use crate::config::Compression;
 use crate::error::{Error, Result};
 use ::lz4::Encoder as Lz4Encoder;

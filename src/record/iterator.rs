@@ -8,11 +8,10 @@
 
 use super::compression::Decompressor;
 use super::slice::{Malformed, Slice, UsualRecord, varint};
-use super::{Batch, MAGIC};
-use crate::error::{Error, Result};
+use super::{Batch, MAGIC, invalid};
+use crate::error::Result;
 use crate::types::{Offset, Timestamp};
 use bytes::{Buf, Bytes};
-use kafka_protocol::error::ResponseError;
 
 /// One decoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,9 +263,4 @@ impl View<'_> {
 
 fn left_over<T>() -> Result<T> {
     invalid("Incorrect declared batch size, records still remaining in file")
-}
-
-/// INVALID_RECORD with a sentence.
-pub(super) fn invalid<T>(message: impl Into<String>) -> Result<T> {
-    Err(Error::Explained(ResponseError::InvalidRecord, message.into()))
 }

@@ -8,8 +8,8 @@ mod tests;
 
 use super::builder::BatchBuilder;
 use super::compression::{CompressionType, DECOMPRESSED_BYTES_MAX};
-use super::iterator::{Checked, invalid};
-use super::{Batch, MAGIC};
+use super::iterator::Checked;
+use super::{Batch, MAGIC, invalid};
 use crate::config::{Compression, TopicConfig};
 use crate::error::{Error, Result};
 use crate::types::{NO_TIMESTAMP, Timestamp};

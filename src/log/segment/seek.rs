@@ -7,7 +7,7 @@ use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::offset_index::OffsetPosition;
 use crate::log::scan::{Header, Headers};
-use crate::log::torn;
+use crate::log::sound::find_sound;
 use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
@@ -68,7 +68,7 @@ impl Segment {
     /// there.
     fn check_rest(&self, position: u64) -> Result<()> {
         let file = self.file()?;
-        if position < self.size && torn::find_sound(&file, position, self.size)?.is_some() {
+        if position < self.size && find_sound(&file, position, self.size)?.is_some() {
             let path = self.path(self.suffix);
             return Err(Error::corrupt(format!(
                 "segment {}: the batch at byte {position} is damaged",

@@ -3,7 +3,8 @@
 
 use super::transactions::{Sent, build};
 use super::*;
-use crate::log::torn::{Sound, find_sound};
+use crate::log::sound::{Sound, find_sound};
+use crate::log::torn;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;

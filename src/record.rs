@@ -1,5 +1,5 @@
-//! A record batch (magic 2) as bytes: header read and patched in place, records never decoded
-//! unless asked for (DefaultRecordBatch).
+//! A record batch (magic 2), kept as bytes. The header is read and patched in place; records are
+//! decoded only when a caller asks for them (DefaultRecordBatch).
 //!
 //! ```text
 //!  0 base offset i64          | 8 length i32 (of what follows)   | 12 partition leader epoch i32
@@ -31,21 +31,21 @@ use bytes::{Bytes, BytesMut};
 use compression::CompressionType;
 use kafka_protocol::error::ResponseError;
 
-/// Bytes before the records.
+/// Size of the header, which comes before the records.
 pub const HEADER_SIZE: usize = 61;
-/// Bytes before what the length field counts: base offset and length.
+/// Size of base offset and length, which the length field does not count.
 pub const LOG_OVERHEAD: usize = 12;
-/// Bytes before the body: base offset, length and leader epoch, which lie outside the checksum.
+/// Size of base offset, length and leader epoch. The checksum does not cover them.
 pub const PREFIX_SIZE: usize = 16;
-/// The only format that is written; older ones are read from the disk (`legacy.rs`).
+/// The only format that is written. Older formats are read from the disk (`legacy.rs`).
 pub const MAGIC: i8 = 2;
 
-/// Where every format has its magic.
+/// Position of the magic byte, the same in every format.
 pub(crate) const MAGIC_AT: usize = 16;
 const CRC_AT: usize = 17;
 const ATTRIBUTES_AT: usize = 21;
 const MAX_TIMESTAMP_AT: usize = 35;
-/// What the length field of the oldest format's record counts at least (RECORD_OVERHEAD_V0).
+/// The smallest length that any format allows: an empty record of magic 0 (RECORD_OVERHEAD_V0).
 const LENGTH_MIN: i32 = 14;
 
 const COMPRESSION_MASK: i16 = 0x07;
@@ -55,8 +55,9 @@ const CONTROL_FLAG: i16 = 0x20;
 const DELETE_HORIZON_FLAG: i16 = 0x40;
 const KNOWN_ATTRIBUTES: i16 = 0x7f;
 
-/// One whole batch. Base offset and leader epoch, which lie outside the checksum, are kept beside
-/// the producer's bytes and written over them on the way to the file, so nothing is copied.
+/// One whole batch. The producer's bytes are never changed or copied: base offset and leader epoch,
+/// which the checksum does not cover, are kept beside them and written over them on the way to the
+/// file.
 #[derive(Clone, Debug)]
 pub struct Batch {
     base_offset: Offset,
@@ -65,8 +66,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Size of the batch at the start of `bytes`, if all of it is there. A length or magic that no
-    /// batch has is `Error::Corrupt` (ByteBufferLogInputStream).
+    /// The size of the batch at the start of `bytes`; None if it is not there completely. An
+    /// impossible length or magic is `Error::Corrupt` (ByteBufferLogInputStream).
     pub fn next_size(bytes: &[u8]) -> Result<Option<usize>> {
         if bytes.len() < LOG_OVERHEAD {
             return Ok(None);
@@ -86,8 +87,8 @@ impl Batch {
         Ok((size <= bytes.len()).then_some(size))
     }
 
-    /// Takes the first whole batch off `bytes`; sizes and magic are checked, the checksum is not.
-    /// Formats before magic 2 are INVALID_RECORD, everything else that is wrong `Error::Corrupt`.
+    /// Splits the first batch off `bytes`. Checks sizes and magic, but not the checksum. A format
+    /// before magic 2 is INVALID_RECORD; any other fault is `Error::Corrupt`.
     pub fn split_from(bytes: &mut Bytes) -> Result<Batch> {
         let Some(size) = Batch::next_size(bytes)? else {
             return Err(Error::corrupt(format!("record batch: cut off after {}", bytes.len())));
@@ -103,7 +104,7 @@ impl Batch {
         Ok(Batch::from_whole(bytes.split_to(size)))
     }
 
-    /// Wraps what is known to be one whole batch.
+    /// Wraps bytes that are known to be exactly one batch.
     fn from_whole(bytes: Bytes) -> Batch {
         Batch {
             base_offset: i64::from_be_bytes(array(&bytes, 0)),
@@ -112,17 +113,17 @@ impl Batch {
         }
     }
 
-    /// The checksum as stored.
+    /// The checksum in the header.
     pub fn checksum(&self) -> u32 {
         u32::from_be_bytes(array(&self.bytes, CRC_AT))
     }
 
-    /// Whether the checksum holds.
+    /// Whether the checksum in the header fits the bytes.
     pub fn checksum_holds(&self) -> bool {
         self.checksum() == crc32c::crc32c(&self.bytes[ATTRIBUTES_AT..])
     }
 
-    /// Bytes of the batch, header and all.
+    /// Size of the batch in bytes, including the header.
     pub fn size(&self) -> usize {
         self.bytes.len()
     }
@@ -132,22 +133,23 @@ impl Batch {
         self.base_offset
     }
 
-    /// Moves all records of the batch, the first of them to `offset`.
+    /// Moves the batch so that its first record has the offset `offset`.
     pub fn set_base_offset(&mut self, offset: Offset) {
         self.base_offset = offset;
     }
 
-    /// Epoch of the leader that took the batch, -1 if none did.
+    /// Epoch of the leader that appended the batch; -1 if no leader has.
     pub fn leader_epoch(&self) -> LeaderEpoch {
         self.leader_epoch
     }
 
-    /// Sets the epoch of the leader that takes the batch.
+    /// Sets the epoch of the leader that appends the batch.
     pub fn set_leader_epoch(&mut self, epoch: LeaderEpoch) {
         self.leader_epoch = epoch;
     }
 
-    /// Last offset minus base offset; a compacted batch keeps it when its last record goes.
+    /// Last offset minus base offset. A compacted batch keeps it even if its last record was
+    /// removed.
     pub fn last_offset_delta(&self) -> i32 {
         i32::from_be_bytes(array(&self.bytes, 23))
     }
@@ -157,42 +159,42 @@ impl Batch {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta()))
     }
 
-    /// Offset that follows the batch.
+    /// The offset after the last record.
     pub fn next_offset(&self) -> Offset {
         self.last_offset().saturating_add(1)
     }
 
-    /// Timestamp that those of the records are relative to.
+    /// The timestamp that the records' timestamps are relative to.
     pub fn base_timestamp(&self) -> Timestamp {
         i64::from_be_bytes(array(&self.bytes, 27))
     }
 
-    /// Largest timestamp of the records, -1 if they have none.
+    /// The largest timestamp of the records; -1 if they have none.
     pub fn max_timestamp(&self) -> Timestamp {
         i64::from_be_bytes(array(&self.bytes, MAX_TIMESTAMP_AT))
     }
 
-    /// Who produced the batch, -1 if it is not idempotent.
+    /// Id of the producer; -1 if the producer is not idempotent.
     pub fn producer_id(&self) -> ProducerId {
         i64::from_be_bytes(array(&self.bytes, 43))
     }
 
-    /// Whether the batch comes of an idempotent or transactional producer.
+    /// Whether an idempotent or transactional producer sent the batch.
     pub fn has_producer_id(&self) -> bool {
         self.producer_id() >= 0
     }
 
-    /// Epoch of the producer, -1 if none.
+    /// Epoch of the producer; -1 if it has no producer id.
     pub fn producer_epoch(&self) -> i16 {
         i16::from_be_bytes(array(&self.bytes, 51))
     }
 
-    /// Sequence of the first record, -1 if none.
+    /// Sequence number of the first record; -1 if there is none.
     pub fn base_sequence(&self) -> i32 {
         i32::from_be_bytes(array(&self.bytes, 53))
     }
 
-    /// Sequence of the last record; wraps from i32::MAX to 0; -1 if none.
+    /// Sequence number of the last record; -1 if there is none. The number after i32::MAX is 0.
     pub fn last_sequence(&self) -> i32 {
         match self.base_sequence() {
             -1 => -1,
@@ -205,12 +207,12 @@ impl Batch {
         i32::from_be_bytes(array(&self.bytes, 57))
     }
 
-    /// The bits that the table at the top of this file names.
+    /// The attribute bits; the table at the top of this file explains them.
     pub fn attributes(&self) -> i16 {
         i16::from_be_bytes(array(&self.bytes, ATTRIBUTES_AT))
     }
 
-    /// Codec of the records; one that nobody knows is an error.
+    /// The codec of the records; an unknown one is an error.
     pub fn compression_type(&self) -> Result<CompressionType> {
         CompressionType::from_id((self.attributes() & COMPRESSION_MASK) as u8)
     }
@@ -225,23 +227,24 @@ impl Batch {
         self.attributes() & TRANSACTIONAL_FLAG != 0
     }
 
-    /// Whether its records are for brokers (transaction markers, KRaft control records).
+    /// Whether the records are meant for brokers: transaction markers and KRaft's control records.
     pub fn is_control(&self) -> bool {
         self.attributes() & CONTROL_FLAG != 0
     }
 
-    /// Whether `max_timestamp` is the time of all records, given by the broker.
+    /// Whether the broker set the time of the records: `max_timestamp` then holds for all of them.
     pub fn is_log_append_time(&self) -> bool {
         self.attributes() & LOG_APPEND_TIME_FLAG != 0
     }
 
-    /// When the cleaner may drop the batch's tombstones and markers (KIP-534).
+    /// When the cleaner may remove the batch's tombstones and markers (KIP-534); None if that is
+    /// not set.
     pub fn delete_horizon_ms(&self) -> Option<Timestamp> {
         (self.attributes() & DELETE_HORIZON_FLAG != 0).then(|| self.base_timestamp())
     }
 
-    /// Sets the largest timestamp and whether it is the log append time; copies the batch and
-    /// renews the checksum if that changes anything (setMaxTimestamp).
+    /// Sets the largest timestamp, and whether it is the log append time. If that changes anything
+    /// the batch is copied and its checksum computed anew (setMaxTimestamp).
     pub fn set_max_timestamp(&mut self, timestamp: Timestamp, log_append_time: bool) {
         if self.max_timestamp() == timestamp && self.is_log_append_time() == log_append_time {
             return;
@@ -256,7 +259,8 @@ impl Batch {
         self.bytes = bytes.freeze();
     }
 
-    /// The 16 bytes before the magic as they are to lie in the file: base offset, length, epoch.
+    /// The bytes before the magic as they have to be in the file: base offset, length, leader
+    /// epoch.
     pub fn prefix(&self) -> [u8; PREFIX_SIZE] {
         let mut prefix = [0; PREFIX_SIZE];
         put(&mut prefix, 0, &self.base_offset.to_be_bytes());
@@ -265,12 +269,12 @@ impl Batch {
         prefix
     }
 
-    /// The bytes from the magic on, as the producer sent them.
+    /// The bytes from the magic on, unchanged from the producer.
     pub fn body(&self) -> &[u8] {
         &self.bytes[PREFIX_SIZE..]
     }
 
-    /// The batch whole, as it lies in the file. Copies only if offset or epoch were set.
+    /// The whole batch as it has to be in the file. Copies it only if offset or epoch were set.
     pub fn to_bytes(&self) -> Bytes {
         let prefix = self.prefix();
         if self.bytes[..PREFIX_SIZE] == prefix {
@@ -281,29 +285,29 @@ impl Batch {
         bytes.freeze()
     }
 
-    /// The records one by one, decompressed on the way, at most `max_bytes` of them. Timestamps
-    /// and offsets are absolute.
+    /// Iterates the records with absolute offsets and timestamps. Decompresses at most `max_bytes`.
     pub fn iter(&self, max_bytes: usize) -> Result<Records> {
         Records::new(self, max_bytes)
     }
 
-    /// All records, decompressed up to `max_bytes`. Timestamps and offsets are absolute.
+    /// All records with absolute offsets and timestamps. Decompresses at most `max_bytes`.
     pub fn records(&self, max_bytes: usize) -> Result<Vec<Record>> {
         self.iter(max_bytes)?.collect()
     }
 
-    /// The records as they lie in the batch, compressed or not.
+    /// The bytes of the records as they are in the batch, compressed or not.
     pub fn payload(&self) -> Bytes {
         self.bytes.slice(HEADER_SIZE..)
     }
 
-    /// What all records have for a timestamp under log append time.
+    /// The time of all records if the broker set it.
     fn append_time(&self) -> Option<Timestamp> {
         self.is_log_append_time().then(|| self.max_timestamp())
     }
 }
 
-/// `sequence` moved on by `increment`; i32::MAX is followed by 0 (incrementSequence).
+/// The sequence number `increment` places after `sequence`. The number after i32::MAX is 0
+/// (incrementSequence).
 pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
     if sequence > i32::MAX.wrapping_sub(increment) {
         increment.wrapping_sub(i32::MAX.wrapping_sub(sequence)).wrapping_sub(1)
@@ -312,17 +316,17 @@ pub fn increment_sequence(sequence: i32, increment: i32) -> i32 {
     }
 }
 
-/// INVALID_RECORD with a sentence.
+/// Fails with INVALID_RECORD and a message for the client.
 fn invalid<T>(message: impl Into<String>) -> Result<T> {
     Err(Error::Explained(ResponseError::InvalidRecord, message.into()))
 }
 
-/// The `N` bytes at `at`; the caller knows that they are there.
+/// The `N` bytes at `at`. The caller has checked that they are there.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes[at..at + N].try_into().expect("the slice has N bytes")
 }
 
-/// Writes `value` over the bytes at `at`.
+/// Overwrites the bytes at `at` with `value`.
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     bytes[at..at + value.len()].copy_from_slice(value);
 }

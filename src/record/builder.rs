@@ -1,5 +1,4 @@
-//! Makes batches: coordinators, the controller and recompression write with it
-//! (MemoryRecordsBuilder).
+//! Builds batches for the coordinators, the controller and recompression (MemoryRecordsBuilder).
 
 use super::compression::{CompressionType, Compressor};
 use super::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, NO_TIMESTAMP, put};
@@ -9,7 +8,7 @@ use crate::types::{NO_EPOCH, NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use std::io::Write;
 
-/// Collects records into one batch, offsets from `base_offset` on, as a rule one by one.
+/// Collects records into one batch. Offsets begin at `base_offset` and usually increase by one.
 #[derive(Debug)]
 pub struct BatchBuilder {
     base_offset: Offset,
@@ -17,17 +16,17 @@ pub struct BatchBuilder {
     producer_id: ProducerId,
     producer_epoch: i16,
     base_sequence: i32,
-    /// Given to all records by the broker instead of their own.
+    /// The broker's time, which replaces the records' own times.
     append_time: Option<Timestamp>,
     base_timestamp: Option<Timestamp>,
     max_timestamp: Timestamp,
     count: i32,
-    /// That of the last record, unless compaction has removed that one.
+    /// Offset delta of the last record, even if compaction has removed that record.
     last_offset_delta: i32,
     uncompressed_bytes: usize,
-    /// Room for the header, and the records behind it.
+    /// Space for the header, followed by the records.
     out: Compressor,
-    /// One record's body, kept to be filled again.
+    /// The body of the current record. Its memory is used again for the next one.
     scratch: Vec<u8>,
 }
 
@@ -57,7 +56,8 @@ impl BatchBuilder {
         self
     }
 
-    /// Producer id, epoch, base sequence (-1 when none) and whether it is transactional.
+    /// Sets the producer id, its epoch, the base sequence (-1 if there is none), and whether the
+    /// batch is transactional.
     pub fn producer(
         mut self,
         id: ProducerId,
@@ -72,21 +72,21 @@ impl BatchBuilder {
         self
     }
 
-    /// Stamps all records with the broker's time (`message.timestamp.type=LogAppendTime`).
+    /// Gives all records the broker's time (`message.timestamp.type=LogAppendTime`).
     pub fn log_append_time(mut self, timestamp: Timestamp) -> Self {
         self.attributes |= LOG_APPEND_TIME_FLAG;
         self.append_time = Some(timestamp);
         self
     }
 
-    /// Notes when tombstones and markers may go, as compaction does (KIP-534).
+    /// Sets when compaction may remove tombstones and markers (KIP-534).
     pub(super) fn delete_horizon(mut self, horizon: Timestamp) -> Self {
         self.attributes |= DELETE_HORIZON_FLAG;
         self.base_timestamp = Some(horizon);
         self
     }
 
-    /// Adds a record behind the last one.
+    /// Appends a record with the next offset.
     pub fn append(
         &mut self,
         timestamp: Timestamp,
@@ -97,7 +97,7 @@ impl BatchBuilder {
         self.append_at(self.last_offset_delta + 1, timestamp, key, value, headers);
     }
 
-    /// Adds a record that is `offset_delta` behind the base offset.
+    /// Appends a record with the offset `offset_delta` after the base offset.
     pub(super) fn append_at(
         &mut self,
         offset_delta: i32,
@@ -140,19 +140,18 @@ impl BatchBuilder {
         self.count == 0
     }
 
-    /// Bytes that the batch would have without compression, header and all.
+    /// Size that the batch would have without compression, including the header.
     pub fn uncompressed_bytes(&self) -> usize {
         self.uncompressed_bytes
     }
 
-    /// The batch reaches up to here, whatever its last record.
+    /// Sets the last offset of the batch, whatever its last record.
     pub(super) fn end_at(&mut self, last_offset_delta: i32) {
         assert!(last_offset_delta >= self.last_offset_delta, "records lie within their batch");
         self.last_offset_delta = last_offset_delta;
     }
 
-    /// The batch, with its checksum and without a leader epoch. A batch without records is a
-    /// mistake of the caller.
+    /// The finished batch, with its checksum and without a leader epoch. It must have records.
     pub fn build(self) -> Batch {
         assert!(self.count > 0, "a batch has records");
         let mut bytes = self.out.finish();
@@ -176,8 +175,8 @@ impl BatchBuilder {
     }
 }
 
-/// The batch that ends a transaction (EndTransactionMarker): a control record whose key is
-/// `version i16, type i16` (0 abort, 1 commit) and whose value `version i16, coordinator epoch i32`.
+/// The batch that ends a transaction (EndTransactionMarker): a control record whose key is `version
+/// i16, type i16` (0 abort, 1 commit) and whose value is `version i16, coordinator epoch i32`.
 pub fn transaction_marker(
     producer_id: ProducerId,
     producer_epoch: i16,
@@ -197,7 +196,7 @@ pub fn transaction_marker(
     batch.build()
 }
 
-/// Appends a zigzag varint of one to ten bytes.
+/// Appends a zigzag varint, which takes one to ten bytes.
 fn put_varint(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
     while rest >= 0x80 {
@@ -207,7 +206,7 @@ fn put_varint(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
-/// Appends a size and the bytes; None is size -1.
+/// Appends a size and the bytes; None is written as size -1.
 fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     match bytes {
         None => put_varint(out, -1),

@@ -1,4 +1,4 @@
-//! Batches as compaction leaves them (MemoryRecords.buildRetainedRecordsInto,
+//! Batches as compaction rewrites them (MemoryRecords.buildRetainedRecordsInto,
 //! DefaultRecordBatch.writeEmptyHeader).
 
 use super::builder::BatchBuilder;
@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::types::Timestamp;
 
 impl Batch {
-    /// The same batch with `records` only, which are some of its own: offsets, last offset,
-    /// producer, codec and leader epoch stay. From `delete_horizon` on compaction may drop its
-    /// tombstones and marker (KIP-534). Records that are out of order are `Error::Corrupt`.
+    /// The same batch with only `records`, which are some of its own. Offsets, last offset,
+    /// producer, codec and leader epoch stay the same. Compaction may remove its tombstones and its
+    /// marker from `delete_horizon` on (KIP-534). Records out of order are `Error::Corrupt`.
     pub fn with_records(
         &self,
         records: &[Record],
@@ -50,7 +50,7 @@ impl Batch {
         Ok(batch)
     }
 
-    /// The batch without any record: it still says up to where its producer and the log have come.
+    /// The batch without records. It still tells the last offset and its producer's last sequence.
     pub fn without_records(&self) -> Batch {
         let kept = LOG_APPEND_TIME_FLAG | TRANSACTIONAL_FLAG | CONTROL_FLAG;
         let mut bytes = vec![0; HEADER_SIZE];

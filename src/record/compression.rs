@@ -1,6 +1,7 @@
-//! gzip, snappy (xerial framing), lz4 (frame) and zstd, with a bound on what comes out. What is read
-//! is what the codecs of Kafka's clients read, as nobody else would see that a batch cannot be read
-//! before its consumers stop at it. `tests/fixtures/frames.tsv` has their verdicts.
+//! The codecs gzip, snappy (in xerial's framing), lz4 (frames) and zstd, with a bound on the
+//! decompressed size. Streams are read as the codecs of Kafka's clients read them: otherwise a
+//! batch could be stored that consumers cannot read. `tests/fixtures/frames.tsv` has the verdicts
+//! of those codecs.
 
 mod gzip;
 mod lz4;
@@ -17,14 +18,14 @@ use kafka_protocol::error::ResponseError;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-/// What a batch may decompress to, for who has no better bound. Kafka has none, and reads a batch
-/// of a megabyte that holds a terabyte until the end.
+/// The most bytes that a batch may decompress to where no smaller bound is known. Kafka has no such
+/// bound and would read a batch of a megabyte that decompresses to a terabyte.
 pub const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
 
-/// What is decompressed at once where the codec has no blocks of its own.
+/// How much is decompressed at a time by codecs that have no blocks.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// The codec of a batch's records, as its attributes name it.
+/// The codec of a batch's records, as in the batch's attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "names of codecs")]
 pub enum CompressionType {
@@ -36,7 +37,7 @@ pub enum CompressionType {
 }
 
 impl CompressionType {
-    /// The codec of an attribute's three bits.
+    /// The codec for the three bits of the attributes.
     pub fn from_id(id: u8) -> Result<CompressionType> {
         Ok(match id {
             0 => CompressionType::Uncompressed,
@@ -44,7 +45,8 @@ impl CompressionType {
             2 => CompressionType::Snappy,
             3 => CompressionType::Lz4,
             4 => CompressionType::Zstd,
-            // Kafka throws an IllegalArgumentException, which clients see as this code.
+            // Kafka throws an IllegalArgumentException here, which clients see as
+            // UNKNOWN_SERVER_ERROR.
             _ => {
                 let message = format!("Unknown compression type id: {id}");
                 return Err(Error::Explained(ResponseError::UnknownServerError, message));
@@ -52,12 +54,12 @@ impl CompressionType {
         })
     }
 
-    /// The attribute's three bits.
+    /// The three bits for the attributes.
     pub fn id(self) -> u8 {
         self as u8
     }
 
-    /// The codec of a setting that has a level too.
+    /// The codec of a setting, without its level.
     pub fn of(compression: Compression) -> CompressionType {
         match compression {
             Compression::Uncompressed => CompressionType::Uncompressed,
@@ -69,7 +71,7 @@ impl CompressionType {
     }
 }
 
-/// Writes into memory through a codec, behind what lies there already.
+/// Compresses into memory, after what is already there.
 pub(super) enum Compressor {
     Plain(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
@@ -79,7 +81,7 @@ pub(super) enum Compressor {
 }
 
 impl Compressor {
-    /// Appends to `out`.
+    /// A compressor that appends to `out`.
     pub(super) fn new(compression: Compression, out: Vec<u8>) -> Compressor {
         match compression {
             Compression::Uncompressed => Compressor::Plain(out),
@@ -96,7 +98,8 @@ impl Compressor {
         }
     }
 
-    /// Ends the stream; what was there before and, behind it, what was compressed.
+    /// Ends the stream and returns the memory: what was there before, followed by the compressed
+    /// bytes.
     pub(super) fn finish(self) -> Vec<u8> {
         let out = match self {
             Compressor::Plain(out) => Ok(out),
@@ -138,19 +141,19 @@ impl fmt::Debug for Compressor {
     }
 }
 
-/// Reads what a codec wrote, up to a bound. Memory grows with what was read, never with what the
-/// bytes announce.
+/// Decompresses up to a bound. Its memory grows with the bytes that have been read, whatever size
+/// they announce.
 pub(super) struct Decompressor {
     stream: Box<dyn BufRead + Send>,
     bytes_max: usize,
     remaining: usize,
-    /// Filled with one record after the other; its memory is used again once they are gone.
+    /// The record that is being read. Its memory is used again once the last record is dropped.
     record: BytesMut,
 }
 
 impl Decompressor {
-    /// Reads `bytes`, which lie in a batch or message of this magic; more than `bytes_max`
-    /// decompressed bytes are INVALID_RECORD.
+    /// A decompressor of `bytes`, which are from a batch or message with this magic. It fails with
+    /// INVALID_RECORD after `bytes_max` decompressed bytes.
     pub(super) fn new(
         codec: CompressionType,
         magic: i8,
@@ -169,8 +172,8 @@ impl Decompressor {
         Ok(Decompressor { stream, bytes_max, remaining: bytes_max, record: BytesMut::new() })
     }
 
-    /// Shows what is decompressed already, at least a byte but at the end; `look` answers how much of it
-    /// is not wanted any more.
+    /// Shows `look` the bytes that are decompressed already: at least one, or none at the end.
+    /// `look` returns how many of them to consume.
     pub(super) fn with_chunk(&mut self, look: impl FnOnce(&[u8]) -> usize) -> Result<()> {
         let read = look(self.chunk()?);
         self.consume(read)
@@ -186,7 +189,7 @@ impl Decompressor {
         }
     }
 
-    /// Shows the next `size` bytes, where they lie if they lie together.
+    /// Shows `look` the next `size` bytes. They are copied only if they lie in two chunks.
     pub(super) fn with_exact<T>(
         &mut self,
         size: usize,
@@ -202,9 +205,9 @@ impl Decompressor {
         }
     }
 
-    /// The next `size` bytes.
+    /// Reads the next `size` bytes.
     pub(super) fn read_exact(&mut self, size: usize) -> Result<Bytes> {
-        // Taken out so that chunk() may borrow the rest.
+        // Taken out so that `chunk` can borrow the rest of `self`.
         let mut record = std::mem::take(&mut self.record);
         record.clear();
         while record.len() < size {
@@ -228,7 +231,7 @@ impl Decompressor {
         Ok(self.chunk()?.is_empty())
     }
 
-    /// What is decompressed already, at least a byte; empty at the end.
+    /// The bytes that are decompressed already: at least one, or none at the end.
     fn chunk(&mut self) -> Result<&[u8]> {
         self.stream.fill_buf().map_err(failed)
     }
@@ -255,7 +258,7 @@ impl fmt::Debug for Decompressor {
     }
 }
 
-/// Kafka throws a KafkaException, which clients see as this code; they do not retry it.
+/// Kafka throws a KafkaException, which clients see as UNKNOWN_SERVER_ERROR and do not retry.
 fn failed(error: io::Error) -> Error {
     let message = format!("Failed to decompress record stream: {error}");
     Error::Explained(ResponseError::UnknownServerError, message)

@@ -1,4 +1,4 @@
-//! The records of a batch, one by one (DefaultRecord, DefaultRecordBatch.RecordIterator).
+//! Iterates the records of a batch (DefaultRecord, DefaultRecordBatch.RecordIterator).
 //!
 //! ```text
 //! size varint | attributes i8 = 0 | timestamp delta varlong | offset delta varint
@@ -16,19 +16,19 @@ use bytes::{Buf, Bytes};
 /// One decoded record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Position in the partition.
+    /// The offset in the partition.
     pub offset: Offset,
-    /// The producer's time, or the broker's under log append time; -1 if none.
+    /// The producer's time, or the broker's if the topic uses log append time; -1 if there is none.
     pub timestamp: Timestamp,
-    /// None and empty are different keys.
+    /// The key. None and an empty key are different.
     pub key: Option<Bytes>,
-    /// None is a tombstone in a compacted topic.
+    /// The value. None is a tombstone in a compacted topic.
     pub value: Option<Bytes>,
-    /// In order; keys may repeat.
+    /// The headers in order. A key may occur more than once.
     pub headers: Vec<(Bytes, Option<Bytes>)>,
 }
 
-/// Iterates the records of one batch, holding one of them at a time. Ends after the first error.
+/// Iterates the records of one batch and holds only one at a time. It ends after the first error.
 #[derive(Debug)]
 pub struct Records {
     source: Source,
@@ -36,7 +36,7 @@ pub struct Records {
     remaining: i32,
 }
 
-/// What the header says of all records.
+/// What the batch's header says about all records.
 #[derive(Clone, Copy, Debug)]
 struct Base {
     offset: Offset,
@@ -51,7 +51,7 @@ enum Source {
 }
 
 impl Records {
-    /// The records of `batch`, of which at most `max_bytes` are decompressed.
+    /// An iterator over the records of `batch` that decompresses at most `max_bytes`.
     pub(super) fn new(batch: &Batch, max_bytes: usize) -> Result<Records> {
         let source = if batch.is_compressed() {
             let codec = batch.compression_type()?;
@@ -73,12 +73,12 @@ impl Records {
         })
     }
 
-    /// Shows of each record what is checked of it. After an error there is nothing more.
+    /// Shows `look` the fields of each record that a leader checks. Nothing follows an error.
     #[inline(always)]
     pub(super) fn each_checked(mut self, mut look: impl FnMut(Checked)) -> Result<()> {
         let base = self.base;
         match &mut self.source {
-            // For an append of small records this is most of the work.
+            // An append of small records spends most of its time here.
             Source::Plain(bytes) => {
                 let mut rest = Slice(bytes);
                 for _ in 0..self.remaining {
@@ -102,7 +102,7 @@ impl Records {
                         }
                         chunk.len() - rest.0.len()
                     })?;
-                    // The next one is unusual, or the chunk ends within it.
+                    // The next record is unusual, or the chunk ends within it.
                     if remaining > 0 {
                         let size = record_size(stream)?;
                         let checked = |body: &[u8]| base.view(body).map(|view| view.checked());
@@ -115,7 +115,7 @@ impl Records {
         if self.remaining > 0 && !self.source.is_at_end()? { left_over() } else { Ok(()) }
     }
 
-    /// The next record's bytes without their size. After an error there is nothing more.
+    /// The bytes of the next record, without their size. Nothing follows an error.
     pub(super) fn next_body(&mut self) -> Option<Result<Bytes>> {
         if self.remaining == 0 {
             return None;
@@ -133,7 +133,7 @@ impl Records {
         Some(record)
     }
 
-    /// What a record's bytes say, nothing copied.
+    /// The fields of a record whose bytes are `body`. Nothing is copied.
     pub(super) fn view<'a>(&self, body: &'a [u8]) -> Result<View<'a>> {
         Ok(self.base.view(body)?)
     }
@@ -158,7 +158,7 @@ impl Base {
         let key = rest.nullable()?;
         let value = rest.nullable()?;
         let header_count = rest.varint()?;
-        // No header is shorter than a byte, so this also bounds what is allocated for them.
+        // A header takes at least one byte, so this check also bounds the allocation.
         if header_count < 0 || header_count as usize > rest.0.len() {
             return Err(Malformed::HeaderCount(header_count));
         }
@@ -220,7 +220,7 @@ fn record_size(stream: &mut Decompressor) -> Result<usize> {
     usize::try_from(size).or_else(|_| invalid(format!("Invalid record size {size}")))
 }
 
-/// What a leader checks of a record.
+/// The fields of a record that a leader checks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Checked {
     pub(super) offset: Offset,
@@ -228,7 +228,7 @@ pub(super) struct Checked {
     pub(super) has_key: bool,
 }
 
-/// A record that still lies in its bytes.
+/// A record whose fields still point into its bytes.
 pub(super) struct View<'a> {
     pub(super) offset: Offset,
     pub(super) timestamp: Timestamp,
@@ -244,7 +244,7 @@ impl View<'_> {
         Checked { offset, timestamp, has_key: key.is_some() }
     }
 
-    /// Keeps the record, whose bytes are `body`, by sharing them.
+    /// Turns the view into a record that shares `body`, the bytes it was read from.
     pub(super) fn to_record(&self, body: &Bytes) -> Record {
         let mut rest = self.headers.clone();
         let headers = (0..self.header_count).map(|_| {

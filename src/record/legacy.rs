@@ -1,6 +1,6 @@
-//! Messages of before Kafka 0.11 (magic 0 and 1), which Kafka 4 still reads from its logs
-//! (LegacyRecord, AbstractLegacyRecordBatch). They are sent to consumers as they lie there; whoever
-//! looks into one gets it as a batch of today.
+//! Messages from before Kafka 0.11 (magic 0 and 1), which Kafka 4 still reads from its logs
+//! (LegacyRecord, AbstractLegacyRecordBatch). They are sent to consumers unchanged. A caller that
+//! reads one gets an equal batch of magic 2.
 //!
 //! ```text
 //!  0 offset i64 | 8 length i32 (of what follows) | 12 crc u32 (CRC-32 from 16 on)
@@ -25,10 +25,10 @@ const ATTRIBUTES_AT: usize = 17;
 const TIMESTAMP_AT: usize = 18;
 const COMPRESSION_MASK: u8 = 0x07;
 const LOG_APPEND_TIME: u8 = 0x08;
-/// The largest compressed message, decompressed, that is looked into.
+/// The most bytes that a compressed message may decompress to.
 const MAX_DECODED_BYTES: usize = 1 << 30;
 
-/// One message.
+/// A single message.
 struct Message {
     offset: Offset,
     attributes: u8,
@@ -38,9 +38,9 @@ struct Message {
 }
 
 impl Batch {
-    /// As [`Batch::split_from`], also of what was written before Kafka 0.11: such a message comes
-    /// as an equal batch of today. One whose checksum does not hold is `Error::Corrupt`; one that
-    /// is sound and cannot be understood is `Error::Config`, as it must not be taken for garbage.
+    /// Like [`Batch::split_from`], but also accepts what was written before Kafka 0.11 and turns it
+    /// into an equal batch of magic 2. A wrong checksum is `Error::Corrupt`. An intact message that
+    /// cannot be understood is `Error::Config`, so that nobody takes it for garbage.
     pub fn split_stored(bytes: &mut Bytes) -> Result<Batch> {
         match bytes.get(MAGIC_AT) {
             Some(0 | 1) => {
@@ -54,8 +54,8 @@ impl Batch {
     }
 }
 
-/// Last offset and largest timestamp of the message whose first bytes these are; None if they are
-/// of a batch of today.
+/// Last offset and largest timestamp of the message that begins with `bytes`; None if it is a batch
+/// of magic 2.
 pub(crate) fn legacy_header(bytes: &[u8]) -> Option<(Offset, Timestamp)> {
     let timestamp = match bytes[MAGIC_AT] {
         0 => NO_TIMESTAMP,

@@ -1,24 +1,24 @@
-//! A record's bytes read from the front (ByteUtils.readVarint, DefaultRecord.readFrom).
+//! Reads a record's fields from its bytes (ByteUtils.readVarint, DefaultRecord.readFrom).
 //!
-//! Small records spend their time here: what can go wrong is a small value, put into words only
-//! when it does.
+//! Reading small records spends its time here, so an error is a small value; it becomes a message
+//! only when somebody reads it.
 
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 
-/// Why bytes are no record.
+/// Why bytes are not a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Malformed {
     /// They end too early.
     Short,
-    /// A varint has more bytes than its number could need.
+    /// A varint has more bytes than a number of its type can need.
     Varint,
-    /// The batch has fewer bytes left than the record's size.
+    /// The batch has fewer bytes left than the record's size says.
     RecordSize {
         size: i32,
         remaining: usize,
     },
-    /// The record's fields end before its size does.
+    /// The record's fields end before the record does.
     RecordEnd {
         size: usize,
         read: usize,
@@ -50,17 +50,17 @@ impl From<Malformed> for Error {
     }
 }
 
-/// What is read of a record that is checked and not kept.
+/// The fields of a record that are checked but not kept.
 pub(super) struct UsualRecord {
     pub(super) timestamp_delta: i64,
     pub(super) offset_delta: i64,
     pub(super) has_key: bool,
 }
 
-/// The size of a key or value that is null: -1, in zigzag.
+/// The size of a null key or value: -1, as a zigzag varint.
 const NULL: u8 = 1;
 
-/// Bytes that are read from the front.
+/// Bytes that are consumed from the front.
 #[derive(Clone)]
 pub(super) struct Slice<'a>(pub(super) &'a [u8]);
 
@@ -111,13 +111,13 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// The record at the front if it is as most are: no number in it has more than two bytes, and
-    /// it has no headers. That takes half of the time that reading its fields one by one takes.
+    /// The record at the front if it is a usual one: no number in it takes more than two bytes, and
+    /// it has no headers. This takes half the time of reading it field by field.
     #[inline(always)]
     pub(super) fn usual_record(&mut self) -> Option<UsualRecord> {
         let front = u64::from_le_bytes(*self.0.first_chunk()?);
         let (size, size_bits) = short_varint(front)?;
-        // The attributes, of which there are none, are one byte.
+        // The attributes are one byte and always 0.
         let front = front >> size_bits >> 8;
         let (timestamp_delta, timestamp_bits) = short_varint(front)?;
         let (offset_delta, offset_bits) = short_varint(front >> timestamp_bits)?;
@@ -138,14 +138,15 @@ impl<'a> Slice<'a> {
         })
     }
 
-    /// Of a key or value at the front that is there: with the varint before it.
+    /// The number of bytes of the key or value at the front, which is not null, including the
+    /// varint before it.
     #[inline(always)]
     fn field_size(&self) -> Option<usize> {
         let (size, bits) = short_varint(self.two_bytes()?)?;
         Some(length(size)? + bits / 8)
     }
 
-    /// A record's bytes without their size.
+    /// The record at the front, without its size.
     #[inline(always)]
     pub(super) fn record(&mut self) -> Result<&'a [u8], Malformed> {
         let size = self.varint()?;
@@ -154,7 +155,7 @@ impl<'a> Slice<'a> {
         body.ok_or(Malformed::RecordSize { size, remaining })
     }
 
-    /// A size and as many bytes; a negative size is null.
+    /// The next size and as many bytes; None for a negative size.
     #[inline(always)]
     pub(super) fn nullable(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         let size = self.varint()?;
@@ -172,14 +173,14 @@ impl<'a> Slice<'a> {
     }
 }
 
-/// A zigzag varint of at most 32 bits.
+/// Reads a zigzag varint of at most 32 bits.
 pub(super) fn varint<E: From<Malformed>>(next: impl FnMut() -> Result<u8, E>) -> Result<i32, E> {
     let raw = raw_varint(5, next)? as u32;
     Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
 }
 
-/// A varint of one or two bytes, as most in a record are, and how many bits it has; as zigzag. The
-/// bytes come as a little-endian number, with zeros where there are none.
+/// A varint of one or two bytes, still in zigzag form, and how many bits it takes. The bytes are
+/// given as a little-endian number, padded with zeros.
 #[inline(always)]
 fn short_varint(bytes: u64) -> Option<(u64, usize)> {
     if bytes & 0x80 == 0 {
@@ -191,7 +192,7 @@ fn short_varint(bytes: u64) -> Option<(u64, usize)> {
     }
 }
 
-/// What zigzag says where it is not negative.
+/// Decodes a zigzag number that is not negative.
 #[inline(always)]
 fn length(raw: u64) -> Option<usize> {
     (raw & 1 == 0).then_some((raw >> 1) as usize)

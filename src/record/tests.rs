@@ -1,4 +1,5 @@
-//! Batches: round trips, bytes of real Kafka, and everything that can be wrong with them.
+//! Batches: round trips, bytes that real Kafka wrote, and everything that can be wrong with a
+//! batch.
 #![allow(clippy::unwrap_used)]
 
 use super::builder::BatchBuilder;
@@ -16,7 +17,7 @@ const EVERY: [Compression; 5] = [
 ];
 const MANY: usize = 64 << 20;
 
-/// What tests/fixtures/README.md says that Kafka's MemoryRecordsBuilder was given.
+/// The records that Kafka's MemoryRecordsBuilder was given, as tests/fixtures/README.md says.
 fn sample() -> Vec<Record> {
     let text = |text: &'static str| Bytes::from_static(text.as_bytes());
     let letters = |n: i64| (0..n).map(|i| b'a' + ((i * i + n) % 26) as u8).collect::<Bytes>();
@@ -58,7 +59,7 @@ fn split(bytes: impl Into<Bytes>) -> Result<Batch> {
     Batch::split_from(&mut bytes.into())
 }
 
-/// A batch with other bytes at `at` and a checksum that holds.
+/// The batch with other bytes at `at` and a checksum that fits.
 fn patched(batch: &Batch, at: usize, value: &[u8]) -> Batch {
     let mut bytes = batch.to_bytes().to_vec();
     put(&mut bytes, at, value);
@@ -67,7 +68,7 @@ fn patched(batch: &Batch, at: usize, value: &[u8]) -> Batch {
     split(bytes).unwrap()
 }
 
-/// A batch around `payload` that says it holds `count` records.
+/// A batch with the records `payload` whose header says it holds `count` of them.
 fn around(payload: &[u8], codec: u8, count: i32) -> Batch {
     let mut bytes = fixture("none")[..HEADER_SIZE].to_vec();
     bytes.extend_from_slice(payload);
@@ -200,7 +201,7 @@ fn a_flipped_bit_breaks_the_checksum() {
     }
 }
 
-/// Wherever the payload ends, reading it ends in an error: no panic, no missing record.
+/// Reading a payload that is cut off anywhere is an error: no panic, no missing record.
 #[test]
 fn payloads_cut_off_at_every_byte() {
     for (name, codec, step) in
@@ -210,7 +211,7 @@ fn payloads_cut_off_at_every_byte() {
         for length in (0..payload.len()).step_by(step) {
             let batch = around(&payload[..length], codec, 40);
             let last = batch.iter(MANY).map(|records| records.last());
-            // The tail of these streams is a checksum or an end mark; the records are before it.
+            // These streams end with a checksum or an end mark, which comes after the records.
             let may_be_whole = payload.len() - length <= 8 && matches!(codec, 1 | 3);
             let failed = matches!(last, Err(_) | Ok(Some(Err(_))));
             assert!(failed || may_be_whole, "{name} cut at {length}");
@@ -218,8 +219,8 @@ fn payloads_cut_off_at_every_byte() {
     }
 }
 
-/// Every byte of the payload replaced: whatever comes out, it is an answer and not a panic, and what
-/// a codec keeps for the next payload is as if there had been no wrong one.
+/// Replaces every byte of the payload: reading it must not panic, and what a codec keeps for the
+/// next payload must not be affected.
 #[test]
 fn payloads_with_a_wrong_byte() {
     for (name, codec) in [("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4), ("none", 0)] {

@@ -1,5 +1,5 @@
-//! What a leader checks in a producer's batches before they reach the log
-//! (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator).
+//! Checks producers' batches before they are appended (ProduceRequest.validateRecords,
+//! UnifiedLog.analyzeAndValidateRecords, LogValidator).
 
 #[cfg(test)]
 mod frames;
@@ -16,15 +16,16 @@ use crate::types::{NO_TIMESTAMP, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
-/// How many bad records an answer names; Kafka names all, of which there may be millions.
+/// The most bad records that an answer names. Kafka names all of them, which may be millions.
 const RECORD_ERRORS_MAX: usize = 1000;
 
-/// A refused batch names the records that were wrong, as Produce v8+ answers them.
+/// Why a batch is refused, with the records that were wrong; Produce answers these from version 8
+/// on.
 #[derive(Debug)]
 pub struct Refused {
-    /// The code and, for the person, the sentence.
+    /// The error code, and a message for the client.
     pub error: Error,
-    /// Index of each bad record in the request's batch and what was wrong with it.
+    /// The index of each bad record in the batch, and what is wrong with it.
     pub record_errors: Vec<(i32, Option<String>)>,
 }
 
@@ -34,10 +35,10 @@ impl From<Error> for Refused {
     }
 }
 
-/// The batches of one partition of a Produce request, checked: magic, size, checksum, counts,
-/// timestamps, codec; recompressed or stamped where the topic's settings ask for it. Runs outside
-/// of the partition's lock. `produce_version` (from 3 on, so it is exactly one batch) decides
-/// whether zstd may be used (7).
+/// Checks the records of one partition of a Produce request: magic, sizes, checksum, counts,
+/// timestamps and codec. Recompresses them or sets their times where the topic's settings say so.
+/// It runs outside the partition's lock. `produce_version` is at least 3, so there is exactly one
+/// batch; from 7 on it may use zstd.
 pub fn validate(
     records: Bytes,
     config: &TopicConfig,
@@ -52,7 +53,7 @@ pub fn validate(
     let recompress = CompressionType::of(target) != source;
     let rules = Rules { config, now, claims_append_time: batch.is_log_append_time() };
     let summary = check_records(&batch, &rules)?;
-    // Compressed batches with gaps were always put right instead of refused, so they are here.
+    // Kafka has always repaired compressed batches with gaps instead of refusing them.
     if recompress || (batch.is_compressed() && !summary.consecutive) {
         batch = rebuild(&batch, target, config, now)?;
         check_size(&batch, config)?;
@@ -64,8 +65,8 @@ pub fn validate(
     Ok(vec![batch])
 }
 
-/// The one batch that a request of version 3 or later holds. What follows it and is no whole batch
-/// is ignored.
+/// The one batch of a request of version 3 or later. Bytes after it that are no whole batch are
+/// ignored.
 fn only_batch(mut records: Bytes, version: i16) -> Result<Batch> {
     if Batch::next_size(&records)?.is_none() {
         return invalid(format!(
@@ -153,15 +154,15 @@ fn check_header(batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// What one record is checked against.
+/// What the records are checked against.
 struct Rules<'a> {
     config: &'a TopicConfig,
     now: Timestamp,
-    /// The producer set the bit that is the broker's to set.
+    /// The producer set the attribute for log append time, which only the broker may set.
     claims_append_time: bool,
 }
 
-/// What may be wrong with one record.
+/// What can be wrong with a record.
 #[derive(Clone, Copy)]
 enum Flaw {
     NoKey,
@@ -170,11 +171,11 @@ enum Flaw {
 }
 
 impl Rules<'_> {
-    /// False where a record may have a flaw. Of a batch that is right, each record is then looked at
-    /// only to sum it up.
+    /// Whether no record of the batch can have a flaw. If so the records are not checked one by
+    /// one.
     fn hold(&self, summary: &Summary) -> bool {
         let timestamps = [summary.min_timestamp, summary.max_timestamp];
-        // From -1 on, no age overflows.
+        // No age overflows if timestamps are at least -1.
         let in_range = || {
             summary.min_timestamp >= NO_TIMESTAMP
                 && !timestamps.iter().any(|timestamp| self.is_out_of_range(*timestamp))
@@ -226,12 +227,12 @@ impl Rules<'_> {
     }
 }
 
-/// All records of a batch together.
+/// What is known about the records of a batch together.
 struct Summary {
     min_timestamp: Timestamp,
     max_timestamp: Timestamp,
     lacks_keys: bool,
-    /// Offsets go up one by one from the first.
+    /// Whether the offsets increase by one from the first record on.
     consecutive: bool,
 }
 
@@ -270,7 +271,7 @@ fn refuse_flaws(batch: &Batch, rules: &Rules<'_>) -> Result<(), Refused> {
     errors.into_result()
 }
 
-/// The records that were refused.
+/// The records that are refused.
 #[derive(Default)]
 struct RecordErrors {
     named: Vec<(i32, Option<String>)>,
@@ -311,7 +312,7 @@ impl RecordErrors {
     }
 }
 
-/// The same records through another codec, their offsets one by one.
+/// The same records compressed with another codec, with consecutive offsets.
 fn rebuild(
     batch: &Batch,
     target: Compression,
@@ -332,7 +333,7 @@ fn rebuild(
         let record = record?;
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         builder.append(record.timestamp, key, value, &record.headers);
-        // Will be refused for its size; more of it need not be kept until then.
+        // It will be refused for its size, so the rest of it is not needed.
         if target == Compression::Uncompressed && builder.uncompressed_bytes() > bytes_max {
             break;
         }
@@ -340,7 +341,7 @@ fn rebuild(
     Ok(builder.build())
 }
 
-/// The codec of a batch that is built anew and keeps it.
+/// The codec `source`, at its default level, for a batch that is built again.
 pub(super) fn with_default_level(source: CompressionType) -> Compression {
     match source {
         CompressionType::Uncompressed => Compression::Uncompressed,

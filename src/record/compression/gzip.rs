@@ -1,4 +1,4 @@
-//! Members of gzip (RFC 1952), as Java's GZIPInputStream reads them.
+//! Members of gzip (RFC 1952), read as Java's GZIPInputStream reads them.
 
 use bytes::{Buf, Bytes};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
@@ -10,11 +10,11 @@ const EXTRA: u8 = 4;
 const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 
-/// Reads members, one behind the other. What follows them and does not begin as one is left alone.
+/// Reads one member after another. Bytes after them that do not begin a member are ignored.
 pub(super) struct Decoder {
     rest: Bytes,
     inflate: Decompress,
-    /// Of the member's decompressed bytes.
+    /// The checksum of the current member's decompressed bytes.
     crc: Crc,
     is_at_end: bool,
 }
@@ -61,7 +61,7 @@ impl Read for Decoder {
     }
 }
 
-/// Goes on behind a member's header, whose flags of no meaning say nothing.
+/// Skips a member's header. Reserved flags are ignored.
 fn skip_header(bytes: &mut Bytes) -> io::Result<()> {
     let mut rest = &bytes[..];
     if rest.try_get_u16_le().map_err(cut_off)? != 0x8b1f {

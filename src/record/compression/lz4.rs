@@ -24,23 +24,24 @@ const CONTENT_SIZE: u8 = 0x08;
 const CONTENT_CHECKSUM: u8 = 0x04;
 const RESERVED: u8 = 0x03;
 const UNCOMPRESSED: u32 = 1 << 31;
-/// No element of a block says more than 255 bytes in one.
+/// The highest ratio of the codec: one byte of an element stands for at most 255.
 const RATIO_MAX: usize = 255;
-/// The library wants that much behind what it has written.
+/// The library needs this much room after what it has written.
 const MARGIN_BYTES: usize = 64;
-/// Blocks of clients, which have 64 KiB. Larger ones are not kept.
+/// A larger buffer is not kept for the next batch. Clients write blocks of 64 KiB.
 const SPARE_BYTES_MAX: usize = 64 << 10;
-/// The level of Kafka's that means the fast compressor.
+/// Kafka's level for the fast compressor.
 const FAST: i32 = 9;
 
 thread_local! {
-    /// A block's worth of memory: to clear it costs as much as to decompress a batch of 16 KiB.
+    /// A buffer for a block. It is kept because clearing it takes as long as decompressing a batch
+    /// of 16 KiB.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Writes frames as Kafka's clients do, behind what lies in `out`.
+/// An encoder that appends a frame to `out`, as Kafka's clients write it.
 pub(super) fn encoder(level: i32, out: Vec<u8>) -> Encoder<Vec<u8>> {
-    // 0 is the library's word for the fast one; 2 is the lowest of the others.
+    // The library's fast level is 0, and 2 is the lowest of the others.
     let level = if level == FAST { 0 } else { level.max(2).unsigned_abs() };
     EncoderBuilder::new()
         .level(level)
@@ -58,7 +59,7 @@ pub(super) struct Decoder {
     flags: u8,
     block_bytes_max: usize,
     buffer: Vec<u8>,
-    /// What of the buffer is not consumed yet.
+    /// The part of the buffer that is not consumed yet.
     block: Range<usize>,
     is_at_end: bool,
 }
@@ -85,7 +86,7 @@ impl Decoder {
         }
         let descriptor = &start[4..start.len() - bytes.len()];
         let checksum = (XxHash32::oneshot(0, descriptor) >> 8) as u8;
-        // Clients that wrote magic 0 took it over other bytes.
+        // Clients that wrote magic 0 computed the checksum over other bytes.
         if bytes.try_get_u8().map_err(cut_off)? != checksum && magic != 0 {
             return corrupt("checksum of an LZ4 frame's header does not hold");
         }
@@ -123,7 +124,7 @@ impl Decoder {
             size
         };
         self.block = 0..decompressed;
-        // Java's streams take a block of nothing for the end, here and there.
+        // In some places Java's streams treat an empty block as the end.
         self.is_at_end = decompressed == 0;
         Ok(())
     }
@@ -167,7 +168,7 @@ impl Drop for Decoder {
     fn drop(&mut self) {
         if self.buffer.len() <= SPARE_BYTES_MAX {
             let buffer = std::mem::take(&mut self.buffer);
-            // A thread that ends has no place for it.
+            // The thread is ending, and its thread-local is gone.
             let _ = SPARE.try_with(|place| place.set(buffer));
         }
     }

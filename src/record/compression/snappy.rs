@@ -14,10 +14,10 @@ const HEADER_SIZE: usize = 16;
 const SIZE_BYTES: usize = 4;
 const VERSION: i32 = 1;
 const BLOCK_SIZE: usize = 32 << 10;
-/// No snappy element says more than 64 bytes in three.
+/// The highest ratio of the codec: an element of three bytes stands for at most 64.
 const RATIO_MAX: usize = 22;
 
-/// Writes framed blocks.
+/// Writes blocks in xerial's framing.
 pub(in crate::record) struct Encoder {
     out: Vec<u8>,
     block: Vec<u8>,
@@ -59,7 +59,7 @@ impl Write for Encoder {
     }
 }
 
-/// Reads framed blocks or one raw block.
+/// Reads blocks in xerial's framing, or one raw block.
 pub(in crate::record) struct Decoder {
     rest: Bytes,
     framed: bool,
@@ -78,7 +78,7 @@ impl Decoder {
         Ok(Decoder { rest: bytes, framed, block: Bytes::new() })
     }
 
-    /// Compressed bytes of the next block.
+    /// The compressed bytes of the next block.
     fn next_block(&mut self) -> io::Result<Option<Bytes>> {
         if !self.framed {
             let block = std::mem::take(&mut self.rest);
@@ -87,7 +87,7 @@ impl Decoder {
         while self.rest.starts_with(&MAGIC[..SIZE_BYTES]) {
             self.skip_header()?;
         }
-        // Less than a size is the end, and was no mistake to Kafka's clients.
+        // Fewer bytes than a size are the end. Kafka's clients do not treat them as an error.
         if self.rest.len() < SIZE_BYTES {
             return Ok(None);
         }
@@ -98,8 +98,8 @@ impl Decoder {
         Ok(Some(self.rest.split_to(size)))
     }
 
-    /// The header may come again. Only then its version is looked at, and another magic behind the
-    /// first bytes of this one is the end.
+    /// Skips a header between blocks. Its version is checked only here. Bytes that begin like its
+    /// magic and go on differently are the end.
     fn skip_header(&mut self) -> io::Result<()> {
         let header = self.rest.get(..HEADER_SIZE).ok_or(io::ErrorKind::UnexpectedEof)?;
         let is_header = header.starts_with(&MAGIC);
@@ -114,7 +114,7 @@ impl BufRead for Decoder {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.block.is_empty() {
             let Some(compressed) = self.next_block()? else { break };
-            // The size is the peer's word; believe it only as far as the codec can go.
+            // The size comes from the peer, so it is bounded by the codec's highest ratio.
             let size = snap::raw::decompress_len(&compressed)?;
             if compressed.is_empty() || size > compressed.len() * RATIO_MAX {
                 return Err(io::ErrorKind::InvalidData.into());

@@ -5,24 +5,25 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_error_name};
 
-/// libzstd's default, which its decoders allocate at most (128 MiB): level 22 writes such windows.
+/// The largest window that is accepted (128 MiB). It is libzstd's default, and what level 22
+/// writes.
 const WINDOW_LOG_MAX: u32 = 27;
-/// A larger context is not kept: a window of the level that producers use unasked has 2 MiB.
+/// A larger context is not kept for the next batch. Producers' default level has a window of 2 MiB.
 const SPARE_BYTES_MAX: usize = 4 << 20;
 
 thread_local! {
-    /// Making a context asks the processor what it is, which costs a virtual machine more than to
-    /// decompress a batch of 16 KiB.
+    /// Kept because making a context asks for the processor's features, which on a virtual machine
+    /// takes longer than decompressing a batch of 16 KiB.
     static SPARE: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
 }
 
-/// Reads frames, one behind the other. A frame that is cut off is an error, but not behind one that
-/// ended in the same piece of input: there Java's stream takes it for the end.
+/// Reads one frame after another. A frame that is cut off is an error, except after one that ended
+/// in the same piece of input: there Java's stream treats it as the end.
 pub(super) struct Decoder {
-    /// There until it is dropped.
+    /// None only while it is dropped.
     context: Option<DCtx<'static>>,
     rest: Bytes,
-    /// How much of the rest belongs to the piece that is being read.
+    /// How many of the remaining bytes belong to the current piece of input.
     piece_bytes: usize,
     wants_piece: bool,
     ended_in_piece: bool,
@@ -79,7 +80,7 @@ impl Drop for Decoder {
         let spare = self.context.take().filter(|context| context.sizeof() <= SPARE_BYTES_MAX);
         let Some(mut context) = spare else { return };
         if context.reset(ResetDirective::SessionOnly).is_ok() {
-            // A thread that ends has no place for it.
+            // The thread is ending, and its thread-local is gone.
             let _ = SPARE.try_with(|place| place.set(Some(context)));
         }
     }

@@ -1,5 +1,5 @@
-//! What is read of odd frames is what Kafka's codecs read of them: `tests/fixtures/frames.tsv` has
-//! their verdicts (compat/frames).
+//! Odd frames are read as Kafka's codecs read them; `tests/fixtures/frames.tsv` has their verdicts
+//! (compat/frames).
 #![allow(clippy::unwrap_used)]
 
 use super::super::{ATTRIBUTES_AT, HEADER_SIZE, LOG_OVERHEAD, MAGIC_AT, put};
@@ -8,8 +8,9 @@ use std::collections::HashMap;
 
 const RECORDS: i32 = 3;
 
-/// What Kafka reads and klamm refuses, because its streams read it here and stop at it there: a gzip
-/// member that is cut off right behind its header, a header of snappy with another magic in the midst.
+/// Frames that Kafka accepts and klamm refuses, because Kafka's own streams read them in one place
+/// and stop at them in another: a gzip member cut off right after its header, and a snappy header
+/// with another magic between blocks.
 const REFUSED_HERE: [&str; 4] = [
     "gzip-begun-member-10",
     "gzip-begun-member-17",
@@ -41,7 +42,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(byte).collect()
 }
 
-/// The payload cut to each length, or with each of its bits turned over.
+/// The payload cut to each length, or with each of its bits flipped.
 fn spoilt(how: &str, payload: &[u8]) -> Vec<Vec<u8>> {
     match how {
         "cuts" => (0..payload.len()).map(|size| payload[..size].to_vec()).collect(),

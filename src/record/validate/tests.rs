@@ -16,7 +16,7 @@ fn topic(pairs: &[(&str, &str)]) -> Arc<TopicConfig> {
     Config::default().topic(&overrides.collect()).unwrap()
 }
 
-/// Records with a key and with these timestamps.
+/// A batch of records with a key and these timestamps.
 fn builder(compression: Compression, timestamps: &[Timestamp]) -> BatchBuilder {
     let mut builder = BatchBuilder::new(0, compression);
     for timestamp in timestamps {
@@ -33,7 +33,7 @@ const ZSTD: Compression = Compression::Zstd { level: 3 };
 const GZIP: Compression = Compression::Gzip { level: -1 };
 const PLAIN: Compression = Compression::Uncompressed;
 
-/// The batch with other bytes at `at`, and a checksum that holds.
+/// The batch with other bytes at `at` and a checksum that fits.
 fn patched(batch: &Batch, at: usize, value: &[u8]) -> Batch {
     let mut bytes = batch.to_bytes().to_vec();
     put(&mut bytes, at, value);
@@ -164,7 +164,7 @@ fn timestamps_out_of_range_are_named() {
             "Timestamp 1700003600001 of message with offset 1 is out of range. The timestamp \
              should be within [1699999999000, 1700003600000]"
         );
-        // Only the future is bounded by default.
+        // By default only timestamps in the future are bounded.
         let refused = refuse(batch.to_bytes(), &topic(&[]), 13);
         assert_eq!(refused.record_errors.len(), 1);
         let stamped = accept(&batch, &topic(&[("message.timestamp.type", "LogAppendTime")]));
@@ -260,7 +260,7 @@ fn other_codecs_are_recompressed() {
     assert!(stored.is_log_append_time() && stored.max_timestamp() == NOW);
 }
 
-/// Record 1 of 3, moved to offset 2.
+/// A batch of three records in which record 1 has the offset 2.
 fn with_gap(compression: Compression) -> Batch {
     let mut bytes = builder(PLAIN, &[NOW, NOW, NOW]).build().payload().to_vec();
     let at = bytes.len() / 3 + 3;
@@ -292,7 +292,7 @@ fn payloads_that_do_not_decompress() {
     }
 }
 
-/// The batch with this payload, and lengths and a checksum that fit.
+/// The batch with this payload, and with lengths and a checksum that fit.
 fn with_payload(batch: &Batch, payload: &[u8]) -> Batch {
     let mut bytes = [&batch.to_bytes()[..HEADER_SIZE], payload].concat();
     let length = (bytes.len() - LOG_OVERHEAD) as i32;
@@ -300,7 +300,8 @@ fn with_payload(batch: &Batch, payload: &[u8]) -> Batch {
     patched(&Batch::split_from(&mut bytes.into()).unwrap(), HEADER_SIZE, &[])
 }
 
-/// What Java's codecs make of streams that are none or go on; seen in Kafka 4.3.1's answers.
+/// How Java's codecs treat malformed streams and streams that go on, as seen in the answers of
+/// Kafka 4.3.1.
 #[test]
 fn nothing_compressed_and_more_than_that() {
     for (compression, code) in [
@@ -319,7 +320,7 @@ fn nothing_compressed_and_more_than_that() {
     assert_eq!(refuse(twice.to_bytes(), &topic(&[]), 13).error.code(), InvalidRecord);
 }
 
-/// DefaultRecordBatch.RecordIterator: the count in the header is that of the payload.
+/// The count in the header has to be that of the payload (DefaultRecordBatch.RecordIterator).
 #[test]
 fn wrong_counts_of_records() {
     for compression in [PLAIN, GZIP, Compression::Snappy, Compression::Lz4 { level: 9 }, ZSTD] {
@@ -334,7 +335,7 @@ fn wrong_counts_of_records() {
     }
 }
 
-/// Records larger than what a codec gives at a time are looked at as well.
+/// Records larger than a codec's chunk are checked as well.
 #[test]
 fn records_of_any_size() {
     for compression in [GZIP, Compression::Snappy, Compression::Lz4 { level: 9 }, ZSTD] {
@@ -347,8 +348,8 @@ fn records_of_any_size() {
     }
 }
 
-/// Most records are read by a shorter way: what it finds, and what it leaves to the longer one, is
-/// what the records are field by field. What is decompressed comes in pieces that end anywhere.
+/// Most records are read by a short way. It has to find the same as reading field by field, or
+/// leave the record to that. Decompressed bytes come in chunks that may end anywhere.
 #[test]
 fn usual_records_are_what_they_are_field_by_field() {
     let mut random = fastrand::Rng::with_seed(7);
@@ -377,7 +378,7 @@ fn usual_records_are_what_they_are_field_by_field() {
     assert!(right > 5_000 && wrong > 5_000, "{right} {wrong}");
 }
 
-/// The same payload through a codec.
+/// The same payload, compressed.
 fn compressed(batch: &Batch, compression: Compression) -> Batch {
     let mut compressor = Compressor::new(compression, Vec::new());
     compressor.write_all(&batch.payload()).unwrap();
@@ -385,7 +386,7 @@ fn compressed(batch: &Batch, compression: Compression) -> Batch {
     patched(&with_payload(batch, &compressor.finish()), 21, &attributes.to_be_bytes())
 }
 
-/// Sizes and numbers around those at which a varint gets another byte.
+/// Records with sizes and numbers around those at which a varint gets longer.
 fn some_records(random: &mut fastrand::Rng) -> Batch {
     let mut builder = BatchBuilder::new(0, PLAIN);
     for _ in 0..random.usize(1..4) {
@@ -401,7 +402,7 @@ fn some_records(random: &mut fastrand::Rng) -> Batch {
     builder.build()
 }
 
-/// Half of them with other bytes where records begin, some cut off.
+/// The payload with other bytes where records begin, for half of them; some are cut off.
 fn spoilt(batch: &Batch, random: &mut fastrand::Rng) -> Batch {
     let mut payload = batch.payload().to_vec();
     if random.bool() {

@@ -1,5 +1,5 @@
-//! Coordinators: synchronous state machines, one per partition of an internal topic, rebuilt by
-//! replaying it.
+//! The coordinators of groups and of transactions: synchronous state machines, one for each
+//! partition of an internal topic, which are rebuilt by replaying that partition.
 //!
 //! ```text
 //! Groups    which partition is a group's; one method per API
@@ -28,26 +28,26 @@ use crate::log::Verification;
 use crate::types::{NO_PRODUCER_ID, ProducerId};
 use kafka_protocol::protocol::StrBytes;
 
-/// Names a request whose answer may have to wait.
+/// Identifies a request whose answer may have to wait.
 pub type Ticket = u64;
 
-/// Who asks, as far as a coordinator cares.
+/// Who sent a request, as far as a coordinator needs to know.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
-    /// Version of the request.
+    /// The version of the request.
     pub api_version: i16,
     /// `client.id`; empty if there is none.
     pub client_id: String,
-    /// As `/127.0.0.1`.
+    /// The client's address, as `/127.0.0.1`.
     pub client_host: String,
 }
 
 /// In whose name records are written.
 #[derive(Clone, Debug)]
 enum Writer {
-    /// The coordinator's own.
+    /// In the coordinator's own name.
     Coordinator,
-    /// A producer's, in its transaction.
+    /// In the name of a producer, as part of its transaction.
     Transaction { producer_id: ProducerId, producer_epoch: i16, verification: Verification },
 }
 
@@ -67,22 +67,22 @@ impl Writer {
     }
 }
 
-/// The end of a transaction, as WriteTxnMarkers tells it to the partitions.
+/// The end of a transaction, as WriteTxnMarkers announces it to the partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
-    /// Whose transaction it was.
+    /// The producer whose transaction it was.
     pub producer_id: ProducerId,
-    /// Of the marker: under transaction version 2 it is newer than that of the records.
+    /// The marker's epoch. Under transaction version 2 it is newer than that of the records.
     pub producer_epoch: i16,
-    /// Leader epoch of the coordinator's partition.
+    /// The leader epoch of the coordinator's partition.
     pub coordinator_epoch: i32,
-    /// Committed or aborted.
+    /// Whether the transaction was committed; otherwise it was aborted.
     pub committed: bool,
-    /// Of the client.
+    /// The client's transaction version.
     pub transaction_version: i16,
 }
 
-/// Text for a message of kafka-protocol's.
+/// A string in the type that kafka-protocol's messages use.
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }

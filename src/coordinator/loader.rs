@@ -8,11 +8,11 @@ use crate::types::{Isolation, NO_PRODUCER_ID, Offset};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
-/// Most bytes that one batch may have when it is decompressed: as many as a segment.
+/// The most bytes that a batch may decompress to.
 const MAX_BATCH_BYTES: usize = 100 * 1024 * 1024;
 
-/// Replays all of `log` into `machine`; answers the offset of the log's end. Blocking. Gives up
-/// with NOT_COORDINATOR when it is not wanted any more.
+/// Replays `log` into `machine` and returns the offset of the log's end. Blocks. Fails with
+/// NOT_COORDINATOR as soon as `is_wanted` says no.
 pub fn load<M: StateMachine>(
     log: &Partition,
     machine: &mut M,
@@ -33,7 +33,7 @@ pub fn load<M: StateMachine>(
                 offset = batch.next_offset();
             }
         }
-        // Compaction may have left nothing at all up to the end.
+        // Compaction may have removed everything up to the end.
         if read.ranges.is_empty() || offset >= offsets.log_end {
             return Ok(offsets.log_end);
         }
@@ -67,8 +67,8 @@ pub fn replay<M: StateMachine>(machine: &mut M, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-/// Whether a marker (EndTransactionMarker: version, type) commits; None if it is another control
-/// record.
+/// Whether a transaction marker commits; None if the key is that of another control record. The key
+/// is a version and a type (EndTransactionMarker).
 fn transaction_end(key: &Bytes) -> Option<bool> {
     match key.get(2..4)? {
         [0, 0] => Some(false),

@@ -1,13 +1,13 @@
-//! A regular expression over names of topics or of transactions. Clients write RE2's syntax (RE2/J
-//! in Kafka); the `regex` crate's is of the same descent and matches in linear time as well. Where
-//! they differ we translate.
+//! Regular expressions over names of topics and of transactions. Clients write RE2's syntax (RE2/J
+//! in Kafka). The `regex` crate's syntax is a relative of it and is matched in linear time as well;
+//! where the two differ, the expression is translated.
 
 use regex::{Regex, RegexBuilder};
 
-/// No compiled expression takes more bytes.
+/// The most bytes that a compiled expression may take.
 const SIZE_LIMIT: usize = 1 << 20;
 
-/// A compiled expression, which matches whole names only.
+/// A compiled expression. It matches whole names only.
 #[derive(Debug)]
 pub struct Pattern(Regex);
 
@@ -15,7 +15,7 @@ impl Pattern {
     /// Compiles `text`, or says why it is not valid.
     pub fn compile(text: &str) -> Result<Pattern, String> {
         let translated = translate(text);
-        // By itself first: `a)(b` must not be mended by the group around it.
+        // Compiled alone first: `a)(b` is invalid, and the group around it would make it valid.
         build(&translated)?;
         build(&format!(r"\A(?:{translated})\z")).map(Pattern)
     }
@@ -30,7 +30,7 @@ fn build(text: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(text).size_limit(SIZE_LIMIT).octal(true).build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => "expression too large".to_owned(),
-        // The last line says what is wrong, those before show where.
+        // The last line says what is wrong; those before it show where.
         other => {
             let text = other.to_string();
             let last = text.lines().last().unwrap_or_default();
@@ -39,8 +39,8 @@ fn build(text: &str) -> Result<Regex, String> {
     })
 }
 
-/// `\Q...\E` quotes, `\C` is any byte, `\pN` needs no braces, a brace that repeats nothing is
-/// itself, and a class knows no operators.
+/// Translates from RE2: `\Q...\E` quotes, `\C` is any byte, a brace that repeats nothing stands for
+/// itself, and a class has no operators.
 fn translate(text: &str) -> String {
     let mut translated = String::with_capacity(text.len());
     let mut rest = text;
@@ -55,7 +55,7 @@ fn translate(text: &str) -> String {
             translated.push_str(if rest.starts_with(r"\C") { "(?s:.)" } else { "" });
             taken = 2;
         } else if is_back_reference(rest) {
-            // One digit would be octal here.
+            // With one digit it would be an octal number here.
             translated.push_str(r"\8");
             taken = 2;
         } else if first == '\\' {
@@ -70,7 +70,7 @@ fn translate(text: &str) -> String {
             let negated = rest[1..].starts_with('^');
             translated.push_str(if negated { "[^" } else { "[" });
             taken = 1 + usize::from(negated);
-            // A bracket at the beginning is one of the class.
+            // A bracket at the beginning belongs to the class.
             if rest[taken..].starts_with(']') {
                 translated.push_str(r"\]");
                 taken += 1;
@@ -86,7 +86,7 @@ fn translate(text: &str) -> String {
     translated
 }
 
-/// What stands first in a class, and how long it is.
+/// The first item of a class, translated, and its length in the original.
 fn class_item(rest: &str) -> (String, usize) {
     if rest.starts_with("[:")
         && let Some(end) = rest.find(":]")
@@ -96,11 +96,11 @@ fn class_item(rest: &str) -> (String, usize) {
     let first = rest.chars().next().expect("there is more");
     let is_operator = matches!(first, '[' | '&' | '~') || rest.starts_with("--");
     let escape = if is_operator { "\\" } else { "" };
-    // `a--b` is a range from a to -, in RE2.
+    // In RE2, `a--b` contains a range from `a` to `-`.
     (format!("{escape}{first}"), first.len_utf8())
 }
 
-/// `\1` to `\7`, if no other octal digit follows.
+/// Whether the text begins with `\1` to `\7` and no other octal digit follows.
 fn is_back_reference(rest: &str) -> bool {
     let is_octal = |c: Option<char>| c.is_some_and(|c| c.is_digit(8));
     let mut chars = rest.chars();
@@ -109,7 +109,7 @@ fn is_back_reference(rest: &str) -> bool {
         && !is_octal(chars.next())
 }
 
-/// `{3}`, `{3,}` or `{3,5}`.
+/// Whether the text begins with `{3}`, `{3,}` or `{3,5}`.
 fn is_repetition(rest: &str) -> bool {
     let Some((inside, _)) = rest[1..].split_once('}') else { return false };
     let (least, most) = inside.split_once(',').unwrap_or((inside, ""));

@@ -1,10 +1,12 @@
-//! Runs a state machine on its partition: loads it from the log, appends what operations write, and lets
-//! answers go when the high watermark has passed what they rest on (CoordinatorRuntime).
+//! Runs a state machine on its partition: loads it from the log, appends what its operations write,
+//! and releases answers when the high watermark has passed the records that they depend on
+//! (CoordinatorRuntime).
 //!
-//! An operation, the append of its records and the change of state are one step under the
-//! state machine's lock, so the log has the records in the order in which the state took them. The state
-//! is then ahead of the high watermark; nobody sees that, because every answer, a read's as well,
-//! waits for all that was written before it. If leadership goes, the state machine is thrown away.
+//! An operation, the append of its records and the change of state are one step under the state
+//! machine's lock, so the records in the log are in the order of the changes. The state may
+//! therefore be ahead of the high watermark. Nobody notices, because every answer, including that
+//! of a read, waits for all that was written before it. When leadership is lost, the state machine
+//! is thrown away.
 
 use super::state_machine::{Completion, Outcome, StateMachine};
 use super::{Marker, Ticket, Writer, loader};
@@ -23,27 +25,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-/// One partition of a coordinator's topic that this broker leads.
+/// A partition of a coordinator's topic that this broker leads.
 #[derive(Debug)]
 pub struct Slot<M: StateMachine> {
     settings: Settings,
     clock: Clock,
     log: Arc<Partition>,
     state: Mutex<State<M>>,
-    /// The newest one; a machine that is being loaded gets it when it is.
+    /// The newest image. A machine that is still loading gets it when it is loaded.
     image: Mutex<Option<Arc<Image>>>,
-    /// An earlier deadline was set, or the slot was closed.
+    /// Notified when an earlier deadline was set, or the slot was closed.
     wake: Notify,
-    /// The machine has work for others, or the slot was closed.
+    /// Notified when the machine has work for others, or the slot was closed.
     work: Notify,
 }
 
-/// What differs between the coordinators' topics.
+/// The settings in which the coordinators differ.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Bytes that are read at once when a log is loaded, and most bytes of a batch.
+    /// How many bytes are read at a time while a log is loaded.
     pub load_buffer_size: usize,
-    /// Milliseconds in which the replicas have to take what is written.
+    /// How many milliseconds the replicas have to take what is written.
     pub commit_timeout_ms: i32,
 }
 
@@ -51,7 +53,7 @@ pub struct Settings {
 enum State<M: StateMachine> {
     Loading,
     Active(Box<Active<M>>),
-    /// The log could not be read.
+    /// The log could not be read, or an operation panicked.
     Failed,
     Closed,
 }
@@ -59,15 +61,15 @@ enum State<M: StateMachine> {
 #[derive(Debug)]
 struct Active<M: StateMachine> {
     machine: M,
-    /// One past the last record that the state rests on.
+    /// The offset after the last record that the state depends on.
     written: Offset,
     parked: HashMap<Ticket, oneshot::Sender<(M::Parked, Offset)>>,
     next_ticket: Ticket,
 }
 
 impl<M: StateMachine> Slot<M> {
-    /// A slot that begins to load `machine`, which is empty, on the runtime this is called in; at
-    /// most as many slots load at once as `permits` has.
+    /// Makes a slot that begins to load `machine`, which is empty. It has to be called in a tokio
+    /// runtime. At most as many slots load at the same time as `permits` has.
     pub fn load(
         machine: M,
         settings: Settings,
@@ -99,7 +101,7 @@ impl<M: StateMachine> Slot<M> {
         slot
     }
 
-    /// The metadata moved on.
+    /// Tells the machine of a new image.
     pub fn apply(&self, image: &Arc<Image>) {
         *self.image.lock().unwrap_or_else(PoisonError::into_inner) = Some(image.clone());
         if let State::Active(active) = &mut *self.state() {
@@ -108,7 +110,8 @@ impl<M: StateMachine> Slot<M> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<M>> {
-        // A panic in an operation leaves the shard in doubt: it is given up, not its lock.
+        // A panic in an operation leaves the state in doubt, so the state is given up; the lock can
+        // be used again.
         self.state.lock().unwrap_or_else(|poisoned| {
             let mut state = PoisonError::into_inner(poisoned);
             *state = State::Failed;
@@ -117,7 +120,7 @@ impl<M: StateMachine> Slot<M> {
         })
     }
 
-    /// Whether the slot is active now.
+    /// Loads the log; returns whether the slot is active now.
     fn read_log(&self, mut machine: M) -> bool {
         let is_wanted = || matches!(*self.state(), State::Loading);
         let buffer_size = self.settings.load_buffer_size;
@@ -148,14 +151,14 @@ impl<M: StateMachine> Slot<M> {
         }
     }
 
-    /// Whoever waits is told that this is not the coordinator.
+    /// Closes the slot. Whoever waits for an answer gets NOT_COORDINATOR.
     pub fn close(&self) {
         *self.state() = State::Closed;
         self.wake.notify_one();
         self.work.notify_one();
     }
 
-    /// Expires what is due, until the slot is closed.
+    /// Fires the machine's timers until the slot is closed.
     async fn keep_time(&self) {
         loop {
             let deadline = match &*self.state() {
@@ -189,7 +192,8 @@ impl<M: StateMachine> Slot<M> {
         }
     }
 
-    /// Resolves when the machine has work for whoever waits here; false if it is not here any more.
+    /// Waits until the machine has work for the caller. Returns false once the slot is closed or
+    /// has failed.
     pub async fn wait_for_work(&self) -> bool {
         loop {
             self.work.notified().await;
@@ -201,18 +205,18 @@ impl<M: StateMachine> Slot<M> {
         }
     }
 
-    /// What `wait_for_work` told was not done.
+    /// Wakes the worker again, for work that it has not done.
     pub fn remind(&self) {
         self.work.notify_one();
     }
 
-    /// The partition that the machine's records are in.
+    /// The partition that holds the machine's records.
     pub fn log(&self) -> &Arc<Partition> {
         &self.log
     }
 
-    /// Runs an operation and writes what it says; the inner result is that of the append. The
-    /// answer may go when the high watermark has reached the offset beside it.
+    /// Runs an operation and writes its records. The inner result is that of the append. The answer
+    /// may be sent when the high watermark has reached the offset that comes with it.
     fn operate<A>(
         &self,
         writer: &Writer,
@@ -240,7 +244,7 @@ impl<M: StateMachine> Slot<M> {
         self.run_as(&Writer::Coordinator, operation).await
     }
 
-    /// As `run`, of which the records belong to a producer's transaction.
+    /// Like `run`, for records that belong to a producer's transaction.
     pub async fn run_as<A>(
         &self,
         writer: &Writer,
@@ -259,7 +263,7 @@ impl<M: StateMachine> Slot<M> {
         operation: impl FnOnce(&mut M, Timestamp, Ticket) -> Outcome<M::Record, M::Then>,
     ) -> Result<M::Parked> {
         let (sender, receiver) = oneshot::channel();
-        // If the append fails, the answer that comes by the ticket says so.
+        // If the append fails, the answer to the ticket says so.
         let _ = self.operate(&Writer::Coordinator, |active, now| {
             let ticket = active.next_ticket;
             active.next_ticket += 1;
@@ -271,7 +275,7 @@ impl<M: StateMachine> Slot<M> {
         Ok(answer)
     }
 
-    /// Ends a transaction in this log: writes its marker, and lets the state follow.
+    /// Ends a transaction in this log: writes its marker and changes the state.
     pub async fn end_transaction(&self, marker: &Marker) -> Result<()> {
         let now = self.clock.now();
         let written = self.state().active()?.end_transaction(&self.log, now, marker)?;
@@ -281,7 +285,8 @@ impl<M: StateMachine> Slot<M> {
     async fn committed(&self, written: Offset) -> Result<()> {
         let timeout_ms = self.settings.commit_timeout_ms;
         match self.log.wait_for_high_watermark(written, timeout_ms).await {
-            // The high watermark is there; that replicas fell behind since is not our concern.
+            // The high watermark has been reached. That replicas have fallen behind since does not
+            // matter.
             Err(error) if error.code() == ResponseError::NotEnoughReplicasAfterAppend => Ok(()),
             other => other.map_err(coordinator_error),
         }
@@ -319,7 +324,7 @@ impl<M: StateMachine> Active<M> {
         Ok(self.written)
     }
 
-    /// Appends an outcome's records, lets the state follow, and sends the answers that are ready.
+    /// Appends an outcome's records, changes the state, and sends the answers that are ready.
     fn write<A>(
         &mut self,
         log: &Partition,
@@ -335,7 +340,7 @@ impl<M: StateMachine> Active<M> {
         };
         for (ticket, answer) in self.machine.take_answers() {
             if let Some(sender) = self.parked.remove(&ticket) {
-                // An error means that the connection is gone.
+                // An error here means that the connection is gone.
                 drop(sender.send((answer, self.written)));
             }
         }
@@ -400,7 +405,7 @@ fn batch_of<M: StateMachine>(
     Ok(batch.build())
 }
 
-/// The code that a client of a coordinator understands (CoordinatorOperationExceptionHelper).
+/// The error code that the coordinators' clients understand (CoordinatorOperationExceptionHelper).
 fn error_code(error: &Error) -> ResponseError {
     use ResponseError as E;
     match error.code() {

@@ -1,5 +1,5 @@
-//! Scripts that drive a state machine in tests (`tests/scenarios/*.txt`): commands, each followed
-//! by `----` and what came of it.
+//! Scripts that test a state machine (`tests/scenarios/*.txt`). A script is a sequence of commands,
+//! each followed by `----` and its expected result.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::fmt::{Debug, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
-/// `name key=value ... flag`
+/// A command: `name key=value ... flag`.
 pub struct Args {
     pub name: String,
     pub named: BTreeMap<String, String>,
@@ -41,8 +41,9 @@ impl Args {
     }
 }
 
-/// Plays the scripts whose file names are `is_ours`, each in a world of its own, whose answer to a
-/// command `world` gives. With `KLAMM_REWRITE_SCENARIOS=1` what came of the commands is written.
+/// Plays the scripts whose file names satisfy `is_ours`. Each gets a world of its own from `world`,
+/// which answers the commands. With `KLAMM_REWRITE_SCENARIOS=1` the results are written into the
+/// scripts.
 pub fn play_all<R: FnMut(&str) -> String>(is_ours: impl Fn(&str) -> bool, world: impl Fn() -> R) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let paths = directory.read_dir().unwrap().map(|entry| entry.unwrap().path());
@@ -64,7 +65,7 @@ pub fn play_all<R: FnMut(&str) -> String>(is_ours: impl Fn(&str) -> bool, world:
     }
 }
 
-/// The script with what came of its commands.
+/// The script with the results that its commands really have.
 fn play(script: &str, mut run: impl FnMut(&str) -> String) -> String {
     let mut played = String::new();
     let mut lines = script.lines();

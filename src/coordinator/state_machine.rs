@@ -1,5 +1,5 @@
-//! What the runtime asks of a coordinator, and what an operation of it leaves behind: records to
-//! append, what to do once they are in the log, and answers (CoordinatorShard, CoordinatorResult).
+//! The interface between the runtime and a coordinator. An operation returns records to append,
+//! what to do once they are in the log, and answers (CoordinatorShard, CoordinatorResult).
 
 use super::Ticket;
 use crate::config::Compression;
@@ -11,103 +11,102 @@ use kafka_protocol::error::ResponseError;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// One partition of a coordinator's topic, as a state machine that takes the time as an argument
-/// and does no I/O. Its operations change soft state only, and answer with an [`Outcome`].
+/// One partition of a coordinator's topic, as a state machine that is given the time and does no
+/// I/O. Its operations return an [`Outcome`] and change only state that is not in the log.
 pub trait StateMachine: Debug + Send + Sized + 'static {
-    /// Whose state this is, for the log of the broker.
+    /// The coordinator's name, for the broker's log.
     const NAME: &'static str;
     /// A record of its topic.
     type Record: Debug;
-    /// What other than a replay may follow an append.
+    /// What may follow an append besides a replay.
     type Then: Debug;
-    /// An answer to a request that may have waited.
+    /// The answer to a request that may have waited.
     type Parked: Debug + Send;
 
     /// How its batches are compressed.
     fn compression(&self) -> Compression;
 
-    /// Key and value as bytes. Fails if a client gave us a string that the format cannot hold.
+    /// Encodes a record as key and value. Fails if a client sent a string that the format cannot
+    /// hold.
     fn encode(record: &Self::Record) -> Result<(Bytes, Option<Bytes>)>;
 
-    /// Reads a record back; None if its type is newer than this broker. A known one that cannot
-    /// be read is an error, because state would silently be lost (as in Kafka, the load fails).
+    /// Decodes a record; None if its type is newer than this broker. A known record that cannot be
+    /// read is an error and stops the load, as in Kafka, because state would be lost silently.
     fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Option<Self::Record>>;
 
-    /// Changes the state as the record at `offset` says, in the log's order. `producer` is that of
-    /// a transactional batch, or `NO_PRODUCER_ID`.
+    /// Changes the state as the record at `offset` says. Records come in the log's order.
+    /// `producer` is the producer of a transactional batch, or `NO_PRODUCER_ID`.
     fn replay(&mut self, offset: Offset, producer: ProducerId, record: &Self::Record);
 
-    /// A transaction marker of `producer`.
+    /// Ends the transaction of `producer`, as a marker in the log says.
     fn replay_end_transaction(&mut self, producer: ProducerId, committed: bool);
 
-    /// The metadata moved on to `image`.
+    /// Takes a new image of the metadata.
     fn apply(&mut self, image: &Arc<Image>);
 
-    /// All that was in the log has been replayed.
+    /// Called once the whole log has been replayed.
     fn loaded(&mut self, now: Timestamp);
 
-    /// When `expire` has something to do.
+    /// When `expire` has something to do next.
     fn next_deadline(&self) -> Option<Timestamp>;
 
-    /// Does what the earliest timer that is due asks for; None if none is.
+    /// Fires the earliest timer that is due; None if none is.
     fn expire(&mut self, now: Timestamp) -> Option<Outcome<Self::Record, Self::Then>>;
 
-    /// Whether somebody else has to do something now, who waits in `Slot::wait_for_work`.
+    /// Whether there is something to do now for whoever waits in `Slot::wait_for_work`.
     fn has_work(&self) -> bool {
         false
     }
 
-    /// The answers that have become ready.
+    /// Takes the answers that have become ready.
     fn take_answers(&mut self) -> Vec<(Ticket, Self::Parked)>;
 
-    /// The records before `then` are in the log, or could not be written.
+    /// Goes on after an append: `appended` says whether the records before `then` are in the log.
     fn complete(&mut self, now: Timestamp, then: Self::Then, appended: Result<(), ResponseError>);
 }
 
-/// What an operation asks for. The records, of type `R`, go into the log as one batch, then `then`
-/// is done, and `answer` may leave when the high watermark is past the batch.
+/// The result of an operation. Its records, of type `R`, are appended as one batch; then `then` is
+/// done; and `answer` may be sent when the high watermark has passed the batch.
 #[derive(Debug)]
 pub struct Outcome<R, T, A = ()> {
-    /// In order; none if the operation only looked.
+    /// The records in order; empty if the operation only reads.
     pub records: Vec<R>,
-    /// How the state follows.
+    /// How the state changes after the append.
     pub then: Completion<T>,
-    /// For who asked.
+    /// The answer to the request.
     pub answer: A,
 }
 
 /// What follows an append.
 #[derive(Debug)]
 pub enum Completion<T> {
-    /// The records are replayed; if they could not be appended nothing has happened.
+    /// The records are replayed. If the append failed, nothing happens.
     Replay,
-    /// As `Replay`, but the records do not belong together and may go into several batches.
+    /// Like `Replay`, but the records are independent and may be appended in several batches.
     ReplayInParts,
-    /// As `Replay`, and then the state machine does something, whether or not they could be
-    /// appended.
+    /// Like `Replay`; then `complete` is called, whether or not the append succeeded.
     ReplayThen(T),
-    /// The state machine goes on by itself, whether or not they could be appended.
+    /// Nothing is replayed; `complete` is called, whether or not the append succeeded.
     Then(T),
 }
 
 impl<R, T, A> Outcome<R, T, A> {
-    /// Nothing to write.
+    /// An answer without records.
     pub fn answer(answer: A) -> Outcome<R, T, A> {
         Outcome { records: Vec::new(), then: Completion::Replay, answer }
     }
 
-    /// Records that change the state as they would when the log is loaded.
+    /// Records that change the state in the same way as when the log is loaded.
     pub fn replay(records: Vec<R>, answer: A) -> Outcome<R, T, A> {
         Outcome { records, then: Completion::Replay, answer }
     }
 
-    /// As `replay`, for records that do not belong together and may go into several batches.
+    /// Like `replay`, for independent records that may be appended in several batches.
     pub fn replay_in_parts(records: Vec<R>, answer: A) -> Outcome<R, T, A> {
         Outcome { records, then: Completion::ReplayInParts, answer }
     }
 
-    /// The outcome of a part of a state machine as one of the whole, which knows more that may
-    /// follow.
+    /// Turns the outcome of a part of a state machine into one of the whole machine.
     pub fn map_then<U>(self, widen: impl FnOnce(T) -> U) -> Outcome<R, U, A> {
         let then = match self.then {
             Completion::Replay => Completion::Replay,
@@ -120,8 +119,9 @@ impl<R, T, A> Outcome<R, T, A> {
 }
 
 impl<T> Completion<T> {
-    /// Lets `machine` follow what became of `records`: they are in the log from `Ok` on, or could
-    /// not be written. `producer` is whose transaction they belong to, or `NO_PRODUCER_ID`.
+    /// Lets `machine` follow an append. `appended` is the offset of the first record, or why the
+    /// append failed. `producer` is the producer whose transaction the records belong to, or
+    /// `NO_PRODUCER_ID`.
     pub fn follow<M: StateMachine<Then = T>>(
         self,
         machine: &mut M,

@@ -1,4 +1,4 @@
-//! What an operator asks about transactional ids.
+//! Listing transactional ids for an operator.
 
 use super::machine::{Machine, TransactionalId};
 use super::metadata::Transaction;
@@ -9,23 +9,24 @@ use crate::types::{ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeSet, HashSet};
 
-/// Which transactional ids are listed; what is empty lets all through.
+/// Which transactional ids to list. An empty field admits all.
 #[derive(Debug, Default)]
 pub struct Filter {
-    /// In one of these states.
+    /// The id is in one of these states.
     pub states: BTreeSet<State>,
-    /// A state was asked for that there is not: without others, nothing is in it.
+    /// An unknown state was asked for. If no known one was, nothing is listed.
     pub has_unknown_states: bool,
-    /// Of one of these producers.
+    /// The id belongs to one of these producers.
     pub producer_ids: HashSet<ProducerId>,
-    /// Whose transaction has been open for longer than these milliseconds; negative asks nothing.
+    /// The transaction has been open for more than this many milliseconds; a negative number admits
+    /// all.
     pub duration_ms: i64,
-    /// Whose id matches as a whole.
+    /// The whole id matches this expression.
     pub pattern: Option<Pattern>,
 }
 
 impl Filter {
-    /// The regular expression, as a whole; INVALID_REGULAR_EXPRESSION if it is none.
+    /// Compiles an expression for whole ids; INVALID_REGULAR_EXPRESSION if it is not valid.
     pub fn pattern(pattern: &str) -> Result<Pattern> {
         Pattern::compile(pattern).map_err(|reason| {
             let message = format!(
@@ -45,7 +46,7 @@ impl Filter {
 }
 
 impl Machine {
-    /// The ids that `filter` lets through.
+    /// The ids that `filter` admits, with their producers and states.
     pub fn list(
         &self,
         now: Timestamp,

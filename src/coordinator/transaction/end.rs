@@ -1,10 +1,9 @@
 //! How a transaction ends (TransactionCoordinator.endTransaction, endTransactionWithTV1).
 //!
-//! Up to transaction version 1 a transaction ends in the epoch in which it was: a second EndTxn is
-//! answered like the first. Since version 2 it ends in the next epoch, which the answer tells, so
-//! that an EndTxn with the old epoch is a retry, and with the new one the next transaction's end:
-//!
-//! ```text
+//! Up to transaction version 1 a transaction ends in its own epoch, and a second EndTxn gets the
+//! same answer as the first. From version 2 on the end begins the next epoch, which the answer
+//! tells the client. An EndTxn with the last epoch is then a retry, and one with this epoch ends
+//! the next transaction:
 //!                  abort                    commit
 //!                  last epoch | this epoch  last epoch | this epoch
 //! Empty            fenced     | next epoch  fenced     | invalid
@@ -18,21 +17,21 @@ use super::state::State;
 use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
 
-/// An EndTxn.
+/// An EndTxn request.
 #[derive(Clone, Copy, Debug)]
 pub struct EndRequest<'a> {
     /// `transactional.id`.
     pub id: &'a str,
-    /// Who asks.
+    /// The producer that asks.
     pub producer: Producer,
-    /// Commit or abort.
+    /// True to commit, false to abort.
     pub commit: bool,
-    /// Of the client.
+    /// The client's transaction version.
     pub client_version: i16,
 }
 
 impl Machine {
-    /// Ends the transaction of a client. `fresh` is a producer id that may be used.
+    /// Ends a client's transaction. `fresh` is a producer id that may be used.
     pub fn end(
         &self,
         now: Timestamp,
@@ -46,7 +45,8 @@ impl Machine {
             return self.end_in_epoch(now, request, known);
         }
         if known.state.is_prepared() {
-            // A retry, or the next transaction under a producer id that is not in force yet.
+            // It is a retry, or it ends the next transaction under a producer id that is not in
+            // force yet.
             return refuse(ResponseError::ConcurrentTransactions);
         }
         let retry = is_retry(known, request.producer);
@@ -75,7 +75,8 @@ impl Machine {
         }
     }
 
-    /// Decides the transaction under the next epoch; if there is none, under a new producer id.
+    /// Decides the transaction under the next epoch, or under a new producer id if there is no next
+    /// epoch.
     pub(super) fn end_bumping(
         &self,
         now: Timestamp,
@@ -124,12 +125,12 @@ impl Machine {
     }
 }
 
-/// Whether an EndTxn came before, by the epoch that it bumped.
+/// Whether an EndTxn is a retry, judged by its epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Retry {
     No,
     AfterBump,
-    /// The epochs were used up, and the producer has a new id that it does not know of.
+    /// The epochs were used up, and the producer does not know its new id yet.
     AfterRotation,
 }
 

@@ -1,8 +1,8 @@
-//! What is done beside requests: the end of a transaction is told to all its partitions, and one
-//! that takes too long is aborted.
+//! Work beside requests: tells the partitions of a transaction how it ended, and aborts
+//! transactions that take too long.
 //!
-//! A coordinator that begins anew finds prepared transactions in its log and tells all of their
-//! partitions again; a marker that is written twice changes nothing.
+//! A coordinator that starts finds prepared transactions in its log and tells all of their
+//! partitions again. A marker that is written twice changes nothing.
 
 use super::super::Marker;
 use super::super::runtime::Slot;
@@ -18,13 +18,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Before what could not be written is tried again.
+/// The pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Does what the coordinator of one partition asks for, as long as it is here.
+/// Does the jobs of one partition's machine for as long as it is here.
 pub async fn serve(transactions: Arc<Transactions>, slot: Arc<Slot<Machine>>) {
     while slot.wait_for_work().await {
-        // The answer waits until what the jobs rest on is replicated.
+        // The answer comes once everything that the jobs depend on is replicated.
         let jobs = match slot.run(|machine, _| Ok(Outcome::answer(machine.jobs()))).await {
             Ok(jobs) => jobs,
             Err(error) if error.code() == ResponseError::NotCoordinator => return,
@@ -54,7 +54,7 @@ pub async fn serve(transactions: Arc<Transactions>, slot: Arc<Slot<Machine>>) {
     }
 }
 
-/// Tells all partitions, and writes that they know.
+/// Tells all partitions how the transaction ended, then writes that they know.
 async fn finish(
     transactions: Arc<Transactions>,
     slot: Arc<Slot<Machine>>,
@@ -90,8 +90,8 @@ async fn finish(
     }
 }
 
-/// Sends `marker` to the leaders of the partitions. Answers which have it, or are gone, and which
-/// have to be tried again; None if it is of no use any more.
+/// Sends `marker` to the leaders of the partitions. Returns the partitions that have it or were
+/// deleted, and those that have to be tried again; None if the marker is not wanted any more.
 async fn send(
     transactions: &Transactions,
     marker: &Marker,
@@ -104,7 +104,7 @@ async fn send(
         let topic = image.topics.by_name(&partition.topic);
         match topic.and_then(|topic| topic.partitions.get(partition.partition as usize)) {
             Some(known) => by_leader.entry(known.leader).or_default().push(partition),
-            // It was deleted.
+            // The partition was deleted.
             None => done.push(partition),
         }
     }

@@ -1,9 +1,9 @@
-//! One partition of `__transaction_state`: its transactional ids, as a state machine that takes the
-//! time as an argument and does no I/O (TransactionCoordinator, TransactionStateManager).
+//! The transactional ids of one partition of `__transaction_state`, as a state machine that is
+//! given the time and does no I/O (TransactionCoordinator, TransactionStateManager).
 //!
-//! Kafka's coordinator notes a transition that is being written, and refuses others meanwhile. Here
-//! the state takes a record when it is appended, and every answer waits until it is replicated; so
-//! does what else rests on it, the markers.
+//! Kafka's coordinator remembers that a transition is being written and refuses others until it is.
+//! Here the state changes as soon as the record is appended, and whatever depends on it waits until
+//! the record is replicated: answers and markers.
 
 use super::metadata::{End, Producer, Transaction};
 use super::record::Record;
@@ -22,63 +22,64 @@ use std::sync::Arc;
 
 /// `transactional.id`.
 pub type TransactionalId = Arc<str>;
-/// What an operation asks for.
+/// The result of an operation.
 pub type Outcome<A = ()> = state_machine::Outcome<Record, (), A>;
 
-/// The state machine.
+/// The state machine of one partition.
 #[derive(Debug)]
 pub struct Machine {
     config: Arc<Config>,
     /// The finalized `transaction.version`.
     version: i16,
     pub(super) transactions: BTreeMap<TransactionalId, Transaction>,
-    /// Prepared transactions whose markers nobody has taken on himself yet.
+    /// Prepared transactions whose markers no worker has taken on yet.
     unmarked: BTreeSet<TransactionalId>,
     /// Transactions that have taken too long.
     overdue: BTreeSet<TransactionalId>,
     /// Who waits for the end of a prepared transaction.
     waiting: HashMap<TransactionalId, Vec<Ticket>>,
-    /// Who has waited for that.
+    /// Who has waited for one that has ended.
     ready: Vec<Ticket>,
-    /// When to look for those; None before the log is loaded.
+    /// When to look for overdue transactions; None before the log is loaded.
     next_abort: Option<Timestamp>,
-    /// When to look for ids that nobody uses.
+    /// When to look for ids that are no longer used.
     next_expiration: Option<Timestamp>,
 }
 
-/// What becomes of an operation that may need a new producer id.
+/// The answer to an operation that may need a new producer id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Done; what the client is now.
+    /// It succeeded; this is the client's producer from now on.
     Producer(Producer),
-    /// Not done; or done, but it has to come again.
+    /// The client gets an error. The operation may have begun something, so that a retry can
+    /// succeed.
     Refused(ResponseError),
-    /// Nothing is done; it is to be asked again with a new producer id.
+    /// Nothing was done. The operation has to be called again with a new producer id.
     NeedsProducerId,
 }
 
-/// An InitProducerId.
+/// An InitProducerId request.
 #[derive(Clone, Copy, Debug)]
 pub struct Init<'a> {
-    /// Whose.
+    /// The transactional id.
     pub id: &'a str,
-    /// How long a transaction may take.
+    /// How many milliseconds a transaction may take.
     pub timeout_ms: i32,
-    /// What the client says that it is already.
+    /// The producer that the client says it is already.
     pub expected: Option<Producer>,
 }
 
-/// What is to be done for the machine.
+/// Work that the machine has for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// The end of a transaction is to be told to its partitions.
+    /// Tell the partitions of a transaction how it ended.
     Finish(TransactionalId, Transaction),
-    /// A transaction has taken too long.
+    /// Abort a transaction that has taken too long.
     Abort(TransactionalId, Producer),
 }
 
 impl Machine {
-    /// No ids.
+    /// A machine without ids.
     pub fn new(config: Arc<Config>) -> Machine {
         Machine {
             config,
@@ -93,19 +94,19 @@ impl Machine {
         }
     }
 
-    /// What is known of `id`.
+    /// What is known about `id`.
     pub fn get(&self, id: &str) -> Option<&Transaction> {
         self.transactions.get(id)
     }
 
-    /// Writes what `id` becomes.
+    /// Writes that `next` is the new state of `id`.
     pub(super) fn write<A>(&self, id: &str, next: Transaction, answer: A) -> Outcome<A> {
         let version = i16::from(self.version >= 1);
         Outcome::replay(vec![Record { id: id.into(), value: Some((version, next)) }], answer)
     }
 
-    /// A new epoch for a producer, or the first one; its open transaction is aborted first, for
-    /// which the client has to come again. `fresh` is a producer id that may be used.
+    /// Gives a producer its first or its next epoch. An open transaction is aborted first, and the
+    /// client has to retry. `fresh` is a producer id that may be used.
     pub fn init(
         &self,
         now: Timestamp,
@@ -119,7 +120,7 @@ impl Machine {
         };
         let is_fenced = init.expected.is_some_and(|producer| !known.is_continued_by(producer));
         match known.state {
-            // Who the producer is from now on is known when it is complete.
+            // Its producer is only known once it is complete.
             State::PrepareCommit | State::PrepareAbort => {
                 refuse(ResponseError::ConcurrentTransactions)
             }
@@ -198,7 +199,7 @@ impl Machine {
         }
     }
 
-    /// Adds partitions to the producer's transaction, which begins with the first ones.
+    /// Adds partitions to the producer's transaction; the first ones begin it.
     pub fn add_partitions(
         &self,
         now: Timestamp,
@@ -208,7 +209,7 @@ impl Machine {
         client_version: i16,
     ) -> Result<Outcome> {
         if self.get(id).is_some_and(|known| known.state.is_prepared()) {
-            // The client may be told already that it gets a new producer id.
+            // The client may already have been told that it gets a new producer id.
             return Err(ResponseError::ConcurrentTransactions.into());
         }
         let known = self.of_producer(id, producer)?;
@@ -220,7 +221,7 @@ impl Machine {
         Ok(self.write(id, next, ()))
     }
 
-    /// Whether the producer has an open transaction, and each partition is in it.
+    /// Whether the producer has an open transaction and the partitions are in it, one by one.
     pub fn verify_partitions(
         &self,
         id: &str,
@@ -249,7 +250,8 @@ impl Machine {
         }
     }
 
-    /// Answers `ticket` as soon as no transaction of `id` is between its end and its markers.
+    /// Answers `ticket` once the transaction of `id` is not prepared, which means that its markers
+    /// are written.
     pub fn wait_for_markers(&mut self, id: &str, ticket: Ticket) -> Outcome {
         match self.transactions.get_key_value(id) {
             Some((id, known)) if known.state.is_prepared() => {
@@ -260,7 +262,7 @@ impl Machine {
         Outcome::answer(())
     }
 
-    /// What is to be done now; it is the asker's as soon as he calls `take`.
+    /// The work that there is. It belongs to the caller once it calls `take`.
     pub fn jobs(&self) -> Vec<Job> {
         let find = |id: &TransactionalId| Some((id.clone(), self.transactions.get(id)?));
         let finish = self.unmarked.iter().filter_map(find);
@@ -269,7 +271,7 @@ impl Machine {
         finish.chain(abort.map(|(id, transaction)| Job::Abort(id, transaction.producer))).collect()
     }
 
-    /// Somebody does `jobs`.
+    /// Notes that the caller does `jobs`.
     pub fn take(&mut self, jobs: &[Job]) {
         for job in jobs {
             match job {
@@ -279,8 +281,8 @@ impl Machine {
         }
     }
 
-    /// Partitions of a prepared transaction have their marker, or are gone. With the last one it is
-    /// complete.
+    /// Notes that partitions of a prepared transaction have their marker or were deleted. After the
+    /// last one the transaction is complete.
     pub fn markers_written(
         &mut self,
         now: Timestamp,
@@ -314,7 +316,7 @@ impl Machine {
 
     fn find_overdue(&mut self, now: Timestamp) {
         let is_overdue = |transaction: &Transaction| {
-            // Who takes part in a two-phase commit may take as long as it likes.
+            // A transaction in a two-phase commit may take as long as it likes.
             transaction.state == State::Ongoing
                 && transaction.timeout_ms != i32::MAX
                 && transaction.started + i64::from(transaction.timeout_ms) < now
@@ -333,7 +335,7 @@ impl Machine {
     }
 }
 
-/// Nothing is written.
+/// An error, with nothing to write.
 pub(super) fn refuse(error: ResponseError) -> Outcome<Answer> {
     Outcome::answer(Answer::Refused(error))
 }
@@ -378,7 +380,7 @@ impl StateMachine for Machine {
         }
     }
 
-    /// There are no transactions in this topic, only about others.
+    /// No transaction writes to this topic.
     fn replay_end_transaction(&mut self, _: ProducerId, _: bool) {}
 
     fn apply(&mut self, image: &Arc<Image>) {

@@ -1,5 +1,5 @@
-//! Markers on their way to the leaders of a transaction's partitions, one queue for each broker
-//! (TransactionMarkerChannelManager), and what a leader does with them (WriteTxnMarkers).
+//! Sends markers to the leaders of a transaction's partitions, through a queue for each broker
+//! (TransactionMarkerChannelManager), and writes those that this broker gets (WriteTxnMarkers).
 
 use super::super::Marker;
 use crate::clock::Clock;
@@ -17,15 +17,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
-/// Markers that may wait for one broker; who has more waits himself.
+/// The most markers that wait for one broker; a sender that has more waits itself.
 const QUEUE_MAX: usize = 1000;
-/// Markers that go in one request at most.
+/// The most markers in one request.
 const BATCH_MAX: usize = 100;
 
-/// What became of a marker in each partition.
+/// The result of a marker in each partition.
 pub type Written = Vec<(TopicPartition, Result<(), ResponseError>)>;
 
-/// One marker for some partitions of one broker.
+/// A marker for some partitions of one broker.
 #[derive(Debug)]
 struct Entry {
     marker: Marker,
@@ -33,7 +33,7 @@ struct Entry {
     written: oneshot::Sender<Written>,
 }
 
-/// A queue for each broker that markers are for.
+/// A queue of markers for each broker.
 #[derive(Debug)]
 pub struct Senders {
     node_id: BrokerId,
@@ -42,7 +42,7 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// Those for this broker go to `here`.
+    /// No queues yet. `here` writes the markers for this broker.
     pub fn new(node_id: BrokerId, here: Arc<MarkerWriter>) -> Senders {
         Senders { node_id, here, queues: Mutex::default() }
     }
@@ -59,7 +59,7 @@ impl Senders {
             partitions.into_iter().map(|partition| (partition, lost)).collect()
         };
         if broker != self.node_id {
-            // Other brokers come with the cluster; until then nobody else leads anything.
+            // There is only one broker yet, so no other leads a partition.
             return lost(partitions);
         }
         let (written, answer) = oneshot::channel();
@@ -80,20 +80,20 @@ impl Senders {
         queue.clone()
     }
 
-    /// Nothing more is sent.
+    /// Closes the queues; nothing more is sent.
     pub fn close(&self) {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
-/// What has come up goes together, as one WriteTxnMarkers would.
+/// Writes the markers that have come together in the meantime, as one WriteTxnMarkers would.
 async fn deliver(here: Arc<MarkerWriter>, mut queue: mpsc::Receiver<Entry>) {
     let mut entries = Vec::new();
     while queue.recv_many(&mut entries, BATCH_MAX).await > 0 {
         let here = &here;
         let writes = entries.drain(..).map(|entry| async move {
             let written = here.write(&entry.marker, entry.partitions).await;
-            // Who has gone wants to know no more.
+            // If the receiver is gone, nobody wants the result.
             drop(entry.written.send(written));
         });
         join_all(writes).await;
@@ -111,7 +111,7 @@ pub struct MarkerWriter {
 }
 
 impl MarkerWriter {
-    /// Nothing is led yet.
+    /// A writer that knows no metadata yet.
     pub fn new(
         config: Arc<Config>,
         clock: Clock,
@@ -121,17 +121,17 @@ impl MarkerWriter {
         MarkerWriter { config, clock, replicas, groups, image: Mutex::default() }
     }
 
-    /// The metadata moved on.
+    /// Takes a new image of the metadata.
     pub fn apply(&self, image: &Arc<Image>) {
         *self.image.lock().unwrap_or_else(PoisonError::into_inner) = image.clone();
     }
 
-    /// The metadata that was applied last.
+    /// The image that was applied last.
     pub fn image(&self) -> Arc<Image> {
         self.image.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes a marker into each of the partitions, and waits until it is replicated.
+    /// Writes a marker into each of the partitions and waits until it is replicated.
     pub async fn write(&self, marker: &Marker, partitions: Vec<TopicPartition>) -> Written {
         let image = self.image();
         let writes = partitions.into_iter().map(|partition| async {
@@ -154,7 +154,7 @@ impl MarkerWriter {
         if &**topic == OFFSETS_TOPIC {
             let ended = self.groups.end_transaction(*index, marker).await;
             return ended.map_err(|error| match error.code() {
-                // What a transaction coordinator understands: come again.
+                // The error that makes a transaction coordinator try again.
                 ResponseError::CoordinatorNotAvailable
                 | ResponseError::CoordinatorLoadInProgress
                 | ResponseError::NotCoordinator => ResponseError::NotLeaderOrFollower.into(),

@@ -1,7 +1,7 @@
-//! One transactional id: its producer, and the transaction it is in (TransactionMetadata).
+//! A transactional id: its producer, and the transaction it is in (TransactionMetadata).
 //!
-//! A transition is a function from one state of things to the next, which is then written and, by
-//! the replay of its record, becomes the state.
+//! A transition is a function from one `Transaction` to the next. The next one is written, and
+//! becomes the state when its record is replayed.
 
 use super::state::State;
 use crate::error::Result;
@@ -9,54 +9,55 @@ use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp, TopicPartition};
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeSet;
 
-/// No epoch of a producer.
+/// Stands for no producer epoch.
 pub const NO_PRODUCER_EPOCH: i16 = -1;
-/// The last epoch that a client gets; the one above is left to fence it.
+/// The last epoch that a client gets. The one after it is kept for fencing that client.
 const LAST_EPOCH: i16 = i16::MAX - 1;
-/// From here on a transaction ends with a new epoch (KIP-890).
+/// The first transaction version in which the end of a transaction begins a new epoch (KIP-890).
 pub const EPOCH_BUMP_VERSION: i16 = 2;
 
-/// A producer id and epoch, as a client knows itself by.
+/// A producer id and epoch, by which a client knows itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Producer {
-    /// The id.
+    /// The producer id.
     pub id: ProducerId,
-    /// Its epoch.
+    /// The producer's epoch.
     pub epoch: i16,
 }
 
 impl Producer {
-    /// Nobody.
+    /// Stands for no producer.
     pub const NONE: Producer = Producer { id: NO_PRODUCER_ID, epoch: NO_PRODUCER_EPOCH };
 }
 
-/// What is known of a transactional id.
+/// What is known about a transactional id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     /// The producer that has the transactional id.
     pub producer: Producer,
-    /// Its producer id before the last transition.
+    /// The producer id before the last transition.
     pub previous_producer_id: ProducerId,
-    /// The producer id it gets when the transaction is complete, because its epochs are used up.
+    /// The producer id from when the transaction is complete, if the epochs of the present one are
+    /// used up.
     pub next_producer_id: ProducerId,
-    /// The epoch before this one, by which a retry is known. It is not in the log.
+    /// The epoch before this one, by which a retry is recognized. It is not in the log.
     pub last_producer_epoch: i16,
-    /// How long a transaction may take.
+    /// How many milliseconds a transaction may take.
     pub timeout_ms: i32,
-    /// Where it stands.
+    /// The state of the transaction.
     pub state: State,
-    /// Where it has written; of a prepared one, where the marker is still to come.
+    /// The partitions of the transaction; if it is prepared, those that still need their marker.
     pub partitions: BTreeSet<TopicPartition>,
     /// When the transaction began; -1 if none has.
     pub started: Timestamp,
     /// When the last transition was.
     pub updated: Timestamp,
-    /// Transaction version of the client that asked for the last transition.
+    /// The transaction version of the client that asked for the last transition.
     pub client_version: i16,
 }
 
 impl Transaction {
-    /// Of a transactional id that is not known; it has no epoch yet.
+    /// A transactional id that is new; it has no epoch yet.
     pub fn new(producer_id: ProducerId, timeout_ms: i32, now: Timestamp) -> Transaction {
         Transaction {
             producer: Producer { id: producer_id, epoch: NO_PRODUCER_EPOCH },
@@ -77,21 +78,21 @@ impl Transaction {
         Transaction { previous_producer_id, state, updated: now, ..self.clone() }
     }
 
-    /// Whether the producer needs a new id before its next epoch.
+    /// Whether the epochs of the producer id are used up.
     pub fn is_exhausted(&self) -> bool {
         self.producer.epoch >= LAST_EPOCH
     }
 
-    /// Whether `producer` may go on as this one: it is this one, or was before a new id was given
-    /// to it whose answer may be lost, or this one has just been made.
+    /// Whether `producer` may continue as this producer: it is this one, or this one has just been
+    /// made, or it was this one before it got a new id and the answer was lost.
     pub fn is_continued_by(&self, producer: Producer) -> bool {
         self.producer.epoch == NO_PRODUCER_EPOCH
             || producer.id == self.producer.id
             || (producer.id == self.previous_producer_id && producer.epoch >= LAST_EPOCH)
     }
 
-    /// The next epoch, for InitProducerId. A client that says which epoch it has gets the next one
-    /// once only; PRODUCER_FENCED if it has neither this nor the last.
+    /// Begins the next epoch, for InitProducerId. A client that says which epoch it has gets the
+    /// next one only once. PRODUCER_FENCED if the client has neither this epoch nor the last one.
     pub fn bump_epoch(
         &self,
         timeout_ms: i32,
@@ -120,7 +121,7 @@ impl Transaction {
         })
     }
 
-    /// A new producer id, because the epochs of the last are used up.
+    /// Begins a new producer id, because the epochs of the last one are used up.
     pub fn rotate(
         &self,
         producer_id: ProducerId,
@@ -139,7 +140,7 @@ impl Transaction {
         }
     }
 
-    /// Partitions join the transaction; the first ones begin it.
+    /// Adds partitions to the transaction; the first ones begin it.
     pub fn add(
         &self,
         added: impl IntoIterator<Item = TopicPartition>,
@@ -152,12 +153,13 @@ impl Transaction {
         next
     }
 
-    /// It is decided how the transaction ends. Under version 2 the markers have a new epoch, so that
-    /// nothing late is taken for the next transaction's.
+    /// Decides how the transaction ends. From version 2 on the markers have a new epoch, so that a
+    /// late write cannot get into the next transaction.
     pub fn prepare(&self, end: End, now: Timestamp) -> Transaction {
         let state = if end.commit { State::PrepareCommit } else { State::PrepareAbort };
         let (epoch, last_epoch) = if end.client_version >= EPOCH_BUMP_VERSION {
-            // An abort at the very last epoch must not fail: that would leave it open for good.
+            // An abort in the very last epoch must not fail, else the transaction would stay open
+            // for ever.
             (self.producer.epoch.saturating_add(1), self.producer.epoch)
         } else {
             (self.producer.epoch, self.last_producer_epoch)
@@ -166,14 +168,14 @@ impl Transaction {
             producer: Producer { epoch, ..self.producer },
             last_producer_epoch: last_epoch,
             next_producer_id: end.next_producer_id,
-            // Nothing had begun, yet there has to be a begin.
+            // A transaction that has no partitions needs a start time as well.
             started: if self.state == State::Ongoing { self.started } else { now },
             client_version: end.client_version,
             ..self.next(state, now)
         }
     }
 
-    /// Every partition has its marker.
+    /// Completes the transaction: every partition has its marker.
     pub fn complete(&self, now: Timestamp) -> Transaction {
         let state = match self.state {
             State::PrepareCommit => State::CompleteCommit,
@@ -187,7 +189,8 @@ impl Transaction {
         }
     }
 
-    /// What the client is from now on; an EndTxn of version 2 is told so before it is complete.
+    /// The client's producer from now on. From version 2 on EndTxn tells the client before the
+    /// transaction is complete.
     pub fn producer_when_complete(&self) -> Producer {
         let is_rotated =
             self.client_version >= EPOCH_BUMP_VERSION && self.next_producer_id != NO_PRODUCER_ID;
@@ -201,10 +204,10 @@ impl Transaction {
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug)]
 pub struct End {
-    /// Commit or abort.
+    /// True to commit, false to abort.
     pub commit: bool,
-    /// Of the client; of the broker if it ends the transaction.
+    /// The client's transaction version, or the broker's if the broker ends the transaction.
     pub client_version: i16,
-    /// For when it is complete; `NO_PRODUCER_ID` leaves the one it has.
+    /// The producer id once the transaction is complete; `NO_PRODUCER_ID` keeps the present one.
     pub next_producer_id: ProducerId,
 }

@@ -1,5 +1,5 @@
-//! The records of `__transaction_state`: the last one of a transactional id is what is known of it,
-//! a tombstone forgets it (TransactionLog).
+//! The records of `__transaction_state` (TransactionLog). The last record of a transactional id
+//! holds all that is known about it; a tombstone forgets it.
 
 use super::metadata::{NO_PRODUCER_EPOCH, Producer, Transaction};
 use super::state::State;
@@ -12,23 +12,23 @@ use kafka_protocol::protocol::{Decodable, Encodable};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Version of the only key that there is.
+/// The version of the key; there is only one.
 const KEY_VERSION: i16 = 0;
-/// The newest version of the value that we know; the oldest is 0.
+/// The newest version of the value that is known here; the oldest is 0.
 const NEWEST_VALUE_VERSION: i16 = 1;
 
-/// A record.
+/// A record of `__transaction_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// `transactional.id`.
     pub id: Arc<str>,
-    /// Version of the value (0 has no previous and next producer id and no client's version), and
-    /// the value; None forgets the id.
+    /// The version of the value, and the value; None forgets the id. Version 0 lacks the previous
+    /// and next producer id and the client's version.
     pub value: Option<(i16, Transaction)>,
 }
 
 impl Record {
-    /// Key and value as bytes.
+    /// Encodes the record as key and value.
     pub fn encode(&self) -> Result<(Bytes, Option<Bytes>)> {
         let key = TransactionLogKey { transactional_id: self.id.to_string() };
         let key = message(KEY_VERSION, 0, &key)?;
@@ -41,7 +41,7 @@ impl Record {
         Ok((key, value))
     }
 
-    /// Reads a record back; None if its key's or value's version is newer than this broker.
+    /// Decodes a record; None if the version of its key or value is newer than this broker.
     pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Option<Record>> {
         let mut key = key.clone();
         if version_of(&mut key)? != KEY_VERSION {

@@ -1,19 +1,19 @@
-//! Where a transaction stands (TransactionState).
+//! The state of a transaction (TransactionState).
 
 /// The states, with Kafka's numbers and names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// The producer has begun nothing yet.
+    /// The producer has not begun a transaction yet.
     Empty,
-    /// Partitions were added.
+    /// The transaction is open.
     Ongoing,
-    /// It is decided that it commits; the markers are on their way.
+    /// It is decided that the transaction commits; markers are being written.
     PrepareCommit,
-    /// It is decided that it aborts; the markers are on their way.
+    /// It is decided that the transaction aborts; markers are being written.
     PrepareAbort,
-    /// Every partition has its marker.
+    /// It has committed, and every partition has its marker.
     CompleteCommit,
-    /// Every partition has its marker.
+    /// It has aborted, and every partition has its marker.
     CompleteAbort,
     /// Kafka's coordinator passes through it while it forgets a producer. It is never written.
     Dead,
@@ -21,7 +21,7 @@ pub enum State {
     PrepareEpochFence,
 }
 
-/// All of them; the place is the number.
+/// All states; the index is the number.
 const STATES: [(State, &str); 8] = [
     (State::Empty, "Empty"),
     (State::Ongoing, "Ongoing"),
@@ -34,32 +34,32 @@ const STATES: [(State, &str); 8] = [
 ];
 
 impl State {
-    /// As in a record.
+    /// The number in a record.
     pub fn id(self) -> i8 {
         self as i8
     }
 
-    /// The state of this number.
+    /// The state with this number.
     pub fn from_id(id: i8) -> Option<State> {
         Some(STATES.get(usize::try_from(id).ok()?)?.0)
     }
 
-    /// As admins read it.
+    /// The name that operators see.
     pub fn name(self) -> &'static str {
         STATES[self as usize].1
     }
 
-    /// The state of this name.
+    /// The state with this name.
     pub fn from_name(name: &str) -> Option<State> {
         Some(STATES.iter().find(|(_, other)| *other == name)?.0)
     }
 
-    /// Decided, but not all partitions know it.
+    /// Whether the end is decided but not all partitions have their marker.
     pub fn is_prepared(self) -> bool {
         matches!(self, State::PrepareCommit | State::PrepareAbort)
     }
 
-    /// No transaction is open: the producer may be forgotten when it is silent for long.
+    /// Whether no transaction is open, so that the producer may be forgotten if it stays silent.
     pub fn is_idle(self) -> bool {
         matches!(self, State::Empty | State::CompleteCommit | State::CompleteAbort)
     }

@@ -1,8 +1,8 @@
 //! A machine driven by scripts (`tests/scenarios/transaction_*.txt`) and by chance.
 //!
-//! A script is a list of commands, each followed by `----` and what came of it. With
-//! `KLAMM_REWRITE_SCENARIOS=1` the test writes what came of it instead of comparing. A producer is
-//! shown as `id:epoch`; new ids come from 1000 on.
+//! A script is a list of commands, each followed by `----` and its expected result. With
+//! `KLAMM_REWRITE_SCENARIOS=1` the test writes the results into the scripts. A producer is shown as
+//! `id:epoch`; new ids begin at 1000.
 #![allow(clippy::unwrap_used)]
 
 mod chance;
@@ -55,7 +55,7 @@ impl World {
         world
     }
 
-    /// A fresh machine, as the log makes it.
+    /// A new machine, as the log makes it.
     pub(super) fn restart(&mut self) {
         self.machine = Machine::new(Arc::new(Config::default()));
         for ((key, value), offset) in self.log.iter().zip(0..) {
@@ -75,7 +75,7 @@ impl World {
         self.machine.apply(&loader.take().image);
     }
 
-    /// What the runtime does, with a log that is a vector.
+    /// Does what the runtime does, with a vector for a log.
     fn finish<A>(&mut self, outcome: Outcome<A>) -> Result<A> {
         let Outcome { records, then, answer } = outcome;
         let failure = if records.is_empty() { None } else { self.fail_next.take() };
@@ -94,7 +94,7 @@ impl World {
         appended.map(|_| answer).map_err(Into::into)
     }
 
-    /// Runs an operation, again with a new producer id if it asks for one.
+    /// Runs an operation, and again with a new producer id if it asks for one.
     fn answer(
         &mut self,
         operation: impl Fn(&Machine, Timestamp, Option<ProducerId>) -> Outcome<Answer>,
@@ -124,7 +124,7 @@ impl World {
         self.now = end;
     }
 
-    /// Runs one command; answers what is to be compared.
+    /// Runs one command and returns its result.
     pub(super) fn run(&mut self, line: &str) -> String {
         self.output.clear();
         let args = Args::parse(line);
@@ -205,7 +205,7 @@ impl World {
         answered.map(|producer| format!("{}\n", show::producer(producer)))
     }
 
-    /// A producer that is in the log already.
+    /// Puts a producer into the log.
     fn load(&mut self, args: &Args) {
         let producer = args.producer().unwrap();
         let loaded = Transaction { producer, ..Transaction::new(producer.id, 60_000, self.now) };
@@ -214,7 +214,7 @@ impl World {
         self.restart();
     }
 
-    /// What is to be done, which is done now.
+    /// Does the machine's jobs.
     fn jobs(&mut self) -> String {
         let jobs = self.machine.jobs();
         self.machine.take(&jobs);

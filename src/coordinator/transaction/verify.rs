@@ -1,5 +1,5 @@
-//! The side of a partition that a transaction writes to: before the first record it asks the
-//! coordinator whether it is in the transaction, or tells it to add it
+//! Verification on the side of the partition that a transaction writes to: before the first record
+//! it asks the coordinator whether it is in the transaction, or has itself added to it
 //! (AddPartitionsToTxnManager, ReplicaManager.maybeSendPartitionsToTransactionCoordinator).
 
 use super::{EPOCH_BUMP_VERSION, Producer, Transactions};
@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// What a client understands (TransactionSupportedOperation).
+/// What the client understands (TransactionSupportedOperation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// Not even TRANSACTION_ABORTABLE.
+    /// It does not even know TRANSACTION_ABORTABLE.
     Default,
-    /// TRANSACTION_ABORTABLE.
+    /// It knows TRANSACTION_ABORTABLE.
     GenericErrors,
-    /// It has the broker add the partitions (transaction version 2).
+    /// It expects the broker to add the partitions (transaction version 2).
     AddPartitions,
 }
 
@@ -28,17 +28,17 @@ pub enum Support {
 pub struct Ask<'a> {
     /// `transactional.id`.
     pub id: &'a str,
-    /// The producer.
+    /// The producer that writes.
     pub producer: Producer,
     /// What the client understands.
     pub support: Support,
-    /// Whether to ask again for some time while the last transaction is not complete.
+    /// Whether to ask again, for some time, while the last transaction is not complete.
     pub retries: bool,
 }
 
 impl Transactions {
-    /// Verifies for each partition, of which the first sequence is told, that it may take records
-    /// of the transaction. The answers are in order; each goes with the append.
+    /// Verifies for each partition, given with the first sequence number, that it may take records
+    /// of the transaction. The answers are in order; the append needs the one of its partition.
     pub async fn verify(
         &self,
         ask: &Ask<'_>,
@@ -60,8 +60,8 @@ impl Transactions {
         self.verify_once(ask, partitions).await
     }
 
-    /// Waits until the last transaction of `id` is complete, but no longer than Kafka would ask
-    /// again and again for it: then the client has to.
+    /// Waits until the last transaction of `id` is complete, but no longer than Kafka would keep
+    /// asking; after that the client has to retry.
     async fn wait_for_markers(&self, id: &str) {
         let config = &self.config;
         let limit_ms =
@@ -69,7 +69,7 @@ impl Transactions {
         let limit = Duration::from_millis(limit_ms.max(0) as u64);
         if let Ok(slot) = self.slots.of(id) {
             let end = slot.run_parked(|machine, _, ticket| machine.wait_for_markers(id, ticket));
-            // Whatever came of it is seen when the coordinator is asked again.
+            // The next request to the coordinator shows what came of it.
             let _ = timeout(limit, end).await;
         }
     }
@@ -106,7 +106,7 @@ impl Transactions {
         verified
     }
 
-    /// Asks the coordinator, which is here or nowhere as long as there is one broker.
+    /// Asks the coordinator. With only one broker it is either here or nowhere.
     async fn ask_coordinator(
         &self,
         ask: &Ask<'_>,
@@ -121,7 +121,7 @@ impl Transactions {
         };
         let translate = |error: ResponseError| -> Error {
             match error {
-                // What producers expect here.
+                // The error that producers expect here.
                 ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch.into(),
                 ResponseError::TransactionAbortable if ask.support == Support::Default => {
                     ResponseError::InvalidTxnState.into()

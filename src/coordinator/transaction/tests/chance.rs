@@ -1,5 +1,5 @@
-//! Random operations: whatever is done, the log alone brings back what was written down, no
-//! producer is ever given to two, and what is prepared is finished as it was decided.
+//! Random operations. Whatever is done, the log alone restores what was written, no two clients
+//! ever get the same producer, and a prepared transaction ends as it was decided.
 
 use super::super::metadata::{NO_PRODUCER_EPOCH, Transaction};
 use super::super::state::State;
@@ -7,13 +7,13 @@ use super::{Job, World};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the log keeps.
+/// What the log preserves.
 fn kept(world: &World) -> BTreeMap<String, Transaction> {
     let keep = |known: &Transaction| {
         let mut known = known.clone();
         known.last_producer_epoch = NO_PRODUCER_EPOCH;
         if known.state.is_prepared() {
-            // Which partitions have their marker is found out again.
+            // Which partitions have their marker has to be found out again.
             known.partitions = BTreeSet::new();
         }
         known
@@ -22,7 +22,8 @@ fn kept(world: &World) -> BTreeMap<String, Transaction> {
     all.map(|(id, known)| (id.to_string(), keep(known))).collect()
 }
 
-/// A step of a random client, chosen by numbers: mostly right, sometimes with an old epoch.
+/// A step of a random client, chosen by numbers. It is mostly correct and sometimes has an old
+/// epoch.
 fn step(world: &mut World, (what, who, how): (u8, u8, u8)) {
     let id = ["a", "b", "c"][usize::from(who) % 3];
     let producer = world.machine.get(id).map(|known| known.producer);
@@ -39,14 +40,14 @@ fn step(world: &mut World, (what, who, how): (u8, u8, u8)) {
         9 => "fail error=NotEnoughReplicas".to_owned(),
         10 => format!("advance ms={}", u32::from(how) * 20_000),
         11 => "restart".to_owned(),
-        // Version 0 keeps less.
+        // Version 0 preserves less.
         12 => format!("feature version={}", 1 + how % 2),
         _ => return work(world, how),
     };
     world.run(&line);
 }
 
-/// Some of the markers are written, or a transaction that takes too long is aborted.
+/// Writes some of the markers, or aborts a transaction that takes too long.
 fn work(world: &mut World, how: u8) {
     let jobs = world.machine.jobs();
     world.machine.take(&jobs);
@@ -103,7 +104,7 @@ proptest! {
             live.iter().filter(|(_, known)| known.state.is_prepared()).map(|(id, _)| &**id).collect();
         world.restart();
         prop_assert_eq!(&kept(&world), &live);
-        // All that is prepared is finished after a crash.
+        // After a crash, everything that is prepared is finished.
         let jobs = world.machine.jobs();
         let finished: Vec<&str> = jobs.iter().map(|job| match job {
             Job::Finish(id, _) | Job::Abort(id, _) => &**id,

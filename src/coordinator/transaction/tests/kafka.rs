@@ -1,5 +1,5 @@
-//! What a real broker (4.3.1) wrote: `tests/fixtures/transaction_state.log` is the one partition of
-//! `__transaction_state` after transactions under each `transaction.version`
+//! What a real broker (4.3.1) wrote: `tests/fixtures/transaction_state.log` is the only partition
+//! of `__transaction_state` after transactions under each `transaction.version`
 //! (tests/fixtures/README.md).
 
 use super::super::machine::Machine;
@@ -24,7 +24,7 @@ fn batches() -> Vec<Batch> {
     batches
 }
 
-/// The same value with its partitions in order, which in Kafka is that of a hash set.
+/// The same value with its partitions sorted. Kafka writes them in the order of a hash set.
 fn in_order(value: Bytes) -> Bytes {
     let version = i16::from_be_bytes([value[0], value[1]]);
     let mut read = TransactionLogValue::decode(&mut value.slice(2..), version).unwrap();
@@ -54,7 +54,7 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
             shown.push('\n');
         }
     }
-    // When that was is of no interest.
+    // The time of the transition does not matter.
     let since = regex::Regex::new(" since=[0-9]+").unwrap();
     let shown = since.replace_all(&shown, " since=").into_owned();
     assert_eq!(

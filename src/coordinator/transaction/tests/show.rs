@@ -1,4 +1,4 @@
-//! Records, answers and state as a script shows them.
+//! Records, answers and state, as scripts show them.
 
 use super::super::machine::Job;
 use super::super::metadata::{Producer, Transaction};
@@ -6,7 +6,7 @@ use super::super::record::Record;
 use crate::types::TopicPartition;
 use kafka_protocol::error::ResponseError;
 
-/// `NotLeaderOrFollower`
+/// The error with this name, as `NotLeaderOrFollower`.
 pub fn error(name: &str) -> ResponseError {
     let all = (-1..150).filter_map(ResponseError::try_from_code);
     all.into_iter().find(|error| format!("{error:?}") == name).unwrap()

@@ -1,6 +1,6 @@
-//! The assignors of KIP-848 on the server's side: who of a group's members shall own which
-//! partitions (UniformAssignor, RangeAssignor). Pure functions of who subscribes to what and of
-//! who owned what before.
+//! The server-side assignors of KIP-848 (UniformAssignor, RangeAssignor): pure functions that
+//! decide which members own which partitions, given who subscribes to what and who owned what
+//! before.
 
 mod range;
 mod uniform_heterogeneous;
@@ -17,32 +17,32 @@ pub type Partitions = BTreeMap<Uuid, BTreeSet<i32>>;
 /// How many partitions each subscribed topic has.
 pub type PartitionCounts = BTreeMap<Uuid, i32>;
 
-/// A partition on its own.
+/// A single partition.
 type Partition = (Uuid, i32);
 
-/// A member as an assignor sees it. Racks are not part of it: Kafka's assignors know them and do
-/// not look at them (KIP-1101).
+/// A member as an assignor sees it. Racks are not part of it because Kafka's assignors ignore them
+/// (KIP-1101).
 #[derive(Clone, Copy, Debug)]
 pub struct Subscriber<'a> {
     /// `member.id`.
     pub id: &'a MemberId,
     /// `group.instance.id` of a static member.
     pub instance_id: Option<&'a str>,
-    /// What it subscribes to, by name or by regular expression; only topics that exist. Members
-    /// with the same subscription best share one set: what an assignor does
-    /// per subscription it then does once for all of them.
+    /// The existing topics that it subscribes to, by name or by regular expression. Members with
+    /// the same subscription should share one set, so that an assignor does its work once for all
+    /// of them.
     pub topics: &'a BTreeSet<Uuid>,
-    /// Its last target assignment: what a sticky assignor lets it keep. A static member that came
-    /// again has that of its predecessor.
+    /// Its last target assignment, which a sticky assignor preserves. A static member that came
+    /// back has that of its former self.
     pub owned: &'a Partitions,
 }
 
 /// A server-side assignor, one of `group.consumer.assignors`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assignor {
-    /// Balanced first, sticky second: `uniform`, the default.
+    /// Balances first and preserves assignments second: `uniform`, the default.
     Uniform,
-    /// Neighbouring partitions of each topic to each member; not sticky: `range`.
+    /// Gives each member neighbouring partitions of each topic, and preserves nothing: `range`.
     Range,
 }
 
@@ -57,15 +57,15 @@ impl fmt::Display for UnknownTopic {
 }
 
 impl Assignor {
-    /// All there are, in the order of `group.consumer.assignors`' default.
+    /// All assignors, in the order of the default of `group.consumer.assignors`.
     pub const ALL: [Assignor; 2] = [Assignor::Uniform, Assignor::Range];
 
-    /// The assignor that a member asks for by `group.remote.assignor`.
+    /// The assignor that a member asks for with `group.remote.assignor`.
     pub fn by_name(name: &str) -> Option<Assignor> {
         Assignor::ALL.into_iter().find(|assignor| assignor.name() == name)
     }
 
-    /// As in `group.consumer.assignors`, in heartbeats and in ConsumerGroupDescribe.
+    /// The name in `group.consumer.assignors`, in heartbeats and in ConsumerGroupDescribe.
     pub fn name(self) -> &'static str {
         match self {
             Assignor::Uniform => "uniform",
@@ -73,11 +73,12 @@ impl Assignor {
         }
     }
 
-    /// The target assignment of every one of `subscribers` (in any order): each partition of each
-    /// topic that someone subscribes to has exactly one owner among the topic's subscribers. A
-    /// member that gets nothing has an empty entry.
+    /// The target assignment of all `subscribers`, which may be in any order. Each partition of
+    /// each topic that has subscribers gets exactly one of them as its owner. A member that gets
+    /// nothing has an empty entry.
     ///
-    /// Where Kafka goes by the order of a hash table, this goes by member id and topic id.
+    /// Where Kafka follows the order of a hash table, this follows the order of member ids and
+    /// topic ids.
     pub fn assign(
         self,
         subscribers: &[Subscriber<'_>],
@@ -109,13 +110,13 @@ fn subscriptions<'a>(members: &[Subscriber<'a>]) -> Vec<(&'a BTreeSet<Uuid>, usi
     shared.into_values().collect()
 }
 
-/// What an assignor goes on from: what each member owns and may go on to own. A partition that is
-/// none (or no longer) or that another member owns too, as a client-side assignor may have left
-/// it, stays with the first.
+/// Where an assignor starts: the partitions that each member owns and may keep. A partition that no
+/// longer exists is left out. One with two owners, which a client-side assignor may have left,
+/// stays with the first.
 struct Owned {
-    /// Of each of the members, in order of topic and partition.
+    /// For each member, in order of topic and partition.
     by_member: Vec<Vec<Partition>>,
-    /// Partitions that nobody owns, in order.
+    /// The partitions without an owner, in order.
     free: Vec<Partition>,
 }
 
@@ -143,7 +144,7 @@ impl Owned {
     }
 }
 
-/// The answer, of what each of `members` got.
+/// The assignment, made from what each of `members` got.
 fn assignment(
     members: &[Subscriber<'_>],
     by_member: Vec<Vec<Partition>>,

@@ -1,5 +1,5 @@
-//! A group whose members assign their partitions among themselves (ClassicGroup). What is in
-//! the log is its last generation; a rebalance under way is soft state and dies with the broker.
+//! A group whose members assign their partitions among themselves (ClassicGroup). The log has its
+//! last generation. A rebalance that is under way is not in the log and is lost with the broker.
 //!
 //! ```text
 //!  member      one member: the protocols it speaks, what the leader gave it
@@ -35,17 +35,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-/// Protocol type of consumers, whose subscriptions the broker can read.
+/// The protocol type of consumers. The broker can read their subscriptions.
 const CONSUMER_PROTOCOL: &str = "consumer";
 
 /// Where a group is in its life (ClassicGroupState).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupState {
-    /// No members; perhaps offsets.
+    /// It has no members; perhaps offsets.
     Empty,
-    /// Waiting for members to join.
+    /// It waits for members to join.
     PreparingRebalance,
-    /// Waiting for the leader's assignment.
+    /// It waits for the leader's assignment.
     CompletingRebalance,
     /// Every member has its assignment.
     Stable,
@@ -58,14 +58,14 @@ impl fmt::Display for GroupState {
     }
 }
 
-/// How long the first rebalance of a group still waits for more members.
+/// How long the first rebalance of a group still waits for more members, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InitialDelay {
-    /// Of the timer that runs.
+    /// The duration of the timer that runs now.
     pub delay_ms: i32,
-    /// What the delay may still be extended by.
+    /// By how much the wait may still be extended.
     pub remaining_ms: i32,
-    /// Someone joined since the timer was set.
+    /// Whether a member has joined since the timer was set.
     pub member_added: bool,
 }
 
@@ -75,25 +75,25 @@ pub struct ClassicGroup {
     /// `group.id`.
     pub id: GroupId,
     state: GroupState,
-    /// When it came into its state; None if a record of old did not say.
+    /// When it entered its state; None if the record was an old one without that time.
     pub state_timestamp: Option<Timestamp>,
-    /// None for a simple group: offsets, and never a member.
+    /// None for a simple group, which has offsets and never had a member.
     pub protocol_type: Option<String>,
-    /// Chosen by the members' votes.
+    /// The protocol that the members chose by vote.
     pub protocol: Option<String>,
-    /// Counts the rebalances.
+    /// The number of rebalances.
     pub generation: i32,
-    /// The member that assigns.
+    /// The member that makes the assignment.
     pub leader: Option<MemberId>,
-    /// Topics that the members subscribed to, if the broker can tell.
+    /// The topics that the members subscribe to; None if the broker cannot tell.
     pub subscribed_topics: Option<BTreeSet<String>>,
-    /// Members who were told their id and have to join again with it.
+    /// Members that were told their id and have to join again with it.
     pub pending_joins: BTreeSet<MemberId>,
-    /// Members who have joined and have to ask for their assignment.
+    /// Members that have joined and have to ask for their assignment.
     pub pending_syncs: BTreeSet<MemberId>,
     /// Set while the first rebalance since the group was empty waits for members.
     pub initial_delay: Option<InitialDelay>,
-    /// Why the rebalance under way began, and what came to it since.
+    /// Why the present rebalance began, and what has been added since.
     pub reasons: Sample,
     members: BTreeMap<MemberId, Member>,
     static_members: BTreeMap<Arc<str>, MemberId>,
@@ -120,12 +120,12 @@ impl ClassicGroup {
         }
     }
 
-    /// A group that is there because someone committed offsets in its name.
+    /// A group that exists only because offsets were committed in its name.
     pub fn simple(id: GroupId) -> ClassicGroup {
         ClassicGroup { state_timestamp: None, ..ClassicGroup::new(id, 0) }
     }
 
-    /// A group that a consumer group leaves behind: every member has its share.
+    /// The group that a consumer group turns into; every member has its assignment.
     pub fn stable(
         id: GroupId,
         generation: i32,
@@ -147,7 +147,7 @@ impl ClassicGroup {
         self.state
     }
 
-    /// Moves on. A move that the protocol does not have is a defect of ours.
+    /// Enters the state `to`. A change that the protocol does not allow is a bug.
     pub fn transition(&mut self, to: GroupState, now: Timestamp) {
         use GroupState::{CompletingRebalance, Empty, PreparingRebalance, Stable};
         let valid = match to {
@@ -195,17 +195,17 @@ impl ClassicGroup {
         self.members.get_mut(id)
     }
 
-    /// The member that the static member `instance_id` is now.
+    /// The id of the present member of the static instance `instance_id`.
     pub fn static_member(&self, instance_id: &str) -> Option<&MemberId> {
         self.static_members.get(instance_id)
     }
 
-    /// Whether `member` assigns.
+    /// Whether `member` is the leader.
     pub fn is_leader(&self, member: &str) -> bool {
         self.leader.as_deref() == Some(member)
     }
 
-    /// Adds a member; the first one brings the protocol type and leads.
+    /// Adds a member. The first member brings the protocol type and becomes the leader.
     pub fn add(&mut self, protocol_type: &str, member: Member) {
         if self.members.is_empty() {
             self.protocol_type = Some(protocol_type.to_owned());
@@ -221,7 +221,7 @@ impl ClassicGroup {
         self.members.insert(member.id.clone(), member);
     }
 
-    /// Removes a member, or one who was told its id; another becomes leader if need be.
+    /// Removes a member, or one that was only told its id. If it was the leader another takes over.
     pub fn remove(&mut self, id: &str) -> Option<Member> {
         let removed = self.members.remove(id);
         if let Some(instance) = removed.as_ref().and_then(|member| member.instance_id.as_ref()) {
@@ -235,7 +235,7 @@ impl ClassicGroup {
         removed
     }
 
-    /// Puts `member` in the place of the static member `old`, of the same instance.
+    /// Puts `member` in the place of `old`, the former member of the same static instance.
     pub fn replace(&mut self, old: &str, member: Member) {
         self.members.remove(old);
         if self.is_leader(old) {
@@ -246,12 +246,12 @@ impl ClassicGroup {
         self.members.insert(member.id.clone(), member);
     }
 
-    /// Members whose JoinGroup waits.
+    /// The number of members whose JoinGroup waits.
     pub fn awaiting_join(&self) -> usize {
         self.members().filter(|member| member.awaiting_join.is_some()).count()
     }
 
-    /// Whether nobody is missing from the join phase.
+    /// Whether all members have joined the present rebalance.
     pub fn has_all_joined(&self) -> bool {
         self.pending_joins.is_empty() && self.awaiting_join() == self.size()
     }
@@ -261,7 +261,7 @@ impl ClassicGroup {
         self.members().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0).max(0)
     }
 
-    /// Whether someone of `protocol_type` with these protocols could be a member.
+    /// Whether a member with this protocol type and these protocols could join.
     pub fn supports<'a>(
         &self,
         protocol_type: &str,
@@ -275,7 +275,7 @@ impl ClassicGroup {
             && protocols.any(|name| self.members().all(|member| speaks(member, name)))
     }
 
-    /// The protocol that all members speak and most of them like best.
+    /// The protocol that all members support and most of them prefer.
     pub fn select_protocol(&self) -> Option<String> {
         let first = self.members.values().next()?;
         let spoken_by_all = |name: &String| {
@@ -292,13 +292,13 @@ impl ClassicGroup {
                 *count += 1;
             }
         }
-        // The first of those with the most votes, so that a tie is decided alike every time.
+        // Among those with the most votes the first one, so that a tie is always decided alike.
         let most = counts.iter().map(|(_, count)| *count).max()?;
         counts.iter().find(|(_, count)| *count == most).map(|(name, _)| (*name).clone())
     }
 
-    /// Reads the topics out of the members' subscriptions (ConsumerProtocolSubscription, of which
-    /// version 0 is a prefix of all others). None if this is no group of consumers.
+    /// The topics of the members' subscriptions (ConsumerProtocolSubscription, of which version 0
+    /// is a prefix of all others). None if the members are not consumers.
     pub fn compute_subscribed_topics(&self) -> Option<BTreeSet<String>> {
         if self.protocol_type.as_deref() != Some(CONSUMER_PROTOCOL) {
             return None;
@@ -319,7 +319,7 @@ impl ClassicGroup {
         self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL)
     }
 
-    /// Whether `member` is one, and is the present one of its static instance.
+    /// Fails unless `member` belongs to the group and is the present member of its static instance.
     pub fn validate_member(
         &self,
         member: &str,
@@ -340,7 +340,7 @@ impl ClassicGroup {
         }
     }
 
-    /// What is written when the group, which is empty, is no more.
+    /// The records that delete the group, which is empty.
     pub fn tombstones(&self) -> Vec<Record> {
         vec![Record::group_tombstone(&self.id)]
     }

@@ -1,4 +1,5 @@
-//! A group of whatever kind: what all kinds are asked alike, each answers by its own rules.
+//! A group of any kind: the questions that all kinds are asked alike, and that each answers in its
+//! own way.
 
 use super::GroupId;
 use super::classic::ClassicGroup;
@@ -15,23 +16,23 @@ use crate::error::{Error, Result};
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 
-/// A group, of whatever kind.
+/// A group of any kind.
 #[derive(Debug, PartialEq)]
 pub enum Group {
     /// Its members assign their partitions among themselves.
     Classic(Box<ClassicGroup>),
-    /// KIP-848.
+    /// The coordinator assigns partitions to its members (KIP-848).
     Consumer(Box<ConsumerGroup>),
-    /// KIP-1071.
+    /// The coordinator assigns tasks of Kafka Streams to its members (KIP-1071).
     Streams(Box<StreamsGroup>),
-    /// KIP-932, which this broker only keeps.
+    /// A share group (KIP-932), which this broker keeps but does not serve.
     Share(ShareGroup),
 }
 
-/// Makes an empty group.
+/// Makes an empty group of a kind.
 type NewGroup = fn(GroupId) -> Group;
 
-/// Asks a group, of whatever kind, what every kind can be asked.
+/// Asks a group of any kind what every kind can answer.
 macro_rules! of_any_kind {
     ($any:expr, $group:ident => $answer:expr) => {
         match $any {
@@ -44,8 +45,8 @@ macro_rules! of_any_kind {
 }
 
 impl Group {
-    /// The kind and the id of the group that `record` is of, and how an empty one is made; None if
-    /// it is of no group or of a classic one.
+    /// The kind and the id of the group that `record` belongs to, and how to make an empty one.
+    /// None for a classic group's record, and for one that belongs to no group.
     pub fn named_by(record: &Record) -> Option<(&'static str, &str, NewGroup)> {
         if let Some(id) = record.consumer_group() {
             Some(("consumer", id, |id| Group::Consumer(Box::new(ConsumerGroup::new(id)))))
@@ -57,7 +58,7 @@ impl Group {
         }
     }
 
-    /// `consumer`, as ListGroups names the kind.
+    /// The kind's name in ListGroups, as `consumer`.
     pub fn kind(&self) -> &'static str {
         match self {
             Group::Classic(_) => "classic",
@@ -67,7 +68,7 @@ impl Group {
         }
     }
 
-    /// `consumer`, or what its members call it if it is a classic group.
+    /// The kind's name, or the protocol type of a classic group.
     pub fn protocol_type(&self) -> &str {
         match self {
             Group::Classic(group) => group.protocol_type.as_deref().unwrap_or_default(),
@@ -75,7 +76,7 @@ impl Group {
         }
     }
 
-    /// Where it is in its life, as ListGroups writes it.
+    /// Where it is in its life, as ListGroups shows it.
     pub fn state(&self) -> String {
         of_any_kind!(self, group => group.state().to_string())
     }
@@ -85,7 +86,7 @@ impl Group {
         of_any_kind!(self, group => !group.is_empty())
     }
 
-    /// The timers that may run for it.
+    /// All timers that may run for it.
     pub fn timers(&self) -> Vec<Timer> {
         match self {
             Group::Classic(group) => group.timers(),
@@ -105,7 +106,7 @@ impl Group {
         }
     }
 
-    /// The group was read from the log: expects signs of life of its members.
+    /// Expects the members' heartbeats, now that the group was read from the log.
     pub fn loaded(&mut self, turn: &mut Turn<'_>) {
         match self {
             Group::Classic(group) => group.loaded(turn),
@@ -115,8 +116,7 @@ impl Group {
         }
     }
 
-    /// What is written when the group, which is empty, is no more; None if it is not ours to
-    /// delete.
+    /// The records that delete the group, which is empty; None if this broker must not delete it.
     pub fn tombstones(&self) -> Option<Vec<Record>> {
         match self {
             Group::Classic(group) => Some(group.tombstones()),
@@ -126,8 +126,8 @@ impl Group {
         }
     }
 
-    /// Whether offsets may be committed, and of which partitions; `version` is that of OffsetCommit,
-    /// None for TxnOffsetCommit.
+    /// Whether offsets may be committed, and of which partitions. `version` is that of
+    /// OffsetCommit, None for TxnOffsetCommit.
     pub fn validate_commit(
         &self,
         version: Option<i16>,
@@ -142,7 +142,8 @@ impl Group {
         Ok(Permit::default())
     }
 
-    /// Whether who asks for offsets may see them; answers whether the group has any for consumers.
+    /// Whether the caller may see the offsets. Returns whether a group of this kind has offsets at
+    /// all.
     pub fn validate_fetch(&self, request: &OffsetFetchRequestGroup) -> Result<bool> {
         let (member, epoch) = (request.member_id.as_deref(), request.member_epoch);
         match self {
@@ -163,7 +164,7 @@ impl Group {
         }
     }
 
-    /// Since when nobody has used an offset; None while someone may.
+    /// Since when an offset has been unused; None while it is or may be in use.
     pub fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
         match self {
             Group::Classic(group) => group.offset_unused_since(topic, committed),
@@ -173,8 +174,8 @@ impl Group {
         }
     }
 
-    /// Whether members use `topic`. What those of a kind that we do not serve subscribe to is not
-    /// known; so, everything.
+    /// Whether members use `topic`. A share group's subscriptions are not known here, so its
+    /// members count as using every topic.
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
         match self {
             Group::Classic(group) => group.is_subscribed_to(topic),
@@ -185,17 +186,17 @@ impl Group {
     }
 }
 
-/// As Kafka words it: there is no such group.
+/// The error for a group that does not exist, in Kafka's form.
 pub fn not_found(id: &str) -> Error {
     Error::Explained(ResponseError::GroupIdNotFound, format!("Group {id} not found."))
 }
 
-/// As Kafka words it: the group is not of the kind that is asked for.
+/// The error for a group of another kind than the one that was asked for, in Kafka's form.
 pub fn wrong_kind(id: &str, kind: &str) -> Error {
     Error::Explained(ResponseError::GroupIdNotFound, format!("Group {id} is not a {kind} group."))
 }
 
-/// Why `found` is not a group of the kind that is asked for.
+/// Why `found` is not a group of the kind that was asked for.
 pub fn not_of_kind(found: Option<&Group>, id: &str, kind: &str) -> Error {
     found.map_or_else(|| not_found(id), |_| wrong_kind(id, kind))
 }

@@ -1,4 +1,4 @@
-//! Committed offsets, and those of transactions that are still open.
+//! Committed offsets, and those that belong to open transactions.
 
 use super::GroupId;
 use crate::codec::schema::group::OffsetCommitValue;
@@ -10,24 +10,24 @@ use uuid::Uuid;
 /// A committed offset (OffsetAndMetadata).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Committed {
-    /// Where the record of it lies in `__consumer_offsets`.
+    /// The offset of its record in `__consumer_offsets`.
     pub record_offset: Offset,
     /// The next offset to consume.
     pub offset: Offset,
-    /// Epoch of the last record consumed; -1 if not said.
+    /// The leader epoch of the last consumed record; -1 if the consumer did not say.
     pub leader_epoch: LeaderEpoch,
-    /// What the consumer wants to remember with it.
+    /// A text that the consumer wants to keep with it.
     pub metadata: String,
     /// When it was committed.
     pub commit_timestamp: Timestamp,
-    /// When it ends, if the consumer said so (OffsetCommit up to version 4).
+    /// When it expires, if the consumer said so (OffsetCommit up to version 4).
     pub expire_timestamp: Option<Timestamp>,
-    /// The topic's id; nil in records of old.
+    /// The topic's id; nil if the record is an old one.
     pub topic_id: Uuid,
 }
 
 impl Committed {
-    /// As the record at `record_offset` says.
+    /// The offset in the record at `record_offset`.
     pub fn from_record(record_offset: Offset, value: &OffsetCommitValue) -> Committed {
         Committed {
             record_offset,
@@ -44,26 +44,26 @@ impl Committed {
 /// Offsets by topic and partition.
 pub type TopicOffsets = BTreeMap<Arc<str>, BTreeMap<i32, Committed>>;
 
-/// A group's partition.
+/// A partition, for a group.
 pub type Key = (GroupId, Arc<str>, i32);
 
 /// All offsets of a shard.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Offsets {
     committed: HashMap<GroupId, TopicOffsets>,
-    /// Committed in a transaction whose end is not known yet.
+    /// Offsets committed in transactions that are still open.
     pending: HashMap<ProducerId, BTreeMap<Key, Committed>>,
     /// The open transactions that hold an offset of a partition.
     open: BTreeMap<Key, BTreeSet<ProducerId>>,
 }
 
 impl Offsets {
-    /// A group's offsets.
+    /// The offsets of a group.
     pub fn of(&self, group: &str) -> Option<&TopicOffsets> {
         self.committed.get(group)
     }
 
-    /// Groups that have offsets.
+    /// The groups that have offsets.
     pub fn groups(&self) -> impl Iterator<Item = (&GroupId, &TopicOffsets)> {
         self.committed.iter()
     }
@@ -73,12 +73,12 @@ impl Offsets {
         self.committed.get(group)?.get(topic)?.get(&partition)
     }
 
-    /// Whether a transaction may yet move the offset of a partition.
+    /// Whether an open transaction may still change the offset of a partition.
     pub fn is_pending(&self, group: &GroupId, topic: &Arc<str>, partition: i32) -> bool {
         self.open.contains_key(&(group.clone(), topic.clone(), partition))
     }
 
-    /// The partitions of `group` that open transactions have offsets of.
+    /// The partitions of `group` for which open transactions hold offsets.
     pub fn pending_of<'a>(
         &'a self,
         group: &'a GroupId,
@@ -88,7 +88,7 @@ impl Offsets {
         keys.take_while(move |key| key.0 == *group).map(|key| (&key.1, key.2))
     }
 
-    /// What open transactions have committed.
+    /// The offsets that open transactions hold.
     pub fn pending(&self) -> impl Iterator<Item = (&Key, &Committed)> {
         self.pending.values().flatten()
     }
@@ -99,13 +99,13 @@ impl Offsets {
         topics.entry(topic).or_default().insert(partition, committed);
     }
 
-    /// Sets an offset for when the transaction of `producer` commits.
+    /// Sets an offset that takes effect when the transaction of `producer` commits.
     pub fn put_pending(&mut self, producer: ProducerId, key: Key, committed: Committed) {
         self.open.entry(key.clone()).or_default().insert(producer);
         self.pending.entry(producer).or_default().insert(key, committed);
     }
 
-    /// Forgets an offset, the open transactions' as well.
+    /// Removes an offset, including those that open transactions hold.
     pub fn remove(&mut self, group: &str, topic: &str, partition: i32) {
         if let Some(topics) = self.committed.get_mut(group) {
             if let Some(partitions) = topics.get_mut(topic) {
@@ -126,7 +126,7 @@ impl Offsets {
         }
     }
 
-    /// The transaction of `producer` has ended.
+    /// Ends the transaction of `producer`.
     pub fn end_transaction(&mut self, producer: ProducerId, committed: bool) {
         for (key, offset) in self.pending.remove(&producer).unwrap_or_default() {
             if let Some(producers) = self.open.get_mut(&key) {

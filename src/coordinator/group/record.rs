@@ -1,5 +1,6 @@
-//! The records of `__consumer_offsets`: key = i16 type + message of version 0, value = i16
-//! version + message, no value = tombstone (CoordinatorRecordSerde, GroupCoordinatorRecordHelpers).
+//! The records of `__consumer_offsets`. A key is an i16 type and a message of version 0; a value is
+//! an i16 version and a message; no value is a tombstone (CoordinatorRecordSerde,
+//! GroupCoordinatorRecordHelpers).
 
 use super::offsets::Committed;
 use crate::codec::schema::group::{self, OffsetCommitKey, OffsetCommitValue};
@@ -8,32 +9,32 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::{Decodable, Encodable};
 
-/// Type of an offset of Kafka 0.8.
+/// The type of an offset that Kafka 0.8 wrote.
 const LEGACY_OFFSET_COMMIT: i16 = 0;
-/// Flexible, with the topic's id.
+/// The newest version: flexible, with the topic's id.
 const OFFSET_COMMIT_VERSION: i16 = 4;
-/// The only version that has an expiry time.
+/// The only version with an expiry time.
 const OFFSET_COMMIT_EXPIRING_VERSION: i16 = 1;
 
-/// Declares the records that are a key of version 0 and a value of one version that is written.
+/// Declares the records whose key has version 0 and whose value is written in one version only.
 macro_rules! records {
     ($($(#[$doc:meta])* $name:ident($key:ident, $value:ident) written as $version:literal;)*) => {
-        /// One record; no value says that what the key names is gone.
+        /// A record. No value means that whatever the key names is gone.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Record {
-            /// An offset was committed, or forgotten.
+            /// An offset was committed, or removed.
             OffsetCommit(OffsetCommitKey, Option<OffsetCommitValue>),
             $($(#[$doc])* $name(group::$key, Option<group::$value>),)*
-            /// A record that means nothing any more, or of a type that is newer than this broker.
+            /// A record of a retired type, or of one that is newer than this broker.
             Other {
-                /// Type of the record.
+                /// The type of the record.
                 record_type: i16,
             },
         }
 
         impl Record {
-            /// Key and value as bytes. Fails if a client gave us a string that the format cannot
-            /// hold.
+            /// Encodes the record as key and value. Fails if a client sent a string that the format
+            /// cannot hold.
             pub fn encode(&self) -> Result<(Bytes, Option<Bytes>)> {
                 match self {
                     Record::OffsetCommit(key, value) => {
@@ -49,7 +50,7 @@ macro_rules! records {
                 }
             }
 
-            /// Whether it says that what its key names is gone.
+            /// Whether it says that whatever its key names is gone.
             pub fn is_tombstone(&self) -> bool {
                 match self {
                     Record::OffsetCommit(_, value) => value.is_none(),
@@ -58,8 +59,8 @@ macro_rules! records {
                 }
             }
 
-            /// Reads a record back. A type that is not known is `Other`; a known one that cannot
-            /// be read is an error.
+            /// Decodes a record. An unknown type is `Other`; a known one that cannot be read is an
+            /// error.
             pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Record> {
                 let mut key = key.clone();
                 Ok(match prefix(&mut key)? {
@@ -82,7 +83,7 @@ records! {
     GroupMetadata(GroupMetadataKey, GroupMetadataValue) written as 3;
     /// A consumer group (KIP-848) reached an epoch.
     ConsumerGroupMetadata(ConsumerGroupMetadataKey, ConsumerGroupMetadataValue) written as 0;
-    /// Partitions of the topics that a consumer group subscribes to, as Kafka before 4.1 kept them.
+    /// The partitions of a consumer group's topics, as Kafka before 4.1 kept them.
     ConsumerGroupPartitionMetadata(
         ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataValue
     ) written as 0;
@@ -106,7 +107,7 @@ records! {
     ConsumerGroupRegularExpression(
         ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue
     ) written as 0;
-    /// A share group (KIP-932), which this broker only keeps.
+    /// A share group (KIP-932), which this broker keeps but does not serve.
     ShareGroupMetadata(ShareGroupMetadataKey, ShareGroupMetadataValue) written as 0;
     /// A member of a share group.
     ShareGroupMemberMetadata(
@@ -114,7 +115,7 @@ records! {
     ) written as 0;
     /// A streams group (KIP-1071) reached an epoch.
     StreamsGroupMetadata(StreamsGroupMetadataKey, StreamsGroupMetadataValue) written as 0;
-    /// What a member of a streams group is.
+    /// What a member of a streams group says about itself.
     StreamsGroupMemberMetadata(
         StreamsGroupMemberMetadataKey, StreamsGroupMemberMetadataValue
     ) written as 0;
@@ -135,7 +136,7 @@ records! {
 }
 
 impl Record {
-    /// Whether it says that a group, which is no classic one, is gone.
+    /// Whether it says that a group, other than a classic one, is gone.
     pub fn ends_group(&self) -> bool {
         matches!(
             self,
@@ -145,7 +146,7 @@ impl Record {
         )
     }
 
-    /// An offset, as it was committed.
+    /// An offset as it was committed.
     pub fn offset(group: &str, topic: &str, partition: i32, committed: &Committed) -> Record {
         let value = OffsetCommitValue {
             offset: committed.offset,
@@ -158,12 +159,12 @@ impl Record {
         Record::OffsetCommit(offset_key(group, topic, partition), Some(value))
     }
 
-    /// Forgets an offset.
+    /// A tombstone: the offset is gone.
     pub fn offset_tombstone(group: &str, topic: &str, partition: i32) -> Record {
         Record::OffsetCommit(offset_key(group, topic, partition), None)
     }
 
-    /// Whether Kafka 4.3 has records of this type (9 and 18 are retired).
+    /// Whether Kafka 4.3 knows this type of record; 9 and 18 are retired.
     pub fn is_known(record_type: i16) -> bool {
         matches!(record_type, 0..=8 | 10..=17 | 19..=23)
     }
@@ -173,7 +174,7 @@ fn offset_key(group: &str, topic: &str, partition: i32) -> OffsetCommitKey {
     OffsetCommitKey { group: group.to_owned(), topic: topic.to_owned(), partition }
 }
 
-/// As Kafka 0.8 wrote them.
+/// Decodes an offset that Kafka 0.8 wrote.
 fn decode_legacy_offset(key: &mut Bytes, value: Option<&Bytes>) -> Result<Record> {
     let key: group::LegacyOffsetCommitKey = read(key, 0)?;
     let value = value.map(read_value::<group::LegacyOffsetCommitValue>).transpose()?;

@@ -1,4 +1,4 @@
-//! A share group (KIP-932). This broker does not serve it yet: its records are kept as they are.
+//! A share group (KIP-932). This broker does not serve it yet, and keeps its records as they are.
 
 use super::GroupId;
 use super::record::Record;
@@ -14,7 +14,7 @@ pub struct ShareGroup {
 }
 
 impl Record {
-    /// The group that a record of a share group is of.
+    /// The group that a share group's record belongs to.
     pub fn share_group(&self) -> Option<&str> {
         match self {
             Record::ShareGroupMetadata(key, _) => Some(&key.group_id),
@@ -35,7 +35,7 @@ impl ShareGroup {
         self.members.is_empty()
     }
 
-    /// As ListGroups writes it.
+    /// The state as ListGroups shows it.
     pub fn state(&self) -> &'static str {
         if self.is_empty() { "Empty" } else { "Stable" }
     }

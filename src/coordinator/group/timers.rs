@@ -1,35 +1,35 @@
-//! Deadlines of a shard, in time order. A timer fires by being taken out; what it does then is
-//! decided by the shard, so that expiry is a function of `now`.
+//! The deadlines of a shard in order of time. Firing a timer only removes it; the shard then
+//! decides what happens, so that expiry is a function of `now`.
 
 use super::{GroupId, MemberId};
 use crate::types::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 
-/// What a deadline is about. Setting a timer anew moves its deadline.
+/// What a deadline is about. A timer that is set again moves its deadline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Timer {
-    /// A member has to show signs of life.
+    /// A member has to give a sign of life.
     Session(GroupId, MemberId),
     /// The join phase of a rebalance ends.
     Join(GroupId),
     /// The sync phase of a rebalance ends.
     Sync(GroupId),
-    /// A member has to give back what it is not to have (KIP-848, KIP-1071).
+    /// A member has to give something back (KIP-848, KIP-1071).
     Rebalance(GroupId, MemberId),
     /// A classic member of a consumer group has to join again.
     MemberJoin(GroupId, MemberId),
     /// A classic member of a consumer group has to ask for its assignment.
     MemberSync(GroupId, MemberId),
-    /// The regular expressions of a consumer group are looked up.
+    /// The regular expressions of a consumer group have to be resolved.
     Regexes(GroupId),
     /// A new streams group gets its first assignment.
     FirstAssignment(GroupId),
-    /// Offsets are looked through for expired ones.
+    /// Expired offsets have to be looked for.
     OffsetExpiration,
 }
 
 impl Timer {
-    /// The group that it is about; None if it is about all of them.
+    /// The group that it is about; None if it is about all groups.
     pub fn group(&self) -> Option<&GroupId> {
         match self {
             Timer::Session(group, _)
@@ -61,7 +61,7 @@ impl Timers {
         self.by_time.insert((deadline, timer));
     }
 
-    /// Stops a timer, if it runs.
+    /// Stops a timer if it runs.
     pub fn cancel(&mut self, timer: &Timer) {
         if let Some(deadline) = self.deadlines.remove(timer) {
             self.by_time.remove(&(deadline, timer.clone()));
@@ -73,7 +73,7 @@ impl Timers {
         self.deadlines.contains_key(timer)
     }
 
-    /// Takes out the earliest timer that is due.
+    /// Removes the earliest timer that is due and returns it.
     pub fn take_due(&mut self, now: Timestamp) -> Option<Timer> {
         if self.next_deadline()? > now {
             return None;

@@ -1,6 +1,6 @@
-//! A number that changes when the subscribed topics do: XXH3 of each topic's id, name, partitions
-//! and racks, and of all those hashes in the order of the names (Utils.computeGroupHash). It is in
-//! the log, so it is computed as Kafka does, to the bit.
+//! A hash that changes when a group's topics do: XXH3 of each topic's id, name, partitions and
+//! racks, and of those hashes in order of the names (Utils.computeGroupHash). It is in the log, so
+//! it has to be exactly Kafka's.
 
 use crate::metadata::{Image, Topic};
 use std::collections::HashMap;
@@ -18,12 +18,12 @@ pub struct TopicHashes {
 }
 
 impl TopicHashes {
-    /// The image has changed.
+    /// Forgets the hashes, because the image has changed.
     pub fn clear(&mut self) {
         self.of_topics.clear();
     }
 
-    /// The hash of these topics, named in order; 0 if none of them exists.
+    /// The hash of these topics, which come in order of their names; 0 if none of them exists.
     pub fn of_all<'a>(&mut self, image: &Image, names: impl Iterator<Item = &'a String>) -> i64 {
         let mut hasher = XxHash3_64::new();
         let mut is_empty = true;
@@ -61,7 +61,7 @@ fn of_topic(image: &Image, topic: &Topic) -> i64 {
     signed(&hasher)
 }
 
-/// As hash4j's `putString`: the characters, and how many they are.
+/// Hashes text as hash4j's `putString` does: the characters, then their number.
 fn put_text(hasher: &mut XxHash3_64, text: &str) {
     for unit in text.encode_utf16() {
         hasher.write(&unit.to_le_bytes());
@@ -105,7 +105,7 @@ mod tests {
         }
     }
 
-    /// The numbers are what hash4j 0.22.0 made of the same input.
+    /// hash4j 0.22.0 computed these numbers from the same input.
     #[test]
     fn the_hash_is_that_of_kafka() {
         let mut loader = Loader::new("a cluster");

@@ -1,21 +1,22 @@
-//! Neighbouring partitions of each topic to each member (RangeAssignor). Of topics with as many
-//! partitions and the same subscribers, a member gets the same partitions.
+//! Gives each member neighbouring partitions of each topic (RangeAssignor). If topics have the same
+//! number of partitions and the same subscribers, a member gets the same partitions of each.
 
 use super::{PartitionCounts, Partitions, Subscriber};
 use crate::coordinator::group::MemberId;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// How far the partitions of a topic are dealt out.
+/// How far the partitions of a topic have been dealt out.
 struct Topic {
     partitions: i32,
     subscribers: i32,
-    /// Of its subscribers, those that have had their turn.
+    /// How many of its subscribers have had their turn.
     served: i32,
 }
 
 impl Topic {
-    /// The range of the next subscriber: the first ones get one more if it does not come out even.
+    /// The range of the next subscriber. The first ones get one partition more if the numbers are
+    /// not even.
     fn next_range(&mut self) -> std::ops::Range<i32> {
         let (quota, extra) =
             (self.partitions / self.subscribers, self.partitions % self.subscribers);
@@ -25,7 +26,7 @@ impl Topic {
     }
 }
 
-/// Static members come first, so that they keep their place whatever their member ids become.
+/// Static members come first, so that they keep their place when their member ids change.
 pub(super) fn assign(
     members: &mut [Subscriber<'_>],
     subscriptions: &[(&BTreeSet<Uuid>, usize)],
@@ -41,7 +42,7 @@ pub(super) fn assign(
     }
     let mut topics: Vec<(Uuid, Topic)> = topics.into_iter().collect();
     let mut ranges = |member: &Subscriber<'_>| -> Partitions {
-        // Both are in order: walking along is faster than looking up.
+        // Both are sorted, and walking along is faster than looking up.
         let mut others = topics.iter_mut();
         let ranges = member.topics.iter().map(|topic| {
             let (_, dealt) = others.find(|(id, _)| id == topic).expect("subscriptions has all");

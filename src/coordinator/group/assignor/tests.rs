@@ -1,4 +1,4 @@
-//! What Kafka's own tests of its assignors expect, and what must be true of any assignment.
+//! The expectations of Kafka's own tests of its assignors, and properties of every assignment.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,8 +7,8 @@ mod kafka;
 
 use super::*;
 
-/// A member as the tests write it down: "A", or "A=instance" for a static one; the topics it
-/// subscribes to, "T1 T2"; the partitions it owns, "T1:0,1 T2:0".
+/// A member as the tests write it: "A", or "A=instance" for a static one; the topics it subscribes
+/// to, "T1 T2"; the partitions it owns, "T1:0,1 T2:0".
 type Written<'a> = (&'a str, &'a str, &'a str);
 
 struct Member {
@@ -18,11 +18,11 @@ struct Member {
     owned: Partitions,
 }
 
-/// Topics by their name. The first one named has the lowest id.
+/// Topics by name. The first one that is named has the lowest id.
 struct Topics(Vec<(String, i32)>);
 
 impl Topics {
-    /// Of "T1=3 T2=4": names and numbers of partitions.
+    /// Topics and their numbers of partitions, from "T1=3 T2=4".
     fn of(text: &str) -> Topics {
         let one = |word: &str| {
             let (name, partitions) = word.split_once('=').unwrap();

@@ -1,6 +1,6 @@
-//! Members subscribe to different topics: the free partitions of each topic go to those of its
-//! subscribers that have least, then partitions move from those that have most to those that have
-//! least, topic by topic (UniformHeterogeneousAssignmentBuilder).
+//! Members that subscribe to different topics. The free partitions of each topic go to the
+//! subscribers that have the least; then, topic by topic, partitions move from those that have the
+//! most to those that have the least (UniformHeterogeneousAssignmentBuilder).
 
 use super::{Owned, Partition, PartitionCounts, Partitions, Subscriber, assignment, subscriptions};
 use crate::coordinator::group::MemberId;
@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-/// As often are the topics gone through. Where subscriptions overlap without being the same, one
-/// topic's balance upsets another's; each round is taken to halve what is left to do.
+/// The number of rounds through the topics. Where subscriptions overlap, balancing one topic
+/// unbalances another; each round is expected to halve what is left to do.
 const ROUNDS: usize = 16;
 
 /// `members` are in order of their ids.
@@ -30,12 +30,12 @@ pub(super) fn assign(
     assignment(members, by_member(&topics, members.len()))
 }
 
-/// A topic and who owns its partitions.
+/// A topic and the owners of its partitions.
 struct Topic {
     id: Uuid,
     /// Indices of members, ascending.
     subscribers: Vec<usize>,
-    /// The member that owns the partition of this index.
+    /// The member that owns each partition, by index.
     owners: Vec<Option<usize>>,
 }
 
@@ -51,7 +51,7 @@ fn topics(
     };
     let mut topics: Vec<Topic> = ids.iter().map(new).collect();
     for (index, (member, owned)) in members.iter().zip(owned).enumerate() {
-        // All are in order: walking along is faster than looking up.
+        // All are sorted, and walking along is faster than looking up.
         let mut others = topics.iter_mut();
         for id in member.topics {
             let topic = others.find(|topic| topic.id == *id).expect("ids has all");
@@ -80,7 +80,7 @@ fn by_member(topics: &[Topic], members: usize) -> Vec<Vec<Partition>> {
     by_member
 }
 
-/// Goes through the topics until a whole round of them has found nothing to move.
+/// Goes through the topics until a whole round has found nothing to move.
 fn balance(topics: &mut [Topic], loads: &mut [i64]) {
     let mut last_moved = None;
     for _ in 0..ROUNDS {
@@ -96,7 +96,7 @@ fn balance(topics: &mut [Topic], loads: &mut [i64]) {
 }
 
 impl Topic {
-    /// First the topics with many partitions per subscriber, for which there is least choice.
+    /// Topics with many partitions per subscriber come first, because they leave the least choice.
     fn turn(&self, other: &Topic) -> Ordering {
         // Kafka compares the halves of an id as signed numbers.
         let halves = |id: Uuid| (id.as_u64_pair().0 as i64, id.as_u64_pair().1 as i64);
@@ -106,7 +106,7 @@ impl Topic {
             .then(halves(self.id).cmp(&halves(other.id)))
     }
 
-    /// Gives the partitions that nobody owns to the subscribers that have least.
+    /// Gives the free partitions to the subscribers that have the least.
     fn hand_out(&mut self, loads: &mut [i64]) {
         if self.owners.iter().all(Option::is_some) {
             return;
@@ -119,8 +119,8 @@ impl Topic {
         }
     }
 
-    /// Moves partitions from the subscribers that have most to those that have least, until they
-    /// differ by one or the former have no more of this topic. Whether any was moved.
+    /// Moves partitions from the subscribers that have the most to those that have the least, until
+    /// they differ by one or the former have no more of this topic. Returns whether any was moved.
     fn balance(&mut self, loads: &mut [i64]) -> bool {
         let of_subscribers = || self.subscribers.iter().map(|member| loads[*member]);
         if of_subscribers().max().unwrap_or(0) - of_subscribers().min().unwrap_or(0) <= 1 {
@@ -150,22 +150,23 @@ impl Topic {
     }
 }
 
-/// A topic's subscribers by their load, looked at from both ends: the lowest ones are filled up
-/// level by level, taking in the next ones when their level is reached; the highest ones are
-/// taken from in the same way.
+/// A topic's subscribers by load, seen from both ends. The lowest ones are filled level by level,
+/// and the next ones are included when their level is reached; the highest ones are taken from in
+/// the same way.
 struct Ladder {
-    /// By load at the start, then by index; then excluded ones move to the end.
+    /// Sorted by load at first, then by index; excluded ones move to the end.
     order: Vec<usize>,
     /// `order[..lowest_end]` are the lowest: all had this load when their turn began.
     lowest_end: usize,
     lowest_load: i64,
-    /// Of the lowest, who is next.
+    /// The place of the lowest one whose turn it is.
     lowest_next: usize,
-    /// `order[highest_start..highest_end]` are the highest, `order[highest_end..]` are excluded.
+    /// `order[highest_start..highest_end]` are the highest, and `order[highest_end..]` are
+    /// excluded.
     highest_start: usize,
     highest_end: usize,
     highest_load: i64,
-    /// Of the highest, behind who is next.
+    /// The place after the highest one whose turn it is.
     highest_next: usize,
 }
 
@@ -187,7 +188,7 @@ impl Ladder {
         }
     }
 
-    /// Who shall get a partition; the caller gives it.
+    /// The member that should get a partition; the caller gives it one.
     fn next_lowest(&mut self, loads: &[i64]) -> usize {
         if self.lowest_next >= self.lowest_end {
             self.lowest_load += 1;
@@ -200,7 +201,8 @@ impl Ladder {
         self.order[self.lowest_next - 1]
     }
 
-    /// Who shall lose a partition; the caller takes it, or excludes them if they have none.
+    /// The member that should lose a partition. The caller takes it, or excludes the member if it
+    /// has none.
     fn next_highest(&mut self, loads: &[i64]) -> Option<usize> {
         if self.highest_next <= self.highest_start {
             let all_excluded = self.highest_end <= self.highest_start;
@@ -217,7 +219,7 @@ impl Ladder {
         Some(self.order[self.highest_next])
     }
 
-    /// The last `next_highest` has nothing to give.
+    /// Excludes the last `next_highest`, which has nothing to give.
     fn exclude_highest(&mut self) {
         self.highest_end -= 1;
         self.order.swap(self.highest_next, self.highest_end);

@@ -1,5 +1,5 @@
-//! Everyone subscribes to the same topics: as many partitions for each, give or take one, and each
-//! keeps what it has as far as that goes (UniformHomogeneousAssignmentBuilder).
+//! All members subscribe to the same topics. Each gets the same number of partitions, give or take
+//! one, and keeps what it has as far as possible (UniformHomogeneousAssignmentBuilder).
 
 use super::{Owned, Partition, PartitionCounts, Partitions, Subscriber, assignment};
 use crate::coordinator::group::MemberId;
@@ -21,9 +21,9 @@ pub(super) fn assign(
     assignment(members, owned)
 }
 
-/// Takes from everyone what is more than its share, and says how much everyone shall get yet.
-/// Where the partitions do not come out even, those have one more who own one more already; the
-/// last ones have it if there are not enough of those.
+/// Takes from each member what exceeds its share, and returns how many partitions each still has to
+/// get. If the numbers are not even, one more goes to members that already own one more, and then
+/// to the last ones.
 fn level(owned: &mut [Vec<Partition>], free: &mut Vec<Partition>) -> Vec<usize> {
     let members = owned.len();
     let total = free.len() + owned.iter().map(Vec::len).sum::<usize>();

@@ -1,17 +1,17 @@
-//! A classic group as DescribeGroups and ListGroups show it.
+//! Classic groups in the form of DescribeGroups and ListGroups.
 
 use super::{ClassicGroup, GroupState, Member};
 use crate::coordinator::text;
 use bytes::Bytes;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 
-/// What stands for a group that is not there.
+/// The description of a group that does not exist.
 pub fn dead(id: &str) -> DescribedGroup {
     DescribedGroup::default().with_group_id(text(id).into()).with_group_state(text("Dead"))
 }
 
 impl ClassicGroup {
-    /// The group with its members.
+    /// Describes the group and its members.
     pub fn describe(&self) -> DescribedGroup {
         let protocol = self.protocol.as_deref().filter(|_| self.state() == GroupState::Stable);
         DescribedGroup::default()
@@ -23,7 +23,7 @@ impl ClassicGroup {
     }
 }
 
-/// What the members subscribed to shows only when the group is stable.
+/// The members' subscriptions are shown only when the group is stable.
 fn describe_member(member: &Member, protocol: Option<&str>) -> DescribedGroupMember {
     DescribedGroupMember::default()
         .with_member_id(text(&member.id))

@@ -1,5 +1,5 @@
-//! JoinGroup on a classic group: who may come in, under which id, and whether that makes the
-//! others come together again.
+//! JoinGroup on a classic group: who may join, under which id, and whether the other members have
+//! to join again.
 
 use super::membership::sync_error;
 use super::write::{Then, Write};
@@ -13,28 +13,29 @@ use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use std::sync::Arc;
 
-/// From here on a dynamic member first gets an id and joins with it (KIP-394).
+/// From this version on a new dynamic member gets its id first and then joins with it (KIP-394).
 const MEMBER_ID_REQUIRED_VERSION: i16 = 4;
-/// From here on a static leader that came back need not assign anew (KIP-814).
+/// From this version on a static leader that came back can be told not to assign again (KIP-814).
 const SKIP_ASSIGNMENT_VERSION: i16 = 9;
 
-/// How long a member that does not know its id yet may wait for a rebalance; fixed in Kafka too.
+/// How many milliseconds a member that does not know its id yet may wait for a rebalance. Kafka has
+/// the same constant.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 300_000;
 
-/// A JoinGroup on its way through a group.
+/// A JoinGroup request.
 #[derive(Clone, Copy, Debug)]
 pub struct Join<'a> {
-    /// Who asks.
+    /// Who sent it.
     pub cx: &'a RequestContext,
-    /// What they ask.
+    /// The request.
     pub request: &'a JoinGroupRequest,
-    /// Where the answer goes.
+    /// The ticket of its answer.
     pub ticket: Ticket,
 }
 
 impl Join<'_> {
     fn protocols(&self) -> Vec<(String, Bytes)> {
-        // Copies: a slice would keep the whole frame of the request in memory.
+        // These are copies: a slice would keep the whole frame of the request in memory.
         let copy = |metadata: &Bytes| Bytes::copy_from_slice(metadata);
         self.request.protocols.iter().map(|p| (p.name.to_string(), copy(&p.metadata))).collect()
     }
@@ -43,14 +44,14 @@ impl Join<'_> {
         self.request.group_instance_id.as_deref()
     }
 
-    /// Whether it is a dynamic member that shall first be told its id.
+    /// Whether it is from a dynamic member that has to be told its id first.
     pub fn needs_member_id(&self) -> bool {
         self.request.member_id.is_empty()
             && self.instance_id().is_none()
             && self.cx.api_version >= MEMBER_ID_REQUIRED_VERSION
     }
 
-    /// Version 0 has none.
+    /// The rebalance timeout; version 0 of the request uses the session timeout.
     pub fn rebalance_timeout_ms(&self) -> i32 {
         match self.cx.api_version {
             0 => self.request.session_timeout_ms,
@@ -58,7 +59,7 @@ impl Join<'_> {
         }
     }
 
-    /// Why there is a rebalance, for the log.
+    /// The reason for a rebalance, for the log.
     fn reason(&self, id: &str, what: &str) -> String {
         let said = self.request.reason.as_deref().filter(|said| !said.is_empty());
         let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
@@ -82,7 +83,7 @@ impl Join<'_> {
     }
 }
 
-/// An answer that refuses.
+/// An answer with an error.
 pub fn join_error(member: &str, error: ResponseError) -> JoinGroupResponse {
     JoinGroupResponse::default()
         .with_member_id(text(member))
@@ -90,7 +91,7 @@ pub fn join_error(member: &str, error: ResponseError) -> JoinGroupResponse {
         .with_error_code(error.code())
 }
 
-/// Tells the former self of a static member that there is another now.
+/// Tells the former member of a static instance that another has taken its place.
 fn fence(turn: &mut Turn<'_>, member: &Member) {
     let fenced = ResponseError::FencedInstanceId;
     if let Some(ticket) = member.awaiting_join {
@@ -102,7 +103,7 @@ fn fence(turn: &mut Turn<'_>, member: &Member) {
 }
 
 impl ClassicGroup {
-    /// A JoinGroup, of someone who has a member id or of someone who has none yet.
+    /// Handles a JoinGroup from a member with or without an id.
     pub fn join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Option<Write> {
         let id = &*join.request.member_id;
         let names = join.request.protocols.iter().map(|protocol| &*protocol.name);
@@ -125,8 +126,8 @@ impl ClassicGroup {
         None
     }
 
-    /// While members are joining, those who have come count, so that the last ones to come are
-    /// left out if the group has become too large.
+    /// Whether there is room. During a rebalance only those that have joined count, so that a group
+    /// that has become too large leaves out those that come last.
     fn has_room_for(&self, id: &str, max_size: i32) -> bool {
         let max_size = usize::try_from(max_size).unwrap_or(0);
         let member = self.member(id);
@@ -162,13 +163,13 @@ impl ClassicGroup {
             delay.member_added = true;
         }
         self.add(&join.request.protocol_type, join.member(id.clone()));
-        // It does not know its id yet and cannot send heartbeats, and nobody sees it if its client
-        // goes away meanwhile; so that such members do not pile up, they may not wait for ever.
+        // The member does not know its id and so cannot send heartbeats, and nobody would notice if
+        // its client went away. A time limit keeps such members from piling up.
         turn.set_session(&self.id, &id, NEW_MEMBER_JOIN_TIMEOUT_MS);
         self.rebalance_or_complete_join(turn, || join.reason(&id, "joined"))
     }
 
-    /// A member that is one already joins (again).
+    /// A member of the group joins, perhaps again.
     fn rejoin(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Option<Write> {
         let id = &*join.request.member_id;
         let member = self.member(id).expect("validated");
@@ -178,7 +179,7 @@ impl ClassicGroup {
             _ if changed => return self.update_and_rebalance(turn, join),
             // It may have missed the first answer.
             GroupState::CompletingRebalance => self.join_answer(id, self.is_leader(id)),
-            // The leader may have seen something that the others' metadata does not show.
+            // The leader may know of a change that the members' metadata does not show.
             GroupState::Stable if self.is_leader(id) => {
                 return self.update_and_rebalance(turn, join);
             }
@@ -192,7 +193,7 @@ impl ClassicGroup {
     fn update_and_rebalance(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Option<Write> {
         let id = &*join.request.member_id;
         self.update(turn, id, &join);
-        // Who comes because the others are called is no reason of the rebalance.
+        // A member that joins because a rebalance calls it is not a reason for that rebalance.
         if self.state() == GroupState::PreparingRebalance {
             return self.complete_join_if_all_came(turn);
         }
@@ -209,8 +210,8 @@ impl ClassicGroup {
         }
     }
 
-    /// A static member came back without its id: it takes the place of its former self, and if
-    /// nothing else changes nobody else is disturbed.
+    /// A static member has come back without its id. It takes its former place, and if nothing else
+    /// has changed the other members are not disturbed.
     fn replace_static(
         &mut self,
         turn: &mut Turn<'_>,
@@ -239,7 +240,7 @@ impl ClassicGroup {
                 let then = Then::KeepStatic { id, old: Box::new(old), leader_before, skip };
                 Some(Write { record, then })
             }
-            // The leader may have been told the old id and would assign to nobody.
+            // The leader may have been told the old id, and would assign partitions to nobody.
             GroupState::Stable | GroupState::CompletingRebalance => {
                 self.prepare_rebalance(turn, || format!("member {id} took the place of {old_id}"))
             }
@@ -248,7 +249,7 @@ impl ClassicGroup {
         }
     }
 
-    /// The record about a replaced static member is written, or could not be.
+    /// Goes on after the record of a replaced static member was written, or could not be.
     pub fn finish_replacement(
         &mut self,
         turn: &mut Turn<'_>,
@@ -259,8 +260,8 @@ impl ClassicGroup {
         else {
             return;
         };
-        // Before version 9 a leader must not learn that it leads, or it would assign; it would
-        // not be heard, because the group is stable.
+        // Before version 9 the client must not learn that it is the leader: it would make an
+        // assignment, which the stable group would ignore.
         let mut answer = self.join_answer(&id, skip && self.is_leader(&id));
         if !skip {
             answer.leader = text(leader_before.as_deref().unwrap_or_default());
@@ -280,7 +281,7 @@ impl ClassicGroup {
         turn.answer_join(ticket, answer);
     }
 
-    /// The present generation, as a member sees it; the leader sees all members.
+    /// The present generation as a member sees it; the leader is shown all members.
     pub fn join_answer(&self, id: &str, with_members: bool) -> JoinGroupResponse {
         let protocol = self.protocol.as_deref().unwrap_or_default();
         let members = self.members().filter(|_| with_members).map(|member| {

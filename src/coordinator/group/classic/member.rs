@@ -10,27 +10,27 @@ use std::sync::Arc;
 /// A member of a classic group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Given by the coordinator.
+    /// The id, which the coordinator chose.
     pub id: MemberId,
     /// `group.instance.id` of a static member (KIP-345).
     pub instance_id: Option<Arc<str>>,
     /// `client.id`.
     pub client_id: String,
-    /// As `/127.0.0.1`.
+    /// The client's address, as `/127.0.0.1`.
     pub client_host: String,
-    /// How long a rebalance waits for it.
+    /// How many milliseconds a rebalance waits for it.
     pub rebalance_timeout_ms: i32,
-    /// How long it may be silent.
+    /// How many milliseconds it may be silent.
     pub session_timeout_ms: i32,
-    /// The protocols it speaks, best first, each with its subscription.
+    /// The protocols it supports, the preferred one first, each with its subscription.
     pub protocols: Vec<(String, Bytes)>,
-    /// What the leader gave it.
+    /// The assignment that the leader made for it.
     pub assignment: Bytes,
-    /// Has not been through a rebalance yet, so it cannot send heartbeats.
+    /// Whether it has not been through a rebalance yet, so that it cannot send heartbeats.
     pub is_new: bool,
-    /// Its JoinGroup waits for an answer.
+    /// The ticket of its JoinGroup, if that waits for an answer.
     pub awaiting_join: Option<Ticket>,
-    /// Its SyncGroup waits for an answer.
+    /// The ticket of its SyncGroup, if that waits for an answer.
     pub awaiting_sync: Option<Ticket>,
 }
 
@@ -41,14 +41,15 @@ impl Member {
         found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
     }
 
-    /// A parked request stands for heartbeats, but not for a member that is new: its client may
-    /// have gone away without ever knowing its member id.
+    /// Whether a waiting request takes the place of heartbeats. Not so for a new member: its client
+    /// may have gone away without ever learning its id.
     pub fn has_satisfied_heartbeat(&self) -> bool {
         !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
     }
 }
 
-/// The guard of counts: a topic's name takes two bytes at least.
+/// The topics of a consumer's subscription; None if it cannot be read. The count is checked before
+/// decoding: a topic's name takes at least two bytes.
 pub fn subscription_topics(mut metadata: Bytes) -> Option<Vec<String>> {
     if metadata.len() < 6 {
         return None;

@@ -15,13 +15,13 @@ use kafka_protocol::messages::{HeartbeatRequest, SyncGroupRequest, SyncGroupResp
 use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
 
-/// An answer that refuses.
+/// An answer with an error.
 pub fn sync_error(error: ResponseError) -> SyncGroupResponse {
     SyncGroupResponse::default().with_error_code(error.code())
 }
 
 impl ClassicGroup {
-    /// A member asks for its assignment; the leader brings all of them.
+    /// A member asks for its assignment; the leader brings the assignments of all.
     pub fn sync(
         &mut self,
         turn: &mut Turn<'_>,
@@ -71,7 +71,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Members that the leader forgot get nothing.
+    /// The leader's assignment. Members that the leader left out get nothing.
     fn assign(&self, request: &SyncGroupRequest) -> Write {
         let brought = request.assignments.iter().map(|assignment| {
             // A copy: a slice would keep the whole frame of the request in memory.
@@ -84,7 +84,7 @@ impl ClassicGroup {
         Write { record, then: Then::Assigned(owned.collect()) }
     }
 
-    /// A member is alive.
+    /// A member's sign of life.
     pub fn heartbeat(
         &mut self,
         turn: &mut Turn<'_>,
@@ -102,14 +102,14 @@ impl ClassicGroup {
         }
     }
 
-    /// Starts the session of a member anew.
+    /// Starts a member's session anew.
     pub fn keep_alive(&self, turn: &mut Turn<'_>, id: &str) {
         if let Some(member) = self.member(id) {
             turn.set_session(&self.id, &member.id, member.session_timeout_ms);
         }
     }
 
-    /// Members go, by their ids or, as an operator names them, by their static instances.
+    /// Members leave. They are named by their ids or, by an operator, by their static instances.
     pub fn leave(
         &mut self,
         turn: &mut Turn<'_>,

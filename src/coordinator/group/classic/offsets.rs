@@ -7,7 +7,7 @@ use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 
 impl ClassicGroup {
-    /// Whether offsets may be committed; `version` is that of OffsetCommit, None for
+    /// Whether offsets may be committed. `version` is that of OffsetCommit, None for
     /// TxnOffsetCommit.
     pub fn validate_commit(
         &self,
@@ -34,15 +34,16 @@ impl ClassicGroup {
         if generation != self.generation {
             Err(ResponseError::IllegalGeneration)
         } else if self.state() == GroupState::CompletingRebalance {
-            // It knows the generation, so it has joined; it shall come back when it is assigned.
+            // It knows the generation, so it has joined; it has to retry once it has its
+            // assignment.
             Err(ResponseError::RebalanceInProgress)
         } else {
             Ok(())
         }
     }
 
-    /// Who says nothing of itself is believed: old producers cannot. Nor does it matter whether the
-    /// group rebalances.
+    /// Whether a producer may commit offsets. One that does not identify itself may, because old
+    /// producers cannot. The group may be in a rebalance.
     fn validate_transactional_commit(
         &self,
         request: &OffsetCommitRequest,
@@ -58,7 +59,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether offsets may be deleted by an operator.
+    /// Whether an operator may delete offsets.
     pub fn validate_offset_delete(&self) -> Result<(), ResponseError> {
         match self.is_empty() || self.uses_consumer_protocol() {
             true => Ok(()),
@@ -66,7 +67,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether offsets of `topic` are in use by the members. Unknown counts as yes for consumers.
+    /// Whether the members use offsets of `topic`. If that is unknown, consumers count as using it.
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
         match &self.subscribed_topics {
             Some(topics) => topics.contains(topic),
@@ -74,7 +75,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Since when nobody has used an offset; None while someone may.
+    /// Since when an offset has been unused; None while it is or may be in use.
     pub fn offset_unused_since(&self, topic: &str, committed: &Committed) -> Option<Timestamp> {
         if self.is_subscribed_to(topic) {
             return None;

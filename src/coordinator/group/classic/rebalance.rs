@@ -1,4 +1,4 @@
-//! A classic group's rebalance: everybody joins, the leader assigns, everybody gets a share.
+//! The rebalance of a classic group: everybody joins, the leader assigns, everybody gets a share.
 //!
 //! ```text
 //! Empty -> PreparingRebalance -> CompletingRebalance -> Stable -> PreparingRebalance ...
@@ -21,7 +21,7 @@ use kafka_protocol::messages::SyncGroupResponse;
 use std::collections::BTreeMap;
 
 impl ClassicGroup {
-    /// Starts a rebalance, or ends the join phase of the one under way if all have come.
+    /// Starts a rebalance; or, if one is under way and all have joined, completes its join phase.
     pub fn rebalance_or_complete_join(
         &mut self,
         turn: &mut Turn<'_>,
@@ -36,7 +36,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Starts a rebalance: members learn of it by their next heartbeat and join again.
+    /// Starts a rebalance. Members learn of it from their next heartbeat and join again.
     pub fn prepare_rebalance(
         &mut self,
         turn: &mut Turn<'_>,
@@ -52,7 +52,8 @@ impl ClassicGroup {
         let is_initial = self.state() == GroupState::Empty;
         self.transition(GroupState::PreparingRebalance, turn.now);
         if is_initial {
-            // A group that starts up gets its members one after the other; wait for more of them.
+            // When an application starts, its members come one after the other, so wait for more of
+            // them.
             let delay_ms = turn.config.group_initial_rebalance_delay_ms;
             let remaining_ms = (self.rebalance_timeout_ms() - delay_ms).max(0);
             self.set_initial_delay(turn, delay_ms, remaining_ms);
@@ -74,7 +75,8 @@ impl ClassicGroup {
         turn.timers.set(Timer::Join(self.id.clone()), turn.now + i64::from(timeout_ms));
     }
 
-    /// Ends the join phase if nobody is missing; the first rebalance waits for its timer.
+    /// Completes the join phase if all members have joined; the first rebalance waits for its
+    /// timer.
     pub fn complete_join_if_all_came(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
         let preparing = self.state() == GroupState::PreparingRebalance;
         if preparing && self.initial_delay.is_none() && self.has_all_joined() {
@@ -83,7 +85,7 @@ impl ClassicGroup {
         None
     }
 
-    /// A timer of the group has fired.
+    /// Fires a timer of the group.
     pub fn expire(&mut self, turn: &mut Turn<'_>, timer: &Timer) -> Option<Write> {
         match timer {
             Timer::Session(_, member) => self.session_expired(turn, member),
@@ -93,7 +95,7 @@ impl ClassicGroup {
         }
     }
 
-    /// The join phase has lasted long enough.
+    /// The time for joining is over.
     fn join_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
         if let Some(delay) = self.initial_delay
             && delay.member_added
@@ -106,7 +108,7 @@ impl ClassicGroup {
         self.complete_join(turn)
     }
 
-    /// Leaves behind who did not come, and begins the next generation.
+    /// Removes the members that did not join, and begins the next generation.
     fn complete_join(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
         turn.timers.cancel(&Timer::Join(self.id.clone()));
         self.initial_delay = None;
@@ -121,7 +123,7 @@ impl ClassicGroup {
             turn.timers.cancel(&Timer::Session(self.id.clone(), member));
         }
         if self.size() > 0 && !self.elect_leader() {
-            // Only static members, and none of them came: their session timeouts will tell.
+            // There are only static members and none of them came. Their session timeouts decide.
             self.set_join_timer(turn, self.rebalance_timeout_ms());
             return None;
         }
@@ -140,7 +142,7 @@ impl ClassicGroup {
         None
     }
 
-    /// The one line about a rebalance: the group's members are known now.
+    /// Logs the rebalance in one line, now that the group's members are known.
     fn tell_of_generation(&mut self) {
         let (id, generation, size) = (&self.id, self.generation, self.size());
         let reasons = std::mem::take(&mut self.reasons);
@@ -153,7 +155,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Whether the leader, or another in its place, has come.
+    /// Whether somebody leads: the leader if it has joined, or else another that has.
     fn elect_leader(&mut self) -> bool {
         let leader = self.leader.as_deref().and_then(|id| self.member(id));
         if leader.is_some_and(|member| member.awaiting_join.is_some()) {
@@ -181,7 +183,7 @@ impl ClassicGroup {
         turn.timers.set(Timer::Sync(self.id.clone()), deadline);
     }
 
-    /// Whoever has not asked for its assignment by now is gone.
+    /// Removes the members that have not asked for their assignment in time.
     fn sync_expired(&mut self, turn: &mut Turn<'_>) -> Option<Write> {
         let rebalanced = [GroupState::CompletingRebalance, GroupState::Stable];
         if self.pending_syncs.is_empty() || !rebalanced.contains(&self.state()) {
@@ -197,7 +199,7 @@ impl ClassicGroup {
         self.prepare_rebalance(turn, || reason)
     }
 
-    /// A member was silent for too long.
+    /// Removes a member that was silent for too long.
     fn session_expired(&mut self, turn: &mut Turn<'_>, id: &str) -> Option<Write> {
         if self.pending_joins.contains(id) {
             self.remove(id);
@@ -219,7 +221,7 @@ impl ClassicGroup {
         if all_came { self.complete_join(turn) } else { None }
     }
 
-    /// Removes a member and tells it so if it waits; it may join again.
+    /// Removes a member, and tells it so if a request of it waits; it may join again.
     pub fn drop_member(&mut self, turn: &mut Turn<'_>, id: &str) {
         let Some(removed) = self.remove(id) else { return };
         if let Some(ticket) = removed.awaiting_join {
@@ -230,12 +232,12 @@ impl ClassicGroup {
         }
     }
 
-    /// Every member's assignment as it is.
+    /// The assignments of all members.
     pub fn assignments(&self) -> BTreeMap<&str, Bytes> {
         self.members().map(|member| (&*member.id, member.assignment.clone())).collect()
     }
 
-    /// The leader's assignment is in the log, or could not be written.
+    /// Goes on after the leader's assignment was written, or could not be.
     pub fn finish_assignment(
         &mut self,
         turn: &mut Turn<'_>,
@@ -263,7 +265,7 @@ impl ClassicGroup {
         self.hand_out(turn, Some(error));
     }
 
-    /// Answers whoever waits, with an error.
+    /// Answers all waiting requests with an error.
     pub fn give_up(&mut self, turn: &mut Turn<'_>, error: ResponseError) {
         for member in self.members_mut() {
             if let Some(ticket) = member.awaiting_join.take() {
@@ -275,8 +277,8 @@ impl ClassicGroup {
         }
     }
 
-    /// Answers the SyncGroups that wait. A session that ran out while its request waited was not
-    /// acted on, so it starts anew.
+    /// Answers the SyncGroups that wait. A session that ended while its request waited was ignored,
+    /// so it starts anew.
     fn hand_out(&mut self, turn: &mut Turn<'_>, error: Option<ResponseError>) {
         for id in self.member_ids() {
             let answer = match error {
@@ -292,7 +294,7 @@ impl ClassicGroup {
         }
     }
 
-    /// What `id` got.
+    /// The answer to a SyncGroup of the member `id`.
     pub fn sync_answer(&self, id: &str) -> SyncGroupResponse {
         let assignment = self.member(id).map(|member| member.assignment.clone());
         SyncGroupResponse::default()

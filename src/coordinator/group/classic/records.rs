@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Record {
-    /// A group's generation, with the assignment of each member.
+    /// The group's generation, with the assignment of each member.
     pub fn group(group: &ClassicGroup, assignments: &BTreeMap<&str, Bytes>) -> Record {
         let protocol = group.protocol.as_deref();
         let members = group.members().map(|member| MemberMetadata {
@@ -47,7 +47,7 @@ impl Record {
         Record::GroupMetadata(GroupMetadataKey { group: group.id.to_string() }, Some(value))
     }
 
-    /// Forgets a group.
+    /// A tombstone: the group is gone.
     pub fn group_tombstone(group: &GroupId) -> Record {
         Record::GroupMetadata(GroupMetadataKey { group: group.to_string() }, None)
     }
@@ -64,7 +64,7 @@ impl ClassicGroup {
             ..ClassicGroup::simple(GroupId::from(id))
         };
         for member in &value.members {
-            // Version 0 of the record had no rebalance timeout.
+            // Version 0 of the record has no rebalance timeout.
             let rebalance_timeout_ms = match member.rebalance_timeout {
                 -1 => member.session_timeout,
                 timeout_ms => timeout_ms,

@@ -1,4 +1,4 @@
-//! What an operation on a classic group wants written, and how the group goes on after it.
+//! The record that an operation on a classic group writes, and what the group does after that.
 
 use super::{ClassicGroup, Member};
 use crate::coordinator::group::record::Record;
@@ -9,38 +9,38 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
 
-/// A classic group's record, and what follows it.
+/// The record of a classic group, and what follows the append.
 #[derive(Debug)]
 pub struct Write {
-    /// The group's generation.
+    /// The record of the group's generation.
     pub record: Record,
-    /// What follows.
+    /// What follows the append.
     pub then: Then,
 }
 
-/// How a classic group goes on after its record was appended, or could not be.
+/// What a classic group does after its record was appended, or could not be.
 #[derive(Debug)]
 pub enum Then {
-    /// The group is empty; without the record its former generation comes back with a restart,
-    /// whose members time out.
+    /// Nothing: the group is empty. If the record could not be written, a restart brings its last
+    /// generation back, whose members then time out.
     Emptied,
-    /// The members get what the leader assigned.
+    /// The members get the leader's assignments.
     Assigned(BTreeMap<MemberId, Bytes>),
-    /// A static member `old` is `id` now.
+    /// The static member `old` has got the id `id`.
     KeepStatic {
         /// The new id.
         id: MemberId,
-        /// The member as it was.
+        /// The member before that.
         old: Box<Member>,
-        /// Who led then.
+        /// The leader before that.
         leader_before: Option<MemberId>,
-        /// The client knows SkipAssignment.
+        /// Whether the client knows SkipAssignment.
         skip: bool,
     },
 }
 
 impl Write {
-    /// What a group wants written, if anything, with the answer.
+    /// The outcome of an operation that may want a record written.
     pub fn outcome<A>(write: Option<Write>, group: &GroupId, answer: A) -> Outcome<Then, A> {
         match write {
             None => Outcome::answer(answer),
@@ -53,7 +53,7 @@ impl Write {
 }
 
 impl ClassicGroup {
-    /// The record before `then` is in the log, or could not be written.
+    /// Goes on after the record was appended, or could not be.
     pub fn complete(
         &mut self,
         turn: &mut Turn<'_>,
@@ -69,8 +69,8 @@ impl ClassicGroup {
         }
     }
 
-    /// The group was read from the log: expects its members, and calls them together anew if the
-    /// limit of a group's size was lowered; who joins first may stay.
+    /// Expects the members' heartbeats after a load. If the limit of the group's size was lowered,
+    /// the members have to join again, and the first ones may stay.
     pub fn loaded(&mut self, turn: &mut Turn<'_>) {
         self.expect_members(turn);
         let max_size = usize::try_from(turn.config.group_max_size).unwrap_or(0);
@@ -88,7 +88,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Calls members together who do not know of this group yet.
+    /// Starts a rebalance in which nobody has joined yet.
     pub fn regroup(&mut self, turn: &mut Turn<'_>, reason: impl FnOnce() -> String) {
         let write = self.prepare_rebalance(turn, reason);
         assert!(write.is_none(), "nobody has joined yet");

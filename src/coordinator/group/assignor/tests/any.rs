@@ -1,5 +1,5 @@
-//! Any group: each partition has one subscriber as its owner, the load is even, and what need not
-//! move stays.
+//! Properties of any group's assignment: each partition is owned by one of its subscribers, the
+//! load is even, and partitions do not move without need.
 
 use super::*;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ impl Group {
         assignor.assign(&members, &self.counts).unwrap()
     }
 
-    /// Owner by partition; there is but one, and it subscribes to the topic.
+    /// The owner of each partition; there is only one, and it subscribes to the topic.
     fn owners(&self, assignment: &BTreeMap<MemberId, Partitions>) -> BTreeMap<Partition, MemberId> {
         assert!(assignment.keys().eq(self.members.keys()));
         let mut owners = BTreeMap::new();
@@ -55,14 +55,14 @@ fn topic(index: usize) -> Uuid {
     Uuid::from_u128(index as u128 + 1)
 }
 
-/// What members may own that no assignor of ours left behind: partitions that do not exist, that
-/// are another's too, of topics that are not subscribed to.
+/// Partitions that members may claim although no assignor gave them: ones that do not exist, that
+/// belong to others too, or whose topics they do not subscribe to.
 fn any_partitions() -> impl Strategy<Value = Partitions> {
     let set = prop::collection::btree_set(0..15i32, 1..8);
     prop::collection::btree_map((0..TOPICS).prop_map(topic), set, 0..4)
 }
 
-/// Half of them homogeneous.
+/// A random group; half of them are homogeneous.
 fn any_group() -> impl Strategy<Value = Group> {
     prop_oneof![group_of(true), group_of(false)]
 }
@@ -123,7 +123,7 @@ proptest! {
             let loads = loads(&assignment);
             prop_assert!(loads.iter().max().unwrap() - loads.iter().min().unwrap() <= 1);
         }
-        // No single partition that another subscriber should rather have.
+        // No other subscriber should rather have any of the partitions.
         let load = |id: &MemberId| assignment[id].values().map(BTreeSet::len).sum::<usize>();
         for ((topic, _), owner) in group.owners(&assignment) {
             let least = group.members.iter().filter(|(_, topics)| topics.contains(&topic))

@@ -40,7 +40,7 @@ use crate::types::{Offset, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
-/// What an operation on a consumer group asks for.
+/// The result of an operation on a consumer group.
 pub type Outcome<A = ()> = turn::Outcome<Then, A>;
 
 /// A consumer group.
@@ -49,26 +49,27 @@ pub type ConsumerGroup = Modern<Consumer>;
 /// The topics that a regular expression matched (ResolvedRegularExpression).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
-    /// By name.
+    /// The topics' names.
     pub topics: BTreeSet<String>,
-    /// Offset of the metadata image that was looked through.
+    /// Offset of the metadata image whose topics were matched.
     pub version: Offset,
-    /// When it was looked through.
+    /// When they were matched.
     pub timestamp: Timestamp,
 }
 
 /// What only a consumer group has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Consumer {
-    /// Whether there is a record about the topics' partitions, of Kafka before 4.1, to be deleted.
+    /// Whether the log has a record about the topics' partitions, as Kafka before 4.1 wrote it. It
+    /// has to be deleted.
     pub has_partition_metadata: bool,
     resolved: BTreeMap<String, Resolved>,
     // What follows is made from the members.
     /// How many members and resolved regular expressions name a topic.
     topics: Counts,
-    /// How many members subscribe by a regular expression.
+    /// How many members subscribe by each regular expression.
     regexes: Counts,
-    /// The owner's member epoch, for each partition that is not free.
+    /// The owner's member epoch, for each partition that has an owner.
     partition_epochs: HashMap<(Uuid, i32), i32>,
 }
 
@@ -91,7 +92,7 @@ impl Consumer {
 }
 
 impl ConsumerGroup {
-    /// Where it is in its life.
+    /// Where the group is in its life.
     pub fn state(&self) -> ModernState {
         self.progress()
     }
@@ -106,7 +107,7 @@ impl ConsumerGroup {
         self.own.topics.of(topic) > 0
     }
 
-    /// Whether someone, this member perhaps, owns a partition or still has to give it back.
+    /// Whether a member owns a partition, or still has to give it back.
     pub fn is_owned(&self, topic: Uuid, partition: i32) -> bool {
         self.own.partition_epochs.contains_key(&(topic, partition))
     }
@@ -121,7 +122,7 @@ impl ConsumerGroup {
         self.own.regexes.names().map(String::as_str)
     }
 
-    /// The regular expressions after a member changed.
+    /// The regular expressions that are in use after a member changed.
     pub fn regexes_after<'a>(
         &'a self,
         member: &'a ConsumerMember,
@@ -131,7 +132,7 @@ impl ConsumerGroup {
         self.regexes().filter(|regex| !unused.contains(regex)).chain(updated.regex()).collect()
     }
 
-    /// The subscribed topics after some members went and one came, or changed. The topics of a
+    /// The subscribed topics after some members left and one came or changed. The topics of a
     /// regular expression go with its last subscriber, and come when it is resolved.
     pub fn topics_after(&self, gone: &[&ConsumerMember], come: Option<&ConsumerMember>) -> Counts {
         let mut topics = self.own.topics.clone();
@@ -146,7 +147,7 @@ impl ConsumerGroup {
         topics
     }
 
-    /// The regular expressions that nobody subscribes by any more after such a change.
+    /// The regular expressions that have no subscriber any more after such a change.
     pub fn regexes_without<'a>(
         &self,
         gone: &[&'a ConsumerMember],
@@ -166,7 +167,7 @@ impl ConsumerGroup {
             .collect()
     }
 
-    /// Ids of the topics of `member` that exist.
+    /// The ids of the existing topics that `member` subscribes to.
     pub fn topic_ids(&self, member: &ConsumerMember, image: &Image) -> BTreeSet<Uuid> {
         let resolved = member.regex().and_then(|regex| self.resolved().get(regex));
         let by_regex = resolved.iter().flat_map(|resolved| &resolved.topics);

@@ -1,5 +1,6 @@
-//! Streams groups (KIP-1071): the broker knows the topology of an application, makes its internal
-//! topics, and gives each member its tasks (StreamsGroup).
+//! Streams groups (KIP-1071, StreamsGroup): the broker knows the topology of an application,
+//! creates its internal topics, and assigns tasks to its members. `modern` has what this kind
+//! shares with others.
 //!
 //! ```text
 //! heartbeat   a member comes, says what it owns, hears what it is to own     -> records
@@ -42,7 +43,7 @@ use std::sync::Arc;
 use tasks::{Owners, TaskOffsets};
 use topology::Topology;
 
-/// Settings that an assignment was made with: `num.standby.replicas`.
+/// The settings that an assignment is made with: `num.standby.replicas`.
 type Configs = BTreeMap<String, String>;
 
 /// A streams group.
@@ -51,29 +52,29 @@ pub type StreamsGroup = Modern<Streams>;
 /// What only a streams group has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Streams {
-    /// Epoch of the topology that the topics fit; -1 if they do not.
+    /// Epoch of the topology that the existing topics fit; -1 if they do not fit.
     validated_topology_epoch: i32,
-    /// What the assignment of the epoch is made with.
+    /// The settings that the group's epoch is for.
     last_configs: Configs,
     topology: Option<Arc<Topology>>,
-    /// Who has, or has yet to give back, which task: what the members say, the other way round.
+    /// Which process has each task, or still has to give it back; derived from the members.
     owners: Owners,
-    /// What is known besides and not in the log.
+    /// What is known and not in the log.
     soft: Soft,
 }
 
-/// What a group has not in the log; a restart forgets it.
+/// State that is not in the log, so that a restart loses it.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Soft {
-    /// The topology against the topics.
+    /// The topology, matched with the topics.
     configured: Option<Arc<Configured>>,
-    /// The member that wants the application to stop.
+    /// The member that asked for the application to be stopped.
     shutdown_requested_by: Option<MemberId>,
-    /// Changes with what interactive queries need to know.
+    /// Increases when interactive queries have to know something new.
     endpoint_epoch: i32,
-    /// How far the members' copies of tasks' states are, as they say.
+    /// How far the members' copies of the tasks' states are, as reported by the members.
     task_offsets: BTreeMap<MemberId, TaskOffsets>,
-    /// Where the changelogs of those end.
+    /// The ends of the changelogs of those states, as reported by the members.
     task_end_offsets: BTreeMap<MemberId, TaskOffsets>,
 }
 
@@ -88,12 +89,12 @@ impl StreamsGroup {
         }
     }
 
-    /// What is written when the group, which is empty, is no more.
+    /// The records that delete the group, which is empty.
     pub fn tombstones(&self) -> Vec<Record> {
         records::group_tombstones(&self.id)
     }
 
-    /// Remembers what a member says of its copies, as far as it is of tasks that there are.
+    /// Remembers what a member reports about its copies, for tasks that exist.
     fn keep_reported(&mut self, member: &MemberId, reported: Reported, configured: &Configured) {
         let Some(subtopologies) = &configured.subtopologies else { return };
         let known = |mut offsets: TaskOffsets| {
@@ -106,7 +107,7 @@ impl StreamsGroup {
         self.own.soft.task_end_offsets.extend(reported.end_offsets.map(known));
     }
 
-    /// Takes out a member, and what it said of its copies.
+    /// Removes a member and what it reported.
     fn remove_member(&mut self, id: &str) {
         self.forget(id);
         let is_empty = self.is_empty();
@@ -121,14 +122,14 @@ impl StreamsGroup {
 
 #[cfg(test)]
 impl StreamsGroup {
-    /// What of the group is in the log.
+    /// The group with only what is in the log.
     pub(super) fn kept(&self) -> StreamsGroup {
         let mut kept = self.clone();
         kept.own.soft = Soft::default();
         kept
     }
 
-    /// No task is with two members, and the owners are those that the members say.
+    /// Checks that no task belongs to two members, and that the owners agree with the members.
     pub(super) fn check(&self) {
         let mut owners = Owners::default();
         let mut active = std::collections::BTreeSet::new();

@@ -1,4 +1,4 @@
-//! ConsumerGroupDescribe.
+//! Consumer groups in the form of ConsumerGroupDescribe.
 
 use super::ConsumerGroup;
 use super::member::{ConsumerMember, EpochPartitions};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 impl ConsumerGroup {
-    /// The group with its members.
+    /// Describes the group and its members.
     pub fn describe(&self, config: &Config, image: &Image) -> DescribedGroup {
         let assignor = most_wanted(self.members().map(|member| &**member));
         let assignor = assignor.unwrap_or_else(|| default_assignor(config));
@@ -37,7 +37,7 @@ impl ConsumerGroup {
 }
 
 fn describe_member(member: &ConsumerMember, image: &Image) -> Member {
-    // It answers for what it has to give back until it has.
+    // It owns what it has to give back until it has given it back.
     let mut owned: BTreeMap<Uuid, Vec<i32>> = BTreeMap::new();
     let mut add = |partitions: &EpochPartitions| {
         for (topic, partitions) in partitions {
@@ -61,7 +61,7 @@ fn describe_member(member: &ConsumerMember, image: &Image) -> Member {
         .with_member_type(if member.is_classic() { 0 } else { 1 })
 }
 
-/// Without the topics that are no more.
+/// An assignment, without topics that do not exist any more.
 fn assignment(partitions: BTreeMap<Uuid, Vec<i32>>, image: &Image) -> Assignment {
     let topics = partitions.into_iter().filter_map(|(topic_id, partitions)| {
         let topic = image.topics.by_id(topic_id)?;

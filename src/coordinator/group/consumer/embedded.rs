@@ -1,4 +1,4 @@
-//! What a consumer of the classic protocol brings to JoinGroup and takes from SyncGroup: an i16
+//! What a consumer of the classic protocol sends with JoinGroup and gets from SyncGroup: an i16
 //! version and a message (ConsumerProtocol).
 
 use super::member::EpochPartitions;
@@ -11,22 +11,22 @@ use kafka_protocol::protocol::{Decodable, Encodable};
 
 /// Protocol type of consumers.
 pub const PROTOCOL_TYPE: &str = "consumer";
-/// A newer one begins with all that this one has.
+/// The newest version. One that is newer still begins with the same fields.
 const LATEST_VERSION: i16 = 3;
 
-/// The version of a subscription or assignment, as far as we know it.
+/// The version of a subscription or assignment, or ours if it is newer; None if there is none.
 pub fn version(bytes: &Bytes) -> Option<i16> {
     let first = bytes.get(..2)?.try_into().ok()?;
     let version = i16::from_be_bytes(first);
     (version >= 0).then(|| version.min(LATEST_VERSION))
 }
 
-/// What a consumer subscribes to; None if it cannot be read.
+/// A consumer's subscription; None if it cannot be read.
 pub fn subscription(bytes: &Bytes) -> Option<ConsumerProtocolSubscription> {
     decode(bytes)
 }
 
-/// What a consumer was assigned; None if it cannot be read.
+/// A consumer's assignment; None if it cannot be read.
 pub fn assignment(bytes: &Bytes) -> Option<ConsumerProtocolAssignment> {
     decode(bytes)
 }
@@ -38,7 +38,7 @@ fn decode<M: Decodable>(bytes: &Bytes) -> Option<M> {
     M::decode(&mut bytes, version).ok()
 }
 
-/// An assignment for a consumer, without topics that are no more.
+/// An assignment for a consumer, without topics that do not exist any more.
 pub fn encode_assignment(partitions: &Partitions, image: &Image, version: i16) -> Bytes {
     let topics = partitions.iter().filter_map(|(topic, partitions)| {
         let topic = image.topics.by_id(*topic)?.name.to_string();
@@ -52,7 +52,7 @@ pub fn encode_assignment(partitions: &Partitions, image: &Image, version: i16) -
     bytes.freeze()
 }
 
-/// Partitions of topics that exist, by their topics' ids.
+/// Partitions of existing topics, by topic id.
 pub fn by_id<'a>(
     topics: impl Iterator<Item = (&'a String, &'a Vec<i32>)>,
     image: &Image,
@@ -63,7 +63,7 @@ pub fn by_id<'a>(
     ids.collect()
 }
 
-/// Partitions without the epochs at which they were assigned.
+/// Partitions without their epochs.
 pub fn without_epochs(partitions: &EpochPartitions) -> Partitions {
     let topics = partitions.iter();
     topics.map(|(topic, partitions)| (*topic, partitions.keys().copied().collect())).collect()

@@ -1,4 +1,4 @@
-//! Members that go, or are made to go.
+//! Members of a consumer group that leave, and members that are removed.
 
 use super::member::ConsumerMember;
 use super::{ConsumerGroup, Outcome};
@@ -13,7 +13,7 @@ use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeart
 use std::sync::Arc;
 
 impl ConsumerGroup {
-    /// A heartbeat with a leave epoch.
+    /// Handles a heartbeat with a leave epoch.
     pub fn leave(
         &self,
         turn: &mut Turn<'_>,
@@ -29,8 +29,8 @@ impl ConsumerGroup {
         })
     }
 
-    /// Removes members; if only members are left that speak the classic protocol, the group
-    /// becomes a classic one.
+    /// Removes members. If only members remain that speak the classic protocol, the group becomes a
+    /// classic one.
     pub fn fence<A>(
         &self,
         turn: &mut Turn<'_>,
@@ -59,7 +59,7 @@ impl ConsumerGroup {
         Outcome::replay(records, answer)
     }
 
-    /// A timer of the group or of a member has fired.
+    /// Fires a timer of the group or of a member.
     pub fn expire(&self, turn: &mut Turn<'_>, timer: &Timer) -> Outcome {
         if matches!(timer, Timer::Regexes(_)) {
             return self.resolve_regexes(turn);

@@ -1,4 +1,4 @@
-//! What a member of a consumer group subscribes to, and the partitions that it has
+//! What a member of a consumer group subscribes to, and the partitions it has
 //! (ConsumerGroupMember).
 
 use super::Consumer;
@@ -19,11 +19,11 @@ pub type EpochPartitions = BTreeMap<Uuid, BTreeMap<i32, i32>>;
 pub struct Subscription {
     /// The topics that it subscribes to by name.
     pub topics: Arc<BTreeSet<String>>,
-    /// The regular expression that it subscribes by; empty for none, null in old records.
+    /// The regular expression that it subscribes by; empty if there is none, null in old records.
     pub topic_regex: Option<String>,
-    /// The assignor that it would have.
+    /// The assignor that it prefers.
     pub server_assignor: Option<String>,
-    /// What it brought to JoinGroup, if it speaks the classic protocol.
+    /// What it sent with JoinGroup, if it speaks the classic protocol.
     pub classic: Option<Arc<ClassicMemberMetadata>>,
 }
 
@@ -44,18 +44,18 @@ impl ConsumerMember {
         self.own.classic.is_some()
     }
 
-    /// The regular expression it subscribes by, if it does.
+    /// The regular expression that it subscribes by, if any.
     pub fn regex(&self) -> Option<&str> {
         self.own.topic_regex.as_deref().filter(|regex| !regex.is_empty())
     }
 
-    /// What nobody else can have: what it owns and what it has yet to give back.
+    /// The partitions that nobody else can have: those it owns and those it still has to give back.
     pub fn partitions(&self) -> impl Iterator<Item = (Uuid, i32)> {
         let topics = self.assigned.iter().chain(self.pending_revocation.iter());
         topics.flat_map(|(topic, partitions)| partitions.keys().map(|index| (*topic, *index)))
     }
 
-    /// Goes on to `epoch`.
+    /// Enters `epoch`, and remembers the one before.
     pub fn move_to(&mut self, epoch: i32) {
         self.previous_epoch = self.epoch;
         self.epoch = epoch;

@@ -1,4 +1,4 @@
-//! Which offsets a member may commit that is behind its group.
+//! Which offsets a member may commit whose epoch is older than the group knows it by.
 
 use super::ConsumerGroup;
 use super::member::ConsumerMember;
@@ -7,16 +7,17 @@ use crate::error::Result;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What a member with an older epoch may commit: partitions that it has had since.
+/// What a commit may contain. With an older epoch it may contain partitions that the member has had
+/// since that epoch.
 #[derive(Clone, Debug, Default)]
 pub struct Permit {
-    /// None: everything.
+    /// The member and its older epoch; None permits everything.
     behind: Option<(Arc<ConsumerMember>, i32)>,
 }
 
 impl ConsumerGroup {
-    /// Whether offsets may be committed, and of which partitions; `version` is that of OffsetCommit,
-    /// None for TxnOffsetCommit.
+    /// Whether offsets may be committed, and of which partitions. `version` is that of
+    /// OffsetCommit, None for TxnOffsetCommit.
     pub fn validate_commit(
         &self,
         version: Option<i16>,

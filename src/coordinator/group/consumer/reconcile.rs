@@ -16,25 +16,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What a step depends on.
+/// What a step depends on, besides the member.
 #[derive(Clone, Copy, Debug)]
 pub struct Reconciliation<'a> {
-    /// Who owns what.
+    /// The group, which knows who owns what.
     pub group: &'a ConsumerGroup,
-    /// The epoch of the target.
+    /// The epoch of the target assignment.
     pub target_epoch: i32,
-    /// What the member shall own.
+    /// What the target assignment gives the member.
     pub target: &'a Partitions,
-    /// The topics that it subscribes to now.
+    /// The topics that the member subscribes to now.
     pub subscribed: &'a BTreeSet<Uuid>,
-    /// Whether that has just changed.
+    /// Whether they have just changed.
     pub subscription_changed: bool,
-    /// What the member says that it owns; None if it did not say.
+    /// What the member says it owns; None if it does not say.
     pub owned: Option<&'a Partitions>,
 }
 
 impl Reconciliation<'_> {
-    /// The member after its next step; the same if it can make none.
+    /// The member after one step, which may leave it unchanged.
     pub fn step(&self, member: &ConsumerMember) -> Result<ConsumerMember> {
         Ok(match member.state {
             State::Stable if member.epoch != self.target_epoch => {
@@ -45,7 +45,7 @@ impl Reconciliation<'_> {
                 self.follow_subscription(member)
             }
             State::Unrevoked | State::Unreleased => self.advance(member, member.epoch),
-            // A newer broker put it there. It begins anew, with nothing.
+            // A newer broker put it into this state. It has to begin again, with nothing.
             State::Unknown if self.owned.is_some_and(BTreeMap::is_empty) => {
                 self.advance(member, self.target_epoch)
             }
@@ -53,7 +53,8 @@ impl Reconciliation<'_> {
         })
     }
 
-    /// Whether it has not yet given all of these back. A heartbeat that does not say counts as yes.
+    /// Whether the member still has some of these partitions. If it does not say, it counts as
+    /// having them.
     fn still_owns(&self, revoked: &EpochPartitions) -> bool {
         let Some(owned) = self.owned else { return true };
         let is_revoked =
@@ -61,7 +62,8 @@ impl Reconciliation<'_> {
         owned.iter().any(|(topic, partitions)| partitions.iter().any(|i| is_revoked(topic, i)))
     }
 
-    /// Takes away partitions of topics that it has just unsubscribed from, target or not.
+    /// Takes away the partitions of topics that the member has just unsubscribed from, whatever the
+    /// target.
     fn follow_subscription(&self, member: &ConsumerMember) -> ConsumerMember {
         let (kept, lost): (EpochPartitions, EpochPartitions) = (member.assigned.iter())
             .map(|(topic, partitions)| (*topic, partitions.clone()))
@@ -83,8 +85,8 @@ impl Reconciliation<'_> {
         next
     }
 
-    /// Goes as far towards the target as it can. `epoch` is where it stays if it has to give
-    /// something back.
+    /// Moves as far towards the target as possible. `epoch` is where the member stays if it has to
+    /// give something back.
     fn advance(&self, member: &ConsumerMember, epoch: i32) -> ConsumerMember {
         let mut kept = EpochPartitions::new();
         let mut revoked = EpochPartitions::new();
@@ -115,7 +117,8 @@ impl Reconciliation<'_> {
             && self.target.get(topic).is_some_and(|partitions| partitions.contains(&index))
     }
 
-    /// Adds what it shall own and nobody else does; answers whether someone else owns some of it.
+    /// Adds the partitions of the target that are free. Returns whether others still own some of
+    /// them.
     fn take_free(&self, member: &ConsumerMember, assigned: &mut EpochPartitions) -> bool {
         let mut is_waiting = false;
         let wanted = self.target.iter().filter(|(topic, _)| self.subscribed.contains(topic));

@@ -1,4 +1,4 @@
-//! The records of consumer groups, and the state that they make when they are replayed.
+//! The records of consumer groups, and how they are replayed.
 
 use super::member::{ConsumerMember, EpochPartitions, Subscription};
 use super::{Consumer, ConsumerGroup, Resolved};
@@ -114,7 +114,7 @@ impl Kind for Consumer {
 }
 
 impl Record {
-    /// The group that a record of a consumer group is of.
+    /// The group that a consumer group's record belongs to.
     pub fn consumer_group(&self) -> Option<&str> {
         Some(match self {
             Record::ConsumerGroupMetadata(key, _) => &key.group_id,
@@ -128,14 +128,14 @@ impl Record {
         })
     }
 
-    /// A group reached an epoch.
+    /// The group reached an epoch.
     pub fn consumer_epoch(group: &str, epoch: i32, metadata_hash: i64) -> Record {
         let key = ConsumerGroupMetadataKey { group_id: group.to_owned() };
         let value = ConsumerGroupMetadataValue { epoch, metadata_hash };
         Record::ConsumerGroupMetadata(key, Some(value))
     }
 
-    /// The topics that a regular expression matches; None when nobody subscribes by it any more.
+    /// The topics that a regular expression matches; None if nobody subscribes by it any more.
     pub fn consumer_regex(group: &str, regex: &str, resolved: Option<&Resolved>) -> Record {
         let key = ConsumerGroupRegularExpressionKey {
             group_id: group.to_owned(),
@@ -149,13 +149,13 @@ impl Record {
         Record::ConsumerGroupRegularExpression(key, resolved.map(value))
     }
 
-    /// Forgets the topics' partitions as Kafka before 4.1 kept them.
+    /// Deletes the topics' partitions as Kafka before 4.1 wrote them.
     pub fn no_partition_metadata(group: &str) -> Record {
         let key = ConsumerGroupPartitionMetadataKey { group_id: group.to_owned() };
         Record::ConsumerGroupPartitionMetadata(key, None)
     }
 
-    /// Forgets a group whose members have these ids, and all it has.
+    /// Deletes a group whose members have these ids, with all that belongs to it.
     pub fn consumer_group_gone(group: &ConsumerGroup, members: &[&str]) -> Vec<Record> {
         let id = &*group.id;
         let mut records = Vec::new();
@@ -194,7 +194,7 @@ fn with_epochs(topics: &[TopicPartitions], member_epoch: i32) -> EpochPartitions
 }
 
 impl ConsumerGroup {
-    /// Replays a record of this group; tombstones of what is not there change nothing.
+    /// Replays a record of this group. Tombstones of what does not exist change nothing.
     pub fn replay(&mut self, record: &Record) {
         match record {
             Record::ConsumerGroupMetadata(_, Some(value)) => {
@@ -228,13 +228,13 @@ impl ConsumerGroup {
         }
     }
 
-    /// What is written when the group, which is empty, is no more.
+    /// The records that delete the group, which is empty.
     pub fn tombstones(&self) -> Vec<Record> {
         Record::consumer_group_gone(self, &[])
     }
 }
 
-/// The member is as the record of its subscription says.
+/// Sets what the record says about the member.
 fn describe(member: &mut ConsumerMember, value: &ConsumerGroupMemberMetadataValue) {
     member.instance_id = value.instance_id.as_deref().map(Arc::from);
     member.rack_id = value.rack_id.clone();
@@ -249,7 +249,7 @@ fn describe(member: &mut ConsumerMember, value: &ConsumerGroupMemberMetadataValu
     };
 }
 
-/// The member is where the record of its assignment says.
+/// Sets where the record says the member is, and its partitions.
 fn assign(member: &mut ConsumerMember, value: &ConsumerGroupCurrentMemberAssignmentValue) {
     member.epoch = value.member_epoch;
     member.previous_epoch = value.previous_member_epoch;

@@ -1,5 +1,5 @@
-//! Subscriptions by regular expression. The topics that match are looked up aside, after the
-//! heartbeat that brought the expression was answered, and written down: a replay does not need to
+//! Subscriptions by regular expression. The heartbeat that brings an expression does not wait for
+//! its topics: a timer resolves it afterwards and writes the topics down, so that a replay need not
 //! match again (GroupMetadataManager.maybeUpdateRegularExpressions, TopicRegexResolver).
 
 use super::heartbeat::{Change, Subscribed};
@@ -14,12 +14,11 @@ use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeSet;
 
-/// All expressions of a group are looked up at once, and not more often than this.
+/// The least time between two resolutions. All expressions of a group are resolved together.
 const MIN_REFRESH_INTERVAL_MS: i64 = 10_000;
 
 impl Change<'_> {
-    /// Follows a member from one expression to another, and has expressions looked up if it is
-    /// time.
+    /// Moves a member from one expression to another, and has expressions resolved if it is time.
     pub fn subscribe_by_regex(&mut self, turn: &mut Turn<'_>) -> Result<Subscribed> {
         let group = self.group;
         let new = self.updated.regex();
@@ -49,7 +48,8 @@ impl Change<'_> {
         Ok(Subscribed { changed, bumps_epoch })
     }
 
-    /// Something is not resolved, or topics were made since, or it was long ago.
+    /// Whether an expression is unresolved, or topics were created since, or the last resolution is
+    /// old.
     fn should_refresh(&self, turn: &Turn<'_>) -> bool {
         let group = self.group;
         if group.regexes().next().is_none() {
@@ -66,7 +66,7 @@ impl Change<'_> {
 }
 
 impl ConsumerGroup {
-    /// Looks up the expressions of the group.
+    /// Resolves the expressions of the group.
     pub fn resolve_regexes(&self, turn: &mut Turn<'_>) -> Outcome {
         let mut own = self.own.clone();
         let mut records = Vec::new();
@@ -77,7 +77,7 @@ impl ConsumerGroup {
                     let names = turn.image.topics.iter().map(|topic| &*topic.name);
                     names.filter(|name| pattern.is_match(name)).map(str::to_owned).collect()
                 }
-                // It was checked when it came; this is another broker's.
+                // It was checked when it came, so another broker accepted it.
                 Err(reason) => {
                     tracing::error!(group = &*self.id, regex, reason, "expression ignored");
                     BTreeSet::new()
@@ -106,7 +106,7 @@ fn may_refresh(now: Timestamp, group: &ConsumerGroup) -> bool {
     last_refresh(group).is_none_or(|(at, _)| now > at + MIN_REFRESH_INTERVAL_MS)
 }
 
-/// When the expressions were last looked up, and in which image.
+/// When the expressions were last resolved, and with which image.
 fn last_refresh(group: &ConsumerGroup) -> Option<(Timestamp, i64)> {
     group.resolved().values().next().map(|resolved| (resolved.timestamp, resolved.version))
 }

@@ -1,5 +1,5 @@
-//! What a heartbeat is answered: the member's tasks if they changed, where other members can be
-//! asked (EndpointToPartitionsManager), and what is the matter with the group.
+//! The answer to a heartbeat: the member's tasks if they changed, where other members can be
+//! queried (EndpointToPartitionsManager), and the problems of the group.
 
 use super::StreamsGroup;
 use super::configure::{Configured, ConfiguredSubtopology, StatusCode};
@@ -16,32 +16,32 @@ use crate::metadata::Image;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use std::collections::BTreeMap;
 
-/// Kafka 4.4's `group.streams.task.offset.interval.ms`, which is not for users to set.
+/// Kafka 4.4's internal setting `group.streams.task.offset.interval.ms`, in milliseconds.
 const TASK_OFFSET_INTERVAL_MS: i32 = 60_000;
-/// Kafka 4.4's `group.streams.acceptable.recovery.lag`, neither.
+/// Kafka 4.4's internal setting `group.streams.acceptable.recovery.lag`, in records.
 const ACCEPTABLE_RECOVERY_LAG: i64 = 10_000;
 
-/// What a heartbeat comes to.
+/// The result of a heartbeat.
 #[derive(Debug)]
 pub struct Heartbeat {
     /// The answer.
     pub response: StreamsGroupHeartbeatResponse,
-    /// Internal topics that the group needs and that are not there.
+    /// Internal topics that the group needs and that do not exist.
     pub missing_topics: Vec<CreatableTopic>,
 }
 
-/// What came of a heartbeat.
+/// What an answer is made from.
 #[derive(Debug)]
 pub struct Heard<'a> {
-    /// Of the request.
+    /// The version of the request.
     pub version: i16,
-    /// The member as it was.
+    /// The member before the heartbeat.
     pub before: &'a StreamsMember,
-    /// The member as it is now.
+    /// The member after the heartbeat.
     pub after: &'a StreamsMember,
-    /// The group's topology.
+    /// The group's topology, matched with the topics.
     pub configured: &'a Configured,
-    /// The group is not new.
+    /// Whether the group existed before.
     pub was_there: bool,
 }
 
@@ -111,7 +111,8 @@ fn ids(tasks: &TaskIds) -> Vec<ResponseTaskIds> {
     ids.collect()
 }
 
-/// Which partitions a member's process can be asked about, if it can be asked.
+/// The endpoint of a member's process and the partitions it can be queried about; None if it has no
+/// endpoint.
 fn endpoint(
     member: &StreamsMember,
     configured: &Configured,
@@ -128,7 +129,7 @@ fn endpoint(
     })
 }
 
-/// The partitions that tasks read.
+/// The partitions that the tasks read.
 fn source_partitions(
     tasks: &TaskIds,
     subtopologies: &BTreeMap<String, ConfiguredSubtopology>,
@@ -140,7 +141,7 @@ fn source_partitions(
         let repartition = subtopology.repartition_source_topics.keys();
         for topic in subtopology.source_topics.iter().chain(repartition) {
             let count = image.topics.by_name(topic).map_or(0, |topic| topic.partitions.len());
-            // A topic of fewer partitions than its subtopology has tasks.
+            // The topic may have fewer partitions than its subtopology has tasks.
             let partitions_of_topic = tasks.iter().copied().take(count).collect();
             partitions
                 .push(TopicPartition { topic: topic.clone(), partitions: partitions_of_topic });

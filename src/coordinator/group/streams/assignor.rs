@@ -1,8 +1,9 @@
-//! The sticky assignor: as many tasks to each member of each process as to any other, and as many
-//! as possible to whom they had before (StickyTaskAssignor, ProcessState).
+//! The sticky assignor: it gives equally many tasks to the members of all processes, and leaves as
+//! many of them as possible where they were (StickyTaskAssignor, ProcessState).
 //!
-//! A pure function of the members and the topology. What may be given in any order goes by the
-//! order of ids, where Kafka follows its hash maps. There are no warm-up tasks in Kafka 4.3 and 4.4.
+//! It is a pure function of the members and the topology. Where the order does not matter it
+//! follows the order of ids; Kafka follows that of its hash maps. There are no warm-up tasks in
+//! Kafka 4.3 and 4.4.
 
 use super::tasks::{TaskIds, TaskOffsets, Tasks};
 use crate::coordinator::group::MemberId;
@@ -12,30 +13,30 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 /// A member as the assignor sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskMember<'a> {
-    /// Its id.
+    /// The member's id.
     pub id: &'a MemberId,
-    /// The process that it is a thread of.
+    /// The process that the member is a thread of.
     pub process_id: &'a str,
-    /// Its last target assignment, that it may keep.
+    /// Its last target assignment, which it may keep.
     pub previous: &'a Tasks,
-    /// Tasks of whose state it has a copy, and how far that is.
+    /// The tasks of whose state it has a copy, and how far each copy is.
     pub offsets: &'a TaskOffsets,
 }
 
 /// A subtopology as the assignor sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskSource<'a> {
-    /// Its id.
+    /// The subtopology's id.
     pub id: &'a str,
     /// How many tasks it has.
     pub tasks: i32,
-    /// It has state, of which there may be standby tasks.
+    /// Whether it has state, so that its tasks can have standby tasks.
     pub is_stateful: bool,
 }
 
-/// The target assignment of every one of `members`, of whom there is at least one: each task is
-/// active on one of them, and standby on as many as `standbys` says where processes allow.
-/// `members` and `sources` are in the order of their ids.
+/// The target assignment of all `members`, of which there is at least one. Each task is active on
+/// one of them, and standby on `standbys` of them if there are enough processes. `members` and
+/// `sources` are in order of their ids.
 pub fn assign(
     members: &[TaskMember<'_>],
     sources: &[TaskSource<'_>],
@@ -49,9 +50,9 @@ pub fn assign(
     members.iter().map(|member| member.id.clone()).zip(assignment.given).collect()
 }
 
-/// Index of a process.
+/// The index of a process.
 type Process = usize;
-/// Index of a member.
+/// The index of a member.
 type Member = usize;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -67,8 +68,8 @@ fn tasks<'a>(sources: impl Iterator<Item = &'a TaskSource<'a>>) -> Vec<Task<'a>>
     tasks.collect()
 }
 
-/// As many tasks to each member as there may be at most for all to have as many; what a member
-/// that is full has taken less is left to the others.
+/// The quota of tasks per member. It is the smallest one with which all tasks find a place; tasks
+/// that a full member does not need are left to the others.
 #[derive(Debug)]
 struct Quota {
     tasks: usize,
@@ -82,7 +83,7 @@ impl Quota {
         Quota { tasks, members, per_member }
     }
 
-    /// A member has `count` tasks now.
+    /// Notes that a member has `count` tasks now.
     fn given(&mut self, count: usize) {
         if count == self.per_member && self.members > 0 {
             *self = Quota::new(self.tasks.saturating_sub(count), self.members - 1);
@@ -95,15 +96,16 @@ struct ProcessLoad<'a> {
     members: Vec<Member>,
     count: usize,
     tasks: HashSet<Task<'a>>,
-    /// The members by how many tasks they have; made anew once a task has gone to one by name.
+    /// The members by their numbers of tasks; computed again after a task was given to a certain
+    /// member.
     by_load: Option<BinaryHeap<Reverse<(usize, Member)>>>,
 }
 
 impl ProcessLoad<'_> {
-    /// Tasks for each member, as a number whose order is that of the fractions.
+    /// The number of tasks per member, as an integer that is ordered like the fraction.
     fn load(&self) -> u64 {
         let load = self.count as f64 / self.members.len().max(1) as f64;
-        // The order of floats that are not negative is that of their bits.
+        // Floats that are not negative are ordered like their bits.
         load.to_bits()
     }
 }
@@ -166,8 +168,8 @@ impl<'a> Assignment<'a> {
         assignment
     }
 
-    /// Who had a standby task comes first, then who has a copy of the state all the same; of each
-    /// those whose copy is further (Kafka 4.4).
+    /// Members that had a standby task come first, then those that have a copy of the state anyway;
+    /// in both groups the copies that are further come first (Kafka 4.4).
     fn rank_copies(&mut self, members: &[TaskMember<'a>]) {
         let had = |member: Member, (id, partition): (&str, i32)| {
             let standby = members[member].previous.standby.get(id);
@@ -209,7 +211,7 @@ impl<'a> Assignment<'a> {
         }
     }
 
-    /// Gives an active task to who had it, if there is one that is not full.
+    /// Gives an active task to a former owner, if one of them is not full.
     fn keeps_active(&mut self, task: Task<'a>, previous: Option<Member>) -> bool {
         match previous {
             Some(member) if self.counts[member] < self.active_quota.per_member => {
@@ -247,7 +249,7 @@ impl<'a> Assignment<'a> {
         }
     }
 
-    /// Gives one standby task to who had the task before, active or standby, if it may have it.
+    /// Gives a standby task to a former owner of the task, active or standby, if that is allowed.
     fn keeps_standby(&mut self, task: Task<'a>) -> bool {
         let key = (task.subtopology, task.partition);
         let active = self.previous_active.get(&key).copied();
@@ -287,7 +289,8 @@ impl<'a> Assignment<'a> {
         found
     }
 
-    /// Of members that had a task, the one with the least load whose process does not have `task`.
+    /// Among members that had a task, the one with the least load whose process does not have
+    /// `task`.
     fn least_loaded(&self, members: &[Member], task: Option<Task<'a>>) -> Option<Member> {
         let is_free = |member: Member| task.is_none_or(|task| !self.has(member, task));
         let load = |member: Member| self.processes[self.process_of[member]].load();
@@ -300,7 +303,7 @@ impl<'a> Assignment<'a> {
                 candidate = member;
             }
         }
-        // As in Kafka it is the first one's process that has to be free.
+        // As in Kafka, the first member's process has to be free of the task.
         Some(candidate).filter(|_| is_free(first))
     }
 

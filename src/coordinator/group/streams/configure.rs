@@ -1,6 +1,6 @@
-//! A topology against the topics that there are: how many tasks each subtopology has, how many
-//! partitions its internal topics need, which of these are missing (InternalTopicManager,
-//! RepartitionTopics, CopartitionedTopicsEnforcer, ChangelogTopics).
+//! Matches a topology with the existing topics: how many tasks each subtopology has, how many
+//! partitions its internal topics need, and which of these topics are missing
+//! (InternalTopicManager, RepartitionTopics, CopartitionedTopicsEnforcer, ChangelogTopics).
 
 use super::topology::{Topology, unexpected};
 use crate::codec::schema::group::streams_group_topology_value::{
@@ -13,28 +13,28 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many topics are named in a message.
+/// The most topics that a message names.
 const NAMED_TOPICS: usize = 3;
 
-/// What a heartbeat's answer says of the group (StreamsGroupHeartbeatResponse.Status).
+/// A status in a heartbeat's answer (StreamsGroupHeartbeatResponse.Status).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusCode {
     /// The member runs an older topology than the group.
     StaleTopology,
-    /// Topics that the application reads are not there.
+    /// Topics that the application reads do not exist.
     MissingSourceTopics,
-    /// Topics that are read side by side have different counts of partitions.
+    /// Topics that are read together have different numbers of partitions.
     IncorrectlyPartitionedTopics,
-    /// Repartition or changelog topics are not there yet.
+    /// Repartition or changelog topics do not exist yet.
     MissingInternalTopics,
-    /// A member asked for all members to stop.
+    /// A member asked for the whole application to be stopped.
     ShutdownApplication,
-    /// The target assignment is not made yet.
+    /// The target assignment has not been made yet.
     AssignmentDelayed,
 }
 
 impl StatusCode {
-    /// As on the wire.
+    /// The number in the answer.
     pub fn code(self) -> i8 {
         match self {
             StatusCode::StaleTopology => 0,
@@ -47,16 +47,16 @@ impl StatusCode {
     }
 }
 
-/// A topology that has been held against the topics (ConfiguredTopology).
+/// A topology that has been matched with the topics (ConfiguredTopology).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configured {
-    /// Of the topology.
+    /// Epoch of the topology.
     pub epoch: i32,
-    /// By id; None if the topics do not allow it to run.
+    /// The subtopologies by id; None if the topics do not allow them to run.
     pub subtopologies: Option<BTreeMap<String, ConfiguredSubtopology>>,
-    /// What keeps the topology from running, if anything.
+    /// What keeps the topology from running, if anything does.
     pub problem: Option<(StatusCode, String)>,
-    /// Internal topics that there should be and are not.
+    /// The internal topics that are needed and do not exist.
     pub missing: BTreeMap<String, InternalTopic>,
 }
 
@@ -67,34 +67,34 @@ impl Configured {
     }
 }
 
-/// A subtopology of which the numbers are known (ConfiguredSubtopology).
+/// A subtopology whose numbers are known (ConfiguredSubtopology).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfiguredSubtopology {
-    /// How many tasks it has: as many as its widest source has partitions.
+    /// The number of its tasks, which is the largest number of partitions among its sources.
     pub tasks: i32,
-    /// Topics it reads that others made.
+    /// The topics that it reads and that others created.
     pub source_topics: BTreeSet<String>,
-    /// Topics that it writes for another subtopology.
+    /// The topics that it writes for another subtopology.
     pub repartition_sink_topics: BTreeSet<String>,
-    /// Topics that it reads and another subtopology writes.
+    /// The topics that it reads and another subtopology writes.
     pub repartition_source_topics: BTreeMap<String, InternalTopic>,
-    /// What its stores are restored from.
+    /// The topics that its stores are restored from.
     pub state_changelog_topics: BTreeMap<String, InternalTopic>,
 }
 
-/// A topic that the group has to have (ConfiguredInternalTopic).
+/// An internal topic that the group needs (ConfiguredInternalTopic).
 #[derive(Clone, Debug, PartialEq)]
 pub struct InternalTopic {
-    /// How many partitions.
+    /// The number of partitions.
     pub partitions: i32,
-    /// 0 for the broker's default.
+    /// The replication factor; 0 for the broker's default.
     pub replication_factor: i16,
-    /// Its settings.
+    /// The topic's settings.
     pub configs: BTreeMap<String, String>,
 }
 
 impl InternalTopic {
-    /// As CreateTopics wants it.
+    /// The topic in the form of CreateTopics.
     pub fn creatable(&self, name: &str) -> CreatableTopic {
         let config = |(key, value): (&String, &String)| {
             CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
@@ -111,7 +111,7 @@ impl InternalTopic {
 
 /// Why a topology does not run.
 enum Refusal {
-    /// The group lives, with this status.
+    /// The group continues with this status.
     Status(StatusCode, String),
     /// The heartbeat fails.
     Error(Error),
@@ -123,7 +123,7 @@ impl From<Error> for Refusal {
     }
 }
 
-/// Holds `topology` against the topics of `image`. Fails if the topology makes no sense.
+/// Matches `topology` with the topics of `image`. Fails if the topology makes no sense.
 pub fn configure(topology: &Topology, image: &Image) -> Result<Configured> {
     let epoch = topology.epoch;
     match (Configuring { topology, image, decided: BTreeMap::new() }).run() {
@@ -147,7 +147,7 @@ fn badly_partitioned(message: String) -> Refusal {
 struct Configuring<'a> {
     topology: &'a Topology,
     image: &'a Image,
-    /// Partitions that internal topics shall have.
+    /// The numbers of partitions that internal topics need.
     decided: BTreeMap<String, i32>,
 }
 
@@ -174,7 +174,7 @@ impl<'a> Configuring<'a> {
         self.topology.subtopologies.values()
     }
 
-    /// The partitions that a topic has, or shall have.
+    /// The number of partitions that a topic has or needs.
     fn partitions(&self, topic: &str) -> Option<i32> {
         match self.image.topics.by_name(topic) {
             Some(topic) => i32::try_from(topic.partitions.len()).ok(),
@@ -193,8 +193,9 @@ impl<'a> Configuring<'a> {
         Err(Refusal::Status(StatusCode::MissingSourceTopics, message))
     }
 
-    /// A repartition topic that says no count gets that of what is written into it. Subtopologies
-    /// feed one another, so this goes round until all are known.
+    /// A repartition topic without a number of its own gets that of the widest source of the
+    /// subtopology that writes it. Subtopologies feed each other, so this is repeated until all
+    /// numbers are known.
     fn decide_repartition_topics(&mut self) -> Result<(), Refusal> {
         let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
         let sources =
@@ -249,7 +250,8 @@ impl<'a> Configuring<'a> {
         repartition.chain(sources).max()
     }
 
-    /// Topics that are joined have as many partitions: those that may still be chosen follow.
+    /// Topics that are joined need equal numbers of partitions; numbers that are still free are
+    /// adapted.
     fn enforce_copartitioning(&mut self) -> Result<(), Refusal> {
         let sources =
             self.subtopologies().flat_map(|subtopology| &subtopology.repartition_source_topics);
@@ -292,7 +294,8 @@ impl<'a> Configuring<'a> {
         } else if fixed.is_empty() {
             repartition.values().copied().max().unwrap_or(0)
         } else {
-            // As in Kafka all fixed topics of the topology, not of this group only.
+            // As in Kafka, these are all fixed topics of the topology, not only those of this
+            // group.
             let mut all: BTreeMap<&str, i32> = BTreeMap::new();
             for topic in fixed {
                 all.insert(topic, self.partitions_or_fail(topic)?);
@@ -398,7 +401,7 @@ impl<'a> Configuring<'a> {
     }
 }
 
-/// The topics that a group of indexes is about.
+/// The topics that a group of indexes refers to.
 fn copartitioned<'a>(
     of: &'a Subtopology,
     group: &CopartitionGroup,
@@ -415,7 +418,8 @@ fn copartitioned<'a>(
     Ok(topics.ok_or_else(outside)?)
 }
 
-/// The one count of `topics`; if there are several, the message tells `shown`.
+/// The common number of partitions of `topics`. If there are several numbers, the error names
+/// `shown`.
 fn same_count(topics: &BTreeMap<&str, i32>, shown: &BTreeMap<&str, i32>) -> Result<i32, Refusal> {
     let counts: BTreeSet<i32> = topics.values().copied().collect();
     if let [count] = counts.iter().copied().collect::<Vec<_>>()[..] {
@@ -429,7 +433,7 @@ fn same_count(topics: &BTreeMap<&str, i32>, shown: &BTreeMap<&str, i32>) -> Resu
     )))
 }
 
-/// The first names, and how many there are besides.
+/// The first names, and how many more there are.
 fn summary<'a>(topics: impl ExactSizeIterator<Item = &'a String>) -> String {
     let others = topics.len().saturating_sub(NAMED_TOPICS);
     let named: Vec<&str> = topics.take(NAMED_TOPICS).map(String::as_str).collect();

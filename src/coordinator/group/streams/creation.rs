@@ -1,15 +1,15 @@
-//! Internal topics that are being made, and why some could not be
+//! Internal topics that are being created, and why some could not be
 //! (DefaultAutoTopicCreationManager).
 
 use crate::types::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// So many failures are remembered.
+/// The most failures that are remembered.
 const MAX_FAILURES: usize = 1_000;
 
-/// Every heartbeat of a group finds the same topics missing; they are asked for once, and after a
-/// failure not again at once.
+/// Every heartbeat of a group finds the same topics missing. They are requested only once, and
+/// after a failure only when some time has passed.
 #[derive(Debug, Default)]
 pub struct InternalTopics {
     state: Mutex<State>,
@@ -18,12 +18,12 @@ pub struct InternalTopics {
 #[derive(Debug, Default)]
 struct State {
     in_flight: HashSet<String>,
-    /// Why a topic could not be made, and until when that is told.
+    /// Why a topic could not be created, and until when that is reported.
     failures: HashMap<String, (String, Timestamp)>,
 }
 
 impl InternalTopics {
-    /// Those of `topics` that the caller has to make; it has to call `finish` with them.
+    /// Those of `topics` that the caller has to create. It has to call `finish` for them.
     pub fn begin(&self, now: Timestamp, topics: impl Iterator<Item = String>) -> HashSet<String> {
         let mut state = self.state();
         state.failures.retain(|_, (_, until)| *until > now);
@@ -36,7 +36,8 @@ impl InternalTopics {
         begun
     }
 
-    /// `topics` have been made, or could not be: `failures` is told for `for_ms`.
+    /// Notes that `topics` were created or could not be. `failures` are reported for `for_ms`
+    /// milliseconds.
     pub fn finish(
         &self,
         now: Timestamp,
@@ -53,7 +54,7 @@ impl InternalTopics {
         }
     }
 
-    /// Why `topics` could not be made lately.
+    /// Why some of `topics` could not be created lately.
     pub fn failures<'a>(
         &self,
         now: Timestamp,

@@ -1,4 +1,4 @@
-//! A streams group as StreamsGroupDescribe shows it.
+//! Streams groups in the form of StreamsGroupDescribe.
 
 use super::StreamsGroup;
 use super::configure::{ConfiguredSubtopology, InternalTopic};
@@ -12,7 +12,7 @@ use crate::coordinator::group::listed;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl StreamsGroup {
-    /// The group with its members.
+    /// Describes the group and its members.
     pub fn described(&self) -> DescribedGroup {
         let members = listed(self.members(), |member| &member.id).map(|member| {
             let target = self.target(&member.id);
@@ -35,7 +35,7 @@ impl StreamsGroup {
         }
     }
 
-    /// With the numbers of partitions if they are known.
+    /// Describes the topology, with numbers of partitions if they are known.
     fn described_topology(&self) -> Option<response::Topology> {
         let configured =
             self.own.soft.configured.as_ref().filter(|configured| configured.is_ready());

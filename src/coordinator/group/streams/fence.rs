@@ -1,4 +1,4 @@
-//! Members of streams groups that go, or are made to go.
+//! Members of a streams group that leave, and members that are removed.
 
 use super::answer::Heartbeat;
 use super::member::StreamsMember;
@@ -12,7 +12,7 @@ use crate::coordinator::group::turn::Turn;
 use crate::error::Result;
 
 impl StreamsGroup {
-    /// A heartbeat with a leave epoch.
+    /// Handles a heartbeat with a leave epoch.
     pub fn leave(
         &mut self,
         turn: &mut Turn<'_>,
@@ -36,7 +36,7 @@ impl StreamsGroup {
         Ok((records, Heartbeat { response, missing_topics: Vec::new() }))
     }
 
-    /// The records by which a member is no more; its timers stop.
+    /// The records that remove a member. Its timers are stopped.
     fn fence(&self, turn: &mut Turn<'_>, member: &StreamsMember, why: &str) -> Vec<Record> {
         let (id, epoch) = (&self.id, self.epoch + 1);
         tracing::info!("group {id} loses member {} and moves to epoch {epoch}: {why}", member.id);
@@ -47,7 +47,7 @@ impl StreamsGroup {
         records
     }
 
-    /// A timer of the group or of a member has fired.
+    /// Fires a timer of the group or of a member.
     pub fn expire(&self, turn: &mut Turn<'_>, timer: &Timer) -> Vec<Record> {
         if matches!(timer, Timer::FirstAssignment(_)) {
             return self.make_first_assignment(turn);

@@ -1,4 +1,4 @@
-//! StreamsGroupHeartbeat on a shard (GroupMetadataManager.streamsGroupHeartbeat).
+//! StreamsGroupHeartbeat (GroupMetadataManager.streamsGroupHeartbeat).
 
 use super::answer::{Heard, Heartbeat};
 use super::assignor::{TaskMember, TaskSource, assign};
@@ -21,14 +21,14 @@ use crate::error::Result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The one setting that assignments are made with.
+/// The only setting that assignments are made with.
 const NUM_STANDBY_REPLICAS: &str = "num.standby.replicas";
 
-/// A heartbeat on its way through a group.
+/// A heartbeat that is being handled.
 struct Beat<'a> {
     cx: &'a RequestContext,
     request: &'a StreamsGroupHeartbeatRequest,
-    /// The member as it is.
+    /// The member before the heartbeat.
     member: StreamsMember,
     owned: Option<Tasks>,
     records: Vec<Record>,
@@ -42,9 +42,10 @@ impl Beat<'_> {
 }
 
 impl StreamsGroup {
-    /// A heartbeat, sound in itself, of a member that joins or stays. `records` are those that make
-    /// room for the group; `was_there` says whether a group of this name was. What happens to a new
-    /// group is written down only; its soft state begins with its records.
+    /// Handles a heartbeat of a member that joins or stays; the request is valid by itself.
+    /// `records` make room for the group, and `was_there` says whether a group of this name
+    /// existed. For a new group only records are written: its soft state begins when they are
+    /// replayed.
     pub fn heartbeat(
         &mut self,
         turn: &mut Turn<'_>,
@@ -132,7 +133,7 @@ impl StreamsGroup {
         Ok(self.answer(turn, heard, beat.request, statuses))
     }
 
-    /// The topology against the topics, again if either changed; and the topics' hash.
+    /// The topology matched with the topics, again if either changed; and the topics' hash.
     fn configured(
         &mut self,
         turn: &mut Turn<'_>,
@@ -146,7 +147,7 @@ impl StreamsGroup {
         }
         let hash = turn.topic_hashes.of_all(turn.image, topology.required_topics().iter());
         if hash == self.metadata_hash {
-            // Another hash is seen only once it is written down.
+            // A new hash counts only once it is in the log.
             self.checked_at = Some(turn.image.offset);
         }
         match &self.own.soft.configured {
@@ -161,7 +162,7 @@ impl StreamsGroup {
         }
     }
 
-    /// Who joins a new group waits for others to join as well.
+    /// Lets the first member of a new group wait for others to join as well.
     fn delay_first_assignment(&self, turn: &mut Turn<'_>) {
         let delay = turn.group_setting(&self.id, "streams.initial.rebalance.delay.ms");
         let timer = Timer::FirstAssignment(self.id.clone());
@@ -170,7 +171,7 @@ impl StreamsGroup {
         }
     }
 
-    /// The epoch of the target assignment and what `updated` is to have by it.
+    /// The epoch of the target assignment, and the tasks it has for `updated`.
     fn next_target(
         &self,
         turn: &Turn<'_>,
@@ -198,7 +199,7 @@ impl StreamsGroup {
         (epoch, Arc::new(made.remove(&updated.id).unwrap_or_default()))
     }
 
-    /// One step of `member` towards `target`.
+    /// Brings `member` one step closer to `target`.
     fn reconciled(
         &self,
         turn: &mut Turn<'_>,
@@ -218,7 +219,7 @@ impl StreamsGroup {
         Ok(next)
     }
 
-    /// The time in which others could join a new group is over.
+    /// Makes the first assignment, after the time in which others could join.
     pub(super) fn make_first_assignment(&self, turn: &Turn<'_>) -> Vec<Record> {
         let mut records = Vec::new();
         if let Some(configured) = &self.own.soft.configured
@@ -233,7 +234,7 @@ impl StreamsGroup {
     }
 }
 
-/// For the log.
+/// The reason for a new epoch, for the log.
 fn why_epoch_moved(group: &StreamsGroup, before: &StreamsMember, after: &StreamsMember) -> String {
     let (id, host) = (&after.id, &after.client_host);
     if group.member(id).is_none() {
@@ -245,7 +246,7 @@ fn why_epoch_moved(group: &StreamsGroup, before: &StreamsMember, after: &Streams
     }
 }
 
-/// The member with what the request says of it.
+/// The member with what the request says about it.
 fn updated(member: &StreamsMember, beat: &Beat<'_>) -> StreamsMember {
     let request = beat.request;
     let tags = request.client_tags.as_ref().map(|tags| {
@@ -269,7 +270,7 @@ fn updated(member: &StreamsMember, beat: &Beat<'_>) -> StreamsMember {
     updated
 }
 
-/// The group's topology, which its first member brings.
+/// The group's topology. Its first member brings it.
 fn topology(group: &StreamsGroup, beat: &mut Beat<'_>) -> Result<Arc<Topology>> {
     match (&beat.request.topology, &group.own.topology) {
         (None, Some(known)) => Ok(known.clone()),
@@ -290,7 +291,7 @@ fn topology(group: &StreamsGroup, beat: &mut Beat<'_>) -> Result<Arc<Topology>> 
     }
 }
 
-/// What a member owns has to be of the topology.
+/// Refuses tasks that are not in the topology.
 fn check_tasks(configured: &Configured, owned: Option<&Tasks>) -> Result<()> {
     let (true, Some(subtopologies), Some(owned)) =
         (configured.is_ready(), &configured.subtopologies, owned)
@@ -313,8 +314,8 @@ fn check_tasks(configured: &Configured, owned: Option<&Tasks>) -> Result<()> {
     Ok(())
 }
 
-/// A target assignment of all members, with `updated` as it will be. Nobody has a task while the
-/// topics are not there.
+/// A target assignment of all members, with `updated` as it will be. As long as topics are missing
+/// it is empty.
 fn make_target(
     group: &StreamsGroup,
     updated: Option<&StreamsMember>,

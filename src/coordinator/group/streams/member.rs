@@ -1,4 +1,4 @@
-//! What a member of a streams group is: a thread of an instance of the application
+//! What a member of a streams group is: a thread of one instance of the application
 //! (StreamsGroupMember).
 
 use super::Streams;
@@ -33,9 +33,9 @@ impl Default for StreamsThread {
 }
 
 impl StreamsMember {
-    /// Whether tasks may have to be assigned anew, now that `self` was `before`.
+    /// Whether a new assignment may be needed, now that the member is no longer as `before`.
     pub fn is_other_to_assignments(&self, before: &StreamsMember) -> bool {
-        // A static member that comes back as it was is given what it had.
+        // A static member that comes back unchanged gets back what it had.
         self.instance_id.is_none() && self != before
             || self.own.topology_epoch != before.own.topology_epoch
             || self.rack_id != before.rack_id

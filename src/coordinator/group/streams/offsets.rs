@@ -1,4 +1,4 @@
-//! Which offsets of a streams group a member may commit that is behind it.
+//! Which offsets a member may commit whose epoch is older than the group knows it by.
 
 use super::StreamsGroup;
 use super::member::StreamsMember;
@@ -6,8 +6,8 @@ use crate::codec::schema::message::OffsetCommitRequest;
 use crate::error::Result;
 
 impl StreamsGroup {
-    /// Whether who commits offsets may do so. A member may be late by the epochs in which it kept
-    /// the tasks. `version` is that of OffsetCommit; a TxnOffsetCommit has none.
+    /// Whether offsets may be committed. A member's epoch may be older as long as it has had the
+    /// tasks since then. `version` is that of OffsetCommit; TxnOffsetCommit has none.
     pub fn validate_commit(
         &self,
         version: Option<i16>,
@@ -47,7 +47,7 @@ impl StreamsGroup {
         }
     }
 
-    /// Whether its members read a topic.
+    /// Whether the members read `topic`.
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
         let reads = self.own.topology.as_ref().is_some_and(|of| of.reader_of(topic).is_some());
         !self.is_empty() && reads

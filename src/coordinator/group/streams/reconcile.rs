@@ -1,5 +1,5 @@
-//! Brings a member step by step to its target assignment: it gives back what it is not to have,
-//! then gets what others have given back (CurrentAssignmentBuilder).
+//! Brings a member step by step to its target assignment: it gives back what it is to lose, then
+//! gets what others have given back (CurrentAssignmentBuilder).
 
 use super::member::StreamsMember;
 use super::tasks::{Assigned, Owners, TaskIds, Tasks};
@@ -8,16 +8,16 @@ use crate::error::Result;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What there is beside the member.
+/// What a step depends on, besides the member.
 #[derive(Debug)]
 pub struct Reconciliation<'a> {
-    /// Epoch of the target assignment.
+    /// The epoch of the target assignment.
     pub target_epoch: i32,
-    /// The member's part of it.
+    /// What the target assignment gives the member.
     pub target: &'a Tasks,
-    /// Who has which task.
+    /// Which process has each task.
     pub owners: &'a Owners,
-    /// What the member says it owns, if it says so.
+    /// What the member says it owns; None if it does not say.
     pub owned: Option<&'a Tasks>,
 }
 
@@ -26,12 +26,12 @@ struct Next {
     assigned: Assigned,
     pending_revocation: Assigned,
     pending_assignment: Assigned,
-    /// Some tasks that it is to get are still with others.
+    /// Whether some of its tasks still belong to others.
     unreleased: bool,
 }
 
 impl Reconciliation<'_> {
-    /// The member after one step, perhaps as it was.
+    /// The member after one step, which may leave it unchanged.
     pub fn step(&self, member: &StreamsMember) -> Result<StreamsMember> {
         match member.state {
             MemberState::Stable if member.epoch == self.target_epoch => Ok(member.clone()),
@@ -69,8 +69,8 @@ impl Reconciliation<'_> {
         self.conclude(member, epoch, next)
     }
 
-    /// As `split`, with the epochs of tasks that the member keeps. An active task is released when
-    /// no process has it, and no copy of it is left in the member's own.
+    /// Splits the active tasks, and keeps the epochs of those that the member keeps. An active task
+    /// is free if no process has it and the member's own process has no copy of it.
     fn split_active(&self, member: &StreamsMember, next: &mut Next) {
         let assigned = &member.assigned.active;
         let parts =
@@ -126,7 +126,8 @@ struct Parts {
     unreleased: bool,
 }
 
-/// What of `current` stays, what has to go, and what of `target` is to come and can.
+/// Divides tasks into those of `current` that stay, those that have to go, and those of `target`
+/// that can be added.
 fn split(current: &TaskIds, target: &TaskIds, is_unreleased: impl Fn(&str, i32) -> bool) -> Parts {
     let none = BTreeSet::new();
     let mut parts = Parts::default();

@@ -1,4 +1,4 @@
-//! The records of a streams group, and their replay (StreamsCoordinatorRecordHelpers,
+//! The records of streams groups, and how they are replayed (StreamsCoordinatorRecordHelpers,
 //! GroupMetadataManager.replay).
 
 use super::member::{StreamsMember, StreamsThread};
@@ -137,7 +137,7 @@ pub fn topology(group: &str, value: StreamsGroupTopologyValue) -> Record {
     Record::StreamsGroupTopology(key, Some(value))
 }
 
-/// A group without members is no more.
+/// The tombstones of a group without members.
 pub fn group_tombstones(group: &str) -> Vec<Record> {
     let group_id = || group.to_owned();
     let topology = StreamsGroupTopologyKey { group_id: group_id() };
@@ -149,7 +149,7 @@ pub fn group_tombstones(group: &str) -> Vec<Record> {
 }
 
 impl Record {
-    /// The group that a record of a streams group is of.
+    /// The group that a streams group's record belongs to.
     pub fn streams_group(&self) -> Option<&str> {
         Some(match self {
             Record::StreamsGroupMetadata(key, _) => &key.group_id,
@@ -182,7 +182,7 @@ fn ids_with_epochs(assigned: &Assigned) -> Vec<CurrentTaskIds> {
 }
 
 impl StreamsGroup {
-    /// Replays a record of this group; tombstones of what is not there change nothing.
+    /// Replays a record of this group. Tombstones of what does not exist change nothing.
     pub fn replay(&mut self, record: &Record) {
         match record {
             Record::StreamsGroupMetadata(_, Some(value)) => {
@@ -219,7 +219,7 @@ impl StreamsGroup {
     }
 }
 
-/// The member is what its record says.
+/// Sets what the record says about the member.
 fn describe(member: &mut StreamsMember, value: &StreamsGroupMemberMetadataValue) {
     let endpoint = value.user_endpoint.as_ref();
     let tags = value.client_tags.iter();
@@ -236,7 +236,7 @@ fn describe(member: &mut StreamsMember, value: &StreamsGroupMemberMetadataValue)
     };
 }
 
-/// The member is where the record of its tasks says.
+/// Sets where the record says the member is, and its tasks.
 fn assign(member: &mut StreamsMember, value: &StreamsGroupCurrentMemberAssignmentValue) {
     let assigned = |active: &[CurrentTaskIds], standby, warmup| {
         let active = from_ids_with_epochs(active, value.member_epoch);
@@ -255,7 +255,7 @@ fn assign(member: &mut StreamsMember, value: &StreamsGroupCurrentMemberAssignmen
 
 #[cfg(test)]
 impl StreamsGroup {
-    /// A record of this group, made of what it is now.
+    /// A record of this group, made from its present state.
     pub(in crate::coordinator::group) fn remade(&self, record: &Record) -> Option<Record> {
         let id = &*self.id;
         match record {
@@ -309,7 +309,7 @@ fn from_ids(tasks: &[CurrentTaskIds]) -> TaskIds {
     tasks.iter().map(ids).collect()
 }
 
-/// Brokers before 4.3 wrote no epochs; the member's stands for them.
+/// Brokers before 4.3 wrote no epochs of tasks; the member's epoch takes their place.
 fn from_ids_with_epochs(
     tasks: &[CurrentTaskIds],
     member_epoch: i32,

@@ -1,4 +1,4 @@
-//! What a StreamsGroupHeartbeat has to be before any group is asked (GroupCoordinatorService).
+//! The checks of a StreamsGroupHeartbeat that do not depend on a group (GroupCoordinatorService).
 
 use super::tasks::{TaskIds, TaskOffsets, Tasks};
 use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
@@ -9,10 +9,12 @@ use crate::coordinator::group::modern::{JOIN_EPOCH, LEAVE_STATIC_EPOCH};
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 
-/// The version of Kafka 4.4, whose clients say how far their tasks are and may be static members.
+/// The version of Kafka 4.4, whose clients report how far their tasks are and may be static
+/// members.
 pub const OFFSETS_VERSION: i16 = 1;
 
-/// Refuses what Kafka refuses, with its words: of version 0 what Kafka 4.3 does not serve.
+/// Refuses what Kafka refuses, with the same errors. In version 0 that includes everything that
+/// Kafka 4.3 does not serve.
 pub fn check(request: &StreamsGroupHeartbeatRequest, version: i16) -> Result<()> {
     if version < OFFSETS_VERSION {
         check_features(request)?;
@@ -47,7 +49,7 @@ pub fn check(request: &StreamsGroupHeartbeatRequest, version: i16) -> Result<()>
     refuse_if(has_late_topology, "Topology can only be provided when (re-)joining.")
 }
 
-/// What KIP-1071 has and Kafka 4.3 does not serve.
+/// Refuses parts of KIP-1071 that Kafka 4.3 does not serve.
 fn check_features(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
     let has_instance = request.instance_id.is_some();
     refuse_if(has_instance, "Static membership is not yet supported.")?;
@@ -85,12 +87,12 @@ fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
     }
 }
 
-/// What a member says of its copies of tasks' state, as far as it says it.
+/// What a member reports about its copies of tasks' states.
 #[derive(Debug, Default)]
 pub struct Reported {
-    /// How far they are.
+    /// How far the copies are; None if not reported.
     pub offsets: Option<TaskOffsets>,
-    /// Where their changelogs end.
+    /// Where their changelogs end; None if not reported.
     pub end_offsets: Option<TaskOffsets>,
 }
 
@@ -117,7 +119,7 @@ fn by_task(offsets: Option<&[TaskOffset]>) -> Result<Option<TaskOffsets>> {
     Ok(Some(by_task))
 }
 
-/// What the member says that it owns; None if it does not say.
+/// The tasks that the member says it owns; None if it does not say.
 pub fn owned(request: &StreamsGroupHeartbeatRequest) -> Option<Tasks> {
     Some(Tasks {
         active: ids(request.active_tasks.as_ref()?),
@@ -134,7 +136,7 @@ fn ids(tasks: &[RequestTaskIds]) -> TaskIds {
     ids
 }
 
-/// INVALID_REQUEST, if it is so.
+/// Fails with INVALID_REQUEST if the condition holds.
 pub fn refuse_if(it_is_so: bool, message: &str) -> Result<()> {
     match it_is_so {
         true => Err(Error::Explained(ResponseError::InvalidRequest, message.to_owned())),

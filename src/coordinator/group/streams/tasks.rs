@@ -1,30 +1,30 @@
-//! Tasks: a subtopology's partition number, active, standby or warm-up (TasksTuple,
-//! TasksTupleWithEpochs), and which process has which.
+//! Tasks, which are partition numbers of subtopologies and active, standby or warm-up (TasksTuple,
+//! TasksTupleWithEpochs), and the processes that have them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Partition numbers by subtopology; no subtopology is in it without one.
+/// Partition numbers by subtopology. A subtopology without any is not in the map.
 pub type TaskIds = BTreeMap<String, BTreeSet<i32>>;
 
-/// By subtopology and partition number, the offsets that a member's copy of a task's state has,
-/// summed over its changelog topics.
+/// How far a member's copies of tasks' states are, by subtopology and partition number: the sum of
+/// the offsets in the changelog topics.
 pub type TaskOffsets = BTreeMap<(String, i32), i64>;
 
-/// What a member is to own, or says that it owns.
+/// The tasks that a member is to own, or says it owns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tasks {
-    /// Process records.
+    /// Tasks that process records.
     pub active: TaskIds,
-    /// Keep a copy of the state of an active task elsewhere.
+    /// Tasks that keep a copy of the state of an active task elsewhere.
     pub standby: TaskIds,
-    /// Build up state for an active task to come.
+    /// Tasks that build up the state for an active task to come.
     pub warmup: TaskIds,
 }
 
-/// What a member has been given.
+/// The tasks that a member has been given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assigned {
-    /// Partition number -> the epoch in which the member got the task.
+    /// Active tasks: partition numbers, each with the epoch in which the member got the task.
     pub active: BTreeMap<String, BTreeMap<i32, i32>>,
     /// As in [`Tasks`].
     pub standby: TaskIds,
@@ -38,7 +38,7 @@ impl Tasks {
         self.active.is_empty() && self.standby.is_empty() && self.warmup.is_empty()
     }
 
-    /// Whether one of `assigned` is among them.
+    /// Whether any of `assigned` is among them.
     pub fn contains_any(&self, assigned: &Assigned) -> bool {
         let shares = |ours: &TaskIds, theirs: &TaskIds| {
             let shared = |(id, set): (&String, &BTreeSet<i32>)| {
@@ -72,7 +72,7 @@ impl Assigned {
         active && within(&self.standby, &owned.standby) && within(&self.warmup, &owned.warmup)
     }
 
-    /// These and `other`.
+    /// These tasks and `other`.
     pub fn merged(mut self, other: Assigned) -> Assigned {
         for (id, tasks) in other.active {
             self.active.entry(id).or_default().extend(tasks);
@@ -86,7 +86,7 @@ impl Assigned {
         self
     }
 
-    /// In which epoch an active task was given, if it was.
+    /// The epoch in which an active task was given; None if it is not among them.
     pub fn epoch_of(&self, subtopology: &str, partition: i32) -> Option<i32> {
         self.active.get(subtopology)?.get(&partition).copied()
     }
@@ -98,8 +98,9 @@ impl Assigned {
     }
 }
 
-/// Which processes (instances of the application, each with members for its threads) have a task,
-/// or have yet to give it up. A process cannot have one twice, so a task waits for it.
+/// Which processes have each task, or still have to give it back. A process is an instance of the
+/// application, and its threads are members. It cannot have a task twice, so a task may have to
+/// wait.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Owners {
     active: BTreeMap<String, BTreeMap<i32, String>>,
@@ -123,7 +124,7 @@ impl Owners {
         has(&self.standby) || has(&self.warmup)
     }
 
-    /// `process` has `tasks`.
+    /// Notes that `process` has `tasks`.
     pub fn add(&mut self, tasks: &Assigned, process: &str) {
         for (id, partitions) in &tasks.active {
             let owners = self.active.entry(id.clone()).or_default();
@@ -140,7 +141,8 @@ impl Owners {
         }
     }
 
-    /// `process` has them no more. An active task that another has taken over stays with it.
+    /// Notes that `process` has `tasks` no more. An active task that another process has taken over
+    /// stays with that process.
     pub fn remove(&mut self, tasks: &Assigned, process: &str) {
         for (id, partitions) in &tasks.active {
             let Some(owners) = self.active.get_mut(id) else { continue };

@@ -1,4 +1,4 @@
-//! The topology of an application: what its subtopologies read, write and keep (StreamsTopology).
+//! The topology of an application: what its subtopologies read, write and store (StreamsTopology).
 
 use crate::codec::schema::group::StreamsGroupTopologyValue;
 use crate::codec::schema::group::streams_group_topology_value::{
@@ -9,17 +9,18 @@ use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A topology as its members declare it.
+/// A topology as the members declare it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topology {
-    /// Counts the versions of the application; there cannot be another than the first yet.
+    /// The version of the topology. Only the first one is possible yet.
     pub epoch: i32,
-    /// By id.
+    /// The subtopologies by id.
     pub subtopologies: BTreeMap<String, Subtopology>,
 }
 
 impl Topology {
-    /// As a joining member says. What of it Kafka would trip over is an UNKNOWN_SERVER_ERROR.
+    /// The topology of a member that joins. What makes Kafka fail by accident is an
+    /// UNKNOWN_SERVER_ERROR.
     pub fn from_request(topology: &request::Topology) -> Result<Topology> {
         if topology.epoch < 0 {
             return Err(unexpected("Topology epoch must be non-negative."));
@@ -36,14 +37,14 @@ impl Topology {
         }
     }
 
-    /// As the record says.
+    /// The topology in a record.
     pub fn from_record(value: &StreamsGroupTopologyValue) -> Topology {
         let subtopologies = value.subtopologies.iter();
         let by_id = subtopologies.map(|of| (of.subtopology_id.clone(), of.clone())).collect();
         Topology { epoch: value.epoch, subtopologies: by_id }
     }
 
-    /// All topics that there have to be.
+    /// All topics that have to exist.
     pub fn required_topics(&self) -> BTreeSet<String> {
         let of = |subtopology: &Subtopology| {
             let internal =
@@ -54,7 +55,7 @@ impl Topology {
         self.subtopologies.values().flat_map(of).collect()
     }
 
-    /// The subtopology that reads a topic.
+    /// The subtopology that reads `topic`.
     pub fn reader_of(&self, topic: &str) -> Option<&str> {
         let mut subtopologies = self.subtopologies.values();
         let reader = subtopologies.find(|of| {
@@ -65,7 +66,7 @@ impl Topology {
     }
 }
 
-/// The topology of a request as a record keeps it, in the request's order.
+/// The record of a request's topology, in the request's order.
 pub fn to_record(topology: &request::Topology) -> StreamsGroupTopologyValue {
     StreamsGroupTopologyValue {
         epoch: topology.epoch,
@@ -73,7 +74,7 @@ pub fn to_record(topology: &request::Topology) -> StreamsGroupTopologyValue {
     }
 }
 
-/// An error that Kafka has as an exception which is not an API error.
+/// The error for an exception in Kafka that is not one of the protocol's errors.
 pub fn unexpected(message: &str) -> Error {
     Error::Explained(ResponseError::UnknownServerError, message.to_owned())
 }

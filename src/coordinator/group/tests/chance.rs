@@ -1,4 +1,4 @@
-//! Random operations: whatever is done, the log alone brings back what was written down.
+//! Random operations. Whatever is done, the log alone restores what was written.
 
 use super::super::classic::{ClassicGroup, GroupState};
 use super::super::consumer::ConsumerGroup;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What of a classic group the log keeps.
+/// What the log preserves of a classic group.
 #[derive(Clone, Debug, PartialEq)]
 struct Kept {
     state: GroupState,
@@ -22,7 +22,7 @@ struct Kept {
     protocol: Option<String>,
     leader: Option<String>,
     subscribed_topics: Option<BTreeSet<String>>,
-    /// Id, instance, timeouts, subscription, assignment.
+    /// The members' ids, instances, timeouts, subscriptions and assignments.
     members: Vec<(String, Option<String>, i32, i32, Bytes, Bytes)>,
 }
 
@@ -63,12 +63,12 @@ fn consumer<'a>(shard: &'a Shard, id: &str) -> Option<&'a ConsumerGroup> {
     }
 }
 
-/// Offsets only, no member ever.
+/// A group with offsets that never had a member.
 fn simple() -> Kept {
     kept(&ClassicGroup::simple("any".into()))
 }
 
-/// Follows what operations write down.
+/// Follows what operations write.
 #[derive(Default)]
 pub struct Model {
     groups: BTreeMap<String, Kept>,
@@ -77,7 +77,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Operations have written records, or could not.
+    /// Notes that operations have written records, or could not.
     pub fn follow(&mut self, shard: &Shard, records: &[Record], written: bool) {
         for record in records {
             match record {
@@ -89,7 +89,7 @@ impl Model {
                 Record::GroupMetadata(key, Some(value)) => {
                     let group = classic(shard, &key.group).unwrap();
                     let settled = matches!(group.state(), GroupState::Stable | GroupState::Empty);
-                    // A group that has just been made, or converted, may be in a rebalance already.
+                    // A group that has just been made or converted may already be in a rebalance.
                     let recorded = ClassicGroup::from_record(&key.group, value);
                     let kept = if settled { kept(group) } else { kept(&recorded) };
                     self.groups.insert(key.group.clone(), kept);
@@ -121,7 +121,7 @@ fn members(shard: &Shard, group: &str) -> Vec<Known> {
     known.chain(pending).map(|(id, instance)| (id, instance, group.generation)).collect()
 }
 
-/// What a member of a consumer group says that it owns: what it was last assigned.
+/// What a member of a consumer group says it owns: its last assignment.
 fn owned(shard: &Shard, group: &str, member: &str, separator: &str) -> String {
     let member = consumer(shard, group).and_then(|group| group.member(member));
     let topics = member.iter().flat_map(|member| member.assigned.iter());
@@ -175,7 +175,7 @@ fn consumer_step(world: &mut World, (what, who, how): (u8, usize, u8)) {
     world.run(&line);
 }
 
-/// A step of a random member: what it does and how, chosen by numbers.
+/// A step of a random member, chosen by numbers.
 fn step(world: &mut World, (what, who, how): (u8, usize, u8)) {
     if what >= 17 {
         return consumer_step(world, (what - 17, who, how));
@@ -235,13 +235,13 @@ proptest! {
         let consumers = world.consumers().map(|group| &*group.id);
         let expected: BTreeSet<&str> = model.groups.keys().map(String::as_str).chain(consumers).collect();
         prop_assert_eq!(ids, expected);
-        // A consumer group is its records, always.
+        // A consumer group always equals its records.
         for group in world.consumers() {
             prop_assert_eq!(consumer(&replayed, &group.id), Some(group));
         }
         for (id, expected) in &model.groups {
             prop_assert_eq!(&kept(classic(&replayed, id).unwrap()), expected);
-            // A group at rest is as it was written down.
+            // A group at rest equals what was written.
             let live = classic(&world.shard, id).unwrap();
             let at_rest = matches!(live.state(), GroupState::Stable | GroupState::Empty);
             if at_rest && !model.ahead.contains(id) {

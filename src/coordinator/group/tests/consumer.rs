@@ -1,4 +1,4 @@
-//! What scripts need of consumer groups: topics, settings of groups, members' heartbeats.
+//! The commands of scripts that are about consumer groups: topics, settings of groups, heartbeats.
 
 use super::super::assignor::Partitions;
 use super::super::consumer::{ConsumerGroup, EpochPartitions, check_heartbeat, encode_assignment};
@@ -91,8 +91,8 @@ impl World {
         Ok(show_heartbeat(&answer, &self.shard.image))
     }
 
-    /// No partition belongs to two members, and no member is at an epoch that its group has not
-    /// reached.
+    /// Checks that no partition belongs to two members, and that no member is at an epoch that its
+    /// group has not reached.
     pub fn check_consumers(&self) {
         for group in self.consumers() {
             let mut owned: Vec<(Uuid, i32)> =
@@ -150,12 +150,12 @@ fn partitions(text: &str, separator: char, image: &Image) -> Partitions {
     partitions
 }
 
-/// `t-0+t-1` as a leader of the classic protocol says it.
+/// The assignment `t-0+t-1`, as a leader of the classic protocol encodes it.
 pub fn encoded_assignment(text: &str, image: &Image) -> Bytes {
     encode_assignment(&partitions(text, '+', image), image, 3)
 }
 
-/// The other way round; what is not an assignment is shown as it is.
+/// The reverse. What is not an assignment is shown as it is.
 pub fn decoded_assignment(assignment: &Bytes) -> String {
     if assignment.first() != Some(&0) {
         return String::from_utf8_lossy(assignment).into_owned();
@@ -244,7 +244,7 @@ fn shown_current_record(
     )
 }
 
-/// A record of a consumer group; None if it is another's.
+/// A record of a consumer group; None if it is another kind's.
 pub fn show_record(record: &Record, image: &Image) -> Option<String> {
     Some(match record {
         Record::ConsumerGroupMetadata(key, value) => match value {

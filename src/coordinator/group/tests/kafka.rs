@@ -1,5 +1,5 @@
-//! What a real broker (4.3.1) wrote: `tests/fixtures/consumer_offsets.log` is the one partition of
-//! `__consumer_offsets` after the scenarios were played against it, a consumer of KIP-848, and a
+//! What a real broker (4.3.1) wrote: `tests/fixtures/consumer_offsets.log` is the only partition of
+//! `__consumer_offsets` after it played the scenarios, served a consumer of KIP-848, and had a
 //! producer that committed an offset of `t-0` in one transaction and aborted another.
 
 use super::super::record::Record;
@@ -40,7 +40,7 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
     assert_eq!(records, 67);
 }
 
-/// So that a group does not rebalance because another broker looks after it.
+/// So that the group does not rebalance because it has a new coordinator.
 #[test]
 fn the_hash_of_the_topics_is_kafkas_to_the_bit() {
     let batches = batches();

@@ -1,5 +1,5 @@
-//! What a real broker (4.3.1) wrote of a streams group: `tests/fixtures/streams_group.log` is the
-//! one partition of `__consumer_offsets` after `compat/streams` was run against it.
+//! What a real broker (4.3.1) wrote about a streams group: `tests/fixtures/streams_group.log` is
+//! the only partition of `__consumer_offsets` after a run of `compat/streams`.
 
 use super::super::record::Record;
 use super::super::shard::Shard;
@@ -71,7 +71,7 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
         kinds.insert((key[1], value.is_some()));
         assert_eq!(decoded.encode().unwrap(), (key, value), "{decoded:?}");
     }
-    // Every type of record, and the tombstones of a member's.
+    // It has every type of record, and the tombstones of a member.
     for record_type in 17..=23 {
         assert!(record_type == 18 || kinds.contains(&(record_type, true)), "{record_type}");
     }
@@ -80,7 +80,7 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
     }
 }
 
-/// What is replayed is not only read: records made of the replayed state are Kafka's as well.
+/// Records made from the replayed state are Kafka's records again.
 #[test]
 fn records_are_made_as_kafka_makes_them() {
     let mut shard = Shard::new(Arc::new(Config::default()), 1);

@@ -1,4 +1,5 @@
-//! Coordinators on real partitions: loading, leaving, and answers that wait for the high watermark.
+//! Coordinators on real partitions: loading, unloading, and answers that wait for the high
+//! watermark.
 
 use super::super::{Groups, OFFSETS_TOPIC, RequestContext};
 use super::Args;
@@ -81,7 +82,7 @@ impl Broker {
         self.groups.apply(&published.image, &published.delta);
     }
 
-    /// The coordinators start anew on the same logs.
+    /// Restarts the coordinators on the same logs.
     async fn restart(&mut self) {
         self.groups.close();
         let clock = Clock::Manual(self.clock.clone());
@@ -96,7 +97,7 @@ impl Broker {
     }
 
     async fn advance(&self, ms: i64) {
-        // First whoever is ready: its timers are to be set before the time moves.
+        // Runs whatever is ready first, so that timers are set before the time moves.
         tokio::task::yield_now().await;
         self.clock.fetch_add(ms, Ordering::Relaxed);
         tokio::time::advance(Duration::from_millis(ms.unsigned_abs())).await;
@@ -170,7 +171,7 @@ async fn what_the_replicas_do_not_have_yet_is_not_seen() {
         ..PartitionChangeRecord::default()
     };
     broker.change(isr(vec![1, 2]));
-    // Nothing was written meanwhile: what is committed can be seen.
+    // Nothing was written meanwhile, so what is committed can be seen.
     assert_eq!(broker.fetch("g").await.unwrap(), 5);
 
     let groups = broker.groups.clone();

@@ -1,4 +1,4 @@
-//! Records, answers and state as a script shows them.
+//! Records, answers and state, as scripts show them.
 
 use super::super::GroupId;
 use super::super::classic::ClassicGroup;
@@ -21,8 +21,8 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::fmt::Write as _;
 
-/// `t1+t2` as a consumer says it (version 0 of ConsumerProtocolSubscription), or `t1/t1-0+t1-1`
-/// with what it owns (version 1).
+/// A consumer's subscription to `t1+t2` (version 0 of ConsumerProtocolSubscription), or
+/// `t1/t1-0+t1-1` with the partitions it owns (version 1).
 pub fn subscription(text: &str) -> Bytes {
     let (topics, owned) = text.split_once('/').unwrap_or((text, ""));
     let version = i16::from(text.contains('/'));
@@ -56,7 +56,7 @@ pub fn code(code: i16) -> String {
     ResponseError::try_from_code(code).map_or_else(|| "ok".to_owned(), |error| format!("{error:?}"))
 }
 
-/// `NotLeaderOrFollower`
+/// The error with this name, as `NotLeaderOrFollower`.
 pub fn error(name: &str) -> ResponseError {
     let all = (-1..150).filter_map(ResponseError::try_from_code);
     all.into_iter().find(|error| format!("{error:?}") == name).unwrap()

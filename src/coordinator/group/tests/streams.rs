@@ -1,8 +1,8 @@
 //! The commands of scripts that are about streams groups.
 //!
 //! `subtopologies=0:read=t1+t2:write=r:store=c;1:from=r*3:join=r` are two: one reads topics, writes
-//! a repartition topic and keeps a store, the other reads the repartition topic, which has to have
-//! 3 partitions. `active=0:1+2;1:0` are tasks 0_1, 0_2 and 1_0.
+//! a repartition topic and keeps a store; the other reads the repartition topic, which needs 3
+//! partitions. `active=0:1+2;1:0` are tasks 0_1, 0_2 and 1_0.
 
 use super::super::kind::Group;
 use super::super::record::Record;
@@ -123,7 +123,7 @@ fn subtopology(item: &str) -> Subtopology {
     of
 }
 
-/// `r*3`: with 3 partitions.
+/// A topic with its number of partitions, as `r*3`.
 fn info(item: &str) -> TopicInfo {
     let (name, partitions) = item.split_once('*').unwrap_or((item, "0"));
     TopicInfo {
@@ -158,7 +158,7 @@ fn tasks(text: &str) -> Vec<TaskIds> {
     text.split(';').filter(|item| !item.is_empty()).map(ids).collect()
 }
 
-/// `0:1@500+2@9`: how far the states of tasks 0_1 and 0_2 are.
+/// How far the states of tasks 0_1 and 0_2 are, as `0:1@500+2@9`.
 fn task_offsets(text: &str) -> Vec<TaskOffset> {
     let of = |item: &str| {
         let (id, tasks) = item.split_once(':').unwrap();
@@ -183,7 +183,7 @@ fn ids<'a>(tasks: impl Iterator<Item = (&'a String, &'a Vec<i32>)>) -> String {
     ids.join(",")
 }
 
-/// Nothing where there is nothing.
+/// A label and a text; nothing if the text is empty.
 fn labelled(label: &str, ids: &str) -> String {
     if ids.is_empty() { String::new() } else { format!(" {label}={ids}") }
 }
@@ -255,7 +255,7 @@ fn describe(group: &DescribedGroup) -> String {
     shown
 }
 
-/// The group as it is, on one line for each member.
+/// The group, with one line for each member.
 pub fn state(group: &StreamsGroup) -> String {
     let described = group.described();
     describe(&described)
@@ -352,7 +352,7 @@ fn current(
     line
 }
 
-/// A record that was replayed, made anew of what the group is after it.
+/// A record that was replayed, made again from the group's state after that.
 pub fn remade(shard: &Shard, record: &Record) -> Option<Record> {
     match shard.groups.get(record.streams_group()?) {
         Some(Group::Streams(group)) => group.remade(record),

@@ -1,4 +1,4 @@
-//! Random operations on a streams group: the log alone brings it back, and no task is ever with two
+//! Random operations on a streams group. The log alone restores it, and no task ever belongs to two
 //! members.
 
 use super::super::kind::Group;
@@ -27,7 +27,7 @@ fn owned(tasks: &[TaskIds]) -> String {
     ids.collect::<Vec<_>>().join(";")
 }
 
-/// What a random member does, and how, chosen by numbers.
+/// A step of a random member, chosen by numbers.
 fn step(world: &mut World, (what, who, how): (u8, u8, u8)) {
     let id = format!("m{}", who % 4);
     let described = group(&world.shard).map(StreamsGroup::described);

@@ -1,4 +1,4 @@
-//! Kafka's cases (StickyTaskAssignorTest), and what holds of any assignment.
+//! Kafka's cases (StickyTaskAssignorTest), and properties of every assignment.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// Nobody has a copy of any state.
 static NO_COPIES: TaskOffsets = TaskOffsets::new();
 
-/// Active and standby tasks of each member, as `s_0`.
+/// The active and standby tasks of each member, as `s_0`.
 type Given = BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>;
 
 fn ids(text: &str) -> TaskIds {
@@ -28,7 +28,7 @@ fn set(text: &str) -> BTreeSet<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-/// `members` are (id, process, active tasks before, standby tasks before).
+/// Assigns tasks. `members` are (id, process, former active tasks, former standby tasks).
 fn assigned(
     members: &[(&str, &str, &str, &str)],
     subtopologies: &[(&str, i32, bool)],
@@ -62,7 +62,7 @@ fn assigned(
         .collect()
 }
 
-/// Members without a past, one of each process.
+/// Members that had no tasks, each of its own process.
 fn fresh(count: usize) -> Vec<(String, String)> {
     (0..count).map(|n| (format!("m{n:02}"), format!("p{n:02}"))).collect()
 }
@@ -104,14 +104,14 @@ fn each_process_and_each_thread_gets_as_much() {
             given.values().all(|(active, standby)| (active.len(), standby.len()) == (1, standbys))
         );
     }
-    // Who has more threads gets more.
+    // A process with more threads gets more.
     let given = assigned(
         &[("a", "a", "", ""), ("b1", "b", "", ""), ("b2", "b", "", "")],
         &[("s", 3, false)],
         0,
     );
     assert_eq!(counts(&given), [1, 1, 1]);
-    // But each process something.
+    // But every process gets something.
     let unequal = [
         ("a1", "a", "", ""),
         ("a2", "a", "", ""),
@@ -188,7 +188,7 @@ fn who_kept_a_copy_gets_the_task() {
     assert_eq!(active(&given, "m1"), &set("s_2"));
     assert_eq!(active(&given, "m2"), &set("s_1"));
     assert_eq!(active(&given, "m3"), &set("s_0"));
-    // Of several who did, the one with the least to do.
+    // Among several former owners, the one with the least load.
     let past = [("m1", "p1", "s_0", "s_1"), ("m21", "p2", "s_2", "s_1"), ("m22", "p2", "", "")];
     let given = assigned(&past, &[("s", 3, false)], 0);
     assert_eq!(active(&given, "m1"), &set("s_0"));
@@ -218,7 +218,7 @@ fn tasks_that_nobody_had_go_to_whom_they_are_new() {
         assert_eq!(active(&given, member), &set(kept), "{member}");
     }
     assert_eq!(active(&given, "m4"), &set("0_2 0_3 1_0"));
-    // Two that come back with copies only.
+    // Two members that come back with copies only.
     let past = [first, second, ("b1", "b1", "", "2_0 2_1 2_3"), ("b2", "b2", "", "0_2 0_3 1_0")];
     let given = assigned(&past, &subtopologies, 0);
     assert_eq!(active(&given, "m1"), &set("0_1 1_2 1_3"));
@@ -239,12 +239,12 @@ fn standby_tasks_are_on_other_processes() {
     assert_eq!(standby(&given, "m1"), &set("s_1 s_2"));
     assert_eq!(standby(&given, "m2"), &set("s_0 s_2"));
     assert_eq!(standby(&given, "m3"), &set("s_0 s_1"));
-    // There is nobody for them, or only one.
+    // There are too few members for all standby tasks.
     let given = assign_fresh(1, &[("s", 10, true)], 3);
     assert_eq!(given["m00"], (names(&ids("s_0 s_1 s_2 s_3 s_4 s_5 s_6 s_7 s_8 s_9")), set("")));
     let given = assign_fresh(2, &[("s", 4, true)], 5);
     assert_eq!(counts(&given), [4, 4]);
-    // Nor of what has no state.
+    // Nor are there standby tasks of what has no state.
     assert_eq!(counts(&assign_fresh(2, &[("s", 4, false)], 1)), [2, 2]);
     assert_eq!(counts(&assign_fresh(6, &[("s", 3, true)], 1)), [1; 6]);
 }
@@ -285,7 +285,7 @@ fn equal_partitions_of_subtopologies_stay_together() {
 }
 
 proptest! {
-    /// Any group, whatever it had before, and again after it has got what is given.
+    /// Random groups, whatever they had before, and once more after they got their tasks.
     #[test]
     fn any_assignment_is_whole_and_balanced(
         processes in prop::collection::vec(1usize..4, 1..5),
@@ -331,7 +331,8 @@ proptest! {
         }
         let again = run(&members);
         whole(&again, &members, &sources, standbys)?;
-        // Without a past nobody has more than another, if each process has as many threads.
+        // If nobody had tasks before, and the processes have equally many threads, the load is
+        // even.
         for (.., before) in &mut members {
             *before = Tasks::default();
         }
@@ -345,7 +346,8 @@ fn active_size(tasks: &Tasks) -> usize {
     tasks.active.values().map(BTreeSet::len).sum()
 }
 
-/// Each task is active once, as often standby as processes allow, never twice on a process.
+/// Each task is active once, is standby as often as the processes allow, and is never twice on a
+/// process.
 fn whole(
     given: &BTreeMap<MemberId, Tasks>,
     members: &[(MemberId, String, Tasks)],

@@ -1,4 +1,4 @@
-//! What no scenario shows.
+//! Cases that no scenario covers.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,4 +1,4 @@
-//! One step at a time (CurrentAssignmentBuilderTest).
+//! Single steps (CurrentAssignmentBuilderTest).
 #![allow(clippy::unwrap_used)]
 
 use super::super::member::StreamsThread;
@@ -54,7 +54,7 @@ fn member(state: MemberState, has: &str, back: &str) -> StreamsMember {
 struct Case<'a> {
     epoch: i32,
     target: &'a str,
-    /// What others have: (process, tasks).
+    /// The processes of others, and their tasks.
     others: &'a [(&'a str, &'a str)],
     owned: Option<&'a str>,
 }
@@ -104,7 +104,7 @@ fn what_it_is_not_to_have_it_gives_back_first() {
     let case = |owned| Case { epoch: 11, target: "0_2 0_3", others: &[], owned };
     let told = case(None).step(&stable).unwrap();
     assert_eq!(told, (Unrevoked, 10, 10, assigned("0_2@4"), assigned("0_1@3 +1_0")));
-    // It has it no more already.
+    // It has given it back already.
     let done = case(Some("0_2")).step(&stable).unwrap();
     assert_eq!(done, (Stable, 11, 10, assigned("0_2@4 0_3@11"), assigned("")));
 
@@ -115,7 +115,7 @@ fn what_it_is_not_to_have_it_gives_back_first() {
     assert_eq!(case(Some("0_2 +1_0")).step(&revoking).unwrap(), same);
     let done = case(Some("0_2")).step(&revoking).unwrap();
     assert_eq!(done, (Stable, 11, 10, assigned("0_2@4 0_3@11"), assigned("")));
-    // Meanwhile there is a target that wants more back: from the next epoch on.
+    // Meanwhile a newer target wants more back, from the next epoch on.
     let next = Case { epoch: 12, target: "0_3", others: &[], owned: Some("0_2") };
     let next = next.step(&revoking).unwrap();
     assert_eq!(next, (Unrevoked, 11, 10, assigned(""), assigned("0_2@4")));
@@ -145,13 +145,13 @@ fn a_process_has_a_task_once() {
         case.step(&member(Stable, "", "")).unwrap()
     };
     let waits = (Unreleased, 11, 10, assigned(""), assigned(""));
-    // Another thread of its process has it as a copy, or active.
+    // Another thread of its process has the task as a copy, or active.
     assert_eq!(step("0_1", &[("p", "+0_1")]), waits);
     assert_eq!(step("0_1", &[("p", "~0_1")]), waits);
     assert_eq!(step("+0_1", &[("p", "0_1@2")]), waits);
     assert_eq!(step("+0_1", &[("p", "+0_1")]), waits);
     assert_eq!(step("~0_1", &[("p", "+0_1")]), waits);
-    // Copies of other processes are no matter.
+    // Copies of other processes do not matter.
     let gets = |has: &str| (Stable, 11, 10, assigned(has), assigned(""));
     assert_eq!(step("0_1", &[("q", "+0_1")]), gets("0_1@11"));
     assert_eq!(step("+0_1", &[("q", "0_1@2")]), gets("+0_1"));

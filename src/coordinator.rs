@@ -6,8 +6,7 @@
 //!   Slot    (runtime) loads a state machine, appends, waits for the high watermark, keeps time
 //!     Shard   groups, offsets and timers of one partition; sync, takes `now`, returns an Outcome
 //!       ClassicGroup   (join, rebalance, membership)    Offsets  (commit)
-//!       StreamsGroup   (streams/...)
-//!       ConsumerGroup  (consumer/..., assignor/...)
+//!       ConsumerGroup, StreamsGroup   (what they share is in modern/...)
 //! Transactions  the same for transactional ids; see there
 //! ```
 

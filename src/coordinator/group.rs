@@ -1,24 +1,25 @@
-//! The group coordinator: which partition of `__consumer_offsets` is a group's, and one method
-//! per API (GroupCoordinatorService).
+//! The group coordinator: which partition of `__consumer_offsets` a group belongs to, and one
+//! method per API (GroupCoordinatorService).
 //!
-//! Top to bottom; a file uses only those below it:
+//! From top to bottom; a file uses only those below it:
 //!
 //! ```text
 //!  commit    offsets of a partition: commit, fetch, delete, expire
 //!  admin     describe, list and delete groups
 //!    shard   the groups of a partition: finds the group, hands the request to it
-//!      kind  a group of whatever kind: what all kinds are asked alike
-//!        consumer/   KIP-848    may become classic, and the other way round
+//!      kind  a group of any kind, and what all kinds are asked alike
+//!        consumer/   KIP-848; may become a classic group, and the reverse
 //!        streams/    KIP-1071
-//!        share       KIP-932, only kept
+//!        share       KIP-932; kept but not served
+//!          modern/   what those kinds share whose members the coordinator assigns
 //!        classic/
-//!          turn      what an operation has at hand: time, settings, topics, timers, answers
+//!          turn      what an operation is given: time, settings, topics, timers, answers
 //!            record, timers, offsets, topic_hash, assignor/
 //! ```
 //!
-//! A kind knows its own groups and nothing of the shard: `join` or `heartbeat`, `leave`, `expire`,
-//! `loaded` and `complete` take a `Turn` and answer with records; `replay` changes the group as they
-//! say; `describe` shows it.
+//! A kind knows its own groups and nothing of the shard. `join` or `heartbeat`, `leave`, `expire`,
+//! `loaded` and `complete` take a `Turn` and return records; `replay` changes the group as the
+//! records say; `describe` shows it.
 
 mod admin;
 pub mod assignor;
@@ -69,23 +70,23 @@ use std::sync::Arc;
 use streams::InternalTopics;
 use turn::Parked;
 
-/// The topic that the coordinators' logs are partitions of.
+/// The topic whose partitions are the coordinators' logs.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// `group.id`.
 pub type GroupId = Arc<str>;
-/// Given by the coordinator to a member.
+/// The id of a member, chosen by the coordinator or by the member.
 pub type MemberId = Arc<str>;
 /// All groups whose partition of `__consumer_offsets` this broker leads.
 #[derive(Debug)]
 pub struct Groups {
     config: Arc<Config>,
     slots: Slots<Shard>,
-    /// Topics that streams groups need and that are being made.
+    /// Topics that streams groups need and that are being created.
     pub internal_topics: InternalTopics,
 }
 
 impl Groups {
-    /// No groups yet: `apply` brings them.
+    /// No groups yet; `apply` brings them.
     pub fn new(config: Arc<Config>, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
         let topic = Topic { name: OFFSETS_TOPIC, partitions: config.offsets_topic_num_partitions };
         let settings = Settings {
@@ -96,8 +97,8 @@ impl Groups {
         Arc::new(Groups { config, slots, internal_topics: InternalTopics::default() })
     }
 
-    /// Loads the shards of partitions that this broker came to lead, unloads the others; forgets
-    /// the offsets of deleted topics. To be called after `Replicas::apply`, in a tokio runtime.
+    /// Loads the partitions that this broker has come to lead, unloads the others, and deletes the
+    /// offsets of deleted topics. Call it after `Replicas::apply`, in a tokio runtime.
     pub fn apply(self: &Arc<Self>, image: &Arc<Image>, delta: &Delta) {
         self.slots.apply(image, || Shard::new(self.config.clone(), fastrand::u64(..)));
         if !delta.deleted_topics.is_empty() {
@@ -115,7 +116,7 @@ impl Groups {
         }
     }
 
-    /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
+    /// Stops all coordinators. Whoever waits for an answer gets NOT_COORDINATOR.
     pub fn close(&self) {
         self.slots.close();
     }
@@ -129,7 +130,7 @@ impl Groups {
         self.slots.of(group)
     }
 
-    /// Joins a group, or joins again; answered when the rebalance has all its members.
+    /// Joins a group, or joins it again. The answer comes when all members have joined.
     pub async fn join_group(
         &self,
         cx: &RequestContext,
@@ -149,7 +150,7 @@ impl Groups {
         }
     }
 
-    /// Asks for an assignment, or brings all of them.
+    /// Asks for a member's assignment; the leader's request brings the assignments of all.
     pub async fn sync_group(&self, request: &SyncGroupRequest) -> Result<SyncGroupResponse> {
         check_group_id(&request.group_id)?;
         let slot = self.slot(&request.group_id)?;
@@ -159,7 +160,7 @@ impl Groups {
         }
     }
 
-    /// Keeps a member's session. While the group is being loaded, every member is well.
+    /// Keeps a member's session alive. While the group is still loading this always succeeds.
     pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<()> {
         check_group_id(&request.group_id)?;
         let slot = self.slot(&request.group_id)?;
@@ -169,14 +170,14 @@ impl Groups {
         }
     }
 
-    /// Members leave.
+    /// Members leave a group.
     pub async fn leave_group(&self, request: &LeaveGroupRequest) -> Result<Vec<MemberResponse>> {
         check_group_id(&request.group_id)?;
         let slot = self.slot(&request.group_id)?;
         slot.run(|shard, now| shard.leave(now, request)).await
     }
 
-    /// A heartbeat of a member of a consumer group: it joins, goes on, or leaves.
+    /// Handles a heartbeat of a consumer group's member, which joins, stays or leaves.
     pub async fn consumer_group_heartbeat(
         &self,
         cx: &RequestContext,
@@ -197,7 +198,7 @@ impl Groups {
         self.slot(group)?.run(describe).await
     }
 
-    /// A heartbeat of a member of a streams group: it joins, goes on, or leaves.
+    /// Handles a heartbeat of a streams group's member, which joins, stays or leaves.
     pub async fn streams_heartbeat(
         &self,
         cx: &RequestContext,
@@ -218,7 +219,7 @@ impl Groups {
         slot.run(|shard, _| Ok(Outcome::answer(shard.describe_streams(group)))).await
     }
 
-    /// Commits offsets of topics that exist: their names and ids are both set.
+    /// Commits offsets of existing topics, whose names and ids are both set.
     pub async fn commit_offsets(
         &self,
         api_version: i16,
@@ -228,8 +229,8 @@ impl Groups {
         slot.run(|shard, now| shard.commit(now, api_version, request)).await
     }
 
-    /// Commits offsets of topics that exist in the transaction of a producer, which the transaction
-    /// coordinator was asked about: they show when the transaction commits.
+    /// Commits offsets of existing topics in a producer's transaction, which the transaction
+    /// coordinator has verified. They become visible when the transaction commits.
     pub async fn commit_transactional_offsets(
         &self,
         producer: (ProducerId, i16),
@@ -248,7 +249,7 @@ impl Groups {
         self.slots.at(partition)?.end_transaction(marker).await
     }
 
-    /// The committed offsets of one group.
+    /// The committed offsets of a group.
     pub async fn fetch_offsets(
         &self,
         request: &OffsetFetchRequestGroup,
@@ -258,13 +259,13 @@ impl Groups {
         let fetched =
             slot.run(|shard, _| shard.fetch(request, require_stable).map(Outcome::answer)).await;
         fetched.map_err(|error| match error.code() {
-            // Consumers before 3.9 know no other retriable error here.
+            // Consumers before 3.9 know no other error here that they may retry.
             ResponseError::CoordinatorNotAvailable => ResponseError::NotCoordinator.into(),
             _ => error,
         })
     }
 
-    /// Forgets offsets of topics that exist.
+    /// Deletes offsets of existing topics.
     pub async fn delete_offsets(
         &self,
         request: &OffsetDeleteRequest,
@@ -274,14 +275,14 @@ impl Groups {
         slot.run(|shard, _| shard.delete_offsets(request)).await
     }
 
-    /// Describes a classic group; one that is not there is dead.
+    /// Describes a classic group. One that does not exist is shown as dead.
     pub async fn describe_group(&self, api_version: i16, group: &str) -> Result<DescribedGroup> {
         let describe =
             |shard: &mut Shard, _| Ok(Outcome::answer(shard.describe(api_version, group)));
         self.slot(group)?.run(describe).await
     }
 
-    /// The groups of all shards here.
+    /// The groups of all partitions that this broker leads.
     pub async fn list_groups(&self, request: &ListGroupsRequest) -> Result<Vec<ListedGroup>> {
         let mut groups = Vec::new();
         for slot in self.slots.all() {
@@ -309,15 +310,15 @@ fn check_group_id(group: &str) -> Result<()> {
     }
 }
 
-/// Groups or members in the order in which Kafka lists them: they lie in hash tables there, so that
-/// clients always saw them in the same order.
+/// Sorts groups or members in the order of Kafka, which keeps them in hash tables, so that clients
+/// see the order they are used to.
 fn listed<T>(items: impl Iterator<Item = T>, id: impl Fn(&T) -> &str) -> impl Iterator<Item = T> {
     let mut items: Vec<T> = items.collect();
     items.sort_by_cached_key(|item| hash_table_place(id(item)));
     items.into_iter()
 }
 
-/// Where Kafka's hash table has it: the upper bits say so.
+/// The position in Kafka's hash table, which its upper bits determine.
 fn hash_table_place(id: &str) -> u64 {
     i64::from(java_hash(id)).wrapping_mul(-7_046_029_254_386_353_131).cast_unsigned()
 }

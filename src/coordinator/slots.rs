@@ -1,5 +1,5 @@
-//! The slots of one coordinator: which partitions of its topic this broker leads, and which of
-//! them a key belongs to.
+//! The partitions of a coordinator's topic that this broker leads, and the partition that a key
+//! belongs to.
 
 use super::runtime::{Settings, Slot};
 use super::state_machine::StateMachine;
@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// As many logs are loaded at once; each is read into a buffer of `load_buffer_size`.
+/// How many logs are loaded at the same time. Each is read into a buffer of `load_buffer_size`.
 const PARALLEL_LOADS: usize = 4;
 
-/// The partitions of one coordinator's topic that this broker leads.
+/// The partitions of a coordinator's topic that this broker leads.
 #[derive(Debug)]
 pub struct Slots<M: StateMachine> {
     topic: Topic,
@@ -27,13 +27,13 @@ pub struct Slots<M: StateMachine> {
     clock: Clock,
     replicas: Arc<Replicas>,
     loads: Arc<Semaphore>,
-    /// Of the topic, from when it is first seen on; 0 before.
+    /// The topic's number of partitions when it was first seen; 0 before that.
     partitions: AtomicI32,
     led: Mutex<Led<M>>,
 }
 
-/// The slots that are here, by partition, and the topic whose partitions they are: if it is made
-/// anew it has another id, and no slot stays.
+/// The slots by partition, and the id of their topic. If the topic is created again it has another
+/// id, and all slots are closed.
 #[derive(Debug)]
 struct Led<M: StateMachine> {
     topic_id: Uuid,
@@ -43,14 +43,14 @@ struct Led<M: StateMachine> {
 /// A coordinator's topic.
 #[derive(Clone, Copy, Debug)]
 pub struct Topic {
-    /// Its name.
+    /// The topic's name.
     pub name: &'static str,
-    /// How many partitions it gets when it is made.
+    /// How many partitions it gets when it is created.
     pub partitions: i32,
 }
 
 impl<M: StateMachine> Slots<M> {
-    /// None yet: `apply` brings them.
+    /// No slots yet; `apply` brings them.
     pub fn new(
         topic: Topic,
         settings: Settings,
@@ -70,9 +70,9 @@ impl<M: StateMachine> Slots<M> {
         }
     }
 
-    /// Begins to load the partitions that this broker came to lead, with the empty machines that
-    /// `new` makes, and unloads the others; all get the image. Answers the slots that are new. To
-    /// be called after `Replicas::apply`, in a tokio runtime.
+    /// Begins to load the partitions that this broker has come to lead, into machines that `new`
+    /// makes, and unloads the others. All slots get the image. Returns the new slots. Call it after
+    /// `Replicas::apply`, in a tokio runtime.
     pub fn apply(&self, image: &Arc<Image>, new: impl Fn() -> M) -> Vec<Arc<Slot<M>>> {
         let (topic_id, wanted) = self.led_partitions(image);
         let mut begun = Vec::new();
@@ -87,7 +87,7 @@ impl<M: StateMachine> Slots<M> {
             stays
         });
         for partition in wanted {
-            // A new epoch under the same leader, us, leaves the state as it is.
+            // If this broker stays the leader in a new epoch, the state stays as it is.
             if led.slots.contains_key(&partition) {
                 continue;
             }
@@ -112,19 +112,19 @@ impl<M: StateMachine> Slots<M> {
         begun
     }
 
-    /// The topic's id and the partitions of it that this broker leads.
+    /// The topic's id, and those of its partitions that this broker leads.
     fn led_partitions(&self, image: &Image) -> (Uuid, HashSet<i32>) {
         let Some(topic) = image.topics.by_name(self.topic.name) else {
             return (Uuid::nil(), HashSet::new());
         };
         let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
-        // Where a key belongs must not change while the broker runs, so the first count stays.
+        // The partition of a key must not change while the broker runs, so the first number stays.
         let _ = self.partitions.compare_exchange(0, count, Ordering::Relaxed, Ordering::Relaxed);
         let led = (0..).zip(&topic.partitions).filter(|(_, p)| p.leader == self.node_id);
         (topic.id, led.map(|(partition, _)| partition).collect())
     }
 
-    /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
+    /// Stops all coordinators. Whoever waits for an answer gets NOT_COORDINATOR.
     pub fn close(&self) {
         for (_, slot) in self.led().slots.drain() {
             slot.close();
@@ -140,17 +140,17 @@ impl<M: StateMachine> Slots<M> {
         partition_for(key, count)
     }
 
-    /// The slot that `key` belongs to; NOT_COORDINATOR if it is not here.
+    /// The slot that `key` belongs to; NOT_COORDINATOR if this broker does not lead it.
     pub fn of(&self, key: &str) -> Result<Arc<Slot<M>>> {
         self.at(self.partition_for(key))
     }
 
-    /// The slot of a partition; NOT_COORDINATOR if it is not here.
+    /// The slot of a partition; NOT_COORDINATOR if this broker does not lead it.
     pub fn at(&self, partition: i32) -> Result<Arc<Slot<M>>> {
         Ok(self.led().slots.get(&partition).cloned().ok_or(ResponseError::NotCoordinator)?)
     }
 
-    /// All that are here.
+    /// All slots.
     pub fn all(&self) -> Vec<Arc<Slot<M>>> {
         self.led().slots.values().cloned().collect()
     }

@@ -46,7 +46,7 @@ pub use state::State;
 use std::sync::Arc;
 pub use verify::{Ask, Support};
 
-/// The topic that the coordinators' logs are partitions of.
+/// The topic whose partitions are the coordinators' logs.
 pub const TRANSACTION_TOPIC: &str = "__transaction_state";
 
 /// All transactional ids whose partition of `__transaction_state` this broker leads.
@@ -63,7 +63,7 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// No transactional ids yet: `apply` brings them.
+    /// No transactional ids yet; `apply` brings them.
     pub fn new(
         config: Arc<Config>,
         clock: Clock,
@@ -93,7 +93,7 @@ impl Transactions {
         })
     }
 
-    /// Loads what this broker came to lead and unloads the rest. To be called after
+    /// Loads the partitions that this broker has come to lead and unloads the others. Call it after
     /// `Replicas::apply` and `Groups::apply`, in a tokio runtime.
     pub fn apply(self: &Arc<Self>, image: &Arc<Image>) {
         self.writer.apply(image);
@@ -102,7 +102,7 @@ impl Transactions {
         }
     }
 
-    /// Stops all coordinators; whoever waits is told NOT_COORDINATOR.
+    /// Stops all coordinators. Whoever waits for an answer gets NOT_COORDINATOR.
     pub fn close(&self) {
         self.slots.close();
         self.senders.close();
@@ -113,14 +113,14 @@ impl Transactions {
         self.slots.partition_for(id)
     }
 
-    /// A producer id that nobody has or had.
+    /// A producer id that has never been given to anybody.
     pub async fn new_producer_id(&self) -> Result<ProducerId> {
         let allocate =
             || self.controller.allocate_producer_ids(self.config.node_id, self.broker_epoch);
         self.replicas.producer_ids().next(allocate).await
     }
 
-    /// Makes a producer the one that has the transactional id; the former is fenced.
+    /// Gives the transactional id to a producer, and fences the one that had it.
     pub async fn init(&self, init: &Init<'_>) -> Result<Producer> {
         if init.id.is_empty() {
             return Err(ResponseError::InvalidRequest.into());
@@ -132,7 +132,7 @@ impl Transactions {
         self.answer(&slot, |machine, now, fresh| machine.init(now, init, fresh)).await
     }
 
-    /// Runs an operation, again if it turns out that it needs a new producer id.
+    /// Runs an operation, and again with a new producer id if it needs one.
     async fn answer(
         &self,
         slot: &Slot<Machine>,
@@ -166,7 +166,7 @@ impl Transactions {
         slot.run(add).await
     }
 
-    /// Whether each of the partitions is in the producer's transaction.
+    /// Whether the partitions are in the producer's transaction, one by one.
     pub async fn verify_partitions(
         &self,
         id: &str,
@@ -183,8 +183,8 @@ impl Transactions {
         slot.run(verify).await
     }
 
-    /// Commits or aborts; answers what the producer is from now on, `Producer::NONE` to clients
-    /// that stay what they are. The partitions are told afterwards.
+    /// Commits or aborts. Returns the client's producer from now on, which is `Producer::NONE` for
+    /// clients that keep theirs. The partitions are told afterwards.
     pub async fn end(&self, request: &EndRequest<'_>) -> Result<Producer> {
         if request.id.is_empty() {
             return Err(ResponseError::InvalidRequest.into());
@@ -207,7 +207,7 @@ impl Transactions {
         }
     }
 
-    /// What is known of a transactional id; TRANSACTIONAL_ID_NOT_FOUND if nothing is.
+    /// What is known about a transactional id; TRANSACTIONAL_ID_NOT_FOUND if nothing is.
     pub async fn describe(&self, id: &str) -> Result<Transaction> {
         if id.is_empty() {
             return Err(ResponseError::InvalidRequest.into());
@@ -217,7 +217,7 @@ impl Transactions {
         known.ok_or_else(|| ResponseError::TransactionalIdNotFound.into())
     }
 
-    /// The transactional ids here that `filter` lets through.
+    /// The transactional ids of this broker that `filter` admits.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<(TransactionalId, ProducerId, State)>> {
         let mut found = Vec::new();
         for slot in self.slots.all() {

@@ -1,5 +1,5 @@
-//! What an operator asks of a shard: DescribeGroups and its like for the other kinds, ListGroups and
-//! DeleteGroups.
+//! What an operator asks a shard: DescribeGroups and its counterparts for other kinds, ListGroups
+//! and DeleteGroups.
 
 use super::kind::{Group, not_found, not_of_kind, wrong_kind};
 use super::record::Record;
@@ -12,11 +12,11 @@ use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{ListGroupsRequest, consumer_group_describe_response};
 
-/// From here on a group that is not there is an error.
+/// The first version in which a group that does not exist is an error.
 const DESCRIBE_NOT_FOUND_VERSION: i16 = 6;
 
 impl Shard {
-    /// A classic group, or what stands for none: a dead group.
+    /// Describes a classic group; a group that does not exist is shown as dead.
     pub fn describe(&self, version: i16, id: &str) -> DescribedGroup {
         let found = self.groups.get(id);
         if let Some(Group::Classic(group)) = found {
@@ -31,7 +31,7 @@ impl Shard {
             .with_error_message(error.message().as_deref().map(text))
     }
 
-    /// A consumer group with its members, or why there is none.
+    /// Describes a consumer group with its members, or says why there is none.
     pub fn describe_consumer(&self, id: &str) -> consumer_group_describe_response::DescribedGroup {
         let found = self.groups.get(id);
         if let Some(Group::Consumer(group)) = found {
@@ -44,7 +44,7 @@ impl Shard {
             .with_error_message(error.message().as_deref().map(text))
     }
 
-    /// A streams group with its members, or why there is none.
+    /// Describes a streams group with its members, or says why there is none.
     pub fn describe_streams(&self, id: &str) -> streams_group_describe_response::DescribedGroup {
         let found = self.groups.get(id);
         if let Some(Group::Streams(group)) = found {
@@ -59,7 +59,7 @@ impl Shard {
         }
     }
 
-    /// The groups that pass the filters; an empty filter passes all.
+    /// The groups that pass the filters. An empty filter passes all.
     pub fn list(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
         let passes = |filter: &[kafka_protocol::protocol::StrBytes], value: &str| {
             filter.is_empty() || filter.iter().any(|f| f.trim().eq_ignore_ascii_case(value))
@@ -71,7 +71,7 @@ impl Shard {
             .collect()
     }
 
-    /// Deletes groups that are empty, with their offsets; answers group by group.
+    /// Deletes groups that are empty, with their offsets. Returns a result for each group.
     pub fn delete(&mut self, ids: &[GroupId]) -> Outcome<Vec<Result<()>>> {
         let mut records = Vec::new();
         let mut answers = Vec::with_capacity(ids.len());
@@ -86,7 +86,7 @@ impl Shard {
         Outcome::replay(records, answers)
     }
 
-    /// Tombstones of a group without members; its timers stop.
+    /// Writes the tombstones of a group without members, and stops its timers.
     pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
         self.cancel_timers(id);
         records.extend(self.groups.get(id).and_then(Group::tombstones).into_iter().flatten());
@@ -97,7 +97,7 @@ impl Shard {
             None => Err(not_found(id)),
             Some(group) if group.has_members() => Err(ResponseError::NonEmptyGroup.into()),
             Some(Group::Classic(_) | Group::Consumer(_) | Group::Streams(_)) => Ok(()),
-            // Its records are not ours to delete.
+            // Its records belong to a broker that serves share groups.
             Some(Group::Share(_)) => Err(wrong_kind(id, "classic")),
         }
     }

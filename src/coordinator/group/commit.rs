@@ -1,5 +1,4 @@
-//! What is asked of a shard about offsets: commit, fetch, delete, and their expiry
-//! (OffsetMetadataManager).
+//! A shard's offsets: commit, fetch, delete and expiry (OffsetMetadataManager).
 
 use super::consumer::Permit;
 use super::kind::{Group, not_found};
@@ -29,19 +28,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// From here on a group that is not there is said to be so.
+/// The first version in which the error says that the group does not exist.
 const GROUP_ID_NOT_FOUND_VERSION: i16 = 9;
 
-/// The least that a request's records may have of names: more than one batch takes by default.
+/// How many bytes of names a request's records may have at least. One batch takes less by default.
 const ROOM: usize = 4 << 20;
 
-/// What is left for the names in the records of one request. Each record repeats the group's and the
-/// topic's, so that a few bytes of a request may ask for very many; they go in one batch, which has
-/// its bound, and are refused before they are all there.
+/// How many bytes are left for names in the records of a request. Each record repeats the names of
+/// the group and the topic, so a small request could ask for very many bytes. They all go into one
+/// batch, whose size is limited, so such a request is refused before its records are made.
 struct Room(usize);
 
 impl Room {
-    /// MESSAGE_TOO_LARGE if there is not so much.
+    /// Takes `bytes`; MESSAGE_TOO_LARGE if they are not left.
     fn take(&mut self, bytes: usize) -> Result<()> {
         self.0 = self.0.checked_sub(bytes).ok_or(ResponseError::MessageTooLarge)?;
         Ok(())
@@ -49,7 +48,7 @@ impl Room {
 }
 
 impl Shard {
-    /// Commits offsets of topics that the caller has looked up (name and id are set).
+    /// Commits offsets of topics that the caller has looked up, so that name and id are set.
     pub fn commit(
         &mut self,
         now: Timestamp,
@@ -57,7 +56,7 @@ impl Shard {
         request: &OffsetCommitRequest,
     ) -> Result<Outcome<OffsetCommitResponse>> {
         let permit = self.validate_commit(Some(version), request)?;
-        // A commit of a member is a sign of life.
+        // A member's commit is a sign of life.
         let (groups, mut turn) = self.at_hand(now);
         if let Some(Group::Classic(group)) = groups.get(&*request.group_id) {
             group.keep_alive(&mut turn, &request.member_id);
@@ -65,8 +64,9 @@ impl Shard {
         self.commit_all(now, request, &permit)
     }
 
-    /// Commits offsets in a producer's transaction (OffsetMetadataManager.commitTransactionalOffset).
-    /// Unlike `commit` this is no sign of life.
+    /// Commits offsets in a producer's transaction
+    /// (OffsetMetadataManager.commitTransactionalOffset). Unlike `commit` this is not a sign of
+    /// life.
     pub fn commit_in_transaction(
         &mut self,
         now: Timestamp,
@@ -75,13 +75,13 @@ impl Shard {
         let validated = self.validate_commit(None, request);
         let outcome = validated.and_then(|permit| self.commit_all(now, request, &permit));
         outcome.map_err(|error| match error.code() {
-            // Producers know no epochs of members.
+            // Producers do not know member epochs.
             ResponseError::StaleMemberEpoch => ResponseError::IllegalGeneration.into(),
             _ => error,
         })
     }
 
-    /// Commits what the caller has validated, as far as the member may.
+    /// Commits offsets for a validated request, as far as `permit` allows.
     fn commit_all(
         &self,
         now: Timestamp,
@@ -128,13 +128,13 @@ impl Shard {
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
         let limit = usize::try_from(self.config.offset_metadata_max_bytes).unwrap_or(0);
-        // Kafka counts UTF-16 code units, whatever the setting's name says.
+        // Kafka counts UTF-16 code units, although the setting speaks of bytes.
         let length = |metadata: &String| metadata.encode_utf16().count();
         partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
     }
 
-    /// Whether offsets may be committed, and of which partitions; `version` is that of OffsetCommit,
-    /// None for TxnOffsetCommit.
+    /// Whether offsets may be committed, and of which partitions. `version` is that of
+    /// OffsetCommit, None for TxnOffsetCommit.
     fn validate_commit(
         &self,
         version: Option<i16>,
@@ -142,8 +142,8 @@ impl Shard {
     ) -> Result<Permit> {
         match self.groups.get(&*request.group_id) {
             Some(group) => group.validate_commit(version, request),
-            // Who says no generation manages its partitions itself; the group comes with the
-            // offsets.
+            // A consumer without a generation manages its partitions itself. The group is created
+            // with its offsets.
             None if request.generation_id_or_member_epoch < 0 => Ok(Permit::default()),
             None if version.is_some_and(|version| version >= GROUP_ID_NOT_FOUND_VERSION) => {
                 Err(not_found(&request.group_id))
@@ -152,8 +152,8 @@ impl Shard {
         }
     }
 
-    /// The offsets of one group; all it has if the request names no topics. `stable` refuses
-    /// those that an open transaction may yet move.
+    /// The offsets of a group; all of them if the request names no topics. With `stable`, offsets
+    /// that an open transaction may still change are refused.
     pub fn fetch(
         &self,
         request: &OffsetFetchRequestGroup,
@@ -175,7 +175,7 @@ impl Shard {
         Ok(OffsetFetchResponseGroup { group_id, topics, ..OffsetFetchResponseGroup::default() })
     }
 
-    /// Forgets offsets, but not of topics that the group's members are subscribed to.
+    /// Deletes offsets, except of topics that the group's members subscribe to.
     pub fn delete_offsets(
         &self,
         request: &OffsetDeleteRequest,
@@ -212,7 +212,7 @@ impl Shard {
         Ok(Outcome::replay(records, response))
     }
 
-    /// Tombstones of all offsets of a group.
+    /// Writes the tombstones of all offsets of a group.
     pub(super) fn delete_all_offsets(&self, group: &Arc<str>, records: &mut Vec<Record>) {
         for (topic, partitions) in self.offsets.of(group).into_iter().flatten() {
             for partition in partitions.keys() {
@@ -226,8 +226,8 @@ impl Shard {
         }
     }
 
-    /// Forgets the offsets of topics that are no more. A topic of the same name may exist again;
-    /// its offsets have its id and stay.
+    /// Deletes the offsets of deleted topics. If a topic of the same name was created since, its
+    /// offsets have its id and stay.
     pub fn forget_topics(&self, topics: &[(Arc<str>, Uuid)]) -> Outcome {
         let mut records = Vec::new();
         let mut forget =
@@ -251,8 +251,8 @@ impl Shard {
         Outcome::replay_in_parts(records, ())
     }
 
-    /// Forgets offsets that nobody has cared for in `offsets.retention.minutes`, and groups that
-    /// have neither members nor offsets any more.
+    /// Deletes offsets that have been unused for `offsets.retention.minutes`, and groups that have
+    /// neither members nor offsets any more.
     pub(super) fn expire_offsets(&mut self, now: Timestamp) -> Outcome {
         let mut records = Vec::new();
         let mut ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
@@ -272,7 +272,7 @@ impl Shard {
         Outcome::replay_in_parts(records, ())
     }
 
-    /// Whether the group has no offsets left.
+    /// Deletes the expired offsets of a group. Returns whether it has no offsets left.
     fn expire_group_offsets(
         &self,
         now: Timestamp,

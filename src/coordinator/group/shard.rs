@@ -1,5 +1,5 @@
-//! One partition of `__consumer_offsets`: its groups and offsets, as a state machine that takes
-//! the time as an argument and does no I/O (GroupCoordinatorShard, GroupMetadataManager).
+//! The groups and offsets of one partition of `__consumer_offsets`, as a state machine that is
+//! given the time and does no I/O (GroupCoordinatorShard, GroupMetadataManager).
 
 use super::classic::{self, ClassicGroup, Join, Write, join_error, sync_error};
 use super::consumer::{self, ConsumerGroup};
@@ -27,14 +27,14 @@ use kafka_protocol::messages::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What an operation on a shard asks for.
+/// The result of an operation on a shard.
 pub type Outcome<A = ()> = turn::Outcome<Then, A>;
 
-/// What other than a replay may follow an append.
+/// What may follow an append besides a replay.
 #[derive(Debug)]
 pub enum Then {
-    /// The group was made by the JoinGroup `ticket`, in the place of an empty one perhaps; without
-    /// its record it is not.
+    /// The JoinGroup of this ticket made the group, perhaps in the place of an empty one. If its
+    /// record cannot be written, the group is removed and the former one put back.
     Created(Ticket, Option<Box<Group>>),
     /// A classic group goes on.
     Classic(classic::Then),
@@ -54,25 +54,25 @@ impl<A> From<turn::Outcome<consumer::Then, A>> for Outcome<A> {
     }
 }
 
-/// The state machine.
+/// The state machine of one partition.
 #[derive(Debug)]
 pub struct Shard {
     pub(super) config: Arc<Config>,
-    /// The topics that there are.
+    /// The newest metadata.
     pub(super) image: Arc<Image>,
     pub(super) groups: HashMap<GroupId, Group>,
     pub(super) offsets: Offsets,
     pub(super) timers: Timers,
     pub(super) random: fastrand::Rng,
-    /// Of the topics in `image`.
+    /// The hashes of the topics in `image`.
     pub(super) topic_hashes: TopicHashes,
-    /// Offset of the first image, or of a later one that brought topics.
+    /// Offset of the first image, or of a later one in which topics were created.
     pub(super) topics_made_at: Offset,
     answers: Vec<(Ticket, Parked)>,
 }
 
 impl Shard {
-    /// An empty shard; `seed` decides the member ids.
+    /// An empty shard. `seed` determines the member ids.
     pub fn new(config: Arc<Config>, seed: u64) -> Shard {
         Shard {
             config,
@@ -87,7 +87,7 @@ impl Shard {
         }
     }
 
-    /// The groups, and what an operation on one of them has at hand beside it.
+    /// The groups, and what an operation on one of them needs besides the group.
     pub(super) fn at_hand(&mut self, now: Timestamp) -> (&mut HashMap<GroupId, Group>, Turn<'_>) {
         let turn = Turn {
             now,
@@ -102,7 +102,8 @@ impl Shard {
         (&mut self.groups, turn)
     }
 
-    /// A JoinGroup; the answer to `ticket` comes with those of all who waited for it.
+    /// Handles a JoinGroup. The answers of all members, including this one's, come when the
+    /// rebalance is complete.
     pub fn join(
         &mut self,
         now: Timestamp,
@@ -146,7 +147,7 @@ impl Shard {
         Outcome { records, then, answer: () }
     }
 
-    /// A SyncGroup; answered as JoinGroup is.
+    /// Handles a SyncGroup, which is answered like a JoinGroup.
     pub fn sync(&mut self, now: Timestamp, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
         let (groups, mut turn) = self.at_hand(now);
         match groups.get_mut(&**request.group_id) {
@@ -164,7 +165,7 @@ impl Shard {
         }
     }
 
-    /// A Heartbeat.
+    /// Handles a Heartbeat.
     pub fn heartbeat(&mut self, now: Timestamp, request: &HeartbeatRequest) -> Result<Outcome> {
         let (groups, mut turn) = self.at_hand(now);
         match groups.get_mut(&**request.group_id) {
@@ -175,7 +176,7 @@ impl Shard {
         Ok(Outcome::answer(()))
     }
 
-    /// A LeaveGroup; UNKNOWN_MEMBER_ID stands for all members if there is no such group.
+    /// Handles a LeaveGroup. If there is no such group it fails with UNKNOWN_MEMBER_ID.
     pub fn leave(
         &mut self,
         now: Timestamp,
@@ -192,8 +193,8 @@ impl Shard {
         }
     }
 
-    /// A ConsumerGroupHeartbeat that is sound in itself. Who joins makes the group, or makes it a
-    /// consumer group.
+    /// Handles a ConsumerGroupHeartbeat that is valid by itself. A member that joins creates the
+    /// group, or turns a classic group into a consumer group.
     pub fn consumer_heartbeat(
         &mut self,
         now: Timestamp,
@@ -222,8 +223,8 @@ impl Shard {
         Ok(outcome.into())
     }
 
-    /// A StreamsGroupHeartbeat. Who joins makes the group; an empty classic group makes room for
-    /// it.
+    /// Handles a StreamsGroupHeartbeat. A member that joins creates the group, in the place of an
+    /// empty classic one if there is one.
     pub fn streams_heartbeat(
         &mut self,
         now: Timestamp,
@@ -266,9 +267,9 @@ impl Shard {
         self.timers.set(Timer::OffsetExpiration, now + interval);
     }
 
-    /// Changes a group, which is no classic one, as a record says; a record about a group makes it,
-    /// a tombstone finds it or means nothing. A group of another kind was there for its offsets'
-    /// sake only, or else the log is not one that Kafka would have written.
+    /// Changes a group, other than a classic one, as a record says. A record creates the group if
+    /// need be; a tombstone does not. A group of another kind is replaced: it only held offsets, or
+    /// the log is not one that Kafka would write.
     fn replay_group(&mut self, record: &Record) {
         let Some((kind, id, new)) = Group::named_by(record) else { return };
         let is_there = self.groups.get(id).is_some_and(|group| group.kind() == kind);
@@ -285,7 +286,7 @@ impl Shard {
         self.groups.get_mut(id).expect("it is there, or was just put there").replay(record);
     }
 
-    /// Tells of the share groups that were loaded: nobody here serves them.
+    /// Warns if share groups were loaded, because this broker does not serve them.
     fn warn_of_share_groups(&self) {
         let (mut groups, mut members) = (0, 0);
         for group in self.groups.values() {
@@ -310,7 +311,7 @@ impl StateMachine for Shard {
     type Then = (GroupId, Then);
     type Parked = Parked;
 
-    /// `offsets.topic.compression.codec`, by the codecs' ids and at their default levels.
+    /// The codec of `offsets.topic.compression.codec`, which is an id, at its default level.
     fn compression(&self) -> Compression {
         match self.config.offsets_topic_compression_codec {
             1 => Compression::Gzip { level: -1 },

@@ -1,7 +1,7 @@
 //! A shard driven by scripts (`tests/scenarios/*.txt`) and by chance.
 //!
-//! A script is a list of commands, each followed by `----` and what came of it. With
-//! `KLAMM_REWRITE_SCENARIOS=1` the test writes what came of it instead of comparing.
+//! A script is a list of commands, each followed by `----` and its expected result. With
+//! `KLAMM_REWRITE_SCENARIOS=1` the test writes the results into the scripts.
 //!
 //! Member ids end in a random id, which is shown as a number: `a-1`. Requests that may wait are
 //! numbered: `#2`. Subscriptions are shown as their topics: `range:t1+t2`.
@@ -89,7 +89,7 @@ impl World {
         world
     }
 
-    /// What the runtime does, with a log that is a vector.
+    /// Does what the runtime does, with a vector for a log.
     pub(super) fn finish<A>(&mut self, outcome: Outcome<A>) -> Result<A> {
         let Outcome { records, then, answer } = outcome;
         let failure = if records.is_empty() { None } else { self.fail_next.take() };
@@ -152,7 +152,7 @@ impl World {
         })
     }
 
-    /// A fresh shard, as the log makes it.
+    /// A new shard, as the log makes it.
     pub(super) fn replayed(&self) -> Shard {
         let mut shard = Shard::new(Arc::new(self.config.clone()), 8);
         for ((key, value, producer), offset) in self.log.iter().zip(0..) {
@@ -173,7 +173,7 @@ impl World {
         self.take_answers();
     }
 
-    /// Runs one command; answers what is to be compared.
+    /// Runs one command and returns its result.
     fn run(&mut self, line: &str) -> String {
         self.output.clear();
         let line = self.real_ids(line);
@@ -305,7 +305,7 @@ impl World {
         Ok(())
     }
 
-    /// A record of a kind that this coordinator does not write, or of a transaction.
+    /// Appends a record of a type that this coordinator does not write, or of a transaction.
     fn log_foreign(&mut self, args: &Args) {
         let (group_id, member_id) = (args.get("group").to_owned(), args.get("member").to_owned());
         let mut key = BytesMut::new();
@@ -328,7 +328,7 @@ impl World {
         self.log.push((key.freeze(), value, NO_PRODUCER_ID));
     }
 
-    /// `a-1` for `a-<random id>`.
+    /// Replaces random member ids by numbers: `a-<random id>` by `a-1`.
     fn labelled(&mut self, mut output: String) -> String {
         while let Some(position) = find_uuid(&output) {
             let id = output[position..position + 36].to_owned();
@@ -343,7 +343,7 @@ impl World {
         output
     }
 
-    /// The other way round; topics are not named like clients in scripts.
+    /// The reverse. In scripts topics are not named like clients.
     fn real_ids(&self, line: &str) -> String {
         let real = |word: &str| {
             let (client, label) = word.split_once('-')?;
@@ -370,7 +370,7 @@ fn find_uuid(text: &str) -> Option<usize> {
     text.as_bytes().windows(36).position(is_uuid)
 }
 
-/// `1` is a topic's id in scripts.
+/// The topic id that a script calls `1`.
 fn topic_id(text: &str) -> Uuid {
     Uuid::from_u128(text.parse().unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! What an operation on a group has at hand beside its group, and what it leaves behind.
+//! What an operation on a group needs besides the group, and what it returns.
 
 use super::record::Record;
 use super::timers::{Timer, Timers};
@@ -12,36 +12,36 @@ use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use std::sync::Arc;
 use uuid::{Builder, Uuid};
 
-/// What an operation on a group asks for; `T` is what other than a replay may follow.
+/// The result of an operation on a group. `T` is what may follow an append besides a replay.
 pub type Outcome<T, A = ()> = state_machine::Outcome<Record, (GroupId, T), A>;
 
-/// An answer to a request that may have waited.
+/// The answer to a request that may have waited.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Parked {
-    /// To a JoinGroup.
+    /// The answer to a JoinGroup.
     Join(JoinGroupResponse),
-    /// To a SyncGroup.
+    /// The answer to a SyncGroup.
     Sync(SyncGroupResponse),
 }
 
-/// What an operation has at hand beside its group.
+/// What an operation needs besides its group.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    /// The time.
+    /// The time of the operation.
     pub now: Timestamp,
     /// The broker's settings.
     pub config: &'a Config,
-    /// The topics that there are.
+    /// The newest metadata.
     pub image: &'a Image,
-    /// Offset of the first image, or of a later one that brought topics.
+    /// Offset of the first image, or of a later one in which topics were created.
     pub topics_made_at: Offset,
     /// The hashes of the topics in `image`.
     pub topic_hashes: &'a mut TopicHashes,
     /// The shard's timers.
     pub timers: &'a mut Timers,
-    /// Answers to parked requests, this one perhaps among them.
+    /// The answers to waiting requests, perhaps including this one.
     pub answers: &'a mut Vec<(Ticket, Parked)>,
-    /// For member ids.
+    /// The source of member ids.
     pub random: &'a mut fastrand::Rng,
 }
 
@@ -71,7 +71,7 @@ impl Turn<'_> {
         timers.into_iter().for_each(|timer| self.timers.cancel(&timer));
     }
 
-    /// `name-<uuid>`: ids tell an operator whose they are.
+    /// A member id of the form `name-<uuid>`, by which an operator can tell whose it is.
     pub fn new_member_id(&mut self, name: &str) -> MemberId {
         Arc::from(format!("{name}-{}", self.new_uuid()))
     }
@@ -81,7 +81,7 @@ impl Turn<'_> {
         Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid()
     }
 
-    /// A setting of a group that is a number, such as `streams.session.timeout.ms`
+    /// The value of a numeric group setting, such as `streams.session.timeout.ms`
     /// (GroupConfigManager).
     pub fn group_setting(&self, group: &str, name: &str) -> i32 {
         let of_group = self.image.configs_of(GROUP_CONFIG, group);

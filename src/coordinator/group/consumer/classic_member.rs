@@ -1,6 +1,6 @@
-//! Members of a consumer group that still speak the classic protocol: JoinGroup is a heartbeat
-//! that says everything, SyncGroup brings the assignment, and Heartbeat tells when to join again
-//! (GroupMetadataManager.classicGroupJoinToConsumerGroup and those after it).
+//! Members of a consumer group that still speak the classic protocol. Their JoinGroup is a full
+//! heartbeat, SyncGroup returns the assignment, and Heartbeat tells them when to join again
+//! (GroupMetadataManager.classicGroupJoinToConsumerGroup and its neighbours).
 
 use super::heartbeat::{Change, member_id};
 use super::member::ConsumerMember;
@@ -27,10 +27,10 @@ use kafka_protocol::messages::{
 use std::sync::Arc;
 
 impl ConsumerGroup {
-    /// A JoinGroup to a group that has members.
+    /// Handles a JoinGroup to a group that has members.
     pub fn join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Outcome {
         self.try_join(turn, join).unwrap_or_else(|error| {
-            // Unlike a classic group, Kafka does not tell the member its id here.
+            // Unlike with a classic group, Kafka does not tell the member its id here.
             turn.answer_join(join.ticket, join_error("", error.code()));
             Outcome::answer(())
         })
@@ -80,7 +80,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// Whether a classic member in the place of `old` makes the group one of classic members only.
+    /// Whether only classic members remain once one takes the place of `old`, so that the group has
+    /// to become a classic one.
     fn leaves_only_classic(&self, config: &Config, old: &ConsumerMember) -> bool {
         let limit = usize::try_from(config.group_max_size).unwrap_or(0);
         !old.is_classic()
@@ -89,7 +90,7 @@ impl ConsumerGroup {
             && self.size() <= limit
     }
 
-    /// A SyncGroup: a member takes its assignment.
+    /// Handles a SyncGroup: the member gets its assignment.
     pub fn sync(&self, turn: &mut Turn<'_>, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
         let answer = self.try_sync(turn, request);
         let answer = answer.unwrap_or_else(|error| sync_error(error.code()));
@@ -113,7 +114,7 @@ impl ConsumerGroup {
         {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }
-        // Who has partitions to give back has joined already, and will be called again.
+        // A member that has to give partitions back has joined already, and will be called again.
         let is_behind = self.assignment_epoch > member.epoch;
         if is_behind && member.state != MemberState::Unrevoked {
             self.expect_join(turn, member);
@@ -131,8 +132,8 @@ impl ConsumerGroup {
             .with_assignment(assignment))
     }
 
-    /// A Heartbeat: REBALANCE_IN_PROGRESS calls the member to join again, to give back what it has
-    /// to, or to get what has become free.
+    /// Handles a Heartbeat. REBALANCE_IN_PROGRESS calls the member to join again, so that it gives
+    /// back what it has to, or gets what has become free.
     pub fn classic_heartbeat(&self, turn: &mut Turn<'_>, request: &HeartbeatRequest) -> Result<()> {
         let instance = request.group_instance_id.as_deref();
         let member = self.classic_member(&request.member_id, instance, request.generation_id)?;
@@ -151,7 +152,7 @@ impl ConsumerGroup {
         Ok(())
     }
 
-    /// A LeaveGroup: members go, by their ids or by their static instances.
+    /// Handles a LeaveGroup: members leave, named by their ids or by their static instances.
     pub fn classic_leave(
         &self,
         turn: &mut Turn<'_>,
@@ -179,7 +180,7 @@ impl ConsumerGroup {
         }
     }
 
-    /// The records of a join are in the log.
+    /// Goes on after the records of a join were written.
     pub fn finish_join(
         &self,
         turn: &mut Turn<'_>,
@@ -193,7 +194,7 @@ impl ConsumerGroup {
         turn.answer_join(ticket, answer);
     }
 
-    /// Whether someone with these protocols may join: those that are there have one in common.
+    /// Whether a member with these protocols may join: it needs one that all members support.
     fn supports_classic(&self, request: &JoinGroupRequest) -> bool {
         let speaks = |member: &ConsumerMember, name: &str| {
             let protocols = member.own.classic.as_ref().map(|classic| &classic.supported_protocols);
@@ -204,7 +205,7 @@ impl ConsumerGroup {
             && request.protocols.iter().any(|protocol| spoken_by_all(&protocol.name))
     }
 
-    /// A member that speaks the classic protocol and knows its generation.
+    /// A member that speaks the classic protocol and is in this generation.
     fn classic_member(
         &self,
         id: &str,
@@ -222,7 +223,7 @@ impl ConsumerGroup {
         Ok(member)
     }
 
-    /// The member that LeaveGroup means; an operator names the instance only.
+    /// The member that a LeaveGroup names. An operator names only the instance.
     fn identified(&self, identity: &MemberIdentity) -> Result<&Arc<ConsumerMember>> {
         match identity.group_instance_id.as_deref() {
             Some(instance) if identity.member_id.is_empty() => self.known_instance(instance),
@@ -230,7 +231,7 @@ impl ConsumerGroup {
         }
     }
 
-    /// Whether someone else still has to give back what the member waits for.
+    /// Whether others still have to give back what the member waits for.
     fn is_waiting(&self, member: &ConsumerMember) -> bool {
         let has = |topic, index| {
             member.assigned.get(topic).is_some_and(|topic| topic.contains_key(index))
@@ -282,11 +283,11 @@ impl Change<'_> {
     }
 }
 
-/// What came of a JoinGroup.
+/// The result of a JoinGroup.
 enum Joined {
     /// The group becomes a classic one.
     Downgraded(Outcome),
-    /// The group stays what it is.
+    /// The group stays a consumer group.
     Stayed { records: Vec<Record>, then: Then, checked: bool },
 }
 

@@ -1,5 +1,5 @@
-//! ConsumerGroupHeartbeat: a member joins, says what it subscribes to and what it owns, and learns
-//! what it shall own (GroupMetadataManager.consumerGroupHeartbeat).
+//! ConsumerGroupHeartbeat: a member joins, says what it subscribes to and what it owns, and is told
+//! what to own (GroupMetadataManager.consumerGroupHeartbeat).
 
 use super::member::ConsumerMember;
 use super::reconcile::Reconciliation;
@@ -23,24 +23,24 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// What a member's request does to its group, gathered as records: the group stays as it is until
-/// they are in the log and replayed.
+/// The changes that a member's request makes, collected as records. The group itself changes when
+/// the records are in the log and replayed.
 #[derive(Debug)]
 pub struct Change<'a> {
-    /// The group as it is; converted, if the request converts it.
+    /// The group before the request; already converted, if the request converts it.
     pub group: &'a ConsumerGroup,
-    /// The member as it is.
+    /// The member before the request.
     pub member: ConsumerMember,
-    /// The member as it will be.
+    /// The member after the request.
     pub updated: ConsumerMember,
-    /// In order.
+    /// The records so far.
     pub records: Vec<Record>,
-    /// The topics are as the group's metadata hash says.
+    /// Whether the topics were found to be as the group's metadata hash says.
     pub checked: bool,
 }
 
 impl Change<'_> {
-    /// Writes down what a member says of itself, if that is new.
+    /// Records what a member says about itself, if that is new.
     pub fn subscribe(&mut self, turn: &mut Turn<'_>) -> Result<Subscribed> {
         let names_changed = self.updated.own.topics != self.member.own.topics;
         if self.updated != self.member {
@@ -54,7 +54,8 @@ impl Change<'_> {
         })
     }
 
-    /// Moves the group's epoch if the subscriptions or their topics changed; answers what it is.
+    /// Moves the group to a new epoch if the subscriptions or their topics changed. Returns the
+    /// epoch.
     pub fn follow_topics(&mut self, turn: &mut Turn<'_>, bump: bool) -> i32 {
         let group = self.group;
         if !bump && group.checked_at == Some(turn.image.offset) {
@@ -77,7 +78,7 @@ impl Change<'_> {
         epoch
     }
 
-    /// Brings the member one step towards its target, of an epoch.
+    /// Brings the member one step closer to its target.
     pub fn reconcile(
         &mut self,
         turn: &mut Turn<'_>,
@@ -110,7 +111,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// For the log; `bump`: because of what the member subscribes to.
+    /// The reason for a new epoch, for the log. `bump` says that the member's subscription changed.
     fn why_epoch_moved(&self, bump: bool) -> String {
         let (id, host) = (&self.updated.id, &self.updated.client_host);
         let instance = self.updated.instance_id.as_deref();
@@ -124,19 +125,19 @@ impl Change<'_> {
     }
 }
 
-/// What became of a member's subscription.
+/// How a member's subscription changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Subscribed {
-    /// Names or regular expression are others than before.
+    /// Whether it names other topics or another regular expression than before.
     pub changed: bool,
-    /// It calls for a new target assignment.
+    /// Whether it calls for a new target assignment.
     pub bumps_epoch: bool,
 }
 
-/// From here on a member chooses its id itself.
+/// The first version in which a member chooses its own id.
 const OWN_MEMBER_ID_VERSION: i16 = 1;
 
-/// Whether a request is sound in itself.
+/// Checks what does not depend on the group.
 pub fn check_heartbeat(
     config: &Config,
     version: i16,
@@ -189,8 +190,8 @@ fn check_assignor(config: &Config, name: Option<&str>) -> Result<()> {
 }
 
 impl ConsumerGroup {
-    /// A heartbeat, sound in itself, of a member that joins or stays. `records` are those that
-    /// made the group.
+    /// Handles a heartbeat of a member that joins or stays; the request is valid by itself.
+    /// `records` are those that made the group.
     pub fn heartbeat(
         &mut self,
         turn: &mut Turn<'_>,
@@ -235,14 +236,14 @@ impl ConsumerGroup {
         Ok(Outcome::replay(records, answer))
     }
 
-    /// Remembers that the topics of the present image are as the group's metadata hash says.
+    /// Remembers, if `checked`, that the topics are as the group's metadata hash says.
     pub fn note_check(&mut self, turn: &Turn<'_>, checked: bool) {
         if checked {
             self.checked_at = Some(turn.image.offset);
         }
     }
 
-    /// Refuses those who would be too many.
+    /// Refuses a new member if the group is full.
     pub fn check_stranger(&self, config: &Config, id: &str) -> Result<()> {
         match self.member(id) {
             Some(_) => Ok(()),
@@ -259,7 +260,7 @@ pub fn member_id(turn: &mut Turn<'_>, id: &str) -> MemberId {
     }
 }
 
-/// The member as its request wants it; what is not said stays.
+/// The member as its request describes it. What the request leaves out stays.
 fn updated(
     member: &ConsumerMember,
     cx: &RequestContext,

@@ -1,6 +1,6 @@
-//! Online migration: a classic group becomes a consumer group when the first member comes that
-//! speaks the consumer protocol, and a classic group again when the last such member goes
-//! (`group.consumer.migration.policy`).
+//! Online migration (`group.consumer.migration.policy`): a classic group becomes a consumer group
+//! when the first member joins that speaks the consumer protocol, and becomes a classic group again
+//! when the last such member leaves.
 
 use super::member::ConsumerMember;
 use super::{Consumer, ConsumerGroup, Outcome, embedded};
@@ -24,21 +24,22 @@ use kafka_protocol::messages::JoinGroupResponse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What becomes of a consumer group without members of its protocol.
+/// A consumer group that becomes a classic one.
 #[derive(Debug)]
 pub struct Downgrade {
     /// The classic group.
     pub group: Box<ClassicGroup>,
-    /// Tombstones of the consumer group, and the classic group's generation.
+    /// The consumer group's tombstones, and the classic group's generation.
     pub records: Vec<Record>,
-    /// The target assignment is not for the members that are left.
+    /// Whether the target assignment does not fit the remaining members, so that they have to join
+    /// again.
     pub rebalance: bool,
     /// The static member that joined, with its answer.
     pub joined: Option<(Ticket, Box<JoinGroupResponse>)>,
 }
 
 impl Downgrade {
-    /// The classic group takes over when its records are in the log.
+    /// An outcome after whose append the classic group takes over.
     pub fn outcome<A>(mut self, answer: A) -> Outcome<A> {
         let records = std::mem::take(&mut self.records);
         let id = self.group.id.clone();
@@ -46,35 +47,35 @@ impl Downgrade {
     }
 }
 
-/// How a consumer group goes on after its records were appended, or could not be.
+/// What a consumer group does after its records were appended, or could not be.
 #[derive(Debug)]
 pub enum Then {
-    /// It has become a classic group.
+    /// It becomes a classic group.
     Downgraded(Downgrade),
     /// A classic member has joined it.
     Joined {
-        /// Its JoinGroup.
+        /// The ticket of its JoinGroup.
         ticket: Ticket,
         /// The answer.
         answer: Box<JoinGroupResponse>,
-        /// How long it may be silent.
+        /// How many milliseconds it may be silent.
         session_timeout_ms: i32,
-        /// How long it may take to ask for its assignment.
+        /// How many milliseconds it may take to ask for its assignment.
         rebalance_timeout_ms: i32,
     },
 }
 
-/// Whether groups may be converted one way, and the other.
+/// Which conversions are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MigrationPolicy {
-    /// From classic to consumer.
+    /// Whether classic groups may become consumer groups.
     pub upgrade: bool,
-    /// From consumer to classic.
+    /// Whether consumer groups may become classic groups.
     pub downgrade: bool,
 }
 
 impl MigrationPolicy {
-    /// As the setting says.
+    /// The policy in the settings.
     pub fn of(config: &Config) -> MigrationPolicy {
         let policy = config.group_consumer_migration_policy.to_ascii_lowercase();
         let both = policy == "bidirectional";
@@ -86,7 +87,7 @@ impl MigrationPolicy {
 }
 
 impl ConsumerGroup {
-    /// A consumer group in the place of a classic one, with the records that make it.
+    /// A consumer group in the place of a classic one, and the records that make it.
     pub fn in_place_of(
         classic: &mut ClassicGroup,
         turn: &mut Turn<'_>,
@@ -100,7 +101,7 @@ impl ConsumerGroup {
         let mut group = ConsumerGroup::from_classic(classic, turn.image)?;
         group.metadata_hash = turn.topic_hashes.of_all(turn.image, group.own.topic_names());
         records.extend(group.records());
-        // Whoever waits shall join again, and will find the consumer group.
+        // Members whose requests wait have to join again, and then find the consumer group.
         classic.give_up(turn, ResponseError::RebalanceInProgress);
         for member in group.members() {
             let timeout_ms = member.own.classic.as_ref().map_or(0, |c| c.session_timeout_ms);
@@ -110,7 +111,7 @@ impl ConsumerGroup {
         Ok((group, records))
     }
 
-    /// What becomes of the group if these members go; None if it stays what it is.
+    /// The classic group that remains if these members leave; None if it stays a consumer group.
     pub(super) fn downgrade_without(
         &self,
         turn: &Turn<'_>,
@@ -128,15 +129,15 @@ impl ConsumerGroup {
         self.downgrade(turn, members, records, true)
     }
 
-    /// What becomes of the group if a static member is replaced by `new`, which speaks the classic
-    /// protocol; None if it stays what it is.
+    /// The classic group that remains if `new`, which speaks the classic protocol, takes the place
+    /// of the static member `old`; None if it stays a consumer group.
     pub(super) fn downgrade_with(
         &self,
         turn: &Turn<'_>,
         (old, new): (&ConsumerMember, &ConsumerMember),
         rebalance: bool,
     ) -> Option<Downgrade> {
-        // The new one has taken the old one's place in the log already.
+        // In the log the new member has already taken the old one's place.
         let present = |member: &ConsumerMember| member.id == old.id;
         let ids = self.members();
         let ids = ids.map(|member| if present(member) { &*new.id } else { &*member.id });
@@ -147,7 +148,8 @@ impl ConsumerGroup {
         self.downgrade(turn, members, records, rebalance)
     }
 
-    /// Each member comes with whose target it gets.
+    /// The classic group of these members. Each comes with the id of the member whose target it
+    /// gets.
     fn downgrade<'a>(
         &self,
         turn: &Turn<'_>,
@@ -174,8 +176,8 @@ impl ConsumerGroup {
         Some(Downgrade { group: Box::new(classic), records, rebalance, joined: None })
     }
 
-    /// The records before `then` are in the log, or could not be written. Answers the classic group
-    /// that takes over, if one does.
+    /// Goes on after the records before `then` were written, or could not be. Returns the classic
+    /// group that takes over, if one does.
     pub fn complete(
         &self,
         turn: &mut Turn<'_>,
@@ -240,12 +242,13 @@ fn cannot_upgrade<T>(id: &str, reason: &str) -> Result<T> {
 }
 
 impl ConsumerGroup {
-    /// The group as its last generation left it; every member is where it shall be.
+    /// The consumer group that continues a classic one's last generation; every member has reached
+    /// its target.
     fn from_classic(classic: &ClassicGroup, image: &Image) -> Result<ConsumerGroup> {
         let mut group = ConsumerGroup::new(classic.id.clone());
         group.epoch = classic.generation;
         group.assignment_epoch = classic.generation;
-        // While the first members are still coming together nothing has been chosen yet.
+        // While the first members are still joining no protocol has been chosen.
         let protocol = classic.protocol.clone().or_else(|| classic.select_protocol());
         let protocol = protocol.unwrap_or_default();
         for member in classic.members() {
@@ -294,7 +297,7 @@ impl ConsumerGroup {
     }
 }
 
-/// Empty if the member has never synced.
+/// What the member was assigned; empty if it has never synced.
 fn assigned_before(id: &str, member: &Member, image: &Image) -> Result<Partitions> {
     if member.assignment.is_empty() {
         return Ok(Partitions::new());
@@ -313,7 +316,7 @@ fn assigned_before(id: &str, member: &Member, image: &Image) -> Result<Partition
     Ok(embedded::by_id(topics, image))
 }
 
-/// What a member brought to JoinGroup, as it is kept.
+/// What a member sent with JoinGroup, in the form of its record.
 pub(super) fn classic_metadata<'a>(
     session_timeout_ms: i32,
     protocols: impl Iterator<Item = (&'a str, &'a Bytes)>,
@@ -326,7 +329,7 @@ pub(super) fn classic_metadata<'a>(
     ClassicMemberMetadata { session_timeout_ms, supported_protocols: protocols.collect() }
 }
 
-/// None if it does not speak the classic protocol.
+/// The member of a classic group; None if it does not speak the classic protocol.
 fn classic_member(member: &ConsumerMember) -> Option<Member> {
     let metadata = member.own.classic.as_ref()?;
     let protocols = metadata.supported_protocols.iter();

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 impl Change<'_> {
-    /// The target of the member with its epoch, made anew if the group's epoch is past it and the
-    /// last one is old enough.
+    /// The epoch of the target assignment and the member's part of it. The assignment is made again
+    /// if the group's epoch is newer and the last one is old enough.
     pub fn follow_epoch(&mut self, turn: &Turn<'_>, epoch: i32) -> Result<(i32, Arc<Partitions>)> {
         let group = self.group;
         let updated = &self.updated;
@@ -82,7 +82,7 @@ fn assign(
 }
 
 impl ConsumerGroup {
-    /// The assignor that most members would have, after `member` became `updated`.
+    /// The assignor that most members prefer, once `member` has become `updated`.
     pub fn preferred_assignor(
         &self,
         member: &ConsumerMember,
@@ -106,7 +106,7 @@ pub fn most_wanted<'a>(members: impl Iterator<Item = &'a ConsumerMember>) -> Opt
     Assignor::by_name(most.0)
 }
 
-/// The topics of members; those that subscribe alike share a set.
+/// The topics of members. Members with the same subscription share a set.
 struct Subscriptions<'a> {
     sets: BTreeMap<Key<'a>, BTreeSet<Uuid>>,
 }

@@ -68,8 +68,8 @@ fn tasks<'a>(sources: impl Iterator<Item = &'a TaskSource<'a>>) -> Vec<Task<'a>>
     tasks.collect()
 }
 
-/// The quota of tasks per member. It is the smallest one with which all tasks find a place; tasks
-/// that a full member does not need are left to the others.
+/// The most tasks that a member may get so that all have equally many, give or take one. A member
+/// that has reached it no longer counts, and the others share the tasks that are left.
 #[derive(Debug)]
 struct Quota {
     tasks: usize,

@@ -1,6 +1,6 @@
 //! Periodic work besides clients' requests.
 
-use super::lifecycle::heartbeat;
+use super::lifecycle::{heartbeat, watch_cordons};
 use crate::handlers::Parts;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, SYNC_MS, parts, |parts| parts.replicas.sync_new_logs());
     tasks.spawn(move_logs(parts.clone()));
     tasks.spawn(heartbeat(parts.clone()));
+    tasks.spawn(watch_cordons(parts.clone()));
     tasks.spawn(tell_directories(parts.clone()));
     tasks.spawn(watch_over(parts.clone(), fail));
 }

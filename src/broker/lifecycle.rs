@@ -87,11 +87,18 @@ pub(super) async fn heartbeat(parts: Arc<Parts>) {
         tokio::time::sleep(pause).await;
         let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
         let applied = *parts.applied.borrow();
-        if let Err(error) = tell_cordoned(&parts).await {
-            error!(%error, "the controller was not told which log directories are cordoned");
-        }
         if let Err(error) = parts.controller.heartbeat(id, epoch, applied, false, false).await {
             error!(%error, "the controller refused a heartbeat");
+        }
+    }
+}
+
+/// Tells the controller of cordoned log directories as soon as a change of metadata has made them so.
+pub(super) async fn watch_cordons(parts: Arc<Parts>) {
+    let mut applied = parts.applied.clone();
+    while applied.changed().await.is_ok() {
+        if let Err(error) = tell_cordoned(&parts).await {
+            error!(%error, "the controller was not told which log directories are cordoned");
         }
     }
 }

@@ -8,6 +8,9 @@ use kafka_protocol::messages::alter_replica_log_dirs_request::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic,
 };
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
@@ -21,8 +24,35 @@ use tempfile::TempDir;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const LEADER_NOT_AVAILABLE: i16 = 5;
 const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+const INVALID_REPLICATION_FACTOR: i16 = 38;
 const STORAGE_ERROR: i16 = 56;
 const PARTITIONS: i32 = 9;
+
+/// Creates a topic: the error code.
+fn create(broker: &Broker, topic: &str, partitions: i32) -> i16 {
+    let creatable = CreatableTopic::default()
+        .with_name(name(topic))
+        .with_num_partitions(partitions)
+        .with_replication_factor(1);
+    let request =
+        CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(10_000);
+    call(&mut Peer::connect(broker.port), 7, &request).topics[0].error_code
+}
+
+/// Sets `cordoned.log.dirs` of the broker 1.
+fn cordon(broker: &Broker, dirs: &str) {
+    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    let setting = AlterableConfig::default()
+        .with_name(text("cordoned.log.dirs"))
+        .with_value(Some(text(dirs)));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(4)
+        .with_resource_name(text("1"))
+        .with_configs(vec![setting]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let answer = &call(&mut Peer::connect(broker.port), 1, &request).responses[0];
+    assert_eq!(answer.error_code, 0, "{:?}", answer.error_message);
+}
 
 struct Jbod {
     root: TempDir,
@@ -71,14 +101,7 @@ impl Jbod {
     }
 
     fn create(&self, topic: &str, partitions: i32) {
-        let creatable = CreatableTopic::default()
-            .with_name(name(topic))
-            .with_num_partitions(partitions)
-            .with_replication_factor(1);
-        let request =
-            CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(10_000);
-        let response = call(&mut Peer::connect(self.broker.port), 7, &request);
-        assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+        assert_eq!(create(&self.broker, topic, partitions), 0);
     }
 
     /// Appends a record. Returns the error code and base offset.
@@ -301,4 +324,21 @@ fn a_partition_moves_while_it_is_written() {
     jbod.wait_for_leaders(&[]);
     assert_eq!(jbod.produce("t", moved), (0, next + 1));
     assert_eq!((jbod.logs_in("b", "t").len(), jbod.logs_in("c", "t").len()), (2, 4));
+}
+
+#[test]
+fn a_cordon_does_not_wait_for_a_heartbeat() {
+    let hour = ("broker.heartbeat.interval.ms", "3600000");
+    let broker =
+        Broker::start_with(&[hour, ("broker.session.timeout.ms", "7200000"), ("node.id", "1")]);
+    for (dirs, error) in [("*", INVALID_REPLICATION_FACTOR), ("", 0)] {
+        cordon(&broker, dirs);
+        let end = Instant::now() + Duration::from_secs(10);
+        let answers =
+            (0..).map(|n| create(&broker, &format!("{n}{}", dirs.len()), 1)).find(|answer| {
+                std::thread::sleep(Duration::from_millis(10));
+                *answer == error || Instant::now() > end
+            });
+        assert_eq!(answers, Some(error), "cordoned: {dirs:?}");
+    }
 }

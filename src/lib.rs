@@ -40,7 +40,8 @@
 //! - where TLS will go: `server/transport.rs`
 //! - how long a request took, for metrics: `server/pipeline.rs` (`Answered`),
 //!   `server/connection.rs` (`answered`)
-//! - who gets a connection, and how much it may hold: `server/quotas.rs`, `server/pipeline.rs`
+//! - who gets a connection, and how much it may hold: `server/quotas.rs`, `server/intake.rs`,
+//!   `server/pipeline.rs`
 //! - how anything is changed: `handlers/forward.rs`, `controller.rs`, then `broker/applier.rs`,
 //!   `replica/apply.rs`
 //! - how a group rebalances: `coordinator/group.rs`, `coordinator/runtime.rs`,
@@ -61,7 +62,8 @@
 //! - A batch's offset and leader epoch are written over the producer's bytes on their way to the
 //!   file. A batch is not encoded again unless the topic asks for it.
 //! - Nothing that a peer sends decides an allocation: `codec::guard` walks through a request before
-//!   it is decoded, and frames grow with the bytes that have arrived. The size of a response and
+//!   it is decoded, and frames grow with the bytes that have arrived, within a bound for all
+//!   connections together (`server/intake.rs`). The size of a response and
 //!   the time it takes are bounded by the request's bytes and by what the broker holds. What is
 //!   named twice is answered once, and a request with very many elements runs where it holds up
 //!   nobody (`handlers/large.rs`). `tests/wire/bounds.rs` tries this on every API.

@@ -1,6 +1,8 @@
 //! Accepts connections on the listeners, limits their number and closes them when the broker stops.
 
 pub mod connection;
+mod inlet;
+mod intake;
 mod listen;
 mod memory;
 mod outlet;
@@ -13,6 +15,7 @@ pub use listen::Bound;
 
 use crate::handlers::{Endpoint, Parts, Session};
 use connection::Connection;
+use intake::Intake;
 use pipeline::Total;
 use quotas::{Open, Quotas};
 use std::net::SocketAddr;
@@ -33,6 +36,8 @@ pub struct Shared {
     parts: Arc<Parts>,
     /// The weight of all answers that peers have not taken yet.
     held: Total,
+    /// The memory of all requests that have not been answered.
+    intake: Intake,
     told: Told,
 }
 
@@ -49,8 +54,12 @@ impl Server {
     /// Starts to accept connections on `bound`.
     pub fn start(bound: Vec<Bound>, parts: &Arc<Parts>) -> Server {
         let (stop, stopped) = watch::channel(false);
-        let shared = Shared { parts: parts.clone(), held: Total::default(), told: Told::default() };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared {
+            parts: parts.clone(),
+            held: Total::default(),
+            intake: Intake::new(&parts.config),
+            told: Told::default(),
+        });
         let open = Open::default();
         let broker = Quotas::new(&parts.config, &open);
         let controller = Quotas::new(&parts.config, &open);

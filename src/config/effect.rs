@@ -27,7 +27,6 @@ pub(super) const TESTS: &str = "it is for the tests of Kafka itself";
 pub(super) const AT_ONCE: &str = "records of a coordinator are written without waiting for more";
 pub(super) const CONTROLLED: &str = "a clean stop always hands over what the broker leads";
 pub(super) const BACKLOG: &str = "as many connections may wait as the system allows";
-pub(super) const HELD: &str = "what is held for a connection, and for all, has bounds of its own";
 
 pub(super) const CLASS: &str = "klamm runs no Java classes and has none of this name. Remove the \
                                 setting if the broker may run without it";

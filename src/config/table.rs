@@ -292,9 +292,11 @@ settings! {
     /// How many requests of one connection may be under way at a time; the next are read when an
     /// answer has gone out. In klamm it counts for each connection, not for all together.
     queued_max_requests: i32 = "500", "queued.max.requests", ReadOnly, AtLeast(1);
-    /// Accepted and has no effect: it must not be below `socket.request.max.bytes`, which is what
-    /// bounds the bytes of the requests that a connection has under way here.
-    queued_max_request_bytes: i64 = "-1", "queued.max.request.bytes", ReadOnly => NoEffect(HELD);
+    /// Bytes of memory for the unanswered and incomplete requests of all connections. -1 means twice
+    /// `socket.request.max.bytes`, but at least 128 MiB. Half of it is for requests above 2 MiB. A
+    /// connection that needs more than is free waits up to 30 seconds for its turn. While others
+    /// need the memory, it is closed if the rest of a request takes longer than 10 seconds.
+    queued_max_request_bytes: i64 = "-1", "queued.max.request.bytes", ReadOnly;
     /// Accepted and has no effect: klamm serves each connection by a task of its runtime, on
     /// whichever core is free.
     num_network_threads: i32 = "3", "num.network.threads", ClusterWide, AtLeast(1)

@@ -1,15 +1,17 @@
 //! One connection: reads requests, starts them in order and answers them in order.
 
 use super::Shared;
+use super::inlet::{Inlet, READ_ROOM};
+use super::intake::{self, Share};
 use super::outlet::Outlet;
 use super::pipeline::{Answered, Held, Pipeline, Started, weight_of};
 use super::quotas::{self, Activity};
-use super::told::{name_of, shown};
+use super::told::shown;
 use super::transport::Transport;
 use crate::codec::{self, Chunk, Reply};
 use crate::error::{Error, Result};
 use crate::handlers::{self, Context, Session};
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use futures_util::FutureExt;
 use kafka_protocol::error::ResponseError;
 use std::future::poll_fn;
@@ -21,18 +23,16 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, trace};
 
-/// Bytes of room for the next read. The buffer grows only as the bytes of a larger frame arrive, so
-/// a size without its bytes costs nothing.
-const READ_ROOM: usize = 64 * 1024;
 /// How long a quiet connection keeps its read buffer. Until then one frame after the other uses the
 /// same memory, which is still in the processor's cache.
 const BUFFER_KEPT: Duration = Duration::from_secs(1);
-/// Bytes by which the buffer grows at most for one read, unless it holds even more already.
-const READ_ROOM_MAX: usize = 1024 * 1024;
 /// Answers are collected until they have this many bytes, and then written together.
 const WRITE_BATCH: usize = 256 * 1024;
-/// How often a connection that waits for answers checks whether its peer has gone.
+/// How often a connection with unfinished requests checks whether its peer has gone, and whether
+/// others need its memory.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often a connection that waits for memory checks whether some is free.
+const MEMORY_LOOK: Duration = Duration::from_millis(100);
 /// After the last answer, a peer that sends nothing for this long is taken to have read it.
 const QUIET: Duration = Duration::from_millis(500);
 /// The idle limit of connections that have none.
@@ -43,9 +43,11 @@ pub struct Connection {
     shared: Arc<Shared>,
     session: Arc<Session>,
     transport: Transport,
-    input: BytesMut,
+    inlet: Inlet,
     /// The requests that have been started and not been answered.
     pipeline: Pipeline,
+    /// The memory that `inlet` and `pipeline` take.
+    share: Share,
     output: Vec<Chunk>,
     output_bytes: usize,
     output_weight: usize,
@@ -53,8 +55,6 @@ pub struct Connection {
     unsent: Held,
     /// `connections.max.idle.ms`; None if connections may be idle without a limit.
     idle_max: Option<Duration>,
-    /// When bytes last arrived. A request that is complete now was not complete before that.
-    arrived: Instant,
     /// When the connection last read, answered or wrote something.
     last_active: Instant,
     /// Where this connection shows its activity, if it may be closed to make room for another.
@@ -74,14 +74,14 @@ impl Connection {
         Connection {
             session: Arc::new(session),
             transport,
-            input: BytesMut::new(),
+            inlet: Inlet::new(now),
             pipeline: Pipeline::new(shared.held.clone()),
+            share: Share::new(&shared.intake),
             output: Vec::new(),
             output_bytes: 0,
             output_weight: 0,
             unsent: Held::new(shared.held.clone()),
             idle_max: idle_max.map(Duration::from_millis),
-            arrived: now,
             last_active: now,
             activity,
             shared,
@@ -116,37 +116,57 @@ impl Connection {
             if may_read && self.whole_frame()?.is_some() {
                 continue;
             }
-            let is_idle = self.pipeline.is_empty();
-            let look_at = if is_idle || may_read { self.idle_at() } else { Instant::now() + LOOK };
+            self.account();
+            let check_at = self.check_at();
             tokio::select! {
                 _ = stopped.changed() => return self.finish().await,
                 Some(answer) = self.pipeline.next() => self.answered(answer)?,
                 ready = self.transport.readable(), if may_read => {
                     ready.map_err(Error::Disconnected)?;
-                    if !self.read()? {
+                    if self.share.is_too_large() {
+                        self.wait_for_memory(&mut stopped).await?;
+                    } else if !self.read()? {
                         return Ok(());
                     }
                 }
-                () = tokio::time::sleep_until(look_at), if is_idle || !may_read => match is_idle {
-                    true => self.check_idle()?,
-                    false if self.transport.is_peer_gone() => return Ok(()),
-                    false => {}
+                () = tokio::time::sleep_until(check_at) => if !self.check(may_read)? {
+                    return Ok(());
                 }
             }
         }
     }
 
-    /// When an idle connection gives back its buffer or, without a buffer, is closed.
-    fn idle_at(&self) -> Instant {
+    /// When `check` is due if nothing happens before.
+    fn check_at(&self) -> Instant {
         let idle_max = self.idle_max.unwrap_or(FAR);
-        let has_room = self.input.capacity() > self.input.len();
-        self.last_active + if has_room { BUFFER_KEPT.min(idle_max) } else { idle_max }
+        let idle_at = self.last_active
+            + if self.inlet.has_room() { BUFFER_KEPT.min(idle_max) } else { idle_max };
+        match self.pipeline.is_empty() {
+            true if self.inlet.is_empty() => idle_at,
+            true => idle_at.min(Instant::now() + LOOK),
+            false => Instant::now() + LOOK,
+        }
+    }
+
+    /// Looks for a reason to end the connection: it has been idle for too long, or holds memory that
+    /// others need and does not use it. Returns false if the peer has gone.
+    fn check(&mut self, may_read: bool) -> Result<bool> {
+        let began = self.pipeline.began();
+        if began.is_none() {
+            self.check_idle()?;
+        } else if !may_read && self.transport.is_peer_gone() {
+            return Ok(false);
+        }
+        let is_incomplete = may_read && !self.inlet.is_empty();
+        self.share.check(is_incomplete.then_some(self.inlet.arrived), began)?;
+        Ok(true)
     }
 
     /// Gives the buffer of a quiet connection back; fails if it has been idle for too long.
     fn check_idle(&mut self) -> Result<()> {
-        // Keeps only the bytes of an incomplete frame.
-        self.input = BytesMut::from(&self.input[..]);
+        if self.inlet.has_room() {
+            self.inlet.give_back();
+        }
         match self.idle_max {
             Some(max) if self.last_active.elapsed() >= max => Err(Error::Explained(
                 ResponseError::RequestTimedOut,
@@ -154,6 +174,43 @@ impl Connection {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Updates the memory that this connection is counted with. If it has too much, it gives back
+    /// the part that is not in use.
+    fn account(&mut self) {
+        let next = self.inlet.announced().unwrap_or(0);
+        self.share.set(self.inlet.held() + self.pipeline.bytes(), next);
+        if self.share.is_too_large() && self.inlet.has_room() {
+            self.inlet.give_back();
+            self.share.set(self.inlet.held() + self.pipeline.bytes(), next);
+        }
+    }
+
+    /// Waits until this connection may take more memory, or the broker stops. Requests that have been
+    /// started are answered meanwhile.
+    async fn wait_for_memory(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<()> {
+        let since = Instant::now();
+        let mut turn = pin!(self.share.turn());
+        while self.share.is_too_large() {
+            tokio::select! {
+                _ = stopped.changed() => {
+                    stopped.mark_changed();
+                    return Ok(());
+                }
+                turn = &mut turn => self.share.take(turn),
+                Some(answer) = self.pipeline.next() => {
+                    self.answered(answer)?;
+                    self.write().await?;
+                    self.account();
+                }
+                () = tokio::time::sleep(MEMORY_LOOK) => {}
+            }
+            if since.elapsed() >= intake::PATIENCE {
+                return Err(self.share.closed("its request waited too long"));
+            }
+        }
+        Ok(())
     }
 
     /// Ends the connection when the broker stops: starts nothing more, answers what has been
@@ -180,46 +237,20 @@ impl Connection {
 
     /// Reads the bytes that are there; false at the end of the stream.
     fn read(&mut self) -> Result<bool> {
-        let wanted = match self.input.get(..4) {
-            Some(size) => 4 + u32::from_be_bytes([size[0], size[1], size[2], size[3]]) as usize,
-            None => 0,
-        };
-        // The buffer doubles while a large frame arrives instead of growing by a little at each
-        // read.
-        let missing = wanted.saturating_sub(self.input.len());
-        let room = missing.clamp(READ_ROOM, READ_ROOM_MAX.max(self.input.len()));
-        self.input.reserve(room);
-        match self.transport.try_read(&mut self.input).map_err(Error::Disconnected)? {
-            Some(0) => Ok(false),
-            Some(_) => {
-                self.arrived = Instant::now();
-                self.last_active = self.arrived;
-                if let Some(activity) = &self.activity {
-                    activity.store(quotas::at(self.last_active.into()), Ordering::Relaxed);
-                }
-                Ok(true)
+        let read = self.inlet.read(&mut self.transport, self.share.left())?;
+        if read == Some(true) {
+            self.last_active = self.inlet.arrived;
+            if let Some(activity) = &self.activity {
+                activity.store(quotas::at(self.last_active.into()), Ordering::Relaxed);
             }
-            None => Ok(true),
+            self.account();
         }
+        Ok(read != Some(false))
     }
 
-    /// The size of the first frame in the buffer if it is complete. A size that no request may have
-    /// is an error.
+    /// The size of the first frame in the buffer if it is complete.
     fn whole_frame(&self) -> Result<Option<usize>> {
-        let Some(size) = self.input.get(..4) else { return Ok(None) };
-        let size = i32::from_be_bytes([size[0], size[1], size[2], size[3]]);
-        let max = self.shared.parts.config.socket_request_max_bytes;
-        if size < 0 || size > max {
-            return Err(Error::Explained(
-                ResponseError::InvalidRequest,
-                format!(
-                    "it sent {}; as a request it would have {size} bytes \
-                     (socket.request.max.bytes={max})",
-                    name_of(&self.input)
-                ),
-            ));
-        }
-        Ok((self.input.len() - 4 >= size as usize).then_some(size as usize))
+        self.inlet.whole(self.shared.parts.config.socket_request_max_bytes)
     }
 
     /// Whether the limits allow another request to start.
@@ -236,13 +267,12 @@ impl Connection {
     fn start_requests(&mut self) -> Result<()> {
         while self.may_start() && self.output_bytes < WRITE_BATCH {
             let Some(size) = self.whole_frame()? else { break };
-            self.input.advance(4);
-            let mut body = self.input.split_to(size).freeze();
+            let mut body = self.inlet.take(size);
             let header = codec::decode_header(&mut body)?;
             // `last_active` is the current time: this request's arrival, or the answer that made
             // room for it, has just set it.
             let (api_key, dequeued) = (header.api_key, self.last_active);
-            let request = Started { api_key, bytes: size, arrived: self.arrived, dequeued };
+            let request = Started { api_key, bytes: size, arrived: self.inlet.arrived, dequeued };
             let (parts, session) = (self.shared.parts.clone(), self.session.clone());
             let context = Context { parts, session, header };
             self.pipeline.push(request, handlers::dispatch(context, body));
@@ -296,6 +326,7 @@ impl Connection {
             patience: self.idle_max,
             weight: std::mem::take(&mut self.output_weight),
             held: &mut self.unsent,
+            share: &self.share,
         };
         let mut has_waited = false;
         {

@@ -1,6 +1,7 @@
 //! Writes answers: bytes in memory together with small file ranges, larger ranges by sendfile. A
 //! peer that takes nothing for too long loses its connection.
 
+use super::intake::Share;
 use super::pipeline::Held;
 use super::transport::Transport;
 use crate::codec::Chunk;
@@ -32,6 +33,8 @@ pub struct Outlet<'a> {
     pub weight: usize,
     /// Where `weight` is added once the answers have to wait for the peer.
     pub held: &'a mut Held,
+    /// The memory of the connection's requests.
+    pub share: &'a Share,
 }
 
 impl Outlet<'_> {
@@ -119,7 +122,8 @@ impl Outlet<'_> {
                 return ready.map_err(Error::Disconnected);
             }
             waited += step;
-            if self.patience.is_some_and(|patience| waited >= patience) || self.held.is_too_much() {
+            let is_in_the_way = self.held.is_too_much() || self.share.is_in_the_way();
+            if is_in_the_way || self.patience.is_some_and(|patience| waited >= patience) {
                 return Err(Error::Explained(
                     ResponseError::RequestTimedOut,
                     format!("it took nothing of its answers for {} ms", waited.as_millis()),

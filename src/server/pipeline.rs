@@ -138,6 +138,16 @@ impl Pipeline {
         self.places.is_empty()
     }
 
+    /// The bytes of all requests that have not been answered.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// When the oldest request that has not been answered was started.
+    pub fn began(&self) -> Option<Instant> {
+        self.places.front().map(|place| place.request.dequeued)
+    }
+
     /// Whether another request may start. If none is under way, one always may.
     pub fn has_room(&self, requests_max: usize, bytes_max: usize) -> bool {
         let held = self.held.own;

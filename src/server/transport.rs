@@ -1,6 +1,6 @@
 //! The byte stream under a connection.
 
-use bytes::BytesMut;
+use bytes::BufMut;
 use futures_util::FutureExt;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
@@ -28,14 +28,14 @@ impl Transport {
     }
 
     /// Reads into the spare room of `buffer`; returns 0 at the end of the stream.
-    pub async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+    pub async fn read(&mut self, buffer: &mut impl BufMut) -> io::Result<usize> {
         match self {
             Transport::Plain(socket) => socket.read_buf(buffer).await,
         }
     }
 
     /// As `read` but without waiting: None if nothing is there.
-    pub fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
+    pub fn try_read(&mut self, buffer: &mut impl BufMut) -> io::Result<Option<usize>> {
         // A read that leaves room in the buffer is known to be the last one here; `try_read_buf`
         // would ask the kernel again.
         unconstrained(self.read(buffer)).now_or_never().transpose()

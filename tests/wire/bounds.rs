@@ -1,6 +1,6 @@
 //! No peer decides memory or time. For each API the largest possible requests are sent, with
 //! repeated names, invented names and names of maximal length. The responses, the broker's memory
-//! and the time that others wait must stay within bounds.
+//! and the time that others wait must stay within bounds. So must the memory of incomplete requests.
 
 use super::{Peer, call};
 use crate::support::Broker;
@@ -10,6 +10,7 @@ use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnT
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
@@ -21,7 +22,10 @@ use klamm::codec::schema::message::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use klamm::codec::schema::message::{OffsetCommitRequest, OffsetFetchRequest};
+use klamm::config::Compression;
 use klamm::handlers::{Api, TABLE};
+use klamm::record::builder::BatchBuilder;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -312,4 +316,98 @@ fn offsets_named_again_are_fetched_once_and_a_group_named_again_is_refused() {
     assert_eq!(answer.groups[0].error_code, 0);
     const INVALID_REQUEST: i16 = 42;
     assert_eq!(answer.groups[1].error_code, INVALID_REQUEST);
+}
+
+const MIB: usize = 1 << 20;
+
+/// A broker with a small limit for requests.
+fn broker_of_64_mib() -> Broker {
+    let size = (64 * MIB).to_string();
+    Broker::start_with(&[
+        ("socket.request.max.bytes", &size),
+        ("queued.max.request.bytes", &size),
+        ("message.max.bytes", &size),
+    ])
+}
+
+/// Sends the first `bytes` of a request of 60 MiB, as fast as the broker reads them.
+fn send_half(port: u16, bytes: usize, is_over: &Arc<AtomicBool>) -> Peer {
+    let mut peer = Peer::connect(port);
+    peer.send_raw(&(60 * MIB as i32).to_be_bytes());
+    let mut socket = peer.0.try_clone().unwrap();
+    socket.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let is_over = is_over.clone();
+    std::thread::spawn(move || {
+        let (zeros, mut left) = (vec![0; MIB], bytes);
+        while left > 0 && !is_over.load(Ordering::Relaxed) {
+            match socket.write(&zeros[..left.min(MIB)]) {
+                Ok(written) => left -= written,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    });
+    peer
+}
+
+fn produce(peer: &mut Peer, bytes: usize) -> i16 {
+    let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
+    builder.append(1_700_000_000_000, None, Some(&vec![7; bytes]), &[]);
+    let data = PartitionProduceData::default().with_records(Some(builder.build().to_bytes()));
+    let topic =
+        TopicProduceData::default().with_name(text("here").into()).with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000);
+    let answer = call(peer, 8, &request.with_topic_data(vec![topic]));
+    answer.responses[0].partition_responses[0].error_code
+}
+
+#[test]
+fn requests_that_are_half_here_hold_a_bounded_memory_together() {
+    let broker = broker_of_64_mib();
+    let mut client = Peer::connect(broker.port);
+    populate(&mut client);
+    assert_eq!(produce(&mut client, MIB / 2), 0);
+    let (before, is_over) = (broker.resident_kib(), Arc::default());
+    let other = Other::start(broker.port);
+    let mut half: Vec<_> = (0..48).map(|_| send_half(broker.port, 50 * MIB, &is_over)).collect();
+    let end = Instant::now() + Duration::from_secs(60);
+    // The connection that has the turn sends nothing more and is closed, then the next one.
+    while !broker.log().contains("the rest of its request did not arrive while others needed") {
+        assert!(Instant::now() < end, "{}", broker.log());
+        let asked = Instant::now();
+        assert_eq!(produce(&mut client, MIB / 2), 0);
+        assert!(asked.elapsed() < OTHERS_WAIT, "it took {:?}", asked.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let grown = broker.peak_kib().saturating_sub(before) / 1024;
+    assert!(grown < 64 + 60 + 40, "grew by {grown} MiB");
+    assert!(other.longest() < OTHERS_WAIT, "{:?}", other.longest());
+    is_over.store(true, Ordering::Relaxed);
+    half.clear();
+    let end = Instant::now() + Duration::from_secs(20);
+    while broker.resident_kib() > before + 40 * 1024 {
+        assert!(Instant::now() < end, "{} KiB, before {before}", broker.resident_kib());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The large request needs more memory than is left, so it waits for its turn. No connection has to
+/// be closed for it.
+#[test]
+fn a_large_request_comes_through_beside_many_that_are_half_here() {
+    let broker = broker_of_64_mib();
+    let mut client = Peer::connect(broker.port);
+    populate(&mut client);
+    let (before, is_over) = (broker.resident_kib(), Arc::default());
+    let half: Vec<_> = (0..8).map(|_| send_half(broker.port, 2 * MIB, &is_over)).collect();
+    let end = Instant::now() + Duration::from_secs(20);
+    while broker.resident_kib() < before + 14 * 1024 {
+        assert!(Instant::now() < end, "they are not here");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for _ in 0..3 {
+        assert_eq!(produce(&mut client, 40 * MIB), 0);
+    }
+    assert!(!broker.log().contains("closed the connection"), "{}", broker.log());
+    drop(half);
 }

@@ -29,7 +29,7 @@ use log_dirs::DirHealth;
 use moves::Moves;
 use partition::Partition;
 use producer_ids::ProducerIds;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -56,6 +56,8 @@ pub struct Replicas {
     moves: Moves,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
+    /// The warnings about settings that have been logged.
+    told: Mutex<BTreeSet<String>>,
 }
 
 /// A partition that the metadata log assigns to this broker (HostedPartition).
@@ -88,6 +90,7 @@ impl Replicas {
             moves: Moves::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
+            told: Mutex::default(),
         })
     }
 

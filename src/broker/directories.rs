@@ -163,22 +163,28 @@ impl Survey<'_> {
     }
 
     /// Refuses, after a clean stop, a metadata log that is damaged or outdated: what it lacks had
-    /// been acknowledged.
+    /// been acknowledged. If only its last batch is incomplete, it may be used as in Kafka.
     fn check_whole(&self, preview: &Preview) -> Result<()> {
         let metadata_dir = self.logs.metadata_dir().path.display();
         let is_clean = online(self.logs).all(|dir| dir.clean_shutdown.is_some());
         if let Some(cut) = preview.cut.as_ref().filter(|_| is_clean) {
-            let (path, at) = (cut.path.display(), cut.position);
-            return Err(refused(
-                &format!(
-                    "The metadata log is damaged: {path} has no sound batch at position {at}, and \
-                     the broker had been stopped cleanly"
-                ),
-                &format!(
-                    "Restore it from a copy. To go on without what follows, cut the file there \
-                     (truncate -s {at}) and move later segments away."
-                ),
-            ));
+            let what = format!(
+                "The metadata log is damaged: {} has no sound batch at position {}, and the broker had \
+                 been stopped cleanly",
+                cut.path.display(),
+                cut.position
+            );
+            if !cut.is_torn(self.logs.disk())? {
+                return Err(refused(
+                    &what,
+                    &format!(
+                        "Restore it from a copy. To go on without what follows, cut the file there \
+                         (truncate -s {}) and move later segments away.",
+                        cut.position
+                    ),
+                ));
+            }
+            tracing::warn!("{what}. No sound batch follows, so the log is cut off there");
         }
         let (end, stopped) = (preview.image.offset, |dir: &&Arc<LogDir>| dir.clean_shutdown);
         let newer = online(self.logs).filter_map(|dir| Some((dir, stopped(&dir)?)));

@@ -5,11 +5,12 @@ mod checkpoints;
 mod dirs;
 mod files;
 mod futures;
+mod strays;
 #[cfg(test)]
 mod tests;
 
 use super::cleaner::Cleaner;
-use super::names::{self, DELETE, STRAY, dir_name_with_suffix, parse_dir_name};
+use super::names::{self, DELETE, dir_name_with_suffix, parse_dir_name};
 use super::versions::Preview;
 use super::{Log, OpenOptions, Stopped, partition_metadata};
 use crate::config::{Config, TopicConfig, absolute};
@@ -328,20 +329,6 @@ impl LogManager {
         }
     }
 
-    /// Whether a partition's directory has records but does not say of which topic.
-    pub fn has_records_of_nobody(&self, path: &Path) -> Result<bool> {
-        let is_here = self.disk.file_len(path)?.is_some();
-        if !is_here || self.disk.file_len(&path.join(partition_metadata::FILE))?.is_some() {
-            return Ok(false);
-        }
-        for name in self.disk.list(path)?.iter().filter(|name| name.ends_with(".log")) {
-            if self.disk.file_len(&path.join(name))?.is_some_and(|len| len > 0) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     fn place(&self, partition: &TopicPartition, place: Place) -> Result<()> {
         let mut state = self.state();
         match state.places.insert(partition.clone(), place) {
@@ -526,14 +513,6 @@ impl LogManager {
         let due = now.saturating_add(log.config().file_delete_delay_ms);
         let deleted = self.move_away(log.dir(), log.topic_partition(), DELETE)?;
         self.state().deletes.push((due, deleted));
-        Ok(())
-    }
-
-    /// Renames a log that the metadata does not know to `-stray`.
-    pub fn mark_stray(&self, found: &Found) -> Result<()> {
-        let path = found.dir.path.join(found.partition.to_string());
-        let stray = self.move_away(&path, &found.partition, STRAY)?;
-        tracing::warn!(partition = %found.partition, dir = %stray.display(), "marked as stray");
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use super::names::{self, parse_dir_name, parse_file_name};
 use super::parallel::in_parallel;
 use super::scan::Batches;
+use super::sound::find_sound;
 use super::{leader_epoch, partition_metadata, segment};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -75,6 +76,24 @@ pub struct ScanEnd {
     pub path: PathBuf,
     /// Position in the file, in bytes.
     pub position: u64,
+}
+
+impl ScanEnd {
+    /// Whether no sound batch follows, as if the end of the last segment was not written completely.
+    pub fn is_torn(&self, disk: &Disk) -> Result<bool> {
+        let (Some(dir), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(false);
+        };
+        let is_later = |other: &String| {
+            parse_file_name(other, segment::SUFFIX).is_some()
+                && Some(other.as_str()) > name.to_str()
+        };
+        if disk.list(dir)?.iter().any(is_later) {
+            return Ok(false);
+        }
+        let file = disk.open(&self.path)?;
+        Ok(find_sound(&file, self.position, file.len()?)?.is_none())
+    }
 }
 
 /// Calls `visit` for the batches from `from` on of a log that is not open, with file and position.

@@ -75,7 +75,7 @@ impl Replicas {
         for topic in changed {
             let config = configs.of(&topic.name)?;
             if is_first {
-                configs.tell_left_out(&topic.name);
+                self.tell_left_out(&configs, &topic.name);
             }
             for (index, registration) in topic.partitions.iter().enumerate() {
                 if registration.replicas.contains(&self.config.node_id) {
@@ -115,7 +115,10 @@ impl Replicas {
                     *topic.name == *found.partition.topic
                         && registration.is_some_and(|r| r.replicas.contains(&self.config.node_id))
                 });
-            if !is_ours {
+            let is_made = image.topics.by_name(&found.partition.topic).is_some();
+            if !is_ours && is_made && self.logs.is_unfinished(&found)? {
+                self.survive(self.logs.remove_unfinished(&found))?;
+            } else if !is_ours {
                 tracing::warn!(log = %found.partition, "the cluster does not know this log: stray");
                 self.survive(self.logs.mark_stray(&found))?;
             }
@@ -205,6 +208,9 @@ impl Replicas {
                 },
             ));
         }
+        if how.is_first && !self.logs.has_log(&name) {
+            self.tell_vanished(&name);
+        }
         let (now, placement) =
             (self.clock.now(), Placement { dir: wanted, one_of_many: how.one_of_many });
         let mut log = self.logs.open_log_in(placement, &name, topic.id, config, now)?;
@@ -212,6 +218,17 @@ impl Replicas {
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
         let dir = self.dir_of(&log)?;
         Ok(Partition::new(name, topic.id, self.config.node_id, log, dir))
+    }
+
+    /// Warns of a log that the checkpoints know but that is missing: somebody has removed it.
+    fn tell_vanished(&self, partition: &TopicPartition) {
+        if let Some((dir, end)) = self.logs.checkpointed_end(partition) {
+            tracing::warn!(
+                "{}/{partition} is missing, which had records up to offset {end}: its log starts \
+                 again at offset 0",
+                dir.path.display()
+            );
+        }
     }
 
     fn dir_of(&self, log: &Log) -> Result<Arc<super::log_dirs::DirHealth>> {
@@ -235,12 +252,31 @@ impl Replicas {
     fn apply_broker_configs(&self, image: &Image) {
         let (config, left_out) = image.broker_config(&self.config);
         for setting in left_out {
-            tracing::warn!(
+            self.warn_once(format!(
                 "A setting in the metadata log is ignored; delete it with kafka-configs: {setting}"
-            );
+            ));
         }
         self.logs.reconfigure(&config);
         self.dynamic.store(Arc::new(config));
+    }
+
+    /// Warns of a topic's invalid overrides.
+    fn tell_left_out(&self, configs: &TopicConfigs<'_>, topic: &str) {
+        for setting in configs.left_out(topic) {
+            self.warn_once(format!(
+                "A setting of topic {topic} is ignored; delete it with kafka-configs: {setting}"
+            ));
+        }
+    }
+
+    /// Logs a warning unless it has been logged before: one setting changes, the others are checked
+    /// again.
+    fn warn_once(&self, line: String) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.contains(&line) {
+            tracing::warn!("{line}");
+            told.insert(line);
+        }
     }
 
     /// Gives changed settings to the open logs.
@@ -262,7 +298,7 @@ impl Replicas {
             let topic = partitions[0].topic();
             let Ok(config) = configs.of(topic) else { continue };
             if changed.contains(&**topic) {
-                configs.tell_left_out(topic);
+                self.tell_left_out(&configs, topic);
             }
             for partition in partitions {
                 if let Err(error) = partition.set_config(Arc::clone(&config)) {
@@ -297,14 +333,10 @@ impl<'a> TopicConfigs<'a> {
         self.broker.topic_in_effect(&overrides).map(|(config, _)| config)
     }
 
-    /// Warns of a topic's invalid overrides.
-    fn tell_left_out(&self, topic: &str) {
+    /// A message for each invalid override of a topic.
+    fn left_out(&self, topic: &str) -> Vec<String> {
         let overrides = self.image.configs_of(TOPIC_CONFIG, topic);
-        let left_out = self.broker.topic_in_effect(&overrides).map(|(_, left_out)| left_out);
-        for setting in left_out.unwrap_or_default() {
-            tracing::warn!(
-                "A setting of topic {topic} is ignored; delete it with kafka-configs: {setting}"
-            );
-        }
+        let in_effect = self.broker.topic_in_effect(&overrides);
+        in_effect.map(|(_, left_out)| left_out).unwrap_or_default()
     }
 }

@@ -472,6 +472,15 @@ const HARMLESS: &[Change] = &[
         bytes.extend([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 90, 1, 2, 3]);
         fs::write(site.path(LOG), bytes).unwrap();
     }),
+    ("the last batch of the metadata log, cut after a clean stop", "a,b", |site| {
+        let bytes = fs::read(site.path(LOG)).unwrap();
+        fs::write(site.path(LOG), &bytes[..bytes.len() - 7]).unwrap();
+    }),
+    ("a log that was being made", "a,b", |site| {
+        let unfinished = site.path("b/damage-7");
+        fs::create_dir(&unfinished).unwrap();
+        fs::write(unfinished.join("00000000000000000000.log"), "").unwrap();
+    }),
     ("a stray", "a,b", |site| {
         let stray = site.path("b/gone-0");
         copy(&site.path("b").join(partition_in(&site.path("b"))), &stray);
@@ -496,6 +505,20 @@ fn what_is_no_damage_does_not_keep_the_broker_from_starting() {
     let names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     let is_aside = |name: &String| name.starts_with("gone-0.") && name.ends_with("-stray");
     assert!(names.iter().any(is_aside), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with("damage-7")), "{names:?}");
+}
+
+#[test]
+fn a_log_that_somebody_removed_begins_anew_with_a_line() {
+    let mut site = Site::new();
+    let gone = partition_in(&site.path("b"));
+    fs::remove_dir_all(site.path("b").join(&gone)).unwrap();
+    site.broker.launch();
+    let line =
+        format!("/b/{gone} is missing, which had records up to offset 1: its log starts again");
+    assert!(site.broker.log().contains(&line), "{}", site.broker.log());
+    assert_eq!(site.broker.log().matches("starts again").count(), 1);
+    site.broker.stop();
 }
 
 #[test]

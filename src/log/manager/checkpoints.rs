@@ -1,6 +1,6 @@
 //! The offset checkpoints of the log directories.
 
-use super::{LogManager, State, lock};
+use super::{LogDir, LogManager, State, lock};
 use crate::error::Result;
 use crate::log::{Log, checkpoint};
 use crate::types::{Offset, TopicPartition};
@@ -51,6 +51,17 @@ impl LogManager {
             })?;
         }
         Ok(())
+    }
+
+    /// The offset that a log had reached by the checkpoints, and their directory; None if it is 0.
+    pub fn checkpointed_end(&self, partition: &TopicPartition) -> Option<(&LogDir, Offset)> {
+        let state = self.state();
+        let ends = self.dirs.iter().zip(&state.checkpoints).filter_map(|(dir, known)| {
+            let maps = [&known.recovery_points, &known.log_starts, &known.high_watermarks];
+            let end = maps.into_iter().filter_map(|offsets| offsets.get(partition)).max()?;
+            Some((&**dir, *end))
+        });
+        ends.max_by_key(|(_, end)| *end).filter(|(_, end)| *end > 0)
     }
 
     /// Removes a deleted log of the same name from the checkpoints before a log is created, so that

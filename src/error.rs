@@ -113,7 +113,16 @@ impl fmt::Display for Error {
         match self {
             Error::Code(code) => write!(f, "{code}"),
             Error::Explained(code, message) => write!(f, "{code}: {message}"),
-            Error::Disk { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Disk { path, source } => {
+                write!(f, "{}: {source}", path.display())?;
+                match source.kind() {
+                    io::ErrorKind::PermissionDenied => f.write_str(
+                        ". Give the user that the broker runs as the right to read and write there \
+                         (chown), or name another directory in log.dirs",
+                    ),
+                    _ => Ok(()),
+                }
+            }
             Error::Corrupt { what } => write!(f, "corrupt {what}"),
             Error::Duplicate { base_offset, .. } => write!(f, "appended before at {base_offset}"),
             Error::Config(message) => f.write_str(message),

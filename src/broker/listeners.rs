@@ -1,14 +1,24 @@
 //! The sockets that are listened on, and the ports that are advertised.
 
 use crate::config::{Config, Listener};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handlers::Endpoint;
 use crate::server::Bound;
 use std::borrow::Borrow;
+use tokio::net::lookup_host;
 use tracing::info;
 
-/// Binds all listeners, those of the controller first.
+/// Binds all listeners, those of the controller first. A host of `max.connections.per.ip.overrides`
+/// that has no address is an error, as in Kafka.
 pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>> {
+    for (host, _) in config.max_connections_per_ip_overrides()? {
+        if let Err(error) = lookup_host((host.as_str(), 0)).await {
+            return Err(Error::Config(format!(
+                "max.connections.per.ip.overrides names {host}, which has no address: {error}. \
+                 Correct the name there or in the name service, or remove it."
+            )));
+        }
+    }
     let mut bound = Vec::new();
     for listener in config.controller_listeners() {
         bound.push(Bound::bind(listener, Endpoint::Controller, config).await?);

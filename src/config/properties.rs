@@ -2,7 +2,7 @@
 //!
 //! Later sources take precedence: defaults, the file, the environment, the command line.
 
-use super::syntax::parse;
+use super::syntax::{Property, parse};
 use super::{Config, SETTINGS, providers, setting};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -61,7 +61,12 @@ pub fn load(
         let text = std::fs::read(path).map_err(|error| {
             Error::Config(format!("{}: {error}. Give the path of a readable file", path.display()))
         })?;
-        for property in parse(&String::from_utf8_lossy(&text))? {
+        let text = String::from_utf8_lossy(&text);
+        // Editors on Windows begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let properties = parse(text)?;
+        refuse_other_files(path, text, &properties)?;
+        for property in properties {
             let origin = Origin::File(path.to_owned(), property.line);
             sourced.insert(property.key, (property.value, origin));
         }
@@ -73,7 +78,8 @@ pub fn load(
         }
     }
     for text in overrides {
-        let (name, value) = text.split_once('=').ok_or_else(|| {
+        let named = text.split_once('=').filter(|(name, _)| !name.trim().is_empty());
+        let (name, value) = named.ok_or_else(|| {
             Error::Config(format!("--override {text}: write it as --override key=value"))
         })?;
         sourced.insert(name.trim().to_owned(), (value.trim().to_owned(), Origin::Override));
@@ -86,6 +92,24 @@ pub fn load(
     let config = Config::new(properties.collect());
     let config = config.map_err(|error| Error::Config(with_origins(&error, &sourced)))?;
     Ok((config, warnings))
+}
+
+/// Refuses files that are no settings. Java's syntax allows any bytes, so the broker would start with
+/// nothing but defaults.
+fn refuse_other_files(path: &Path, text: &str, properties: &[Property]) -> Result<()> {
+    let is_strange = |name: &str| is_unknown(name) && nearest(name).is_none();
+    let is_binary = |c: char| c.is_ascii_control() && !"\t\n\r\x0c".contains(c);
+    let why = match text.find(is_binary) {
+        Some(at) => {
+            let line = 1 + text[..at].matches('\n').count();
+            format!("line {line} is not text")
+        }
+        None if !properties.is_empty() && properties.iter().all(|p| is_strange(&p.key)) => {
+            "it has no known setting".to_owned()
+        }
+        None => return Ok(()),
+    };
+    Err(Error::Config(format!("{}: {why}. Give the path of a server.properties", path.display())))
 }
 
 /// The setting for an environment variable, mapped as in the apache/kafka image: without `KAFKA_`,
@@ -156,11 +180,12 @@ fn with_origins(error: &Error, sourced: &Sourced) -> String {
     if places.is_empty() { message } else { format!("{message} ({})", places.join("; ")) }
 }
 
+fn is_unknown(name: &str) -> bool {
+    setting(name).is_none() && !FREE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// A warning for each unknown name. Kafka ignores these, too.
 fn unknown_names(sourced: &Sourced) -> Vec<String> {
-    let is_unknown = |name: &str| {
-        setting(name).is_none() && !FREE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-    };
     let unknown = sourced.iter().filter(|(name, _)| is_unknown(name));
     let warning = |(name, (_, origin)): (&String, &(String, Origin))| match nearest(name) {
         _ if name.starts_with("cfg.") => {

@@ -521,6 +521,9 @@ fn mistakes_are_told_with_their_place() {
         ("", &[("KAFKA_NUM_PARTITIONS", "x")], &[], &["environment variable KAFKA_NUM_PARTITIONS"]),
         ("", &[], &["num.partitions=0"], &["--override: ", "must be at least 1"]),
         ("", &[], &["num.partitions"], &["--override num.partitions: write it as"]),
+        ("", &[], &["=3"], &["--override =3: write it as"]),
+        ("node.id=1\n\u{1}\0", &[], &[], &["properties: line 2 is not text"]),
+        ("A letter\nto somebody", &[], &[], &["properties: it has no known setting"]),
         ("node.id=1\nbroker.id=2", &[], &[], &["node.id: ", "line 1", "broker.id: ", "line 2"]),
     ] {
         let error = load(file, environment, overrides).unwrap_err().to_string();
@@ -532,6 +535,12 @@ fn mistakes_are_told_with_their_place() {
             .ends_with("unknown setting num.partitons is ignored; did you mean num.partitions?")
     );
     assert!(warnings[1].ends_with("line 2: unknown setting zookeeper.speed is ignored"));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_name() {
+    let (config, warnings) = load("\u{feff}num.partitions=7", &[], &[]).unwrap();
+    assert_eq!((config.num_partitions, warnings.len()), (7, 0));
 }
 
 /// A row in the format of `describe-configs.tsv`.

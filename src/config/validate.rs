@@ -163,9 +163,11 @@ impl Config {
     /// `max.connections.per.ip.overrides`: hosts with the number of connections they may have.
     pub fn max_connections_per_ip_overrides(&self) -> Result<Vec<(String, i32)>> {
         let entries = split_list(&self.max_connections_per_ip_overrides);
+        let is_host = |c: char| c.is_ascii_alphanumeric() || "-%._:".contains(c);
         let parse = |entry: &str| {
             let (host, count) = entry.rsplit_once(':')?;
-            Some((host.trim().to_owned(), count.trim().parse().ok()?))
+            let host = Some(host.trim()).filter(|host| host.chars().all(is_host))?;
+            Some((host.to_owned(), count.trim().parse().ok()?))
         };
         let parsed = entries.into_iter().map(|entry| {
             parse(entry).ok_or_else(|| {

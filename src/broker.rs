@@ -28,7 +28,7 @@ mod tests;
 mod unserved;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::controller::{self, Controller};
 use crate::coordinator::{Groups, Transactions};
 use crate::disk::Disk;
@@ -122,9 +122,9 @@ impl Broker {
     /// Starts a broker and returns once it serves. Nothing in the directories is changed until the
     /// listeners are bound and the start is known to be safe.
     pub async fn start(config: Config, disk: Disk, clock: Clock) -> Result<Broker> {
-        let config = Arc::new(config);
         let bound = listeners::bind(&config).await?;
-        let mut logs = LogManager::open(disk.clone(), &config)?;
+        let live = LiveConfig::from(config.clone());
+        let mut logs = LogManager::open(disk.clone(), &live)?;
         let cluster_id = directories::check(&logs, &config)?;
         introduce(&config, &cluster_id, &logs.metadata_dir().path);
         listeners::tell_of_listeners(&config, &bound);
@@ -145,7 +145,7 @@ impl Broker {
         let registration =
             lifecycle::registration(&config, &cluster_id, &bound, &logs, clean_epoch);
         let broker_epoch = controller.client().register(registration).await?;
-        let (parts, applier) = assemble(config, clock, logs, controller.client(), broker_epoch);
+        let (parts, applier) = assemble(live, clock, logs, controller.client(), broker_epoch);
         let mut background = JoinSet::new();
         let (fail, mut failed) = mpsc::channel(1);
         let applier_fails = fail.clone();
@@ -157,7 +157,7 @@ impl Broker {
         background::start(&parts, &mut background, fail);
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
         let server = Server::start(bound, &parts);
-        lifecycle::announce(&parts.config);
+        lifecycle::announce(&parts.config.get());
         Ok(Broker { parts, server, background, failed, ports, controller: Some(controller) })
     }
 
@@ -200,7 +200,7 @@ impl Broker {
 
 /// Builds the parts of the broker, and the applier that keeps them in step with the metadata log.
 fn assemble(
-    config: Arc<Config>,
+    config: LiveConfig,
     clock: Clock,
     logs: LogManager,
     controller: controller::Client,
@@ -219,6 +219,7 @@ fn assemble(
     let image = Arc::new(ArcSwap::from(controller.image()));
     let (applied, watch_applied) = watch::channel(-1);
     let applier = Applier {
+        config: config.clone(),
         replicas: replicas.clone(),
         groups: groups.clone(),
         transactions: transactions.clone(),

@@ -18,6 +18,7 @@ mod effect;
 mod group;
 mod leftover;
 mod listeners;
+mod live;
 pub mod properties;
 mod providers;
 mod syntax;
@@ -33,13 +34,15 @@ pub use describe::{ConfigSource, MOVE_RATE, Row, Synonym, is_sensitive};
 pub use effect::Effect;
 pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
+pub use live::LiveConfig;
 pub use table::{Config, SETTINGS};
 pub use topic::{Compression, TOPIC_SETTINGS, TopicConfig};
 
 use crate::error::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The default in a row: `null` or a text.
 macro_rules! default_text {
@@ -108,7 +111,9 @@ impl Values {
 
 /// The broker setting with this name.
 pub fn setting(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
+    static BY_NAME: LazyLock<HashMap<&str, &Setting>> =
+        LazyLock::new(|| SETTINGS.iter().map(|setting| (setting.name, setting)).collect());
+    BY_NAME.get(name).copied()
 }
 
 /// ConfigResource.Type of a topic.

@@ -76,7 +76,7 @@ impl Controller {
     pub fn open(
         disk: Disk,
         clock: Clock,
-        config: Arc<Config>,
+        config: Config,
         metadata_dir: &Path,
         cluster_id: &str,
         directory_id: uuid::Uuid,

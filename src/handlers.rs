@@ -61,7 +61,7 @@ pub use session::{Session, Software};
 
 use crate::clock::Clock;
 use crate::codec::{self, Checked, Reply, RequestHeader, schema::message as own};
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::controller;
 use crate::coordinator::{Groups, RequestContext, Transactions};
 use crate::disk::FileRange;
@@ -214,8 +214,8 @@ fn served_from(api: &Api) -> i16 {
 /// What is shared by all requests and lives as long as the broker.
 #[derive(Debug)]
 pub struct Parts {
-    /// The settings with which the broker was started.
-    pub config: Arc<Config>,
+    /// The settings in effect.
+    pub config: LiveConfig,
     /// The wall clock.
     pub clock: Clock,
     /// The broker epoch: the offset of this broker's registration in the metadata log.
@@ -288,8 +288,9 @@ impl Context {
 /// Checks that this broker serves the groups that `protocol` names and that the cluster has enabled
 /// the `feature` they need; UNSUPPORTED_VERSION otherwise.
 fn check_served(cx: &Context, protocol: &str, feature: &str) -> Result<()> {
-    let protocols = &cx.parts.config.group_coordinator_rebalance_protocols;
-    let is_served = protocols.iter().any(|served| served == protocol);
+    let config = cx.parts.config.get();
+    let mut protocols = config.group_coordinator_rebalance_protocols.iter();
+    let is_served = protocols.any(|served| served == protocol);
     match is_served && cx.image().feature(feature) > 0 {
         true => Ok(()),
         false => Err(ResponseError::UnsupportedVersion.into()),

@@ -16,13 +16,12 @@ pub mod read;
 mod room;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
 use crate::log::parallel::in_parallel;
 use crate::metadata::Image;
 use crate::types::{LeaderEpoch, TopicIdPartition};
-use arc_swap::ArcSwap;
 use fetch_session::FetchSessions;
 use kafka_protocol::error::ResponseError;
 use log_dirs::DirHealth;
@@ -38,9 +37,7 @@ use uuid::Uuid;
 /// All partitions that this broker hosts (ReplicaManager).
 #[derive(Debug)]
 pub struct Replicas {
-    config: Arc<Config>,
-    /// `config` overridden by the metadata log, which sets the defaults of all topics.
-    dynamic: ArcSwap<Config>,
+    config: LiveConfig,
     clock: Clock,
     logs: LogManager,
     dirs: Vec<Arc<DirHealth>>,
@@ -72,12 +69,11 @@ enum Hosted {
 
 impl Replicas {
     /// A broker without partitions; the first `apply` adds them.
-    pub fn new(config: Arc<Config>, clock: Clock, logs: LogManager) -> Arc<Replicas> {
+    pub fn new(config: LiveConfig, clock: Clock, logs: LogManager) -> Arc<Replicas> {
         let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), dir));
         let dirs = logs.dirs().iter().map(health).collect();
-        let sessions = config.max_incremental_fetch_session_cache_slots.max(0) as usize;
+        let sessions = config.get().max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
-            dynamic: ArcSwap::from(Arc::clone(&config)),
             config,
             clock,
             logs,
@@ -138,14 +134,9 @@ impl Replicas {
         self.hosted().values().filter_map(online).collect()
     }
 
-    /// The settings in effect.
-    pub fn config(&self) -> Arc<Config> {
-        self.dynamic.load_full()
-    }
-
     /// Ids of the log directories that take no new partitions, sorted.
     pub fn cordoned_dirs(&self) -> Vec<Uuid> {
-        let config = self.config();
+        let config = self.config.get();
         let cordoned = self.dirs.iter().filter(|dir| config.is_cordoned(dir.path()));
         let mut ids: Vec<Uuid> = cordoned.filter_map(|dir| dir.id()).collect();
         ids.sort_unstable();

@@ -54,15 +54,16 @@ impl Server {
     /// Starts to accept connections on `bound`.
     pub fn start(bound: Vec<Bound>, parts: &Arc<Parts>) -> Server {
         let (stop, stopped) = watch::channel(false);
+        let config = parts.config.get();
         let shared = Arc::new(Shared {
             parts: parts.clone(),
             held: Total::default(),
-            intake: Intake::new(&parts.config),
+            intake: Intake::new(&config),
             told: Told::default(),
         });
         let open = Open::default();
-        let broker = Quotas::new(&parts.config, &open);
-        let controller = Quotas::new(&parts.config, &open);
+        let broker = Quotas::new(&config, &open);
+        let controller = Quotas::new(&config, &open);
         let mut acceptors = JoinSet::new();
         for bound in bound {
             info!("awaiting connections on {}", bound.address());
@@ -131,8 +132,8 @@ impl Acceptor {
     /// kernel's queue.
     async fn admit(&mut self, transport: Transport, peer: SocketAddr) {
         let Shared { parts, told, .. } = &*self.shared;
-        let config = || parts.replicas.config();
-        let place = self.quotas.admit(&self.name, peer.ip(), config, |why| told.tell(why)).await;
+        let tell = |why| told.tell(why);
+        let place = self.quotas.admit(&self.name, peer.ip(), &parts.config, tell).await;
         let place = match place {
             Ok(place) => place,
             Err(why) => return told.closed(peer, &self.name, why),

@@ -1,16 +1,19 @@
 //! Keeps the broker in step with the metadata log.
 
+use crate::config::LiveConfig;
 use crate::coordinator::{Groups, Transactions};
 use crate::error::Result;
-use crate::metadata::{Image, Published};
+use crate::metadata::{BROKER_CONFIG, Image, Published};
 use crate::replica::Replicas;
 use arc_swap::ArcSwap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
+use tracing::warn;
 
 /// Applies the steps of the metadata log to the broker's parts, in order.
 pub(super) struct Applier {
+    pub config: LiveConfig,
     pub replicas: Arc<Replicas>,
     pub groups: Arc<Groups>,
     pub transactions: Arc<Transactions>,
@@ -33,7 +36,11 @@ impl Applier {
     }
 
     fn follow(&self, mut published: mpsc::Receiver<Published>) -> Result<()> {
+        let mut left_out = Vec::new();
         while let Some(step) = published.blocking_recv() {
+            if step.delta.configs_of(BROKER_CONFIG).next().is_some() {
+                left_out = self.apply_config(&step.image, &left_out);
+            }
             self.replicas.apply(&step.image, &step.delta)?;
             self.groups.apply(&step.image, &step.delta);
             self.transactions.apply(&step.image);
@@ -41,5 +48,18 @@ impl Applier {
             self.applied.send_replace(step.image.offset);
         }
         Ok(())
+    }
+
+    /// Applies the brokers' settings. It comes first because the other parts read them.
+    /// Returns what is left out; what has been left out before is not told again.
+    fn apply_config(&self, image: &Image, told: &[String]) -> Vec<String> {
+        let (config, left_out) = image.broker_config(&self.config.get());
+        for setting in left_out.iter().filter(|setting| !told.contains(setting)) {
+            warn!(
+                "A setting in the metadata log is ignored; delete it with kafka-configs: {setting}"
+            );
+        }
+        self.config.set(config);
+        left_out
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::error;
 
 /// How often disks are checked for being full and for having room again, in milliseconds.
@@ -16,12 +17,14 @@ const DELETE_MS: i64 = 1_000;
 const MOVE: Duration = Duration::from_millis(100);
 /// How often logs that were created in bulk are made durable, in milliseconds.
 const SYNC_MS: i64 = 500;
+/// How often the cleaner's loops check whether a setting has changed.
+const SETTINGS: Duration = Duration::from_millis(500);
 /// How often the metadata log and the log directories are checked for failures.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Starts the periodic tasks: heartbeats, checkpoints, retention and so on.
 pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sender<String>) {
-    let config = &parts.config;
+    let config = parts.config.get();
     let settle_ms = config.replica_high_watermark_checkpoint_interval_ms;
     repeat(tasks, settle_ms, parts, |parts| parts.replicas.settle());
     let checkpoint_ms = config
@@ -68,22 +71,29 @@ async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
 async fn compact(parts: Arc<Parts>) {
     let mut threads: JoinSet<()> = JoinSet::new();
     loop {
-        let config = parts.replicas.config();
-        let pause = Duration::from_millis(config.log_cleaner_backoff_ms.max(1) as u64);
-        while threads.len() < config.log_cleaner_threads.max(0) as usize {
-            let parts = parts.clone();
-            threads.spawn(async move {
-                tokio::time::sleep(pause).await;
-                if tokio::task::spawn_blocking(move || parts.replicas.compact()).await.is_err() {
-                    error!("compaction panicked; it is tried again");
-                }
-            });
+        while threads.len() < parts.config.get().log_cleaner_threads.max(0) as usize {
+            threads.spawn(compact_once(parts.clone()));
         }
-        // The setting may change while all threads are busy.
         tokio::select! {
             _ = threads.join_next(), if !threads.is_empty() => {}
-            () = tokio::time::sleep(pause) => {}
+            // The setting may change while all threads are busy.
+            () = tokio::time::sleep(SETTINGS) => {}
         }
+    }
+}
+
+/// Cleans once, `log.cleaner.backoff.ms` from now.
+async fn compact_once(parts: Arc<Parts>) {
+    let begun = Instant::now();
+    let left = || {
+        let pause_ms = parts.config.get().log_cleaner_backoff_ms.max(1) as u64;
+        Duration::from_millis(pause_ms).saturating_sub(begun.elapsed())
+    };
+    while !left().is_zero() {
+        tokio::time::sleep(left().min(SETTINGS)).await;
+    }
+    if tokio::task::spawn_blocking(move || parts.replicas.compact()).await.is_err() {
+        error!("compaction panicked; it is tried again");
     }
 }
 
@@ -105,7 +115,7 @@ async fn tell_directories(parts: Arc<Parts>) {
     let mut told = Vec::new();
     loop {
         tokio::time::sleep(TICK).await;
-        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+        let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
         while let Some(request) = parts.replicas.next_assignments(epoch) {
             if let Err(error) = parts.controller.assign_replicas(request).await {
                 error!(%error, "the controller refused to hear where partitions lie");

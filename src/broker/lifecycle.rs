@@ -55,7 +55,7 @@ pub(super) fn registration(
 
 /// Sends heartbeats until the controller has unfenced us and we have applied that.
 pub(super) async fn become_running(parts: &Parts) -> Result<()> {
-    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
     let mut applied = parts.applied.clone();
     applied.wait_for(|offset| *offset >= epoch).await.map_err(|_| Error::Closed)?;
     tell_cordoned(parts).await?;
@@ -82,10 +82,11 @@ pub(super) fn announce(config: &Config) {
 
 /// Sends heartbeats while the broker runs.
 pub(super) async fn heartbeat(parts: Arc<Parts>) {
-    let pause = Duration::from_millis(parts.config.broker_heartbeat_interval_ms.max(1) as u64);
+    let pause =
+        Duration::from_millis(parts.config.get().broker_heartbeat_interval_ms.max(1) as u64);
     loop {
         tokio::time::sleep(pause).await;
-        let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+        let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
         let applied = *parts.applied.borrow();
         if let Err(error) = parts.controller.heartbeat(id, epoch, applied, false, false).await {
             error!(%error, "the controller refused a heartbeat");
@@ -105,7 +106,7 @@ pub(super) async fn watch_cordons(parts: Arc<Parts>) {
 
 /// Tells the controller which log directories take no new partitions, if that has changed.
 async fn tell_cordoned(parts: &Parts) -> Result<()> {
-    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
     let cordoned = parts.replicas.cordoned_dirs();
     let image = parts.controller.image();
     let is_news = |broker: &Broker| broker.cordoned_log_dirs != cordoned;
@@ -119,7 +120,7 @@ async fn tell_cordoned(parts: &Parts) -> Result<()> {
 /// fences us; otherwise the next controller would wait for our session to expire before it
 /// registers this broker again.
 pub(super) async fn leave_cluster(parts: &Parts) -> Result<()> {
-    let (id, epoch) = (parts.config.node_id, parts.broker_epoch);
+    let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
     loop {
         let applied = *parts.applied.borrow();
         let asked = parts.controller.heartbeat(id, epoch, applied, false, true);

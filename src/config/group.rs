@@ -105,19 +105,10 @@ impl Config {
     }
 
     /// The value of a numeric group setting (GroupConfigManager): the group's own, kept within the
-    /// broker's bounds, else the broker's. `cluster` are the dynamic settings of all brokers, which
-    /// may have changed the latter.
-    pub fn group_i32(
-        &self,
-        name: &str,
-        group: &BTreeMap<String, String>,
-        cluster: &BTreeMap<String, String>,
-    ) -> i32 {
+    /// broker's bounds, else the broker's.
+    pub fn group_i32(&self, name: &str, group: &BTreeMap<String, String>) -> i32 {
         let setting = group_setting(name).expect("a name of the table below");
-        let number = match setting.synonym.and_then(|synonym| cluster.get(synonym)) {
-            Some(text) if !group.contains_key(name) => text.trim().parse().unwrap_or(0),
-            _ => self.group_number(name, group),
-        };
+        let number = self.group_number(name, group);
         if !group.contains_key(name) {
             return i32::try_from(number).unwrap_or(i32::MAX);
         }

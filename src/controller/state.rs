@@ -22,7 +22,6 @@ use crate::types::{BrokerId, Offset, Timestamp};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerRegistrationRequest;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -38,10 +37,8 @@ const RECORDS_PER_BATCH_MAX: usize = 10_000;
 pub(super) struct State {
     disk: Disk,
     clock: Clock,
-    /// The settings in the file.
-    fixed: Arc<Config>,
-    /// The settings in the file, overridden by those in the metadata log.
-    pub config: Arc<Config>,
+    /// The settings in the file, overridden by those in the metadata log, committed or not.
+    pub config: Config,
     quorum: Quorum,
     loader: Loader,
     /// Offset of the RegisterBrokerRecord of each broker that has registered since we became
@@ -66,14 +63,13 @@ impl State {
     pub fn lead(
         disk: Disk,
         clock: Clock,
-        config: Arc<Config>,
+        config: Config,
         opened: Opened,
     ) -> Result<(State, Published)> {
         let now = clock.now();
         let mut state = State {
             disk,
             clock,
-            fixed: config.clone(),
             config,
             quorum: opened.quorum,
             loader: opened.loader,
@@ -240,8 +236,7 @@ impl State {
     /// Applies the brokers' settings in the metadata log on top of the file's.
     fn update_config(&mut self) {
         // The broker logs which values were left out.
-        let (config, _) = self.loader.image.broker_config(&self.fixed);
-        self.config = Arc::new(config);
+        self.config = self.loader.image.broker_config(&self.config).0;
     }
 
     /// As `commit`, for records that need not be atomic.

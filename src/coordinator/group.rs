@@ -50,7 +50,7 @@ use crate::codec::schema::message::{
     OffsetCommitRequest, OffsetCommitResponse, StreamsGroupHeartbeatRequest,
     streams_group_describe_response,
 };
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::error::Result;
 use crate::log::Verification;
 use crate::metadata::{Delta, Image};
@@ -79,7 +79,7 @@ pub type MemberId = Arc<str>;
 /// All groups whose partition of `__consumer_offsets` this broker leads.
 #[derive(Debug)]
 pub struct Groups {
-    config: Arc<Config>,
+    config: LiveConfig,
     slots: Slots<Shard>,
     /// Topics that streams groups need and that are being created.
     pub internal_topics: InternalTopics,
@@ -87,13 +87,14 @@ pub struct Groups {
 
 impl Groups {
     /// No groups yet; `apply` brings them.
-    pub fn new(config: Arc<Config>, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
-        let topic = Topic { name: OFFSETS_TOPIC, partitions: config.offsets_topic_num_partitions };
+    pub fn new(config: LiveConfig, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
+        let now = config.get();
+        let topic = Topic { name: OFFSETS_TOPIC, partitions: now.offsets_topic_num_partitions };
         let settings = Settings {
-            load_buffer_size: usize::try_from(config.offsets_load_buffer_size).unwrap_or(0),
-            commit_timeout_ms: config.offsets_commit_timeout_ms,
+            load_buffer_size: usize::try_from(now.offsets_load_buffer_size).unwrap_or(0),
+            commit_timeout_ms: now.offsets_commit_timeout_ms,
         };
-        let slots = Slots::new(topic, settings, config.node_id, clock, replicas);
+        let slots = Slots::new(topic, settings, now.node_id, clock, replicas);
         Arc::new(Groups { config, slots, internal_topics: InternalTopics::default() })
     }
 
@@ -137,11 +138,7 @@ impl Groups {
         request: &JoinGroupRequest,
     ) -> Result<JoinGroupResponse> {
         check_group_id(&request.group_id)?;
-        let session_timeouts =
-            self.config.group_min_session_timeout_ms..=self.config.group_max_session_timeout_ms;
-        if !session_timeouts.contains(&request.session_timeout_ms) {
-            return Err(ResponseError::InvalidSessionTimeout.into());
-        }
+        check_session_timeout(&self.config.get(), request.session_timeout_ms)?;
         let slot = self.slot(&request.group_id)?;
         let join = |shard: &mut Shard, now, ticket| shard.join(now, cx, request, ticket);
         match slot.run_parked(join).await? {
@@ -183,7 +180,7 @@ impl Groups {
         cx: &RequestContext,
         request: &ConsumerGroupHeartbeatRequest,
     ) -> Result<ConsumerGroupHeartbeatResponse> {
-        consumer::check_heartbeat(&self.config, cx.api_version, request)?;
+        consumer::check_heartbeat(&self.config.get(), cx.api_version, request)?;
         let slot = self.slot(&request.group_id)?;
         slot.run(|shard, now| shard.consumer_heartbeat(now, cx, request)).await
     }
@@ -300,6 +297,14 @@ impl Groups {
         let ids = [GroupId::from(group)];
         let mut results = self.slot(group)?.run(|shard, _| Ok(shard.delete(&ids))).await?;
         results.pop().expect("one answer for one group")
+    }
+}
+
+fn check_session_timeout(config: &Config, timeout_ms: i32) -> Result<()> {
+    let allowed = config.group_min_session_timeout_ms..=config.group_max_session_timeout_ms;
+    match allowed.contains(&timeout_ms) {
+        true => Ok(()),
+        false => Err(ResponseError::InvalidSessionTimeout.into()),
     }
 }
 

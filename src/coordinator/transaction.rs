@@ -28,7 +28,7 @@ use super::slots::{Slots, Topic};
 use super::state_machine::Outcome;
 use super::{Groups, Marker};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::controller;
 use crate::error::Result;
 use crate::metadata::Image;
@@ -52,7 +52,7 @@ pub const TRANSACTION_TOPIC: &str = "__transaction_state";
 /// All transactional ids whose partition of `__transaction_state` this broker leads.
 #[derive(Debug)]
 pub struct Transactions {
-    config: Arc<Config>,
+    config: LiveConfig,
     clock: Clock,
     replicas: Arc<Replicas>,
     controller: controller::Client,
@@ -65,22 +65,23 @@ pub struct Transactions {
 impl Transactions {
     /// No transactional ids yet; `apply` brings them.
     pub fn new(
-        config: Arc<Config>,
+        config: LiveConfig,
         clock: Clock,
         replicas: Arc<Replicas>,
         groups: Arc<Groups>,
         controller: controller::Client,
         broker_epoch: i64,
     ) -> Arc<Transactions> {
-        let partitions = config.transaction_state_log_num_partitions;
+        let now = config.get();
+        let partitions = now.transaction_state_log_num_partitions;
         let topic = Topic { name: TRANSACTION_TOPIC, partitions };
         let load_buffer_size =
-            usize::try_from(config.transaction_state_log_load_buffer_size).unwrap_or(0);
-        let settings = Settings { load_buffer_size, commit_timeout_ms: config.request_timeout_ms };
-        let slots = Slots::new(topic, settings, config.node_id, clock.clone(), replicas.clone());
+            usize::try_from(now.transaction_state_log_load_buffer_size).unwrap_or(0);
+        let settings = Settings { load_buffer_size, commit_timeout_ms: now.request_timeout_ms };
+        let slots = Slots::new(topic, settings, now.node_id, clock.clone(), replicas.clone());
         let writer = MarkerWriter::new(config.clone(), clock.clone(), replicas.clone(), groups);
         let writer = Arc::new(writer);
-        let senders = Senders::new(config.node_id, writer.clone());
+        let senders = Senders::new(now.node_id, writer.clone());
         Arc::new(Transactions {
             config,
             clock,
@@ -116,7 +117,7 @@ impl Transactions {
     /// A producer id that has never been given to anybody.
     pub async fn new_producer_id(&self) -> Result<ProducerId> {
         let allocate =
-            || self.controller.allocate_producer_ids(self.config.node_id, self.broker_epoch);
+            || self.controller.allocate_producer_ids(self.config.get().node_id, self.broker_epoch);
         self.replicas.producer_ids().next(allocate).await
     }
 
@@ -125,7 +126,7 @@ impl Transactions {
         if init.id.is_empty() {
             return Err(ResponseError::InvalidRequest.into());
         }
-        if init.timeout_ms <= 0 || init.timeout_ms > self.config.transaction_max_timeout_ms {
+        if init.timeout_ms <= 0 || init.timeout_ms > self.config.get().transaction_max_timeout_ms {
             return Err(ResponseError::InvalidTransactionTimeout.into());
         }
         let slot = self.slots.of(init.id)?;

@@ -26,7 +26,7 @@ const TOO_MANY: &str = "The request asks for more settings than fit in one answe
 
 pub(super) async fn handle(cx: &Context, request: DescribeConfigsRequest) -> Result<Reply> {
     let image = cx.image();
-    let (config, _) = image.broker_config(&cx.parts.config);
+    let config = cx.parts.config.get();
     let mut response = DescribeConfigsResponse::default();
     let mut seen = HashSet::new();
     // A resource other than a topic need not exist, so a few bytes can ask for many settings.
@@ -108,7 +108,7 @@ fn topic_rows(image: &Image, config: &Config, topic: &str) -> Result<Vec<Row>> {
 
 /// Checks that `name` is this broker's id: a broker describes only itself.
 fn own_id(cx: &Context, name: &str, alternative: &str) -> Result<()> {
-    let id = cx.parts.config.node_id;
+    let id = cx.parts.config.get().node_id;
     match name.parse::<i32>() {
         Ok(asked) if asked == id => Ok(()),
         Ok(_) => Err(invalid(&format!(

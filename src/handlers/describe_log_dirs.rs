@@ -28,7 +28,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Res
     let mut futures = cx.parts.replicas.futures();
     futures.retain(|future| is_wanted(&future.partition.topic, future.partition.partition));
     let dirs = cx.parts.replicas.dirs().iter();
-    let config = cx.parts.replicas.config();
+    let config = cx.parts.config.get();
     let may_be_cordoned = cx.image().metadata_version() >= CORDONED_LOG_DIRS;
     let results = dirs.map(|dir| DescribeLogDirsResult {
         is_cordoned: may_be_cordoned && config.is_cordoned(dir.path()),

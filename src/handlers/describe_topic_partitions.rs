@@ -32,7 +32,7 @@ pub(super) async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest
     if from_partition < 0 || (!all && request.cursor.is_some() && !names.contains(from_topic)) {
         return Ok(cx.reply(&refused(&request)));
     }
-    let limit = cx.parts.config.max_request_partition_size_limit;
+    let limit = cx.parts.config.get().max_request_partition_size_limit;
     let mut room = limit.min(request.response_partition_limit).max(1) as usize;
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names {

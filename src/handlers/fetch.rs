@@ -43,7 +43,7 @@ fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
         (-1, _) => Isolation::HighWatermark,
         _ => Isolation::LogEnd,
     };
-    let max_bytes = request.max_bytes.min(cx.parts.config.fetch_max_bytes).max(0) as usize;
+    let max_bytes = request.max_bytes.min(cx.parts.config.get().fetch_max_bytes).max(0) as usize;
     let by_topic_id = cx.header.api_version >= 13;
     Fetch {
         isolation,

@@ -127,7 +127,7 @@ pub(super) fn internal_topic(cx: &Context, name: &str) -> Option<CreatableTopic>
 }
 
 fn offsets_topic(cx: &Context) -> CreatableTopic {
-    let settings = &cx.parts.config;
+    let settings = &cx.parts.config.get();
     let replication_factor = settings.capped(
         "offsets.topic.replication.factor",
         settings.offsets_topic_replication_factor,
@@ -147,7 +147,7 @@ fn offsets_topic(cx: &Context) -> CreatableTopic {
 }
 
 fn transaction_topic(cx: &Context) -> CreatableTopic {
-    let settings = &cx.parts.config;
+    let settings = &cx.parts.config.get();
     let replication_factor = settings.capped(
         "transaction.state.log.replication.factor",
         settings.transaction_state_log_replication_factor,

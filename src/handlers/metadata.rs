@@ -119,7 +119,7 @@ async fn topics_by_name(
         .filter(|name| brokers::name_error(name).is_none())
         .cloned()
         .collect();
-    let create = cx.parts.config.auto_create_topics_enable
+    let create = cx.parts.config.get().auto_create_topics_enable
         && (cx.header.api_version < 4 || request.allow_auto_topic_creation)
         && !missing.is_empty();
     let failed = if create { auto_create(cx, missing).await? } else { BTreeMap::new() };

@@ -20,7 +20,7 @@ mod tests;
 
 use super::Log;
 use super::throttle::Throttle;
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
@@ -38,7 +38,7 @@ pub type Lock<'a> = dyn Fn() -> Result<MutexGuard<'a, Log>> + 'a;
 #[derive(Debug)]
 pub struct Cleaner {
     disk: Disk,
-    limits: Mutex<Limits>,
+    config: LiveConfig,
     throttle: Throttle,
     state: Mutex<State>,
 }
@@ -95,29 +95,19 @@ impl Cleaner {
     /// Reads the checkpoints in the log directories `dirs`, which must exist.
     pub fn open(
         disk: &Disk,
-        config: &Config,
+        config: &LiveConfig,
         dirs: impl Iterator<Item = PathBuf>,
     ) -> Result<Cleaner> {
         Ok(Cleaner {
             disk: disk.clone(),
-            limits: Mutex::new(Limits::of(config)),
-            throttle: Throttle::new(config.log_cleaner_io_max_bytes_per_second),
+            config: config.clone(),
+            throttle: Throttle::default(),
             state: Mutex::new(State {
                 checkpoints: Checkpoints::open(disk, dirs)?,
                 in_progress: HashSet::new(),
                 uncleanable: HashSet::new(),
             }),
         })
-    }
-
-    /// Applies changed settings `log.cleaner.*`: the rate at once, the rest from the next pass on.
-    pub fn reconfigure(&self, config: &Config) {
-        self.throttle.set_rate(config.log_cleaner_io_max_bytes_per_second);
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = Limits::of(config);
-    }
-
-    fn limits(&self) -> Limits {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether `log` is due: its dirty part exceeds `min.cleanable.dirty.ratio`, or its oldest

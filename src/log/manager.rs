@@ -13,7 +13,7 @@ use super::cleaner::Cleaner;
 use super::names::{self, DELETE, dir_name_with_suffix, parse_dir_name};
 use super::versions::Preview;
 use super::{Log, OpenOptions, Stopped, partition_metadata};
-use crate::config::{Config, TopicConfig, absolute};
+use crate::config::{LiveConfig, TopicConfig, absolute};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp, TopicPartition};
@@ -82,8 +82,6 @@ struct State {
     checkpoints: Vec<Checkpoints>,
     /// The number of logs in each log directory.
     counts: Vec<usize>,
-    /// Which log directories take no new logs as long as another does.
-    cordoned: Vec<bool>,
     /// One for each log directory, until the logs are opened.
     previews: Vec<HashMap<String, Preview>>,
     /// Hashes of the checkpoints that we wrote.
@@ -109,7 +107,7 @@ pub struct LogManager {
     apart: Option<Arc<LogDir>>,
     /// The index of the metadata log's directory in `dirs`, if `apart` is None.
     metadata_index: usize,
-    threads: usize,
+    config: LiveConfig,
     is_unsynced: AtomicBool,
     state: Mutex<State>,
     /// Held while checkpoints are written, because several threads create logs.
@@ -123,9 +121,10 @@ impl LogManager {
     /// checkpoints and `.kafka_cleanshutdown`, without changing anything. A directory that is
     /// locked by another process, or has a file of an unknown version, is an error (Config). An
     /// unusable directory goes offline, unless it is the metadata log's.
-    pub fn open(disk: Disk, config: &Config) -> Result<LogManager> {
+    pub fn open(disk: Disk, live: &LiveConfig) -> Result<LogManager> {
+        let config = live.get();
         let paths: Vec<PathBuf> = config.log_dirs.iter().map(absolute).collect();
-        let threads = dirs::recovery_threads(config.num_recovery_threads_per_data_dir, paths.len());
+        let threads = dirs::recovery_threads(&config);
         dirs::refuse_twice(&disk, &paths)?;
         let metadata_dir = &absolute(config.metadata_dir());
         let is_metadata_dir =
@@ -148,7 +147,6 @@ impl LogManager {
             state.checkpoints.push(checkpoints);
             state.previews.push(previews);
             state.counts.push(0);
-            state.cordoned.push(false);
         }
         let metadata_index = paths.iter().position(|path| is_metadata_dir(path));
         let apart = match metadata_index {
@@ -163,12 +161,12 @@ impl LogManager {
         let is_unsynced = AtomicBool::new(dirs.iter().any(|dir| dir.stopped == Stopped::Killed));
         Ok(LogManager {
             is_unsynced,
-            cleaner: Cleaner::open(&disk, config, online)?,
+            cleaner: Cleaner::open(&disk, live, online)?,
             disk,
             dirs,
             apart,
             metadata_index: metadata_index.unwrap_or(0),
-            threads,
+            config: live.clone(),
             state: Mutex::new(state),
             checkpointing: Mutex::default(),
             _locks: locks,
@@ -177,7 +175,7 @@ impl LogManager {
 
     /// The number of threads that may open logs at once.
     pub fn threads(&self) -> usize {
-        self.threads
+        dirs::recovery_threads(&self.config.get())
     }
 
     /// The disk with the directories.
@@ -450,8 +448,9 @@ impl LogManager {
         let preferred = preferred.and_then(|path| self.dirs.iter().find(|dir| dir.path == path));
         let wanted = preferred.filter(|dir| !dir.is_offline());
         let wanted = wanted.or_else(|| wanted_id.and_then(|id| self.online_dir(id)));
+        let config = self.config.get();
         let online = || self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline());
-        let are_all_cordoned = online().all(|(index, _)| state.cordoned[index]);
+        let are_all_cordoned = online().all(|(_, dir)| config.is_cordoned(&dir.path));
         let (mut dir, mut is_new) = (None, true);
         for (index, known) in online() {
             // The directories may not have been scanned yet.
@@ -461,7 +460,7 @@ impl LogManager {
             }
             let is_wanted = match wanted {
                 Some(wanted) => Arc::ptr_eq(wanted, known),
-                None => are_all_cordoned || !state.cordoned[index],
+                None => are_all_cordoned || !config.is_cordoned(&known.path),
             };
             if is_wanted && dir.is_none_or(|dir| state.counts[index] < state.counts[dir]) {
                 dir = Some(index);
@@ -480,13 +479,6 @@ impl LogManager {
         if let Some(place) = state.places.remove(partition) {
             state.counts[place.dir] -= 1;
         }
-    }
-
-    /// Applies changed broker settings.
-    pub fn reconfigure(&self, config: &Config) {
-        self.cleaner.reconfigure(config);
-        let cordoned = self.dirs.iter().map(|dir| config.is_cordoned(&dir.path));
-        self.state().cordoned = cordoned.collect();
     }
 
     /// Makes everything in the online directories durable, if that is needed: for new logs, or for

@@ -23,6 +23,14 @@ pub struct Delta {
     pub security_changed: bool,
 }
 
+impl Delta {
+    /// The names of the resources of that type whose settings changed.
+    pub fn configs_of(&self, resource_type: i8) -> impl Iterator<Item = &str> {
+        let of_type = self.changed_configs.iter().filter(move |(kind, _)| *kind == resource_type);
+        of_type.map(|(_, name)| name.as_str())
+    }
+}
+
 /// A `Delta` under construction while records are replayed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changes {

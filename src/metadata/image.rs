@@ -132,12 +132,13 @@ impl Image {
         Ok(())
     }
 
-    /// A broker's settings: `fixed` from its file, overridden by the metadata log's defaults for
-    /// all brokers and then by its own. The strings describe the dynamic values that were left out.
-    pub fn broker_config(&self, fixed: &Config) -> (Config, Vec<String>) {
+    /// A broker's settings: those in the file of `config`, overridden by the metadata log's defaults
+    /// for all brokers and then by its own. What an earlier image has overridden in `config` does not
+    /// matter. The strings describe the dynamic values that were left out.
+    pub fn broker_config(&self, config: &Config) -> (Config, Vec<String>) {
         let of_all = self.configs_of(BROKER_CONFIG, "");
-        let own = self.configs_of(BROKER_CONFIG, &fixed.node_id.to_string());
-        fixed.with_dynamic(&of_all, &own)
+        let own = self.configs_of(BROKER_CONFIG, &config.node_id.to_string());
+        config.with_dynamic(&of_all, &own)
     }
 
     fn replay_config(&mut self, record: &ConfigRecord, changes: &mut Changes) {

@@ -12,6 +12,7 @@ use crate::log::parallel::in_parallel;
 use crate::metadata::topics::UNASSIGNED_DIRECTORY;
 use crate::metadata::{self, BROKER_CONFIG, Delta, Image, TOPIC_CONFIG, Topic};
 use crate::types::{TopicIdPartition, TopicPartition, uuid_to_text};
+use arc_swap::Guard;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -57,11 +58,6 @@ impl Replicas {
             self.mark_strays(image)?;
         }
         let futures = if is_first { self.promote_futures(image)? } else { Vec::new() };
-        let are_defaults_new =
-            is_first || delta.changed_configs.iter().any(|(kind, _)| *kind == BROKER_CONFIG);
-        if are_defaults_new {
-            self.apply_broker_configs(image);
-        }
         for topic in &delta.deleted_topics {
             (0..topic.partitions.len()).for_each(|index| self.delete(topic, index));
         }
@@ -78,7 +74,7 @@ impl Replicas {
                 self.tell_left_out(&configs, &topic.name);
             }
             for (index, registration) in topic.partitions.iter().enumerate() {
-                if registration.replicas.contains(&self.config.node_id) {
+                if registration.replicas.contains(&self.config.get().node_id) {
                     let (index, config) = (index as i32, config.clone());
                     assigned.push(Assigned { topic, index, registration, config });
                 } else {
@@ -100,7 +96,7 @@ impl Replicas {
                 tracing::warn!(%error, "the next start will have more to recover");
             }
         } else {
-            self.apply_topic_configs(image, delta, are_defaults_new);
+            self.apply_topic_configs(image, delta);
         }
         Ok(())
     }
@@ -113,7 +109,8 @@ impl Replicas {
                 found.topic_id.and_then(|id| image.topics.by_id(id)).is_some_and(|topic| {
                     let registration = topic.partitions.get(found.partition.partition as usize);
                     *topic.name == *found.partition.topic
-                        && registration.is_some_and(|r| r.replicas.contains(&self.config.node_id))
+                        && registration
+                            .is_some_and(|r| r.replicas.contains(&self.config.get().node_id))
                 });
             let is_made = image.topics.by_name(&found.partition.topic).is_some();
             if !is_ours && is_made && self.logs.is_unfinished(&found)? {
@@ -148,7 +145,7 @@ impl Replicas {
             Some(Hosted::Offline) => return,
             None | Some(Hosted::NoRoom) => self.open(assigned, how).and_then(|partition| {
                 partition.apply(registration)?;
-                let assigned = registration.directory_of(self.config.node_id);
+                let assigned = registration.directory_of(self.config.get().node_id);
                 if let Some(directory) = partition.dir().id().filter(|&d| assigned != Some(d)) {
                     self.note_assignment(id, directory);
                 }
@@ -192,7 +189,7 @@ impl Replicas {
         let Assigned { topic, index, registration, config } = assigned;
         let name = TopicPartition::new(Arc::clone(&topic.name), *index);
         let config = config.clone();
-        let assigned = registration.directory_of(self.config.node_id).unwrap_or_default();
+        let assigned = registration.directory_of(self.config.get().node_id).unwrap_or_default();
         let wanted = self.logs.online_dir(assigned).map(|_| assigned);
         // The log may be in a directory that is offline (Partition.createLogIfNotExists). One
         // created by the last process may be even if the metadata log was never told its directory.
@@ -217,7 +214,7 @@ impl Replicas {
         let high_watermark = self.logs.checkpointed_high_watermark(&name);
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
         let dir = self.dir_of(&log)?;
-        Ok(Partition::new(name, topic.id, self.config.node_id, log, dir))
+        Ok(Partition::new(name, topic.id, self.config.get().node_id, log, dir))
     }
 
     /// Warns of a log that the checkpoints know but that is missing: somebody has removed it.
@@ -249,17 +246,6 @@ impl Replicas {
         }
     }
 
-    fn apply_broker_configs(&self, image: &Image) {
-        let (config, left_out) = image.broker_config(&self.config);
-        for setting in left_out {
-            self.warn_once(format!(
-                "A setting in the metadata log is ignored; delete it with kafka-configs: {setting}"
-            ));
-        }
-        self.logs.reconfigure(&config);
-        self.dynamic.store(Arc::new(config));
-    }
-
     /// Warns of a topic's invalid overrides.
     fn tell_left_out(&self, configs: &TopicConfigs<'_>, topic: &str) {
         for setting in configs.left_out(topic) {
@@ -280,13 +266,9 @@ impl Replicas {
     }
 
     /// Gives changed settings to the open logs.
-    fn apply_topic_configs(&self, image: &Image, delta: &Delta, are_defaults_new: bool) {
-        let changed: HashSet<&str> = delta
-            .changed_configs
-            .iter()
-            .filter(|(kind, _)| *kind == TOPIC_CONFIG)
-            .map(|(_, name)| name.as_str())
-            .collect();
+    fn apply_topic_configs(&self, image: &Image, delta: &Delta) {
+        let are_defaults_new = delta.configs_of(BROKER_CONFIG).next().is_some();
+        let changed: HashSet<&str> = delta.configs_of(TOPIC_CONFIG).collect();
         if changed.is_empty() && !are_defaults_new {
             return;
         }
@@ -313,13 +295,13 @@ impl Replicas {
 /// The settings of topics. Topics without overrides share the defaults.
 struct TopicConfigs<'a> {
     image: &'a Image,
-    broker: Arc<Config>,
+    broker: Guard<Arc<Config>>,
     defaults: Arc<TopicConfig>,
 }
 
 impl<'a> TopicConfigs<'a> {
     fn new(replicas: &Replicas, image: &'a Image) -> Result<TopicConfigs<'a>> {
-        let broker = replicas.dynamic.load_full();
+        let broker = replicas.config.get();
         let defaults = broker.topic(&BTreeMap::new())?;
         Ok(TopicConfigs { image, broker, defaults })
     }

@@ -44,7 +44,7 @@ impl Replicas {
             }
         }
         let request = AssignReplicasToDirsRequest::default()
-            .with_broker_id(self.config.node_id.into())
+            .with_broker_id(self.config.get().node_id.into())
             .with_broker_epoch(epoch)
             .with_directories(directories);
         Some(request)

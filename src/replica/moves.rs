@@ -93,7 +93,7 @@ impl Default for Moves {
         Moves {
             under_way: Mutex::default(),
             begun: Notify::new(),
-            throttle: Throttle::new(f64::MAX),
+            throttle: Throttle::default(),
             is_closed: AtomicBool::new(false),
         }
     }
@@ -153,7 +153,7 @@ impl Replicas {
         }
         let dir = to.ok_or(ResponseError::LogDirNotFound)?;
         dir.check()?;
-        if self.config().is_cordoned(dir.path()) {
+        if self.config.get().is_cordoned(dir.path()) {
             return Err(ResponseError::InvalidReplicaAssignment.into());
         }
         let index = name.partition;
@@ -245,13 +245,13 @@ impl Replicas {
         match self.observe(self.step(one, &mut state, image)) {
             Ok(Step::Copied(bytes)) => {
                 drop(state);
+                let rate =
+                    || self.config.get().dynamic_number(MOVE_RATE).unwrap_or(i64::MAX) as f64;
                 let is_wanted = || {
-                    let rate = self.config().dynamic_number(MOVE_RATE).unwrap_or(i64::MAX);
-                    self.moves.throttle.set_rate(rate as f64);
                     let is_closed = self.moves.is_closed.load(Ordering::Relaxed);
                     if is_closed { Err(Error::Closed) } else { Ok(()) }
                 };
-                self.moves.throttle.wait(bytes as u64, is_wanted).is_ok()
+                self.moves.throttle.wait(bytes as u64, rate, is_wanted).is_ok()
             }
             Ok(Step::Waits) => false,
             Ok(Step::Done) => {
@@ -338,7 +338,8 @@ impl Replicas {
     fn is_assigned(&self, one: &Move, image: &Image) -> bool {
         let id = one.partition.id();
         let registration = image.topics.partition(id.topic_id, id.partition);
-        let directory = registration.and_then(|known| known.directory_of(self.config.node_id));
+        let directory =
+            registration.and_then(|known| known.directory_of(self.config.get().node_id));
         one.dir.id().is_none() || directory == one.dir.id()
     }
 
@@ -407,13 +408,13 @@ impl Replicas {
             let registration = topic
                 .filter(|topic| *topic.name == *found.partition.topic)
                 .and_then(|topic| topic.partitions.get(found.partition.partition as usize))
-                .filter(|known| known.replicas.contains(&self.config.node_id));
+                .filter(|known| known.replicas.contains(&self.config.get().node_id));
             let Some(registration) = registration else {
                 tracing::warn!(log = %found.path.display(), "the cluster does not know it: stray");
                 self.survive(self.logs.mark_future_stray(&found))?;
                 continue;
             };
-            let directory = registration.directory_of(self.config.node_id);
+            let directory = registration.directory_of(self.config.get().node_id);
             let here = found.dir.meta.as_ref().map(|meta| meta.directory_id);
             let is_registered = here.is_some() && directory == here;
             let log = found.path.display();

@@ -53,6 +53,10 @@ pub struct Connection {
     output_weight: usize,
     /// The weight of the answers that are being written, while the peer does not take them.
     unsent: Held,
+    /// `socket.request.max.bytes`.
+    request_max: i32,
+    /// `queued.max.requests`.
+    requests_max: usize,
     /// `connections.max.idle.ms`; None if connections may be idle without a limit.
     idle_max: Option<Duration>,
     /// When the connection last read, answered or wrote something.
@@ -69,7 +73,8 @@ impl Connection {
         session: Session,
         activity: Option<Activity>,
     ) -> Connection {
-        let idle_max = u64::try_from(shared.parts.config.connections_max_idle_ms).ok();
+        let config = shared.parts.config.get();
+        let idle_max = u64::try_from(config.connections_max_idle_ms).ok();
         let now = Instant::now();
         Connection {
             session: Arc::new(session),
@@ -81,6 +86,8 @@ impl Connection {
             output_bytes: 0,
             output_weight: 0,
             unsent: Held::new(shared.held.clone()),
+            request_max: config.socket_request_max_bytes,
+            requests_max: config.queued_max_requests.max(1) as usize,
             idle_max: idle_max.map(Duration::from_millis),
             last_active: now,
             activity,
@@ -250,16 +257,12 @@ impl Connection {
 
     /// The size of the first frame in the buffer if it is complete.
     fn whole_frame(&self) -> Result<Option<usize>> {
-        self.inlet.whole(self.shared.parts.config.socket_request_max_bytes)
+        self.inlet.whole(self.request_max)
     }
 
     /// Whether the limits allow another request to start.
     fn may_start(&self) -> bool {
-        let config = &self.shared.parts.config;
-        self.pipeline.has_room(
-            config.queued_max_requests.max(1) as usize,
-            config.socket_request_max_bytes as usize,
-        )
+        self.pipeline.has_room(self.requests_max, self.request_max as usize)
     }
 
     /// Starts each complete request in the buffer. A request is polled once before the next one

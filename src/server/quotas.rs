@@ -2,7 +2,7 @@
 //! per address, and by the file descriptors of the process (ConnectionQuotas).
 
 use super::told::shown;
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::disk;
 use crate::error::Result;
 use std::collections::HashMap;
@@ -119,13 +119,13 @@ impl Quotas {
         self: &Arc<Quotas>,
         listener: &Arc<str>,
         address: IpAddr,
-        config: impl Fn() -> Arc<Config>,
+        config: &LiveConfig,
         tell: impl Fn(String),
     ) -> Result<Place, String> {
         let address = address.to_canonical();
         let mut is_told = false;
         loop {
-            let config = config();
+            let config = config.get();
             self.read(&config).await;
             let mut freed = std::pin::pin!(self.is_freed.notified());
             freed.as_mut().enable();

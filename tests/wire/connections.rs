@@ -1,13 +1,10 @@
 //! Connections: which are accepted, which are closed, how much they may hold, and how they end.
 
-use super::{Peer, call, frame, send};
+use super::{Peer, call, frame, send, set};
 use crate::support::Broker;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -156,15 +153,7 @@ fn what_is_no_request_is_named_with_its_sender() {
 #[test]
 fn an_address_has_as_many_connections_as_the_setting_says_at_the_time() {
     let broker = Broker::start_with(&[("max.connections.per.ip", "100")]);
-    let mut client = Peer::connect(broker.port);
-    let mut set = |name: &str, value: &str| {
-        let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
-        let resource =
-            AlterConfigsResource::default().with_resource_type(4).with_configs(vec![config]);
-        let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
-        let answer = call(&mut client, 0, &request);
-        assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
-    };
+    let client = Peer::connect(broker.port);
     // The number of connections that are served, of six. The client's own counts towards the
     // limits.
     let served = || {
@@ -172,11 +161,11 @@ fn an_address_has_as_many_connections_as_the_setting_says_at_the_time() {
         peers.iter_mut().map(is_served).filter(|served| *served).count()
     };
     wait_for("all", || served() == 6);
-    set("max.connections.per.ip", "3");
+    set(&client, "max.connections.per.ip", "3");
     wait_for("two beside the client's own", || served() == 2);
-    set("max.connections.per.ip.overrides", "localhost:5");
+    set(&client, "max.connections.per.ip.overrides", "localhost:5");
     wait_for("four beside the client's own", || served() == 4);
-    set("max.connections.per.ip.overrides", "10.0.0.1:5");
+    set(&client, "max.connections.per.ip.overrides", "10.0.0.1:5");
     wait_for("two, the override is another's", || served() == 2);
 }
 

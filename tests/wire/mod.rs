@@ -11,11 +11,15 @@ mod failure;
 mod hostile;
 mod jbod;
 mod protocol;
+mod settings;
 mod transactions;
 
 use bytes::BytesMut;
-use kafka_protocol::messages::RequestHeader;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
+use kafka_protocol::messages::{IncrementalAlterConfigsRequest, RequestHeader};
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use klamm::client::{Connection, Options};
 use std::cell::OnceCell;
@@ -131,6 +135,16 @@ pub fn once_verified(
 }
 
 /// Sends a request and returns its response.
-pub fn call<R: Request>(peer: &mut Peer, version: i16, request: &R) -> R::Response {
+pub fn call<R: Request>(peer: &Peer, version: i16, request: &R) -> R::Response {
     RUNTIME.block_on(peer.connection().ask(version, request)).unwrap()
+}
+
+/// Sets a setting of all brokers while they run.
+pub fn set(peer: &Peer, name: &str, value: &str) {
+    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
+    let resource = AlterConfigsResource::default().with_resource_type(4).with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let answer = call(peer, 0, &request);
+    assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
 }

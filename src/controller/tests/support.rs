@@ -34,7 +34,7 @@ pub struct Node {
     pub epoch: i64,
 }
 
-pub fn config(overrides: &[(&str, &str)]) -> Arc<Config> {
+pub fn config(overrides: &[(&str, &str)]) -> Config {
     let defaults = [
         ("node.id", "1"),
         ("process.roles", "broker,controller"),
@@ -47,7 +47,7 @@ pub fn config(overrides: &[(&str, &str)]) -> Arc<Config> {
         properties.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     // An empty string stands for a setting that is not set.
     properties.retain(|_, value| !value.is_empty());
-    Arc::new(Config::new(properties).unwrap())
+    Config::new(properties).unwrap()
 }
 
 pub fn text(text: &str) -> StrBytes {

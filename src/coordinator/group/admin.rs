@@ -35,7 +35,7 @@ impl Shard {
     pub fn describe_consumer(&self, id: &str) -> consumer_group_describe_response::DescribedGroup {
         let found = self.groups.get(id);
         if let Some(Group::Consumer(group)) = found {
-            return group.describe(&self.config, &self.image);
+            return group.describe(&self.config.get(), &self.image);
         }
         let error = not_of_kind(found, id, "consumer");
         consumer_group_describe_response::DescribedGroup::default()

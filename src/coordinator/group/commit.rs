@@ -122,12 +122,12 @@ impl Shard {
     }
 
     fn room(&self) -> Room {
-        let batch = usize::try_from(self.config.message_max_bytes).unwrap_or(0);
+        let batch = usize::try_from(self.config.get().message_max_bytes).unwrap_or(0);
         Room(batch.max(ROOM))
     }
 
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
-        let limit = usize::try_from(self.config.offset_metadata_max_bytes).unwrap_or(0);
+        let limit = usize::try_from(self.config.get().offset_metadata_max_bytes).unwrap_or(0);
         // Kafka counts UTF-16 code units, although the setting speaks of bytes.
         let length = |metadata: &String| metadata.encode_utf16().count();
         partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
@@ -284,7 +284,7 @@ impl Shard {
         for (topic, partitions) in self.offsets.of(id).into_iter().flatten() {
             for (partition, committed) in partitions {
                 let unused_since = group.offset_unused_since(topic, committed);
-                let retention_ms = i64::from(self.config.offsets_retention_minutes) * 60_000;
+                let retention_ms = i64::from(self.config.get().offsets_retention_minutes) * 60_000;
                 let is_over = unused_since.is_some_and(|since| match committed.expire_timestamp {
                     Some(expires) => now >= expires,
                     None => now - since >= retention_ms,

@@ -12,10 +12,10 @@ use super::topic_hash::TopicHashes;
 use super::turn::{self, Parked, Turn};
 use super::{GroupId, RequestContext, Ticket};
 use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
-use crate::config::{Compression, Config};
+use crate::config::{Compression, LiveConfig};
 use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::{Error, Result};
-use crate::metadata::{BROKER_CONFIG, Image};
+use crate::metadata::Image;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -57,7 +57,7 @@ impl<A> From<turn::Outcome<consumer::Then, A>> for Outcome<A> {
 /// The state machine of one partition.
 #[derive(Debug)]
 pub struct Shard {
-    pub(super) config: Arc<Config>,
+    pub(super) config: LiveConfig,
     /// The newest metadata.
     pub(super) image: Arc<Image>,
     pub(super) groups: HashMap<GroupId, Group>,
@@ -73,7 +73,7 @@ pub struct Shard {
 
 impl Shard {
     /// An empty shard. `seed` determines the member ids.
-    pub fn new(config: Arc<Config>, seed: u64) -> Shard {
+    pub fn new(config: LiveConfig, seed: u64) -> Shard {
         Shard {
             config,
             image: Arc::default(),
@@ -91,7 +91,7 @@ impl Shard {
     pub(super) fn at_hand(&mut self, now: Timestamp) -> (&mut HashMap<GroupId, Group>, Turn<'_>) {
         let turn = Turn {
             now,
-            config: &self.config,
+            config: self.config.get(),
             image: &self.image,
             topics_made_at: self.topics_made_at,
             topic_hashes: &mut self.topic_hashes,
@@ -263,7 +263,7 @@ impl Shard {
     }
 
     fn set_offset_expiration(&mut self, now: Timestamp) {
-        let interval = self.config.offsets_retention_check_interval_ms;
+        let interval = self.config.get().offsets_retention_check_interval_ms;
         self.timers.set(Timer::OffsetExpiration, now + interval);
     }
 
@@ -313,7 +313,7 @@ impl StateMachine for Shard {
 
     /// The codec of `offsets.topic.compression.codec`, which is an id, at its default level.
     fn compression(&self) -> Compression {
-        match self.config.offsets_topic_compression_codec {
+        match self.config.get().offsets_topic_compression_codec {
             1 => Compression::Gzip { level: -1 },
             2 => Compression::Snappy,
             3 => Compression::Lz4 { level: 9 },
@@ -339,11 +339,6 @@ impl StateMachine for Shard {
             self.topics_made_at = image.offset;
         }
         self.topic_hashes.clear();
-        let node = self.config.node_id.to_string();
-        let of_brokers = |image: &Image| ["", &node].map(|n| image.configs_of(BROKER_CONFIG, n));
-        if of_brokers(&before) != of_brokers(image) {
-            self.config = Arc::new(image.broker_config(&self.config).0);
-        }
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<Outcome> {

@@ -73,7 +73,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(config: Config) -> World {
         let mut world = World {
-            shard: Shard::new(Arc::new(config.clone()), 7),
+            shard: Shard::new(config.clone().into(), 7),
             config,
             metadata: Loader::new("a cluster"),
             log: Vec::new(),
@@ -154,7 +154,7 @@ impl World {
 
     /// A new shard, as the log makes it.
     pub(super) fn replayed(&self) -> Shard {
-        let mut shard = Shard::new(Arc::new(self.config.clone()), 8);
+        let mut shard = Shard::new(self.config.clone().into(), 8);
         for ((key, value, producer), offset) in self.log.iter().zip(0..) {
             let record = Record::decode(key, value.as_ref()).unwrap();
             shard.replay(offset, *producer, &record);

@@ -6,8 +6,9 @@ use super::topic_hash::TopicHashes;
 use super::{GroupId, MemberId, Ticket};
 use crate::config::Config;
 use crate::coordinator::state_machine;
-use crate::metadata::{BROKER_CONFIG, GROUP_CONFIG, Image};
+use crate::metadata::{GROUP_CONFIG, Image};
 use crate::types::{Offset, Timestamp};
+use arc_swap::Guard;
 use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use std::sync::Arc;
 use uuid::{Builder, Uuid};
@@ -30,7 +31,7 @@ pub struct Turn<'a> {
     /// The time of the operation.
     pub now: Timestamp,
     /// The broker's settings.
-    pub config: &'a Config,
+    pub config: Guard<Arc<Config>>,
     /// The newest metadata.
     pub image: &'a Image,
     /// Offset of the first image, or of a later one in which topics were created.
@@ -85,7 +86,6 @@ impl Turn<'_> {
     /// (GroupConfigManager).
     pub fn group_setting(&self, group: &str, name: &str) -> i32 {
         let of_group = self.image.configs_of(GROUP_CONFIG, group);
-        let of_cluster = self.image.configs_of(BROKER_CONFIG, "");
-        self.config.group_i32(name, &of_group, &of_cluster)
+        self.config.group_i32(name, &of_group)
     }
 }

@@ -8,7 +8,7 @@
 use super::metadata::{End, Producer, Transaction};
 use super::record::Record;
 use super::state::State;
-use crate::config::{Compression, Config};
+use crate::config::{Compression, LiveConfig};
 use crate::coordinator::Ticket;
 use crate::coordinator::state_machine::{self, StateMachine};
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub type Outcome<A = ()> = state_machine::Outcome<Record, (), A>;
 /// The state machine of one partition.
 #[derive(Debug)]
 pub struct Machine {
-    config: Arc<Config>,
+    config: LiveConfig,
     /// The finalized `transaction.version`.
     version: i16,
     pub(super) transactions: BTreeMap<TransactionalId, Transaction>,
@@ -80,7 +80,7 @@ pub enum Job {
 
 impl Machine {
     /// A machine without ids.
-    pub fn new(config: Arc<Config>) -> Machine {
+    pub fn new(config: LiveConfig) -> Machine {
         Machine {
             config,
             version: 0,
@@ -305,12 +305,14 @@ impl Machine {
     }
 
     fn set_next_abort(&mut self, now: Timestamp) {
-        let interval_ms = self.config.transaction_abort_timed_out_transaction_cleanup_interval_ms;
+        let interval_ms =
+            self.config.get().transaction_abort_timed_out_transaction_cleanup_interval_ms;
         self.next_abort = Some(now + i64::from(interval_ms));
     }
 
     fn set_next_expiration(&mut self, now: Timestamp) {
-        let interval_ms = self.config.transaction_remove_expired_transaction_cleanup_interval_ms;
+        let interval_ms =
+            self.config.get().transaction_remove_expired_transaction_cleanup_interval_ms;
         self.next_expiration = Some(now + i64::from(interval_ms));
     }
 
@@ -326,7 +328,7 @@ impl Machine {
     }
 
     fn expire_ids(&self, now: Timestamp) -> Outcome {
-        let expired_at = now - i64::from(self.config.transactional_id_expiration_ms);
+        let expired_at = now - i64::from(self.config.get().transactional_id_expiration_ms);
         let expired = self.transactions.iter().filter(|(_, transaction)| {
             transaction.state.is_idle() && transaction.updated <= expired_at
         });

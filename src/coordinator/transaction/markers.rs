@@ -3,7 +3,7 @@
 
 use super::super::Marker;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::coordinator::{Groups, OFFSETS_TOPIC};
 use crate::error::Result;
 use crate::log::Origin;
@@ -103,7 +103,7 @@ async fn deliver(here: Arc<MarkerWriter>, mut queue: mpsc::Receiver<Entry>) {
 /// Writes markers into the partitions that this broker leads.
 #[derive(Debug)]
 pub struct MarkerWriter {
-    config: Arc<Config>,
+    config: LiveConfig,
     clock: Clock,
     replicas: Arc<Replicas>,
     groups: Arc<Groups>,
@@ -113,7 +113,7 @@ pub struct MarkerWriter {
 impl MarkerWriter {
     /// A writer that knows no metadata yet.
     pub fn new(
-        config: Arc<Config>,
+        config: LiveConfig,
         clock: Clock,
         replicas: Arc<Replicas>,
         groups: Arc<Groups>,
@@ -171,7 +171,7 @@ impl MarkerWriter {
         );
         let origin = Origin::Marker { transaction_version: marker.transaction_version };
         let appended = partition.append(vec![batch], NO_EPOCH, origin, -1, now)?;
-        let timeout_ms = self.config.request_timeout_ms;
+        let timeout_ms = self.config.get().request_timeout_ms;
         partition.wait_for_high_watermark(appended.last_offset + 1, timeout_ms).await
     }
 }

@@ -16,7 +16,7 @@ use super::metadata::{EPOCH_BUMP_VERSION, Producer, Transaction};
 use super::record::Record;
 use super::state::State;
 use crate::codec::schema::metadata::FeatureLevelRecord;
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::coordinator::script::{self, Args};
 use crate::coordinator::state_machine::StateMachine;
 use crate::error::Result;
@@ -27,7 +27,6 @@ use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp, TopicPartition};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// A machine with a log in memory and a clock that is moved by hand.
 pub(super) struct World {
@@ -43,7 +42,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(version: i16) -> World {
         let mut world = World {
-            machine: Machine::new(Arc::default()),
+            machine: Machine::new(LiveConfig::default()),
             log: Vec::new(),
             now: 0,
             next_producer_id: 1000,
@@ -57,7 +56,7 @@ impl World {
 
     /// A new machine, as the log makes it.
     pub(super) fn restart(&mut self) {
-        self.machine = Machine::new(Arc::new(Config::default()));
+        self.machine = Machine::new(LiveConfig::default());
         for ((key, value), offset) in self.log.iter().zip(0..) {
             let record = Record::decode(key, value.as_ref()).unwrap().unwrap();
             self.machine.replay(offset, NO_PRODUCER_ID, &record);

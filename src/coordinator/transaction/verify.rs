@@ -45,7 +45,7 @@ impl Transactions {
         partitions: &[(Arc<Partition>, i32)],
     ) -> Vec<Result<Verification>> {
         let adds = ask.support == Support::AddPartitions;
-        if !adds && !self.replicas.config().transaction_partition_verification_enable {
+        if !adds && !self.config.get().transaction_partition_verification_enable {
             return partitions.iter().map(|_| Ok(Verification::NotNeeded)).collect();
         }
         let verified = self.verify_once(ask, partitions).await;
@@ -63,9 +63,10 @@ impl Transactions {
     /// Waits until the last transaction of `id` is complete, but no longer than Kafka would keep
     /// asking; after that the client has to retry.
     async fn wait_for_markers(&self, id: &str) {
-        let config = &self.config;
-        let limit_ms =
-            config.add_partitions_to_txn_retry_backoff_max_ms.min(config.request_timeout_ms);
+        let limit_ms = {
+            let config = self.config.get();
+            config.add_partitions_to_txn_retry_backoff_max_ms.min(config.request_timeout_ms)
+        };
         let limit = Duration::from_millis(limit_ms.max(0) as u64);
         if let Ok(slot) = self.slots.of(id) {
             let end = slot.run_parked(|machine, _, ticket| machine.wait_for_markers(id, ticket));

@@ -42,7 +42,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         lock: &'p Lock<'a>,
         now: Timestamp,
     ) -> Pass<'p, 'a> {
-        let limits = cleaner.limits();
+        let limits = Limits::of(&cleaner.config.get());
         Pass { cleaner, limits, candidate, lock, now, statistics: Statistics::default() }
     }
 
@@ -165,7 +165,8 @@ impl<'p, 'a> Pass<'p, 'a> {
 
     /// Waits for the I/O rate; an error if the log was truncated, closed or deleted.
     fn pay(&self, bytes: u64) -> Result<()> {
-        self.cleaner.throttle.wait(bytes, || self.log().map(|_| ()))
+        let rate = || self.cleaner.config.get().log_cleaner_io_max_bytes_per_second;
+        self.cleaner.throttle.wait(bytes, rate, || self.log().map(|_| ()))
     }
 
     /// Merges a group of segments into one and swaps it in (cleanSegments).

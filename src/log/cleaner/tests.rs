@@ -52,7 +52,7 @@ fn cleaner(dir: &Path, more: &[(&str, &str)]) -> Cleaner {
         more.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
     settings.insert("log.dirs".to_owned(), dir.display().to_string());
     let config = Config::new(settings).unwrap();
-    Cleaner::open(&Disk::Os, &config, std::iter::once(dir.to_owned())).unwrap()
+    Cleaner::open(&Disk::Os, &config.into(), std::iter::once(dir.to_owned())).unwrap()
 }
 
 /// A temporary directory, in memory if possible: a pass flushes every file it writes, and these

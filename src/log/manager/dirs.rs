@@ -3,6 +3,7 @@
 use super::super::{checkpoint, parallel, versions};
 use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
 use super::{LOCK, MetaProperties, files};
+use crate::config::Config;
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::log::Stopped;
@@ -137,6 +138,7 @@ fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
 
 /// The number of threads for reading logs: `num.recovery.threads.per.data.dir` for each directory,
 /// but at least the number of processors.
-pub(super) fn recovery_threads(per_dir: i32, dirs: usize) -> usize {
-    (per_dir.max(1) as usize * dirs).max(parallel::processors())
+pub(super) fn recovery_threads(config: &Config) -> usize {
+    let per_dir = config.num_recovery_threads_per_data_dir.max(1) as usize;
+    (per_dir * config.log_dirs.len()).max(parallel::processors())
 }

@@ -3,6 +3,7 @@
 
 use super::checkpoints::RECOVERY_POINTS;
 use super::*;
+use crate::config::Config;
 use crate::log::Origin;
 use crate::log::tests::spoilt::{DAMAGES, fifo};
 use crate::log::tests::{NOW, batch, config};
@@ -12,9 +13,9 @@ use tempfile::TempDir;
 
 const TOPIC_ID: Uuid = Uuid::from_u128(42);
 
-fn config_of(dirs: &[&Path]) -> Config {
+fn config_of(dirs: &[&Path]) -> LiveConfig {
     let dirs: Vec<_> = dirs.iter().map(|dir| dir.display().to_string()).collect();
-    Config::new([("log.dirs".to_owned(), dirs.join(","))].into()).unwrap()
+    Config::new([("log.dirs".to_owned(), dirs.join(","))].into()).unwrap().into()
 }
 
 fn manager(dirs: &[&Path]) -> LogManager {
@@ -100,7 +101,8 @@ fn broken_files_are_told_apart() {
 fn logs_are_not_made_in_a_cordoned_directory_while_there_is_another() {
     let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
     let paths = [dirs[0].path(), dirs[1].path()];
-    let manager = manager(&paths);
+    let live = config_of(&paths);
+    let manager = LogManager::open(Disk::Os, &live).unwrap();
     let count = |path: &Path| names(path).iter().filter(|name| name.starts_with("t-")).count();
     let cordon = |which: &[&Path]| {
         let text = |paths: &[&Path]| {
@@ -108,7 +110,7 @@ fn logs_are_not_made_in_a_cordoned_directory_while_there_is_another() {
         };
         let settings = [("log.dirs", text(&paths)), ("cordoned.log.dirs", text(which))];
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
-        manager.reconfigure(&Config::new(settings.into_iter().collect()).unwrap());
+        live.set(Config::new(settings.into_iter().collect()).unwrap());
     };
     cordon(&paths[..1]);
     (0..3).for_each(|index| drop(open_log(&manager, index)));

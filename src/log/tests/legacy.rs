@@ -160,7 +160,8 @@ fn compaction_keeps_the_last_of_every_key() {
     let log = Mutex::new(log);
     let settings = [("log.dirs".to_owned(), dir.path().display().to_string())].into();
     let config = crate::config::Config::new(settings).unwrap();
-    let cleaner = Cleaner::open(&Disk::Os, &config, [dir.path().to_owned()].into_iter()).unwrap();
+    let cleaner =
+        Cleaner::open(&Disk::Os, &config.into(), [dir.path().to_owned()].into_iter()).unwrap();
     let candidate = cleaner.examine(&mut log.lock().unwrap(), NOW).unwrap().unwrap();
     assert!(cleaner.clean(&candidate, &|| Ok(log.lock().unwrap()), NOW).unwrap());
     let (_, all) = expected();

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::codec::schema::metadata::{
     ConfigRecord, PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
-use crate::config::{Compression, Config};
+use crate::config::{Compression, Config, LiveConfig};
 use crate::disk::Disk;
 use crate::log::manager::LogManager;
 use crate::metadata::record::MetadataRecord;
@@ -39,7 +39,7 @@ pub struct Cluster {
     pub images: ArcSwap<Image>,
     pub clock: Arc<AtomicI64>,
     loader: Loader,
-    config: Arc<Config>,
+    config: LiveConfig,
     disk: Disk,
     pub dir: TempDir,
 }
@@ -61,7 +61,7 @@ impl Cluster {
         let properties = [("node.id", "1"), ("log.dirs", log_dirs.as_str())];
         let properties: BTreeMap<String, String> =
             properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let config = Arc::new(Config::new(properties).unwrap());
+        let config = LiveConfig::from(Config::new(properties).unwrap());
         let clock = Arc::new(AtomicI64::new(NOW));
         let replicas = open(&disk, &config, &clock);
         let images = ArcSwap::default();
@@ -73,7 +73,7 @@ impl Cluster {
 
     /// Opens everything again, as after the process ended.
     pub fn restart(&mut self) {
-        let idle = Arc::new(Config::new(self.idle_properties()).unwrap());
+        let idle = LiveConfig::from(Config::new(self.idle_properties()).unwrap());
         // The old replicas hold the lock on the log directory, so they must be dropped first.
         self.replicas = open(&self.disk, &idle, &self.clock);
         self.replicas = open(&self.disk, &self.config, &self.clock);
@@ -175,14 +175,16 @@ impl Cluster {
 
     fn publish(&mut self) {
         let published = self.loader.take();
+        let (config, _) = published.image.broker_config(&self.config.get());
+        self.config.set(config);
         self.replicas.apply(&published.image, &published.delta).unwrap();
         self.images.store(published.image);
     }
 }
 
-fn open(disk: &Disk, config: &Arc<Config>, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
+fn open(disk: &Disk, config: &LiveConfig, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
     let mut logs = LogManager::open(disk.clone(), config).unwrap();
     logs.unmark_clean_shutdown().unwrap();
     logs.format("a cluster", 1).unwrap();
-    Replicas::new(Arc::clone(config), Clock::Manual(Arc::clone(clock)), logs)
+    Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs)
 }

@@ -7,28 +7,32 @@ use std::task::{Context, Poll, Waker};
 const HOME: &str = "127.0.0.1";
 const AWAY: &str = "10.0.0.1";
 
-fn config(settings: &[(&str, &str)]) -> Arc<Config> {
+fn config(settings: &[(&str, &str)]) -> LiveConfig {
+    config_of(settings).into()
+}
+
+fn config_of(settings: &[(&str, &str)]) -> Config {
     let own = [
         ("listeners", "PLAINTEXT://:1,IN://:2"),
         ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,IN:PLAINTEXT"),
     ];
     let all = own.iter().chain(settings);
     let all = all.map(|(name, value)| (name.to_string(), value.to_string()));
-    Arc::new(Config::new(all.collect()).unwrap())
+    Config::new(all.collect()).unwrap()
 }
 
-fn quotas(config: &Config) -> Arc<Quotas> {
-    Quotas::new(config, &Open::default())
+fn quotas(config: &LiveConfig) -> Arc<Quotas> {
+    Quotas::new(&config.get(), &Open::default())
 }
 
 async fn admit(
     quotas: &Arc<Quotas>,
-    config: &Arc<Config>,
+    config: &LiveConfig,
     listener: &str,
     from: &str,
 ) -> Result<Place, String> {
     let address = from.parse().unwrap();
-    quotas.admit(&listener.into(), address, || config.clone(), |_| {}).await
+    quotas.admit(&listener.into(), address, config, |_| {}).await
 }
 
 /// Opens connections from `rows` one after the other and keeps them. The third column says whether
@@ -93,18 +97,12 @@ async fn who_waits_goes_on_when_another_leaves_or_the_setting_changes() {
     drop(first);
     let _second = second.await.unwrap();
 
-    let now = Mutex::new(one.clone());
     let told = Mutex::new(Vec::new());
     let (listener, address) = ("PLAINTEXT".into(), HOME.parse().unwrap());
-    let third = quotas.admit(
-        &listener,
-        address,
-        || now.lock().unwrap().clone(),
-        |why| told.lock().unwrap().push(why),
-    );
+    let third = quotas.admit(&listener, address, &one, |why| told.lock().unwrap().push(why));
     let mut third = pin!(third);
     assert!(matches!(third.as_mut().poll(&mut context), Poll::Pending));
-    *now.lock().unwrap() = config(&[("max.connections", "2")]);
+    one.set(config_of(&[("max.connections", "2")]));
     third.await.unwrap();
     assert_eq!(told.lock().unwrap().len(), 1, "said once");
 }
@@ -133,7 +131,7 @@ async fn who_was_idle_for_longest_makes_room() {
     let told = Mutex::new(String::new());
     let (listener, address) = ("IN".into(), HOME.parse().unwrap());
     let tell = |why| *told.lock().unwrap() = why;
-    let _in = quotas.admit(&listener, address, || config.clone(), tell).await.unwrap();
+    let _in = quotas.admit(&listener, address, &config, tell).await.unwrap();
     assert!(tasks.remove(1).await.unwrap_err().is_cancelled(), "the one of 5");
     assert!(told.lock().unwrap().contains("127.0.0.1:5"));
     assert!(tasks.iter().all(|task| !task.is_finished()));
@@ -167,7 +165,7 @@ fn connections_come_at_their_rate() {
 async fn the_last_descriptors_are_for_files() {
     let config = config(&[]);
     let open = Open::default();
-    let (one, other) = (Quotas::new(&config, &open), Quotas::new(&config, &open));
+    let (one, other) = (Quotas::new(&config.get(), &open), Quotas::new(&config.get(), &open));
     let _place = admit(&one, &config, "IN", HOME).await.unwrap();
     open.store(one.open_max, Ordering::Relaxed);
     let why = admit(&other, &config, "IN", HOME).await.unwrap_err();

@@ -38,13 +38,13 @@ impl ConsumerGroup {
 
     fn try_join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Result<Outcome> {
         let Join { request, ticket, .. } = join;
-        let policy = MigrationPolicy::of(turn.config);
+        let policy = MigrationPolicy::of(&turn.config);
         if !policy.upgrade && !policy.downgrade {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }
         let is_unknown = request.member_id.is_empty();
         let id = member_id(turn, &request.member_id);
-        self.check_stranger(turn.config, &id)?;
+        self.check_stranger(&turn.config, &id)?;
         if !self.supports_classic(request) {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }
@@ -254,7 +254,8 @@ impl Change<'_> {
         let group = self.group;
         let existing = join.request.group_instance_id.as_deref();
         let existing = existing.and_then(|instance| group.static_member(instance));
-        let replaces = existing.filter(|existing| group.leaves_only_classic(turn.config, existing));
+        let replaces =
+            existing.filter(|existing| group.leaves_only_classic(&turn.config, existing));
         let bump = self.subscribe(turn)?.changed;
         let epoch = self.follow_topics(turn, bump);
         let Some(old) = replaces else {

@@ -200,7 +200,7 @@ impl ConsumerGroup {
         mut records: Vec<Record>,
     ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
         let joins = request.member_epoch == JOIN_EPOCH;
-        self.check_stranger(turn.config, &request.member_id)?;
+        self.check_stranger(&turn.config, &request.member_id)?;
         let id = member_id(turn, &request.member_id);
         let owned = request.topic_partitions.as_ref().map(|topics| {
             let topics = topics.iter();

@@ -97,7 +97,7 @@ impl ConsumerGroup {
             turn.cancel_timers(classic.timers());
             return Ok((ConsumerGroup::new(classic.id.clone()), records));
         }
-        check_upgrade(turn.config, classic)?;
+        check_upgrade(&turn.config, classic)?;
         let mut group = ConsumerGroup::from_classic(classic, turn.image)?;
         group.metadata_hash = turn.topic_hashes.of_all(turn.image, group.own.topic_names());
         records.extend(group.records());
@@ -120,7 +120,7 @@ impl ConsumerGroup {
         let stays = |member: &ConsumerMember| !gone.iter().any(|gone| gone.id == member.id);
         let left: Vec<&ConsumerMember> =
             self.members().map(|member| &**member).filter(|member| stays(member)).collect();
-        if left.is_empty() || !may_downgrade(turn.config, &left) {
+        if left.is_empty() || !may_downgrade(&turn.config, &left) {
             return None;
         }
         let ids: Vec<&str> = self.members().map(|member| &*member.id).collect();

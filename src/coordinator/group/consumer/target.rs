@@ -32,7 +32,7 @@ impl Change<'_> {
             return Ok(last());
         }
         let assignor = group.preferred_assignor(&self.member, updated);
-        let assignor = assignor.unwrap_or_else(|| default_assignor(turn.config));
+        let assignor = assignor.unwrap_or_else(|| default_assignor(&turn.config));
         let mut targets = assign(turn.image, group, updated, assignor, epoch)?;
         group.write_targets(turn, epoch, &targets, &mut self.records);
         Ok((epoch, Arc::new(targets.remove(&updated.id).unwrap_or_default())))

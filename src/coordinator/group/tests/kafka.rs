@@ -7,14 +7,13 @@ use super::super::shard::Shard;
 use super::super::topic_hash::TopicHashes;
 use super::show;
 use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::coordinator::loader;
 use crate::coordinator::state_machine::StateMachine;
 use crate::metadata::Loader;
 use crate::metadata::record::MetadataRecord;
 use crate::record::Batch;
 use bytes::Bytes;
-use std::sync::Arc;
 
 fn batches() -> Vec<Batch> {
     let mut log =
@@ -72,7 +71,7 @@ fn the_hash_of_the_topics_is_kafkas_to_the_bit() {
 
 #[test]
 fn a_log_of_kafkas_is_loaded() {
-    let mut shard = Shard::new(Arc::new(Config::default()), 1);
+    let mut shard = Shard::new(LiveConfig::default(), 1);
     for batch in batches() {
         loader::replay(&mut shard, &batch).unwrap();
     }

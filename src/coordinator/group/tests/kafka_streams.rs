@@ -6,7 +6,7 @@ use super::super::shard::Shard;
 use super::super::topic_hash::TopicHashes;
 use super::show;
 use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::coordinator::loader;
 use crate::coordinator::state_machine::StateMachine;
 use crate::metadata::record::MetadataRecord;
@@ -83,7 +83,7 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
 /// Records made from the replayed state are Kafka's records again.
 #[test]
 fn records_are_made_as_kafka_makes_them() {
-    let mut shard = Shard::new(Arc::new(Config::default()), 1);
+    let mut shard = Shard::new(LiveConfig::default(), 1);
     for (offset, (key, value)) in records().into_iter().enumerate() {
         let record = Record::decode(&key, value.as_ref()).unwrap();
         shard.replay(i64::try_from(offset).unwrap(), -1, &record);
@@ -96,7 +96,7 @@ fn records_are_made_as_kafka_makes_them() {
 
 #[test]
 fn a_log_of_kafkas_is_loaded() {
-    let mut shard = Shard::new(Arc::new(Config::default()), 1);
+    let mut shard = Shard::new(LiveConfig::default(), 1);
     for batch in batches() {
         loader::replay(&mut shard, &batch).unwrap();
     }

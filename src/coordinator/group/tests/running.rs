@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::codec::schema::metadata::{
     PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
-use crate::config::Config;
+use crate::config::{Config, LiveConfig};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::log::manager::LogManager;
@@ -29,7 +29,7 @@ struct Broker {
     groups: Arc<Groups>,
     replicas: Arc<Replicas>,
     loader: Loader,
-    config: Arc<Config>,
+    config: LiveConfig,
     clock: Arc<AtomicI64>,
     topic_id: Uuid,
     _dir: TempDir,
@@ -40,7 +40,7 @@ impl Broker {
         let dir = TempDir::new().unwrap();
         let log_dir = dir.path().to_str().unwrap().to_owned();
         let properties = [("node.id".to_owned(), "1".to_owned()), ("log.dirs".to_owned(), log_dir)];
-        let config = Arc::new(Config::new(BTreeMap::from(properties)).unwrap());
+        let config = LiveConfig::from(Config::new(BTreeMap::from(properties)).unwrap());
         let clock = Arc::new(AtomicI64::new(1_000_000));
         let logs = LogManager::open(Disk::Os, &config).unwrap();
         let manual = || Clock::Manual(clock.clone());

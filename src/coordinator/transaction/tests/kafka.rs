@@ -6,13 +6,12 @@ use super::super::machine::Machine;
 use super::super::record::Record;
 use super::show;
 use crate::codec::schema::transaction::TransactionLogValue;
-use crate::config::Config;
+use crate::config::LiveConfig;
 use crate::coordinator::loader;
 use crate::coordinator::state_machine::StateMachine;
 use crate::record::Batch;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
-use std::sync::Arc;
 
 fn batches() -> Vec<Batch> {
     let mut log =
@@ -66,7 +65,7 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
 
 #[test]
 fn a_log_of_kafkas_is_loaded() {
-    let mut machine = Machine::new(Arc::new(Config::default()));
+    let mut machine = Machine::new(LiveConfig::default());
     for batch in batches() {
         loader::replay(&mut machine, &batch).unwrap();
     }

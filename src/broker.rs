@@ -30,7 +30,7 @@ mod unserved;
 use crate::clock::Clock;
 use crate::config::{Config, LiveConfig};
 use crate::controller::{self, Controller};
-use crate::coordinator::{Groups, Transactions};
+use crate::coordinator::{Groups, InternalTopics, Transactions};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::handlers::Parts;
@@ -207,7 +207,15 @@ fn assemble(
     broker_epoch: i64,
 ) -> (Arc<Parts>, Applier) {
     let replicas = Replicas::new(config.clone(), clock.clone(), logs);
-    let groups = Groups::new(config.clone(), clock.clone(), replicas.clone());
+    let (applied, watch_applied) = watch::channel(-1);
+    let internal_topics = InternalTopics::new(
+        config.clone(),
+        clock.clone(),
+        controller.clone(),
+        watch_applied.clone(),
+    );
+    let groups =
+        Groups::new(config.clone(), clock.clone(), replicas.clone(), internal_topics.clone());
     let transactions = Transactions::new(
         config.clone(),
         clock.clone(),
@@ -217,7 +225,6 @@ fn assemble(
         broker_epoch,
     );
     let image = Arc::new(ArcSwap::from(controller.image()));
-    let (applied, watch_applied) = watch::channel(-1);
     let applier = Applier {
         config: config.clone(),
         replicas: replicas.clone(),
@@ -234,6 +241,7 @@ fn assemble(
         replicas,
         groups,
         transactions,
+        internal_topics,
         controller,
         image,
         applied,

@@ -40,7 +40,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use self::client::{Answer, Client, Forwarded};
+pub use self::client::{Answer, Client, Forwarded, Requester};
 pub use self::preview::{Preview, preview};
 
 use self::client::Embedded;

@@ -8,9 +8,11 @@
 //!       ClassicGroup   (join, rebalance, membership)    Offsets  (commit)
 //!       ConsumerGroup, StreamsGroup   (what they share is in modern/...)
 //! Transactions  the same for transactional ids; see there
+//! InternalTopics  creates the topics of all these, and those of Kafka Streams
 //! ```
 
 pub mod group;
+pub mod internal_topics;
 mod loader;
 mod pattern;
 mod runtime;
@@ -20,8 +22,9 @@ mod slots;
 mod state_machine;
 pub mod transaction;
 
-pub use group::{Groups, OFFSETS_TOPIC};
-pub use transaction::{TRANSACTION_TOPIC, Transactions};
+pub use group::Groups;
+pub use internal_topics::{InternalTopics, OFFSETS_TOPIC, TRANSACTION_TOPIC};
+pub use transaction::Transactions;
 
 use crate::log::Verification;
 use crate::types::{NO_PRODUCER_ID, ProducerId};

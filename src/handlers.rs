@@ -63,7 +63,7 @@ use crate::clock::Clock;
 use crate::codec::{self, Checked, Reply, RequestHeader, schema::message as own};
 use crate::config::LiveConfig;
 use crate::controller;
-use crate::coordinator::{Groups, RequestContext, Transactions};
+use crate::coordinator::{Groups, InternalTopics, RequestContext, Transactions};
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
@@ -226,6 +226,8 @@ pub struct Parts {
     pub groups: Arc<Groups>,
     /// The transactional ids that this broker coordinates.
     pub transactions: Arc<Transactions>,
+    /// Creates the topics that coordinators need.
+    pub internal_topics: Arc<InternalTopics>,
     /// The controller, through which all metadata is changed.
     pub controller: controller::Client,
     /// The image that this broker has applied: the logs and coordinators it asks for exist.

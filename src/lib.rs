@@ -47,6 +47,7 @@
 //! - how a group rebalances: `coordinator/group.rs`, `coordinator/runtime.rs`,
 //!   `tests/scenarios/*.txt`
 //! - how Kafka Streams gets its tasks: `coordinator/group/streams.rs`
+//! - which internal topics there are, and who creates them: `coordinator/internal_topics.rs`
 //! - how a transaction begins and ends: `handlers/produce/verify.rs`, `coordinator/transaction.rs`,
 //!   `tests/scenarios/transaction_*.txt`
 //! - what a crash leaves and how it is repaired: `log/recovery.rs`, `log/manager.rs`,

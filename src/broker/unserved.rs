@@ -1,13 +1,9 @@
 //! What the directories hold that klamm does not serve: it is kept unchanged and reported at start.
 
+use crate::coordinator::internal_topics::{REMOTE_LOG_TOPIC, SHARE_TOPIC};
 use crate::metadata::{CLIENT_METRICS_CONFIG, Image, TOPIC_CONFIG};
 use std::collections::BTreeMap;
 use tracing::warn;
-
-/// Kafka keeps the state of share groups here.
-const SHARE_STATE: &str = "__share_group_state";
-/// Tiered storage keeps the metadata of remote segments here.
-const REMOTE_LOG_METADATA: &str = "__remote_log_metadata";
 
 /// Warns of each kind found.
 pub(super) fn warn_of_unserved(image: &Image) {
@@ -42,7 +38,7 @@ pub(super) fn unserved(image: &Image) -> Vec<(String, &'static str)> {
     let tiered = "klamm has no tiered storage, so records that lie there alone are not served";
     add(remote, "topics with remote.storage.enable=true", tiered);
     let internal =
-        [(SHARE_STATE, "klamm does not serve share groups yet"), (REMOTE_LOG_METADATA, tiered)];
+        [(SHARE_TOPIC, "klamm does not serve share groups yet"), (REMOTE_LOG_TOPIC, tiered)];
     for (name, meaning) in internal {
         if let Some(topic) = image.topics.by_name(name) {
             let partitions = topic.partitions.len();

@@ -1,7 +1,6 @@
 //! The client APIs that the controller answers. Each request is decoded here, carried out, and
 //! answered in bytes.
 
-use super::journal::Requester;
 use super::state::State;
 use super::view::{explained, item_error};
 use super::{Answer, Forwarded, alter_configs, update_features};
@@ -15,10 +14,7 @@ use kafka_protocol::protocol::{Encodable, Request};
 /// Carries out a request. An error concerns the request as a whole; errors of single items are in
 /// the answer.
 pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> {
-    state.requester = Requester::of(request);
-    let answer = carry_out(state, request);
-    state.requester = Requester::default();
-    answer
+    state.in_name_of(request.by.clone(), |state| carry_out(state, request))
 }
 
 /// One line for each API: the type of its request, and an expression that yields the response and

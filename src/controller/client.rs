@@ -11,9 +11,10 @@ use crate::types::{BrokerId, Offset};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{
     AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
-    BrokerRegistrationRequest,
+    BrokerRegistrationRequest, CreateTopicsRequest, CreateTopicsResponse,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -28,6 +29,13 @@ pub struct Forwarded {
     pub api_key: i16,
     /// The request, which only the controller decodes.
     pub request: Checked,
+    /// Who sent it.
+    pub by: Requester,
+}
+
+/// Who requests a change.
+#[derive(Clone, Debug)]
+pub struct Requester {
     /// `User:ANONYMOUS` until clients are authenticated.
     pub principal: String,
     /// The client's address, in the form `/127.0.0.1`.
@@ -57,6 +65,13 @@ pub enum Client {
 }
 
 impl Client {
+    /// A client of a controller that has ended.
+    #[cfg(test)]
+    pub fn closed() -> Client {
+        let (_, failed) = watch::channel(false);
+        Client::Embedded(Embedded::new(Arc::default(), failed).0)
+    }
+
     /// The newest committed image.
     pub fn image(&self) -> Arc<Image> {
         let Client::Embedded(controller) = self;
@@ -148,6 +163,21 @@ impl Client {
     ) -> Result<(i64, i32)> {
         let Client::Embedded(controller) = self;
         controller.submit(move |state| state.allocate_producer_ids(broker_id, epoch)).await
+    }
+
+    /// Creates topics as a CreateTopics does. Returns its response and the offset of the last record
+    /// written for it, -1 if there is none.
+    pub async fn create_topics(
+        &self,
+        by: Requester,
+        topics: Vec<CreatableTopic>,
+    ) -> Result<(CreateTopicsResponse, Offset)> {
+        let Client::Embedded(controller) = self;
+        let request = CreateTopicsRequest::default().with_topics(topics);
+        let create = move |state: &mut State| {
+            state.in_name_of(by, |state| state.change(|view| view.create_topics(&request)))
+        };
+        controller.submit(create).await
     }
 
     /// Forwards a client's request. `apis.rs` lists the APIs; any other is UNSUPPORTED_VERSION. An

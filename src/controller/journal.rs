@@ -1,7 +1,7 @@
 //! Logs changes to the metadata: what changed and who requested it. A change of many partitions
 //! takes one line.
 
-use super::Forwarded;
+use super::Requester;
 use crate::codec::schema::metadata::*;
 use crate::config;
 use crate::metadata::record::MetadataRecord;
@@ -20,26 +20,20 @@ const HIDDEN: &str = "[hidden]";
 
 /// Who requested a change; None if the controller makes it on its own.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Requester(Option<(String, String)>);
-
-impl Requester {
-    pub fn of(request: &Forwarded) -> Requester {
-        Requester(Some((request.principal.clone(), request.client_host.clone())))
-    }
-}
+pub(super) struct By(pub Option<Requester>);
 
 /// Formats as ` by User:ANONYMOUS at /127.0.0.1`, to end a sentence.
-impl fmt::Display for Requester {
+impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Some((principal, host)) => write!(f, " by {principal} at {host}"),
+            Some(by) => write!(f, " by {} at {}", by.principal, by.client_host),
             None => Ok(()),
         }
     }
 }
 
 /// Logs what `records` change in `image`, to which they have not been applied yet.
-pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &Requester) {
+pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &By) {
     let made = Made::of(records);
     let mut grown: BTreeMap<Uuid, usize> = BTreeMap::new();
     let mut features = Sample::default();
@@ -125,7 +119,7 @@ impl<'a> Made<'a> {
             && self.settings.contains_key(config.resource_name.as_str())
     }
 
-    fn tell_of(&self, topic: &TopicRecord, by: &Requester) {
+    fn tell_of(&self, topic: &TopicRecord, by: &By) {
         let (name, id) = (&topic.name, uuid_to_text(topic.topic_id));
         let (count, replicas) = self.partitions.get(&topic.topic_id).copied().unwrap_or_default();
         let settings = self.settings.get(name.as_str()).map_or("", String::as_str);
@@ -141,7 +135,7 @@ fn name_of(image: &Image, topic: Uuid) -> String {
     known.unwrap_or_else(|| uuid_to_text(topic))
 }
 
-fn tell_of_setting(image: &Image, record: &ConfigRecord, by: &Requester) {
+fn tell_of_setting(image: &Image, record: &ConfigRecord, by: &By) {
     let ConfigRecord { resource_type, resource_name, name, value } = record;
     let of = match (*resource_type, resource_name.as_str()) {
         (TOPIC_CONFIG, topic) => format!("topic {topic}"),
@@ -180,7 +174,7 @@ fn tell_of_broker(change: &BrokerRegistrationChangeRecord) {
 }
 
 /// Logs changed leaders in one line and changed replicas in another, for all partitions.
-fn tell_of_partitions(image: &Image, records: &[MetadataRecord], by: &Requester) {
+fn tell_of_partitions(image: &Image, records: &[MetadataRecord], by: &By) {
     let (mut led, mut moved) = (Sample::default(), Sample::default());
     for record in records {
         let MetadataRecord::PartitionChange(change) = record else { continue };

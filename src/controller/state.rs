@@ -1,9 +1,10 @@
 //! The controller's state, owned by its thread: it validates, appends and replays, and writes
 //! snapshots when they are due.
 
+use super::Requester;
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
-use super::journal::{self, Requester};
+use super::journal::{self, By};
 use super::quorum::{Opened, Quorum, bootstrap_records};
 use super::view::{Outcome, View};
 use crate::clock::Clock;
@@ -51,7 +52,7 @@ pub(super) struct State {
     last_snapshot: Timestamp,
     snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
     /// Who requested the change in progress.
-    pub requester: Requester,
+    by: By,
     /// The disk failed; nothing is accepted any more.
     failed: bool,
 }
@@ -79,7 +80,7 @@ impl State {
             bytes_since_snapshot: 0,
             last_snapshot: now,
             snapshot: None,
-            requester: Requester::default(),
+            by: By::default(),
             failed: false,
         };
         state.update_config();
@@ -217,7 +218,7 @@ impl State {
         let appended = self.quorum.append(&records, metadata_version, now);
         // On a full disk nothing was written, and nothing is broken.
         let (offset, size) = appended.inspect_err(|error| self.failed = !error.is_disk_full())?;
-        journal::tell(&self.loader.image, &records, &self.requester);
+        journal::tell(&self.loader.image, &records, &self.by);
         for record in &records {
             self.loader.replay(record).inspect_err(|_| self.failed = true)?;
         }
@@ -246,6 +247,14 @@ impl State {
             last = self.commit(batch)?;
         }
         Ok(last)
+    }
+
+    /// Makes a change that `by` has requested.
+    pub fn in_name_of<T>(&mut self, by: Requester, change: impl FnOnce(&mut State) -> T) -> T {
+        self.by = By(Some(by));
+        let outcome = change(self);
+        self.by = By::default();
+        outcome
     }
 
     /// Runs a request against the current state and commits its outcome.

@@ -40,17 +40,19 @@ mod turn;
 #[cfg(test)]
 mod tests;
 
+use super::internal_topics::{CoordinatorTopic, InternalTopics};
 use super::runtime::{Settings, Slot};
-use super::slots::{Slots, Topic};
+use super::slots::Slots;
 use super::{Marker, RequestContext, Ticket, Writer, text};
 use crate::clock::Clock;
 use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::codec::schema::message::{
     OffsetCommitRequest, OffsetCommitResponse, StreamsGroupHeartbeatRequest,
-    streams_group_describe_response,
+    StreamsGroupHeartbeatResponse, streams_group_describe_response,
 };
 use crate::config::{Config, LiveConfig};
+use crate::controller::Requester;
 use crate::error::Result;
 use crate::log::Verification;
 use crate::metadata::{Delta, Image};
@@ -67,11 +69,8 @@ use kafka_protocol::messages::{
 };
 use shard::{Outcome, Shard};
 use std::sync::Arc;
-use streams::InternalTopics;
 use turn::Parked;
 
-/// The topic whose partitions are the coordinators' logs.
-pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// `group.id`.
 pub type GroupId = Arc<str>;
 /// The id of a member, chosen by the coordinator or by the member.
@@ -81,21 +80,25 @@ pub type MemberId = Arc<str>;
 pub struct Groups {
     config: LiveConfig,
     slots: Slots<Shard>,
-    /// Topics that streams groups need and that are being created.
-    pub internal_topics: InternalTopics,
+    internal_topics: Arc<InternalTopics>,
 }
 
 impl Groups {
     /// No groups yet; `apply` brings them.
-    pub fn new(config: LiveConfig, clock: Clock, replicas: Arc<Replicas>) -> Arc<Groups> {
+    pub fn new(
+        config: LiveConfig,
+        clock: Clock,
+        replicas: Arc<Replicas>,
+        internal_topics: Arc<InternalTopics>,
+    ) -> Arc<Groups> {
         let now = config.get();
-        let topic = Topic { name: OFFSETS_TOPIC, partitions: now.offsets_topic_num_partitions };
+        let topic = CoordinatorTopic::offsets(&now);
         let settings = Settings {
             load_buffer_size: usize::try_from(now.offsets_load_buffer_size).unwrap_or(0),
             commit_timeout_ms: now.offsets_commit_timeout_ms,
         };
         let slots = Slots::new(topic, settings, now.node_id, clock, replicas);
-        Arc::new(Groups { config, slots, internal_topics: InternalTopics::default() })
+        Arc::new(Groups { config, slots, internal_topics })
     }
 
     /// Loads the partitions that this broker has come to lead, unloads the others, and deletes the
@@ -195,15 +198,26 @@ impl Groups {
         self.slot(group)?.run(describe).await
     }
 
-    /// Handles a heartbeat of a streams group's member, which joins, stays or leaves.
+    /// Handles a heartbeat of a streams group's member, which joins, stays or leaves. Internal topics
+    /// that the group misses are created in the name of `by`.
     pub async fn streams_heartbeat(
         &self,
         cx: &RequestContext,
+        by: impl FnOnce() -> Requester,
         request: &StreamsGroupHeartbeatRequest,
-    ) -> Result<streams::Heartbeat> {
+    ) -> Result<StreamsGroupHeartbeatResponse> {
         streams::check(request, cx.api_version)?;
         let slot = self.slot(&request.group_id)?;
-        slot.run(|shard, now| shard.streams_heartbeat(now, cx, request)).await
+        let mut heartbeat =
+            slot.run(|shard, now| shard.streams_heartbeat(now, cx, request)).await?;
+        let missing = std::mem::take(&mut heartbeat.missing_topics);
+        if !missing.is_empty() {
+            // For two heartbeats a failure is reported and the topic is not tried again.
+            let told_for_ms = i64::from(heartbeat.response.heartbeat_interval_ms) * 2;
+            let failures = self.internal_topics.make_missing(by(), missing, told_for_ms);
+            heartbeat.tell_failures(&failures);
+        }
+        Ok(heartbeat.response)
     }
 
     /// Describes a streams group.

@@ -1,6 +1,7 @@
 //! The partitions of a coordinator's topic that this broker leads, and the partition that a key
 //! belongs to.
 
+use super::internal_topics::CoordinatorTopic;
 use super::runtime::{Settings, Slot};
 use super::state_machine::StateMachine;
 use crate::clock::Clock;
@@ -21,7 +22,7 @@ const PARALLEL_LOADS: usize = 4;
 /// The partitions of a coordinator's topic that this broker leads.
 #[derive(Debug)]
 pub struct Slots<M: StateMachine> {
-    topic: Topic,
+    topic: CoordinatorTopic,
     settings: Settings,
     node_id: BrokerId,
     clock: Clock,
@@ -40,19 +41,10 @@ struct Led<M: StateMachine> {
     slots: HashMap<i32, Arc<Slot<M>>>,
 }
 
-/// A coordinator's topic.
-#[derive(Clone, Copy, Debug)]
-pub struct Topic {
-    /// The topic's name.
-    pub name: &'static str,
-    /// How many partitions it gets when it is created.
-    pub partitions: i32,
-}
-
 impl<M: StateMachine> Slots<M> {
     /// No slots yet; `apply` brings them.
     pub fn new(
-        topic: Topic,
+        topic: CoordinatorTopic,
         settings: Settings,
         node_id: BrokerId,
         clock: Clock,

@@ -23,8 +23,9 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use super::internal_topics::CoordinatorTopic;
 use super::runtime::{Settings, Slot};
-use super::slots::{Slots, Topic};
+use super::slots::Slots;
 use super::state_machine::Outcome;
 use super::{Groups, Marker};
 use crate::clock::Clock;
@@ -45,9 +46,6 @@ pub use metadata::{EPOCH_BUMP_VERSION, NO_PRODUCER_EPOCH, Producer, Transaction}
 pub use state::State;
 use std::sync::Arc;
 pub use verify::{Ask, Support};
-
-/// The topic whose partitions are the coordinators' logs.
-pub const TRANSACTION_TOPIC: &str = "__transaction_state";
 
 /// All transactional ids whose partition of `__transaction_state` this broker leads.
 #[derive(Debug)]
@@ -73,8 +71,7 @@ impl Transactions {
         broker_epoch: i64,
     ) -> Arc<Transactions> {
         let now = config.get();
-        let partitions = now.transaction_state_log_num_partitions;
-        let topic = Topic { name: TRANSACTION_TOPIC, partitions };
+        let topic = CoordinatorTopic::transactions(&now);
         let load_buffer_size =
             usize::try_from(now.transaction_state_log_load_buffer_size).unwrap_or(0);
         let settings = Settings { load_buffer_size, commit_timeout_ms: now.request_timeout_ms };

@@ -109,11 +109,6 @@ pub(super) fn ids(brokers: &[BrokerId]) -> Vec<kafka::BrokerId> {
     brokers.iter().map(|id| (*id).into()).collect()
 }
 
-/// Whether a topic is one of the brokers' own, to which only coordinators write.
-pub(super) fn is_internal(topic: &str) -> bool {
-    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
-}
-
 /// The error for a name that no topic may have; None if the name is valid (Topic.validate).
 pub(super) fn name_error(topic: &str) -> Option<ResponseError> {
     reason_invalid(topic).map(|_| ResponseError::InvalidTopicException)

@@ -1,8 +1,8 @@
 //! DeleteRecords (21): raises the log start offset of partitions.
 
 use super::Context;
-use super::brokers::is_internal;
 use crate::codec::Reply;
+use crate::coordinator::internal_topics::is_internal;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::types::{Offset, Sample};

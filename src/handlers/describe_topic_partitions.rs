@@ -4,6 +4,7 @@
 use super::Context;
 use super::brokers::{self, TOPIC_OPERATIONS};
 use crate::codec::Reply;
+use crate::coordinator::internal_topics::is_internal;
 use crate::error::Result;
 use crate::metadata::{Image, Topic};
 use kafka_protocol::error::ResponseError;
@@ -83,7 +84,7 @@ fn unknown(topic: &str) -> TopicAnswer {
     TopicAnswer::default()
         .with_error_code(error.code())
         .with_name(Some(name(topic)))
-        .with_is_internal(brokers::is_internal(topic))
+        .with_is_internal(is_internal(topic))
         .with_topic_authorized_operations(TOPIC_OPERATIONS)
 }
 
@@ -105,7 +106,7 @@ fn page(cx: &Context, image: &Image, topic: &Topic, first: usize, room: usize) -
     TopicAnswer::default()
         .with_name(Some(brokers::topic_name(topic)))
         .with_topic_id(topic.id)
-        .with_is_internal(brokers::is_internal(&topic.name))
+        .with_is_internal(is_internal(&topic.name))
         .with_partitions(partitions.collect())
         .with_topic_authorized_operations(TOPIC_OPERATIONS)
 }

@@ -4,14 +4,13 @@
 //! Share groups have no coordinator here yet. They get COORDINATOR_NOT_AVAILABLE, on which clients
 //! try again.
 
+use super::Context;
 use super::brokers::{self, Node};
-use super::{Context, forward};
 use crate::codec::Reply;
 use crate::coordinator::{OFFSETS_TOPIC, TRANSACTION_TOPIC};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::uuid_from_text;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
 use kafka_protocol::protocol::StrBytes;
@@ -66,11 +65,7 @@ async fn make_topic(cx: &Context, key_type: i8) {
         TRANSACTION => TRANSACTION_TOPIC,
         _ => return,
     };
-    if cx.image().topics.by_name(topic).is_none()
-        && let Err(error) = create(cx, topic).await
-    {
-        tracing::warn!(%error, "{topic} could not be made");
-    }
+    cx.parts.internal_topics.ensure(topic, || cx.session.requester()).await;
 }
 
 fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
@@ -99,89 +94,4 @@ fn leader(cx: &Context, topic: &str, partition: i32) -> Option<Node> {
     let leader = topic.partitions.get(usize::try_from(partition).ok()?)?.leader;
     let broker = image.brokers.get(&leader)?;
     brokers::node(cx, broker).filter(|node| !node.fenced)
-}
-
-/// Creates the topic through the controller. Another request may have been faster.
-async fn create(cx: &Context, topic: &str) -> Result<()> {
-    let topic = internal_topic(cx, topic).expect("a coordinator's topic");
-    let response = forward::create_topics(cx, vec![topic]).await?;
-    for topic in response.topics {
-        match ResponseError::try_from_code(topic.error_code) {
-            None | Some(ResponseError::TopicAlreadyExists) => {}
-            Some(error) => {
-                let message = topic.error_message.map(|message| message.to_string());
-                return Err(Error::Explained(error, message.unwrap_or_default()));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A coordinator's topic with the settings that Kafka gives it; None for any other name.
-pub(super) fn internal_topic(cx: &Context, name: &str) -> Option<CreatableTopic> {
-    match name {
-        OFFSETS_TOPIC => Some(offsets_topic(cx)),
-        TRANSACTION_TOPIC => Some(transaction_topic(cx)),
-        _ => None,
-    }
-}
-
-fn offsets_topic(cx: &Context) -> CreatableTopic {
-    let settings = &cx.parts.config.get();
-    let replication_factor = settings.capped(
-        "offsets.topic.replication.factor",
-        settings.offsets_topic_replication_factor,
-        cx.image().brokers.len(),
-    );
-    let configs = [
-        ("cleanup.policy", "compact".to_owned()),
-        ("compression.type", "producer".to_owned()),
-        ("segment.bytes", settings.offsets_topic_segment_bytes.to_string()),
-    ];
-    creatable(
-        OFFSETS_TOPIC,
-        settings.offsets_topic_num_partitions,
-        replication_factor,
-        configs.into(),
-    )
-}
-
-fn transaction_topic(cx: &Context) -> CreatableTopic {
-    let settings = &cx.parts.config.get();
-    let replication_factor = settings.capped(
-        "transaction.state.log.replication.factor",
-        settings.transaction_state_log_replication_factor,
-        cx.image().brokers.len(),
-    );
-    let configs = [
-        ("unclean.leader.election.enable", "false".to_owned()),
-        ("compression.type", "uncompressed".to_owned()),
-        ("cleanup.policy", "compact".to_owned()),
-        ("min.insync.replicas", settings.transaction_state_log_min_isr.to_string()),
-        ("segment.bytes", settings.transaction_state_log_segment_bytes.to_string()),
-    ];
-    creatable(
-        TRANSACTION_TOPIC,
-        settings.transaction_state_log_num_partitions,
-        replication_factor,
-        configs.into(),
-    )
-}
-
-fn creatable(
-    name: &'static str,
-    partitions: i32,
-    replication_factor: i16,
-    configs: Vec<(&'static str, String)>,
-) -> CreatableTopic {
-    let config = |(name, value): (&'static str, String)| {
-        CreatableTopicConfig::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_value(Some(StrBytes::from_string(value)))
-    };
-    CreatableTopic::default()
-        .with_name(StrBytes::from_static_str(name).into())
-        .with_num_partitions(partitions)
-        .with_replication_factor(replication_factor)
-        .with_configs(configs.into_iter().map(config).collect())
 }

@@ -4,9 +4,10 @@
 //! As in Kafka, a topic that was just created is answered with UNKNOWN_TOPIC_OR_PARTITION once.
 //! Here it exists when the client asks again.
 
+use super::Context;
 use super::brokers::{self, CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
-use super::{Context, find_coordinator, forward};
 use crate::codec::Reply;
+use crate::coordinator::internal_topics::is_internal;
 use crate::error::Result;
 use crate::metadata::{Image, Topic};
 use kafka_protocol::error::ResponseError;
@@ -140,7 +141,7 @@ fn unknown(name: &TopicName, failure: Option<i16>) -> MetadataResponseTopic {
     MetadataResponseTopic::default()
         .with_error_code(error)
         .with_name(Some(name.clone()))
-        .with_is_internal(brokers::is_internal(name))
+        .with_is_internal(is_internal(name))
 }
 
 fn known(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
@@ -158,22 +159,23 @@ fn known(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
     MetadataResponseTopic::default()
         .with_name(Some(brokers::topic_name(topic)))
         .with_topic_id(topic.id)
-        .with_is_internal(brokers::is_internal(&topic.name))
+        .with_is_internal(is_internal(&topic.name))
         .with_partitions(partitions.collect())
 }
 
 /// Creates the topics through the controller, with the broker's defaults. Returns the codes of
 /// those that failed; a topic that somebody else has created meanwhile is no failure.
 async fn auto_create(cx: &Context, names: Vec<TopicName>) -> Result<BTreeMap<TopicName, i16>> {
+    let internal = &cx.parts.internal_topics;
     let topics = names.into_iter().map(|name| {
-        find_coordinator::internal_topic(cx, &name).unwrap_or_else(|| {
+        internal.of_coordinator(&name).unwrap_or_else(|| {
             CreatableTopic::default()
                 .with_name(name)
                 .with_num_partitions(-1)
                 .with_replication_factor(-1)
         })
     });
-    let response = forward::create_topics(cx, topics.collect()).await?;
+    let response = internal.create(cx.session.requester(), topics.collect()).await?;
     let made = |code: i16| code == 0 || code == ResponseError::TopicAlreadyExists.code();
     let failed = response.topics.into_iter().filter(|topic| !made(topic.error_code));
     Ok(failed.map(|topic| (topic.name, topic.error_code)).collect())

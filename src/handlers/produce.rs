@@ -8,8 +8,9 @@
 mod verify;
 
 use super::Context;
-use super::brokers::{self, Leaders, Node};
+use super::brokers::{Leaders, Node};
 use crate::codec::Reply;
+use crate::coordinator::internal_topics::is_internal;
 use crate::error::{Error, Result};
 use crate::metadata::{Image, Topic};
 use crate::record::Batch;
@@ -150,7 +151,7 @@ fn append(
     }
     let records = data.records.unwrap_or_default();
     let is_admin = cx.header.client_id.as_deref() == Some(ADMIN_CLIENT_ID);
-    if brokers::is_internal(&topic.name) && !is_admin {
+    if is_internal(&topic.name) && !is_admin {
         return Err(Produced::failed(ResponseError::InvalidTopicException));
     }
     let id = TopicIdPartition { topic_id: topic.id, partition: data.index };

@@ -1,6 +1,7 @@
 //! A connection as its requests see it: who the client is and how it is connected.
 
 use super::Endpoint;
+use crate::controller::Requester;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -45,6 +46,12 @@ impl Session {
             software: OnceLock::new(),
             turn: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The client as the one who requests a change of the metadata.
+    pub fn requester(&self) -> Requester {
+        let (principal, client_host) = (self.principal().to_owned(), self.client_host.clone());
+        Requester { principal, client_host }
     }
 
     /// The client's principal. With TLS or SASL it will be a field of the session.

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::codec;
 use crate::config::Config;
 use crate::controller::state::State;
-use crate::controller::{Answer, Client, Controller, Forwarded};
+use crate::controller::{Answer, Client, Controller, Forwarded, Requester};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::metadata::features::SUPPORTED;
@@ -164,8 +164,10 @@ impl Node {
             .forward(Forwarded {
                 api_key: key as i16,
                 request: codec::check(key as i16, version, body.freeze())?,
-                principal: "User:ANONYMOUS".to_owned(),
-                client_host: "/127.0.0.1".to_owned(),
+                by: Requester {
+                    principal: "User:ANONYMOUS".to_owned(),
+                    client_host: "/127.0.0.1".to_owned(),
+                },
             })
             .await?;
         let answer = A::decode(&mut body, version).unwrap();

@@ -17,7 +17,6 @@
 mod answer;
 mod assignor;
 mod configure;
-mod creation;
 mod describe;
 mod fence;
 mod heartbeat;
@@ -30,7 +29,6 @@ mod tasks;
 mod topology;
 
 pub use answer::Heartbeat;
-pub use creation::InternalTopics;
 pub use request::check;
 
 use super::MemberId;

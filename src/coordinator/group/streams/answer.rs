@@ -30,6 +30,19 @@ pub struct Heartbeat {
     pub missing_topics: Vec<CreatableTopic>,
 }
 
+impl Heartbeat {
+    /// Adds to the status why topics are still missing. `failures` is empty if nothing failed.
+    pub fn tell_failures(&mut self, failures: &str) {
+        let code = StatusCode::MissingInternalTopics.code();
+        let mut statuses = self.response.status.iter_mut().flatten();
+        if let Some(status) = statuses.find(|status| status.status_code == code)
+            && !failures.is_empty()
+        {
+            status.status_detail.push_str(&format!("; Creation failed: {failures}."));
+        }
+    }
+}
+
 /// What an answer is made from.
 #[derive(Debug)]
 pub struct Heard<'a> {

@@ -1,13 +1,15 @@
 //! Coordinators on real partitions: loading, unloading, and answers that wait for the high
 //! watermark.
 
-use super::super::{Groups, OFFSETS_TOPIC, RequestContext};
+use super::super::{Groups, RequestContext};
 use super::Args;
 use crate::clock::Clock;
 use crate::codec::schema::metadata::{
     PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
 use crate::config::{Config, LiveConfig};
+use crate::controller::Client;
+use crate::coordinator::{InternalTopics, OFFSETS_TOPIC};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::log::manager::LogManager;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -35,6 +38,13 @@ struct Broker {
     _dir: TempDir,
 }
 
+fn groups(config: &LiveConfig, clock: Clock, replicas: &Arc<Replicas>) -> Arc<Groups> {
+    let (_, applied) = watch::channel(-1);
+    let internal_topics =
+        InternalTopics::new(config.clone(), clock.clone(), Client::closed(), applied);
+    Groups::new(config.clone(), clock, replicas.clone(), internal_topics)
+}
+
 impl Broker {
     fn new() -> Broker {
         let dir = TempDir::new().unwrap();
@@ -45,7 +55,7 @@ impl Broker {
         let logs = LogManager::open(Disk::Os, &config).unwrap();
         let manual = || Clock::Manual(clock.clone());
         let replicas = Replicas::new(config.clone(), manual(), logs);
-        let groups = Groups::new(config.clone(), manual(), replicas.clone());
+        let groups = groups(&config, manual(), &replicas);
         let loader = Loader::new("a cluster");
         let topic_id = Uuid::from_u128(1);
         let mut broker = Broker { groups, replicas, loader, config, clock, topic_id, _dir: dir };
@@ -86,7 +96,7 @@ impl Broker {
     async fn restart(&mut self) {
         self.groups.close();
         let clock = Clock::Manual(self.clock.clone());
-        self.groups = Groups::new(self.config.clone(), clock, self.replicas.clone());
+        self.groups = groups(&self.config, clock, &self.replicas);
         self.publish();
     }
 

@@ -241,11 +241,6 @@ impl Config {
     pub fn default_of(&self, resource_type: i8, name: &str) -> Option<String> {
         definition(resource_type, name)?.default.map(str::to_owned)
     }
-
-    /// Checks the settings of a topic.
-    pub fn check_topic(&self, configs: &BTreeMap<String, String>) -> Result<()> {
-        self.topic(configs).map(|_| ())
-    }
 }
 
 /// Whether the value of a setting of this resource type is a secret. An unknown broker setting may

@@ -1,7 +1,6 @@
 //! Logs changes to the metadata: what changed and who requested it. A change of many partitions
 //! takes one line.
 
-use super::Requester;
 use crate::codec::schema::metadata::*;
 use crate::config;
 use crate::metadata::record::MetadataRecord;
@@ -11,29 +10,15 @@ use crate::metadata::{
 };
 use crate::types::{Sample, uuid_to_text};
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use tracing::info;
 use uuid::Uuid;
 
 /// Shown in place of a secret value.
 const HIDDEN: &str = "[hidden]";
 
-/// Who requested a change; None if the controller makes it on its own.
-#[derive(Clone, Debug, Default)]
-pub(super) struct By(pub Option<Requester>);
-
-/// Formats as ` by User:ANONYMOUS at /127.0.0.1`, to end a sentence.
-impl fmt::Display for By {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(by) => write!(f, " by {} at {}", by.principal, by.client_host),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Logs what `records` change in `image`, to which they have not been applied yet.
-pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &By) {
+/// Logs what `records` change in `image`, to which they have not been applied yet. `by` ends the
+/// sentences: ` by User:ANONYMOUS at /127.0.0.1`, or nothing if the controller acts on its own.
+pub(super) fn tell(image: &Image, records: &[MetadataRecord], by: &str) {
     let made = Made::of(records);
     let mut grown: BTreeMap<Uuid, usize> = BTreeMap::new();
     let mut features = Sample::default();
@@ -119,7 +104,7 @@ impl<'a> Made<'a> {
             && self.settings.contains_key(config.resource_name.as_str())
     }
 
-    fn tell_of(&self, topic: &TopicRecord, by: &By) {
+    fn tell_of(&self, topic: &TopicRecord, by: &str) {
         let (name, id) = (&topic.name, uuid_to_text(topic.topic_id));
         let (count, replicas) = self.partitions.get(&topic.topic_id).copied().unwrap_or_default();
         let settings = self.settings.get(name.as_str()).map_or("", String::as_str);
@@ -135,7 +120,7 @@ fn name_of(image: &Image, topic: Uuid) -> String {
     known.unwrap_or_else(|| uuid_to_text(topic))
 }
 
-fn tell_of_setting(image: &Image, record: &ConfigRecord, by: &By) {
+fn tell_of_setting(image: &Image, record: &ConfigRecord, by: &str) {
     let ConfigRecord { resource_type, resource_name, name, value } = record;
     let of = match (*resource_type, resource_name.as_str()) {
         (TOPIC_CONFIG, topic) => format!("topic {topic}"),
@@ -174,7 +159,7 @@ fn tell_of_broker(change: &BrokerRegistrationChangeRecord) {
 }
 
 /// Logs changed leaders in one line and changed replicas in another, for all partitions.
-fn tell_of_partitions(image: &Image, records: &[MetadataRecord], by: &By) {
+fn tell_of_partitions(image: &Image, records: &[MetadataRecord], by: &str) {
     let (mut led, mut moved) = (Sample::default(), Sample::default());
     for record in records {
         let MetadataRecord::PartitionChange(change) = record else { continue };

@@ -1,12 +1,11 @@
 //! The controller's state, owned by its thread: it validates, appends and replays, and writes
 //! snapshots when they are due.
 
-use super::Requester;
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
-use super::journal::{self, By};
 use super::quorum::{Opened, Quorum, bootstrap_records};
 use super::view::{Outcome, View};
+use super::{Requester, journal};
 use crate::clock::Clock;
 use crate::codec::schema::metadata::register_controller_record::{
     ControllerEndpoint, ControllerFeature,
@@ -51,8 +50,8 @@ pub(super) struct State {
     bytes_since_snapshot: u64,
     last_snapshot: Timestamp,
     snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
-    /// Who requested the change in progress.
-    by: By,
+    /// Who requested the change in progress, as `journal::tell` wants it.
+    by: String,
     /// The disk failed; nothing is accepted any more.
     failed: bool,
 }
@@ -80,7 +79,7 @@ impl State {
             bytes_since_snapshot: 0,
             last_snapshot: now,
             snapshot: None,
-            by: By::default(),
+            by: String::new(),
             failed: false,
         };
         state.update_config();
@@ -251,9 +250,9 @@ impl State {
 
     /// Makes a change that `by` has requested.
     pub fn in_name_of<T>(&mut self, by: Requester, change: impl FnOnce(&mut State) -> T) -> T {
-        self.by = By(Some(by));
+        self.by = format!(" by {} at {}", by.principal, by.client_host);
         let outcome = change(self);
-        self.by = By::default();
+        self.by.clear();
         outcome
     }
 

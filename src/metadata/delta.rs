@@ -15,12 +15,6 @@ pub struct Delta {
     pub deleted_topics: Vec<Arc<Topic>>,
     /// (resource type, name) of each resource whose configs changed.
     pub changed_configs: Vec<(i8, String)>,
-    /// Whether a broker or controller was added, removed or changed.
-    pub brokers_changed: bool,
-    /// Whether a finalized feature changed.
-    pub features_changed: bool,
-    /// Whether ACLs, SCRAM credentials, delegation tokens or quotas changed.
-    pub security_changed: bool,
 }
 
 impl Delta {
@@ -38,9 +32,6 @@ pub(super) struct Changes {
     topics: BTreeMap<Uuid, bool>,
     deleted_topics: Vec<Arc<Topic>>,
     configs: BTreeSet<(i8, String)>,
-    pub brokers: bool,
-    pub features: bool,
-    pub security: bool,
 }
 
 impl Changes {
@@ -68,9 +59,6 @@ impl Changes {
             changed_topics: self.topics.into_keys().collect(),
             deleted_topics: self.deleted_topics,
             changed_configs: self.configs.into_iter().collect(),
-            brokers_changed: self.brokers,
-            features_changed: self.features,
-            security_changed: self.security,
         }
     }
 }

@@ -28,16 +28,16 @@ impl Image {
             | R::UnfenceBroker(_)
             | R::BrokerRegistrationChange(_)
             | R::RegisterController(_)
-            | R::UnregisterController(_) => return self.replay_cluster(record, changes),
+            | R::UnregisterController(_) => return self.replay_cluster(record),
             R::AccessControlEntry(_)
             | R::RemoveAccessControlEntry(_)
             | R::UserScramCredential(_)
             | R::RemoveUserScramCredential(_)
             | R::DelegationToken(_)
             | R::RemoveDelegationToken(_)
-            | R::ClientQuota(_) => self.replay_security(record, changes),
+            | R::ClientQuota(_) => self.replay_security(record),
             R::Config(record) => self.replay_config(record, changes),
-            R::FeatureLevel(record) => return self.replay_feature(record, changes),
+            R::FeatureLevel(record) => return self.replay_feature(record),
             R::ProducerIds(record) => self.next_producer_id = record.next_producer_id,
             R::NoOp(_)
             | R::ZkMigrationState(_)
@@ -92,8 +92,7 @@ impl Image {
         Ok(())
     }
 
-    fn replay_cluster(&mut self, record: &MetadataRecord, changes: &mut Changes) -> Result<()> {
-        changes.brokers = true;
+    fn replay_cluster(&mut self, record: &MetadataRecord) -> Result<()> {
         match record {
             MetadataRecord::RegisterBroker(record) => {
                 self.brokers.insert(record.broker_id, Arc::new(Broker::from_record(record)));
@@ -156,14 +155,13 @@ impl Image {
         }
     }
 
-    fn replay_feature(&mut self, record: &FeatureLevelRecord, changes: &mut Changes) -> Result<()> {
+    fn replay_feature(&mut self, record: &FeatureLevelRecord) -> Result<()> {
         let FeatureLevelRecord { name, feature_level: level } = record;
         // KAFKA-18979: such records were written by mistake; a control record holds the level.
         if name == features::KRAFT_VERSION {
             return Ok(());
         }
         features::check_level(name, *level)?;
-        changes.features = true;
         if *level == 0 {
             self.features.remove(name);
         } else {
@@ -172,8 +170,7 @@ impl Image {
         Ok(())
     }
 
-    fn replay_security(&mut self, record: &MetadataRecord, changes: &mut Changes) {
-        changes.security = true;
+    fn replay_security(&mut self, record: &MetadataRecord) {
         let security = &mut self.security;
         match record {
             MetadataRecord::AccessControlEntry(record) => {

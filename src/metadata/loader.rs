@@ -57,10 +57,7 @@ impl Loader {
     pub fn load_control_batch(&mut self, batch: &Batch) -> Result<()> {
         for record in batch.records(i32::MAX as usize)? {
             match ControlRecord::decode(&record)? {
-                ControlRecord::KRaftVersion(level) => {
-                    self.image.kraft_version = level;
-                    self.changes.features = true;
-                }
+                ControlRecord::KRaftVersion(level) => self.image.kraft_version = level,
                 ControlRecord::Voters(voters) => self.voters = Some(voters),
                 ControlRecord::SnapshotHeader(header) => {
                     self.timestamp = header.last_contained_log_timestamp;

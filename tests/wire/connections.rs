@@ -1,6 +1,6 @@
 //! Connections: which are accepted, which are closed, how much they may hold, and how they end.
 
-use super::{Peer, call, frame, send, set};
+use super::{Peer, call, frame, send, set, wait_for};
 use crate::support::Broker;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -13,7 +13,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::io::{ErrorKind, Read, Write};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const API_VERSIONS: i16 = 18;
 const NOW: i64 = 1_700_000_000_000;
@@ -75,15 +75,6 @@ fn fetch(topic: &str, wait_ms: i32, min_bytes: i32, from: i64) -> FetchRequest {
 fn is_served(peer: &mut Peer) -> bool {
     peer.send(API_VERSIONS, 0, 9, &[]);
     peer.receive_correlation_id() == Some(9)
-}
-
-#[track_caller]
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < end, "not seen: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod hostile;
 mod jbod;
 mod protocol;
 mod settings;
+mod streams_groups;
 mod transactions;
 
 use bytes::BytesMut;
@@ -147,4 +148,13 @@ pub fn set(peer: &Peer, name: &str, value: &str) {
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
     let answer = call(peer, 0, &request);
     assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
+}
+
+#[track_caller]
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < end, "not seen: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -382,7 +382,7 @@ impl Log {
             self.disk.sync_dir(&self.dir)?;
         }
         self.is_closed = true;
-        self.trash.empty(&self.disk)
+        self.trash.take_due(&self.disk, Timestamp::MAX)()
     }
 
     /// Writes indexes, epochs and then a producer snapshot to their files without waiting for the

@@ -143,11 +143,6 @@ impl Replicas {
         ids
     }
 
-    /// The log manager.
-    pub fn logs(&self) -> &LogManager {
-        &self.logs
-    }
-
     /// The log directories, including offline ones.
     pub fn dirs(&self) -> &[Arc<DirHealth>] {
         &self.dirs
@@ -156,11 +151,6 @@ impl Replicas {
     /// Whether all log directories are offline. Kafka then ends the process.
     pub fn is_offline(&self) -> bool {
         self.dirs.iter().all(|dir| dir.is_offline())
-    }
-
-    /// The incremental fetch sessions.
-    pub fn sessions(&self) -> &FetchSessions {
-        &self.sessions
     }
 
     /// Allocates producer ids.

@@ -68,6 +68,7 @@ use kafka_protocol::messages::{
     OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, consumer_group_describe_response,
 };
 use shard::{Outcome, Shard};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use turn::Parked;
 
@@ -141,7 +142,9 @@ impl Groups {
         request: &JoinGroupRequest,
     ) -> Result<JoinGroupResponse> {
         check_group_id(&request.group_id)?;
-        check_session_timeout(&self.config.get(), request.session_timeout_ms)?;
+        if !session_timeouts(&self.config.get()).contains(&request.session_timeout_ms) {
+            return Err(ResponseError::InvalidSessionTimeout.into());
+        }
         let slot = self.slot(&request.group_id)?;
         let join = |shard: &mut Shard, now, ticket| shard.join(now, cx, request, ticket);
         match slot.run_parked(join).await? {
@@ -314,12 +317,8 @@ impl Groups {
     }
 }
 
-fn check_session_timeout(config: &Config, timeout_ms: i32) -> Result<()> {
-    let allowed = config.group_min_session_timeout_ms..=config.group_max_session_timeout_ms;
-    match allowed.contains(&timeout_ms) {
-        true => Ok(()),
-        false => Err(ResponseError::InvalidSessionTimeout.into()),
-    }
+fn session_timeouts(config: &Config) -> RangeInclusive<i32> {
+    config.group_min_session_timeout_ms..=config.group_max_session_timeout_ms
 }
 
 fn check_group_id(group: &str) -> Result<()> {

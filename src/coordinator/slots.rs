@@ -11,8 +11,7 @@ use crate::replica::Replicas;
 use crate::types::{BrokerId, TopicIdPartition, partition_for};
 use kafka_protocol::error::ResponseError;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -28,8 +27,8 @@ pub struct Slots<M: StateMachine> {
     clock: Clock,
     replicas: Arc<Replicas>,
     loads: Arc<Semaphore>,
-    /// The topic's number of partitions when it was first seen; 0 before that.
-    partitions: AtomicI32,
+    /// The topic's number of partitions when it was first seen.
+    partitions: OnceLock<i32>,
     led: Mutex<Led<M>>,
 }
 
@@ -57,7 +56,7 @@ impl<M: StateMachine> Slots<M> {
             clock,
             replicas,
             loads: Arc::new(Semaphore::new(PARALLEL_LOADS)),
-            partitions: AtomicI32::new(0),
+            partitions: OnceLock::new(),
             led: Mutex::new(Led { topic_id: Uuid::nil(), slots: HashMap::new() }),
         }
     }
@@ -111,7 +110,7 @@ impl<M: StateMachine> Slots<M> {
         };
         let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
         // The partition of a key must not change while the broker runs, so the first number stays.
-        let _ = self.partitions.compare_exchange(0, count, Ordering::Relaxed, Ordering::Relaxed);
+        self.partitions.get_or_init(|| count);
         let led = (0..).zip(&topic.partitions).filter(|(_, p)| p.leader == self.node_id);
         (topic.id, led.map(|(partition, _)| partition).collect())
     }
@@ -125,11 +124,7 @@ impl<M: StateMachine> Slots<M> {
 
     /// The partition of the topic that `key` belongs to.
     pub fn partition_for(&self, key: &str) -> i32 {
-        let count = match self.partitions.load(Ordering::Relaxed) {
-            0 => self.topic.partitions,
-            count => count,
-        };
-        partition_for(key, count)
+        partition_for(key, *self.partitions.get().unwrap_or(&self.topic.partitions))
     }
 
     /// The slot that `key` belongs to; NOT_COORDINATOR if this broker does not lead it.

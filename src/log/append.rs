@@ -145,11 +145,6 @@ impl Log {
     }
 
     /// Begins a new active segment if the current one has data.
-    pub fn roll(&mut self, now: Timestamp) -> Result<()> {
-        self.now = now;
-        self.roll_at(self.end_offset)
-    }
-
     pub(super) fn roll_at(&mut self, base_offset: Offset) -> Result<()> {
         if self.active().size() == 0 && self.active_base() == base_offset {
             return Ok(());

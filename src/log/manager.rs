@@ -355,19 +355,9 @@ impl LogManager {
         self.dirs.iter().filter(|dir| !dir.is_offline()).find(has_id)
     }
 
-    /// Opens a partition's log, or creates it in the online directory with the fewest logs.
-    /// Recovery runs here; several threads may call it for different partitions.
-    pub fn open_log(
-        &self,
-        partition: &TopicPartition,
-        topic_id: Uuid,
-        config: Arc<TopicConfig>,
-        now: Timestamp,
-    ) -> Result<Log> {
-        self.open_log_in(Placement::default(), partition, topic_id, config, now)
-    }
-
-    /// As `open_log`, with a placement for a new log.
+    /// Opens a partition's log, or creates it where the placement says, else in the online directory
+    /// with the fewest logs. Recovery runs here; several threads may call it for different
+    /// partitions.
     pub fn open_log_in(
         &self,
         placement: Placement,

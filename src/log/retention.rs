@@ -35,20 +35,11 @@ impl Trash {
         self.files.push((due, path));
     }
 
-    fn remove_due(&mut self, disk: &Disk, now: Timestamp) -> Result<()> {
-        self.take_due(disk, now)()
-    }
-
     /// Takes the files that are due; the closure removes them.
-    fn take_due(&mut self, disk: &Disk, now: Timestamp) -> impl FnOnce() -> Result<()> + use<> {
+    pub fn take_due(&mut self, disk: &Disk, now: Timestamp) -> impl FnOnce() -> Result<()> + use<> {
         let due: Vec<_> = self.files.extract_if(.., |(due, _)| *due <= now).collect();
         let disk = disk.clone();
         move || due.iter().try_for_each(|(_, path)| disk.remove_file(path))
-    }
-
-    /// Removes all files now.
-    pub fn empty(&mut self, disk: &Disk) -> Result<()> {
-        self.remove_due(disk, Timestamp::MAX)
     }
 }
 
@@ -59,7 +50,7 @@ impl Log {
     /// appended, so that retention and compaction can reach it.
     pub fn clean_up(&mut self, now: Timestamp) -> Result<usize> {
         self.now = now;
-        self.trash.remove_due(&self.disk, now)?;
+        self.trash.take_due(&self.disk, now)()?;
         if self.active().is_stale(&self.config, self.roll_jitter_ms, now)? {
             put_off(self.roll_at(self.end_offset))?;
         }
@@ -79,12 +70,6 @@ impl Log {
     /// them and is called without the log's lock, because freeing a large file takes long.
     pub fn take_trash(&mut self, now: Timestamp) -> impl FnOnce() -> Result<()> + use<> {
         self.trash.take_due(&self.disk, now)
-    }
-
-    /// Removes the files of deleted segments without waiting for `file.delete.delay.ms`. Readers
-    /// that have them open are not affected.
-    pub fn empty_trash(&mut self) -> Result<()> {
-        self.trash.empty(&self.disk)
     }
 
     /// Moves the log start offset up (DeleteRecords); segments below it are deleted later.

@@ -21,6 +21,13 @@ use tempfile::TempDir;
 pub(crate) const NOW: Timestamp = 1_700_000_000_000;
 
 /// Kafka's defaults, except that records never get too old.
+impl Log {
+    pub(crate) fn roll(&mut self, now: Timestamp) -> Result<()> {
+        self.now = now;
+        self.roll_at(self.end_offset)
+    }
+}
+
 pub(crate) fn config() -> TopicConfig {
     let kafkas = crate::config::Config::default().topic(&Default::default()).unwrap();
     TopicConfig { retention_ms: -1, ..(*kafkas).clone() }

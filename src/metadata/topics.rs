@@ -179,11 +179,6 @@ impl Topics {
         Box::new(self.by_name.values())
     }
 
-    /// The topics whose names are not before `name`, ordered by name.
-    pub fn from_name<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Arc<Topic>> + use<'a> {
-        self.by_name.range(Arc::<str>::from(name)..).map(|(_, topic)| topic)
-    }
-
     /// Whether a topic was created since `before`.
     pub fn has_new_since(&self, before: &Topics) -> bool {
         let mut differences = before.by_name.diff(&self.by_name);

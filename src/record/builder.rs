@@ -130,11 +130,6 @@ impl BatchBuilder {
         self.count = self.count.checked_add(1).expect("a batch never gets 2^31 records");
     }
 
-    /// Number of records so far.
-    pub fn count(&self) -> i32 {
-        self.count
-    }
-
     /// Whether there is no record yet.
     pub fn is_empty(&self) -> bool {
         self.count == 0

@@ -387,14 +387,10 @@ impl FetchSessions {
         drop(ended);
     }
 
-    /// The number of sessions.
-    pub fn len(&self) -> usize {
-        self.lock().sessions.len()
-    }
-
     /// Whether there are no sessions.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.lock().sessions.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {

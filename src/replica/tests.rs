@@ -210,7 +210,7 @@ fn a_restart_finds_what_was_there_and_puts_strays_aside() {
     drop(partition);
     cluster.forget_topic(gone);
     cluster.restart();
-    assert_eq!(cluster.replicas.logs().dirs()[0].clean_shutdown, Some(7));
+    assert_eq!(cluster.replicas.logs.dirs()[0].clean_shutdown, Some(7));
     for index in 0..3 {
         let offsets = cluster.partition(id, index).offsets().unwrap();
         assert_eq!((offsets.log_end, offsets.high_watermark), (5, 5));

@@ -22,6 +22,18 @@ fn manager(dirs: &[&Path]) -> LogManager {
     LogManager::open(Disk::Os, &config_of(dirs)).unwrap()
 }
 
+impl LogManager {
+    pub(crate) fn open_log(
+        &self,
+        partition: &TopicPartition,
+        topic_id: Uuid,
+        config: Arc<TopicConfig>,
+        now: Timestamp,
+    ) -> Result<Log> {
+        self.open_log_in(Placement::default(), partition, topic_id, config, now)
+    }
+}
+
 fn partition(index: i32) -> TopicPartition {
     TopicPartition::new("t", index)
 }

@@ -280,7 +280,7 @@ impl Life {
         let cleaned = self.with_log(|log| log.clean_up(NOW));
         self.start = self.with_log(|log| log.log_start_offset());
         if self.random.bool() {
-            self.with_log(|log| log.empty_trash())?;
+            self.with_log(|log| log.take_trash(Timestamp::MAX)())?;
         }
         cleaned.map(drop)
     }

@@ -252,7 +252,7 @@ async fn an_idle_session_looks_at_nothing() {
     let mut consumer = Consumer::new();
     consumer.poll(&cluster, (0..50).map(|p| (key(id, p), from(0))).collect()).await;
     consumer.poll(&cluster, vec![]).await;
-    let session = cluster.replicas.sessions().get(consumer.session_id).unwrap();
+    let session = cluster.replicas.sessions.get(consumer.session_id).unwrap();
     assert_eq!(session.lock().unwrap().pending().len(), 0);
     append(&cluster, id, 7, 1);
     append(&cluster, id, 7, 1);
@@ -319,7 +319,7 @@ async fn a_session_refuses_what_does_not_follow() {
     let asks = Fetch { session_id, session_epoch: -1, ..fetch(vec![(key(id, 0), from(0))]) };
     let answer = cluster.replicas.fetch(&cluster.images, asks).await;
     assert_eq!((answer.session_id, told(&answer)), (0, vec![(0, Ok(0))]));
-    assert!(cluster.replicas.sessions().is_empty());
+    assert!(cluster.replicas.sessions.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,7 +331,7 @@ async fn a_session_without_partitions_ends() {
     let asks = Fetch { forgotten: vec![key(id, 0)], ..consumer.next(vec![], 60_000) };
     let answer = cluster.replicas.fetch(&cluster.images, asks).await;
     assert_eq!((answer.error, answer.session_id, told(&answer)), (None, 0, vec![]));
-    assert!(cluster.replicas.sessions().is_empty());
+    assert!(cluster.replicas.sessions.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ fn a_partition_moves_with_all_that_is_known_of_it() {
         assert_eq!(partition.offsets().unwrap().log_start, 300);
         assert_eq!(home(&cluster), b);
     }
-    cluster.replicas.logs().run_deletes(i64::MAX).unwrap();
+    cluster.replicas.logs.run_deletes(i64::MAX).unwrap();
     assert!(names(&a).is_empty());
 }
 

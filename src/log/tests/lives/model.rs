@@ -335,7 +335,7 @@ impl Model {
         let cleaned = self.with_log(|log| log.clean_up(now));
         self.start = self.with_log(|log| log.log_start_offset());
         if random.u8(0..4) == 0 {
-            self.with_log(|log| log.empty_trash())?;
+            self.with_log(|log| log.take_trash(Timestamp::MAX)())?;
         }
         cleaned.map(drop)
     }

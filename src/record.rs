@@ -74,7 +74,7 @@ impl Batch {
         }
         let length = i32::from_be_bytes(array(bytes, 8));
         if length < LENGTH_MIN {
-            return Err(Error::corrupt(format!("record batch: {length} is no length of one")));
+            return Err(Error::corrupt(format!("record batch: invalid length {length}")));
         }
         if bytes.len() <= MAGIC_AT {
             return Ok(None);
@@ -91,7 +91,10 @@ impl Batch {
     /// before magic 2 is INVALID_RECORD; any other fault is `Error::Corrupt`.
     pub fn split_from(bytes: &mut Bytes) -> Result<Batch> {
         let Some(size) = Batch::next_size(bytes)? else {
-            return Err(Error::corrupt(format!("record batch: cut off after {}", bytes.len())));
+            return Err(Error::corrupt(format!(
+                "record batch: cut off after {} bytes",
+                bytes.len()
+            )));
         };
         if bytes[MAGIC_AT] as i8 != MAGIC {
             let magic = bytes[MAGIC_AT];
@@ -99,7 +102,9 @@ impl Batch {
             return Err(Error::Explained(ResponseError::InvalidRecord, message));
         }
         if size < HEADER_SIZE {
-            return Err(Error::corrupt(format!("record batch: {size} bytes do not hold a header")));
+            return Err(Error::corrupt(format!(
+                "record batch: {size} bytes are too few for a header"
+            )));
         }
         Ok(Batch::from_whole(bytes.split_to(size)))
     }

@@ -60,7 +60,7 @@ pub fn replay<M: StateMachine>(machine: &mut M, batch: &Batch) -> Result<()> {
             None => tracing::warn!(
                 coordinator = M::NAME,
                 offset = record.offset,
-                "record of an unknown type; an upgrade was undone?"
+                "skipped a record of an unknown type, which a newer version may have written"
             ),
         }
     }

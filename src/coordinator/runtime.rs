@@ -140,11 +140,11 @@ impl<M: StateMachine> Slot<M> {
                 let active = Active { machine, written, parked, next_ticket: 0 };
                 *state = State::Active(Box::new(active));
                 self.work.notify_one();
-                tracing::debug!(partition, "{} loaded", M::NAME);
+                tracing::debug!(partition, "the {} has loaded its partition", M::NAME);
                 true
             }
             Err(error) => {
-                tracing::error!(partition, %error, "{} not loaded", M::NAME);
+                tracing::error!(partition, %error, "the {} cannot load its partition", M::NAME);
                 *state = State::Failed;
                 false
             }
@@ -180,7 +180,8 @@ impl<M: StateMachine> Slot<M> {
         let State::Active(active) = &mut *state else { return };
         while let Some(outcome) = active.machine.expire(now) {
             if let Err(error) = active.write(&self.log, now, outcome, &Writer::Coordinator) {
-                tracing::warn!(partition = self.log.index(), %error, "expiry not written");
+                let partition = self.log.index();
+                tracing::warn!(partition, %error, "cannot write what a timer calls for");
             }
         }
         self.tell_of_work(active);

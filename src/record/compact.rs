@@ -37,7 +37,9 @@ impl Batch {
         for record in records {
             if !(next..=self.last_offset()).contains(&record.offset) {
                 let (offset, base) = (record.offset, self.base_offset());
-                return Err(Error::corrupt(format!("offset {offset} in the batch at {base}")));
+                return Err(Error::corrupt(format!(
+                    "batch at {base}: offset {offset} out of order"
+                )));
             }
             next = record.offset + 1;
             let delta = (record.offset - self.base_offset()) as i32;

@@ -45,7 +45,10 @@ impl Batch {
         match bytes.get(MAGIC_AT) {
             Some(0 | 1) => {
                 let Some(size) = Batch::next_size(bytes)? else {
-                    return Err(Error::corrupt(format!("message: cut off after {}", bytes.len())));
+                    return Err(Error::corrupt(format!(
+                        "message: cut off after {} bytes",
+                        bytes.len()
+                    )));
                 };
                 convert(bytes.split_to(size))
             }
@@ -70,7 +73,7 @@ fn convert(bytes: Bytes) -> Result<Batch> {
     crc.update(&bytes[MAGIC_AT..]);
     let offset = i64::from_be_bytes(array(&bytes, 0));
     if crc.sum() != u32::from_be_bytes(array(&bytes, LOG_OVERHEAD)) {
-        return Err(Error::corrupt(format!("message at offset {offset}")));
+        return Err(Error::corrupt(format!("message at offset {offset}: wrong checksum")));
     }
     let magic = bytes[MAGIC_AT];
     rebuild(bytes).map_err(|error| {
@@ -93,7 +96,9 @@ fn rebuild(bytes: Bytes) -> Result<Batch> {
         codec => decompress(codec, magic, outer.value.unwrap_or_default())?,
     };
     let end = messages.last().map(|message| message.offset);
-    let Some(end) = end else { return Err(Error::corrupt("no messages in a message")) };
+    let Some(end) = end else {
+        return Err(Error::corrupt("compressed message with no messages in it"));
+    };
     if is_relative {
         messages.iter_mut().for_each(|message| message.offset += last - end);
     }
@@ -105,7 +110,9 @@ fn rebuild(bytes: Bytes) -> Result<Batch> {
     let mut next = base;
     for Message { offset, timestamp, key, value, .. } in messages {
         let delta = i32::try_from(offset - base).ok().filter(|_| offset >= next);
-        let Some(delta) = delta else { return Err(Error::corrupt("offsets out of order")) };
+        let Some(delta) = delta else {
+            return Err(Error::corrupt("compressed message: offsets out of order"));
+        };
         next = offset + 1;
         builder.append_at(delta, timestamp, key.as_deref(), value.as_deref(), &[]);
     }
@@ -130,7 +137,7 @@ impl Message {
         let cut_off = || Error::corrupt("a message is cut off");
         let magic = *bytes.get(MAGIC_AT).ok_or_else(cut_off)?;
         if magic >= MAGIC as u8 {
-            return Err(Error::corrupt(format!("magic {magic} in an old message")));
+            return Err(Error::corrupt(format!("message: magic {magic}")));
         }
         let (_, timestamp) = match bytes.len() > TIMESTAMP_AT + 8 {
             true => legacy_header(bytes).unwrap_or((0, NO_TIMESTAMP)),

@@ -29,7 +29,7 @@ pub async fn serve(transactions: Arc<Transactions>, slot: Arc<Slot<Machine>>) {
             Ok(jobs) => jobs,
             Err(error) if error.code() == ResponseError::NotCoordinator => return,
             Err(error) => {
-                tracing::warn!(%error, "prepared transactions wait");
+                tracing::warn!(%error, "cannot end transactions yet; trying again");
                 tokio::time::sleep(RETRY).await;
                 slot.remind();
                 continue;
@@ -71,7 +71,11 @@ async fn finish(
     loop {
         let partitions = std::mem::take(&mut prepared.partitions).into_iter().collect();
         let Some((done, failed)) = send(&transactions, &marker, partitions).await else {
-            tracing::info!(id = &*id, ?marker, "a partition knows a newer producer; given up");
+            tracing::info!(
+                id = &*id,
+                ?marker,
+                "gave up a transaction marker: a partition knows a newer producer epoch"
+            );
             return;
         };
         let producer = prepared.producer;
@@ -82,7 +86,7 @@ async fn finish(
             Err(error) if error.code() == ResponseError::NotCoordinator => return,
             Ok(()) => {}
             Err(error) => {
-                tracing::warn!(id = &*id, %error, "the end of a transaction is not written yet");
+                tracing::warn!(id = &*id, %error, "cannot write the end of a transaction yet; trying again");
             }
         }
         prepared.partitions.extend(failed);
@@ -118,7 +122,7 @@ async fn send(
                 ResponseError::InvalidProducerEpoch | ResponseError::TransactionCoordinatorFenced,
             ) => return None,
             Err(error) => {
-                tracing::debug!(%partition, %error, "a transaction marker is tried again");
+                tracing::debug!(%partition, %error, "cannot write a transaction marker yet; trying again");
                 failed.push(partition);
             }
         }

@@ -30,7 +30,7 @@ impl Decoder {
         let crc = self.rest.try_get_u32_le().map_err(cut_off)?;
         let size = self.rest.try_get_u32_le().map_err(cut_off)?;
         if (crc, size) != (self.crc.sum(), self.crc.amount()) {
-            return Err(corrupt("checksum or size of a gzip member does not hold"));
+            return Err(corrupt("wrong checksum or size of a gzip member"));
         }
         self.is_at_end = skip_header(&mut self.rest).is_err();
         self.inflate.reset(false);
@@ -65,10 +65,10 @@ impl Read for Decoder {
 fn skip_header(bytes: &mut Bytes) -> io::Result<()> {
     let mut rest = &bytes[..];
     if rest.try_get_u16_le().map_err(cut_off)? != 0x8b1f {
-        return Err(corrupt("not in gzip format"));
+        return Err(corrupt("not a gzip member"));
     }
     if rest.try_get_u8().map_err(cut_off)? != DEFLATE {
-        return Err(corrupt("unsupported gzip compression method"));
+        return Err(corrupt("a gzip member with another method than deflate"));
     }
     let flags = rest.try_get_u8().map_err(cut_off)?;
     // Time, level and system.
@@ -85,7 +85,7 @@ fn skip_header(bytes: &mut Bytes) -> io::Result<()> {
         let mut crc = Crc::new();
         crc.update(&bytes[..bytes.len() - rest.len()]);
         if rest.try_get_u16_le().map_err(cut_off)? != crc.sum() as u16 {
-            return Err(corrupt("checksum of a gzip header does not hold"));
+            return Err(corrupt("wrong checksum of a gzip header"));
         }
     }
     let size = bytes.len() - rest.len();

@@ -68,7 +68,7 @@ impl Decoder {
     pub(super) fn new(mut bytes: Bytes, magic: i8) -> io::Result<Decoder> {
         let start = bytes.clone();
         if bytes.try_get_u32_le().map_err(cut_off)? != MAGIC {
-            return corrupt("no LZ4 frame");
+            return corrupt("not an LZ4 frame");
         }
         let flags = bytes.try_get_u8().map_err(cut_off)?;
         if flags & (VERSION_MASK | INDEPENDENT | RESERVED) != VERSION | INDEPENDENT {
@@ -88,7 +88,7 @@ impl Decoder {
         let checksum = (XxHash32::oneshot(0, descriptor) >> 8) as u8;
         // Clients that wrote magic 0 computed the checksum over other bytes.
         if bytes.try_get_u8().map_err(cut_off)? != checksum && magic != 0 {
-            return corrupt("checksum of an LZ4 frame's header does not hold");
+            return corrupt("wrong checksum of an LZ4 frame's header");
         }
         let buffer = SPARE.take();
         Ok(Decoder { rest: bytes, flags, block_bytes_max, buffer, block: 0..0, is_at_end: false })
@@ -114,7 +114,7 @@ impl Decoder {
         if self.flags & BLOCK_CHECKSUM != 0
             && self.rest.try_get_u32_le().map_err(cut_off)? != XxHash32::oneshot(0, &bytes)
         {
-            return corrupt("checksum of an LZ4 block does not hold");
+            return corrupt("wrong checksum of an LZ4 block");
         }
         let decompressed = if head & UNCOMPRESSED == 0 {
             self.decompress(&bytes)?

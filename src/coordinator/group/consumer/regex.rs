@@ -79,7 +79,12 @@ impl ConsumerGroup {
                 }
                 // It was checked when it came, so another broker accepted it.
                 Err(reason) => {
-                    tracing::error!(group = &*self.id, regex, reason, "expression ignored");
+                    tracing::error!(
+                        group = &*self.id,
+                        regex,
+                        reason,
+                        "invalid regular expression; it matches no topics"
+                    );
                     BTreeSet::new()
                 }
             };

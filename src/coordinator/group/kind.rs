@@ -5,7 +5,7 @@ use super::GroupId;
 use super::classic::ClassicGroup;
 use super::consumer::{ConsumerGroup, Permit};
 use super::offsets::Committed;
-use super::record::Record;
+use super::record::{GroupKind, Record};
 use super::share::ShareGroup;
 use super::streams::StreamsGroup;
 use super::timers::Timer;
@@ -29,9 +29,6 @@ pub enum Group {
     Share(ShareGroup),
 }
 
-/// Makes an empty group of a kind.
-type NewGroup = fn(GroupId) -> Group;
-
 /// Asks a group of any kind what every kind can answer.
 macro_rules! of_any_kind {
     ($any:expr, $group:ident => $answer:expr) => {
@@ -45,16 +42,22 @@ macro_rules! of_any_kind {
 }
 
 impl Group {
-    /// The kind and the id of the group that `record` belongs to, and how to make an empty one.
-    /// None for a classic group's record, and for one that belongs to no group.
-    pub fn named_by(record: &Record) -> Option<(&'static str, &str, NewGroup)> {
-        if let Some(id) = record.consumer_group() {
-            Some(("consumer", id, |id| Group::Consumer(Box::new(ConsumerGroup::new(id)))))
-        } else if let Some(id) = record.streams_group() {
-            Some(("streams", id, |id| Group::Streams(Box::new(StreamsGroup::new(id)))))
-        } else {
-            let id = record.share_group()?;
-            Some(("share", id, |id| Group::Share(ShareGroup::new(id))))
+    /// An empty group of a kind.
+    pub fn new(kind: GroupKind, id: GroupId) -> Group {
+        match kind {
+            GroupKind::Consumer => Group::Consumer(Box::new(ConsumerGroup::new(id))),
+            GroupKind::Streams => Group::Streams(Box::new(StreamsGroup::new(id))),
+            GroupKind::Share => Group::Share(ShareGroup::new(id)),
+        }
+    }
+
+    /// Whether it is of a kind.
+    pub fn is_of(&self, kind: GroupKind) -> bool {
+        match self {
+            Group::Classic(_) => false,
+            Group::Consumer(_) => kind == GroupKind::Consumer,
+            Group::Streams(_) => kind == GroupKind::Streams,
+            Group::Share(_) => kind == GroupKind::Share,
         }
     }
 

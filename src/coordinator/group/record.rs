@@ -16,9 +16,23 @@ const OFFSET_COMMIT_VERSION: i16 = 4;
 /// The only version with an expiry time.
 const OFFSET_COMMIT_EXPIRING_VERSION: i16 = 1;
 
+/// The kinds of groups that have records of several types; a classic group has one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// KIP-848.
+    Consumer,
+    /// KIP-1071.
+    Streams,
+    /// KIP-932.
+    Share,
+}
+
 /// Declares the records whose key has version 0 and whose value is written in one version only.
 macro_rules! records {
-    ($($(#[$doc:meta])* $name:ident($key:ident, $value:ident) written as $version:literal;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($key:ident, $value:ident) written as $version:literal $(of $kind:ident)?;
+    )*) => {
         /// A record. No value means that whatever the key names is gone.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Record {
@@ -59,6 +73,14 @@ macro_rules! records {
                 }
             }
 
+            /// The group that the record belongs to, if that is no classic one.
+            pub fn group_named(&self) -> Option<(GroupKind, &str)> {
+                match self {
+                    $($(Record::$name(key, _) => Some((GroupKind::$kind, &key.group_id)),)?)*
+                    _ => None,
+                }
+            }
+
             /// Decodes a record. An unknown type is `Other`; a known one that cannot be read is an
             /// error.
             pub fn decode(key: &Bytes, value: Option<&Bytes>) -> Result<Record> {
@@ -82,57 +104,57 @@ records! {
     /// A classic group reached a generation.
     GroupMetadata(GroupMetadataKey, GroupMetadataValue) written as 3;
     /// A consumer group (KIP-848) reached an epoch.
-    ConsumerGroupMetadata(ConsumerGroupMetadataKey, ConsumerGroupMetadataValue) written as 0;
+    ConsumerGroupMetadata(ConsumerGroupMetadataKey, ConsumerGroupMetadataValue) written as 0 of Consumer;
     /// The partitions of a consumer group's topics, as Kafka before 4.1 kept them.
     ConsumerGroupPartitionMetadata(
         ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataValue
-    ) written as 0;
+    ) written as 0 of Consumer;
     /// What a member of a consumer group subscribes to.
     ConsumerGroupMemberMetadata(
         ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue
-    ) written as 0;
+    ) written as 0 of Consumer;
     /// The epoch that a consumer group's target assignment was made for.
     ConsumerGroupTargetAssignmentMetadata(
         ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue
-    ) written as 0;
+    ) written as 0 of Consumer;
     /// What a member of a consumer group is to own.
     ConsumerGroupTargetAssignmentMember(
         ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberValue
-    ) written as 0;
+    ) written as 0 of Consumer;
     /// What a member of a consumer group owns, and has to give back.
     ConsumerGroupCurrentMemberAssignment(
         ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue
-    ) written as 0;
+    ) written as 0 of Consumer;
     /// The topics that match a regular expression of a consumer group.
     ConsumerGroupRegularExpression(
         ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue
-    ) written as 0;
+    ) written as 0 of Consumer;
     /// A share group (KIP-932), which this broker keeps but does not serve.
-    ShareGroupMetadata(ShareGroupMetadataKey, ShareGroupMetadataValue) written as 0;
+    ShareGroupMetadata(ShareGroupMetadataKey, ShareGroupMetadataValue) written as 0 of Share;
     /// A member of a share group.
     ShareGroupMemberMetadata(
         ShareGroupMemberMetadataKey, ShareGroupMemberMetadataValue
-    ) written as 0;
+    ) written as 0 of Share;
     /// A streams group (KIP-1071) reached an epoch.
-    StreamsGroupMetadata(StreamsGroupMetadataKey, StreamsGroupMetadataValue) written as 0;
+    StreamsGroupMetadata(StreamsGroupMetadataKey, StreamsGroupMetadataValue) written as 0 of Streams;
     /// What a member of a streams group says about itself.
     StreamsGroupMemberMetadata(
         StreamsGroupMemberMetadataKey, StreamsGroupMemberMetadataValue
-    ) written as 0;
+    ) written as 0 of Streams;
     /// The epoch that a streams group's target assignment was made for.
     StreamsGroupTargetAssignmentMetadata(
         StreamsGroupTargetAssignmentMetadataKey, StreamsGroupTargetAssignmentMetadataValue
-    ) written as 0;
+    ) written as 0 of Streams;
     /// The tasks that a member of a streams group is to own.
     StreamsGroupTargetAssignmentMember(
         StreamsGroupTargetAssignmentMemberKey, StreamsGroupTargetAssignmentMemberValue
-    ) written as 0;
+    ) written as 0 of Streams;
     /// The tasks that a member of a streams group owns.
     StreamsGroupCurrentMemberAssignment(
         StreamsGroupCurrentMemberAssignmentKey, StreamsGroupCurrentMemberAssignmentValue
-    ) written as 0;
+    ) written as 0 of Streams;
     /// The topology of a streams group.
-    StreamsGroupTopology(StreamsGroupTopologyKey, StreamsGroupTopologyValue) written as 0;
+    StreamsGroupTopology(StreamsGroupTopologyKey, StreamsGroupTopologyValue) written as 0 of Streams;
 }
 
 impl Record {

@@ -271,8 +271,8 @@ impl Shard {
     /// need be; a tombstone does not. A group of another kind is replaced: it only held offsets, or
     /// the log is not one that Kafka would write.
     fn replay_group(&mut self, record: &Record) {
-        let Some((kind, id, new)) = Group::named_by(record) else { return };
-        let is_there = self.groups.get(id).is_some_and(|group| group.kind() == kind);
+        let Some((kind, id)) = record.group_named() else { return };
+        let is_there = self.groups.get(id).is_some_and(|group| group.is_of(kind));
         if record.is_tombstone() && !is_there {
             return;
         }
@@ -281,7 +281,7 @@ impl Shard {
             return;
         }
         if !is_there {
-            self.groups.insert(GroupId::from(id), new(GroupId::from(id)));
+            self.groups.insert(GroupId::from(id), Group::new(kind, GroupId::from(id)));
         }
         self.groups.get_mut(id).expect("it is there, or was just put there").replay(record);
     }

@@ -13,17 +13,6 @@ pub struct ShareGroup {
     pub members: BTreeSet<String>,
 }
 
-impl Record {
-    /// The group that a share group's record belongs to.
-    pub fn share_group(&self) -> Option<&str> {
-        match self {
-            Record::ShareGroupMetadata(key, _) => Some(&key.group_id),
-            Record::ShareGroupMemberMetadata(key, _) => Some(&key.group_id),
-            _ => None,
-        }
-    }
-}
-
 impl ShareGroup {
     /// A group without members.
     pub fn new(id: GroupId) -> ShareGroup {

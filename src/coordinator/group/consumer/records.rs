@@ -114,20 +114,6 @@ impl Kind for Consumer {
 }
 
 impl Record {
-    /// The group that a consumer group's record belongs to.
-    pub fn consumer_group(&self) -> Option<&str> {
-        Some(match self {
-            Record::ConsumerGroupMetadata(key, _) => &key.group_id,
-            Record::ConsumerGroupPartitionMetadata(key, _) => &key.group_id,
-            Record::ConsumerGroupMemberMetadata(key, _) => &key.group_id,
-            Record::ConsumerGroupTargetAssignmentMetadata(key, _) => &key.group_id,
-            Record::ConsumerGroupTargetAssignmentMember(key, _) => &key.group_id,
-            Record::ConsumerGroupCurrentMemberAssignment(key, _) => &key.group_id,
-            Record::ConsumerGroupRegularExpression(key, _) => &key.group_id,
-            _ => return None,
-        })
-    }
-
     /// The group reached an epoch.
     pub fn consumer_epoch(group: &str, epoch: i32, metadata_hash: i64) -> Record {
         let key = ConsumerGroupMetadataKey { group_id: group.to_owned() };

@@ -148,21 +148,6 @@ pub fn group_tombstones(group: &str) -> Vec<Record> {
     ]
 }
 
-impl Record {
-    /// The group that a streams group's record belongs to.
-    pub fn streams_group(&self) -> Option<&str> {
-        Some(match self {
-            Record::StreamsGroupMetadata(key, _) => &key.group_id,
-            Record::StreamsGroupMemberMetadata(key, _) => &key.group_id,
-            Record::StreamsGroupTargetAssignmentMetadata(key, _) => &key.group_id,
-            Record::StreamsGroupTargetAssignmentMember(key, _) => &key.group_id,
-            Record::StreamsGroupCurrentMemberAssignment(key, _) => &key.group_id,
-            Record::StreamsGroupTopology(key, _) => &key.group_id,
-            _ => return None,
-        })
-    }
-}
-
 fn ids(tasks: &TaskIds) -> Vec<CurrentTaskIds> {
     let ids = |(id, set): (&String, &BTreeSet<i32>)| CurrentTaskIds {
         subtopology_id: id.clone(),

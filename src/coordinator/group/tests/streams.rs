@@ -5,7 +5,7 @@
 //! partitions. `active=0:1+2;1:0` are tasks 0_1, 0_2 and 1_0.
 
 use super::super::kind::Group;
-use super::super::record::Record;
+use super::super::record::{GroupKind, Record};
 use super::super::shard::Shard;
 use super::super::streams::StreamsGroup;
 use super::{Args, World};
@@ -262,7 +262,7 @@ pub fn state(group: &StreamsGroup) -> String {
 }
 
 pub fn record(record: &Record) -> Option<String> {
-    let group = record.streams_group()?;
+    let (_, group) = record.group_named().filter(|(kind, _)| *kind == GroupKind::Streams)?;
     Some(match record {
         Record::StreamsGroupMetadata(_, Some(value)) => {
             let configs = value.last_assignment_configs.iter().flatten();
@@ -354,7 +354,7 @@ fn current(
 
 /// A record that was replayed, made again from the group's state after that.
 pub fn remade(shard: &Shard, record: &Record) -> Option<Record> {
-    match shard.groups.get(record.streams_group()?) {
+    match shard.groups.get(record.group_named()?.1) {
         Some(Group::Streams(group)) => group.remade(record),
         _ => None,
     }

@@ -50,8 +50,8 @@ impl Log {
             return Err(Error::Explained(
                 ResponseError::RecordListTooLarge,
                 format!(
-                    "Message batch size is {bytes} bytes in append to partition {}, which exceeds \
-                     the maximum configured segment size of {}.",
+                    "The batches for {} have {bytes} bytes together, more than a segment may \
+                     have (segment.bytes={}).",
                     self.partition, self.config.segment_bytes
                 ),
             ));
@@ -116,7 +116,7 @@ impl Log {
         for batch in batches {
             if batch.base_offset() < next {
                 return Err(Error::corrupt(format!(
-                    "append to {}: offset {} is less than the next offset {next}",
+                    "a batch for {} begins at offset {}, but the log is at {next} already",
                     self.partition,
                     batch.base_offset()
                 )));

@@ -331,8 +331,8 @@ impl LogManager {
         let mut state = self.state();
         match state.places.insert(partition.clone(), place) {
             Some(other) if other.dir != place.dir => Err(Error::Config(format!(
-                "Duplicate log directories for {partition} are found in both {} and {}. Nobody \
-                 knows which one counts: look into them, and move the other one away.",
+                "{partition} is in {} and in {}. Nobody knows which one counts: look into them, \
+                 and move the other one away.",
                 self.dirs[other.dir].path.display(),
                 self.dirs[place.dir].path.display(),
             ))),
@@ -544,9 +544,8 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
 
 fn foreign_directory(path: &Path) -> Error {
     Error::Config(format!(
-        "Found directory {}, which is not in the form of topic-partition or \
-         topic-partition.uniqueId-delete (if marked for deletion). Log directories should only \
-         contain Kafka topic data: move it away.",
+        "{} is no partition's directory (topic-0, or topic-0.<id>-delete). Nothing else belongs \
+         in a log directory: move it away.",
         path.display()
     ))
 }

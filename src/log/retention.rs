@@ -79,8 +79,8 @@ impl Log {
             return Err(Error::Explained(
                 ResponseError::OffsetOutOfRange,
                 format!(
-                    "Cannot increment the log start offset to {offset} of partition {} since it \
-                     is larger than the high watermark {}",
+                    "The log of {} cannot begin at {offset}, which is beyond its high watermark \
+                     {}",
                     self.partition, self.high_watermark
                 ),
             ));

@@ -416,7 +416,7 @@ const DAMAGES: &[Damage] = &[
             let twice = partition_in(&site.path("a"));
             copy(&site.path("a").join(&twice), &site.path("b").join(&twice));
         },
-        says: &["Duplicate log directories for damage-", "both"],
+        says: &["damage-", " is in ", "move the other one away"],
         mend: |site| {
             let twice = partition_in(&site.path("a"));
             fs::remove_dir_all(site.path("b").join(twice)).unwrap();

@@ -191,7 +191,7 @@ impl Group {
 
 /// The error for a group that does not exist, in Kafka's form.
 pub fn not_found(id: &str) -> Error {
-    Error::Explained(ResponseError::GroupIdNotFound, format!("Group {id} not found."))
+    Error::Explained(ResponseError::GroupIdNotFound, format!("There is no group {id}."))
 }
 
 /// The error for a group of another kind than the one that was asked for, in Kafka's form.

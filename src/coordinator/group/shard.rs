@@ -215,7 +215,7 @@ impl Shard {
                 group.heartbeat(&mut turn, cx, request, Vec::new())?
             }
             None if epoch > 0 => {
-                let message = format!("Consumer group {id} not found.");
+                let message = format!("There is no consumer group {id}.");
                 return Err(Error::Explained(ResponseError::GroupIdNotFound, message));
             }
             other => return Err(not_of_kind(other.as_deref(), id, "consumer")),
@@ -247,7 +247,7 @@ impl Shard {
             }
             None if epoch == 0 => new(Vec::new(), false, &mut turn)?,
             None if epoch > 0 => {
-                let message = format!("Streams group {id} not found.");
+                let message = format!("There is no streams group {id}.");
                 return Err(Error::Explained(ResponseError::GroupIdNotFound, message));
             }
             other => return Err(not_of_kind(other.as_deref(), id, "streams")),

@@ -30,7 +30,7 @@ impl Filter {
     pub fn pattern(pattern: &str) -> Result<Pattern> {
         Pattern::compile(pattern).map_err(|reason| {
             let message = format!(
-                "Transaction ID pattern `{pattern}` is not a valid regular expression: {reason}."
+                "The pattern `{pattern}` for transactional ids cannot be compiled: {reason}."
             );
             Error::Explained(ResponseError::InvalidRegularExpression, message)
         })

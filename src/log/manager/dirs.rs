@@ -78,8 +78,8 @@ pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
     make_dir(disk, path)?;
     let lock = disk.lock(&path.join(LOCK))?.ok_or_else(|| {
         Error::Config(format!(
-            "Failed to acquire lock on file .lock in {}. A Kafka instance in another process or \
-             thread is using this directory.",
+            "{} is in use: another broker, klamm or Kafka, has locked its file .lock. Stop that \
+             one, or name another directory in log.dirs.",
             path.display()
         ))
     })?;

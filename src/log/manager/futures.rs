@@ -220,7 +220,8 @@ impl LogManager {
         Err(Error::Explained(
             ResponseError::KafkaStorageError,
             format!(
-                "Can not create log for {partition} because log directories {} are offline",
+                "{partition} may lie in a log directory that is offline ({}), so it gets no new \
+                 log",
                 offline.join(",")
             ),
         ))

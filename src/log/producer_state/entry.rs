@@ -181,7 +181,8 @@ impl Entry {
         Err(refused(
             ResponseError::InvalidProducerEpoch,
             format!(
-                "Epoch of producer {} is {epoch}, which is <= the last seen epoch {} (TV2)",
+                "producer {} ends a transaction with epoch {epoch}, but its last batch had {}: \
+                 under transaction.version 2 each transaction has a higher one",
                 batch.producer_id(),
                 self.epoch
             ),
@@ -203,11 +204,7 @@ impl Entry {
         }
         Err(refused(
             ResponseError::OutOfOrderSequenceNumber,
-            format!(
-                "Out of order sequence number for producer {}: {first} (incoming seq. number), \
-                 {last} (current end sequence number)",
-                batch.producer_id()
-            ),
+            format!("producer {} sent sequence number {first} after {last}", batch.producer_id()),
         ))
     }
 
@@ -249,10 +246,7 @@ pub(super) fn check_epoch(
     }
     Err(refused(
         ResponseError::InvalidProducerEpoch,
-        format!(
-            "Epoch of producer {producer_id} is {epoch}, which is smaller than the last seen \
-             epoch {last_epoch}"
-        ),
+        format!("producer {producer_id} sent epoch {epoch} after {last_epoch}"),
     ))
 }
 

@@ -67,7 +67,7 @@ impl Verifications {
         if given.is_some() && given == expected {
             return Ok(());
         }
-        let message = "Record was not part of an ongoing transaction".to_owned();
+        let message = "The producer has no transaction under way on this partition".to_owned();
         Err(refused(ResponseError::InvalidTxnState, message))
     }
 
@@ -99,8 +99,8 @@ impl Asked {
         Err(refused(
             ResponseError::OutOfOrderSequenceNumber,
             format!(
-                "Out of order sequence number for producer {}: {sequence} (incoming seq. number), \
-                 {expected} (expected to begin its part of the transaction)",
+                "producer {} begins its part of the transaction with sequence number {sequence}, \
+                 not with {expected}",
                 batch.producer_id()
             ),
         ))

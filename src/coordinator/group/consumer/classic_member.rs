@@ -214,7 +214,10 @@ impl ConsumerGroup {
     ) -> Result<&Arc<ConsumerMember>> {
         let member = self.speaker(id, instance)?;
         if !member.is_classic() {
-            let message = format!("Member {id} does not use the classic protocol.");
+            let message = format!(
+                "Member {id} speaks the consumer protocol, but this request is \
+                                   of the classic one."
+            );
             return refuse(ResponseError::UnknownMemberId, message);
         }
         if member.epoch != generation {

@@ -150,26 +150,26 @@ pub fn check_heartbeat(
         request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
     let invalid = |message: &str| refuse(ResponseError::InvalidRequest, message.to_owned());
     if needs_id && is_blank(Some(&request.member_id)) {
-        invalid("MemberId can't be empty.")
+        invalid("MemberId is blank.")
     } else if is_blank(Some(&request.group_id)) {
-        invalid("GroupId can't be empty.")
+        invalid("GroupId is blank.")
     } else if is_blank(request.instance_id.as_ref()) {
-        invalid("InstanceId can't be empty.")
+        invalid("InstanceId is blank.")
     } else if is_blank(request.rack_id.as_ref()) {
-        invalid("RackId can't be empty.")
+        invalid("RackId is blank.")
     } else if epoch == 0 && request.rebalance_timeout_ms == -1 {
-        invalid("RebalanceTimeoutMs must be provided in first request.")
+        invalid("A member that joins has to send its RebalanceTimeoutMs.")
     } else if epoch == 0 && request.topic_partitions.as_ref().is_none_or(|t| !t.is_empty()) {
-        invalid("TopicPartitions must be empty when (re-)joining.")
+        invalid("A member that joins owns nothing: its TopicPartitions have to be an empty list.")
     } else if epoch == 0 && !has_topics {
         invalid(
-            "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when \
-             (re-)joining.",
+            "A member that joins has to subscribe, by SubscribedTopicNames or by \
+             SubscribedTopicRegex.",
         )
     } else if epoch == LEAVE_STATIC_EPOCH && request.instance_id.is_none() {
-        invalid("InstanceId can't be null.")
+        invalid("Only a static member may leave for a while: InstanceId is missing.")
     } else if epoch < LEAVE_STATIC_EPOCH {
-        invalid("MemberEpoch is invalid.")
+        invalid("MemberEpoch is below -2.")
     } else {
         check_assignor(config, request.server_assignor.as_deref())
     }
@@ -180,7 +180,7 @@ fn check_assignor(config: &Config, name: Option<&str>) -> Result<()> {
     match name {
         Some(name) if !supported.iter().any(|supported| supported == name) => {
             let message = format!(
-                "ServerAssignor {name} is not supported. Supported assignors: {}.",
+                "There is no assignor {name} here (group.consumer.assignors has {}).",
                 supported.join(", ")
             );
             refuse(ResponseError::UnsupportedAssignor, message)

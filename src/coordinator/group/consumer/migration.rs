@@ -225,11 +225,11 @@ fn may_downgrade(config: &Config, members: &[&ConsumerMember]) -> bool {
 fn check_upgrade(config: &Config, group: &ClassicGroup) -> Result<()> {
     let limit = usize::try_from(config.group_consumer_max_size).unwrap_or(0);
     let reason = if !MigrationPolicy::of(config).upgrade {
-        "online upgrade is disabled"
+        "group.consumer.migration.policy does not allow it"
     } else if !group.uses_consumer_protocol() {
-        "the group does not use the consumer embedded protocol"
+        "its members are not consumers"
     } else if group.size() > limit {
-        "the group size exceeds the consumer group maximum size"
+        "it has more members than group.consumer.max.size allows"
     } else {
         return Ok(());
     };
@@ -237,7 +237,7 @@ fn check_upgrade(config: &Config, group: &ClassicGroup) -> Result<()> {
 }
 
 fn cannot_upgrade<T>(id: &str, reason: &str) -> Result<T> {
-    let message = format!("Cannot upgrade classic group {id} to consumer group because {reason}.");
+    let message = format!("The classic group {id} cannot become a consumer group: {reason}.");
     refuse(ResponseError::GroupIdNotFound, message)
 }
 
@@ -254,7 +254,11 @@ impl ConsumerGroup {
         for member in classic.members() {
             let assigned = assigned_before(&classic.id, member, image)?;
             let Some(subscription) = embedded::subscription(&member.metadata(&protocol)) else {
-                return cannot_upgrade(&classic.id, "the embedded consumer protocol is malformed");
+                return cannot_upgrade(
+                    &classic.id,
+                    "a member's metadata or assignment cannot be \
+                                                    read",
+                );
             };
             let mut new = ConsumerMember::new(member.id.clone());
             new.epoch = classic.generation;
@@ -303,13 +307,13 @@ fn assigned_before(id: &str, member: &Member, image: &Image) -> Result<Partition
         return Ok(Partitions::new());
     }
     let Some(assignment) = embedded::assignment(&member.assignment) else {
-        return cannot_upgrade(id, "the embedded consumer protocol is malformed");
+        return cannot_upgrade(id, "a member's metadata or assignment cannot be read");
     };
     if assignment.user_data.is_some_and(|data| !data.is_empty()) {
         return cannot_upgrade(
             id,
-            "an unsupported custom assignor is in use. Please refer to the documentation or switch \
-             to a default assignor before re-attempting the upgrade",
+            "its assignor keeps data of its own (user data). Change the members to one of \
+             Kafka's own assignors first",
         );
     }
     let topics = assignment.assigned_partitions.iter().map(|t| (&t.topic, &t.partitions));

@@ -38,14 +38,12 @@ impl Permit {
         };
         let assigned = find(&member.assigned).or_else(|| find(&member.pending_revocation));
         let Some(assigned) = assigned else {
-            let message = format!(
-                "Partition {topic}-{partition} is not assigned or pending revocation for member."
-            );
+            let message = format!("The member does not own partition {topic}-{partition}.");
             return member.refuse_stale(message);
         };
         if *received < assigned {
             let message = format!(
-                "Received {} {received} is older than assignment epoch {assigned} for partition \
+                "The {} {received} is from before epoch {assigned}, at which the member got \
                  {topic}-{partition}.",
                 member.epoch_name()
             );

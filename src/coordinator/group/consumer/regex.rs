@@ -118,8 +118,7 @@ fn last_refresh(group: &ConsumerGroup) -> Option<(Timestamp, i64)> {
 
 fn check(regex: &str) -> Result<()> {
     Pattern::compile(regex).map(drop).or_else(|reason| {
-        let message =
-            format!("SubscribedTopicRegex `{regex}` is not a valid regular expression: {reason}.");
+        let message = format!("SubscribedTopicRegex `{regex}` cannot be compiled: {reason}.");
         refuse(ResponseError::InvalidRegularExpression, message)
     })
 }

@@ -74,8 +74,7 @@ fn assign(
         })
         .collect();
     assignor.assign(&subscribers, &topics.counts(image)).or_else(|error| {
-        let message =
-            format!("Failed to compute a new target assignment for epoch {epoch}: {error}");
+        let message = format!("the assignor failed at group epoch {epoch}: {error}");
         tracing::error!(group = &*group.id, "{message}");
         refuse(ResponseError::UnknownServerError, message)
     })

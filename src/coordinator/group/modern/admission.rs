@@ -29,8 +29,7 @@ impl<K: Kind> Modern<K> {
             return Ok(());
         }
         let kind = K::NAME;
-        let message =
-            format!("The {kind} group has reached its maximum capacity of {limit} members.");
+        let message = format!("The {kind} group is full: it may have {limit} members.");
         refuse(ResponseError::GroupMaxSizeReached, message)
     }
 
@@ -38,7 +37,7 @@ impl<K: Kind> Modern<K> {
     pub fn known_member(&self, id: &str) -> Result<&Arc<Member<K>>> {
         self.member(id).map_or_else(
             || {
-                let message = format!("Member {id} is not a member of group {}.", self.id);
+                let message = format!("There is no member {id} in group {}.", self.id);
                 refuse(ResponseError::UnknownMemberId, message)
             },
             Ok,
@@ -49,7 +48,10 @@ impl<K: Kind> Modern<K> {
     pub fn known_instance(&self, instance: &str) -> Result<&Arc<Member<K>>> {
         self.static_member(instance).map_or_else(
             || {
-                let message = format!("Instance id {instance} is unknown.");
+                let message = format!(
+                    "The group has no static member with instance id \
+                                       {instance}."
+                );
                 refuse(ResponseError::UnknownMemberId, message)
             },
             Ok,
@@ -65,7 +67,7 @@ impl<K: Kind> Modern<K> {
             return Ok(member);
         }
         let message = format!(
-            "Static member {id} with instance id {instance} was fenced by member {}.",
+            "Instance id {instance} belongs to member {} now: member {id} is fenced.",
             member.id
         );
         refuse(ResponseError::FencedInstanceId, message)
@@ -91,8 +93,7 @@ impl<K: Kind> Modern<K> {
         let speaks_classic = epoch.is_none() || K::speaks_classic(former);
         if !speaks_classic && former.epoch != LEAVE_STATIC_EPOCH {
             let message = format!(
-                "Static member {id} with instance id {} cannot join the group because the \
-                 instance id is owned by {} member.",
+                "Member {id} cannot join with instance id {}: member {} has it and has not left.",
                 instance.unwrap_or_default(),
                 former.id
             );

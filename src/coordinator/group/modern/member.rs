@@ -116,10 +116,11 @@ impl<K: Kind> Member<K> {
             _ => return Ok(()),
         };
         let message = format!(
-            "The {} group member has a {difference} member epoch ({received}) than the one known \
-             by the group coordinator ({}). The member must abandon all its partitions and rejoin.",
+            "Member epoch {received} is {difference} than {}, the one of this member of the {} \
+             group: it must give up its {} and join again.",
+            self.epoch,
             K::NAME,
-            self.epoch
+            K::GIVEN
         );
         refuse(ResponseError::FencedMemberEpoch, message)
     }
@@ -128,8 +129,8 @@ impl<K: Kind> Member<K> {
     pub fn is_in_unknown_state(&self) -> Error {
         let (kind, given) = (K::NAME, K::GIVEN);
         let message = format!(
-            "The {kind} group member is in a unknown state. The member must abandon all its \
-             {given} and rejoin."
+            "The coordinator does not know what this member of the {kind} group has: it must \
+             give up its {given} and join again."
         );
         Error::Explained(ResponseError::FencedMemberEpoch, message)
     }

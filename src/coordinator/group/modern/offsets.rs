@@ -29,15 +29,15 @@ impl<K: Kind> Modern<K> {
         let is_old = version.is_some_and(|version| version < MEMBER_EPOCH_VERSION);
         if is_old && !K::speaks_classic(member) {
             let message = format!(
-                "OffsetCommit version {MEMBER_EPOCH_VERSION} or above must be used by members \
-                 using the {} group protocol",
+                "A member of a {} group must commit with OffsetCommit {MEMBER_EPOCH_VERSION} or \
+                 later",
                 K::NAME
             );
             return refuse(ResponseError::UnsupportedVersion, message);
         }
         if epoch > member.epoch {
             let message = format!(
-                "Received {} {epoch} is newer than current member epoch {}.",
+                "The {} {epoch} is ahead of the member's epoch {}.",
                 member.epoch_name(),
                 member.epoch
             );
@@ -56,7 +56,7 @@ impl<K: Kind> Modern<K> {
             return Ok(());
         }
         member.refuse_stale(format!(
-            "The received {} {epoch} does not match the expected member epoch {}.",
+            "The {} {epoch} is not the member's epoch {}.",
             member.epoch_name(),
             member.epoch
         ))

@@ -105,8 +105,8 @@ impl StreamsGroup {
         }
         if let Some(member) = &self.own.soft.shutdown_requested_by {
             let status_detail = format!(
-                "Streams group member {member} encountered a fatal error and requested a shutdown \
-                 for the entire application."
+                "Member {member} met a fatal error and asked that the whole application shuts \
+                 down."
             );
             let status_code = StatusCode::ShutdownApplication.code();
             statuses.push(Status { status_code, status_detail });

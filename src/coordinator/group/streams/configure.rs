@@ -164,7 +164,13 @@ impl<'a> Configuring<'a> {
         let missing = self.missing(&subtopologies)?;
         let problem = (!missing.is_empty()).then(|| {
             let names = summary(missing.keys());
-            (StatusCode::MissingInternalTopics, format!("Internal topics are missing: {names}"))
+            (
+                StatusCode::MissingInternalTopics,
+                format!(
+                    "These internal topics do not exist yet: \
+                                                         {names}"
+                ),
+            )
         });
         let epoch = self.topology.epoch;
         Ok(Configured { epoch, subtopologies: Some(subtopologies), problem, missing })
@@ -189,7 +195,8 @@ impl<'a> Configuring<'a> {
         if missing.is_empty() {
             return Ok(());
         }
-        let message = format!("Source topics {} are missing.", summary(missing.into_iter()));
+        let message =
+            format!("These source topics do not exist: {}.", summary(missing.into_iter()));
         Err(Refusal::Status(StatusCode::MissingSourceTopics, message))
     }
 
@@ -222,16 +229,16 @@ impl<'a> Configuring<'a> {
             }
             if !progress {
                 return Err(invalid(
-                    "Failed to compute number of partitions for all repartition topics. There may \
-                     be loops in the topology that cannot be resolved."
+                    "The partition counts of the repartition topics depend on each other in a \
+                     circle."
                         .to_owned(),
                 ));
             }
         }
         if sources().any(|topic| !counts.contains_key(topic.name.as_str())) {
             return Err(invalid(
-                "Failed to compute number of partitions for all repartition topics, because a \
-                 repartition source topic is never used as a sink topic."
+                "A repartition topic is read by a subtopology and written by none, so it has no \
+                 partition count."
                     .to_owned(),
             ));
         }
@@ -305,8 +312,7 @@ impl<'a> Configuring<'a> {
         let differing = repartition.iter().find(|&(t, &had)| fixed.contains(t) && had != count);
         if let Some((topic, had)) = differing {
             return Err(badly_partitioned(format!(
-                "Number of partitions [{had}] of repartition topic [{topic}] doesn't match number \
-                 of partitions [{count}] of the source topic."
+                "Repartition topic {topic} has {had} partitions, its source topic {count}."
             )));
         }
         Ok(repartition.into_keys().map(|topic| (topic.to_owned(), count)).collect())
@@ -317,7 +323,7 @@ impl<'a> Configuring<'a> {
         for subtopology in self.subtopologies() {
             let Some(widest) = self.widest(subtopology)? else {
                 let id = &subtopology.subtopology_id;
-                return Err(invalid(format!("No source topics found for subtopology {id}")));
+                return Err(invalid(format!("Subtopology {id} reads no topic")));
             };
             for topic in &subtopology.state_changelog_topics {
                 changelogs.insert(topic.name.clone(), widest);
@@ -338,7 +344,7 @@ impl<'a> Configuring<'a> {
     }
 
     fn partitions_or_fail(&self, topic: &str) -> Result<i32, Refusal> {
-        let unknown = || unexpected(&format!("Number of partitions is not set for topic: {topic}"));
+        let unknown = || unexpected(&format!("Topic {topic} has no partition count"));
         Ok(self.partitions(topic).ok_or_else(unknown)?)
     }
 
@@ -366,7 +372,7 @@ impl<'a> Configuring<'a> {
             count => count,
         };
         if partitions < 1 {
-            return Err(unexpected("Number of partitions must be at least 1.").into());
+            return Err(unexpected("A topic needs a partition.").into());
         }
         let configs = topic.topic_configs.iter();
         Ok(InternalTopic {
@@ -391,8 +397,8 @@ impl<'a> Configuring<'a> {
                 let (expected, found) = (expected.partitions, topic.partitions.len());
                 if usize::try_from(expected) != Ok(found) {
                     return Err(badly_partitioned(format!(
-                        "Existing topic {name} has different number of partitions: expected \
-                         {expected}, found {found}"
+                        "Topic {name} exists with {found} partitions, but the topology needs \
+                         {expected}"
                     )));
                 }
             }
@@ -428,7 +434,7 @@ fn same_count(topics: &BTreeMap<&str, i32>, shown: &BTreeMap<&str, i32>) -> Resu
     let shown: Vec<String> =
         shown.iter().map(|(topic, count)| format!("{topic}={count}")).collect();
     Err(badly_partitioned(format!(
-        "Following topics do not have the same number of partitions: [{{{}}}]",
+        "These topics need one and the same number of partitions: {}",
         shown.join(", ")
     )))
 }

@@ -98,9 +98,10 @@ impl StreamsGroup {
             && updated.own.topology_epoch < known.epoch
         {
             let (ours, theirs) = (known.epoch, updated.own.topology_epoch);
-            beat.tell(StatusCode::StaleTopology, format!(
-                "The member's topology epoch {theirs} is behind the group's topology epoch {ours}."
-            ));
+            beat.tell(
+                StatusCode::StaleTopology,
+                format!("The member has topology epoch {theirs}, the group has {ours} by now."),
+            );
         }
         let (configured, hash) = self.configured(turn, &topology)?;
         bump |= hash != self.metadata_hash;
@@ -182,7 +183,8 @@ impl StreamsGroup {
     ) -> (i32, Arc<Tasks>) {
         let last = || self.target(&updated.id);
         if turn.timers.is_set(&Timer::FirstAssignment(self.id.clone())) {
-            let detail = "Assignment delayed due to the configured initial rebalance delay.";
+            let detail = "The first assignment waits for more members \
+                          (streams.initial.rebalance.delay.ms).";
             beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
             return (self.assignment_epoch, Arc::default());
         }
@@ -190,7 +192,7 @@ impl StreamsGroup {
             return (self.assignment_epoch, last());
         }
         if !self.may_assign(turn) {
-            let detail = "Assignment delayed due to the configured assignment interval.";
+            let detail = "The next assignment waits for streams.assignment.interval.ms.";
             beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
             return (self.assignment_epoch, last());
         }
@@ -274,9 +276,7 @@ fn updated(member: &StreamsMember, beat: &Beat<'_>) -> StreamsMember {
 fn topology(group: &StreamsGroup, beat: &mut Beat<'_>) -> Result<Arc<Topology>> {
     match (&beat.request.topology, &group.own.topology) {
         (None, Some(known)) => Ok(known.clone()),
-        (None, None) => {
-            Err(unexpected("The topology is null and the group topology is also null."))
-        }
+        (None, None) => Err(unexpected("Neither the member nor the group has a topology.")),
         (Some(asked), None) => {
             let topology = Topology::from_request(asked)?;
             beat.records.push(records::topology(&group.id, to_record(asked)));
@@ -285,7 +285,7 @@ fn topology(group: &StreamsGroup, beat: &mut Beat<'_>) -> Result<Arc<Topology>> 
         (Some(asked), Some(known)) => {
             let topology = Topology::from_request(asked)?;
             let differs = known.epoch <= topology.epoch && **known != topology;
-            refuse_if(differs, "Topology updates are not supported yet.")?;
+            refuse_if(differs, "A group keeps the topology that it began with.")?;
             Ok(known.clone())
         }
     }
@@ -300,14 +300,11 @@ fn check_tasks(configured: &Configured, owned: Option<&Tasks>) -> Result<()> {
     };
     for (id, partitions) in owned.active.iter().chain(&owned.standby).chain(&owned.warmup) {
         let Some(subtopology) = subtopologies.get(id) else {
-            return refuse_if(true, &format!("Subtopology {id} does not exist in the topology."));
+            return refuse_if(true, &format!("The topology has no subtopology {id}."));
         };
         let tasks = subtopology.tasks;
         if let Some(task) = partitions.iter().find(|task| !(0..tasks).contains(*task)) {
-            let message = format!(
-                "Task {task} for subtopology {id} is invalid. Number of tasks for this \
-                 subtopology: {tasks}"
-            );
+            let message = format!("Subtopology {id} has {tasks} tasks: there is no task {task}");
             return refuse_if(true, &message);
         }
     }

@@ -28,19 +28,18 @@ impl StreamsGroup {
         (topic, partition): (&str, i32),
     ) -> Result<()> {
         let Some(topology) = &self.own.topology else {
-            let message = "Topology is not available for offset commit validation.";
+            let message = "The group has no topology yet that the commit could be checked \
+                           against.";
             return member.refuse_stale(message.to_owned());
         };
         let Some(id) = topology.reader_of(topic) else {
-            return member.refuse_stale(format!("Topic {topic} is not in the topology."));
+            return member.refuse_stale(format!("The topology does not read topic {topic}."));
         };
         let assigned = [&member.assigned, &member.pending_revocation];
         match assigned.into_iter().find_map(|tasks| tasks.epoch_of(id, partition)) {
-            None => member.refuse_stale(format!(
-                "Task {id}-{partition} is not assigned or pending revocation for member."
-            )),
+            None => member.refuse_stale(format!("The member does not own task {id}-{partition}.")),
             Some(since) if epoch < since => member.refuse_stale(format!(
-                "Received member epoch {epoch} is older than assignment epoch {since} for task \
+                "Member epoch {epoch} is from before epoch {since}, at which the member got task \
                  {id}-{partition}."
             )),
             Some(_) => Ok(()),

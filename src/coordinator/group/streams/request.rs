@@ -22,46 +22,49 @@ pub fn check(request: &StreamsGroupHeartbeatRequest, version: i16) -> Result<()>
     let mut subtopologies = request.topology.iter().flat_map(|topology| &topology.subtopologies);
     refuse_if(
         subtopologies.any(|subtopology| !subtopology.source_topic_regex.is_empty()),
-        "Regular expressions for source topics are not supported yet.",
+        "Source topics have to be named: regular expressions are not served.",
     )?;
     let is_blank = |value: Option<&str>| value.is_some_and(|value| value.trim().is_empty());
-    refuse_if(is_blank(Some(&request.member_id)), "MemberId can't be empty.")?;
-    refuse_if(is_blank(Some(&request.group_id)), "GroupId can't be empty.")?;
-    refuse_if(is_blank(request.instance_id.as_deref()), "InstanceId can't be empty.")?;
-    refuse_if(is_blank(request.rack_id.as_deref()), "RackId can't be empty.")?;
+    refuse_if(is_blank(Some(&request.member_id)), "MemberId is blank.")?;
+    refuse_if(is_blank(Some(&request.group_id)), "GroupId is blank.")?;
+    refuse_if(is_blank(request.instance_id.as_deref()), "InstanceId is blank.")?;
+    refuse_if(is_blank(request.rack_id.as_deref()), "RackId is blank.")?;
     match request.member_epoch {
         JOIN_EPOCH => check_join(request)?,
         LEAVE_STATIC_EPOCH => {
-            refuse_if(request.instance_id.is_none(), "InstanceId can't be null.")?;
+            refuse_if(
+                request.instance_id.is_none(),
+                "Only a static member may leave for a \
+                                                      while: InstanceId is missing.",
+            )?;
         }
-        epoch => refuse_if(
-            epoch < LEAVE_STATIC_EPOCH,
-            &format!("MemberEpoch is {epoch}, but must be greater than or equal to -2."),
-        )?,
+        epoch => {
+            refuse_if(epoch < LEAVE_STATIC_EPOCH, &format!("MemberEpoch {epoch} is below -2."))?
+        }
     }
     let tasks = [&request.active_tasks, &request.standby_tasks, &request.warmup_tasks];
     let some = tasks.iter().filter(|tasks| tasks.is_some()).count();
     refuse_if(
         some != 0 && some != tasks.len(),
-        "If one task-type is non-null, all must be non-null.",
+        "Active, standby and warm-up tasks have to come together.",
     )?;
     let has_late_topology = request.member_epoch != JOIN_EPOCH && request.topology.is_some();
-    refuse_if(has_late_topology, "Topology can only be provided when (re-)joining.")
+    refuse_if(has_late_topology, "Only a member that joins may send a Topology.")
 }
 
 /// Refuses parts of KIP-1071 that Kafka 4.3 does not serve.
 fn check_features(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
     let has_instance = request.instance_id.is_some();
-    refuse_if(has_instance, "Static membership is not yet supported.")?;
-    refuse_if(request.task_offsets.is_some(), "TaskOffsets are not supported yet.")?;
-    refuse_if(request.task_end_offsets.is_some(), "TaskEndOffsets are not supported yet.")?;
+    refuse_if(has_instance, "This version does not serve static members.")?;
+    refuse_if(request.task_offsets.is_some(), "This version does not serve TaskOffsets.")?;
+    refuse_if(request.task_end_offsets.is_some(), "This version does not serve TaskEndOffsets.")?;
     let has_warmups = request.warmup_tasks.as_ref().is_some_and(|tasks| !tasks.is_empty());
-    refuse_if(has_warmups, "WarmupTasks are not supported yet.")
+    refuse_if(has_warmups, "This version does not serve WarmupTasks.")
 }
 
 fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
     let without_timeout = request.rebalance_timeout_ms == -1;
-    refuse_if(without_timeout, "RebalanceTimeoutMs must be provided in first request.")?;
+    refuse_if(without_timeout, "A member that joins has to send its RebalanceTimeoutMs.")?;
     let tasks = [
         (&request.active_tasks, "ActiveTasks"),
         (&request.standby_tasks, "StandbyTasks"),
@@ -69,10 +72,16 @@ fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
     ];
     for (tasks, name) in tasks {
         let are_none = tasks.as_ref().is_some_and(Vec::is_empty);
-        refuse_if(!are_none, &format!("{name} must be empty when (re-)joining."))?;
+        refuse_if(
+            !are_none,
+            &format!(
+                "A member that joins owns nothing: its {name} have to be \
+                                       an empty list."
+            ),
+        )?;
     }
     let Some(topology) = &request.topology else {
-        return refuse_if(true, "Topology must be non-null when (re-)joining.");
+        return refuse_if(true, "A member that joins has to send its Topology.");
     };
     let mut changelogs = topology.subtopologies.iter().flat_map(|of| &of.state_changelog_topics);
     match changelogs.find(|topic| topic.partitions != 0) {
@@ -80,7 +89,8 @@ fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
         Some(topic) => Err(Error::Explained(
             ResponseError::StreamsInvalidTopology,
             format!(
-                "Changelog topic {} must have an undefined partition count, but it is set to {}.",
+                "Changelog topic {} gets its partition count from its subtopology: it may not \
+                 ask for {}.",
                 topic.name, topic.partitions
             ),
         )),

@@ -23,7 +23,7 @@ impl Topology {
     /// UNKNOWN_SERVER_ERROR.
     pub fn from_request(topology: &request::Topology) -> Result<Topology> {
         if topology.epoch < 0 {
-            return Err(unexpected("Topology epoch must be non-negative."));
+            return Err(unexpected("The topology epoch is below 0."));
         }
         let subtopologies = topology.subtopologies.iter().map(subtopology);
         let value = StreamsGroupTopologyValue {

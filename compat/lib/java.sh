@@ -15,6 +15,8 @@ java_build() {
   exec 7> "$JAVA_BUILD.lock"
   flock 7
   if [ ! -e "$stamp" ] || [ -n "$(find "$COMPAT_ROOT/$suite" -newer "$stamp" -type f)" ]; then
+    # A library that the pom does not name any more must not stay on the class path.
+    rm -rf "$JAVA_BUILD/libs"
     mvn -B -q -Dstyle.color=never -f "$COMPAT_ROOT/$suite/pom.xml" -Dbuild.dir="$JAVA_BUILD" \
       ${CLIENTS_VERSION:+-Dkafka.version="$CLIENTS_VERSION"} \
       compile dependency:copy-dependencies -DoutputDirectory="$JAVA_BUILD/libs" || return 1

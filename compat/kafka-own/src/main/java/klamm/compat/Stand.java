@@ -18,6 +18,7 @@ import org.apache.kafka.clients.admin.TopicListing;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.network.ListenerName;
 import org.apache.kafka.common.protocol.Errors;
@@ -31,6 +32,7 @@ import org.apache.kafka.raft.LogOffsetMetadata;
 import org.apache.kafka.raft.RaftLog;
 import org.apache.kafka.storage.internals.log.ProducerStateEntry;
 import org.apache.kafka.storage.internals.log.ProducerStateManager;
+import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
 import org.apache.kafka.storage.internals.log.UnifiedLog;
 import org.mockito.Mockito;
 import org.mockito.invocation.InvocationOnMock;
@@ -75,10 +77,13 @@ final class Stand {
         LogManager logs = stand(LogManager.class, call -> switch (call.getMethod().getName()) {
             case "getLog$default$2" -> false;
             case "getLog" -> Option.apply(log(node, call.getArgument(0)));
+            case "producerStateManagerConfig" -> new ProducerStateManagerConfig(
+                Integer.parseInt(setting(node, "producer.id.expiration.ms")), false);
             default -> beyond(call);
         });
         ReplicaManager replicas = stand(ReplicaManager.class, call -> switch (call.getMethod().getName()) {
             case "localLog" -> Option.apply(log(node, call.getArgument(0)));
+            case "localLogOrException" -> log(node, call.getArgument(0));
             case "onlinePartition" -> Option.apply(partition(log(node, call.getArgument(0))));
             case "logManager" -> logs;
             default -> beyond(call);
@@ -130,6 +135,11 @@ final class Stand {
         });
     }
 
+    private static String setting(Node node, String name) throws Exception {
+        ConfigResource broker = new ConfigResource(ConfigResource.Type.BROKER, "0");
+        return node.admin().describeConfigs(List.of(broker)).all().get().get(broker).get(name).value();
+    }
+
     private static SocketServer sockets(Node node) {
         return stand(SocketServer.class, call -> switch (call.getMethod().getName()) {
             case "boundPort" -> node.port(((ListenerName) call.getArgument(0)).value());
@@ -155,11 +165,12 @@ final class Stand {
     /** A log whose directory is there, or null. */
     private static UnifiedLog log(Node node, TopicPartition partition) {
         Optional<File> directory = node.dataDirectories().stream()
-            .map(parent -> new File(parent, partition.toString())).filter(File::isDirectory).findFirst();
+            .map(parent -> new File(parent, partition.toString()).getAbsoluteFile()).filter(File::isDirectory).findFirst();
         return directory.map(found -> stand(UnifiedLog.class, call -> switch (call.getMethod().getName()) {
             case "dir" -> found;
             case "logStartOffset" -> offset(node, partition, OffsetSpec.earliest());
-            case "logEndOffset" -> offset(node, partition, OffsetSpec.latest());
+            // With one replica everything is committed at once.
+            case "logEndOffset", "highWatermark" -> offset(node, partition, OffsetSpec.latest());
             case "producerStateManager" -> producers(node, partition);
             default -> beyond(call);
         })).orElse(null);

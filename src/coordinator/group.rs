@@ -114,7 +114,7 @@ impl Groups {
                 for slot in all {
                     let forget = slot.run(|shard, _| Ok(shard.forget_topics(&topics))).await;
                     if let Err(error) = forget {
-                        tracing::warn!(%error, "offsets of deleted topics not forgotten");
+                        tracing::warn!(%error, "cannot delete the offsets of deleted topics");
                     }
                 }
             });

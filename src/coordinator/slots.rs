@@ -91,7 +91,7 @@ impl<M: StateMachine> Slots<M> {
                 }
                 Err(error) => {
                     let topic = self.topic.name;
-                    tracing::error!(topic, partition, %error, "not loaded");
+                    tracing::error!(topic, partition, %error, "the coordinator cannot load this partition");
                 }
             }
         }

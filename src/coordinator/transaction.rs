@@ -201,7 +201,9 @@ impl Transactions {
                  than its transaction.timeout.ms",
                 producer.id
             ),
-            Err(error) => tracing::debug!(id, %error, "a transaction that took too long goes on"),
+            Err(error) => {
+                tracing::debug!(id, %error, "cannot abort a transaction that takes too long")
+            }
         }
     }
 

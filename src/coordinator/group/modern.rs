@@ -43,7 +43,7 @@ use std::sync::Arc;
 pub const JOIN_EPOCH: i32 = 0;
 /// The member epoch of a heartbeat by which a member leaves.
 pub const LEAVE_EPOCH: i32 = -1;
-/// The member epoch of a static member that goes and means to come back before its session ends.
+/// The member epoch of a static member that leaves and will come back before its session ends.
 pub const LEAVE_STATIC_EPOCH: i32 = -2;
 /// The epoch of a group that has just been made.
 const FIRST_EPOCH: i32 = 1;
@@ -72,7 +72,7 @@ pub trait Kind: Clone + Debug + Default + PartialEq {
     /// Undoes what `count` did for a member that goes or changes.
     fn discount(&mut self, member: &Member<Self>);
 
-    /// Whether all that a member says it owns was assigned to it.
+    /// Whether `assigned` contains all of `owned`, which is what a member says it owns.
     fn covers(assigned: &Self::Assigned, owned: &Self::Target) -> bool;
 
     /// Forgets at which epochs something was assigned: it counts as given at epoch 0.

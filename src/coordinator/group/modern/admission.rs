@@ -1,5 +1,5 @@
 //! Who speaks in a heartbeat: a member that is known, one that is new, or a static member that
-//! comes back under another id. And what is written when members go.
+//! comes back under another id; and what is written when members leave.
 
 use super::{Kind, LEAVE_STATIC_EPOCH, Member, Modern, refuse};
 use crate::coordinator::group::MemberId;
@@ -9,14 +9,14 @@ use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;
 
-/// Who wants to be let in.
+/// A request by which a member joins or stays.
 #[derive(Debug)]
 pub struct Admission<'a, K: Kind> {
     /// The member's id.
     pub id: &'a str,
     /// `group.instance.id` of a static member.
     pub instance: Option<&'a str>,
-    /// Whether someone unknown is welcome.
+    /// Whether an unknown member may join.
     pub may_create: bool,
     /// Its epoch and what it owns; None if it speaks the classic protocol.
     pub epoch: Option<(i32, Option<&'a K::Target>)>,
@@ -113,7 +113,7 @@ impl<K: Kind> Modern<K> {
         back
     }
 
-    /// The record of a static member that goes and means to come back.
+    /// The record of a static member that leaves for now. It has nothing to give back meanwhile.
     pub fn leave_for_now(&self, turn: &mut Turn<'_>, member: &Member<K>) -> Record {
         let (id, instance) = (&member.id, member.instance_id.as_deref().unwrap_or_default());
         tracing::info!(
@@ -124,7 +124,7 @@ impl<K: Kind> Modern<K> {
         K::current_record(&self.id, id, Some(&member.away()))
     }
 
-    /// Stops the timers of members that go for good; answers the records that forget them.
+    /// Stops the timers of members that leave for good, and returns the records that delete them.
     pub fn without<'a>(
         &self,
         turn: &mut Turn<'_>,
@@ -140,7 +140,7 @@ impl<K: Kind> Modern<K> {
         forgotten.collect()
     }
 
-    /// The records that forget a member and all that it has.
+    /// The records that delete a member and all that it has.
     fn gone(&self, id: &str) -> [Record; 3] {
         [
             K::current_record(&self.id, id, None),

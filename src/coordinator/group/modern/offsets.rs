@@ -10,8 +10,9 @@ use std::sync::Arc;
 const MEMBER_EPOCH_VERSION: i16 = 9;
 
 impl<K: Kind> Modern<K> {
-    /// Whether offsets may be committed. Answers the member if its epoch is an older one: it may
-    /// commit what it has had since. `version` is that of OffsetCommit; a TxnOffsetCommit has none.
+    /// Whether offsets may be committed. Returns the member if its epoch is older than the group
+    /// knows it by: it may then commit only what it has had since. `version` is that of
+    /// OffsetCommit; TxnOffsetCommit has none.
     pub fn committer_behind(
         &self,
         version: Option<i16>,

@@ -506,16 +506,24 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Lives the lives of `KLAMM_SIM_SEEDS` seeds, `count` of them if that is not set, or the one of
-/// `KLAMM_SIM_SEED`; `name` is the test's.
-pub fn run_seeds(name: &str, count: u64, live: impl Fn(u64) + std::panic::RefUnwindSafe) {
+/// What every simulation shows. `live` lives the life of a seed, on a disk that lies if it is to,
+/// and answers the trace of its calls to the disk. It lives `KLAMM_SIM_SEEDS` of them, `count` if that
+/// is not set, or the one of `KLAMM_SIM_SEED`; `name` is the test's.
+pub fn check(name: &str, count: u64, live: fn(u64, Option<Lie>) -> u64) {
     let seeds = match number("KLAMM_SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("KLAMM_SIM_SEEDS").unwrap_or(count),
     };
     for seed in seeds {
-        let lived = std::panic::catch_unwind(|| live(seed));
+        let lived = std::panic::catch_unwind(|| live(seed, None));
         assert!(lived.is_ok(), "seed {seed} fails; again: KLAMM_SIM_SEED={seed} cargo test {name}");
+    }
+    let traces = || (0..5).map(|seed| live(seed, None)).collect::<BTreeSet<_>>();
+    assert!(traces().len() == 5 && traces() == traces(), "a seed is one life");
+    // A broker that forgot to sync would not get through.
+    for lie in [Lie::Files, Lie::Directories] {
+        let found_out = |seed| std::panic::catch_unwind(|| live(seed, Some(lie))).is_err();
+        assert!((0..10).any(found_out), "a disk that lies about {lie:?} is found out");
     }
 }
 

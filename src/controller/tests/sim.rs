@@ -7,7 +7,7 @@ use crate::codec::schema::metadata::ConfigRecord;
 use crate::config::TopicConfig;
 use crate::controller::quorum::{Options, Quorum};
 use crate::disk::Disk;
-use crate::disk::sim::{Fault, Lie, Sim, is_told, run_seeds};
+use crate::disk::sim::{Fault, Lie, Sim, check, is_told};
 use crate::error::{Error, Result};
 use crate::metadata::Loader;
 use crate::metadata::record::MetadataRecord;
@@ -249,6 +249,7 @@ impl Life {
     }
 }
 
+/// Lives one life; answers the trace of its calls to the disk.
 fn live(seed: u64, lie: Option<Lie>) -> u64 {
     let mut life = Life::new(seed);
     lie.into_iter().for_each(|lie| life.sim.lie(lie));
@@ -261,20 +262,5 @@ fn live(seed: u64, lie: Option<Lie>) -> u64 {
 
 #[test]
 fn what_was_committed_is_there() {
-    run_seeds("controller::tests::sim", SEEDS, |seed| _ = live(seed, None));
-}
-
-#[test]
-fn a_seed_is_one_life() {
-    for seed in 0..5 {
-        assert_eq!(live(seed, None), live(seed, None), "seed {seed}");
-    }
-}
-
-#[test]
-fn a_disk_that_lies_is_found_out() {
-    for lie in [Lie::Files, Lie::Directories] {
-        let found_out = |seed| std::panic::catch_unwind(|| live(seed, Some(lie))).is_err();
-        assert!((0..10).any(found_out), "{lie:?}");
-    }
+    check("controller::tests::sim", SEEDS, live);
 }

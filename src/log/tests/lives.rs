@@ -10,7 +10,7 @@ mod model;
 
 use super::*;
 use crate::config::Config;
-use crate::disk::sim::{Fault, Lie, Sim, is_told, run_seeds};
+use crate::disk::sim::{Fault, Lie, Sim, check, is_told};
 use crate::log::manager::{FoundFuture, LogManager, Placement};
 use fastrand::Rng;
 use model::Model;
@@ -423,21 +423,5 @@ fn live(seed: u64, lie: Option<Lie>) -> u64 {
 
 #[test]
 fn what_was_acknowledged_is_there_and_nothing_else() {
-    run_seeds("log::tests::lives", SEEDS, |seed| _ = live(seed, None));
-}
-
-#[test]
-fn a_seed_is_one_life() {
-    for seed in 0..5 {
-        assert_eq!(live(seed, None), live(seed, None), "seed {seed}");
-    }
-}
-
-/// A broker that forgot to sync would not get through.
-#[test]
-fn a_disk_that_lies_is_found_out() {
-    for lie in [Lie::Files, Lie::Directories] {
-        let found_out = |seed| std::panic::catch_unwind(|| live(seed, Some(lie))).is_err();
-        assert!((0..10).any(found_out), "{lie:?}");
-    }
+    check("log::tests::lives", SEEDS, live);
 }

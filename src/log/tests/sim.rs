@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::config::Config;
-use crate::disk::sim::{Fault, Sim, is_told, run_seeds};
+use crate::disk::sim::{Fault, Lie, Sim, check, is_told};
 use crate::log::manager::LogManager;
 use fastrand::Rng;
 use std::collections::HashMap;
@@ -422,8 +422,9 @@ impl Life {
 }
 
 /// Lives one life; answers the trace of its calls to the disk.
-fn live(seed: u64) -> u64 {
+fn live(seed: u64, lie: Option<Lie>) -> u64 {
     let mut life = Life::new(seed);
+    lie.into_iter().for_each(|lie| life.sim.lie(lie));
     for _ in 0..STEPS {
         life.step();
     }
@@ -435,13 +436,5 @@ fn live(seed: u64) -> u64 {
 
 #[test]
 fn nothing_acknowledged_is_lost() {
-    run_seeds("log::tests::sim", SEEDS, |seed| _ = live(seed));
-}
-
-#[test]
-fn a_seed_is_one_life() {
-    for seed in 0..5 {
-        assert_eq!(live(seed), live(seed), "seed {seed}");
-    }
-    assert_ne!(live(1), live(2));
+    check("log::tests::sim", SEEDS, live);
 }

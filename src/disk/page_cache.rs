@@ -33,9 +33,8 @@ impl File {
         buffer: &mut [u8],
         position: u64,
     ) -> Result<Option<usize>> {
-        let file = match self {
-            File::Os(file, _) if access == Access::Cached => file,
-            _ => return self.read_at(buffer, position).map(Some),
+        let Some(file) = self.os().filter(|_| access == Access::Cached) else {
+            return self.read_at(buffer, position).map(Some);
         };
         let mut filled = 0;
         while filled < buffer.len() {
@@ -66,14 +65,10 @@ impl FileRange {
 
     /// Brings it into the page cache, and asks for what follows. Waits for the disk.
     pub fn bring_in(&self) -> Result<()> {
-        match &*self.file {
+        if let Some(file) = self.file.os() {
             // Where it cannot be asked for, the reads below wait longer.
-            File::Os(file, _) => {
-                let len = NonZeroU64::new(self.len as u64 + AHEAD);
-                let _ = fadvise(file, self.position, len, Advice::WillNeed);
-            }
-            #[cfg(test)]
-            File::Sim(_) => {}
+            let len = NonZeroU64::new(self.len as u64 + AHEAD);
+            let _ = fadvise(file, self.position, len, Advice::WillNeed);
         }
         let steps = (0..self.len).step_by(STRIDE).chain(self.len.checked_sub(1));
         for step in steps {

@@ -4,11 +4,11 @@
 //! power loss leaves of every file what was synced and any part of what was not, page by page and
 //! torn within a page; of every directory what was synced and the first of its later changes.
 
-use crate::error::{Error, Result};
+use super::system::{Handle, How, Kind, OpenFile, Stat, System};
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const PAGE: usize = 256;
 const ROOT: u64 = 0;
 /// When every file was last written.
-pub(super) const MODIFIED: crate::types::Timestamp = 1_700_000_000_000;
+const MODIFIED: crate::types::Timestamp = 1_700_000_000_000;
 
 /// The file system; clones are the same one.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Sim(Arc<Mutex<World>>);
 pub struct SimFile {
     sim: Sim,
     id: u64,
-    pub(super) path: PathBuf,
+    path: PathBuf,
 }
 
 /// What is about to fail.
@@ -181,10 +181,64 @@ impl Sim {
         world.recovered.insert(dir.to_owned());
         Ok(())
     }
+}
 
-    /// All files and directories.
+impl System for Sim {
+    fn open(&self, path: &Path, how: How) -> io::Result<Handle> {
+        let world = &mut *self.world();
+        let id = if how == How::Create { world.open(path) } else { world.find(path) }?;
+        Ok(Handle::Sim(SimFile { sim: self.clone(), id, path: path.to_owned() }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let world = self.world();
+        let id = world.find(path)?;
+        let len = world.content(id).map_or(0, |content| content.live.len() as u64);
+        Ok(Stat { len, modified: MODIFIED, identity: (0, id) })
+    }
+
+    fn entries(&self, path: &Path) -> io::Result<Vec<(String, Kind)>> {
+        let world = self.world();
+        let Node::Dir { live, .. } = &world.nodes[&world.find(path)?] else {
+            return Err(ErrorKind::NotADirectory.into());
+        };
+        let kind = |id: &u64| match world.nodes[id] {
+            Node::Dir { .. } => Kind::Dir,
+            Node::File(_) => Kind::File,
+        };
+        Ok(live.iter().map(|(name, id)| (name.clone(), kind(id))).collect())
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.world().create_dir_all(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        assert_eq!(from.parent(), to.parent(), "renames stay in their directory");
+        let world = &mut *self.world();
+        world.find(from)?;
+        let change = Change::Rename(name_of(from), name_of(to));
+        world.change(from, change, "rename")
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.remove_dir_all(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let world = &mut *self.world();
+        world.find(path)?;
+        world.change(path, Change::Unlink(name_of(path)), "remove")
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        let world = &mut *self.world();
+        let id = world.find(path)?;
+        world.sync(id, path)
+    }
+
     /// Each log directory is a disk of its own: what fails here is lost here.
-    pub(super) fn sync_all(&self, path: &Path) -> io::Result<()> {
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
         let world = &mut *self.world();
         let mut ids = vec![world.find(path)?];
         let mut at = 0;
@@ -197,68 +251,16 @@ impl Sim {
         ids.into_iter().try_for_each(|id| world.sync(id, path))
     }
 
-    pub(super) fn open(&self, path: &Path) -> Result<SimFile> {
-        let id = self.world().open(path).map_err(|error| Error::disk(path, error))?;
-        Ok(SimFile { sim: self.clone(), id, path: path.to_owned() })
-    }
-
-    pub(super) fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let world = self.world();
-        Ok(world.content(world.find(path)?)?.live.clone())
-    }
-
-    pub(super) fn file_len(&self, path: &Path) -> io::Result<u64> {
-        let world = self.world();
-        match &world.nodes[&world.find(path)?] {
-            Node::Dir { .. } => Ok(0),
-            Node::File(content) => Ok(content.live.len() as u64),
-        }
-    }
-
-    pub(super) fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.world().create_dir_all(path)
-    }
-
-    pub(super) fn names(&self, path: &Path, only_dirs: bool) -> io::Result<Vec<String>> {
-        let world = self.world();
-        let Node::Dir { live, .. } = &world.nodes[&world.find(path)?] else {
-            return Err(ErrorKind::NotADirectory.into());
-        };
-        let is_dir = |id: &u64| matches!(world.nodes[id], Node::Dir { .. });
-        Ok(live.iter().filter(|(_, id)| !only_dirs || is_dir(id)).map(|(n, _)| n.clone()).collect())
-    }
-
-    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        assert_eq!(from.parent(), to.parent(), "renames stay in their directory");
-        let world = &mut *self.world();
-        world.find(from)?;
-        let change = Change::Rename(name_of(from), name_of(to));
-        world.change(from, change, "rename")
-    }
-
-    /// A file, or a directory with all in it.
-    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        let world = &mut *self.world();
-        world.find(path)?;
-        world.change(path, Change::Unlink(name_of(path)), "remove")
-    }
-
-    pub(super) fn sync(&self, path: &Path) -> io::Result<()> {
-        let world = &mut *self.world();
-        let id = world.find(path)?;
-        world.sync(id, path)
-    }
-
     /// A disk without bounds does not tell its size: no reserve of MiBs is kept on it.
-    pub(super) fn space(&self) -> (i64, i64) {
+    fn space(&self, _: &Path) -> io::Result<(i64, i64)> {
         let world = self.world();
-        let Ok(total) = i64::try_from(world.capacity) else { return (0, i64::MAX) };
-        (total, total.saturating_sub(world.used() as i64))
+        let Ok(total) = i64::try_from(world.capacity) else { return Ok((0, i64::MAX)) };
+        Ok((total, total.saturating_sub(world.used() as i64)))
     }
 }
 
-impl SimFile {
-    pub(super) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+impl OpenFile for SimFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let world = self.sim.world();
         let live = &world.content(self.id)?.live;
         let from = (position as usize).min(live.len());
@@ -268,7 +270,8 @@ impl SimFile {
     }
 
     /// On a full disk a part is written.
-    pub(super) fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+    fn write_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
         let world = &mut *self.sim.world();
         let was_dead = world.is_dead;
         let failed = world.call("write", &self.path, false).err();
@@ -290,7 +293,7 @@ impl SimFile {
         }
     }
 
-    pub(super) fn truncate(&self, len: u64) -> io::Result<()> {
+    fn set_len(&self, len: u64) -> io::Result<()> {
         let world = &mut *self.sim.world();
         world.call("truncate", &self.path, false)?;
         let content = world.content_mut(self.id)?;
@@ -300,11 +303,11 @@ impl SimFile {
         Ok(())
     }
 
-    pub(super) fn len(&self) -> io::Result<u64> {
+    fn len(&self) -> io::Result<u64> {
         Ok(self.sim.world().content(self.id)?.live.len() as u64)
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
+    fn sync_data(&self) -> io::Result<()> {
         self.sim.world().sync(self.id, &self.path)
     }
 }

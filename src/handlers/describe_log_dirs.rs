@@ -8,7 +8,6 @@ use crate::codec::schema::message::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 use crate::codec::schema::message::{DescribeLogDirsRequest, DescribeLogDirsResponse};
-use crate::disk;
 use crate::error::Result;
 use crate::metadata::features::CORDONED_LOG_DIRS;
 use crate::replica::log_dirs::DirHealth;
@@ -55,7 +54,7 @@ fn describe(
         log_dir: dir.path().to_string_lossy().into_owned(),
         ..DescribeLogDirsResult::default()
     };
-    let space = dir.check().and_then(|()| disk::space(dir.path()));
+    let space = dir.check().and_then(|()| dir.space());
     let (total_bytes, usable_bytes) = match space {
         Ok(space) => space,
         Err(error) => {

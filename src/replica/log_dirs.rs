@@ -51,6 +51,11 @@ impl DirHealth {
         &self.dir.path
     }
 
+    /// Total and usable bytes of the file system that it lies in, each at most i64::MAX.
+    pub fn space(&self) -> Result<(i64, i64)> {
+        self.disk.space(self.path())
+    }
+
     /// A turn to flush a log that producers wait for: take it before the flush is begun.
     pub(super) async fn flush_turn(&self) -> SemaphorePermit<'_> {
         self.flushes.acquire().await.expect("it is never closed")

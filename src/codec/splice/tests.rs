@@ -3,15 +3,14 @@ use super::*;
 use crate::codec::schema::message::ShareFetchResponse;
 use crate::codec::schema::message::share_fetch_response as share;
 use crate::codec::{encode, encode_with_files};
-use crate::disk::File;
+use crate::disk::Disk;
 use kafka_protocol::messages::{ApiKey, FetchResponse, fetch_response as fetch};
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A range of an empty file; only its length counts here.
 fn range(len: usize) -> FileRange {
-    let file = File::Os(tempfile::tempfile().unwrap(), PathBuf::new());
+    let file = Disk::Os.open(tempfile::NamedTempFile::new().unwrap().path()).unwrap();
     FileRange { file: Arc::new(file), position: 7, len }
 }
 

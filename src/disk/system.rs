@@ -1,0 +1,214 @@
+//! What a file system does, the machine's or a simulated one. All else about files is written once,
+//! above these operations.
+
+use super::cached::opened;
+#[cfg(test)]
+use super::sim::SimFile;
+use crate::types::Timestamp;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+use std::fs;
+use std::io::{self, IoSlice};
+use std::ops::Deref;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Buffers in one vectored write: Linux's IOV_MAX.
+const MAX_SLICES: usize = 1024;
+
+/// What is done by path.
+pub(super) trait System {
+    /// Opens a file, and nothing else.
+    fn open(&self, path: &Path, how: How) -> io::Result<Handle>;
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// The names in a directory, in any order.
+    fn entries(&self, path: &Path) -> io::Result<Vec<(String, Kind)>>;
+    /// Makes a directory and those above it.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes a directory's entries durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Makes the whole file system durable that `path` lies in.
+    fn sync_all(&self, path: &Path) -> io::Result<()>;
+    /// Total and usable bytes of it, each at most i64::MAX.
+    fn space(&self, path: &Path) -> io::Result<(i64, i64)>;
+}
+
+/// What is done with an open file.
+pub(super) trait OpenFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes all of `slices`, one behind the other.
+    fn write_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> io::Result<()>;
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    fn len(&self) -> io::Result<u64>;
+    fn sync_data(&self) -> io::Result<()>;
+    /// The machine's file, for what no simulated one has: a place in the page cache, locks, maps.
+    fn os(&self) -> Option<&fs::File> {
+        None
+    }
+}
+
+/// An open file of either system. With one variant, as in a broker, it is that file.
+#[derive(Debug)]
+pub(super) enum Handle {
+    Os(fs::File),
+    #[cfg(test)]
+    Sim(SimFile),
+}
+
+impl Deref for Handle {
+    type Target = dyn OpenFile;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Handle::Os(file) => file,
+            #[cfg(test)]
+            Handle::Sim(file) => file,
+        }
+    }
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// Reading; it must be there.
+    Read,
+    /// Reading and writing; it must be there.
+    Write,
+    /// Reading and writing; it is made if it is not there.
+    Create,
+}
+
+/// What is at a path, behind links.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stat {
+    pub len: u64,
+    /// When it was last written.
+    pub modified: Timestamp,
+    /// Device and inode.
+    pub identity: (u64, u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Or a link to one.
+    File,
+    /// Or a link to anything but a file.
+    Dir,
+    /// A pipe or device.
+    Other,
+}
+
+/// The machine's file system.
+pub(super) struct Os;
+
+#[allow(clippy::disallowed_methods, reason = "this is the disk")]
+impl System for Os {
+    fn open(&self, path: &Path, how: How) -> io::Result<Handle> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(how != How::Read).create(how == How::Create).truncate(false);
+        // A FIFO has whoever opens it wait for somebody who writes.
+        options.custom_flags(OFlags::NONBLOCK.bits() as i32);
+        let file = opened(|| options.open(path))?;
+        match file.metadata()?.file_type() {
+            kind if kind.is_file() => Ok(Handle::Os(file)),
+            kind if kind.is_dir() => Err(Errno::ISDIR.into()),
+            _ => Err(Errno::NXIO.into()),
+        }
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let found = fs::metadata(path)?;
+        Ok(Stat {
+            len: found.len(),
+            modified: (found.mtime() * 1_000 + found.mtime_nsec() / 1_000_000).max(0),
+            identity: (found.dev(), found.ino()),
+        })
+    }
+
+    fn entries(&self, path: &Path) -> io::Result<Vec<(String, Kind)>> {
+        let entries = opened(|| fs::read_dir(path))?.map(|entry| {
+            let entry = entry?;
+            let kind = match entry.file_type()? {
+                kind if kind.is_symlink() && !entry.path().is_file() => Kind::Dir,
+                kind if kind.is_dir() => Kind::Dir,
+                kind if kind.is_file() || kind.is_symlink() => Kind::File,
+                _ => Kind::Other,
+            };
+            Ok((entry.file_name().to_string_lossy().into_owned(), kind))
+        });
+        entries.collect()
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        opened(|| fs::remove_dir_all(path))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        opened(|| fs::File::open(path))?.sync_all()
+    }
+
+    fn sync_all(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(opened(|| fs::File::open(path))?)?)
+    }
+
+    fn space(&self, path: &Path) -> io::Result<(i64, i64)> {
+        let stat = rustix::fs::statvfs(path)?;
+        let bytes =
+            |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX);
+        Ok((bytes(stat.f_blocks), bytes(stat.f_bavail)))
+    }
+}
+
+impl OpenFile for fs::File {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, position)
+    }
+
+    fn write_at(&self, mut slices: &mut [IoSlice<'_>], mut position: u64) -> io::Result<()> {
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            let upto = slices.len().min(MAX_SLICES);
+            match rustix::io::pwritev(self, &slices[..upto], position) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    position += written as u64;
+                    IoSlice::advance_slices(&mut slices, written);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        fs::File::set_len(self, len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        fs::File::sync_data(self)
+    }
+
+    fn os(&self) -> Option<&fs::File> {
+        Some(self)
+    }
+}

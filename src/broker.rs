@@ -124,7 +124,7 @@ impl Broker {
     pub async fn start(config: Config, disk: Disk, clock: Clock) -> Result<Broker> {
         let bound = listeners::bind(&config).await?;
         let live = LiveConfig::from(config.clone());
-        let mut logs = LogManager::open(disk.clone(), &live)?;
+        let logs = LogManager::open(disk.clone(), &live)?;
         let cluster_id = directories::check(&logs, &config)?;
         introduce(&config, &cluster_id, &logs.metadata_dir().path);
         listeners::tell_of_listeners(&config, &bound);

@@ -8,7 +8,8 @@
 //!
 //! # The map
 //! Data goes down by calls, and answers come back as return values; nothing calls upward. A lower
-//! layer informs an upper one through a return value or, for metadata, a channel.
+//! layer informs an upper one through a return value or, for metadata and failed log directories, a
+//! channel.
 //!
 //! ```text
 //!  logging       (of the binary) tracing's events in Kafka's format
@@ -25,7 +26,7 @@
 //!  record codec  a batch is bytes with a header; frames <-> messages
 //!  disk          the only way to the file system
 //!  config        every setting, declared once
-//!  types error clock   the words everyone uses
+//!  types error clock sync   the words everyone uses
 //! ```
 //!
 //! `tests/tidy.rs` enforces this direction. Where to read:
@@ -52,6 +53,7 @@
 //!   `tests/scenarios/transaction_*.txt`
 //! - what a crash leaves and how it is repaired: `log/recovery.rs`, `log/manager.rs`,
 //!   `controller/quorum.rs`
+//! - what a failed or full disk leads to: `log/manager/log_dir.rs`, `replica/room.rs`
 //! - what a message or record looks like: `codec/schemas.txt`, from which `build/` generates
 //!   `codec::schema`
 //! - what a setting means: `config/table.rs`
@@ -119,4 +121,5 @@ pub mod metadata;
 pub mod record;
 pub mod replica;
 pub mod server;
+pub mod sync;
 pub mod types;

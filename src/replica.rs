@@ -6,7 +6,6 @@ mod apply;
 mod assignment;
 mod compaction;
 pub mod fetch_session;
-pub mod log_dirs;
 pub mod moves;
 mod opening;
 pub mod partition;
@@ -19,19 +18,18 @@ use crate::clock::Clock;
 use crate::config::LiveConfig;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
-use crate::log::parallel::in_parallel;
 use crate::metadata::Image;
+use crate::sync::parallel::in_parallel;
+use crate::sync::{lock, read, write};
 use crate::types::{LeaderEpoch, TopicIdPartition};
 use fetch_session::FetchSessions;
 use kafka_protocol::error::ResponseError;
-use log_dirs::DirHealth;
 use moves::Moves;
-use partition::Partition;
+use partition::{Partition, Unsettled};
 use producer_ids::ProducerIds;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use uuid::Uuid;
 
 /// All partitions that this broker hosts (ReplicaManager).
@@ -40,7 +38,8 @@ pub struct Replicas {
     config: LiveConfig,
     clock: Clock,
     logs: LogManager,
-    dirs: Vec<Arc<DirHealth>>,
+    /// The partitions that `settle` has to look at.
+    unsettled: Unsettled,
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied. Stray logs are looked for only then.
     is_loaded: AtomicBool,
@@ -70,14 +69,12 @@ enum Hosted {
 impl Replicas {
     /// A broker without partitions; the first `apply` adds them.
     pub fn new(config: LiveConfig, clock: Clock, logs: LogManager) -> Arc<Replicas> {
-        let health = |dir: &Arc<LogDir>| Arc::new(DirHealth::new(logs.disk(), dir));
-        let dirs = logs.dirs().iter().map(health).collect();
         let sessions = config.get().max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
             config,
             clock,
             logs,
-            dirs,
+            unsettled: Unsettled::default(),
             hosted: RwLock::default(),
             is_loaded: AtomicBool::new(false),
             unassigned: Mutex::default(),
@@ -137,20 +134,31 @@ impl Replicas {
     /// Ids of the log directories that take no new partitions, sorted.
     pub fn cordoned_dirs(&self) -> Vec<Uuid> {
         let config = self.config.get();
-        let cordoned = self.dirs.iter().filter(|dir| config.is_cordoned(dir.path()));
+        let cordoned = self.logs.dirs().iter().filter(|dir| config.is_cordoned(&dir.path));
         let mut ids: Vec<Uuid> = cordoned.filter_map(|dir| dir.id()).collect();
         ids.sort_unstable();
         ids
     }
 
-    /// The log directories, including offline ones.
-    pub fn dirs(&self) -> &[Arc<DirHealth>] {
-        &self.dirs
+    /// The log manager.
+    pub fn logs(&self) -> &LogManager {
+        &self.logs
     }
 
     /// Whether all log directories are offline. Kafka then ends the process.
     pub fn is_offline(&self) -> bool {
-        self.dirs.iter().all(|dir| dir.is_offline())
+        self.logs.dirs().iter().all(|dir| dir.is_offline())
+    }
+
+    /// Fails the requests that wait for a partition when its log directory goes offline. One task
+    /// runs this.
+    pub async fn tell_of_failures(&self) {
+        loop {
+            self.logs.failures().notified().await;
+            for partition in self.all().iter().filter(|partition| partition.dir().is_offline()) {
+                partition.fail_waiters(ResponseError::KafkaStorageError);
+            }
+        }
     }
 
     /// Allocates producer ids.
@@ -171,7 +179,7 @@ impl Replicas {
 
     /// Removes logs that were deleted `file.delete.delay.ms` ago. Called about every second.
     pub fn run_deletes(&self) {
-        if let Err(error) = self.observe(self.logs.run_deletes(self.clock.now())) {
+        if let Err(error) = self.logs.observe(self.logs.run_deletes(self.clock.now())) {
             tracing::warn!(%error, "removing deleted logs failed");
         }
     }
@@ -200,7 +208,7 @@ impl Replicas {
     /// Writes the checkpoints of recovery points, log start offsets and high watermarks. Called
     /// about every `log.flush.offset.checkpoint.interval.ms`.
     pub fn checkpoint(&self) {
-        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = lock(&self.checkpointing);
         if *is_closed {
             return;
         }
@@ -213,26 +221,23 @@ impl Replicas {
     /// start after a kill quick. Called about every
     /// `replica.high.watermark.checkpoint.interval.ms`.
     pub fn settle(&self) {
-        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = lock(&self.checkpointing);
         if *is_closed {
             return;
         }
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            let moved = dir.take_unsettled();
-            if moved.is_empty() {
-                continue;
-            }
-            for partition in moved {
-                match partition.settle() {
-                    // The partition was deleted in the meantime.
-                    Ok(()) | Err(Error::Code(ResponseError::NotLeaderOrFollower)) => {}
-                    Err(error) => {
-                        let log = partition.topic_partition();
-                        tracing::warn!(%log, %error, "not settled");
-                    }
+        let mut moved = self.take_unsettled();
+        moved.retain(|partition| !partition.dir().is_offline());
+        for partition in &moved {
+            match partition.settle() {
+                // The partition was deleted in the meantime.
+                Ok(()) | Err(Error::Code(ResponseError::NotLeaderOrFollower)) => {}
+                Err(error) => {
+                    tracing::warn!(log = %partition.topic_partition(), %error, "not settled");
                 }
             }
-            if !dir.is_offline()
+        }
+        for dir in self.logs.dirs().iter().filter(|dir| !dir.is_offline()) {
+            if moved.iter().any(|partition| Arc::ptr_eq(&partition.dir(), dir))
                 && let Err(error) = dir.observe(self.write_high_watermarks(dir))
             {
                 tracing::warn!(%error, "writing the high watermarks failed");
@@ -240,14 +245,20 @@ impl Replicas {
         }
     }
 
-    fn write_high_watermarks(&self, dir: &Arc<DirHealth>) -> Result<()> {
+    /// Takes the partitions that were appended to, moved or opened since the last call.
+    fn take_unsettled(&self) -> Vec<Arc<Partition>> {
+        let mut unsettled = lock(&self.unsettled);
+        std::mem::take(&mut *unsettled).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn write_high_watermarks(&self, dir: &Arc<LogDir>) -> Result<()> {
         let partitions = self.all();
         let here = partitions.iter().filter(|partition| Arc::ptr_eq(&partition.dir(), dir));
         let high_watermark =
             |partition: &Arc<Partition>| Some(partition.log().ok()?.high_watermark());
         let high_watermarks: Vec<_> =
             here.filter_map(|p| Some((p.topic_partition(), high_watermark(p)?))).collect();
-        self.logs.checkpoint_high_watermarks(dir.path(), &high_watermarks)
+        self.logs.checkpoint_high_watermarks(&dir.path, &high_watermarks)
     }
 
     /// Fails all waiters, closes all logs and writes the checkpoints and `.kafka_cleanshutdown`. A
@@ -255,8 +266,8 @@ impl Replicas {
     /// next start.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
         // Later changes in the metadata log are left to the next start.
-        *self.applying.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        *self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(&self.applying) = true;
+        *lock(&self.checkpointing) = true;
         self.close_moves();
         let partitions = self.all();
         let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
@@ -265,7 +276,7 @@ impl Replicas {
             partitions.iter().zip(closed).filter_map(|(p, closed)| Some((p, closed.err()?)))
         {
             tracing::error!(log = %partition.topic_partition(), %error, "closing failed");
-            unclean.insert(partition.dir().path().to_owned());
+            unclean.insert(partition.dir().path.clone());
         }
         match self.write_checkpoints() {
             Err(error) if error.is_disk_full() => {
@@ -274,13 +285,12 @@ impl Replicas {
             }
             written => written?,
         }
-        let is_clean = |dir: &Path| self.is_online(dir) && !unclean.contains(dir);
-        self.logs.mark_clean_shutdown(broker_epoch, is_clean)
+        self.logs.mark_clean_shutdown(broker_epoch, |dir| !unclean.contains(dir))
     }
 
     /// Makes logs durable that were created in bulk.
     pub fn sync_new_logs(&self) {
-        if let Err(error) = self.observe(self.logs.sync_dirs()) {
+        if let Err(error) = self.logs.observe(self.logs.sync_dirs()) {
             tracing::warn!(%error, "new logs are not durable");
         }
     }
@@ -292,26 +302,7 @@ impl Replicas {
             .filter(|partition| !partition.dir().is_offline())
             .map(|partition| (partition.topic_partition().clone(), partition.shared_log()))
             .collect();
-        // The checkpoints of a failed directory are left alone: its logs may be repaired.
-        self.observe(self.logs.checkpoint(&logs, |dir| self.is_online(dir)))
-    }
-
-    fn is_online(&self, dir: &Path) -> bool {
-        self.dirs.iter().any(|known| known.path() == dir && !known.is_offline())
-    }
-
-    /// Returns `result`. If it is a disk error, takes the log directory concerned offline.
-    fn observe<T>(&self, result: Result<T>) -> Result<T> {
-        let failed = match &result {
-            Err(Error::Disk { path, .. }) => {
-                self.dirs.iter().find(|dir| path.starts_with(dir.path()))
-            }
-            _ => None,
-        };
-        match failed {
-            Some(dir) => dir.observe(result),
-            None => result,
-        }
+        self.logs.observe(self.logs.checkpoint(&logs))
     }
 
     fn is_first_image(&self) -> bool {
@@ -320,11 +311,11 @@ impl Replicas {
 
     // Each change of the map is a single call, so a panic cannot leave it half done.
     fn hosted(&self) -> RwLockReadGuard<'_, HashMap<TopicIdPartition, Hosted>> {
-        self.hosted.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.hosted)
     }
 
     fn hosted_mut(&self) -> RwLockWriteGuard<'_, HashMap<TopicIdPartition, Hosted>> {
-        self.hosted.write().unwrap_or_else(PoisonError::into_inner)
+        write(&self.hosted)
     }
 }
 

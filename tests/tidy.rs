@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["types"],
     &["error", "clock"],
+    &["sync"],
     &["config"],
     &["disk"],
     &["record", "codec"],

@@ -44,6 +44,8 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));
     repeat(tasks, SYNC_MS, parts, |parts| parts.replicas.sync_new_logs());
     tasks.spawn(move_logs(parts.clone()));
+    let replicas = parts.replicas.clone();
+    tasks.spawn(async move { replicas.tell_of_failures().await });
     tasks.spawn(heartbeat(parts.clone()));
     tasks.spawn(watch_cordons(parts.clone()));
     tasks.spawn(tell_directories(parts.clone()));

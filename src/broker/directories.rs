@@ -98,7 +98,7 @@ impl Survey<'_> {
     fn check_formatted(&self, cluster_id: Option<&str>) -> Result<()> {
         let metadata_dir = &self.logs.metadata_dir().path;
         let has_log = self.preview.is_some_and(|preview| preview.is_begun);
-        for dir in self.logs.all_dirs().filter(|dir| !dir.is_offline() && dir.meta.is_none()) {
+        for dir in self.logs.all_dirs().filter(|dir| !dir.is_offline() && dir.meta().is_none()) {
             let here: Vec<&Here> = self.here.iter().filter(|h| h.dir.path == dir.path).collect();
             let what = match (here.is_empty(), has_log && dir.path == *metadata_dir) {
                 (true, false) => continue,
@@ -235,7 +235,7 @@ impl Survey<'_> {
         }
         let registered = self.registered(preview);
         let is_ruled = |dir: &LogDir| {
-            dir.meta.as_ref().is_some_and(|meta| registered.contains(&meta.directory_id))
+            dir.id().is_some_and(|id| registered.contains(&id))
                 || known.iter().any(|here| here.dir.path == dir.path)
         };
         let metadata_dir = self.logs.metadata_dir().path.display();
@@ -269,7 +269,7 @@ impl Survey<'_> {
             return Ok(());
         }
         for here in &self.here {
-            let Some(meta) = here.dir.meta.as_ref() else { continue };
+            let Some(meta) = here.dir.meta() else { continue };
             let assigned = self.assigned(preview, here).filter(|id| !self.is_present(*id));
             if let Some(assigned) = assigned.filter(|_| !registered.contains(&meta.directory_id)) {
                 let dir = here.dir.path.display();
@@ -313,7 +313,7 @@ impl Survey<'_> {
         let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
         let what =
             format!("{} lie in the directory {ids}, which is not here", count(absent.iter()));
-        match online(self.logs).find(|dir| dir.meta.is_none()) {
+        match online(self.logs).find(|dir| dir.meta().is_none()) {
             Some(empty) => Err(refused(
                 &format!("{what}, and {} is empty: is its disk mounted?", empty.path.display()),
                 "If the records are lost, leave that directory out of log.dirs for one start: the \
@@ -338,8 +338,7 @@ impl Survey<'_> {
     }
 
     fn is_present(&self, id: Uuid) -> bool {
-        let has_id = |dir: &Arc<LogDir>| dir.meta.as_ref().is_some_and(|m| m.directory_id == id);
-        self.logs.dirs().iter().any(has_id)
+        self.logs.dirs().iter().any(|dir| dir.id() == Some(id))
     }
 }
 

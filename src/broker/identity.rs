@@ -15,7 +15,7 @@ pub(super) fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<St
     let mut known = None;
     let mut ids: BTreeMap<Uuid, &LogDir> = BTreeMap::new();
     for dir in logs.all_dirs() {
-        let Some(meta) = &dir.meta else { continue };
+        let Some(meta) = dir.meta() else { continue };
         if let Some(other) = ids.insert(meta.directory_id, dir) {
             return Err(refused(
                 &format!(
@@ -55,8 +55,7 @@ pub(super) fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<St
 
 /// The ids of all log directories, sorted as in Kafka.
 pub(super) fn directory_ids(logs: &LogManager) -> Vec<Uuid> {
-    let mut ids: Vec<Uuid> =
-        logs.dirs().iter().filter_map(|dir| Some(dir.meta.as_ref()?.directory_id)).collect();
+    let mut ids: Vec<Uuid> = logs.dirs().iter().filter_map(|dir| dir.id()).collect();
     ids.sort();
     ids
 }
@@ -64,8 +63,7 @@ pub(super) fn directory_ids(logs: &LogManager) -> Vec<Uuid> {
 /// The id of the directory that holds the metadata log.
 pub(super) fn metadata_directory_id(logs: &LogManager) -> Result<Uuid> {
     let dir = logs.metadata_dir();
-    let meta = dir.meta.as_ref().map(|meta| meta.directory_id);
-    meta.ok_or_else(|| Error::Config(format!("{} cannot be used", dir.path.display())))
+    dir.id().ok_or_else(|| Error::Config(format!("{} cannot be used", dir.path.display())))
 }
 
 /// The epoch in which this broker last stopped cleanly; -1 unless every directory says the same.

@@ -7,6 +7,7 @@ use super::state::State;
 use crate::codec::Checked;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
+use crate::sync::lock;
 use crate::types::{BrokerId, Offset};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use kafka_protocol::messages::{
     AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
     BrokerRegistrationRequest, CreateTopicsRequest, CreateTopicsResponse,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 /// Requests that may be queued for the controller's thread; further ones wait to be queued.
@@ -222,7 +223,7 @@ impl Embedded {
 
     /// Stops accepting requests.
     pub(super) fn close(&self) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.queue).take();
     }
 
     fn check(&self) -> Result<()> {
@@ -256,7 +257,7 @@ impl Embedded {
     }
 
     fn send(&self, job: Job) -> Result<()> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = lock(&self.queue);
         queue.as_ref().and_then(|queue| queue.send(job).ok()).ok_or(Error::Closed)
     }
 }

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, LiveConfig};
 use crate::controller::{self, Requester};
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::CreateTopicsResponse;
@@ -22,7 +23,7 @@ use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableT
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::protocol::StrBytes;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 /// The log of the group coordinators.
@@ -215,7 +216,7 @@ impl InternalTopics {
     }
 
     fn streams(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.streams)
     }
 }
 

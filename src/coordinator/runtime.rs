@@ -18,6 +18,7 @@ use crate::metadata::Image;
 use crate::record::Batch;
 use crate::record::builder::{BatchBuilder, transaction_marker};
 use crate::replica::partition::{Append, Partition};
+use crate::sync::lock;
 use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
@@ -103,7 +104,7 @@ impl<M: StateMachine> Slot<M> {
 
     /// Tells the machine of a new image.
     pub fn apply(&self, image: &Arc<Image>) {
-        *self.image.lock().unwrap_or_else(PoisonError::into_inner) = Some(image.clone());
+        *lock(&self.image) = Some(image.clone());
         if let State::Active(active) = &mut *self.state() {
             active.machine.apply(image);
         }
@@ -132,7 +133,7 @@ impl<M: StateMachine> Slot<M> {
         }
         match loaded {
             Ok(written) => {
-                if let Some(image) = &*self.image.lock().unwrap_or_else(PoisonError::into_inner) {
+                if let Some(image) = &*lock(&self.image) {
                     machine.apply(image);
                 }
                 machine.loaded(self.clock.now());

@@ -8,10 +8,11 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::metadata::Image;
 use crate::replica::Replicas;
+use crate::sync::lock;
 use crate::types::{BrokerId, TopicIdPartition, partition_for};
 use kafka_protocol::error::ResponseError;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -143,6 +144,6 @@ impl<M: StateMachine> Slots<M> {
     }
 
     fn led(&self) -> MutexGuard<'_, Led<M>> {
-        self.led.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.led)
     }
 }

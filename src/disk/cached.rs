@@ -7,11 +7,12 @@
 use super::descriptors::max_files;
 use super::{File, Map};
 use crate::error::Result;
+use crate::sync::lock;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 /// The number of maps that are kept open. The usual limit of a process is 65,530.
@@ -88,7 +89,7 @@ impl<T> Cached<T> {
 
     // Each change is a single assignment, so a panic cannot leave it half done.
     fn lock(&self) -> MutexGuard<'_, Option<Arc<T>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }
 
@@ -136,7 +137,7 @@ impl<T> Cache<T> {
 
     /// Closes half of the unused ones, in the order of the clock; false if all are in use.
     fn close_unused(&self) -> bool {
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clock = lock(&self.clock);
         let all: Vec<Arc<Cached<T>>> = clock.iter().filter_map(Weak::upgrade).collect();
         let unused: Vec<_> = all.iter().filter(|cached| cached.unused().is_some()).collect();
         let mut closed = 0;
@@ -152,7 +153,7 @@ impl<T> Cache<T> {
 
     /// Adds a newly opened one, and closes others if there are too many.
     fn note(&self, cached: &Arc<Cached<T>>) {
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clock = lock(&self.clock);
         clock.push_back(Arc::downgrade(cached));
         let mut steps = 2 * clock.len();
         while clock.len() > self.max && steps > 0 {

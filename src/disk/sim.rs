@@ -5,12 +5,13 @@
 //! torn within a page; of every directory what was synced and the first of its later changes.
 
 use super::system::{Handle, How, Kind, OpenFile, Stat, System};
+use crate::sync::lock;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Bytes that are written together. Small, so that small files have several.
 const PAGE: usize = 256;
@@ -114,7 +115,7 @@ impl Sim {
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// One call fails later on; None: none does any more.

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::codec::Reply;
 use crate::error::{Error, Result};
-use crate::replica::log_dirs::DirHealth;
+use crate::log::manager::LogDir;
 use crate::types::TopicPartition;
 use kafka_protocol::messages::alter_replica_log_dirs_response::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
@@ -31,7 +31,7 @@ pub(super) async fn handle(cx: &Context, request: AlterReplicaLogDirsRequest) ->
 }
 
 /// The directory that each partition shall move to, by topic; None if there is no such directory.
-type Wanted = BTreeMap<TopicName, BTreeMap<i32, Option<Arc<DirHealth>>>>;
+type Wanted = BTreeMap<TopicName, BTreeMap<i32, Option<Arc<LogDir>>>>;
 
 fn alter(cx: &Context, wanted: &Wanted) -> Vec<AlterReplicaLogDirTopicResult> {
     let image = cx.image();

@@ -9,8 +9,8 @@ use crate::codec::schema::message::describe_log_dirs_response::{
 };
 use crate::codec::schema::message::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use crate::error::Result;
+use crate::log::manager::LogDir;
 use crate::metadata::features::CORDONED_LOG_DIRS;
-use crate::replica::log_dirs::DirHealth;
 use crate::replica::moves::FutureReplica;
 use crate::replica::partition::Partition;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,11 +26,11 @@ pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Res
     partitions.retain(|partition| is_wanted(partition.topic(), partition.index()));
     let mut futures = cx.parts.replicas.futures();
     futures.retain(|future| is_wanted(&future.partition.topic, future.partition.partition));
-    let dirs = cx.parts.replicas.dirs().iter();
+    let dirs = cx.parts.replicas.logs().dirs().iter();
     let config = cx.parts.config.get();
     let may_be_cordoned = cx.image().metadata_version() >= CORDONED_LOG_DIRS;
     let results = dirs.map(|dir| DescribeLogDirsResult {
-        is_cordoned: may_be_cordoned && config.is_cordoned(dir.path()),
+        is_cordoned: may_be_cordoned && config.is_cordoned(&dir.path),
         ..describe(dir, &partitions, &futures)
     });
     let results = results.collect();
@@ -46,12 +46,12 @@ fn wanted(topics: &[DescribableLogDirTopic]) -> HashMap<&str, HashSet<i32>> {
 }
 
 fn describe(
-    dir: &Arc<DirHealth>,
+    dir: &Arc<LogDir>,
     partitions: &[Arc<Partition>],
     futures: &[FutureReplica],
 ) -> DescribeLogDirsResult {
     let answer = DescribeLogDirsResult {
-        log_dir: dir.path().to_string_lossy().into_owned(),
+        log_dir: dir.path.to_string_lossy().into_owned(),
         ..DescribeLogDirsResult::default()
     };
     let space = dir.check().and_then(|()| dir.space());

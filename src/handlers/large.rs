@@ -1,8 +1,9 @@
 //! Runs requests of very many elements so that they hold up no other request.
 
+use crate::sync::lock;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tokio::task::block_in_place;
 
 /// A request with more array elements than this may take longer than others should wait.
@@ -18,7 +19,7 @@ static TURN: Mutex<()> = Mutex::new(());
 pub(super) async fn alone<F: Future>(mut request: Pin<Box<F>>) -> F::Output {
     std::future::poll_fn(|cx| {
         block_in_place(|| {
-            let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+            let _turn = lock(&TURN);
             request.as_mut().poll(cx)
         })
     })

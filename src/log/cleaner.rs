@@ -19,17 +19,18 @@ mod transactions;
 mod tests;
 
 use super::Log;
-use super::throttle::Throttle;
 use crate::config::{Config, LiveConfig};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
+use crate::sync::lock;
+use crate::sync::throttle::Throttle;
 use crate::types::{Offset, Timestamp, TopicPartition};
 use checkpoint::Checkpoints;
 use pass::Pass;
 use range::Range;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Locks the log; an error once the log is closed or deleted.
 pub type Lock<'a> = dyn Fn() -> Result<MutexGuard<'a, Log>> + 'a;
@@ -196,7 +197,7 @@ impl Cleaner {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change is a single call, so a panic cannot leave it half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

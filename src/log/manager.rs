@@ -5,6 +5,7 @@ mod checkpoints;
 mod dirs;
 mod files;
 mod futures;
+mod log_dir;
 mod strays;
 #[cfg(test)]
 mod tests;
@@ -16,15 +17,17 @@ use super::{Log, OpenOptions, Stopped, partition_metadata};
 use crate::config::{LiveConfig, TopicConfig, absolute};
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use crate::types::{Offset, Timestamp, TopicPartition};
 use checkpoints::Checkpoints;
-pub use dirs::LogDir;
 pub use futures::FoundFuture;
 use kafka_protocol::error::ResponseError;
+pub use log_dir::LogDir;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// The file whose lock keeps other brokers out.
@@ -107,6 +110,7 @@ pub struct LogManager {
     apart: Option<Arc<LogDir>>,
     /// The index of the metadata log's directory in `dirs`, if `apart` is None.
     metadata_index: usize,
+    failures: Arc<Notify>,
     config: LiveConfig,
     is_unsynced: AtomicBool,
     state: Mutex<State>,
@@ -130,16 +134,17 @@ impl LogManager {
         let is_metadata_dir =
             |path: &Path| path == metadata_dir || disk.is_same(path, metadata_dir).unwrap_or(false);
         let (mut dirs, mut locks, mut state) = (Vec::new(), Vec::new(), State::default());
+        let failures = Arc::default();
         for path in &paths {
-            let (dir, checkpoints, previews) = match dirs::open(&disk, path, threads) {
+            let (dir, checkpoints, previews) = match dirs::open(&disk, path, threads, &failures) {
                 Ok(opened) => {
                     locks.push(opened.lock);
                     (opened.dir, opened.checkpoints, opened.previews)
                 }
                 Err(error @ Error::Disk { .. }) if !is_metadata_dir(path) => {
-                    let dir = path.display();
-                    tracing::error!(%dir, %error, "log directory is offline from the start");
-                    (LogDir::offline(path.clone()), Checkpoints::default(), HashMap::new())
+                    let dir = LogDir::new(&disk, path, &failures);
+                    dir.fail(&error);
+                    (dir, Checkpoints::default(), HashMap::new())
                 }
                 Err(error) => return Err(error),
             };
@@ -152,7 +157,7 @@ impl LogManager {
         let apart = match metadata_index {
             Some(_) => None,
             None => {
-                let opened = dirs::open(&disk, metadata_dir, threads)?;
+                let opened = dirs::open(&disk, metadata_dir, threads, &failures)?;
                 locks.push(opened.lock);
                 Some(Arc::new(opened.dir))
             }
@@ -166,6 +171,7 @@ impl LogManager {
             dirs,
             apart,
             metadata_index: metadata_index.unwrap_or(0),
+            failures,
             config: live.clone(),
             state: Mutex::new(state),
             checkpointing: Mutex::default(),
@@ -203,19 +209,21 @@ impl LogManager {
         self.dirs.iter().chain(&self.apart)
     }
 
+    /// Notified when a log directory goes offline; one task may wait for it.
+    pub fn failures(&self) -> &Notify {
+        &self.failures
+    }
+
     /// Writes `meta.properties` with a new directory id to each directory that lacks it.
-    pub fn format(&mut self, cluster_id: &str, node_id: i32) -> Result<()> {
-        for dir in self.dirs.iter_mut().chain(&mut self.apart) {
-            if dir.meta.is_some() || dir.is_offline() {
-                continue;
-            }
+    pub fn format(&self, cluster_id: &str, node_id: i32) -> Result<()> {
+        for dir in self.all_dirs().filter(|dir| dir.meta().is_none() && !dir.is_offline()) {
             let meta = MetaProperties {
                 cluster_id: cluster_id.to_owned(),
                 node_id,
                 directory_id: files::new_directory_id(),
             };
             files::write_meta_properties(&self.disk, &dir.path, &meta)?;
-            *dir = Arc::new(dir.with_meta(meta));
+            dir.set_meta(meta);
         }
         Ok(())
     }
@@ -225,10 +233,7 @@ impl LogManager {
     /// (`disk/reserve.rs`). A directory that fails goes offline.
     pub fn unmark_clean_shutdown(&self) -> Result<()> {
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            match self.unmark(dir) {
-                Err(error @ Error::Disk { .. }) if !error.is_disk_full() => drop(dir.fail(&error)),
-                unmarked => unmarked?,
-            }
+            self.survive(self.unmark(dir))?;
         }
         self.apart.as_ref().map_or(Ok(()), |dir| self.unmark(dir))
     }
@@ -263,10 +268,7 @@ impl LogManager {
             state.deletes.clear();
         }
         for (index, dir) in self.dirs.iter().enumerate().filter(|(_, dir)| !dir.is_offline()) {
-            match self.scan_dir(index, dir, &mut found) {
-                Err(error @ Error::Disk { .. }) => drop(dir.fail(&error)),
-                scanned => scanned?,
-            }
+            self.survive(self.scan_dir(index, dir, &mut found))?;
         }
         Ok(found)
     }
@@ -351,8 +353,7 @@ impl LogManager {
 
     /// Finds the online directory with this id.
     pub fn online_dir(&self, id: Uuid) -> Option<&Arc<LogDir>> {
-        let has_id = |dir: &&Arc<LogDir>| dir.meta.as_ref().is_some_and(|m| m.directory_id == id);
-        self.dirs.iter().filter(|dir| !dir.is_offline()).find(has_id)
+        self.dirs.iter().find(|dir| !dir.is_offline() && dir.id() == Some(id))
     }
 
     /// Opens a partition's log, or creates it where the placement says, else in the online directory
@@ -368,7 +369,7 @@ impl LogManager {
     ) -> Result<Log> {
         let (place, is_new) = self.find_place(partition, placement.dir)?;
         if is_new {
-            self.isolate(self.cleaner.forget(partition))?;
+            self.survive(self.cleaner.forget(partition))?;
             self.forget_checkpoints(partition)?;
         }
         let dir = &self.dirs[place.dir];
@@ -408,20 +409,6 @@ impl LogManager {
         state.places.remove(partition);
         state.places.insert(partition.clone(), place);
         Ok(log)
-    }
-
-    /// If `done` is a disk error, takes the log directory concerned offline and reports success:
-    /// work on logs in other directories goes on.
-    fn isolate(&self, done: Result<()>) -> Result<()> {
-        let Err(Error::Disk { path, .. }) = &done else { return done };
-        let failed = self.dirs.iter().find(|dir| path.starts_with(&dir.path));
-        match (done, failed) {
-            (Err(error), Some(dir)) if !error.is_disk_full() => {
-                dir.fail(&error);
-                Ok(())
-            }
-            (done, _) => done,
-        }
     }
 
     /// Where a log is or shall be, and whether it must be created.
@@ -515,8 +502,8 @@ impl LogManager {
         removed.collect::<Vec<_>>().into_iter().collect()
     }
 
-    /// Writes `.kafka_cleanshutdown` with `broker_epoch` to each directory that `is_clean`, after
-    /// all logs were closed and checkpointed.
+    /// Writes `.kafka_cleanshutdown` with `broker_epoch` to each directory that is online and
+    /// `is_clean`, after all logs were closed and checkpointed.
     pub fn mark_clean_shutdown(
         &self,
         broker_epoch: i64,
@@ -525,7 +512,8 @@ impl LogManager {
         let failed = self.state().failed.clone();
         // A log that could not be opened still needs the recovery that it needed before.
         let is_recovered = |(index, dir): &(usize, &Arc<LogDir>)| {
-            is_clean(&dir.path) && (dir.stopped == Stopped::Cleanly || !failed.contains(index))
+            let is_recovered = dir.stopped == Stopped::Cleanly || !failed.contains(index);
+            is_recovered && !dir.is_offline() && is_clean(&dir.path)
         };
         let mut clean = self.dirs.iter().enumerate().filter(is_recovered);
         clean.try_for_each(|(_, dir)| {
@@ -534,12 +522,8 @@ impl LogManager {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.state)
     }
-}
-
-fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
-    log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn foreign_directory(path: &Path) -> Error {

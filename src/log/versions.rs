@@ -2,13 +2,13 @@
 //! refused, so that a newer broker can still open them.
 
 use super::names::{self, parse_dir_name, parse_file_name};
-use super::parallel::in_parallel;
 use super::scan::Batches;
 use super::sound::find_sound;
 use super::{leader_epoch, partition_metadata, segment};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::record::Batch;
+use crate::sync::parallel::in_parallel;
 use crate::types::Offset;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

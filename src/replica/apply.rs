@@ -6,17 +6,16 @@ use super::partition::Partition;
 use super::{Hosted, Replicas};
 use crate::config::{Config, TopicConfig};
 use crate::error::{Error, Result};
-use crate::log::Log;
 use crate::log::manager::Placement;
-use crate::log::parallel::in_parallel;
 use crate::metadata::topics::UNASSIGNED_DIRECTORY;
 use crate::metadata::{self, BROKER_CONFIG, Delta, Image, TOPIC_CONFIG, Topic};
+use crate::sync::lock;
+use crate::sync::parallel::in_parallel;
 use crate::types::{TopicIdPartition, TopicPartition, uuid_to_text};
 use arc_swap::Guard;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// From this number on, new logs are made durable together.
 const MANY: usize = 64;
@@ -44,7 +43,7 @@ impl Replicas {
     /// must be called in order. What a failed log directory prevents is logged, and the partition
     /// goes offline; an error is one that the broker cannot survive.
     pub fn apply(&self, image: &Image, delta: &Delta) -> Result<()> {
-        let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = lock(&self.applying);
         if *is_closed {
             return Ok(());
         }
@@ -92,7 +91,7 @@ impl Replicas {
         if is_first {
             opening.inspect(Opening::end);
             self.resume_moves(futures);
-            if let Err(error) = self.observe(self.logs.note_recovered()) {
+            if let Err(error) = self.logs.observe(self.logs.note_recovered()) {
                 tracing::warn!(%error, "the next start will have more to recover");
             }
         } else {
@@ -114,25 +113,13 @@ impl Replicas {
                 });
             let is_made = image.topics.by_name(&found.partition.topic).is_some();
             if !is_ours && is_made && self.logs.is_unfinished(&found)? {
-                self.survive(self.logs.remove_unfinished(&found))?;
+                self.logs.survive(self.logs.remove_unfinished(&found))?;
             } else if !is_ours {
                 tracing::warn!(log = %found.partition, "the cluster does not know this log: stray");
-                self.survive(self.logs.mark_stray(&found))?;
+                self.logs.survive(self.logs.mark_stray(&found))?;
             }
         }
         Ok(())
-    }
-
-    /// Returns `done`, except that a disk error that took a log directory offline is swallowed.
-    pub(super) fn survive(&self, done: Result<()>) -> Result<()> {
-        match self.observe(done) {
-            Err(Error::Disk { path, .. })
-                if self.dirs.iter().any(|dir| path.starts_with(dir.path()) && dir.is_offline()) =>
-            {
-                Ok(())
-            }
-            done => done,
-        }
     }
 
     /// Brings one partition in line with its registration, opening its log if it is not open yet.
@@ -153,7 +140,7 @@ impl Replicas {
                 Ok(())
             }),
         };
-        if let Err(error) = self.observe(outcome) {
+        if let Err(error) = self.logs.observe(outcome) {
             tracing::error!(topic = %topic.name, index, %error, "partition goes offline");
             let is_open = matches!(hosted, Some(Hosted::Online(_)));
             let failed =
@@ -166,7 +153,7 @@ impl Replicas {
 
     /// Opens the logs for which there was no room.
     pub(super) fn open_missed(&self, image: &Image) {
-        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let _applying = lock(&self.applying);
         let missed: Vec<TopicIdPartition> = self
             .hosted()
             .iter()
@@ -195,7 +182,7 @@ impl Replicas {
         // created by the last process may be even if the metadata log was never told its directory.
         let may_lie_elsewhere = wanted.is_none()
             && (how.is_first || assigned != UNASSIGNED_DIRECTORY)
-            && self.dirs.iter().any(|dir| dir.is_offline());
+            && self.logs.dirs().iter().any(|dir| dir.is_offline());
         if may_lie_elsewhere && !self.logs.has_log(&name) {
             return Err(Error::Explained(
                 ResponseError::KafkaStorageError,
@@ -213,8 +200,10 @@ impl Replicas {
         let mut log = self.logs.open_log_in(placement, &name, topic.id, config, now)?;
         let high_watermark = self.logs.checkpointed_high_watermark(&name);
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
-        let dir = self.dir_of(&log)?;
-        Ok(Partition::new(name, topic.id, self.config.get().node_id, log, dir))
+        let dir = self.logs.dir_of(log.dir()).cloned();
+        let dir = dir.ok_or_else(|| Error::Config(format!("no log directory of {name}")))?;
+        let node_id = self.config.get().node_id;
+        Ok(Partition::new(name, topic.id, node_id, log, dir, &self.unsettled))
     }
 
     /// Warns of a log that the checkpoints know but that is missing: somebody has removed it.
@@ -226,12 +215,6 @@ impl Replicas {
                 dir.path.display()
             );
         }
-    }
-
-    fn dir_of(&self, log: &Log) -> Result<Arc<super::log_dirs::DirHealth>> {
-        let parent = log.dir().parent().unwrap_or(Path::new(""));
-        let dir = self.dirs.iter().find(|dir| dir.path() == parent);
-        dir.cloned().ok_or_else(|| Error::Config(format!("no log directory {}", parent.display())))
     }
 
     /// Stops hosting a partition and deletes its log, if there is one.
@@ -258,7 +241,7 @@ impl Replicas {
     /// Logs a warning unless it has been logged before: one setting changes, the others are checked
     /// again.
     fn warn_once(&self, line: String) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.told);
         if !told.contains(&line) {
             tracing::warn!("{line}");
             told.insert(line);

@@ -2,13 +2,13 @@
 //! directories have failed, so that it elects no leaders there, now or after a restart.
 
 use super::Replicas;
+use crate::sync::lock;
 use crate::types::TopicIdPartition;
 use kafka_protocol::messages::AssignReplicasToDirsRequest;
 use kafka_protocol::messages::assign_replicas_to_dirs_request::{
     DirectoryData, PartitionData, TopicData,
 };
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 use uuid::Uuid;
 
 /// The most partitions in one request (AssignReplicasToDirsRequest.MAX_ASSIGNMENTS_PER_REQUEST).
@@ -18,12 +18,12 @@ impl Replicas {
     /// Notes that the partition's log is in `directory`, which the metadata log does not know yet.
     /// There is at most one note for each partition.
     pub(super) fn note_assignment(&self, id: TopicIdPartition, directory: Uuid) {
-        self.unassigned.lock().unwrap_or_else(PoisonError::into_inner).insert(id, directory);
+        lock(&self.unassigned).insert(id, directory);
     }
 
     /// The next assignments to report; None if there are none.
     pub fn next_assignments(&self, epoch: i64) -> Option<AssignReplicasToDirsRequest> {
-        let mut unassigned = self.unassigned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unassigned = lock(&self.unassigned);
         let next: Vec<_> = unassigned.keys().take(MAX_ASSIGNMENTS).copied().collect();
         if next.is_empty() {
             return None;
@@ -52,6 +52,6 @@ impl Replicas {
 
     /// Ids of the directories that have failed since the start.
     pub fn failed_directories(&self) -> Vec<Uuid> {
-        self.dirs.iter().filter(|dir| dir.is_offline()).filter_map(|dir| dir.id()).collect()
+        self.logs.dirs().iter().filter(|dir| dir.is_offline()).filter_map(|dir| dir.id()).collect()
     }
 }

@@ -3,13 +3,14 @@
 
 use super::partition::{Asked, Offsets, Partition};
 use super::purgatory::{Watch, WatchId};
+use crate::sync::lock;
 use crate::types::{Isolation, Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use uuid::Uuid;
 
 /// A partition as a fetcher names it: by topic id from version 13 on, before that by topic name.
@@ -271,14 +272,9 @@ pub(super) struct Told {
     pub(super) diverges: bool,
 }
 
-/// A session, shared by its cache and the requests that use it.
+/// A session, shared by its cache and the requests that use it. A panic under its lock at worst makes
+/// a partition be reported once more.
 pub type SharedSession = Arc<Mutex<FetchSession>>;
-
-/// Locks a session. A panic under the lock at worst makes a partition be reported once more.
-pub(super) fn lock(session: &SharedSession) -> MutexGuard<'_, FetchSession> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// All fetch sessions of the broker, at most `max.incremental.fetch.session.cache.slots`
 /// (FetchSessionCache).
 #[derive(Debug)]
@@ -394,7 +390,7 @@ impl FetchSessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.cache)
     }
 }
 

@@ -6,22 +6,22 @@
 //! log replaces the current one under the partition's lock, which delays users only briefly.
 //! Whenever the process ends, the next start finds either the current log or a complete future log.
 
-use super::log_dirs::DirHealth;
 use super::partition::Partition;
 use super::{Hosted, Replicas};
 use crate::config::MOVE_RATE;
 use crate::error::{Error, Result};
 use crate::log::Log;
-use crate::log::manager::{FoundFuture, LogManager};
-use crate::log::throttle::Throttle;
+use crate::log::manager::{FoundFuture, LogDir, LogManager};
 use crate::metadata::Image;
+use crate::sync::lock;
+use crate::sync::throttle::Throttle;
 use crate::types::{Offset, TopicIdPartition, TopicPartition};
 use arc_swap::ArcSwap;
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 /// Bytes copied at a time.
@@ -41,7 +41,7 @@ pub(super) struct Moves {
 struct Move {
     partition: Arc<Partition>,
     /// The directory it moves to.
-    dir: Arc<DirHealth>,
+    dir: Arc<LogDir>,
     state: Mutex<State>,
     size: AtomicI64,
     end: AtomicI64,
@@ -75,7 +75,7 @@ pub struct FutureReplica {
     /// The partition.
     pub partition: TopicPartition,
     /// The directory it moves to.
-    pub dir: Arc<DirHealth>,
+    pub dir: Arc<LogDir>,
     /// Its size in bytes.
     pub size: i64,
     /// How many offsets its end is behind that of the current log.
@@ -102,7 +102,7 @@ impl Default for Moves {
 impl Moves {
     // Each change of the map is a single call, so a panic cannot leave it half done.
     fn under_way(&self) -> MutexGuard<'_, HashMap<TopicIdPartition, Arc<Move>>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.under_way)
     }
 
     fn add(&self, id: TopicIdPartition, one: Arc<Move>) {
@@ -112,7 +112,7 @@ impl Moves {
 }
 
 impl Move {
-    fn new(partition: &Arc<Partition>, dir: &Arc<DirHealth>, future: Future) -> Arc<Move> {
+    fn new(partition: &Arc<Partition>, dir: &Arc<LogDir>, future: Future) -> Arc<Move> {
         Arc::new(Move {
             partition: Arc::clone(partition),
             dir: Arc::clone(dir),
@@ -123,14 +123,14 @@ impl Move {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
 impl Replicas {
     /// Finds the log directory at `path`.
-    pub fn dir_at(&self, path: &str) -> Option<&Arc<DirHealth>> {
-        self.dirs.iter().find(|dir| dir.path() == Path::new(path))
+    pub fn dir_at(&self, path: &str) -> Option<&Arc<LogDir>> {
+        self.logs.dirs().iter().find(|dir| dir.path == Path::new(path))
     }
 
     /// Moves a partition to the log directory `to`. For a partition that this broker does not host,
@@ -142,9 +142,9 @@ impl Replicas {
         &self,
         image: &Image,
         name: &TopicPartition,
-        to: Option<&Arc<DirHealth>>,
+        to: Option<&Arc<LogDir>>,
     ) -> Result<()> {
-        let is_closed = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = lock(&self.applying);
         if *is_closed {
             return Err(Error::Closed);
         }
@@ -153,7 +153,7 @@ impl Replicas {
         }
         let dir = to.ok_or(ResponseError::LogDirNotFound)?;
         dir.check()?;
-        if self.config.get().is_cordoned(dir.path()) {
+        if self.config.get().is_cordoned(&dir.path) {
             return Err(ResponseError::InvalidReplicaAssignment.into());
         }
         let index = name.partition;
@@ -164,7 +164,7 @@ impl Replicas {
             Some(Hosted::Online(partition)) => self.begin_move(&partition, dir),
             Some(Hosted::Offline | Hosted::NoRoom) => Err(ResponseError::KafkaStorageError.into()),
             None => {
-                self.logs.prefer(name, dir.path());
+                self.logs.prefer(name, &dir.path);
                 Err(match id {
                     Some(_) => ResponseError::ReplicaNotAvailable.into(),
                     None => ResponseError::UnknownTopicOrPartition.into(),
@@ -173,7 +173,7 @@ impl Replicas {
         }
     }
 
-    fn begin_move(&self, partition: &Arc<Partition>, dir: &Arc<DirHealth>) -> Result<()> {
+    fn begin_move(&self, partition: &Arc<Partition>, dir: &Arc<LogDir>) -> Result<()> {
         partition.dir().check()?;
         let id = partition.id();
         let other = self.moves.under_way().get(&id).cloned();
@@ -187,10 +187,10 @@ impl Replicas {
         let (name, now) = (partition.topic_partition(), self.clock.now());
         self.logs.check_all_online(name)?;
         let (topic_id, config) = (partition.topic_id(), partition.config());
-        let future = self.logs.create_future(dir.path(), name, topic_id, config, now);
-        let future = Future::Open(Box::new(self.observe(future)?));
+        let future = self.logs.create_future(&dir.path, name, topic_id, config, now);
+        let future = Future::Open(Box::new(self.logs.observe(future)?));
         self.moves.add(id, Move::new(partition, dir, future));
-        tracing::info!(partition = %name, to = %dir.path().display(), "moves");
+        tracing::info!(partition = %name, to = %dir.path.display(), "moves");
         Ok(())
     }
 
@@ -242,7 +242,7 @@ impl Replicas {
     /// Takes one step of a move; returns whether the next one may follow at once.
     fn take_on(&self, one: &Arc<Move>, image: &Image) -> bool {
         let mut state = one.lock();
-        match self.observe(self.step(one, &mut state, image)) {
+        match self.logs.observe(self.step(one, &mut state, image)) {
             Ok(Step::Copied(bytes)) => {
                 drop(state);
                 let rate =
@@ -262,7 +262,7 @@ impl Replicas {
             Err(error) if error.is_disk_full() => false,
             Err(error) => {
                 let partition = one.partition.topic_partition();
-                tracing::warn!(%partition, to = %one.dir.path().display(), %error, "move ended");
+                tracing::warn!(%partition, to = %one.dir.path.display(), %error, "move ended");
                 self.give_up(one, &mut state);
                 false
             }
@@ -345,7 +345,7 @@ impl Replicas {
 
     /// Makes the future log the partition's log.
     fn replace(&self, one: &Move, future: &mut Log) -> Result<()> {
-        let is_closed = self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_closed = lock(&self.checkpointing);
         if *is_closed {
             return Err(Error::Closed);
         }
@@ -356,7 +356,6 @@ impl Replicas {
         }
         self.logs.replace(&mut current, future, now)?;
         one.partition.set_dir(&one.dir);
-        one.dir.add(Arc::downgrade(&one.partition));
         Ok(())
     }
 
@@ -371,7 +370,7 @@ impl Replicas {
             self.logs.cleaner().resume(one.partition.topic_partition());
         }
         let partition = one.partition.topic_partition();
-        tracing::info!(%partition, dir = %one.partition.dir().path().display(), "lies here now");
+        tracing::info!(%partition, dir = %one.partition.dir().path.display(), "lies here now");
     }
 
     /// Leaves the partition where it is and deletes the copy, unless a directory is offline: then
@@ -391,7 +390,7 @@ impl Replicas {
         let is_closed = self.moves.is_closed.load(Ordering::Relaxed);
         if !is_closed && !one.dir.is_offline() && !current.is_offline() {
             let due = self.clock.now() + one.partition.config().file_delete_delay_ms;
-            if let Err(error) = self.observe(self.logs.discard_future(&path, partition, due)) {
+            if let Err(error) = self.logs.observe(self.logs.discard_future(&path, partition, due)) {
                 tracing::warn!(%partition, %error, "a future log stays");
             }
         }
@@ -411,16 +410,16 @@ impl Replicas {
                 .filter(|known| known.replicas.contains(&self.config.get().node_id));
             let Some(registration) = registration else {
                 tracing::warn!(log = %found.path.display(), "the cluster does not know it: stray");
-                self.survive(self.logs.mark_future_stray(&found))?;
+                self.logs.survive(self.logs.mark_future_stray(&found))?;
                 continue;
             };
             let directory = registration.directory_of(self.config.get().node_id);
-            let here = found.dir.meta.as_ref().map(|meta| meta.directory_id);
+            let here = found.dir.id();
             let is_registered = here.is_some() && directory == here;
             let log = found.path.display();
             if self.logs.has_log(&found.partition) {
                 others.push(found);
-            } else if self.dirs.iter().any(|dir| dir.is_offline()) {
+            } else if self.logs.dirs().iter().any(|dir| dir.is_offline()) {
                 // The current log may be in a directory that is offline, and have more records.
                 if is_registered {
                     tracing::error!(%log, "waits until all log directories are there");
@@ -430,10 +429,10 @@ impl Replicas {
                 }
             } else if is_registered {
                 tracing::info!(%log, "takes its place");
-                self.survive(self.logs.promote(&found))?;
+                self.logs.survive(self.logs.promote(&found))?;
             } else {
                 tracing::warn!(%log, "nothing is left of what it was to replace: stray");
-                self.survive(self.logs.mark_future_stray(&found))?;
+                self.logs.survive(self.logs.mark_future_stray(&found))?;
             }
         }
         Ok(others)
@@ -444,12 +443,11 @@ impl Replicas {
         for FoundFuture { partition, topic_id, dir, path } in found {
             let topic_id = topic_id.unwrap_or_default();
             let id = TopicIdPartition { topic_id, partition: partition.partition };
-            let health = self.dirs.iter().find(|health| health.path() == dir.path);
             let hosted = self.hosted().get(&id).cloned();
-            if let (Some(Hosted::Online(partition)), Some(health)) = (hosted, health)
+            if let Some(Hosted::Online(partition)) = hosted
                 && let Ok(end) = partition.log().map(|log| log.log_end_offset())
             {
-                let one = Move::new(&partition, health, Future::Closed { path, end });
+                let one = Move::new(&partition, &dir, Future::Closed { path, end });
                 // From now on nothing is compacted that was already copied.
                 one.lock().is_paused = self.logs.cleaner().pause(partition.topic_partition());
                 self.moves.add(id, one);

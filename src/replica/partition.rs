@@ -4,23 +4,24 @@ mod append;
 mod settle;
 mod state;
 
-use super::log_dirs::DirHealth;
 use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
 use crate::disk::Access;
 use crate::error::{Error, Result};
-use crate::log::manager::LogManager;
+use crate::log::manager::{LogDir, LogManager};
 use crate::log::{ActiveProducer, Log, Read, TimestampOffset};
 use crate::metadata;
+use crate::sync::{read, write};
 use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
 };
 pub use append::Append;
 use arc_swap::{ArcSwap, Guard};
 use kafka_protocol::error::ResponseError;
+pub(super) use settle::Unsettled;
 use state::{Role, State};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ pub struct Partition {
     topic_id: Uuid,
     broker_id: BrokerId,
     /// Changes only under the log's lock.
-    dir: ArcSwap<DirHealth>,
+    dir: ArcSwap<LogDir>,
     config: RwLock<Arc<TopicConfig>>,
     state: RwLock<State>,
     log: Arc<Mutex<Log>>,
@@ -40,6 +41,7 @@ pub struct Partition {
     is_closed: AtomicBool,
     /// `settle` has work here, or has to check; changes only under the log's lock.
     is_unsettled: AtomicBool,
+    unsettled: Unsettled,
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
@@ -116,14 +118,15 @@ impl Partition {
         topic_id: Uuid,
         broker_id: BrokerId,
         log: Log,
-        dir: Arc<DirHealth>,
+        dir: Arc<LogDir>,
+        unsettled: &Unsettled,
     ) -> Arc<Partition> {
         let partition = Arc::new_cyclic(|this| Partition {
             this: Weak::clone(this),
             topic_partition,
             topic_id,
             broker_id,
-            dir: ArcSwap::from(Arc::clone(&dir)),
+            dir: ArcSwap::from(dir),
             config: RwLock::new(Arc::clone(log.config())),
             state: RwLock::new(State {
                 leader_epoch: NO_EPOCH,
@@ -133,14 +136,14 @@ impl Partition {
             }),
             log: Arc::new(Mutex::new(log)),
             is_closed: AtomicBool::new(false),
-            is_unsettled: AtomicBool::new(true),
+            is_unsettled: AtomicBool::new(false),
+            unsettled: Arc::clone(unsettled),
             waiters: Waiters::default(),
             flushing: tokio::sync::Mutex::new(()),
             last_flush: AtomicI64::new(0),
             unreadable: AtomicI64::new(-1),
         });
-        dir.add(Arc::downgrade(&partition));
-        dir.note_unsettled(Arc::downgrade(&partition));
+        partition.note_moved();
         partition
     }
 
@@ -175,13 +178,13 @@ impl Partition {
     }
 
     /// The log directory that holds the log.
-    pub fn dir(&self) -> Guard<Arc<DirHealth>> {
+    pub fn dir(&self) -> Guard<Arc<LogDir>> {
         self.dir.load()
     }
 
     /// The topic's effective settings.
     pub fn config(&self) -> Arc<TopicConfig> {
-        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&read(&self.config))
     }
 
     /// Locks the log. The lock is never held across an await or slow I/O. KAFKA_STORAGE_ERROR if
@@ -323,7 +326,7 @@ impl Partition {
             return Ok(());
         }
         let dir = self.dir.load_full();
-        let _turn_of_dir = dir.flush_turn().await;
+        let _turn_of_dir = dir.flush_turns.acquire().await;
         let partition = Arc::clone(self);
         let flush = tokio::task::spawn_blocking(move || partition.flush());
         flush.await.unwrap_or(Err(Error::Closed))
@@ -460,7 +463,7 @@ impl Partition {
     /// Applies changed settings of the topic.
     pub(super) fn set_config(&self, config: Arc<TopicConfig>) -> Result<()> {
         self.log()?.set_config(Arc::clone(&config));
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *write(&self.config) = config;
         Ok(())
     }
 
@@ -468,7 +471,7 @@ impl Partition {
     /// records where its epoch begins before anything is appended. An older partition epoch is
     /// ignored.
     pub(super) fn apply(&self, registration: &metadata::Partition) -> Result<()> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = write(&self.state);
         if registration.partition_epoch < state.partition_epoch {
             return Ok(());
         }
@@ -570,7 +573,7 @@ impl Partition {
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
         // The state is replaced in one assignment, so a panic cannot leave it half changed.
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.state)
     }
 }
 

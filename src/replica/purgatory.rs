@@ -1,10 +1,11 @@
 //! Requests that wait for a partition: produces for its high watermark, fetches for any change.
 
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use crate::types::Offset;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 
 /// The waiters of one partition (the watchers of one key in DelayedOperationPurgatory). The cost of
@@ -75,7 +76,7 @@ impl Waiters {
 
     // Each change of the maps is a single call, so a panic cannot leave them half done.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 }
 
@@ -152,7 +153,7 @@ impl Watch {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.moved)
     }
 }
 

@@ -2,10 +2,11 @@
 //! (ReplicaManager.fetchMessages, DelayedFetch).
 
 use super::Replicas;
-use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey, lock};
+use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey};
 use super::partition::{Asked, Fetched, Offsets, Partition};
 use crate::disk::{Access, FileRange, files_per_answer};
 use crate::metadata::{Image, Topic};
+use crate::sync::lock;
 use crate::types::{BrokerId, Isolation, TopicIdPartition};
 use arc_swap::ArcSwap;
 use kafka_protocol::error::ResponseError;

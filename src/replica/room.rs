@@ -10,7 +10,7 @@ impl Replicas {
     /// there is room again, logs that could not be opened are.
     pub fn watch_room(&self, image: &Image) {
         let (mut is_full, mut is_healed) = (false, false);
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+        for dir in self.logs.dirs().iter().filter(|dir| !dir.is_offline()) {
             let was_full = dir.is_full();
             match dir.look_for_room() {
                 Ok(true) => is_healed |= was_full,
@@ -34,7 +34,7 @@ impl Replicas {
                 tracing::warn!(partition = %partition.topic_partition(), %error, "clean-up failed");
             }
         }
-        if let Err(error) = self.observe(self.logs.run_deletes(Timestamp::MAX)) {
+        if let Err(error) = self.logs.observe(self.logs.run_deletes(Timestamp::MAX)) {
             tracing::warn!(%error, "removing deleted logs failed");
         }
     }

@@ -251,8 +251,10 @@ async fn a_disk_error_takes_the_directory_offline_for_good() {
         let other = Arc::clone(&other);
         async move { other.wait_for_high_watermark(1, 60_000).await }
     });
+    let replicas = Arc::clone(&cluster.replicas);
+    tokio::spawn(async move { replicas.tell_of_failures().await });
     tokio::task::yield_now().await;
-    let failed = Error::disk(first.dir().path(), std::io::Error::from_raw_os_error(5));
+    let failed = Error::disk(&first.dir().path, std::io::Error::from_raw_os_error(5));
     let _ = first.dir().observe::<()>(Err(failed));
     assert_eq!(code(waiting.await.unwrap()), ResponseError::KafkaStorageError);
     let refused = first.append(vec![batch(1)], NO_EPOCH, Origin::Client, 1, NOW);
@@ -265,7 +267,7 @@ fn a_full_disk_takes_nothing_offline() {
     let mut cluster = Cluster::new();
     let id = cluster.create_topic("t", 1);
     let partition = cluster.partition(id, 0);
-    let full = Error::disk(partition.dir().path(), std::io::ErrorKind::StorageFull.into());
+    let full = Error::disk(&partition.dir().path, std::io::ErrorKind::StorageFull.into());
     let _ = partition.dir().observe::<()>(Err(full));
     let append = |origin| partition.append(vec![batch(1)], NO_EPOCH, origin, 1, NOW);
     assert_eq!(code(append(Origin::Client)), ResponseError::KafkaStorageError);
@@ -302,7 +304,7 @@ fn an_offline_directory_keeps_its_checkpoints_and_is_not_called_clean() {
     let checkpointed = || std::fs::read(data.join("replication-offset-checkpoint")).unwrap();
     let before = checkpointed();
     let failed = Error::disk(&data.join("t-0"), std::io::Error::from_raw_os_error(5));
-    let _ = cluster.replicas.observe::<()>(Err(failed));
+    let _ = cluster.replicas.logs().observe::<()>(Err(failed));
     assert!(cluster.replicas.is_offline());
     cluster.replicas.checkpoint();
     cluster.replicas.close(7).unwrap();

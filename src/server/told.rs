@@ -1,8 +1,9 @@
 //! Log lines about the connections that the broker closes: whose they were, and why.
 
+use crate::sync::lock;
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tracing::info;
 
@@ -45,7 +46,7 @@ impl Told {
     /// None if enough lines were written in this window; otherwise the number of lines that were
     /// left out before this one.
     fn may_tell(&self, now: Instant) -> Option<u64> {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = lock(&self.window);
         match &mut *window {
             Some(Window { since, lines, left_out }) if now < *since + WINDOW => {
                 if *lines == LINES_MAX {

@@ -10,11 +10,12 @@ use crate::log::Origin;
 use crate::metadata::Image;
 use crate::record::builder::transaction_marker;
 use crate::replica::Replicas;
+use crate::sync::lock;
 use crate::types::{BrokerId, NO_EPOCH, TopicPartition};
 use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, oneshot};
 
 /// The most markers that wait for one broker; a sender that has more waits itself.
@@ -71,7 +72,7 @@ impl Senders {
     }
 
     fn queue(&self, broker: BrokerId) -> mpsc::Sender<Entry> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = lock(&self.queues);
         let queue = queues.entry(broker).or_insert_with(|| {
             let (sender, queue) = mpsc::channel(QUEUE_MAX);
             tokio::spawn(deliver(self.here.clone(), queue));
@@ -82,7 +83,7 @@ impl Senders {
 
     /// Closes the queues; nothing more is sent.
     pub fn close(&self) {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.queues).clear();
     }
 }
 
@@ -123,12 +124,12 @@ impl MarkerWriter {
 
     /// Takes a new image of the metadata.
     pub fn apply(&self, image: &Arc<Image>) {
-        *self.image.lock().unwrap_or_else(PoisonError::into_inner) = image.clone();
+        *lock(&self.image) = image.clone();
     }
 
     /// The image that was applied last.
     pub fn image(&self) -> Arc<Image> {
-        self.image.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.image).clone()
     }
 
     /// Writes a marker into each of the partitions and waits until it is replicated.

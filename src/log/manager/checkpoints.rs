@@ -1,13 +1,14 @@
 //! The offset checkpoints of the log directories.
 
-use super::{LogDir, LogManager, State, lock};
+use super::{LogDir, LogManager, State};
 use crate::error::Result;
 use crate::log::{Log, checkpoint};
+use crate::sync::lock;
 use crate::types::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Offsets below which everything is durable.
 pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
@@ -79,7 +80,7 @@ impl LogManager {
         };
         let _writing = self.write_checkpoints();
         for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
-            self.isolate(self.forget_in(&dir.path, &gone))?;
+            self.survive(self.forget_in(&dir.path, &gone))?;
         }
         self.state().forgotten.retain(|partition| !gone.contains(partition));
         Ok(())
@@ -93,12 +94,8 @@ impl LogManager {
     }
 
     /// Flushes the segments rolled since the last call, then writes the checkpoints of recovery
-    /// points, log start offsets and high watermarks in each directory that `is_online`.
-    pub fn checkpoint(
-        &self,
-        logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>,
-        is_online: impl Fn(&Path) -> bool,
-    ) -> Result<()> {
+    /// points, log start offsets and high watermarks in each directory that is online.
+    pub fn checkpoint(&self, logs: &HashMap<TopicPartition, Arc<Mutex<Log>>>) -> Result<()> {
         let gone = self.state().forgotten.clone();
         let mut now = self.unopened();
         let mut owners = Vec::with_capacity(logs.len());
@@ -132,7 +129,8 @@ impl LogManager {
             }
         }
         for (dir, checkpoints) in self.dirs.iter().zip(&now) {
-            if !is_online(&dir.path) {
+            if dir.is_offline() {
+                // Its checkpoints are left alone: its logs may be repaired.
                 continue;
             }
             let write = |name: &str, offsets: &BTreeMap<TopicPartition, Offset>| {
@@ -158,7 +156,7 @@ impl LogManager {
     }
 
     fn write_checkpoints(&self) -> MutexGuard<'_, ()> {
-        self.checkpointing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.checkpointing)
     }
 
     /// Reads, changes and writes a checkpoint.

@@ -1,68 +1,18 @@
-//! A log directory: its lock, what is known of it at start, and whether it works.
+//! Opens log directories: creates, locks and reads them.
 
-use super::super::{checkpoint, parallel, versions};
+use super::super::{checkpoint, versions};
 use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
-use super::{LOCK, MetaProperties, files};
+use super::{LOCK, LogDir, files};
 use crate::config::Config;
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::log::Stopped;
 use crate::log::versions::Preview;
+use crate::sync::parallel;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A log directory, which is locked while we run.
-#[derive(Debug)]
-pub struct LogDir {
-    /// Its path.
-    pub path: PathBuf,
-    /// None if it is not formatted yet, or was offline from the start.
-    pub meta: Option<MetaProperties>,
-    /// The broker epoch in `.kafka_cleanshutdown`; None if there was no such file.
-    pub clean_shutdown: Option<i64>,
-    /// How the last process that used it has ended.
-    pub stopped: Stopped,
-    offline: AtomicBool,
-}
-
-impl LogDir {
-    /// A directory that cannot be used.
-    pub(super) fn offline(path: PathBuf) -> LogDir {
-        LogDir {
-            path,
-            meta: None,
-            clean_shutdown: None,
-            stopped: Stopped::Unknown,
-            offline: AtomicBool::new(true),
-        }
-    }
-
-    /// The same directory with these `meta.properties`.
-    pub(super) fn with_meta(&self, meta: MetaProperties) -> LogDir {
-        LogDir {
-            path: self.path.clone(),
-            meta: Some(meta),
-            clean_shutdown: self.clean_shutdown,
-            stopped: self.stopped,
-            offline: AtomicBool::new(self.is_offline()),
-        }
-    }
-
-    /// Whether a disk error has taken it offline, at start or later.
-    pub fn is_offline(&self) -> bool {
-        self.offline.load(Ordering::Acquire)
-    }
-
-    /// Takes the directory offline for good (LogDirFailureChannel); returns whether it was online.
-    pub fn fail(&self, error: &Error) -> bool {
-        let was_online = !self.offline.swap(true, Ordering::AcqRel);
-        if was_online {
-            tracing::error!(dir = %self.path.display(), %error, "log directory goes offline");
-        }
-        was_online
-    }
-}
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What a start finds in a log directory.
 #[derive(Debug)]
@@ -74,7 +24,12 @@ pub(super) struct Opened {
 }
 
 /// Creates a log directory if it is missing, locks it, and reads its files. Changes nothing else.
-pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
+pub(super) fn open(
+    disk: &Disk,
+    path: &Path,
+    threads: usize,
+    failures: &Arc<Notify>,
+) -> Result<Opened> {
     make_dir(disk, path)?;
     let lock = disk.lock(&path.join(LOCK))?.ok_or_else(|| {
         Error::Config(format!(
@@ -89,15 +44,16 @@ pub(super) fn open(disk: &Disk, path: &Path, threads: usize) -> Result<Opened> {
         log_starts: checkpoint::read_offsets_or_none(disk, &path.join(LOG_STARTS))?,
         high_watermarks: checkpoint::read_offsets_or_none(disk, &path.join(HIGH_WATERMARKS))?,
     };
-    let clean_shutdown = files::read_clean_shutdown(disk, path)?;
-    let stopped = match clean_shutdown {
+    let mut dir = LogDir::new(disk, path, failures);
+    dir.clean_shutdown = files::read_clean_shutdown(disk, path)?;
+    dir.stopped = match dir.clean_shutdown {
         Some(_) => Stopped::Cleanly,
         None if disk.is_recovered_since_boot(path)? => Stopped::Killed,
         None => Stopped::Unknown,
     };
-    let meta = files::read_meta_properties(disk, path)?;
-    let offline = AtomicBool::new(false);
-    let dir = LogDir { path: path.to_owned(), meta, clean_shutdown, stopped, offline };
+    if let Some(meta) = files::read_meta_properties(disk, path)? {
+        dir.set_meta(meta);
+    }
     Ok(Opened { dir, checkpoints, previews, lock })
 }
 

@@ -49,19 +49,19 @@ fn names(dir: &Path) -> Vec<String> {
 #[test]
 fn a_directory_is_formatted_once() {
     let dir = TempDir::new().unwrap();
-    let mut manager = manager(&[dir.path()]);
-    assert!(manager.dirs()[0].meta.is_none() && manager.dirs()[0].clean_shutdown.is_none());
+    let manager = manager(&[dir.path()]);
+    assert!(manager.dirs()[0].meta().is_none() && manager.dirs()[0].clean_shutdown.is_none());
     manager.format("some-cluster", 7).unwrap();
-    let meta = manager.dirs()[0].meta.clone().unwrap();
+    let meta = manager.dirs()[0].meta().cloned().unwrap();
     assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("some-cluster", 7));
     let text = fs::read_to_string(dir.path().join("meta.properties")).unwrap();
     for line in ["version=1", "cluster.id=some-cluster", "node.id=7"] {
         assert!(text.lines().any(|l| l == line), "{text}");
     }
     drop(manager);
-    let mut manager = self::manager(&[dir.path()]);
+    let manager = self::manager(&[dir.path()]);
     manager.format("another", 8).unwrap();
-    assert_eq!(manager.dirs()[0].meta.as_ref(), Some(&meta));
+    assert_eq!(manager.dirs()[0].meta(), Some(&meta));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn kafkas_directory_is_understood() {
     }
     let manager = manager(&[dir.path()]);
     let log_dir = &manager.dirs()[0];
-    let meta = log_dir.meta.as_ref().unwrap();
+    let meta = log_dir.meta().unwrap();
     assert_eq!((meta.cluster_id.as_str(), meta.node_id), ("referenceReference0000A", 1));
     assert_eq!(crate::types::uuid_to_text(meta.directory_id), "lBHnTetMyXi6gcI8fwQDRQ");
     assert_eq!(log_dir.clean_shutdown, Some(12));
@@ -154,7 +154,7 @@ fn logs_go_where_the_fewest_are_and_are_found_again() {
     for log in logs.values() {
         log.lock().unwrap().close().unwrap();
     }
-    manager.checkpoint(&logs, |_| true).unwrap();
+    manager.checkpoint(&logs).unwrap();
     manager.mark_clean_shutdown(99, |_| true).unwrap();
     drop(manager);
 
@@ -210,7 +210,7 @@ fn logs_that_are_made_at_once_do_not_disturb_each_other() {
     let manager = manager(&[dir.path()]);
     assert!(manager.scan().unwrap().is_empty());
     let indexes: Vec<i32> = (0..40).collect();
-    let ends = crate::log::parallel::in_parallel(8, &indexes, |index| {
+    let ends = crate::sync::parallel::in_parallel(8, &indexes, |index| {
         open_log(&manager, *index).log_end_offset()
     });
     assert_eq!(ends, [0; 40]);
@@ -258,7 +258,7 @@ fn what_a_newer_broker_wrote_is_refused_and_not_touched() {
     ];
     for (name, content) in files {
         let dir = TempDir::new().unwrap();
-        let mut manager = self::manager(&[dir.path()]);
+        let manager = self::manager(&[dir.path()]);
         manager.format("c", 1).unwrap();
         open_log(&manager, 0).close().unwrap();
         manager.mark_clean_shutdown(3, |_| true).unwrap();
@@ -288,7 +288,7 @@ fn the_mark_of_a_clean_stop_stays_until_it_is_taken() {
 /// A directory with two logs of one record each, after a clean stop.
 fn stopped_cleanly() -> TempDir {
     let dir = TempDir::new().unwrap();
-    let mut manager = manager(&[dir.path()]);
+    let manager = manager(&[dir.path()]);
     manager.format("some-cluster", 7).unwrap();
     let mut logs = HashMap::new();
     for index in 0..2 {
@@ -297,7 +297,7 @@ fn stopped_cleanly() -> TempDir {
         log.close().unwrap();
         logs.insert(partition(index), Arc::new(Mutex::new(log)));
     }
-    manager.checkpoint(&logs, |_| true).unwrap();
+    manager.checkpoint(&logs).unwrap();
     manager.cleaner().forget(&partition(5)).unwrap();
     manager.note_recovered().unwrap();
     manager.mark_clean_shutdown(3, |_| true).unwrap();

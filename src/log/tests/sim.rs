@@ -300,7 +300,7 @@ impl Life {
 
     fn checkpoint(&mut self) -> Result<()> {
         let logs = HashMap::from([(TopicPartition::new("t", 0), self.log.clone())]);
-        self.manager.checkpoint(&logs, |_| true)
+        self.manager.checkpoint(&logs)
     }
 
     /// Everything is refused, nothing is left behind, and when there is room all goes on.

@@ -2,23 +2,26 @@
 
 use super::Partition;
 use crate::error::Result;
-use crate::replica::log_dirs::DirHealth;
+use crate::log::manager::LogDir;
+use crate::sync::lock;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
+
+/// The partitions on this broker that `settle` has to look at.
+pub(in crate::replica) type Unsettled = Arc<Mutex<Vec<Weak<Partition>>>>;
 
 impl Partition {
     /// Sets the log directory. The caller holds the lock of the log, which was moved there.
-    pub(in crate::replica) fn set_dir(&self, dir: &Arc<DirHealth>) {
+    pub(in crate::replica) fn set_dir(&self, dir: &Arc<LogDir>) {
         self.dir.store(Arc::clone(dir));
-        // It may be noted with the old directory only, and that is skipped once it is offline.
-        self.is_unsettled.store(true, Ordering::Relaxed);
-        dir.note_unsettled(Weak::clone(&self.this));
+        self.note_moved();
     }
 
     /// Notes that the log or its high watermark has changed. The caller holds the log's lock.
     pub(super) fn note_moved(&self) {
         if !self.is_unsettled.swap(true, Ordering::Relaxed) {
-            self.dir().note_unsettled(Weak::clone(&self.this));
+            let mut unsettled = lock(&self.unsettled);
+            unsettled.push(Weak::clone(&self.this));
         }
     }
 

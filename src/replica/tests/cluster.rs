@@ -183,7 +183,7 @@ impl Cluster {
 }
 
 fn open(disk: &Disk, config: &LiveConfig, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
-    let mut logs = LogManager::open(disk.clone(), config).unwrap();
+    let logs = LogManager::open(disk.clone(), config).unwrap();
     logs.unmark_clean_shutdown().unwrap();
     logs.format("a cluster", 1).unwrap();
     Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs)

@@ -104,7 +104,6 @@ fn a_log_is_settled_once_it_is_silent_and_again_when_it_has_moved() {
     let id = cluster.create_topic("t", 3);
     let partition = cluster.partition(id, 0);
     let append = || partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
-    let dir = &cluster.replicas.dirs()[0];
     for end in [2, 4] {
         append();
         cluster.replicas.settle();
@@ -113,7 +112,7 @@ fn a_log_is_settled_once_it_is_silent_and_again_when_it_has_moved() {
         assert!(!is_settled(&cluster, end), "it is not silent");
         cluster.replicas.settle();
         assert!(is_settled(&cluster, end));
-        assert_eq!(dir.take_unsettled().len(), 0, "there is nothing left to look at");
+        assert_eq!(cluster.replicas.take_unsettled().len(), 0, "there is nothing left to look at");
     }
     let written = cluster.dir.path().join("data/replication-offset-checkpoint");
     assert!(std::fs::read_to_string(written).unwrap().contains("t 0 4\n"));
@@ -136,5 +135,5 @@ fn no_move_is_lost_while_logs_are_settled() {
     });
     (0..2).for_each(|_| cluster.replicas.settle());
     assert!(is_settled(&cluster, 2000));
-    assert_eq!(cluster.replicas.dirs()[0].take_unsettled().len(), 0);
+    assert_eq!(cluster.replicas.take_unsettled().len(), 0);
 }

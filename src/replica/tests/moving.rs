@@ -26,7 +26,7 @@ fn cluster() -> (Cluster, Uuid) {
 
 fn home(cluster: &Cluster) -> PathBuf {
     let id = cluster.images.load().topics.by_name("t").unwrap().id;
-    cluster.partition(id, 0).dir().path().to_owned()
+    cluster.partition(id, 0).dir().path.clone()
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -96,7 +96,7 @@ fn a_partition_moves_with_all_that_is_known_of_it() {
     take_on(&cluster);
     let futures = cluster.replicas.futures();
     assert_eq!((futures.len(), futures[0].offset_lag), (1, 0));
-    assert!(futures[0].size > 0 && futures[0].dir.path() == b);
+    assert!(futures[0].size > 0 && futures[0].dir.path == b);
     assert!(names(&b)[0].ends_with("-future"), "the controller does not know yet");
     // Appends continue.
     append(&partition, vec![batch(3)]);
@@ -159,7 +159,7 @@ fn a_move_is_taken_back_or_turned() {
     let here = cluster.dir.path().join("a");
     assert!(home(&cluster) == here && names(&here) == ["t-0"]);
     let registered = cluster.images.load().topics.partition(id, 0).unwrap().directory_of(1);
-    assert_eq!(registered, cluster.replicas.dirs()[0].id());
+    assert_eq!(registered, cluster.replicas.logs().dirs()[0].id());
     move_to(&cluster, "c");
     cluster.delete_topic(id);
     assert_eq!(futures(&cluster, "c"), 0);
@@ -185,12 +185,12 @@ fn refusals_are_kafkas() {
     assert_eq!(code(alter(&cluster, "v", 0, &b)), ResponseError::UnknownTopicOrPartition);
     for topic in ["u", "v"] {
         let id = cluster.create_topic(topic, 1);
-        assert_eq!(cluster.partition(id, 0).dir().path(), b);
+        assert_eq!(cluster.partition(id, 0).dir().path, b);
     }
     let id = cluster.create_topic("w", 1);
-    assert_eq!(cluster.partition(id, 0).dir().path(), a);
+    assert_eq!(cluster.partition(id, 0).dir().path, a);
     let failed = crate::error::Error::disk(&a, std::io::Error::from_raw_os_error(5));
-    let _ = cluster.replicas.dirs()[0].observe::<()>(Err(failed));
+    let _ = cluster.replicas.logs().dirs()[0].observe::<()>(Err(failed));
     assert_eq!(code(alter(&cluster, "w", 0, &b)), ResponseError::KafkaStorageError);
     assert_eq!(code(alter(&cluster, "u", 0, &a)), ResponseError::KafkaStorageError);
     alter(&cluster, "u", 0, &b).unwrap();
@@ -243,13 +243,13 @@ fn a_failing_target_ends_the_move_and_nothing_else() {
     cluster.assign();
     let b = cluster.dir.path().join("b");
     let failed = crate::error::Error::disk(&b, std::io::Error::from_raw_os_error(5));
-    let _ = cluster.replicas.dirs()[1].observe::<()>(Err(failed));
+    let _ = cluster.replicas.logs().dirs()[1].observe::<()>(Err(failed));
     take_on(&cluster);
     assert!(cluster.replicas.futures().is_empty());
     append(&partition, vec![batch(5)]);
     cluster.assign();
     let registered = cluster.images.load().topics.partition(id, 0).unwrap().directory_of(1);
-    assert_eq!(registered, cluster.replicas.dirs()[0].id());
+    assert_eq!(registered, cluster.replicas.logs().dirs()[0].id());
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_move_that_is_taken_back_at_a_low_rate_may_begin_again() {
         for _ in 0..20 {
             append(&cluster.partition(id, 0), vec![batch(5000)]);
         }
-        let here = cluster.partition(id, 0).dir().path().to_owned();
+        let here = cluster.partition(id, 0).dir().path.clone();
         let there = dirs.iter().find(|dir| **dir != here).unwrap();
         alter(&cluster, topic, 0, there).unwrap();
     }
@@ -293,13 +293,13 @@ fn a_move_that_is_taken_back_at_a_low_rate_may_begin_again() {
     let moving = std::thread::spawn(move || replicas.move_logs(&images));
     std::thread::sleep(std::time::Duration::from_millis(200));
     for (topic, id) in ["t", "u"].iter().zip(ids) {
-        let here = cluster.partition(id, 0).dir().path().to_owned();
+        let here = cluster.partition(id, 0).dir().path.clone();
         alter(&cluster, topic, 0, &here).unwrap();
     }
     cluster.configure_broker("replica.alter.log.dirs.io.max.bytes.per.second", "1000000000");
     moving.join().unwrap();
     for (topic, id) in ["t", "u"].iter().zip(ids) {
-        let here = cluster.partition(id, 0).dir().path().to_owned();
+        let here = cluster.partition(id, 0).dir().path.clone();
         let there = dirs.iter().find(|dir| **dir != here).unwrap();
         alter(&cluster, topic, 0, there).unwrap();
     }
@@ -319,8 +319,9 @@ fn a_moved_log_is_settled_where_it_lies_now_whatever_becomes_of_the_other_direct
     take_on(&cluster);
     assert_eq!(home(&cluster), cluster.dir.path().join("b"));
     append(&partition, vec![batch(1)]);
-    // Partitions noted with an offline directory are not settled.
-    drop(cluster.replicas.dirs()[0].take_unsettled());
+    let a = cluster.dir.path().join("a");
+    let failed = crate::error::Error::disk(&a, std::io::Error::from_raw_os_error(5));
+    let _ = cluster.replicas.logs().observe::<()>(Err(failed));
     (0..2).for_each(|_| cluster.replicas.settle());
     let log = cluster.dir.path().join("b/t-0");
     assert!(log.join("00000000000000000004.snapshot").exists());

@@ -1,7 +1,8 @@
 //! A common rate limit for background copying (Throttler).
 
 use crate::error::Result;
-use std::sync::{Mutex, PoisonError};
+use crate::sync::lock;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How often a waiting thread checks whether it should go on.
@@ -47,7 +48,7 @@ impl Throttle {
 
     /// Adds `cost` to what has passed at this rate; returns when all of it is within the rate.
     fn pay(&self, bytes_per_second: f64, now: Instant, cost: Duration) -> Instant {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.0);
         if state.bytes_per_second != bytes_per_second {
             *state = State { bytes_per_second, free_at: None };
         }

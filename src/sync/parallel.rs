@@ -1,5 +1,6 @@
 //! Does many small pieces of work on a few threads.
 
+use crate::sync::lock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -27,7 +28,7 @@ pub fn in_parallel<T: Sync, R: Send>(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(index) else { break };
                     let result = work(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+                    lock(&results).push((index, result));
                 }
             });
         }

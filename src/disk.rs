@@ -79,7 +79,7 @@ impl File {
         &self.path
     }
 
-    /// The machine's file; a simulated one is in no page cache, and nobody else locks or maps it.
+    /// The machine's file; None for a simulated one.
     fn os(&self) -> Option<&fs::File> {
         self.handle.os()
     }

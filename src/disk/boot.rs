@@ -13,6 +13,7 @@ use super::cached::opened;
 use crate::error::{Error, Result};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use std::fs;
+use std::io;
 use std::path::Path;
 
 /// The file's name in a log directory.
@@ -22,39 +23,33 @@ const UNIQUE_MOUNT: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 /// Linux puts the id of its boot here.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-#[allow(clippy::disallowed_methods, reason = "this is the disk")]
 impl Disk {
     /// Whether `note_recovered` was called since the machine booted.
     pub fn is_recovered_since_boot(&self, dir: &Path) -> Result<bool> {
-        #[cfg(test)]
-        if let Disk::Sim(sim) = self {
-            return Ok(sim.is_recovered_since_boot(dir));
-        }
         let path = dir.join(NAME);
         let Some(content) = self.read_file(&path)? else { return Ok(false) };
-        Ok(mark_of(&path)?.is_some_and(|mark| mark.as_bytes() == content))
+        Ok(self.mark_of(&path)?.is_some_and(|mark| mark.as_bytes() == content))
     }
 
     /// Notes that all logs in `dir` are recovered: what is written from now on is safe until the
     /// machine stops. Notes nothing if boot or mount cannot be identified.
     pub fn note_recovered(&self, dir: &Path) -> Result<()> {
-        #[cfg(test)]
-        if let Disk::Sim(sim) = self {
-            return sim.note_recovered(dir).map_err(|error| Error::disk(dir, error));
-        }
         let path = dir.join(NAME);
         let file = self.open(&path)?;
-        let Some(mark) = mark_of(&path)? else { return Ok(()) };
+        let Some(mark) = self.mark_of(&path)? else { return Ok(()) };
         file.write_at(mark.as_bytes(), 0)?;
         file.truncate(mark.len() as u64)
     }
+
+    fn mark_of(&self, path: &Path) -> Result<Option<String>> {
+        self.system().boot_mark(path).map_err(|error| Error::disk(path, error))
+    }
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is the disk")]
-fn mark_of(path: &Path) -> Result<Option<String>> {
+/// The machine's boot and mount, and the file's device and inode; None if Linux does not tell.
+pub(super) fn mark_of(path: &Path) -> io::Result<Option<String>> {
     let Ok(boot) = opened(|| fs::read_to_string(BOOT_ID)) else { return Ok(None) };
-    let file = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | UNIQUE_MOUNT)
-        .map_err(|error| Error::disk(path, error.into()))?;
+    let file = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | UNIQUE_MOUNT)?;
     if file.stx_mask & UNIQUE_MOUNT.bits() == 0 {
         return Ok(None);
     }

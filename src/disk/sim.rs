@@ -56,8 +56,7 @@ struct World {
     /// What an fsync claims to have done, and has not.
     lie: Option<Lie>,
     syncs: u64,
-    /// Directories of which it was noted since the last power loss that their logs are recovered.
-    recovered: BTreeSet<PathBuf>,
+    power_losses: u32,
     trace: DefaultHasher,
 }
 
@@ -109,7 +108,7 @@ impl Sim {
             is_dead: false,
             lie: None,
             syncs: 0,
-            recovered: BTreeSet::new(),
+            power_losses: 0,
             trace: DefaultHasher::new(),
         })))
     }
@@ -169,18 +168,7 @@ impl Sim {
             }
         }
         (world.fault, world.is_dead) = (None, false);
-        world.recovered.clear();
-    }
-
-    pub(super) fn is_recovered_since_boot(&self, dir: &Path) -> bool {
-        self.world().recovered.contains(dir)
-    }
-
-    pub(super) fn note_recovered(&self, dir: &Path) -> io::Result<()> {
-        let world = &mut *self.world();
-        world.call("note", dir, false)?;
-        world.recovered.insert(dir.to_owned());
-        Ok(())
+        world.power_losses += 1;
     }
 }
 
@@ -257,6 +245,10 @@ impl System for Sim {
         let world = self.world();
         let Ok(total) = i64::try_from(world.capacity) else { return Ok((0, i64::MAX)) };
         Ok((total, total.saturating_sub(world.used() as i64)))
+    }
+
+    fn boot_mark(&self, _: &Path) -> io::Result<Option<String>> {
+        Ok(Some(format!("after {} power losses", self.world().power_losses)))
     }
 }
 
@@ -510,9 +502,9 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// What every simulation shows. `live` lives the life of a seed, on a disk that lies if it is to,
-/// and answers the trace of its calls to the disk. It lives `KLAMM_SIM_SEEDS` of them, `count` if that
-/// is not set, or the one of `KLAMM_SIM_SEED`; `name` is the test's.
+/// Checks a simulation. `live` lives the life of a seed, perhaps on a disk that lies, and returns the
+/// trace of its calls to the disk. Runs `KLAMM_SIM_SEEDS` seeds (`count` if that is not set), or only
+/// the seed `KLAMM_SIM_SEED`. `name` is the name of the test.
 pub fn check(name: &str, count: u64, live: fn(u64, Option<Lie>) -> u64) {
     let seeds = match number("KLAMM_SIM_SEED") {
         Some(seed) => seed..seed + 1,

@@ -1,6 +1,7 @@
-//! What a file system does, the machine's or a simulated one. All else about files is written once,
-//! above these operations.
+//! The operations that the machine's file system and a simulated one implement. Everything else about
+//! files is written once, on top of them.
 
+use super::boot;
 use super::cached::opened;
 #[cfg(test)]
 use super::sim::SimFile;
@@ -13,44 +14,47 @@ use std::ops::Deref;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Buffers in one vectored write: Linux's IOV_MAX.
+/// The most buffers in one vectored write: Linux's IOV_MAX.
 const MAX_SLICES: usize = 1024;
 
-/// What is done by path.
+/// Operations on paths.
 pub(super) trait System {
-    /// Opens a file, and nothing else.
+    /// Opens a file; fails for directories, pipes and devices.
     fn open(&self, path: &Path, how: How) -> io::Result<Handle>;
+    /// Follows links.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
-    /// The names in a directory, in any order.
+    /// Lists a directory, in any order.
     fn entries(&self, path: &Path) -> io::Result<Vec<(String, Kind)>>;
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Makes a directory's entries durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Makes the whole file system durable that `path` lies in.
+    /// Makes everything durable in the file system of `path`.
     fn sync_all(&self, path: &Path) -> io::Result<()>;
-    /// Total and usable bytes of it, each at most i64::MAX.
+    /// Total and usable bytes of the file system of `path`, each at most i64::MAX.
     fn space(&self, path: &Path) -> io::Result<(i64, i64)>;
+    /// Text that differs after a power loss and for a copy of the file; None if nobody can tell.
+    fn boot_mark(&self, path: &Path) -> io::Result<Option<String>>;
 }
 
-/// What is done with an open file.
+/// Operations on an open file.
 pub(super) trait OpenFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
-    /// Writes all of `slices`, one behind the other.
+    /// Writes all of `slices`, one after the other.
     fn write_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
     fn len(&self) -> io::Result<u64>;
     fn sync_data(&self) -> io::Result<()>;
-    /// The machine's file, for what no simulated one has: a place in the page cache, locks, maps.
+    /// The machine's file; None for a simulated one, which has no page cache, locks or maps.
     fn os(&self) -> Option<&fs::File> {
         None
     }
 }
 
-/// An open file of either system. With one variant, as in a broker, it is that file.
+/// An open file. In a broker there is one variant, so that calls of its operations are direct.
 #[derive(Debug)]
 pub(super) enum Handle {
     Os(fs::File),
@@ -61,6 +65,7 @@ pub(super) enum Handle {
 impl Deref for Handle {
     type Target = dyn OpenFile;
 
+    #[inline]
     fn deref(&self) -> &Self::Target {
         match self {
             Handle::Os(file) => file,
@@ -70,18 +75,18 @@ impl Deref for Handle {
     }
 }
 
-/// What a file is opened for.
+/// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// Reading; it must be there.
+    /// For reading; it must exist.
     Read,
-    /// Reading and writing; it must be there.
+    /// For reading and writing; it must exist.
     Write,
-    /// Reading and writing; it is made if it is not there.
+    /// For reading and writing; it is created if it does not exist.
     Create,
 }
 
-/// What is at a path, behind links.
+/// What is known of a path.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {
     pub len: u64,
@@ -93,9 +98,9 @@ pub(super) struct Stat {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Or a link to one.
+    /// A file, or a link to one.
     File,
-    /// Or a link to anything but a file.
+    /// A directory, or a link to anything but a file.
     Dir,
     /// A pipe or device.
     Other,
@@ -109,7 +114,7 @@ impl System for Os {
     fn open(&self, path: &Path, how: How) -> io::Result<Handle> {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(how != How::Read).create(how == How::Create).truncate(false);
-        // A FIFO has whoever opens it wait for somebody who writes.
+        // Opening a pipe would otherwise wait until somebody writes to it.
         options.custom_flags(OFlags::NONBLOCK.bits() as i32);
         let file = opened(|| options.open(path))?;
         match file.metadata()?.file_type() {
@@ -172,6 +177,10 @@ impl System for Os {
             |blocks: u64| i64::try_from(blocks.saturating_mul(stat.f_frsize)).unwrap_or(i64::MAX);
         Ok((bytes(stat.f_blocks), bytes(stat.f_bavail)))
     }
+
+    fn boot_mark(&self, path: &Path) -> io::Result<Option<String>> {
+        boot::mark_of(path)
+    }
 }
 
 impl OpenFile for fs::File {
@@ -208,6 +217,7 @@ impl OpenFile for fs::File {
         fs::File::sync_data(self)
     }
 
+    #[inline]
     fn os(&self) -> Option<&fs::File> {
         Some(self)
     }

@@ -24,10 +24,11 @@ use rustix::fs::{FallocateFlags, FlockOperation, fallocate, fcntl_lock};
 use rustix::io::Errno;
 use std::fs;
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use system::{Handle, How, Kind, Os, Stat, System};
+use system::{How, Kind, OpenFile, Os, Stat, System};
 
 /// A file system.
 #[derive(Clone, Debug)]
@@ -44,6 +45,27 @@ pub enum Disk {
 pub struct File {
     handle: Handle,
     path: PathBuf,
+}
+
+/// An open file. In a broker there is one variant, so that calls of its operations are direct.
+#[derive(Debug)]
+enum Handle {
+    Os(fs::File),
+    #[cfg(test)]
+    Sim(sim::SimFile),
+}
+
+impl Deref for Handle {
+    type Target = dyn OpenFile;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Handle::Os(file) => file,
+            #[cfg(test)]
+            Handle::Sim(file) => file,
+        }
+    }
 }
 
 /// A part of a file that belongs to an answer, not read yet. It stays readable when the file is

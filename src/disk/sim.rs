@@ -4,7 +4,8 @@
 //! power loss leaves of every file what was synced and any part of what was not, page by page and
 //! torn within a page; of every directory what was synced and the first of its later changes.
 
-use super::system::{Handle, How, Kind, OpenFile, Stat, System};
+use super::Handle;
+use super::system::{How, Kind, OpenFile, Stat, System};
 use crate::sync::lock;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};

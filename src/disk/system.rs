@@ -1,16 +1,13 @@
 //! The operations that the machine's file system and a simulated one implement. Everything else about
 //! files is written once, on top of them.
 
-use super::boot;
 use super::cached::opened;
-#[cfg(test)]
-use super::sim::SimFile;
+use super::{Handle, boot};
 use crate::types::Timestamp;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs;
 use std::io::{self, IoSlice};
-use std::ops::Deref;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -51,27 +48,6 @@ pub(super) trait OpenFile {
     /// The machine's file; None for a simulated one, which has no page cache, locks or maps.
     fn os(&self) -> Option<&fs::File> {
         None
-    }
-}
-
-/// An open file. In a broker there is one variant, so that calls of its operations are direct.
-#[derive(Debug)]
-pub(super) enum Handle {
-    Os(fs::File),
-    #[cfg(test)]
-    Sim(SimFile),
-}
-
-impl Deref for Handle {
-    type Target = dyn OpenFile;
-
-    #[inline]
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Handle::Os(file) => file,
-            #[cfg(test)]
-            Handle::Sim(file) => file,
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The only door to the file system: files, directories, locks, sendfile ranges.
+//! The only way to the file system: files, directories, locks, ranges for sendfile.
 
 mod boot;
 mod cached;
@@ -33,14 +33,15 @@ use system::{How, Kind, OpenFile, Os, Stat, System};
 /// A file system.
 #[derive(Clone, Debug)]
 pub enum Disk {
-    /// The machine's.
+    /// The machine's file system.
     Os,
-    /// One in memory that crashes, tears, fails and fills.
+    /// One in memory that crashes, tears writes, fails and fills up.
     #[cfg(test)]
     Sim(sim::Sim),
 }
 
-/// An open file, read and written at positions. Its path is where it was opened: only for messages.
+/// An open file, read and written at given positions. Its path is the one used to open it, for
+/// messages only.
 #[derive(Debug)]
 pub struct File {
     handle: Handle,
@@ -68,26 +69,26 @@ impl Deref for Handle {
     }
 }
 
-/// A part of a file that belongs to an answer, not read yet. It stays readable when the file is
-/// renamed or deleted meanwhile.
+/// A part of a file that belongs to a response and is not read yet. It stays readable even if the
+/// file is renamed or deleted.
 #[derive(Clone, Debug)]
 pub struct FileRange {
-    /// The segment's file; kept open while the answer is under way.
+    /// The segment's file, kept open until the response is sent.
     pub file: Arc<File>,
-    /// First byte.
+    /// The position of its first byte.
     pub position: u64,
-    /// Number of bytes.
+    /// The number of bytes.
     pub len: usize,
 }
 
-/// A directory's lock, held while this lives.
+/// The lock of a directory, held until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl FileRange {
-    /// Reads the range into memory, for TLS and for whoever looks into records.
+    /// Reads the range into memory, for TLS and for code that inspects records.
     pub fn read(&self) -> Result<Bytes> {
         let mut buffer = vec![0; self.len];
         self.file.read_exact_at(&mut buffer, self.position)?;
@@ -96,7 +97,7 @@ impl FileRange {
 }
 
 impl File {
-    /// Where it was opened.
+    /// The path used to open it.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -110,7 +111,8 @@ impl File {
         Error::disk(self.path(), source)
     }
 
-    /// Reads from `position` until `buffer` is full or the file ends; answers the bytes read.
+    /// Reads from `position` until `buffer` is full or the file ends; returns the number of bytes
+    /// read.
     pub fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -125,7 +127,7 @@ impl File {
         Ok(filled)
     }
 
-    /// Fills `buffer` from `position`; a file that ends before that is a disk error.
+    /// Fills `buffer` from `position`. If the file ends before that, it is a disk error.
     pub fn read_exact_at(&self, buffer: &mut [u8], position: u64) -> Result<()> {
         match self.read_at(buffer, position)? {
             read if read == buffer.len() => Ok(()),
@@ -138,19 +140,19 @@ impl File {
         self.write_vectored_at(&mut [IoSlice::new(bytes)], position)
     }
 
-    /// Writes all of `slices`, one behind the other, from `position` on: one `pwritev` as a rule.
+    /// Writes all of `slices`, one after the other, from `position` on, usually with one `pwritev`.
     pub fn write_vectored_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> Result<()> {
         self.handle.write_at(slices, position).map_err(|error| self.failed(error))
     }
 
-    /// Cuts or extends the file to `len` bytes.
+    /// Truncates or extends the file to `len` bytes.
     pub fn truncate(&self, len: u64) -> Result<()> {
         self.handle.set_len(len).map_err(|error| self.failed(error))
     }
 
-    /// Sets room for `len` bytes aside, without making the file longer: a process that dies leaves
-    /// nothing behind the bytes that it wrote. Truncating gives back what was not used. A file
-    /// system that cannot do it does not.
+    /// Reserves space for `len` bytes without making the file longer, so that a process that dies
+    /// leaves nothing after the bytes it wrote. Truncating frees what was not used. Does nothing if
+    /// the file system does not support it.
     pub fn set_room_aside(&self, len: u64) -> Result<()> {
         let Some(file) = self.os() else { return Ok(()) };
         match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
@@ -159,7 +161,7 @@ impl File {
         }
     }
 
-    /// Length in bytes.
+    /// The length in bytes.
     pub fn len(&self) -> Result<u64> {
         self.handle.len().map_err(|error| self.failed(error))
     }
@@ -169,7 +171,7 @@ impl File {
         Ok(self.len()? == 0)
     }
 
-    /// Sets when it was last written.
+    /// Sets the time of the last write.
     pub fn set_modified(&self, time: Timestamp) -> Result<()> {
         let since = std::time::Duration::from_millis(time.max(0) as u64);
         let time = std::time::UNIX_EPOCH + since;
@@ -177,7 +179,7 @@ impl File {
         set.map_err(|error| self.failed(error))
     }
 
-    /// Makes the bytes durable (fdatasync).
+    /// Makes the file's content durable (fdatasync).
     pub fn sync_data(&self) -> Result<()> {
         self.handle.sync_data().map_err(|error| unsynced(&self.path, error))
     }
@@ -203,18 +205,18 @@ impl Disk {
         Ok(File { handle, path: path.to_owned() })
     }
 
-    /// Opens or makes a file for reading and writing. What is there and is no file is an error
-    /// (Corrupt): it concerns whoever it belongs to, not the disk.
+    /// Opens a file for reading and writing, creating it if it is missing. Something else than a
+    /// file is an error (Corrupt), which concerns what the file belongs to, not the disk.
     pub fn open(&self, path: &Path) -> Result<File> {
         self.open_for(How::Create, path)
     }
 
-    /// Opens a file for reading and writing that must be there.
+    /// Opens an existing file for reading and writing.
     pub fn open_existing(&self, path: &Path) -> Result<File> {
         self.open_for(How::Write, path)
     }
 
-    /// Opens a file for reading; None if there is none.
+    /// Opens a file for reading; None if it does not exist.
     fn open_to_read(&self, path: &Path) -> Result<Option<File>> {
         match self.open_for(How::Read, path) {
             Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -222,7 +224,7 @@ impl Disk {
         }
     }
 
-    /// Reads a small file whole; None if there is none. What is there and is no file is an error
+    /// Reads all of a small file; None if it does not exist. Something else than a file is an error
     /// (Corrupt).
     pub fn read_file(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         let Some(file) = self.open_to_read(path)? else { return Ok(None) };
@@ -232,28 +234,28 @@ impl Disk {
         Ok(Some(content))
     }
 
-    /// None if there is nothing.
+    /// Describes what is at `path`; None if there is nothing.
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         absent_is_none(path, self.system().stat(path))
     }
 
-    /// Length of a file in bytes; None if there is none.
+    /// The length of a file in bytes; None if it does not exist.
     pub fn file_len(&self, path: &Path) -> Result<Option<u64>> {
         Ok(self.stat(path)?.map(|stat| stat.len))
     }
 
-    /// When a file was last written; None if there is none.
+    /// When a file was last written; None if it does not exist.
     pub fn modified(&self, path: &Path) -> Result<Option<Timestamp>> {
         Ok(self.stat(path)?.map(|stat| stat.modified))
     }
 
-    /// Replaces a small file: `.tmp`, fsync, rename, fsync of the directory.
+    /// Replaces a small file durably: `.tmp`, fsync, rename, fsync of the directory.
     pub fn replace_file(&self, path: &Path, content: &[u8]) -> Result<()> {
         self.replace_file_unsynced(path, content)?;
         path.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
     }
 
-    /// Replaces a small file; after a crash it has the old or the new content, whole.
+    /// Replaces a small file. After a crash it has either the old or the new content.
     pub fn replace_file_unsynced(&self, path: &Path, content: &[u8]) -> Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
@@ -265,11 +267,11 @@ impl Disk {
             file.sync_data()?;
             self.rename_unsynced(&temporary, path)
         };
-        // On a full disk a half-written file would take room and be of no use.
+        // A partial file is useless, and after a full disk its space is needed.
         write().inspect_err(|_| drop(self.remove_file(&temporary)))
     }
 
-    /// Makes a file of `bytes` that the file system has really set aside.
+    /// Creates a file of `bytes` bytes that the file system has really allocated.
     fn allocate(&self, path: &Path, bytes: u64) -> Result<()> {
         let file = self.open(path)?;
         let Some(os) = file.os() else { return file.truncate(bytes) };
@@ -286,12 +288,12 @@ impl Disk {
         }
     }
 
-    /// Total and usable bytes of the file system that `path` lies in, each at most i64::MAX.
+    /// Total and usable bytes of the file system that contains `path`, each at most i64::MAX.
     pub fn space(&self, path: &Path) -> Result<(i64, i64)> {
         self.system().space(path).map_err(|error| Error::disk(path, error))
     }
 
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
         self.system().create_dir_all(path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => misplaced(path, "no directory, where one belongs"),
@@ -299,7 +301,8 @@ impl Disk {
         })
     }
 
-    /// Whether two names lead to one file or directory: by `..`, a link, a bind mount.
+    /// Whether two paths lead to the same file or directory, by way of `..`, a link or a bind
+    /// mount.
     pub fn is_same(&self, one: &Path, other: &Path) -> Result<bool> {
         Ok(match (self.stat(one)?, self.stat(other)?) {
             (Some(one), Some(other)) => one.identity == other.identity,
@@ -312,7 +315,8 @@ impl Disk {
         self.names(path, |_, _| Ok(true))
     }
 
-    /// As `list`; where a name `is_of_file`, and something else has it, it is an error (Corrupt).
+    /// As `list`, but anything else than a file under a name that `is_of_file` is an error
+    /// (Corrupt).
     pub fn list_files(
         &self,
         path: &Path,
@@ -350,28 +354,28 @@ impl Disk {
         Ok(names)
     }
 
-    /// Renames a file or directory, and syncs the directory above.
+    /// Renames a file or directory, and makes that durable.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.rename_unsynced(from, to)?;
         to.parent().map_or(Ok(()), |parent| self.sync_dir(parent))
     }
 
-    /// Renames a file or directory; a crash may undo it.
+    /// Renames a file or directory; a crash may undo this.
     pub fn rename_unsynced(&self, from: &Path, to: &Path) -> Result<()> {
         self.system().rename(from, to).map_err(|error| Error::disk(from, error))
     }
 
-    /// Removes a file if it is there.
+    /// Removes a file if it exists.
     pub fn remove_file(&self, path: &Path) -> Result<()> {
         absent_is_none(path, self.system().remove_file(path)).map(drop)
     }
 
-    /// Removes a directory and all in it, if it is there.
+    /// Removes a directory with everything in it, if it exists.
     pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
         absent_is_none(path, self.system().remove_dir_all(path)).map(drop)
     }
 
-    /// Makes a file's bytes durable, if it is there.
+    /// Makes a file's content durable, if it exists.
     pub fn sync_file(&self, path: &Path) -> Result<()> {
         self.open_to_read(path)?.map_or(Ok(()), |file| file.sync_data())
     }
@@ -381,14 +385,14 @@ impl Disk {
         self.system().sync_dir(path).map_err(|error| unsynced(path, error))
     }
 
-    /// Makes everything durable that lies in the file system of `path`, at once (syncfs).
+    /// Makes everything on the file system of `path` durable at once (syncfs).
     pub fn sync_file_system(&self, path: &Path) -> Result<()> {
         self.system().sync_all(path).map_err(|error| unsynced(path, error))
     }
 
     /// Locks `path` against other processes as Java's `FileChannel.tryLock` does (fcntl F_SETLK);
-    /// None if another process holds it. The system drops the lock when this process closes any
-    /// descriptor of the file, so nothing else may open it.
+    /// None if another process holds the lock. The system drops the lock when this process closes
+    /// any descriptor of the file, so nothing else may open it.
     pub fn lock(&self, path: &Path) -> Result<Option<Lock>> {
         let file = self.open(path)?;
         let lock = |os| fcntl_lock(os, FlockOperation::NonBlockingLockExclusive);
@@ -400,8 +404,8 @@ impl Disk {
     }
 }
 
-/// After a failed fsync nobody knows what is on the disk, and the next one may say that all is well
-/// (fsyncgate). So it never counts as a full disk, which would go on.
+/// The error of a failed fsync. Nobody knows what is on disk then, and the next fsync may report
+/// success (fsyncgate), so this never counts as a full disk, after which work continues.
 fn unsynced(path: &Path, error: io::Error) -> Error {
     Error::disk(path, io::Error::other(format!("fsync: {error}")))
 }
@@ -414,7 +418,7 @@ fn absent_is_none<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// What a person has put there is no fault of the disk.
+/// The error of a failed open. Something else in the place of a file is not a failure of the disk.
 fn failed(path: &Path, error: io::Error) -> Error {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::ISDIR) => misplaced(path, "a directory, where a file belongs"),

@@ -1,4 +1,4 @@
-//! Files as memory, for index lookups. The only `unsafe` of the disk.
+//! Files mapped into memory, for index lookups. This is the only `unsafe` code of the disk.
 #![allow(unsafe_code)]
 
 use super::File;
@@ -6,18 +6,18 @@ use crate::error::Result;
 use memmap2::{Mmap, MmapMut, MmapOptions};
 use std::ops::Deref;
 
-/// The first bytes of a file.
+/// The first bytes of a file, in memory.
 #[derive(Debug)]
 pub struct Map(Mmap);
 
 impl File {
-    /// Maps the first `len` bytes, which must be there and must not be cut off or written over
-    /// while the map lives: whoever maps a file owns its log directory, which is locked, and cuts
-    /// a file only when it has dropped its map.
+    /// Maps the first `len` bytes, which must exist and must not be truncated or overwritten while
+    /// the map lives. The owner of the map owns the log directory, which is locked, and drops the
+    /// map before it truncates the file.
     pub fn map(&self, len: usize) -> Result<Map> {
         let Some(file) = self.os() else { return self.copied(len) };
-        // SAFETY: the file is only changed under the conditions above, by this process, which
-        // holds the log directory's lock against others that know of it.
+        // SAFETY: the file changes only under the conditions above, by this process, which holds
+        // the log directory's lock against other processes that respect it.
         let map = unsafe { MmapOptions::new().len(len).map(file) };
         map.map(Map).map_err(|error| self.failed(error))
     }

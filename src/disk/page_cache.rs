@@ -1,5 +1,5 @@
-//! What of a file is in the page cache: whoever must not wait for a disk asks first, and has what
-//! is missing brought in by a thread that may wait.
+//! Which parts of a file are in the page cache. Code that must not wait for the disk checks this
+//! first, and lets a thread that may wait read in what is missing.
 
 use super::{File, FileRange};
 use crate::error::Result;
@@ -8,25 +8,25 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use std::io::IoSliceMut;
 use std::num::NonZeroU64;
 
-/// So much behind what is asked for is brought in as well: who reads it reads on, as a rule.
+/// How much is read ahead after the range, in bytes, because readers usually go on.
 const AHEAD: u64 = 4 << 20;
-/// One byte of so many is waited for. The system reads this much at once, at least.
+/// One byte is read in each of these strides; the system reads at least this much at once.
 const STRIDE: usize = 64 << 10;
 
-/// No page is smaller.
+/// The smallest page size, in bytes.
 const PAGE: u64 = 4096;
 
 /// Whether a read may wait for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It may.
+    /// It may wait.
     Waiting,
-    /// It takes what is in the page cache.
+    /// It takes only what is in the page cache.
     Cached,
 }
 
 impl File {
-    /// As `read_at`; None if `access` says not to wait and not all of it is in the page cache.
+    /// As `read_at`. None if `access` is `Cached` and not all of the data is in the page cache.
     pub fn read_by(
         &self,
         access: Access,
@@ -44,7 +44,7 @@ impl File {
                 Ok(read) => filled += read,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(None),
-                // Not every file system can tell.
+                // Not every file system supports this.
                 Err(_) => return self.read_at(buffer, position).map(Some),
             }
         }
@@ -53,20 +53,20 @@ impl File {
 }
 
 impl FileRange {
-    /// Whether it is in the page cache, as far as its ends tell.
+    /// Whether the range is in the page cache, judged by its two ends.
     pub fn is_cached(&self) -> bool {
         let last = self.position + self.len.saturating_sub(1) as u64;
-        // What cannot be read is found out by who reads it.
+        // A read error counts as cached: the reader will get it.
         let is_here =
             |position| !matches!(self.file.read_by(Access::Cached, &mut [0], position), Ok(None));
         let is_one_page = self.position / PAGE == last / PAGE;
         is_here(last) && (is_one_page || is_here(self.position))
     }
 
-    /// Brings it into the page cache, and asks for what follows. Waits for the disk.
+    /// Reads the range into the page cache, and requests what follows. Waits for the disk.
     pub fn bring_in(&self) -> Result<()> {
         if let Some(file) = self.file.os() {
-            // Where it cannot be asked for, the reads below wait longer.
+            // If this is not supported, the reads below take longer.
             let len = NonZeroU64::new(self.len as u64 + AHEAD);
             let _ = fadvise(file, self.position, len, Advice::WillNeed);
         }
@@ -96,7 +96,7 @@ mod tests {
         file.sync_data().unwrap();
         let _ = fadvise(&*file, 0, None, Advice::DontNeed);
         let mut buffer = [0; 100];
-        // Not every file system forgets; those that do must not wait now.
+        // Not every file system drops its cache; those that do must not wait now.
         let read = file.read_by(Access::Cached, &mut buffer, 2 << 20).unwrap();
         assert!(read.is_none_or(|read| read == buffer.len()));
         range.bring_in().unwrap();

@@ -1,8 +1,10 @@
-//! A file system in memory that crashes, tears, fails and fills, all of it by a seed.
+//! A file system in memory that crashes, tears writes, fails and fills up, all determined by a
+//! seed.
 //!
-//! It has a live image, which a process sees and `kill -9` leaves as it is, and a durable one. A
-//! power loss leaves of every file what was synced and any part of what was not, page by page and
-//! torn within a page; of every directory what was synced and the first of its later changes.
+//! It has a live image, which a process sees and which `kill -9` leaves unchanged, and a durable
+//! one. A power loss leaves of each file what was synced and any part of what was not, page by page
+//! and torn within a page; of each directory it leaves what was synced and the first of its later
+//! changes.
 
 use super::Handle;
 use super::system::{How, Kind, OpenFile, Stat, System};
@@ -14,13 +16,13 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Bytes that are written together. Small, so that small files have several.
+/// Bytes that are written together; small, so that small files have several pages.
 const PAGE: usize = 256;
 const ROOT: u64 = 0;
-/// When every file was last written.
+/// The time of the last write of every file.
 const MODIFIED: crate::types::Timestamp = 1_700_000_000_000;
 
-/// The file system; clones are the same one.
+/// The file system. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Sim(Arc<Mutex<World>>);
 
@@ -32,16 +34,16 @@ pub struct SimFile {
     path: PathBuf,
 }
 
-/// What is about to fail.
+/// A failure that is about to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// So many calls that change something go well before.
+    /// The number of calls that change something and succeed before it.
     pub after: u64,
-    /// What the system says.
+    /// The error that is returned.
     pub kind: ErrorKind,
-    /// Only an fsync fails.
+    /// Only an fsync can fail.
     pub sync_only: bool,
-    /// The process dies there: nothing is changed any more before the next [`Sim::fail`].
+    /// The process dies there: nothing is changed any more until the next [`Sim::fail`].
     pub is_end: bool,
 }
 
@@ -52,21 +54,22 @@ struct World {
     next_id: u64,
     capacity: u64,
     fault: Option<Fault>,
-    /// The process has died: what it still calls is not heard.
+    /// The process has died; its calls have no effect.
     is_dead: bool,
-    /// What an fsync claims to have done, and has not.
+    /// What an fsync claims to do but does not.
     lie: Option<Lie>,
     syncs: u64,
     power_losses: u32,
     trace: DefaultHasher,
 }
 
-/// A disk that must be found out, to know that the tests would find out a broker that forgets.
+/// A kind of dishonest disk. If the tests detect it, they would also detect a broker that forgets
+/// to sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lie {
-    /// The bytes of files are not made durable.
+    /// The content of files does not become durable.
     Files,
-    /// The entries of directories are not.
+    /// The entries of directories do not become durable.
     Directories,
 }
 
@@ -78,7 +81,7 @@ enum Node {
 
 type Names = BTreeMap<String, u64>;
 
-/// A change of a directory that is not synced.
+/// An unsynced change of a directory.
 #[derive(Clone, Debug)]
 enum Change {
     Link(String, u64),
@@ -90,9 +93,9 @@ enum Change {
 struct Content {
     live: Vec<u8>,
     durable: Vec<u8>,
-    /// Pages that differ, and that the next sync writes.
+    /// Pages that differ from the durable ones; the next sync writes them.
     dirty: BTreeSet<usize>,
-    /// Pages that a failed sync has given up: later syncs say nothing of them.
+    /// Pages dropped by a failed sync; later syncs do not mention them.
     lost: BTreeSet<usize>,
 }
 
@@ -118,44 +121,44 @@ impl Sim {
         lock(&self.0)
     }
 
-    /// One call fails later on; None: none does any more.
+    /// Sets the call that will fail; None for none. Also revives a dead process.
     pub fn fail(&self, fault: Option<Fault>) {
         let mut world = self.world();
         (world.fault, world.is_dead) = (fault, false);
     }
 
-    /// From now on fsync does not do what it answers.
+    /// Makes fsync dishonest from now on.
     pub fn lie(&self, about: Lie) {
         self.world().lie = Some(about);
     }
 
-    /// Whether the call that was to fail has not come yet.
+    /// Whether the failure is still to come.
     pub fn is_fault_ahead(&self) -> bool {
         self.world().fault.is_some()
     }
 
-    /// Whether the process has died of a fault.
+    /// Whether the process has died of a failure.
     pub fn is_dead(&self) -> bool {
         self.world().is_dead
     }
 
-    /// So many bytes more than there are now can be held.
+    /// Limits the free space to `bytes` bytes.
     pub fn leave_free(&self, bytes: u64) {
         let mut world = self.world();
         world.capacity = world.used().saturating_add(bytes);
     }
 
-    /// fsyncs so far, of files and directories.
+    /// The number of fsyncs so far, of files and directories.
     pub fn syncs(&self) -> u64 {
         self.world().syncs
     }
 
-    /// A number that stands for all calls so far and their order.
+    /// A hash of all calls so far and their order.
     pub fn trace(&self) -> u64 {
         self.world().trace.finish()
     }
 
-    /// The machine loses power; open files are of no use any more.
+    /// Cuts the power; open files must not be used afterwards.
     pub fn lose_power(&self) {
         let world = &mut *self.world();
         for node in world.nodes.values_mut() {
@@ -227,7 +230,7 @@ impl System for Sim {
         world.sync(id, path)
     }
 
-    /// Each log directory is a disk of its own: what fails here is lost here.
+    /// Each log directory counts as a disk of its own: a failure in it affects nothing else.
     fn sync_all(&self, path: &Path) -> io::Result<()> {
         let world = &mut *self.world();
         let mut ids = vec![world.find(path)?];
@@ -241,7 +244,7 @@ impl System for Sim {
         ids.into_iter().try_for_each(|id| world.sync(id, path))
     }
 
-    /// A disk without bounds does not tell its size: no reserve of MiBs is kept on it.
+    /// An unlimited disk does not report its size, so that no reserve of several MiB is kept on it.
     fn space(&self, _: &Path) -> io::Result<(i64, i64)> {
         let world = self.world();
         let Ok(total) = i64::try_from(world.capacity) else { return Ok((0, i64::MAX)) };
@@ -263,7 +266,7 @@ impl OpenFile for SimFile {
         Ok(len)
     }
 
-    /// On a full disk a part is written.
+    /// On a full disk, a part is written.
     fn write_at(&self, slices: &mut [IoSlice<'_>], position: u64) -> io::Result<()> {
         let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
         let world = &mut *self.sim.world();
@@ -307,12 +310,12 @@ impl OpenFile for SimFile {
 }
 
 impl World {
-    /// Every call that changes something begins here.
+    /// Begins every call that changes something.
     fn call(&mut self, what: &str, path: &Path, is_sync: bool) -> io::Result<()> {
         if self.is_dead {
             return Err(ErrorKind::Other.into());
         }
-        // The name of a log that is not in its place is random.
+        // The name of a log that was moved away is random.
         let path_text = path.to_string_lossy();
         let is_away = ["-delete", "-stray", "-future"].iter().any(|s| path_text.contains(s));
         (what, (!is_away).then_some(path)).hash(&mut self.trace);
@@ -484,7 +487,7 @@ impl Content {
         self.live.resize(low.max(high), 0);
         for page in std::mem::take(&mut self.dirty) {
             let (start, end) = (page * PAGE, ((page + 1) * PAGE).min(self.live.len()));
-            // Whole, torn, or not at all.
+            // The page is written as a whole, torn, or not at all.
             let written = match random.u8(0..4) {
                 0 => 0,
                 1 if start < end => random.usize(0..=end - start),
@@ -503,9 +506,9 @@ fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Checks a simulation. `live` lives the life of a seed, perhaps on a disk that lies, and returns the
-/// trace of its calls to the disk. Runs `KLAMM_SIM_SEEDS` seeds (`count` if that is not set), or only
-/// the seed `KLAMM_SIM_SEED`. `name` is the name of the test.
+/// Runs a simulation. `live` runs the life of a seed, on a dishonest disk if one is given, and
+/// returns the trace of its disk calls. Runs `KLAMM_SIM_SEEDS` seeds (`count` if that is not set),
+/// or only the seed `KLAMM_SIM_SEED`. `name` is the name of the test.
 pub fn check(name: &str, count: u64, live: fn(u64, Option<Lie>) -> u64) {
     let seeds = match number("KLAMM_SIM_SEED") {
         Some(seed) => seed..seed + 1,
@@ -517,14 +520,14 @@ pub fn check(name: &str, count: u64, live: fn(u64, Option<Lie>) -> u64) {
     }
     let traces = || (0..5).map(|seed| live(seed, None)).collect::<BTreeSet<_>>();
     assert!(traces().len() == 5 && traces() == traces(), "a seed is one life");
-    // A broker that forgot to sync would not get through.
+    // A broker that forgets to sync would be detected.
     for lie in [Lie::Files, Lie::Directories] {
         let found_out = |seed| std::panic::catch_unwind(|| live(seed, Some(lie))).is_err();
         assert!((0..10).any(found_out), "a disk that lies about {lie:?} is found out");
     }
 }
 
-/// Whether one seed is looked at, which tells what it does.
+/// Whether a single seed runs, which prints what it does.
 pub fn is_told() -> bool {
     number("KLAMM_SIM_SEED").is_some()
 }

@@ -1,5 +1,5 @@
-//! The operations that the machine's file system and a simulated one implement. Everything else about
-//! files is written once, on top of them.
+//! The operations that the machine's file system and a simulated one implement. Everything else
+//! about files is written once, on top of them.
 
 use super::cached::opened;
 use super::{Handle, boot};
@@ -33,7 +33,8 @@ pub(super) trait System {
     fn sync_all(&self, path: &Path) -> io::Result<()>;
     /// Total and usable bytes of the file system of `path`, each at most i64::MAX.
     fn space(&self, path: &Path) -> io::Result<(i64, i64)>;
-    /// Text that differs after a power loss and for a copy of the file; None if nobody can tell.
+    /// A text that changes after a power loss and differs for a copy of the file; None if the
+    /// system cannot provide one.
     fn boot_mark(&self, path: &Path) -> io::Result<Option<String>>;
 }
 

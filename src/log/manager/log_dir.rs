@@ -1,10 +1,10 @@
-//! A log directory: what was found in it at start, and whether it works. The first disk error takes a
-//! directory offline for good (LogDirFailureChannel): nothing is written to it again, and the other
-//! directories go on.
+//! A log directory: what was found in it at start, and whether it works. The first disk error takes
+//! a directory offline for good (LogDirFailureChannel): nothing is written to it again, and the
+//! other directories go on.
 //!
-//! A full disk is not broken. Producers are refused with KAFKA_STORAGE_ERROR, which clients retry;
-//! everything else goes on by the reserve (`disk/reserve.rs`), retention runs at once, and when
-//! there is room again producers are let in.
+//! A full disk is not a failure. Producers are refused with KAFKA_STORAGE_ERROR, which clients
+//! retry, while everything else continues with the reserve (`disk/reserve.rs`). Retention runs at
+//! once, and producers are accepted again when there is room.
 
 use super::{LogManager, MetaProperties};
 use crate::disk::Disk;
@@ -17,8 +17,8 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-/// As many logs of a directory as are flushed at once for producers that wait, as many as Kafka's
-/// `num.io.threads` are by default. What the others get meanwhile goes with their one flush.
+/// How many logs of a directory are flushed at the same time for waiting producers: Kafka's default
+/// of `num.io.threads`. What others append in the meantime shares their next flush.
 const FLUSHES: usize = 8;
 
 /// A log directory, which is locked while we run.
@@ -66,7 +66,7 @@ impl LogDir {
         assert!(self.meta.set(meta).is_ok(), "{} is formatted twice", self.path.display());
     }
 
-    /// Its id, if it is formatted.
+    /// Its directory id; None if it is not formatted.
     pub fn id(&self) -> Option<Uuid> {
         self.meta().map(|meta| meta.directory_id)
     }
@@ -81,7 +81,7 @@ impl LogDir {
         if self.is_offline() { Err(ResponseError::KafkaStorageError.into()) } else { Ok(()) }
     }
 
-    /// Whether its disk has no room for producers.
+    /// Whether the disk has no room for producers.
     pub fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Acquire)
     }
@@ -135,7 +135,7 @@ impl LogDir {
         released.unwrap_or(false)
     }
 
-    /// Takes the directory offline for good, and tells who waits for failures.
+    /// Takes the directory offline for good, and notifies those who wait for failures.
     pub(in crate::log) fn fail(&self, error: &Error) {
         if !self.is_offline.swap(true, Ordering::AcqRel) {
             tracing::error!(dir = %self.path.display(), %error, "log directory goes offline");
@@ -150,7 +150,7 @@ impl LogManager {
         self.dirs.iter().find(|dir| path.starts_with(&dir.path))
     }
 
-    /// Returns `result`. If it is a disk error, tells the log directory concerned
+    /// Returns `result`. A disk error is first passed to the log directory concerned
     /// ([`LogDir::observe`]).
     pub fn observe<T>(&self, result: Result<T>) -> Result<T> {
         let failed = match &result {

@@ -1,8 +1,8 @@
-//! Random lives of several logs in a few directories, on disks that crash, tear, fail and fill
-//! (`disk/sim.rs`): transactions, compaction, retention, deleted topics, flushes under way, and a
-//! process that may die at any call. A directory that fails, at start or later, takes no other with
-//! it, and logs move from one to another. What was acknowledged survives `kill -9`, and a power loss if
-//! it was flushed; what is read is what was sent.
+//! Random lives of several logs in a few directories, on disks that crash, tear, fail and fill up
+//! (`disk/sim.rs`): transactions, compaction, retention, deleted topics, flushes in progress, and a
+//! process that may die at any call. A directory that fails, at start or later, affects no other,
+//! and logs move between directories. What was acknowledged survives `kill -9`, and also a power
+//! loss if it was flushed. What is read is what was sent.
 //!
 //! `KLAMM_SIM_SEEDS=5000 cargo test --lib log::tests::lives` runs more of them.
 
@@ -18,11 +18,11 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 
 const SEEDS: u64 = 60;
-/// The step that is a clean stop.
+/// The step that stops cleanly.
 const STOP: u8 = 5;
 const STEPS: usize = 100;
 
-/// How the process ended.
+/// How the process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Clean,
@@ -39,7 +39,7 @@ struct Life {
     topics_made: u128,
     /// `log.dirs`.
     dirs: &'static str,
-    /// A directory has failed since the start.
+    /// Whether a directory has failed since the start.
     has_failed: bool,
 }
 
@@ -78,7 +78,7 @@ impl Life {
         let mut random = Rng::with_seed(seed);
         let sim = Sim::new(random.u64(..));
         if random.bool() {
-            // Small enough that a reserve is kept, too large to be filled.
+            // Small enough for a reserve, but too large to be filled.
             sim.leave_free(4 << 20);
         }
         let dirs = ["/d", "/d,/e", "/d,/e,/f"][random.usize(0..3)];
@@ -138,13 +138,14 @@ impl Life {
         if error.is_disk_full() {
             return;
         }
-        // A broker that stops ends, whatever came of it.
+        // A stop always ends the process, even if it fails.
         let goes_on = step != STOP && !self.sim.is_dead();
         if goes_on && self.random.bool() && self.take_offline(&error) {
             return;
         }
-        // A failed fsync leaves pages that are worth nothing, and takes the directory offline: the
-        // next start that counts is one after a power loss. A process that died left all of them.
+        // A failed fsync leaves pages that are worthless and takes the directory offline, so the
+        // next start that matters follows a power loss. If the process died, all pages may be
+        // there.
         let end = match self.sim.is_dead() && self.random.bool() {
             true => End::Kill,
             false => End::PowerLoss,
@@ -152,7 +153,7 @@ impl Life {
         self.restart(end).unwrap();
     }
 
-    /// What concerns one log.
+    /// Takes a step that concerns one log.
     fn work(&mut self, step: u8, at: usize) -> Result<()> {
         let (now, random, model) = (self.now, &mut self.random, &mut self.models[at]);
         let done = match step {
@@ -182,7 +183,7 @@ impl Life {
         done
     }
 
-    /// One of the next calls fails, or is the last one.
+    /// Lets one of the next calls fail or end the process.
     fn arm(&mut self) {
         let random = &mut self.random;
         let kind = [ErrorKind::Other, ErrorKind::StorageFull][random.usize(0..2)];
@@ -210,7 +211,7 @@ impl Life {
         self.models.iter_mut().filter(|model| model.is_here)
     }
 
-    /// Directories that failed while a log in another one was made.
+    /// Notices directories that failed while a log was created in another one.
     fn notice_failures(&mut self) {
         for dir in self.manager.dirs().iter().filter(|dir| dir.is_offline()) {
             self.has_failed = true;
@@ -218,7 +219,7 @@ impl Life {
         }
     }
 
-    /// The directory that `error` tells of fails alone, if there is another one.
+    /// Takes only the directory of `error` offline, if there is another one.
     fn take_offline(&mut self, error: &Error) -> bool {
         let Error::Disk { path, .. } = error else { return false };
         let failed = self.manager.dirs().iter().find(|dir| path.starts_with(&dir.path));
@@ -229,7 +230,7 @@ impl Life {
         true
     }
 
-    /// What finds no room is refused and leaves nothing behind.
+    /// Whatever finds no room is refused and leaves nothing behind.
     fn full_disk(&mut self) -> Result<()> {
         self.sim.leave_free(self.random.u64(0..1000));
         for _ in 0..self.random.usize(1..8) {
@@ -251,7 +252,7 @@ impl Life {
         if self.random.bool() { self.restart(End::Kill) } else { Ok(()) }
     }
 
-    /// A topic is deleted, and one of the same name is made.
+    /// Deletes a topic and creates one of the same name.
     fn delete_topic(&mut self, at: usize) -> Result<()> {
         if !self.models[at].is_here {
             return Ok(());
@@ -271,7 +272,7 @@ impl Life {
         let closed = self.close();
         let end = if closed.is_ok() { End::Clean } else { End::Kill };
         match closed {
-            // Nothing is done with a log after it was closed.
+            // A log is not used after it was closed.
             Err(error) if error.is_disk_full() => {}
             closed => closed?,
         }
@@ -301,7 +302,7 @@ impl Life {
                 println!("  {}: {:?}", dir.display(), self.manager.disk().list(&dir));
             }
         }
-        // Dying while a log is opened is one more crash of the same kind.
+        // The process may also die while a log is opened: another crash of the same kind.
         if end != End::Clean && self.random.u8(0..4) == 0 {
             let after = self.random.u64(0..20);
             let kind = ErrorKind::Other;
@@ -323,7 +324,7 @@ impl Life {
             let reopened = self.reopen();
             self.sim.fail(None);
             if self.has_failed || reopened.is_err() {
-                // What the failed one still has is not known.
+                // It is unknown what the failed directory still has.
                 self.models.iter_mut().for_each(|model| model.missed = Some(End::PowerLoss));
             }
             if reopened.is_err() {
@@ -359,7 +360,7 @@ impl Life {
         for at in 0..self.models.len() {
             let model = &mut self.models[at];
             model.forget_process();
-            // What is not found may lie in a directory that is offline.
+            // A log that is not found may be in a directory that is offline.
             model.is_here = self.manager.has_log(&model.partition) || !self.has_failed;
             let opened = match model.is_here {
                 true => model.reopen(&self.manager, self.now),
@@ -388,7 +389,7 @@ impl Life {
         self.manager.note_recovered()
     }
 
-    /// As `Replicas` does; answers the moves that may go on.
+    /// Does what `Replicas` does; returns the moves that can be resumed.
     fn promote_futures(&mut self) -> Result<Vec<(usize, FoundFuture)>> {
         let mut others = Vec::new();
         for future in self.manager.take_futures() {
@@ -408,7 +409,7 @@ impl Life {
     }
 }
 
-/// Lives one life; answers the trace of its calls to the disk.
+/// Runs one life; returns the trace of its disk calls.
 fn live(seed: u64, lie: Option<Lie>) -> u64 {
     let mut life = Life::new(seed);
     lie.into_iter().for_each(|lie| life.sim.lie(lie));

@@ -1,6 +1,6 @@
-//! Random lives of a log on a disk that crashes, tears, fails and fills (`disk/sim.rs`), against a
-//! model of what was acknowledged: `kill -9` loses nothing of it, a power loss nothing that was
-//! flushed.
+//! Random lives of a log on a disk that crashes, tears, fails and fills up (`disk/sim.rs`),
+//! compared with a model of what was acknowledged: `kill -9` loses none of it, and a power loss
+//! nothing that was flushed.
 //!
 //! `KLAMM_SIM_SEEDS=5000 cargo test --lib log::tests::sim` runs more of them.
 
@@ -39,7 +39,7 @@ impl Known {
     }
 }
 
-/// How the process ended.
+/// How the process has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Clean,
@@ -54,14 +54,15 @@ struct Life {
     manager: LogManager,
     log: Arc<Mutex<Log>>,
     known: Vec<Known>,
-    /// Batches whose append failed with the disk: they may be there or not.
+    /// Batches whose append failed with the disk; they may or may not be there.
     unsure: Vec<Known>,
-    /// Below it the model knows nothing: a log that lost all below its start begins anew there.
+    /// The model knows nothing below this offset: a log that lost everything before its start
+    /// offset begins again there.
     floor: Offset,
     start: Offset,
     end: Offset,
     flushed: Offset,
-    /// The end was cut, and nothing was flushed since: a power loss may bring back what was there.
+    /// The log was truncated and not flushed since: a power loss may bring back what was removed.
     is_cut: bool,
     epoch: i32,
 }
@@ -148,8 +149,8 @@ impl Life {
         };
         if let Err(error) = result {
             assert!(matches!(error, Error::Disk { .. }), "{error}");
-            // The directory is offline. What a failed fsync has left in the page cache is worth
-            // nothing, so the next start is one after a power loss.
+            // The directory is offline. What a failed fsync left in the page cache is worthless, so
+            // the next start follows a power loss.
             self.restart(End::PowerLoss).unwrap();
         }
     }
@@ -158,7 +159,7 @@ impl Life {
         work(&mut self.log.lock().unwrap())
     }
 
-    /// One of the next calls fails.
+    /// Lets one of the next calls fail.
     fn arm(&mut self) {
         let (after, sync_only) = (self.random.u64(0..12), self.random.bool());
         self.sim.fail(Some(Fault { after, kind: ErrorKind::Other, sync_only, is_end: false }));
@@ -186,7 +187,7 @@ impl Life {
             batches.push(builder.build());
             sequence += count;
             if producer_id >= 0 {
-                // Of one producer one batch at a time, as a partition gets them.
+                // Only one batch of each producer at a time, as a partition gets them.
                 break;
             }
         }
@@ -226,7 +227,7 @@ impl Life {
         Ok(())
     }
 
-    /// What a producer sends again is found where it is.
+    /// A batch that is sent again is found where it is.
     fn resend(&mut self) -> Result<()> {
         let producer_id = self.random.i64(0..PRODUCERS);
         let Some(last) = self.known.iter().rev().find(|known| known.producer_id == producer_id)
@@ -292,7 +293,7 @@ impl Life {
     }
 
     fn note_flush(&mut self) {
-        // Of a log whose records are all deleted, as in Kafka, nothing needs to be durable.
+        // As in Kafka, a log whose records are all deleted need not be durable.
         if self.end > self.flushed && self.end > self.start {
             (self.flushed, self.is_cut) = (self.end, false);
         }
@@ -303,7 +304,7 @@ impl Life {
         self.manager.checkpoint(&logs)
     }
 
-    /// Everything is refused, nothing is left behind, and when there is room all goes on.
+    /// Everything is refused and leaves nothing behind; when there is room, everything continues.
     fn full_disk(&mut self) -> Result<()> {
         self.sim.leave_free(self.random.u64(0..600));
         for _ in 0..self.random.usize(1..8) {
@@ -336,7 +337,7 @@ impl Life {
     }
 
     fn restart(&mut self, end: End) -> Result<()> {
-        // Nobody looks at a disk that fails while a log is opened: the next start is a new one.
+        // A failure here would only cause another start, so there is none.
         self.sim.fail(None);
         if end == End::PowerLoss {
             self.sim.lose_power();
@@ -357,13 +358,13 @@ impl Life {
             assert!(end >= self.flushed, "{end} < {} that were flushed", self.flushed);
         }
         if ended == End::PowerLoss && self.is_cut {
-            // Anything that was there once, but what was flushed.
+            // Anything that was ever there may be there now; only what was flushed is certain.
             self.known.retain(|known| known.last < start);
             self.known.extend(seen);
             (self.floor, self.is_cut) = (start, false);
         } else {
             if ended == End::PowerLoss {
-                // What was not flushed may be gone, as in Kafka also before what is not.
+                // As in Kafka, what was not flushed may be gone, even before records that are not.
                 self.known.append(&mut self.unsure);
                 let flushed = self.flushed.max(start);
                 self.known.retain(|known| known.last < flushed || seen.contains(known));
@@ -421,7 +422,7 @@ impl Life {
     }
 }
 
-/// Lives one life; answers the trace of its calls to the disk.
+/// Runs one life; returns the trace of its disk calls.
 fn live(seed: u64, lie: Option<Lie>) -> u64 {
     let mut life = Life::new(seed);
     lie.into_iter().for_each(|lie| life.sim.lie(lie));

@@ -38,7 +38,7 @@ pub struct Replicas {
     config: LiveConfig,
     clock: Clock,
     logs: LogManager,
-    /// The partitions that `settle` has to look at.
+    /// The partitions that `settle` has to check.
     unsettled: Unsettled,
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied. Stray logs are looked for only then.
@@ -52,7 +52,7 @@ pub struct Replicas {
     moves: Moves,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
-    /// The warnings about settings that have been logged.
+    /// The warnings about settings that were already logged.
     told: Mutex<BTreeSet<String>>,
 }
 

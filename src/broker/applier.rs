@@ -50,8 +50,8 @@ impl Applier {
         Ok(())
     }
 
-    /// Applies the brokers' settings. It comes first because the other parts read them.
-    /// Returns what is left out; what has been left out before is not told again.
+    /// Applies the broker settings of `image`, before the other parts, which read them. Logs the
+    /// settings that are left out, except those in `told`, and returns them.
     fn apply_config(&self, image: &Image, told: &[String]) -> Vec<String> {
         let (config, left_out) = image.broker_config(&self.config.get());
         for setting in left_out.iter().filter(|setting| !told.contains(setting)) {

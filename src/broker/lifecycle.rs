@@ -94,7 +94,7 @@ pub(super) async fn heartbeat(parts: Arc<Parts>) {
     }
 }
 
-/// Tells the controller of cordoned log directories as soon as a change of metadata has made them so.
+/// Tells the controller of cordoned log directories as soon as the metadata changes.
 pub(super) async fn watch_cordons(parts: Arc<Parts>) {
     let mut applied = parts.applied.clone();
     while applied.changed().await.is_ok() {

@@ -8,8 +8,8 @@ use std::borrow::Borrow;
 use tokio::net::lookup_host;
 use tracing::info;
 
-/// Binds all listeners, those of the controller first. A host of `max.connections.per.ip.overrides`
-/// that has no address is an error, as in Kafka.
+/// Binds all listeners, those of the controller first. A host name in
+/// `max.connections.per.ip.overrides` that has no address is an error, as in Kafka.
 pub(super) async fn bind(config: &Config) -> Result<Vec<Bound>> {
     for (host, _) in config.max_connections_per_ip_overrides()? {
         if let Err(error) = lookup_host((host.as_str(), 0)).await {

@@ -166,8 +166,8 @@ impl Client {
         controller.submit(move |state| state.allocate_producer_ids(broker_id, epoch)).await
     }
 
-    /// Creates topics as a CreateTopics does. Returns its response and the offset of the last record
-    /// written for it, -1 if there is none.
+    /// Creates topics as a CreateTopics request does. Returns the response and the offset of the
+    /// last record written for it, -1 if there was none.
     pub async fn create_topics(
         &self,
         by: Requester,

@@ -50,7 +50,7 @@ pub(super) struct State {
     bytes_since_snapshot: u64,
     last_snapshot: Timestamp,
     snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
-    /// Who requested the change in progress, as `journal::tell` wants it.
+    /// Who requested the change in progress, in the form that `journal::tell` takes.
     by: String,
     /// The disk failed; nothing is accepted any more.
     failed: bool,
@@ -248,7 +248,7 @@ impl State {
         Ok(last)
     }
 
-    /// Makes a change that `by` has requested.
+    /// Runs `change`, which `by` has requested.
     pub fn in_name_of<T>(&mut self, by: Requester, change: impl FnOnce(&mut State) -> T) -> T {
         self.by = format!(" by {} at {}", by.principal, by.client_host);
         let outcome = change(self);

@@ -46,7 +46,8 @@ impl Disk {
     }
 }
 
-/// The machine's boot and mount, and the file's device and inode; None if Linux does not tell.
+/// The machine's boot and mount, and the file's device and inode; None if Linux does not provide
+/// them.
 pub(super) fn mark_of(path: &Path) -> io::Result<Option<String>> {
     let Ok(boot) = opened(|| fs::read_to_string(BOOT_ID)) else { return Ok(None) };
     let file = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | UNIQUE_MOUNT)?;

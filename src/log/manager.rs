@@ -356,9 +356,9 @@ impl LogManager {
         self.dirs.iter().find(|dir| !dir.is_offline() && dir.id() == Some(id))
     }
 
-    /// Opens a partition's log, or creates it where the placement says, else in the online directory
-    /// with the fewest logs. Recovery runs here; several threads may call it for different
-    /// partitions.
+    /// Opens a partition's log, or creates it as `placement` says, otherwise in the online
+    /// directory with the fewest logs. Recovery runs here; several threads may call it for
+    /// different partitions.
     pub fn open_log_in(
         &self,
         placement: Placement,

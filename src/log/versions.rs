@@ -79,7 +79,8 @@ pub struct ScanEnd {
 }
 
 impl ScanEnd {
-    /// Whether no sound batch follows, as if the end of the last segment was not written completely.
+    /// Whether no valid batch follows, as if the end of the last segment was not written
+    /// completely.
     pub fn is_torn(&self, disk: &Disk) -> Result<bool> {
         let (Some(dir), Some(name)) = (self.path.parent(), self.path.file_name()) else {
             return Ok(false);

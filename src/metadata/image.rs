@@ -131,9 +131,9 @@ impl Image {
         Ok(())
     }
 
-    /// A broker's settings: those in the file of `config`, overridden by the metadata log's defaults
-    /// for all brokers and then by its own. What an earlier image has overridden in `config` does not
-    /// matter. The strings describe the dynamic values that were left out.
+    /// A broker's settings: those in the file of `config`, overridden by the metadata log's
+    /// defaults for all brokers and then by its own. Overrides from an earlier image in `config`
+    /// are ignored. The strings describe the dynamic values that were left out.
     pub fn broker_config(&self, config: &Config) -> (Config, Vec<String>) {
         let of_all = self.configs_of(BROKER_CONFIG, "");
         let own = self.configs_of(BROKER_CONFIG, &config.node_id.to_string());

@@ -206,7 +206,7 @@ impl Replicas {
         Ok(Partition::new(name, topic.id, node_id, log, dir, &self.unsettled))
     }
 
-    /// Warns of a log that the checkpoints know but that is missing: somebody has removed it.
+    /// Warns of a missing log that the checkpoints know: somebody has removed it.
     fn tell_vanished(&self, partition: &TopicPartition) {
         if let Some((dir, end)) = self.logs.checkpointed_end(partition) {
             tracing::warn!(
@@ -238,8 +238,7 @@ impl Replicas {
         }
     }
 
-    /// Logs a warning unless it has been logged before: one setting changes, the others are checked
-    /// again.
+    /// Logs a warning once. When one setting changes, the others are checked again.
     fn warn_once(&self, line: String) {
         let mut told = lock(&self.told);
         if !told.contains(&line) {

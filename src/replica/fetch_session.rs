@@ -272,8 +272,8 @@ pub(super) struct Told {
     pub(super) diverges: bool,
 }
 
-/// A session, shared by its cache and the requests that use it. A panic under its lock at worst makes
-/// a partition be reported once more.
+/// A session, shared by its cache and the requests that use it. A panic under its lock at worst
+/// makes a partition be reported once more.
 pub type SharedSession = Arc<Mutex<FetchSession>>;
 /// All fetch sessions of the broker, at most `max.incremental.fetch.session.cache.slots`
 /// (FetchSessionCache).

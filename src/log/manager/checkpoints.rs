@@ -54,7 +54,8 @@ impl LogManager {
         Ok(())
     }
 
-    /// The offset that a log had reached by the checkpoints, and their directory; None if it is 0.
+    /// The offset that a log had reached according to the checkpoints, and their directory; None if
+    /// it is 0.
     pub fn checkpointed_end(&self, partition: &TopicPartition) -> Option<(&LogDir, Offset)> {
         let state = self.state();
         let ends = self.dirs.iter().zip(&state.checkpoints).filter_map(|(dir, known)| {

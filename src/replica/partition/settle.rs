@@ -7,7 +7,7 @@ use crate::sync::lock;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
-/// The partitions on this broker that `settle` has to look at.
+/// The partitions on this broker that `settle` has to check.
 pub(in crate::replica) type Unsettled = Arc<Mutex<Vec<Weak<Partition>>>>;
 
 impl Partition {

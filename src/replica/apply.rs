@@ -229,21 +229,15 @@ impl Replicas {
         }
     }
 
-    /// Warns of a topic's invalid overrides.
+    /// Warns of a topic's invalid overrides, once: when one changes, the others are checked again.
     fn tell_left_out(&self, configs: &TopicConfigs<'_>, topic: &str) {
         for setting in configs.left_out(topic) {
-            self.warn_once(format!(
+            let line = format!(
                 "A setting of topic {topic} is ignored; delete it with kafka-configs: {setting}"
-            ));
-        }
-    }
-
-    /// Logs a warning once. When one setting changes, the others are checked again.
-    fn warn_once(&self, line: String) {
-        let mut told = lock(&self.told);
-        if !told.contains(&line) {
-            tracing::warn!("{line}");
-            told.insert(line);
+            );
+            if lock(&self.told).insert(line.clone()) {
+                tracing::warn!("{line}");
+            }
         }
     }
 

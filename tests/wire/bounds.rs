@@ -269,18 +269,18 @@ fn what_is_named_again_is_answered_once() {
         .with_configuration_keys(None);
     let again = resource.clone().with_resource_name(text("01"));
     let resources = [vec![resource; 100], vec![again; 100]].concat();
-    let answer = call(&mut peer, 4, &DescribeConfigsRequest::default().with_resources(resources));
+    let answer = call(&peer, 4, &DescribeConfigsRequest::default().with_resources(resources));
     assert_eq!(answer.results.len(), 2);
     assert!(answer.results.iter().all(|result| result.configs.len() > 100));
 
     let request = DescribeGroupsRequest::default().with_groups(vec![text("g").into(); 9]);
-    let answer = call(&mut peer, 5, &request);
+    let answer = call(&peer, 5, &request);
     assert_eq!(answer.groups.len(), 1);
     assert_eq!(answer.groups[0].members.len(), 1);
 
     let request = DescribeTransactionsRequest::default();
     let request = request.with_transactional_ids(vec![text("x").into(); 9]);
-    let answer = call(&mut peer, 0, &request);
+    let answer = call(&peer, 0, &request);
     assert_eq!(answer.transaction_states.len(), 1);
     assert_eq!(answer.transaction_states[0].topics[0].partitions.len(), PARTITIONS as usize);
 
@@ -288,7 +288,7 @@ fn what_is_named_again_is_answered_once() {
         .with_name(text("here").into())
         .with_partition_indexes(vec![1, 0, 1]);
     let request = DescribeProducersRequest::default().with_topics(vec![topic.clone(), topic]);
-    let answer = call(&mut peer, 0, &request);
+    let answer = call(&peer, 0, &request);
     let told = answer.topics.iter().map(|topic| topic.partitions.len());
     assert_eq!(told.collect::<Vec<_>>(), [2, 0]);
 }
@@ -310,7 +310,7 @@ fn offsets_named_again_are_fetched_once_and_a_group_named_again_is_refused() {
     };
     let request =
         OffsetFetchRequest { groups: vec![group.clone(), group], ..OffsetFetchRequest::default() };
-    let answer = call(&mut peer, 9, &request);
+    let answer = call(&peer, 9, &request);
     let indexes = answer.groups[0].topics[0].partitions.iter().map(|p| p.partition_index);
     assert_eq!(indexes.collect::<Vec<_>>(), [3, 2]);
     assert_eq!(answer.groups[0].error_code, 0);

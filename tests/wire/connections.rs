@@ -105,10 +105,7 @@ fn who_does_nothing_for_too_long_is_closed_and_named() {
             builder.append(NOW, None, Some(&[7; 1_000_000]), &[]);
             builder.build().to_bytes()
         });
-        assert_eq!(
-            call(&mut client, 8, &request).responses[0].partition_responses[0].error_code,
-            0
-        );
+        assert_eq!(call(&client, 8, &request).responses[0].partition_responses[0].error_code, 0);
     }
     let mut stuck = Peer::connect(broker.port);
     let from = stuck.0.local_addr().unwrap();
@@ -168,7 +165,7 @@ fn answers_behind_one_that_waits_do_not_pile_up() {
     create(&mut client, "wide", 1500);
     let topic = MetadataRequestTopic::default().with_name(Some(TopicName(text("wide"))));
     let wide = MetadataRequest::default().with_topics(Some(vec![topic]));
-    call(&mut client, 4, &wide);
+    call(&client, 4, &wide);
     let before = broker.resident_kib();
     let mut peers: Vec<Peer> = (0..4).map(|_| Peer::connect(broker.port)).collect();
     for peer in &mut peers {
@@ -237,7 +234,7 @@ fn connections_that_would_take_the_descriptors_of_files_are_refused() {
     for round in 0..2 {
         for partition in 0..60 {
             let request = produce("files", partition, batch(round, b"x"));
-            let answer = call(&mut client, 8, &request);
+            let answer = call(&client, 8, &request);
             let said = &answer.responses[0].partition_responses[0];
             assert_eq!(said.error_code, 0, "{said:?}\n{}", broker.log());
         }
@@ -258,7 +255,7 @@ fn a_clean_stop_is_invisible_to_a_producer() {
     create(&mut client, "kept", 1);
     // The first request waits until the topic's log exists.
     wait_for("the log", || {
-        let first = call(&mut client, 8, &produce("kept", 0, batch(0, b"x")));
+        let first = call(&client, 8, &produce("kept", 0, batch(0, b"x")));
         first.responses[0].partition_responses[0].error_code == 0
     });
     let mut peer = Peer::connect(broker.port);
@@ -294,18 +291,18 @@ fn a_clean_stop_is_invisible_to_a_producer() {
     drop(peer);
     let mut broker = stopping.expect("fifty were acknowledged").join().unwrap();
     broker.launch();
-    let mut peer = Peer::connect(broker.port);
+    let peer = Peer::connect(broker.port);
     let partition = ListOffsetsPartition::default().with_timestamp(-1);
     let topic = ListOffsetsTopic::default()
         .with_name(TopicName(text("kept")))
         .with_partitions(vec![partition]);
     let request =
         ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
-    let end = call(&mut peer, 1, &request).topics[0].partitions[0].offset;
+    let end = call(&peer, 1, &request).topics[0].partitions[0].offset;
     assert_eq!(end, i64::from(acknowledged), "what was appended was answered");
     // The last batches that were answered are duplicates, those without an answer are new.
     for sequence in acknowledged - 4..sent {
-        let again = call(&mut peer, 8, &produce("kept", 0, batch(sequence, &[b'x'; 300])));
+        let again = call(&peer, 8, &produce("kept", 0, batch(sequence, &[b'x'; 300])));
         let again = &again.responses[0].partition_responses[0];
         assert_eq!((again.error_code, again.base_offset), (0, i64::from(sequence)), "{again:?}");
     }

@@ -119,7 +119,7 @@ fn create(broker: &Broker, topic: &str) {
         .with_num_partitions(PARTITIONS)
         .with_replication_factor(1);
     let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
-    let response = call(&mut Peer::connect(broker.port), 7, &request);
+    let response = call(&Peer::connect(broker.port), 7, &request);
     assert_eq!(response.topics[0].error_code, 0, "{response:?}");
 }
 
@@ -135,7 +135,7 @@ fn produce(broker: &Broker, partition: i32) -> i16 {
         .with_acks(-1)
         .with_timeout_ms(10_000)
         .with_topic_data(vec![topic]);
-    let response = call(&mut Peer::connect(broker.port), 9, &request);
+    let response = call(&Peer::connect(broker.port), 9, &request);
     response.responses[0].partition_responses[0].error_code
 }
 
@@ -146,7 +146,7 @@ fn end(broker: &Broker, partition: i32) -> i64 {
         ListOffsetsTopic::default().with_name(text("damage").into()).with_partitions(vec![asked]);
     let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1));
     let request = request.with_topics(vec![topic]);
-    let response = call(&mut Peer::connect(broker.port), 7, &request);
+    let response = call(&Peer::connect(broker.port), 7, &request);
     let answer = &response.topics[0].partitions[0];
     assert_eq!(answer.error_code, 0, "{partition}");
     answer.offset
@@ -542,7 +542,7 @@ fn the_metadata_log_may_have_a_directory_of_its_own() {
     let mut broker = Broker::start_with(&[("log.dirs", &data), ("metadata.log.dir", &apart)]);
     create(&broker, "damage");
     (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&broker, partition), 0));
-    let described = call(&mut Peer::connect(broker.port), 4, &DescribeLogDirsRequest::default());
+    let described = call(&Peer::connect(broker.port), 4, &DescribeLogDirsRequest::default());
     assert_eq!(described.results.len(), 2, "{described:?}");
     broker.kill();
     broker.launch();

@@ -219,7 +219,7 @@ fn an_answer_has_little_of_some_partitions_and_much_of_others() {
     let one = request.topics[0].partitions.remove(0);
     let each = |index| one.clone().with_partition(index);
     request.topics[0].partitions = (0..sizes.len() as i32).map(each).collect();
-    let mut response = call(&mut peer, 12, &request);
+    let mut response = call(&peer, 12, &request);
     let partitions = response.responses.remove(0).partitions.into_iter();
     let told: Vec<_> =
         partitions.map(|told| (told.partition_index, told.records.unwrap())).collect();
@@ -293,13 +293,13 @@ fn records_are_deleted_and_logs_described() {
     create(&mut peer, "compacted", 1, &[("cleanup.policy", "compact")]);
     let request = produce_request("t", Uuid::nil(), 1, batch(&["a", "b", "c"], false));
     produce(&mut peer, 9, &request);
-    let mut delete = |version, topic, offset| {
+    let delete = |version, topic, offset| {
         let partition = DeleteRecordsPartition::default().with_offset(offset);
         let topic =
             DeleteRecordsTopic::default().with_name(name(topic)).with_partitions(vec![partition]);
         let request =
             DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(1000);
-        let response = call(&mut peer, version, &request);
+        let response = call(&peer, version, &request);
         let told = &response.topics[0].partitions[0];
         (told.error_code, told.low_watermark)
     };
@@ -310,7 +310,7 @@ fn records_are_deleted_and_logs_described() {
     assert_eq!(delete(2, "nowhere", 0), (UNKNOWN_TOPIC_OR_PARTITION, -1));
     assert_eq!(list(&mut peer, 11, -2), (0, -1, 3, 0));
     for version in 1..=5 {
-        let response = call(&mut peer, version, &DescribeLogDirsRequest { topics: None });
+        let response = call(&peer, version, &DescribeLogDirsRequest { topics: None });
         let dir = &response.results[0];
         assert_eq!(dir.error_code, 0);
         assert_eq!(dir.log_dir, broker.data_dir().display().to_string());
@@ -334,7 +334,7 @@ fn epochs_end_where_the_log_ends() {
                 .with_topic(name("t"))
                 .with_partitions(vec![partition]);
             let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
-            let response = call(&mut peer, version, &request);
+            let response = call(&peer, version, &request);
             let end = &response.topics[0].partitions[0];
             assert_eq!((end.error_code, end.leader_epoch, end.end_offset), told, "v{version}");
         }
@@ -349,7 +349,7 @@ fn idempotent_producers_get_ids_of_their_own() {
     let no_transaction = InitProducerIdRequest::default().with_transactional_id(None);
     let mut ids = Vec::new();
     for version in 0..=5 {
-        let response = call(&mut peer, version, &no_transaction);
+        let response = call(&peer, version, &no_transaction);
         assert_eq!((response.error_code, response.producer_epoch), (0, 0), "v{version}");
         ids.push(response.producer_id.0);
     }
@@ -364,8 +364,7 @@ fn idempotent_producers_get_ids_of_their_own() {
         assert_eq!((told.error_code, told.base_offset), (0, 0), "the second is a duplicate");
     }
     let topic = TopicRequest::default().with_name(name("t")).with_partition_indexes(vec![0, 1]);
-    let response =
-        call(&mut peer, 0, &DescribeProducersRequest::default().with_topics(vec![topic]));
+    let response = call(&peer, 0, &DescribeProducersRequest::default().with_topics(vec![topic]));
     let partitions = &response.topics[0].partitions;
     assert_eq!(partitions[1].error_code, UNKNOWN_TOPIC_OR_PARTITION);
     let producer = &partitions[0].active_producers[0];

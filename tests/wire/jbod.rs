@@ -36,7 +36,7 @@ fn create(broker: &Broker, topic: &str, partitions: i32) -> i16 {
         .with_replication_factor(1);
     let request =
         CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(10_000);
-    call(&mut Peer::connect(broker.port), 7, &request).topics[0].error_code
+    call(&Peer::connect(broker.port), 7, &request).topics[0].error_code
 }
 
 /// Sets `cordoned.log.dirs` of the broker 1.
@@ -50,7 +50,7 @@ fn cordon(broker: &Broker, dirs: &str) {
         .with_resource_name(text("1"))
         .with_configs(vec![setting]);
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
-    let answer = &call(&mut Peer::connect(broker.port), 1, &request).responses[0];
+    let answer = &call(&Peer::connect(broker.port), 1, &request).responses[0];
     assert_eq!(answer.error_code, 0, "{:?}", answer.error_message);
 }
 
@@ -117,7 +117,7 @@ impl Jbod {
             .with_acks(-1)
             .with_timeout_ms(10_000)
             .with_topic_data(vec![topic]);
-        let response = call(&mut Peer::connect(self.broker.port), 9, &request);
+        let response = call(&Peer::connect(self.broker.port), 9, &request);
         let answer = &response.responses[0].partition_responses[0];
         (answer.error_code, answer.base_offset)
     }
@@ -125,7 +125,7 @@ impl Jbod {
     /// The error code and number of partitions of each log directory.
     fn describe(&self) -> Vec<(String, i16, usize)> {
         let request = DescribeLogDirsRequest::default().with_topics(None);
-        let response = call(&mut Peer::connect(self.broker.port), 4, &request);
+        let response = call(&Peer::connect(self.broker.port), 4, &request);
         let dirs = response.results.iter().map(|dir| {
             let partitions = dir.topics.iter().map(|topic| topic.partitions.len()).sum();
             let path = Path::new(dir.log_dir.as_str()).file_name().unwrap();
@@ -138,7 +138,7 @@ impl Jbod {
     fn leaders(&self, topic: &str) -> Vec<(i16, i32)> {
         let asked = metadata_request::MetadataRequestTopic::default().with_name(Some(name(topic)));
         let request = MetadataRequest::default().with_topics(Some(vec![asked]));
-        let response = call(&mut Peer::connect(self.broker.port), 9, &request);
+        let response = call(&Peer::connect(self.broker.port), 9, &request);
         let mut partitions: Vec<_> = response.topics[0].partitions.iter().collect();
         partitions.sort_by_key(|partition| partition.partition_index);
         partitions.iter().map(|p| (p.error_code, p.leader_id.0)).collect()
@@ -186,9 +186,9 @@ fn relative_directories_are_told_and_named_as_absolute_ones() {
     let broker = Broker::start_with(&[("log.dirs", &dirs.join(","))]);
     let jbod = Jbod { root, broker };
     jbod.create("t", 2);
-    let mut peer = Peer::connect(jbod.broker.port);
+    let peer = Peer::connect(jbod.broker.port);
     let request = DescribeLogDirsRequest::default().with_topics(None);
-    let told = call(&mut peer, 4, &request).results;
+    let told = call(&peer, 4, &request).results;
     assert!(told.iter().all(|dir| Path::new(dir.log_dir.as_str()).is_absolute()), "{told:?}");
     let dirs = told.into_iter().map(|dir| {
         let topic =
@@ -197,7 +197,7 @@ fn relative_directories_are_told_and_named_as_absolute_ones() {
     });
     for dir in dirs {
         let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
-        assert_eq!(call(&mut peer, 2, &request).results[0].partitions[0].error_code, 0);
+        assert_eq!(call(&peer, 2, &request).results[0].partitions[0].error_code, 0);
     }
 }
 
@@ -308,7 +308,7 @@ fn a_partition_moves_while_it_is_written() {
         .with_path(StrBytes::from_string(to))
         .with_topics(vec![topic.with_partitions(vec![moved, PARTITIONS])]);
     let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
-    let response = call(&mut Peer::connect(jbod.broker.port), 2, &request);
+    let response = call(&Peer::connect(jbod.broker.port), 2, &request);
     let codes: Vec<i16> =
         response.results[0].partitions.iter().map(|result| result.error_code).collect();
     assert_eq!(codes, [0, UNKNOWN_TOPIC_OR_PARTITION]);

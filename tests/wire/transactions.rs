@@ -57,17 +57,17 @@ struct Client {
 
 impl Client {
     fn new(broker: &Broker) -> Client {
-        let mut peer = Peer::connect(broker.port);
+        let peer = Peer::connect(broker.port);
         let topic = CreatableTopic::default()
             .with_name(text("t").into())
             .with_num_partitions(2)
             .with_replication_factor(1);
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(9000);
-        let topic_id = call(&mut peer, 7, &request).topics[0].topic_id;
+        let topic_id = call(&peer, 7, &request).topics[0].topic_id;
         for key_type in [0, 1] {
             let keys = vec![text(if key_type == 0 { "g" } else { "x" })];
             let request = FindCoordinatorRequest::default().with_key_type(key_type);
-            let found = call(&mut peer, 4, &request.with_coordinator_keys(keys));
+            let found = call(&peer, 4, &request.with_coordinator_keys(keys));
             assert_eq!(found.coordinators[0].error_code, 0);
         }
         let mut client = Client { peer, topic_id, id: -1, epoch: -1 };
@@ -82,7 +82,7 @@ impl Client {
             .with_transactional_id(Some(text("x").into()))
             .with_transaction_timeout_ms(60_000);
         let response = again(|| {
-            let response = call(&mut self.peer, 5, &request);
+            let response = call(&self.peer, 5, &request);
             (response.error_code, response)
         });
         (self.id, self.epoch) = (response.producer_id.0, response.producer_epoch);
@@ -109,7 +109,7 @@ impl Client {
             .with_acks(-1)
             .with_timeout_ms(10_000)
             .with_topic_data(vec![topic]);
-        call(&mut self.peer, version, &request).responses.remove(0).partition_responses
+        call(&self.peer, version, &request).responses.remove(0).partition_responses
     }
 
     /// Adds partitions of "t" to the transaction in version 3. Returns the error of each.
@@ -122,7 +122,7 @@ impl Client {
             .with_v3_and_below_producer_id(self.id.into())
             .with_v3_and_below_producer_epoch(epoch)
             .with_v3_and_below_topics(vec![topic]);
-        let results = call(&mut self.peer, 3, &request).results_by_topic_v3_and_below;
+        let results = call(&self.peer, 3, &request).results_by_topic_v3_and_below;
         results[0].results_by_partition.iter().map(|result| result.partition_error_code).collect()
     }
 
@@ -132,7 +132,7 @@ impl Client {
             .with_producer_id(self.id.into())
             .with_producer_epoch(epoch)
             .with_committed(committed);
-        let response = call(&mut self.peer, version, &request);
+        let response = call(&self.peer, version, &request);
         (response.error_code, response.producer_epoch)
     }
 
@@ -145,7 +145,7 @@ impl Client {
             .with_isolation_level(1)
             .with_session_epoch(-1)
             .with_topics(vec![topic]);
-        call(&mut self.peer, 11, &request).responses.remove(0).partitions.remove(0)
+        call(&self.peer, 11, &request).responses.remove(0).partitions.remove(0)
     }
 
     /// The last stable offset once no transaction is open.
@@ -303,7 +303,7 @@ fn offsets_wait_for_the_end_of_their_transaction() {
             topics: vec![topic],
             ..Default::default()
         };
-        let topic = call(&mut client.peer, version, &request).topics.remove(0);
+        let topic = call(&client.peer, version, &request).topics.remove(0);
         assert_eq!(topic.topic_id, request.topics[0].topic_id);
         topic.partitions[0].error_code
     };
@@ -311,14 +311,14 @@ fn offsets_wait_for_the_end_of_their_transaction() {
         let topic = OffsetFetchRequestTopic { name: "t".to_owned(), partition_indexes: vec![0] };
         let (group_id, topics) = ("h".to_owned(), Some(vec![topic]));
         let request = OffsetFetchRequest { group_id, topics, ..Default::default() };
-        call(&mut client.peer, 7, &request).topics[0].partitions[0].committed_offset
+        call(&client.peer, 7, &request).topics[0].partitions[0].committed_offset
     };
     assert_eq!(commit(&mut client, 3, 0, "g"), INVALID_TXN_STATE, "not added");
     let request = AddOffsetsToTxnRequest::default()
         .with_transactional_id(text("x").into())
         .with_producer_id(client.id.into())
         .with_group_id(text("g").into());
-    assert_eq!(call(&mut client.peer, 3, &request).error_code, 0);
+    assert_eq!(call(&client.peer, 3, &request).error_code, 0);
     assert_eq!(commit(&mut client, 3, 0, "g"), 0);
     assert_eq!(client.end(4, 0, true).0, 0);
     client.init();
@@ -352,7 +352,7 @@ fn markers_go_to_the_partitions_that_are_here() {
     };
     for version in 1..=2 {
         let request = WriteTxnMarkersRequest { markers: vec![marker.clone()] };
-        let partitions = &call(&mut client.peer, version, &request).markers[0].topics[0].partitions;
+        let partitions = &call(&client.peer, version, &request).markers[0].topics[0].partitions;
         let told: Vec<_> = partitions.iter().map(|p| (p.partition_index, p.error_code)).collect();
         assert_eq!(told, [(0, 0), (7, UNKNOWN_TOPIC_OR_PARTITION)]);
     }
@@ -361,7 +361,7 @@ fn markers_go_to_the_partitions_that_are_here() {
     assert_eq!(client.produce(12, 0, 1).error_code, 0);
     let strict = WritableTxnMarker { transaction_version: 2, ..marker };
     let request = WriteTxnMarkersRequest { markers: vec![strict] };
-    let partitions = &call(&mut client.peer, 2, &request).markers[0].topics[0].partitions;
+    let partitions = &call(&client.peer, 2, &request).markers[0].topics[0].partitions;
     assert_eq!(partitions[0].error_code, INVALID_PRODUCER_EPOCH);
 }
 

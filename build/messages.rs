@@ -1,36 +1,72 @@
 //! Generates a struct for each message, and how it is read and written.
-use crate::Section;
 use crate::rust::{default_value, field_name, field_type, snake_case};
 use crate::schema::{Field, Message, Struct, Versions, plain, tagged};
+use crate::{Dialect, Pick, Section};
 use std::fmt::Write;
 
+/// A struct's field as code.
+struct Member {
+    about: String,
+    name: String,
+    of: String,
+    default: String,
+}
+
+/// Generates the picked messages as the items of one module, and a macro that lists them.
+pub fn module(messages: &[Message], picks: &[Pick]) -> String {
+    let mut out = String::new();
+    let picked = emit_picked(&mut out, messages, picks, Dialect::Crate);
+    let all = picked.iter().map(|name| format!("$check!(messages, {name});")).collect();
+    out + &over_all("every_message", all)
+}
+
+/// Generates a module for each section, and a macro that lists all records.
 pub fn sections(messages: &[Message], sections: &[Section]) -> String {
     let mut out = String::new();
     let mut all = String::new();
     for (section, about, picks) in sections {
         line!(out, "/// {about}\npub mod {section} {{");
-        for message in
-            messages.iter().filter(|message| picks.iter().any(|pick| pick.takes(message)))
-        {
-            emit_message(&mut out, message);
-            line!(all, "$check!({section}, {});", message.name);
+        for name in emit_picked(&mut out, messages, picks, Dialect::Plain) {
+            line!(all, "$check!({section}, {name});");
         }
         line!(out, "}}");
     }
-    line!(out, "#[cfg(test)] macro_rules! every_message {{ ($check:ident) => {{ {all} }} }}");
-    line!(out, "#[cfg(test)] pub(crate) use every_message;");
-    out
+    out + &over_all("every_record", all)
 }
 
-fn emit_message(out: &mut String, message: &Message) {
+/// Generates a macro for tests that calls another macro with each message.
+fn over_all(name: &str, calls: String) -> String {
+    format!(
+        "#[cfg(test)] macro_rules! {name} {{ ($check:ident) => {{ {calls} }} }}
+         #[cfg(test)] pub(crate) use {name};\n"
+    )
+}
+
+fn emit_picked<'a>(
+    out: &mut String,
+    messages: &'a [Message],
+    picks: &[Pick],
+    dialect: Dialect,
+) -> Vec<&'a str> {
+    let picked = messages.iter().filter(|message| picks.iter().any(|pick| pick.takes(message)));
+    let emit = |message: &'a Message| {
+        emit_message(out, message, dialect);
+        message.name.as_str()
+    };
+    picked.map(emit).collect()
+}
+
+fn emit_message(out: &mut String, message: &Message, dialect: Dialect) {
     let Message { name, flexible, versions: (first, last), .. } = message;
     let module = snake_case(name);
     line!(out, "/// {name} and the structs in it, versions {first} to {last}.");
-    line!(out, "pub mod {module} {{ use crate::codec::schema::wire::*;");
+    line!(out, "pub mod {module} {{ use crate::codec::wire::*;");
     for part in &message.structs {
-        emit_struct(out, message, part);
+        emit_struct(out, message, part, dialect);
+        if dialect == Dialect::Crate || part.name == *name {
+            line!(out, "message!({}, {first}, {last}, {flexible});", part.name);
+        }
     }
-    line!(out, "message!({name}, {first}, {last}, {flexible});");
     match (message.kind.as_str(), message.key) {
         ("request", Some(key)) => {
             let pair = name.replace("Request", "Response");
@@ -43,25 +79,70 @@ fn emit_message(out: &mut String, message: &Message) {
         (_, Some(key)) => line!(out, "record!({name}, {key});"),
         _ => {}
     }
-    line!(out, "}} pub use {module}::{name};");
+    line!(out, "}} pub use self::{module}::{name};");
 }
 
-fn emit_struct(out: &mut String, message: &Message, part: &Struct) {
+/// Whether the struct keeps tagged fields that its message does not know.
+fn keeps_unknown(message: &Message, dialect: Dialect) -> bool {
+    dialect == Dialect::Crate && message.flexible <= message.versions.1
+}
+
+fn emit_struct(out: &mut String, message: &Message, part: &Struct, dialect: Dialect) {
     let name = &part.name;
+    let members = members(message, part, dialect);
     line!(out, "/// {name} of {}.", message.name);
-    line!(out, "#[derive(Clone, Debug, PartialEq)] pub struct {name} {{");
-    for field in &part.fields {
-        line!(out, "/// {}", field.facts);
-        line!(out, "pub {}: {},", field_name(field), field_type(field));
+    line!(out, "#[derive(Clone, Debug, PartialEq)]");
+    if dialect == Dialect::Crate {
+        line!(out, "#[non_exhaustive]");
+    }
+    line!(out, "pub struct {name} {{");
+    for Member { about, name, of, .. } in &members {
+        line!(out, "/// {about}\npub {name}: {of},");
     }
     line!(out, "}} impl Default for {name} {{ fn default() -> Self {{ Self {{");
-    for field in &part.fields {
-        line!(out, "{}: {},", field_name(field), default_value(field));
+    for Member { name, default, .. } in &members {
+        line!(out, "{name}: {default},");
     }
-    line!(out, "}} }} }} impl Wire for {name} {{");
-    emit_get(out, message, part);
-    emit_put(out, message, part);
-    line!(out, "}} #[cfg(test)] impl Sample for {name} {{");
+    line!(out, "}} }} }}");
+    if dialect == Dialect::Crate {
+        emit_setters(out, name, &members);
+    }
+    line!(out, "impl Wire for {name} {{");
+    emit_get(out, message, part, dialect);
+    emit_put(out, message, part, dialect);
+    line!(out, "}}");
+    emit_sample(out, message, part);
+}
+
+fn members(message: &Message, part: &Struct, dialect: Dialect) -> Vec<Member> {
+    let member = |field: &Field| Member {
+        about: field.facts.clone(),
+        name: field_name(field),
+        of: field_type(field, dialect),
+        default: default_value(field, dialect),
+    };
+    let unknown = keeps_unknown(message, dialect).then(|| Member {
+        about: "Tagged fields of a later version.".to_string(),
+        name: "unknown_tagged_fields".to_string(),
+        of: "BTreeMap<i32, Bytes>".to_string(),
+        default: "BTreeMap::new()".to_string(),
+    });
+    part.fields.iter().map(member).chain(unknown).collect()
+}
+
+/// Generates a `with_` method for each field, which sets it and returns the struct.
+fn emit_setters(out: &mut String, name: &str, members: &[Member]) {
+    line!(out, "impl {name} {{");
+    for Member { about, name, of, .. } in members {
+        let setter = name.trim_start_matches('_');
+        line!(out, "/// Sets: {about}\npub fn with_{setter}(mut self, value: {of}) -> Self {{");
+        line!(out, "self.{name} = value; self }}");
+    }
+    line!(out, "}}");
+}
+
+fn emit_sample(out: &mut String, message: &Message, part: &Struct) {
+    line!(out, "#[cfg(test)] impl Sample for {} {{", part.name);
     line!(out, "fn sample(fill: Fill, version: i16) -> Self {{ let mut this = Self::default();");
     for field in part.fields.iter() {
         let present = condition(field.versions, message);
@@ -74,7 +155,7 @@ fn emit_struct(out: &mut String, message: &Message, part: &Struct) {
     line!(out, "this }} }}");
 }
 
-fn emit_get(out: &mut String, message: &Message, part: &Struct) {
+fn emit_get(out: &mut String, message: &Message, part: &Struct, dialect: Dialect) {
     line!(out, "fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self> {{");
     line!(out, "let version = how.version; let mut this = Self::default();");
     for field in plain(part) {
@@ -89,25 +170,33 @@ fn emit_get(out: &mut String, message: &Message, part: &Struct) {
         let value = getter(field, message, "value");
         line!(out, "{tag} if {present} => this.{name} = {value},");
     }
-    line!(out, "_ => value.clear(), }} Ok(()) }})?; }} Ok(this) }}");
+    let unknown = match keeps_unknown(message, dialect) {
+        true => "keep_unknown(&mut this.unknown_tagged_fields, tag, value)",
+        false => "value.clear()",
+    };
+    line!(out, "_ => {unknown}, }} Ok(()) }})?; }} Ok(this) }}");
 }
 
-fn emit_put(out: &mut String, message: &Message, part: &Struct) {
+fn emit_put(out: &mut String, message: &Message, part: &Struct, dialect: Dialect) {
     line!(out, "fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()> {{");
     line!(out, "let version = how.version;");
     for field in plain(part) {
         let present = condition(field.versions, message);
         line!(out, "if {present} {{ {} }}", putter(field, message, "buf"));
     }
-    line!(out, "if how.flexible {{ let mut tags = Tags::default();");
+    let unknown = match keeps_unknown(message, dialect) {
+        true => "Some(&self.unknown_tagged_fields)",
+        false => "None",
+    };
+    line!(out, "if how.flexible {{ let mut tags = Tags::beside({unknown});");
     for (tag, field) in tagged(part) {
         let present = condition(field.versions, message);
-        let (name, default) = (field_name(field), default_value(field));
+        let (name, default) = (field_name(field), default_value(field, dialect));
         let value = putter(field, message, "buf");
         line!(out, "if {present} && self.{name} != {default} {{");
         line!(out, "tags.add({tag}, |buf| {{ {value} Ok(()) }})?; }}");
     }
-    line!(out, "tags.put(buf); }} Ok(()) }}");
+    line!(out, "tags.put(buf)?; }} Ok(()) }}");
 }
 
 fn getter(field: &Field, message: &Message, from: &str) -> String {

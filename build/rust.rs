@@ -1,13 +1,22 @@
 //! The types, names and default values of fields, as code.
+use crate::Dialect;
 use crate::schema::Field;
 
-pub fn field_type(field: &Field) -> String {
-    let of = element_type(field);
+pub fn field_type(field: &Field, dialect: Dialect) -> String {
+    let of = element_type(field, dialect);
     let plain = if field.array { format!("Vec<{of}>") } else { of.to_string() };
     if field.is_optional() { format!("Option<{plain}>") } else { plain }
 }
 
-fn element_type(field: &Field) -> &str {
+fn element_type(field: &Field, dialect: Dialect) -> &str {
+    match (dialect, field.entity.as_deref()) {
+        (Dialect::Crate, Some("brokerId")) => return "BrokerId",
+        (Dialect::Crate, Some("groupId")) => return "GroupId",
+        (Dialect::Crate, Some("producerId")) => return "ProducerId",
+        (Dialect::Crate, Some("topicName")) => return "TopicName",
+        (Dialect::Crate, Some("transactionalId")) => return "TransactionalId",
+        _ => {}
+    }
     match field.of.as_str() {
         "int8" => "i8",
         "int16" => "i16",
@@ -17,13 +26,14 @@ fn element_type(field: &Field) -> &str {
         "int64" => "i64",
         "float64" => "f64",
         "uuid" => "Uuid",
+        "string" if dialect == Dialect::Crate => "StrBytes",
         "string" => "String",
         "bytes" | "records" => "Bytes",
         other => other,
     }
 }
 
-pub fn default_value(field: &Field) -> String {
+pub fn default_value(field: &Field, dialect: Dialect) -> String {
     let default = field.default.as_deref();
     // As in Kafka, a nullable field is null by default only if the schema says so. The exception is
     // a field of records.
@@ -32,17 +42,21 @@ pub fn default_value(field: &Field) -> String {
     {
         return "None".to_string();
     }
+    let of = element_type(field, dialect);
     let value = if field.array {
-        format!("Vec::<{}>::new()", element_type(field))
+        format!("Vec::<{of}>::new()")
     } else {
         match (field.of.as_str(), default) {
             ("bool", default) => matches!(default, Some("true" | "True")).to_string(),
-            ("string", None) => "String::new()".to_string(),
-            ("string", Some(text)) => format!("String::from({text:?})"),
+            ("string", None) => format!("{of}::default()"),
+            ("string", Some(text)) => format!("{of}::from({text:?})"),
             ("bytes" | "records", _) => "Bytes::new()".to_string(),
             ("uuid", _) => "Uuid::nil()".to_string(),
             ("float64", _) => "0.0".to_string(),
             (structure, _) if field.is_struct() => format!("{structure}::default()"),
+            (_, default) if field.entity.is_some() => {
+                format!("{of}::from({})", default.unwrap_or("0"))
+            }
             (_, default) => default.unwrap_or("0").to_string(),
         }
     };

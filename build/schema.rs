@@ -36,6 +36,8 @@ pub struct Field {
     /// The tag. A tagged field is tagged in all of its versions.
     pub tag: Option<u32>,
     pub default: Option<String>,
+    /// The kind of name or id that it is, such as `topicName`.
+    pub entity: Option<String>,
 }
 
 impl Field {
@@ -135,6 +137,7 @@ fn parse_field(text: &str, of_message: Versions) -> Field {
         nullable: None,
         tag: None,
         default: None,
+        entity: None,
     };
     for fact in facts.split(", ") {
         let (word, value) = fact.split_once(' ').unwrap_or((fact, ""));
@@ -143,6 +146,8 @@ fn parse_field(text: &str, of_message: Versions) -> Field {
             field.versions = parse_versions(value, of_message);
         } else if word == "null" {
             field.nullable = parse_versions(value, of_message);
+        } else if word == "is" {
+            field.entity = Some(value.to_string());
         } else if word == "def" {
             // The file was written in Python, whose None is JSON's null. Kafka's generator treats
             // that as no default.

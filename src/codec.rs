@@ -1,7 +1,9 @@
 //! Frames, headers, and the way between bytes and messages. Knows nothing about single APIs.
 pub mod guard;
+pub mod messages;
 pub mod schema;
 pub mod splice;
+pub mod wire;
 
 use crate::disk::FileRange;
 use crate::error::{Error, Result};

@@ -60,7 +60,8 @@ mod write_txn_markers;
 pub use session::{Session, Software};
 
 use crate::clock::Clock;
-use crate::codec::{self, Checked, Reply, RequestHeader, schema::message as own};
+use crate::codec::messages as kafka;
+use crate::codec::{self, Checked, Reply, RequestHeader};
 use crate::config::LiveConfig;
 use crate::controller;
 use crate::coordinator::{Groups, InternalTopics, RequestContext, Transactions};
@@ -71,7 +72,6 @@ use crate::replica::Replicas;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages as kafka;
 use kafka_protocol::protocol::Encodable;
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -146,10 +146,10 @@ apis! {
     handled {
         0  Produce                 0..=13 Broker => produce(kafka::ProduceRequest);
         1  Fetch                   4..=18 Broker => fetch(kafka::FetchRequest);
-        2  ListOffsets             1..=11 Broker => list_offsets(own::ListOffsetsRequest);
+        2  ListOffsets             1..=11 Broker => list_offsets(kafka::ListOffsetsRequest);
         3  Metadata                0..=13 Broker => metadata(kafka::MetadataRequest);
-        8  OffsetCommit            2..=10 Broker => offset_commit(own::OffsetCommitRequest);
-        9  OffsetFetch             1..=10 Broker => offset_fetch(own::OffsetFetchRequest);
+        8  OffsetCommit            2..=10 Broker => offset_commit(kafka::OffsetCommitRequest);
+        9  OffsetFetch             1..=10 Broker => offset_fetch(kafka::OffsetFetchRequest);
         10 FindCoordinator         0..=6  Broker => find_coordinator(kafka::FindCoordinatorRequest);
         11 JoinGroup               0..=9  Broker => join_group(kafka::JoinGroupRequest);
         12 Heartbeat               0..=4  Broker => heartbeat(kafka::HeartbeatRequest);
@@ -158,24 +158,24 @@ apis! {
         15 DescribeGroups          0..=6  Broker => describe_groups(kafka::DescribeGroupsRequest);
         16 ListGroups              0..=5  Broker => list_groups(kafka::ListGroupsRequest);
         17 SaslHandshake           0..=1  Both   => sasl_handshake(kafka::SaslHandshakeRequest);
-        18 ApiVersions             0..=5  Both   => api_versions(own::ApiVersionsRequest);
+        18 ApiVersions             0..=5  Both   => api_versions(kafka::ApiVersionsRequest);
         21 DeleteRecords           0..=2  Broker => delete_records(kafka::DeleteRecordsRequest);
         22 InitProducerId          0..=5  Broker => init_producer_id(kafka::InitProducerIdRequest);
         23 OffsetForLeaderEpoch    2..=4  Broker => offset_for_leader_epoch(kafka::OffsetForLeaderEpochRequest);
         24 AddPartitionsToTxn      0..=5  Broker => add_partitions_to_txn(kafka::AddPartitionsToTxnRequest);
         25 AddOffsetsToTxn         0..=4  Broker => add_offsets_to_txn(kafka::AddOffsetsToTxnRequest);
         26 EndTxn                  0..=5  Broker => end_txn(kafka::EndTxnRequest);
-        27 WriteTxnMarkers         1..=2  Broker => write_txn_markers(own::WriteTxnMarkersRequest);
-        28 TxnOffsetCommit         0..=6  Broker => txn_offset_commit(own::TxnOffsetCommitRequest);
+        27 WriteTxnMarkers         1..=2  Broker => write_txn_markers(kafka::WriteTxnMarkersRequest);
+        28 TxnOffsetCommit         0..=6  Broker => txn_offset_commit(kafka::TxnOffsetCommitRequest);
         29 DescribeAcls            1..=3  Both   => describe_acls(kafka::DescribeAclsRequest);
         30 CreateAcls              1..=3  Both   => create_acls(kafka::CreateAclsRequest);
         31 DeleteAcls              1..=3  Both   => delete_acls(kafka::DeleteAclsRequest);
         32 DescribeConfigs         1..=4  Both   => describe_configs(kafka::DescribeConfigsRequest);
         34 AlterReplicaLogDirs     1..=2  Broker => alter_replica_log_dirs(kafka::AlterReplicaLogDirsRequest);
-        35 DescribeLogDirs         1..=5  Broker => describe_log_dirs(own::DescribeLogDirsRequest);
+        35 DescribeLogDirs         1..=5  Broker => describe_log_dirs(kafka::DescribeLogDirsRequest);
         36 SaslAuthenticate        0..=2  Both   => sasl_authenticate(kafka::SaslAuthenticateRequest);
         41 DescribeDelegationToken 1..=3  Both   => describe_delegation_token(kafka::DescribeDelegationTokenRequest);
-        42 DeleteGroups            0..=3  Broker => delete_groups(own::DeleteGroupsRequest);
+        42 DeleteGroups            0..=3  Broker => delete_groups(kafka::DeleteGroupsRequest);
         47 OffsetDelete            0..=0  Broker => offset_delete(kafka::OffsetDeleteRequest);
         48 DescribeClientQuotas    0..=1  Broker => describe_client_quotas(kafka::DescribeClientQuotasRequest);
         50 DescribeUserScramCredentials 0..=0 Both   => describe_user_scram_credentials(kafka::DescribeUserScramCredentialsRequest);
@@ -187,8 +187,8 @@ apis! {
         69 ConsumerGroupDescribe   0..=1  Broker => consumer_group_describe(kafka::ConsumerGroupDescribeRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
-        88 StreamsGroupHeartbeat   0..=1  Broker => streams_group_heartbeat(own::StreamsGroupHeartbeatRequest);
-        89 StreamsGroupDescribe    0..=1  Broker => streams_group_describe(own::StreamsGroupDescribeRequest);
+        88 StreamsGroupHeartbeat   0..=1  Broker => streams_group_heartbeat(kafka::StreamsGroupHeartbeatRequest);
+        89 StreamsGroupDescribe    0..=1  Broker => streams_group_describe(kafka::StreamsGroupDescribeRequest);
     }
     forwarded {
         19 CreateTopics                2..=7 Both;

@@ -1,7 +1,7 @@
 //! One connection to another node: requests are sent in order and answered in order.
 
 use super::{Options, too_late};
-use crate::codec::schema::message::ApiVersionsRequest;
+use crate::codec::messages::ApiVersionsRequest;
 use crate::codec::{self, guard};
 use crate::error::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -82,11 +82,9 @@ impl Connection {
 
     /// Asks the peer which versions it serves (ApiVersions, KIP-35 and KIP-511).
     pub async fn agree_on_versions(&mut self) -> Result<()> {
-        let request = ApiVersionsRequest {
-            client_software_name: "klamm".to_owned(),
-            client_software_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..ApiVersionsRequest::default()
-        };
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name("klamm".into())
+            .with_client_software_version(env!("CARGO_PKG_VERSION").into());
         let mut body = self.exchange(API_VERSIONS, &request).await?;
         let mut version = API_VERSIONS;
         if body.first_chunk() == Some(&ResponseError::UnsupportedVersion.code().to_be_bytes()) {

@@ -1,6 +1,6 @@
 //! The frames of requests and responses, and what broken peers do to them.
 use super::*;
-use crate::codec::schema::message::{ApiVersionsRequest, ListOffsetsRequest};
+use crate::codec::messages::{ApiVersionsRequest, BrokerId, ListOffsetsRequest};
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::{
     ApiVersionsResponse, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
@@ -46,8 +46,8 @@ fn headers_of_both_versions() {
         || HeartbeatRequest::default().with_group_id(StrBytes::from_static_str("g").into());
     check_request(heartbeat(), 3);
     check_request(heartbeat(), 4);
-    check_request(ListOffsetsRequest { replica_id: -1, ..Default::default() }, 1);
-    check_request(ListOffsetsRequest { replica_id: -1, ..Default::default() }, 11);
+    check_request(ListOffsetsRequest::default().with_replica_id(BrokerId(-1)), 1);
+    check_request(ListOffsetsRequest::default().with_replica_id(BrokerId(-1)), 11);
     check_request(ApiVersionsRequest { node_id: 3, ..Default::default() }, 5);
 }
 

@@ -45,9 +45,9 @@ use super::runtime::{Settings, Slot};
 use super::slots::Slots;
 use super::{Marker, RequestContext, Ticket, Writer, text};
 use crate::clock::Clock;
-use crate::codec::schema::message::offset_fetch_request::OffsetFetchRequestGroup;
-use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
-use crate::codec::schema::message::{
+use crate::codec::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use crate::codec::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::codec::messages::{
     OffsetCommitRequest, OffsetCommitResponse, StreamsGroupHeartbeatRequest,
     StreamsGroupHeartbeatResponse, streams_group_describe_response,
 };

@@ -1,10 +1,10 @@
 //! ApiVersions (18): the APIs that this listener serves, and the cluster's features.
 
-use super::{Context, Session, Software, TABLE};
-use crate::codec::schema::message::api_versions_response::{
+use super::{Api, Context, Session, Software, TABLE};
+use crate::codec::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use crate::codec::schema::message::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::codec::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::codec::{self, Reply};
 use crate::error::Result;
 use crate::metadata::features;
@@ -16,10 +16,8 @@ pub(super) async fn handle(cx: &Context, request: ApiVersionsRequest) -> Result<
     // Before version 3 clients do not say which software they are.
     if cx.header.api_version >= 3 {
         if !valid(&request) {
-            return Ok(cx.reply(&ApiVersionsResponse {
-                error_code: ResponseError::InvalidRequest.code(),
-                ..ApiVersionsResponse::default()
-            }));
+            let code = ResponseError::InvalidRequest.code();
+            return Ok(cx.reply(&ApiVersionsResponse::default().with_error_code(code)));
         }
         note(&cx.session, request);
     }
@@ -29,9 +27,8 @@ pub(super) async fn handle(cx: &Context, request: ApiVersionsRequest) -> Result<
 /// Records the client's software in its session.
 fn note(session: &Session, request: ApiVersionsRequest) {
     session.software.get_or_init(|| {
-        let ApiVersionsRequest {
-            client_software_name: name, client_software_version: version, ..
-        } = request;
+        let name = request.client_software_name.to_string();
+        let version = request.client_software_version.to_string();
         tracing::debug!(peer = %session.peer, "the client is {name} {version}");
         Software { name, version }
     });
@@ -40,11 +37,9 @@ fn note(session: &Session, request: ApiVersionsRequest) {
 /// Answers an unknown version. The response is of version 0, which every client can read, and names
 /// the versions of ApiVersions that the client may use instead.
 pub(super) fn unsupported(cx: &Context) -> Reply {
-    let response = ApiVersionsResponse {
-        error_code: ResponseError::UnsupportedVersion.code(),
-        api_keys: api_keys(cx).into_iter().filter(|api| api.api_key == KEY).collect(),
-        ..ApiVersionsResponse::default()
-    };
+    let response = ApiVersionsResponse::default()
+        .with_error_code(ResponseError::UnsupportedVersion.code())
+        .with_api_keys(api_keys(cx).into_iter().filter(|api| api.api_key == KEY).collect());
     codec::encode(KEY, 0, cx.header.correlation_id, &response)
 }
 
@@ -53,32 +48,35 @@ fn described(cx: &Context) -> ApiVersionsResponse {
     // Before version 4 clients cannot read a feature whose lowest level is 0 (KAFKA-17011).
     let shown = |(_, min, _): &&(&str, i16, i16)| cx.header.api_version >= 4 || *min > 0;
     let supported = features::SUPPORTED.iter().filter(shown);
-    let supported = supported.map(|(name, min, max)| SupportedFeatureKey {
-        name: (*name).to_owned(),
-        min_version: *min,
-        max_version: *max,
+    let supported = supported.map(|&(name, min, max)| {
+        SupportedFeatureKey::default()
+            .with_name(name.into())
+            .with_min_version(min)
+            .with_max_version(max)
     });
     let finalized = image.finalized_features().into_iter();
-    let finalized = finalized.map(|(name, level)| FinalizedFeatureKey {
-        name,
-        max_version_level: level,
-        min_version_level: level,
+    let finalized = finalized.map(|(name, level)| {
+        FinalizedFeatureKey::default()
+            .with_name(name.into())
+            .with_max_version_level(level)
+            .with_min_version_level(level)
     });
-    ApiVersionsResponse {
-        api_keys: api_keys(cx),
-        supported_features: supported.collect(),
-        finalized_features_epoch: image.offset,
-        finalized_features: finalized.collect(),
-        ..ApiVersionsResponse::default()
-    }
+    ApiVersionsResponse::default()
+        .with_api_keys(api_keys(cx))
+        .with_supported_features(supported.collect())
+        .with_finalized_features_epoch(image.offset)
+        .with_finalized_features(finalized.collect())
 }
 
 fn api_keys(cx: &Context) -> Vec<ApiVersion> {
-    let mut keys: Vec<ApiVersion> = TABLE
-        .iter()
-        .filter(|api| api.is_on(cx.session.endpoint))
-        .map(|api| ApiVersion { api_key: api.key, min_version: api.min, max_version: api.max })
-        .collect();
+    let served = TABLE.iter().filter(|api| api.is_on(cx.session.endpoint));
+    let versions = |api: &Api| {
+        ApiVersion::default()
+            .with_api_key(api.key)
+            .with_min_version(api.min)
+            .with_max_version(api.max)
+    };
+    let mut keys: Vec<ApiVersion> = served.map(versions).collect();
     keys.sort_by_key(|api| api.api_key);
     keys
 }
@@ -110,11 +108,9 @@ mod tests {
         assert_eq!(session.software.get(), None);
         for Software { name, version } in [software("librdkafka", "2.6.0"), software("other", "1")]
         {
-            let request = ApiVersionsRequest {
-                client_software_name: name,
-                client_software_version: version,
-                ..ApiVersionsRequest::default()
-            };
+            let request = ApiVersionsRequest::default()
+                .with_client_software_name(name.into())
+                .with_client_software_version(version.into());
             note(&session, request);
             assert_eq!(session.software.get(), Some(&software("librdkafka", "2.6.0")));
         }

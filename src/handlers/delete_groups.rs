@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::codec::schema::message::delete_groups_response::DeletableGroupResult;
-use crate::codec::schema::message::{DeleteGroupsRequest, DeleteGroupsResponse};
+use crate::codec::messages::delete_groups_response::DeletableGroupResult;
+use crate::codec::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
 use crate::error::Result;
 use std::collections::HashSet;
 
@@ -14,14 +14,14 @@ pub(super) async fn handle(cx: &Context, request: DeleteGroupsRequest) -> Result
         if !seen.insert(group.clone()) {
             continue;
         }
-        let mut result = DeletableGroupResult { group_id: group, ..Default::default() };
-        let group = &result.group_id;
+        let mut result = DeletableGroupResult::default().with_group_id(group);
+        let group = result.group_id.as_str();
         let (principal, host) = (cx.session.principal(), &cx.session.client_host);
         match cx.parts.groups.delete_group(group).await {
             Ok(()) => tracing::info!("deleted group {group} by {principal} at {host}"),
             Err(error) => {
                 result.error_code = error.code().code();
-                result.error_message = error.message();
+                result.error_message = error.message().map(Into::into);
             }
         }
         response.results.push(result);

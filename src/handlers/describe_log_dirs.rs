@@ -3,11 +3,11 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::codec::schema::message::describe_log_dirs_request::DescribableLogDirTopic;
-use crate::codec::schema::message::describe_log_dirs_response::{
+use crate::codec::messages::describe_log_dirs_request::DescribableLogDirTopic;
+use crate::codec::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
-use crate::codec::schema::message::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+use crate::codec::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, StrBytes};
 use crate::error::Result;
 use crate::log::manager::LogDir;
 use crate::metadata::features::CORDONED_LOG_DIRS;
@@ -29,12 +29,11 @@ pub(super) async fn handle(cx: &Context, request: DescribeLogDirsRequest) -> Res
     let dirs = cx.parts.replicas.logs().dirs().iter();
     let config = cx.parts.config.get();
     let may_be_cordoned = cx.image().metadata_version() >= CORDONED_LOG_DIRS;
-    let results = dirs.map(|dir| DescribeLogDirsResult {
-        is_cordoned: may_be_cordoned && config.is_cordoned(&dir.path),
-        ..describe(dir, &partitions, &futures)
+    let results = dirs.map(|dir| {
+        let is_cordoned = may_be_cordoned && config.is_cordoned(&dir.path);
+        describe(dir, &partitions, &futures).with_is_cordoned(is_cordoned)
     });
-    let results = results.collect();
-    Ok(cx.reply(&DescribeLogDirsResponse { results, ..DescribeLogDirsResponse::default() }))
+    Ok(cx.reply(&DescribeLogDirsResponse::default().with_results(results.collect())))
 }
 
 fn wanted(topics: &[DescribableLogDirTopic]) -> HashMap<&str, HashSet<i32>> {
@@ -50,16 +49,12 @@ fn describe(
     partitions: &[Arc<Partition>],
     futures: &[FutureReplica],
 ) -> DescribeLogDirsResult {
-    let answer = DescribeLogDirsResult {
-        log_dir: dir.path.to_string_lossy().into_owned(),
-        ..DescribeLogDirsResult::default()
-    };
+    let log_dir = dir.path.to_string_lossy().into_owned();
+    let answer = DescribeLogDirsResult::default().with_log_dir(log_dir.into());
     let space = dir.check().and_then(|()| dir.space());
     let (total_bytes, usable_bytes) = match space {
         Ok(space) => space,
-        Err(error) => {
-            return DescribeLogDirsResult { error_code: error.code().code(), ..answer };
-        }
+        Err(error) => return answer.with_error_code(error.code().code()),
     };
     let mut topics: BTreeMap<&str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for partition in partitions.iter().filter(|partition| Arc::ptr_eq(&partition.dir(), dir)) {
@@ -68,26 +63,29 @@ fn describe(
         }
     }
     for future in futures.iter().filter(|future| Arc::ptr_eq(&future.dir, dir)) {
-        topics.entry(&future.partition.topic).or_default().push(DescribeLogDirsPartition {
-            partition_index: future.partition.partition,
-            partition_size: future.size,
-            offset_lag: future.offset_lag,
-            is_future_key: true,
-        });
+        let described = DescribeLogDirsPartition::default()
+            .with_partition_index(future.partition.partition)
+            .with_partition_size(future.size)
+            .with_offset_lag(future.offset_lag)
+            .with_is_future_key(true);
+        topics.entry(&future.partition.topic).or_default().push(described);
     }
-    let topics = topics
-        .into_iter()
-        .map(|(name, partitions)| DescribeLogDirsTopic { name: name.to_owned(), partitions });
-    DescribeLogDirsResult { topics: topics.collect(), total_bytes, usable_bytes, ..answer }
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        let name = StrBytes::from(name.to_owned());
+        DescribeLogDirsTopic::default().with_name(name.into()).with_partitions(partitions)
+    });
+    answer
+        .with_topics(topics.collect())
+        .with_total_bytes(total_bytes)
+        .with_usable_bytes(usable_bytes)
 }
 
 fn describe_partition(partition: &Partition) -> Result<DescribeLogDirsPartition> {
     let log = partition.log()?;
-    Ok(DescribeLogDirsPartition {
-        partition_index: partition.index(),
-        partition_size: log.size() as i64,
-        // The lag of a current log is how far its end is behind the high watermark.
-        offset_lag: (log.high_watermark() - log.log_end_offset()).max(0),
-        is_future_key: false,
-    })
+    // The lag of a current log is how far its end is behind the high watermark.
+    let lag = (log.high_watermark() - log.log_end_offset()).max(0);
+    Ok(DescribeLogDirsPartition::default()
+        .with_partition_index(partition.index())
+        .with_partition_size(log.size() as i64)
+        .with_offset_lag(lag))
 }

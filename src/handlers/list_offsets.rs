@@ -2,11 +2,11 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::codec::schema::message::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use crate::codec::schema::message::list_offsets_response::{
+use crate::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use crate::codec::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
-use crate::codec::schema::message::{ListOffsetsRequest, ListOffsetsResponse};
+use crate::codec::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::error::{Error, Result};
 use crate::log::TimestampOffset;
 use crate::metadata::Image;
@@ -24,7 +24,7 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<Reply> {
     // Only consumers (-1) may not see past the high watermark or the last stable offset.
-    let isolation = match (request.replica_id, request.isolation_level) {
+    let isolation = match (request.replica_id.0, request.isolation_level) {
         (-1, 1) => Isolation::Committed,
         (-1, _) => Isolation::HighWatermark,
         _ => Isolation::LogEnd,
@@ -41,10 +41,11 @@ pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<
             };
             shape(cx.header.api_version, asked.partition_index, found)
         });
-        ListOffsetsTopicResponse { partitions: partitions.collect(), name: topic.name.clone() }
+        ListOffsetsTopicResponse::default()
+            .with_name(topic.name.clone())
+            .with_partitions(partitions.collect())
     });
-    let topics = topics.collect();
-    Ok(cx.reply(&ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }))
+    Ok(cx.reply(&ListOffsetsResponse::default().with_topics(topics.collect())))
 }
 
 fn find(
@@ -89,13 +90,12 @@ fn shape(
     partition_index: i32,
     found: Result<Option<TimestampOffset>>,
 ) -> ListOffsetsPartitionResponse {
-    let answer =
-        ListOffsetsPartitionResponse { partition_index, ..ListOffsetsPartitionResponse::default() };
+    let answer = ListOffsetsPartitionResponse::default().with_partition_index(partition_index);
     match found {
         Ok(None) => answer,
         Ok(Some(TimestampOffset { timestamp, offset, leader_epoch })) => {
             let leader_epoch = if version >= 4 { leader_epoch } else { -1 };
-            ListOffsetsPartitionResponse { timestamp, offset, leader_epoch, ..answer }
+            answer.with_timestamp(timestamp).with_offset(offset).with_leader_epoch(leader_epoch)
         }
         Err(error) => {
             let code = match error.code() {
@@ -104,7 +104,7 @@ fn shape(
                 }
                 other => other,
             };
-            ListOffsetsPartitionResponse { error_code: code.code(), ..answer }
+            answer.with_error_code(code.code())
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestTopic;
-use crate::codec::schema::message::offset_commit_response::{
+use crate::codec::messages::offset_commit_request::OffsetCommitRequestTopic;
+use crate::codec::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::codec::messages::{OffsetCommitRequest, OffsetCommitResponse, StrBytes};
 use crate::error::Result;
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
@@ -57,7 +57,7 @@ fn look_up(
     match found {
         Some(found) => {
             topic.topic_id = found.id;
-            topic.name = found.name.to_string();
+            topic.name = StrBytes::from(found.name.to_string()).into();
             None
         }
         None if by_id => Some(ResponseError::UnknownTopicId),
@@ -80,14 +80,14 @@ fn checked(
             let exists = exists(image, &topic.name, partition_index);
             (!exists).then_some(ResponseError::UnknownTopicOrPartition)
         });
-        let error_code = error.map_or(0, |error| error.code());
-        OffsetCommitResponsePartition { partition_index, error_code }
+        OffsetCommitResponsePartition::default()
+            .with_partition_index(partition_index)
+            .with_error_code(error.map_or(0, |error| error.code()))
     };
-    OffsetCommitResponseTopic {
-        name: topic.name.clone(),
-        topic_id: topic.topic_id,
-        partitions: topic.partitions.iter().map(|p| partition(p.partition_index)).collect(),
-    }
+    OffsetCommitResponseTopic::default()
+        .with_name(topic.name.clone())
+        .with_topic_id(topic.topic_id)
+        .with_partitions(topic.partitions.iter().map(|p| partition(p.partition_index)).collect())
 }
 
 /// Copies the coordinator's results into the partitions that were not refused before; both are in

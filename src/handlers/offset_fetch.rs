@@ -2,14 +2,14 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::codec::schema::message::offset_fetch_request::{
+use crate::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
-use crate::codec::schema::message::offset_fetch_response::{
+use crate::codec::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
-use crate::codec::schema::message::{OffsetFetchRequest, OffsetFetchResponse};
+use crate::codec::messages::{OffsetFetchRequest, OffsetFetchResponse, StrBytes};
 use crate::error::Result;
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
@@ -36,7 +36,7 @@ pub(super) async fn handle(cx: &Context, mut request: OffsetFetchRequest) -> Res
         });
     }
     let response = match cx.header.api_version {
-        BATCH_VERSION.. => OffsetFetchResponse { groups, ..OffsetFetchResponse::default() },
+        BATCH_VERSION.. => OffsetFetchResponse::default().with_groups(groups),
         _ => single_response(groups.pop().expect("one group was asked for")),
     };
     Ok(cx.reply(&response))
@@ -83,7 +83,7 @@ fn take_unknown(
     let mut unknown = Vec::new();
     topics.retain_mut(|topic| match image.topics.by_id(topic.topic_id) {
         Some(found) => {
-            topic.name = found.name.to_string();
+            topic.name = StrBytes::from(found.name.to_string()).into();
             true
         }
         None => {
@@ -110,10 +110,7 @@ fn failed_group(
     group: OffsetFetchRequestGroup,
     error: ResponseError,
 ) -> OffsetFetchResponseGroup {
-    let mut failed = OffsetFetchResponseGroup {
-        group_id: group.group_id,
-        ..OffsetFetchResponseGroup::default()
-    };
+    let mut failed = OffsetFetchResponseGroup::default().with_group_id(group.group_id);
     if api_version >= TOP_LEVEL_ERROR_VERSION {
         failed.error_code = error.code();
     } else {
@@ -127,51 +124,47 @@ fn failed_topic(
     topic: &OffsetFetchRequestTopics,
     error: ResponseError,
 ) -> OffsetFetchResponseTopics {
-    let partition = |index: &i32| OffsetFetchResponsePartitions {
-        partition_index: *index,
-        committed_offset: -1,
-        committed_leader_epoch: -1,
-        metadata: Some(String::new()),
-        error_code: error.code(),
+    let partition = |index: &i32| {
+        OffsetFetchResponsePartitions::default()
+            .with_partition_index(*index)
+            .with_committed_offset(-1)
+            .with_error_code(error.code())
     };
-    OffsetFetchResponseTopics {
-        name: topic.name.clone(),
-        topic_id: topic.topic_id,
-        partitions: topic.partition_indexes.iter().map(partition).collect(),
-    }
+    OffsetFetchResponseTopics::default()
+        .with_name(topic.name.clone())
+        .with_topic_id(topic.topic_id)
+        .with_partitions(topic.partition_indexes.iter().map(partition).collect())
 }
 
 fn single_group(request: &mut OffsetFetchRequest) -> OffsetFetchRequestGroup {
     let topics = request.topics.take().map(|topics| {
-        let topics = topics.into_iter().map(|topic| OffsetFetchRequestTopics {
-            name: topic.name,
-            partition_indexes: topic.partition_indexes,
-            ..OffsetFetchRequestTopics::default()
+        let topics = topics.into_iter().map(|topic| {
+            OffsetFetchRequestTopics::default()
+                .with_name(topic.name)
+                .with_partition_indexes(topic.partition_indexes)
         });
         topics.collect()
     });
-    OffsetFetchRequestGroup {
-        group_id: std::mem::take(&mut request.group_id),
-        topics,
-        ..OffsetFetchRequestGroup::default()
-    }
+    OffsetFetchRequestGroup::default()
+        .with_group_id(std::mem::take(&mut request.group_id))
+        .with_topics(topics)
 }
 
 fn single_response(group: OffsetFetchResponseGroup) -> OffsetFetchResponse {
-    let partition = |partition: OffsetFetchResponsePartitions| OffsetFetchResponsePartition {
-        partition_index: partition.partition_index,
-        committed_offset: partition.committed_offset,
-        committed_leader_epoch: partition.committed_leader_epoch,
-        metadata: partition.metadata,
-        error_code: partition.error_code,
+    let partition = |partition: OffsetFetchResponsePartitions| {
+        OffsetFetchResponsePartition::default()
+            .with_partition_index(partition.partition_index)
+            .with_committed_offset(partition.committed_offset)
+            .with_committed_leader_epoch(partition.committed_leader_epoch)
+            .with_metadata(partition.metadata)
+            .with_error_code(partition.error_code)
     };
-    let topic = |topic: OffsetFetchResponseTopics| OffsetFetchResponseTopic {
-        name: topic.name,
-        partitions: topic.partitions.into_iter().map(partition).collect(),
+    let topic = |topic: OffsetFetchResponseTopics| {
+        OffsetFetchResponseTopic::default()
+            .with_name(topic.name)
+            .with_partitions(topic.partitions.into_iter().map(partition).collect())
     };
-    OffsetFetchResponse {
-        error_code: group.error_code,
-        topics: group.topics.into_iter().map(topic).collect(),
-        ..OffsetFetchResponse::default()
-    }
+    OffsetFetchResponse::default()
+        .with_error_code(group.error_code)
+        .with_topics(group.topics.into_iter().map(topic).collect())
 }

@@ -3,8 +3,8 @@
 use super::describe_groups::ALL_GROUP_OPERATIONS;
 use super::{Context, check_served, each_once};
 use crate::codec::Reply;
-use crate::codec::schema::message::streams_group_describe_response::DescribedGroup;
-use crate::codec::schema::message::{StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
+use crate::codec::messages::streams_group_describe_response::DescribedGroup;
+use crate::codec::messages::{GroupId, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
 use crate::error::{Error, Result};
 use crate::metadata::features::STREAMS_VERSION;
 
@@ -30,11 +30,9 @@ pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -
     Ok(cx.reply(&response))
 }
 
-fn not_described(group_id: String, error: &Error) -> DescribedGroup {
-    DescribedGroup {
-        group_id,
-        error_code: error.code().code(),
-        error_message: error.message(),
-        ..DescribedGroup::default()
-    }
+fn not_described(group_id: GroupId, error: &Error) -> DescribedGroup {
+    DescribedGroup::default()
+        .with_group_id(group_id)
+        .with_error_code(error.code().code())
+        .with_error_message(error.message().map(Into::into))
 }

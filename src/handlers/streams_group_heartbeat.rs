@@ -3,8 +3,8 @@
 
 use super::{Context, check_served};
 use crate::codec::Reply;
-use crate::codec::schema::message::streams_group_heartbeat_request::Topology;
-use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use crate::codec::messages::streams_group_heartbeat_request::Topology;
+use crate::codec::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use crate::coordinator::internal_topics::is_internal;
 use crate::error::{Error, Result};
 use crate::metadata::features::STREAMS_VERSION;
@@ -13,13 +13,12 @@ use kafka_protocol::error::ResponseError;
 use std::collections::BTreeSet;
 
 pub(super) async fn handle(cx: &Context, request: StreamsGroupHeartbeatRequest) -> Result<Reply> {
-    let response =
-        heartbeat(cx, &request).await.unwrap_or_else(|error| StreamsGroupHeartbeatResponse {
-            error_code: error.code().code(),
-            error_message: error.message(),
-            status: Some(Vec::new()),
-            ..StreamsGroupHeartbeatResponse::default()
-        });
+    let response = heartbeat(cx, &request).await.unwrap_or_else(|error| {
+        StreamsGroupHeartbeatResponse::default()
+            .with_error_code(error.code().code())
+            .with_error_message(error.message().map(Into::into))
+            .with_status(Some(Vec::new()))
+    });
     Ok(cx.reply(&response))
 }
 

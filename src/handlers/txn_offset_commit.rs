@@ -4,14 +4,14 @@
 use super::Context;
 use super::offset_commit::{fill_in, look_up_all};
 use crate::codec::Reply;
-use crate::codec::schema::message::offset_commit_request::{
+use crate::codec::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use crate::codec::schema::message::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
-use crate::codec::schema::message::txn_offset_commit_response::{
+use crate::codec::messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic;
+use crate::codec::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
-use crate::codec::schema::message::{
+use crate::codec::messages::{
     OffsetCommitRequest, OffsetCommitResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use crate::coordinator::OFFSETS_TOPIC;
@@ -26,16 +26,14 @@ const TOPIC_ID_VERSION: i16 = 6;
 const LOADING_VERSION: i16 = 2;
 
 pub(super) async fn handle(cx: &Context, request: TxnOffsetCommitRequest) -> Result<Reply> {
-    let producer = Producer { id: request.producer_id, epoch: request.producer_epoch };
+    let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
     let transactional_id = request.transactional_id;
-    let mut commit = OffsetCommitRequest {
-        group_id: request.group_id,
-        generation_id_or_member_epoch: request.generation_id_or_member_epoch,
-        member_id: request.member_id,
-        group_instance_id: request.group_instance_id,
-        retention_time_ms: -1,
-        topics: request.topics.into_iter().map(topic).collect(),
-    };
+    let mut commit = OffsetCommitRequest::default()
+        .with_group_id(request.group_id)
+        .with_generation_id_or_member_epoch(request.generation_id_or_member_epoch)
+        .with_member_id(request.member_id)
+        .with_group_instance_id(request.group_instance_id)
+        .with_topics(request.topics.into_iter().map(topic).collect());
     let by_id = cx.header.api_version >= TOPIC_ID_VERSION;
     let mut response = look_up_all(&cx.image(), &mut commit, by_id);
     if !by_id {
@@ -95,30 +93,30 @@ fn understood(cx: &Context, error: ResponseError) -> ResponseError {
 }
 
 fn topic(topic: TxnOffsetCommitRequestTopic) -> OffsetCommitRequestTopic {
-    let partitions = topic.partitions.into_iter().map(|partition| OffsetCommitRequestPartition {
-        partition_index: partition.partition_index,
-        committed_offset: partition.committed_offset,
-        committed_leader_epoch: partition.committed_leader_epoch,
-        committed_metadata: partition.committed_metadata,
+    let partitions = topic.partitions.into_iter().map(|partition| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(partition.partition_index)
+            .with_committed_offset(partition.committed_offset)
+            .with_committed_leader_epoch(partition.committed_leader_epoch)
+            .with_committed_metadata(partition.committed_metadata)
     });
-    OffsetCommitRequestTopic {
-        name: topic.name,
-        topic_id: topic.topic_id,
-        partitions: partitions.collect(),
-    }
+    OffsetCommitRequestTopic::default()
+        .with_name(topic.name)
+        .with_topic_id(topic.topic_id)
+        .with_partitions(partitions.collect())
 }
 
 fn shape(response: OffsetCommitResponse) -> TxnOffsetCommitResponse {
     let topics = response.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.into_iter().map(|partition| {
-            let (partition_index, error_code) = (partition.partition_index, partition.error_code);
-            TxnOffsetCommitResponsePartition { partition_index, error_code }
+            TxnOffsetCommitResponsePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(partition.error_code)
         });
-        TxnOffsetCommitResponseTopic {
-            partitions: partitions.collect(),
-            name: topic.name,
-            topic_id: topic.topic_id,
-        }
+        TxnOffsetCommitResponseTopic::default()
+            .with_name(topic.name)
+            .with_topic_id(topic.topic_id)
+            .with_partitions(partitions.collect())
     });
-    TxnOffsetCommitResponse { topics: topics.collect(), ..TxnOffsetCommitResponse::default() }
+    TxnOffsetCommitResponse::default().with_topics(topics.collect())
 }

@@ -3,11 +3,13 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::codec::schema::message::write_txn_markers_request::WritableTxnMarker;
-use crate::codec::schema::message::write_txn_markers_response::{
+use crate::codec::messages::write_txn_markers_request::WritableTxnMarker;
+use crate::codec::messages::write_txn_markers_response::{
     WritableTxnMarkerPartitionResult, WritableTxnMarkerResult, WritableTxnMarkerTopicResult,
 };
-use crate::codec::schema::message::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
+use crate::codec::messages::{
+    ProducerId, StrBytes, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+};
 use crate::coordinator::Marker;
 use crate::error::Result;
 use crate::types::TopicPartition;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 
 pub(super) async fn handle(cx: &Context, request: WriteTxnMarkersRequest) -> Result<Reply> {
     // A producer may have several markers, for different partitions, but has one result.
-    let mut results: BTreeMap<i64, Answers> = BTreeMap::new();
+    let mut results: BTreeMap<ProducerId, Answers> = BTreeMap::new();
     for marker in request.markers {
         let producer = results.entry(marker.producer_id).or_default();
         for (topic, partitions) in write(cx, marker).await {
@@ -26,15 +28,20 @@ pub(super) async fn handle(cx: &Context, request: WriteTxnMarkersRequest) -> Res
     }
     let markers = results.into_iter().map(|(producer_id, topics)| {
         let topics = topics.into_iter().map(|(name, partitions)| {
-            let partitions = partitions.into_iter().map(|(partition_index, error_code)| {
-                WritableTxnMarkerPartitionResult { partition_index, error_code }
+            let partitions = partitions.into_iter().map(|(index, code)| {
+                WritableTxnMarkerPartitionResult::default()
+                    .with_partition_index(index)
+                    .with_error_code(code)
             });
-            let partitions = partitions.collect();
-            WritableTxnMarkerTopicResult { name: name.to_string(), partitions }
+            WritableTxnMarkerTopicResult::default()
+                .with_name(StrBytes::from(name.to_string()).into())
+                .with_partitions(partitions.collect())
         });
-        WritableTxnMarkerResult { producer_id, topics: topics.collect() }
+        WritableTxnMarkerResult::default()
+            .with_producer_id(producer_id)
+            .with_topics(topics.collect())
     });
-    Ok(cx.reply(&WriteTxnMarkersResponse { markers: markers.collect() }))
+    Ok(cx.reply(&WriteTxnMarkersResponse::default().with_markers(markers.collect())))
 }
 
 /// Error codes by topic and partition.
@@ -42,7 +49,7 @@ type Answers = BTreeMap<Arc<str>, BTreeMap<i32, i16>>;
 
 async fn write(cx: &Context, request: WritableTxnMarker) -> Answers {
     let marker = Marker {
-        producer_id: request.producer_id,
+        producer_id: request.producer_id.0,
         producer_epoch: request.producer_epoch,
         coordinator_epoch: request.coordinator_epoch,
         committed: request.transaction_result,
@@ -51,7 +58,7 @@ async fn write(cx: &Context, request: WritableTxnMarker) -> Answers {
     let (image, mut answers, mut there) = (cx.image(), Answers::new(), Vec::new());
     for topic in request.topics {
         let known = image.topics.by_name(&topic.name);
-        let name = known.map_or_else(|| topic.name.into(), |known| known.name.clone());
+        let name = known.map_or_else(|| topic.name.as_str().into(), |known| known.name.clone());
         let answers = answers.entry(name.clone()).or_default();
         for partition in topic.partition_indexes {
             let unknown = ResponseError::UnknownTopicOrPartition.code();

@@ -8,7 +8,7 @@ use super::features;
 use crate::codec::schema::metadata::*;
 use crate::error::{Error, Result};
 use bytes::{Buf, Bytes, BytesMut};
-use kafka_protocol::protocol::{Decodable, Encodable};
+use kafka_protocol::protocol::{Decodable, Encodable, Message, VersionRange};
 
 const FRAME_VERSION: u32 = 1;
 
@@ -30,8 +30,8 @@ macro_rules! records {
                 let key = i16::try_from(key).unwrap_or(-1);
                 match key {
                     $($message::KEY => {
-                        let (first, last) = $message::VERSIONS;
-                        if !(first..=last).contains(&version) {
+                        let VersionRange { min, max } = $message::VERSIONS;
+                        if !(min..=max).contains(&version) {
                             return Err(unknown_version(stringify!($message), version));
                         }
                         $message::decode(bytes, version)

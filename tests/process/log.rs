@@ -3,23 +3,22 @@
 
 use crate::support::Broker;
 use crate::wire::{Peer, call};
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::delete_records_request::{
-    DeleteRecordsPartition, DeleteRecordsTopic,
-};
-use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::incremental_alter_configs_request::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::DeleteGroupsRequest;
+use klamm::codec::messages::StreamsGroupHeartbeatRequest;
+use klamm::codec::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use klamm::codec::messages::create_partitions_request::CreatePartitionsTopic;
+use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm::codec::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use klamm::codec::messages::delete_topics_request::DeleteTopicState;
+use klamm::codec::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::*;
-use kafka_protocol::protocol::StrBytes;
-use klamm::codec::schema::message::streams_group_heartbeat_request::{Subtopology, Topology};
-use klamm::codec::schema::message::{DeleteGroupsRequest, StreamsGroupHeartbeatRequest};
+use klamm::codec::messages::join_group_request::JoinGroupRequestProtocol;
+use klamm::codec::messages::leave_group_request::MemberIdentity;
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::streams_group_heartbeat_request::{Subtopology, Topology};
+use klamm::codec::messages::*;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::io::Write;
@@ -164,28 +163,27 @@ fn beat(peer: &mut Peer, group: &str, epoch: i32, topics: Option<&[&str]>) {
 }
 
 fn streams(peer: &mut Peer, group: &str, epoch: i32) {
-    let source_topics = vec!["t".to_owned()];
-    let subtopology =
-        Subtopology { subtopology_id: "0".to_owned(), source_topics, ..Default::default() };
-    let topology = Topology { epoch: 0, subtopologies: vec![subtopology] };
+    let subtopology = Subtopology::default()
+        .with_subtopology_id(text("0"))
+        .with_source_topics(vec![text("t").into()]);
+    let topology = Topology::default().with_subtopologies(vec![subtopology]);
     let joins = epoch == 0;
-    let request = StreamsGroupHeartbeatRequest {
-        group_id: group.to_owned(),
-        member_id: "s".to_owned(),
-        member_epoch: epoch,
-        rebalance_timeout_ms: if joins { 60_000 } else { -1 },
-        topology: joins.then_some(topology),
-        process_id: joins.then(|| "p".to_owned()),
-        active_tasks: joins.then(Vec::new),
-        standby_tasks: joins.then(Vec::new),
-        warmup_tasks: joins.then(Vec::new),
-        ..Default::default()
-    };
+    let request = StreamsGroupHeartbeatRequest::default()
+        .with_group_id(text(group).into())
+        .with_member_id(text("s"))
+        .with_member_epoch(epoch)
+        .with_rebalance_timeout_ms(if joins { 60_000 } else { -1 })
+        .with_topology(joins.then_some(topology))
+        .with_process_id(joins.then(|| text("p")))
+        .with_active_tasks(joins.then(Vec::new))
+        .with_standby_tasks(joins.then(Vec::new))
+        .with_warmup_tasks(joins.then(Vec::new));
     again(|| (call(peer, 0, &request).error_code, ()));
 }
 
 fn delete_group(peer: &mut Peer, group: &str) {
-    let request = DeleteGroupsRequest { groups_names: vec![group.to_owned()] };
+    let request = DeleteGroupsRequest::default()
+        .with_groups_names(vec![StrBytes::from(group.to_owned()).into()]);
     again(|| (call(peer, 2, &request).results[0].error_code, ()));
 }
 

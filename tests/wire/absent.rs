@@ -2,20 +2,23 @@
 
 use super::{Peer, call};
 use crate::support::Broker;
-use kafka_protocol::messages::create_acls_request::AclCreation;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
-use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::describe_producers_request::TopicRequest;
-use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
-use kafka_protocol::messages::describe_topic_partitions_request::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::OffsetCommitRequest;
+use klamm::codec::messages::create_acls_request::AclCreation;
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::delete_acls_request::DeleteAclsFilter;
+use klamm::codec::messages::describe_client_quotas_request::ComponentData;
+use klamm::codec::messages::describe_configs_request::DescribeConfigsResource;
+use klamm::codec::messages::describe_producers_request::TopicRequest;
+use klamm::codec::messages::describe_quorum_request::{PartitionData, TopicData};
+use klamm::codec::messages::describe_topic_partitions_request::{
     Cursor, TopicRequest as CursorTopic,
 };
-use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
-use kafka_protocol::messages::{
+use klamm::codec::messages::describe_user_scram_credentials_request::UserName;
+use klamm::codec::messages::offset_commit_request::OffsetCommitRequestTopic;
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::update_features_request::FeatureUpdateKey;
+use klamm::codec::messages::{
     CreateAclsRequest, CreateTopicsRequest, DeleteAclsRequest, DescribeAclsRequest,
     DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
     DescribeDelegationTokenRequest, DescribeProducersRequest, DescribeQuorumRequest,
@@ -23,9 +26,6 @@ use kafka_protocol::messages::{
     JoinGroupRequest, ProduceRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
     UpdateFeaturesRequest,
 };
-use kafka_protocol::protocol::StrBytes;
-use klamm::codec::schema::message::OffsetCommitRequest;
-use klamm::codec::schema::message::offset_commit_request::OffsetCommitRequestTopic;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 
@@ -154,12 +154,9 @@ fn what_is_asked_of_no_partition_is_not_answered() {
     let topic = TopicProduceData::default().with_name(text("t").into());
     let produce = ProduceRequest::default().with_acks(1).with_topic_data(vec![topic]);
     assert_eq!(call(peer, 9, &produce).responses, []);
-    let topic = OffsetCommitRequestTopic { name: "t".to_owned(), ..Default::default() };
-    let commit = OffsetCommitRequest {
-        group_id: "g".to_owned(),
-        topics: vec![topic],
-        ..OffsetCommitRequest::default()
-    };
+    let topic = OffsetCommitRequestTopic::default().with_name(text("t").into());
+    let commit =
+        OffsetCommitRequest::default().with_group_id(text("g").into()).with_topics(vec![topic]);
     assert_eq!(call(peer, 9, &commit).topics, []);
 }
 

@@ -6,22 +6,22 @@ use super::{Peer, call};
 use crate::support::Broker;
 use crate::support::requests::{Known, Recipe, Schema};
 use bytes::Bytes;
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 use klamm::codec::guard::request_header_version;
-use klamm::codec::schema::message::offset_commit_request::{
+use klamm::codec::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::describe_configs_request::DescribeConfigsResource;
+use klamm::codec::messages::join_group_request::JoinGroupRequestProtocol;
+use klamm::codec::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use klamm::codec::schema::message::offset_fetch_request::{
+use klamm::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
-use klamm::codec::schema::message::{OffsetCommitRequest, OffsetFetchRequest};
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::sync_group_request::SyncGroupRequestAssignment;
+use klamm::codec::messages::*;
+use klamm::codec::messages::{OffsetCommitRequest, OffsetFetchRequest};
 use klamm::config::Compression;
 use klamm::handlers::{Api, TABLE};
 use klamm::record::builder::BatchBuilder;
@@ -69,19 +69,17 @@ fn populate(peer: &mut Peer) -> Known {
 
 /// Commits offsets with as much metadata as is allowed.
 fn commit(peer: &mut Peer, topic_id: uuid::Uuid) {
-    let partitions = (0..PARTITIONS).map(|partition_index| OffsetCommitRequestPartition {
-        partition_index,
-        committed_metadata: Some("m".repeat(4000)),
-        ..OffsetCommitRequestPartition::default()
+    let partitions = (0..PARTITIONS).map(|index| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(index)
+            .with_committed_metadata(Some("m".repeat(4000).into()))
     });
-    let partitions = partitions.collect();
-    let topic = OffsetCommitRequestTopic { name: "here".to_owned(), topic_id, partitions };
-    let request = OffsetCommitRequest {
-        group_id: "g".to_owned(),
-        generation_id_or_member_epoch: -1,
-        topics: vec![topic],
-        ..OffsetCommitRequest::default()
-    };
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(text("here").into())
+        .with_topic_id(topic_id)
+        .with_partitions(partitions.collect());
+    let request =
+        OffsetCommitRequest::default().with_group_id(text("g").into()).with_topics(vec![topic]);
     until_loaded(|| call(peer, 9, &request).topics[0].partitions[0].error_code);
 }
 
@@ -298,18 +296,13 @@ fn offsets_named_again_are_fetched_once_and_a_group_named_again_is_refused() {
     let broker = Broker::start_with(&[("offsets.topic.num.partitions", "2")]);
     let mut peer = Peer::connect(broker.port);
     populate(&mut peer);
-    let topic = OffsetFetchRequestTopics {
-        name: "here".to_owned(),
-        partition_indexes: vec![3, 3, 2, 3],
-        ..OffsetFetchRequestTopics::default()
-    };
-    let group = OffsetFetchRequestGroup {
-        group_id: "g".to_owned(),
-        topics: Some(vec![topic]),
-        ..OffsetFetchRequestGroup::default()
-    };
-    let request =
-        OffsetFetchRequest { groups: vec![group.clone(), group], ..OffsetFetchRequest::default() };
+    let topic = OffsetFetchRequestTopics::default()
+        .with_name(text("here").into())
+        .with_partition_indexes(vec![3, 3, 2, 3]);
+    let group = OffsetFetchRequestGroup::default()
+        .with_group_id(text("g").into())
+        .with_topics(Some(vec![topic]));
+    let request = OffsetFetchRequest::default().with_groups(vec![group.clone(), group]);
     let answer = call(&peer, 9, &request);
     let indexes = answer.groups[0].topics[0].partitions.iter().map(|p| p.partition_index);
     assert_eq!(indexes.collect::<Vec<_>>(), [3, 2]);

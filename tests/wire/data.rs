@@ -3,24 +3,19 @@
 use super::{Peer, call, once_verified, send};
 use crate::support::Broker;
 use bytes::Bytes;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::delete_records_request::{
-    DeleteRecordsPartition, DeleteRecordsTopic,
-};
-use kafka_protocol::messages::describe_producers_request::TopicRequest;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::PartitionData;
-use kafka_protocol::messages::offset_for_leader_epoch_request::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm::codec::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use klamm::codec::messages::describe_producers_request::TopicRequest;
+use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
+use klamm::codec::messages::fetch_response::PartitionData;
+use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use klamm::codec::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::*;
-use kafka_protocol::protocol::StrBytes;
-use klamm::codec::schema::message::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use klamm::codec::schema::message::{
-    DescribeLogDirsRequest, ListOffsetsRequest as OwnListOffsetsRequest,
-};
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::produce_response::PartitionProduceResponse;
+use klamm::codec::messages::*;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::time::{Duration, Instant};
@@ -245,13 +240,10 @@ fn a_waiting_fetch_is_answered_when_records_come() {
 }
 
 fn list(peer: &mut Peer, version: i16, timestamp: i64) -> (i16, i64, i64, i32) {
-    let asked = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
-    let topic = ListOffsetsTopic { name: "t".to_owned(), partitions: vec![asked] };
-    let request = OwnListOffsetsRequest {
-        replica_id: -1,
-        topics: vec![topic],
-        ..OwnListOffsetsRequest::default()
-    };
+    let asked = ListOffsetsPartition::default().with_timestamp(timestamp);
+    let topic = ListOffsetsTopic::default().with_name(name("t")).with_partitions(vec![asked]);
+    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1));
+    let request = request.with_topics(vec![topic]);
     let response = call(peer, version, &request);
     let told = &response.topics[0].partitions[0];
     (told.error_code, told.timestamp, told.offset, told.leader_epoch)
@@ -310,11 +302,11 @@ fn records_are_deleted_and_logs_described() {
     assert_eq!(delete(2, "nowhere", 0), (UNKNOWN_TOPIC_OR_PARTITION, -1));
     assert_eq!(list(&mut peer, 11, -2), (0, -1, 3, 0));
     for version in 1..=5 {
-        let response = call(&peer, version, &DescribeLogDirsRequest { topics: None });
+        let response = call(&peer, version, &DescribeLogDirsRequest::default().with_topics(None));
         let dir = &response.results[0];
         assert_eq!(dir.error_code, 0);
-        assert_eq!(dir.log_dir, broker.data_dir().display().to_string());
-        let topic = dir.topics.iter().find(|topic| topic.name == "t").unwrap();
+        assert_eq!(dir.log_dir.as_str(), broker.data_dir().display().to_string());
+        let topic = dir.topics.iter().find(|topic| topic.name.as_str() == "t").unwrap();
         assert!(topic.partitions[0].partition_size > 0, "v{version}");
         assert_eq!(dir.total_bytes > 0 && dir.usable_bytes > 0, version >= 4, "v{version}");
     }

@@ -6,10 +6,8 @@ use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{CreateTopicsRequest, FindCoordinatorRequest, MetadataRequest};
 use kafka_protocol::protocol::StrBytes;
-use klamm::codec::schema::message::StreamsGroupHeartbeatRequest;
-use klamm::codec::schema::message::streams_group_heartbeat_request::{
-    Subtopology, TopicInfo, Topology,
-};
+use klamm::codec::messages::StreamsGroupHeartbeatRequest;
+use klamm::codec::messages::streams_group_heartbeat_request::{Subtopology, TopicInfo, Topology};
 
 const MISSING_INTERNAL_TOPICS: i8 = 3;
 
@@ -19,26 +17,23 @@ fn text(text: &str) -> StrBytes {
 
 /// Joins the group, which keeps a changelog with so many replicas; returns what the status says of
 /// missing topics, None if there is no coordinator yet.
-fn missing(peer: &Peer, group: &str, replication_factor: i16) -> Option<String> {
-    let changelog =
-        TopicInfo { name: format!("{group}-changelog"), replication_factor, ..Default::default() };
-    let subtopology = Subtopology {
-        subtopology_id: "0".to_owned(),
-        source_topics: vec!["t".to_owned()],
-        state_changelog_topics: vec![changelog],
-        ..Default::default()
-    };
-    let request = StreamsGroupHeartbeatRequest {
-        group_id: group.to_owned(),
-        member_id: "m".to_owned(),
-        rebalance_timeout_ms: 60_000,
-        topology: Some(Topology { epoch: 0, subtopologies: vec![subtopology] }),
-        process_id: Some("p".to_owned()),
-        active_tasks: Some(Vec::new()),
-        standby_tasks: Some(Vec::new()),
-        warmup_tasks: Some(Vec::new()),
-        ..Default::default()
-    };
+fn missing(peer: &Peer, group: &str, replication_factor: i16) -> Option<StrBytes> {
+    let changelog = TopicInfo::default()
+        .with_name(text(&format!("{group}-changelog")).into())
+        .with_replication_factor(replication_factor);
+    let subtopology = Subtopology::default()
+        .with_subtopology_id(text("0"))
+        .with_source_topics(vec![text("t").into()])
+        .with_state_changelog_topics(vec![changelog]);
+    let request = StreamsGroupHeartbeatRequest::default()
+        .with_group_id(text(group).into())
+        .with_member_id(text("m"))
+        .with_rebalance_timeout_ms(60_000)
+        .with_topology(Some(Topology::default().with_subtopologies(vec![subtopology])))
+        .with_process_id(Some(text("p")))
+        .with_active_tasks(Some(Vec::new()))
+        .with_standby_tasks(Some(Vec::new()))
+        .with_warmup_tasks(Some(Vec::new()));
     let answer = call(peer, 0, &request);
     let is_missing = |code: i8| code == MISSING_INTERNAL_TOPICS;
     let mut statuses = answer.status.into_iter().flatten();

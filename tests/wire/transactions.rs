@@ -3,26 +3,25 @@
 use super::{Peer, call, once_verified};
 use crate::support::Broker;
 use bytes::Bytes;
-use kafka_protocol::messages::add_partitions_to_txn_request::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::WriteTxnMarkersRequest;
+use klamm::codec::messages::add_partitions_to_txn_request::{
     AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
 };
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::PartitionData;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::*;
-use kafka_protocol::protocol::StrBytes;
-use klamm::codec::schema::message::offset_fetch_request::OffsetFetchRequestTopic;
-use klamm::codec::schema::message::txn_offset_commit_request::{
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
+use klamm::codec::messages::fetch_response::PartitionData;
+use klamm::codec::messages::offset_fetch_request::OffsetFetchRequestTopic;
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::produce_response::PartitionProduceResponse;
+use klamm::codec::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
-use klamm::codec::schema::message::write_txn_markers_request::{
+use klamm::codec::messages::write_txn_markers_request::{
     WritableTxnMarker, WritableTxnMarkerTopic,
 };
-use klamm::codec::schema::message::{
-    OffsetFetchRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
-};
+use klamm::codec::messages::*;
+use klamm::codec::messages::{OffsetFetchRequest, TxnOffsetCommitRequest};
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::time::{Duration, Instant};
@@ -284,33 +283,30 @@ fn offsets_wait_for_the_end_of_their_transaction() {
     let broker = Broker::start();
     let mut client = Client::new(&broker);
     let commit = |client: &mut Client, version: i16, epoch: i16, group: &str| {
-        let partition = TxnOffsetCommitRequestPartition {
-            partition_index: 0,
-            committed_offset: 7,
-            committed_metadata: Some(String::new()),
-            ..Default::default()
-        };
-        let topic = TxnOffsetCommitRequestTopic {
-            name: if version < 6 { "t".to_owned() } else { String::new() },
-            topic_id: if version < 6 { Uuid::nil() } else { client.topic_id },
-            partitions: vec![partition],
-        };
-        let request = TxnOffsetCommitRequest {
-            transactional_id: "x".to_owned(),
-            group_id: group.to_owned(),
-            producer_id: client.id,
-            producer_epoch: epoch,
-            topics: vec![topic],
-            ..Default::default()
-        };
+        let partition = TxnOffsetCommitRequestPartition::default()
+            .with_committed_offset(7)
+            .with_committed_metadata(Some(text("")));
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(text(if version < 6 { "t" } else { "" }).into())
+            .with_topic_id(if version < 6 { Uuid::nil() } else { client.topic_id })
+            .with_partitions(vec![partition]);
+        let request = TxnOffsetCommitRequest::default()
+            .with_transactional_id(text("x").into())
+            .with_group_id(text(group).into())
+            .with_producer_id(client.id.into())
+            .with_producer_epoch(epoch)
+            .with_topics(vec![topic]);
         let topic = call(&client.peer, version, &request).topics.remove(0);
         assert_eq!(topic.topic_id, request.topics[0].topic_id);
         topic.partitions[0].error_code
     };
     let committed = |client: &mut Client| {
-        let topic = OffsetFetchRequestTopic { name: "t".to_owned(), partition_indexes: vec![0] };
-        let (group_id, topics) = ("h".to_owned(), Some(vec![topic]));
-        let request = OffsetFetchRequest { group_id, topics, ..Default::default() };
+        let topic = OffsetFetchRequestTopic::default()
+            .with_name(text("t").into())
+            .with_partition_indexes(vec![0]);
+        let request = OffsetFetchRequest::default()
+            .with_group_id(text("h").into())
+            .with_topics(Some(vec![topic]));
         call(&client.peer, 7, &request).topics[0].partitions[0].committed_offset
     };
     assert_eq!(commit(&mut client, 3, 0, "g"), INVALID_TXN_STATE, "not added");
@@ -339,19 +335,13 @@ fn markers_go_to_the_partitions_that_are_here() {
     let broker = Broker::start();
     let mut client = Client::new(&broker);
     assert_eq!(client.produce(12, 0, 0).error_code, 0);
-    let marker = WritableTxnMarker {
-        producer_id: client.id,
-        producer_epoch: 0,
-        transaction_result: false,
-        topics: vec![WritableTxnMarkerTopic {
-            name: "t".to_owned(),
-            partition_indexes: vec![0, 7],
-        }],
-        coordinator_epoch: 0,
-        transaction_version: 0,
-    };
+    let topic = WritableTxnMarkerTopic::default()
+        .with_name(text("t").into())
+        .with_partition_indexes(vec![0, 7]);
+    let marker =
+        WritableTxnMarker::default().with_producer_id(client.id.into()).with_topics(vec![topic]);
     for version in 1..=2 {
-        let request = WriteTxnMarkersRequest { markers: vec![marker.clone()] };
+        let request = WriteTxnMarkersRequest::default().with_markers(vec![marker.clone()]);
         let partitions = &call(&client.peer, version, &request).markers[0].topics[0].partitions;
         let told: Vec<_> = partitions.iter().map(|p| (p.partition_index, p.error_code)).collect();
         assert_eq!(told, [(0, 0), (7, UNKNOWN_TOPIC_OR_PARTITION)]);
@@ -359,8 +349,8 @@ fn markers_go_to_the_partitions_that_are_here() {
     // A marker of transaction version 2 is refused if its epoch is not newer than that of the
     // records.
     assert_eq!(client.produce(12, 0, 1).error_code, 0);
-    let strict = WritableTxnMarker { transaction_version: 2, ..marker };
-    let request = WriteTxnMarkersRequest { markers: vec![strict] };
+    let strict = marker.with_transaction_version(2);
+    let request = WriteTxnMarkersRequest::default().with_markers(vec![strict]);
     let partitions = &call(&client.peer, 2, &request).markers[0].topics[0].partitions;
     assert_eq!(partitions[0].error_code, INVALID_PRODUCER_EPOCH);
 }

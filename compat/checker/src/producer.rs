@@ -5,16 +5,16 @@ use crate::connection::{Connection, GaveUp, is_retriable};
 use crate::history::Value;
 use crate::workload::place;
 use kafka_protocol::ResponseError as Code;
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::txn_offset_commit_request::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
-use kafka_protocol::messages::{
+use klamm::codec::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest,
     ProduceRequest, TransactionalId, TxnOffsetCommitRequest,
 };
-use kafka_protocol::protocol::StrBytes;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -131,7 +131,7 @@ impl Producer {
             .with_timeout_ms(30_000)
             .with_topic_data(vec![topic]);
         let version = if self.protocol == Protocol::One { 11 } else { 12 };
-        let code = |answer: &kafka_protocol::messages::ProduceResponse| {
+        let code = |answer: &klamm::codec::messages::ProduceResponse| {
             answer.responses[0].partition_responses[0].error_code
         };
         let answer = self.connection.ask_until_ready(version, &request, code)?;
@@ -154,7 +154,7 @@ impl Producer {
             .with_v3_and_below_producer_id(self.producer_id.into())
             .with_v3_and_below_producer_epoch(self.epoch)
             .with_v3_and_below_topics(vec![topic]);
-        let code = |answer: &kafka_protocol::messages::AddPartitionsToTxnResponse| {
+        let code = |answer: &klamm::codec::messages::AddPartitionsToTxnResponse| {
             let topic = &answer.results_by_topic_v3_and_below[0];
             topic.results_by_partition[0].partition_error_code
         };
@@ -196,9 +196,8 @@ impl Producer {
             .with_group_id(group_id.into())
             .with_producer_id(self.producer_id.into())
             .with_producer_epoch(self.epoch)
-            .with_generation_id(-1)
             .with_topics(topics.collect());
-        let code = |answer: &kafka_protocol::messages::TxnOffsetCommitResponse| {
+        let code = |answer: &klamm::codec::messages::TxnOffsetCommitResponse| {
             let all = answer.topics.iter().flat_map(|topic| &topic.partitions);
             all.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or(0)
         };

@@ -1,6 +1,6 @@
 //! Checks valid, truncated, altered and random messages of every API and version.
 use super::*;
-use crate::codec::schema::{message as ours, wire};
+use crate::codec::{messages as ours, wire};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages as crates;
 use kafka_protocol::messages::ApiKey;

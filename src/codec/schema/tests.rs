@@ -1,66 +1,9 @@
 //! Every generated message in every version: round trips, and the same bytes as kafka-protocol.
-use super::generated::every_message;
-use super::wire::*;
+use super::generated::every_record;
 use super::*;
+use crate::codec::messages::{self, every_message};
+use crate::codec::wire::*;
 use std::fmt::Debug;
-
-/// What the fields of a sample contain.
-#[derive(Clone, Copy, Debug)]
-pub enum Fill {
-    /// A value other than the default in every field.
-    Full,
-    /// Null where it is allowed.
-    Null,
-}
-
-/// A message with all fields set, except those that the version does not have.
-pub trait Sample: Sized {
-    /// Makes a sample.
-    fn sample(fill: Fill, version: i16) -> Self;
-}
-
-/// See `Sample`.
-pub fn sample<T: Sample>(fill: Fill, version: i16) -> T {
-    T::sample(fill, version)
-}
-
-/// See `Sample`.
-pub fn sample_optional<T: Sample>(fill: Fill, version: i16, nullable: bool) -> Option<T> {
-    match fill {
-        Fill::Null if nullable => None,
-        _ => Some(T::sample(fill, version)),
-    }
-}
-
-macro_rules! samples {
-    ($($type:ty, $value:expr;)*) => { $(
-        impl Sample for $type {
-            fn sample(_: Fill, _: i16) -> Self {
-                $value
-            }
-        }
-    )* };
-}
-
-samples! {
-    bool, true;
-    i8, 7;
-    i16, 300;
-    u16, 65_000;
-    i32, 70_000;
-    u32, 3_000_000_000;
-    i64, 5_000_000_000;
-    f64, 1.5;
-    Uuid, Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
-    String, "gorge \u{e9}".repeat(20);
-    Bytes, Bytes::from_static(b"\x00\xff stream");
-}
-
-impl<T: Sample> Sample for Vec<T> {
-    fn sample(fill: Fill, version: i16) -> Self {
-        vec![T::sample(fill, version), T::sample(fill, version)]
-    }
-}
 
 fn encoded<T: Encodable>(message: &T, version: i16) -> Bytes {
     let mut buf = BytesMut::new();
@@ -75,11 +18,12 @@ fn examples<T: Sample + Default>(version: i16) -> Vec<T> {
 }
 
 #[track_caller]
-fn check_round_trip<T>(name: &str, versions: (i16, i16))
+fn check_round_trip<T>(name: &str)
 where
-    T: Encodable + Decodable + Sample + Default + PartialEq + Debug,
+    T: Encodable + Decodable + Message + Sample + Default + PartialEq + Debug,
 {
-    for version in versions.0..=versions.1 {
+    let VersionRange { min, max } = T::VERSIONS;
+    for version in min..=max {
         for message in examples::<T>(version) {
             let bytes = encoded(&message, version);
             let mut rest = bytes.clone();
@@ -99,7 +43,7 @@ where
             assert_eq!(again, message, "{name} v{version}");
         }
     }
-    for version in [versions.0 - 1, versions.1 + 1] {
+    for version in [min - 1, max + 1] {
         assert!(T::default().encode(&mut BytesMut::new(), version).is_err());
         assert!(T::decode(&mut Bytes::from_static(&[0; 64]), version).is_err());
     }
@@ -110,22 +54,23 @@ fn every_message_survives_the_round_trip() {
     let mut messages = 0;
     macro_rules! check {
         ($section:ident, $name:ident) => {
-            check_round_trip::<$section::$name>(stringify!($name), $section::$name::VERSIONS);
+            check_round_trip::<$section::$name>(stringify!($name));
             messages += 1;
         };
     }
     every_message!(check);
+    every_record!(check);
     assert_eq!(messages, 38 + 27 + 44 + 2 + 2 + 4 + 2 + 6);
 }
 
 /// Checks against kafka-protocol: it decodes our bytes and encodes the same ones.
 #[track_caller]
-fn check_crate<Ours, Theirs>(ours: (i16, i16), top: i16)
+fn check_crate<Ours, Theirs>(top: i16)
 where
-    Ours: Encodable + Sample + Default,
+    Ours: Encodable + Message + Sample + Default,
     Theirs: Encodable + Decodable + Debug,
 {
-    for version in ours.0..=ours.1.min(top) {
+    for version in Ours::VERSIONS.min..=Ours::VERSIONS.max.min(top) {
         for message in examples::<Ours>(version) {
             let bytes = encoded(&message, version);
             let mut rest = bytes.clone();
@@ -142,10 +87,10 @@ fn bytes_are_those_of_kafka_protocol() {
     use kafka_protocol::messages as theirs;
     macro_rules! check {
         ($section:ident: $($name:ident to $top:literal,)*) => { $(
-            check_crate::<$section::$name, theirs::$name>($section::$name::VERSIONS, $top);
+            check_crate::<$section::$name, theirs::$name>($top);
         )* };
     }
-    check! { message:
+    check! { messages:
         ListOffsetsRequest to 10, ListOffsetsResponse to 10,
         OffsetCommitRequest to 9, OffsetCommitResponse to 10,
         OffsetFetchRequest to 9, OffsetFetchResponse to 10,
@@ -171,13 +116,13 @@ fn bytes_are_those_of_kafka_protocol() {
 }
 
 /// The checksums of a message's three examples, for each version.
-fn checksums<T: Encodable + Sample + Default>(name: &str, versions: (i16, i16)) -> Vec<String> {
+fn checksums<T: Encodable + Message + Sample + Default>(name: &str) -> Vec<String> {
     let checksum = |version| {
         let examples = examples::<T>(version);
         let bytes = examples.iter().map(|message| encoded(message, version));
         bytes.fold(0, |checksum, bytes| crc32c::crc32c_append(checksum, &bytes))
     };
-    let versions = versions.0..=versions.1;
+    let versions = T::VERSIONS.min..=T::VERSIONS.max;
     versions.map(|version| format!("{name} {version} {:08x}", checksum(version))).collect()
 }
 
@@ -188,10 +133,11 @@ fn bytes_are_those_of_kafka_itself() {
     macro_rules! add {
         ($section:ident, $name:ident) => {
             let name = concat!(stringify!($section), " ", stringify!($name));
-            ours.extend(checksums::<$section::$name>(name, $section::$name::VERSIONS));
+            ours.extend(checksums::<$section::$name>(name));
         };
     }
     every_message!(add);
+    every_record!(add);
     let kafkas = include_str!("kafka-4.3.1.txt").lines().filter(|line| !line.starts_with('#'));
     let wrong: Vec<_> = kafkas.filter(|line| !ours.iter().any(|ours| ours == line)).collect();
     assert_eq!(wrong, Vec::<&str>::new());
@@ -200,23 +146,23 @@ fn bytes_are_those_of_kafka_itself() {
 #[test]
 fn a_count_never_decides_an_allocation() {
     let huge = Bytes::from_static(&[0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]);
-    let error = message::ListOffsetsRequest::decode(&mut huge.slice(..), 2).unwrap_err();
+    let error = messages::ListOffsetsRequest::decode(&mut huge.slice(..), 2).unwrap_err();
     assert_eq!(error.to_string(), "2147483647 elements in 0 bytes");
     let huge = Bytes::from_static(&[0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]);
-    assert!(message::ListOffsetsRequest::decode(&mut huge.slice(..), 6).is_err());
+    assert!(messages::ListOffsetsRequest::decode(&mut huge.slice(..), 6).is_err());
     let tags = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
     assert!(metadata::NoOpRecord::decode(&mut tags.slice(..), 0).is_err());
 }
 
 #[test]
 fn defaults_and_names_are_those_of_the_schema() {
-    assert_eq!(message::list_offsets_request::ListOffsetsPartition::default().timestamp, 0);
-    assert_eq!(message::ListOffsetsRequest::KEY, 2);
-    assert_eq!(message::ApiVersionsResponse::header_version(5), 0);
-    assert_eq!(message::ApiVersionsRequest::header_version(3), 2);
-    assert_eq!(message::OffsetFetchResponse::header_version(6), 1);
+    assert_eq!(messages::list_offsets_request::ListOffsetsPartition::default().timestamp, 0);
+    assert_eq!(messages::ListOffsetsRequest::KEY, 2);
+    assert_eq!(messages::ApiVersionsResponse::header_version(5), 0);
+    assert_eq!(messages::ApiVersionsRequest::header_version(3), 2);
+    assert_eq!(messages::OffsetFetchResponse::header_version(6), 1);
     assert_eq!(group::GroupMetadataValue::KEY, 2);
-    assert_eq!(group::GroupMetadataValue::VERSIONS, (0, 4));
+    assert_eq!(group::GroupMetadataValue::VERSIONS, VersionRange { min: 0, max: 4 });
     assert_eq!(group::GroupMetadataValue::default().current_state_timestamp, -1);
     assert_eq!(metadata::PartitionChangeRecord::default().isr, None);
     assert_eq!(metadata::AccessControlEntryRecord::KEY, 18);

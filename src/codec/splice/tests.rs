@@ -1,7 +1,7 @@
 //! A spliced response has exactly the bytes of a plain one.
 use super::*;
-use crate::codec::schema::message::ShareFetchResponse;
-use crate::codec::schema::message::share_fetch_response as share;
+use crate::codec::messages::ShareFetchResponse;
+use crate::codec::messages::share_fetch_response as share;
 use crate::codec::{encode, encode_with_files};
 use crate::disk::Disk;
 use kafka_protocol::messages::{ApiKey, FetchResponse, fetch_response as fetch};

@@ -5,7 +5,7 @@ use super::kind::{Group, not_found, not_of_kind, wrong_kind};
 use super::record::Record;
 use super::shard::{Outcome, Shard};
 use super::{GroupId, classic, listed, text};
-use crate::codec::schema::message::streams_group_describe_response;
+use crate::codec::messages::streams_group_describe_response;
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_groups_response::DescribedGroup;
@@ -51,12 +51,10 @@ impl Shard {
             return group.described();
         }
         let error = not_of_kind(found, id, "streams");
-        streams_group_describe_response::DescribedGroup {
-            group_id: id.to_owned(),
-            error_code: error.code().code(),
-            error_message: error.message(),
-            ..Default::default()
-        }
+        streams_group_describe_response::DescribedGroup::default()
+            .with_group_id(text(id).into())
+            .with_error_code(error.code().code())
+            .with_error_message(error.message().as_deref().map(text))
     }
 
     /// The groups that pass the filters. An empty filter passes all.

@@ -6,17 +6,17 @@ use super::offsets::{Committed, TopicOffsets};
 use super::record::Record;
 use super::shard::{Outcome, Shard};
 use super::text;
-use crate::codec::schema::message::offset_commit_request::OffsetCommitRequestPartition;
-use crate::codec::schema::message::offset_commit_response::{
+use crate::codec::messages::offset_commit_request::OffsetCommitRequestPartition;
+use crate::codec::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use crate::codec::schema::message::offset_fetch_request::{
+use crate::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
-use crate::codec::schema::message::offset_fetch_response::{
+use crate::codec::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
-use crate::codec::schema::message::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::codec::messages::{OffsetCommitRequest, OffsetCommitResponse, StrBytes};
 use crate::error::Result;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
@@ -58,7 +58,7 @@ impl Shard {
         let permit = self.validate_commit(Some(version), request)?;
         // A member's commit is a sign of life.
         let (groups, mut turn) = self.at_hand(now);
-        if let Some(Group::Classic(group)) = groups.get(&*request.group_id) {
+        if let Some(Group::Classic(group)) = groups.get(request.group_id.as_str()) {
             group.keep_alive(&mut turn, &request.member_id);
         }
         self.commit_all(now, request, &permit)
@@ -94,11 +94,10 @@ impl Shard {
         let mut room = self.room();
         let mut response = OffsetCommitResponse::default();
         for topic in &request.topics {
-            let mut answer = OffsetCommitResponseTopic {
-                name: topic.name.clone(),
-                topic_id: topic.topic_id,
-                partitions: Vec::with_capacity(topic.partitions.len()),
-            };
+            let mut answer = OffsetCommitResponseTopic::default()
+                .with_name(topic.name.clone())
+                .with_topic_id(topic.topic_id)
+                .with_partitions(Vec::with_capacity(topic.partitions.len()));
             for partition in &topic.partitions {
                 let mut error_code = 0;
                 if self.is_metadata_too_large(partition) {
@@ -111,10 +110,10 @@ impl Shard {
                         Committed { expire_timestamp, ..committed(partition, topic.topic_id, now) };
                     records.push(Record::offset(group, &topic.name, index, &committed));
                 }
-                let partition_index = partition.partition_index;
-                answer
-                    .partitions
-                    .push(OffsetCommitResponsePartition { partition_index, error_code });
+                let committed = OffsetCommitResponsePartition::default()
+                    .with_partition_index(partition.partition_index)
+                    .with_error_code(error_code);
+                answer.partitions.push(committed);
             }
             response.topics.push(answer);
         }
@@ -129,7 +128,7 @@ impl Shard {
     fn is_metadata_too_large(&self, partition: &OffsetCommitRequestPartition) -> bool {
         let limit = usize::try_from(self.config.get().offset_metadata_max_bytes).unwrap_or(0);
         // Kafka counts UTF-16 code units, although the setting speaks of bytes.
-        let length = |metadata: &String| metadata.encode_utf16().count();
+        let length = |metadata: &StrBytes| metadata.encode_utf16().count();
         partition.committed_metadata.as_ref().is_some_and(|metadata| length(metadata) > limit)
     }
 
@@ -140,7 +139,7 @@ impl Shard {
         version: Option<i16>,
         request: &OffsetCommitRequest,
     ) -> Result<Permit> {
-        match self.groups.get(&*request.group_id) {
+        match self.groups.get(request.group_id.as_str()) {
             Some(group) => group.validate_commit(version, request),
             // A consumer without a generation manages its partitions itself. The group is created
             // with its offsets.
@@ -159,10 +158,10 @@ impl Shard {
         request: &OffsetFetchRequestGroup,
         stable: bool,
     ) -> Result<OffsetFetchResponseGroup> {
-        let found = self.groups.get(&*request.group_id);
+        let found = self.groups.get(request.group_id.as_str());
         let shows = found.map_or(Ok(false), |group| group.validate_fetch(request))?;
         let offsets = if shows { self.offsets.of(&request.group_id) } else { None };
-        let group: Arc<str> = Arc::from(&*request.group_id);
+        let group: Arc<str> = Arc::from(request.group_id.as_str());
         let is_pending =
             |topic: &Arc<str>, index| stable && self.offsets.is_pending(&group, topic, index);
         let topics = match &request.topics {
@@ -171,8 +170,8 @@ impl Shard {
             }
             None => offsets.map_or_else(Vec::new, |offsets| fetch_all(offsets, &is_pending)),
         };
-        let group_id = request.group_id.clone();
-        Ok(OffsetFetchResponseGroup { group_id, topics, ..OffsetFetchResponseGroup::default() })
+        let answer = OffsetFetchResponseGroup::default().with_group_id(request.group_id.clone());
+        Ok(answer.with_topics(topics))
     }
 
     /// Deletes offsets, except of topics that the group's members subscribe to.
@@ -309,7 +308,7 @@ fn committed(
         record_offset: -1,
         offset: partition.committed_offset,
         leader_epoch: partition.committed_leader_epoch,
-        metadata: partition.committed_metadata.clone().unwrap_or_default(),
+        metadata: partition.committed_metadata.as_deref().unwrap_or_default().to_owned(),
         commit_timestamp: now,
         expire_timestamp: None,
         topic_id,
@@ -321,7 +320,7 @@ fn fetch_topic(
     offsets: Option<&TopicOffsets>,
     is_pending: &impl Fn(&Arc<str>, i32) -> bool,
 ) -> OffsetFetchResponseTopics {
-    let name: Arc<str> = Arc::from(&*asked.name);
+    let name: Arc<str> = Arc::from(asked.name.as_str());
     let partitions = offsets.and_then(|offsets| offsets.get(&name));
     let is_of_asked_topic = |committed: &&Committed| {
         let (ours, theirs) = (committed.topic_id, asked.topic_id);
@@ -331,11 +330,10 @@ fn fetch_topic(
         let found = partitions.and_then(|partitions| partitions.get(index));
         fetched(*index, found.filter(is_of_asked_topic), is_pending(&name, *index))
     };
-    OffsetFetchResponseTopics {
-        name: asked.name.clone(),
-        topic_id: asked.topic_id,
-        partitions: asked.partition_indexes.iter().map(fetch).collect(),
-    }
+    OffsetFetchResponseTopics::default()
+        .with_name(asked.name.clone())
+        .with_topic_id(asked.topic_id)
+        .with_partitions(asked.partition_indexes.iter().map(fetch).collect())
 }
 
 fn fetch_all(
@@ -346,11 +344,9 @@ fn fetch_all(
         let partitions = partitions
             .iter()
             .map(|(index, found)| fetched(*index, Some(found), is_pending(name, *index)));
-        OffsetFetchResponseTopics {
-            name: name.to_string(),
-            topic_id: Uuid::nil(),
-            partitions: partitions.collect(),
-        }
+        OffsetFetchResponseTopics::default()
+            .with_name(text(name).into())
+            .with_partitions(partitions.collect())
     };
     offsets.iter().map(topic).collect()
 }
@@ -360,24 +356,15 @@ fn fetched(
     found: Option<&Committed>,
     pending: bool,
 ) -> OffsetFetchResponsePartitions {
-    let absent = OffsetFetchResponsePartitions {
-        partition_index,
-        committed_offset: -1,
-        committed_leader_epoch: -1,
-        metadata: Some(String::new()),
-        error_code: 0,
-    };
+    let absent = OffsetFetchResponsePartitions::default()
+        .with_partition_index(partition_index)
+        .with_committed_offset(-1);
     match found {
-        _ if pending => OffsetFetchResponsePartitions {
-            error_code: ResponseError::UnstableOffsetCommit.code(),
-            ..absent
-        },
+        _ if pending => absent.with_error_code(ResponseError::UnstableOffsetCommit.code()),
         None => absent,
-        Some(committed) => OffsetFetchResponsePartitions {
-            committed_offset: committed.offset,
-            committed_leader_epoch: committed.leader_epoch,
-            metadata: Some(committed.metadata.clone()),
-            ..absent
-        },
+        Some(committed) => absent
+            .with_committed_offset(committed.offset)
+            .with_committed_leader_epoch(committed.leader_epoch)
+            .with_metadata(Some(text(&committed.metadata))),
     }
 }

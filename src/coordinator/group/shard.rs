@@ -11,7 +11,7 @@ use super::timers::{Timer, Timers};
 use super::topic_hash::TopicHashes;
 use super::turn::{self, Parked, Turn};
 use super::{GroupId, RequestContext, Ticket};
-use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
+use crate::codec::messages::StreamsGroupHeartbeatRequest;
 use crate::config::{Compression, LiveConfig};
 use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::{Error, Result};

@@ -22,14 +22,14 @@ use super::record::Record;
 use super::shard::{Outcome, Shard};
 use super::turn::Parked;
 use super::{GroupId, RequestContext, Ticket, text};
-use crate::codec::schema::group;
-use crate::codec::schema::message::OffsetCommitRequest;
-use crate::codec::schema::message::offset_commit_request::{
+use crate::codec::messages::OffsetCommitRequest;
+use crate::codec::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use crate::codec::schema::message::offset_fetch_request::{
+use crate::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
+use crate::codec::schema::group;
 use crate::config::Config;
 use crate::coordinator::script::{self, Args};
 use crate::coordinator::state_machine::StateMachine;
@@ -451,43 +451,38 @@ impl Args {
             let (partition, offset) = item.split_once(':').unwrap();
             let (topic, index) = partition.rsplit_once('-').unwrap();
             let (offset, epoch) = offset.split_once('@').unwrap_or((offset, "-1"));
-            let partition = OffsetCommitRequestPartition {
-                partition_index: index.parse().unwrap(),
-                committed_offset: offset.parse().unwrap(),
-                committed_leader_epoch: epoch.parse().unwrap(),
-                committed_metadata: self.named.get("metadata").cloned(),
-            };
-            OffsetCommitRequestTopic {
-                name: topic.to_owned(),
-                topic_id: topic_id(self.get("id")),
-                partitions: vec![partition],
-            }
+            let partition = OffsetCommitRequestPartition::default()
+                .with_partition_index(index.parse().unwrap())
+                .with_committed_offset(offset.parse().unwrap())
+                .with_committed_leader_epoch(epoch.parse().unwrap())
+                .with_committed_metadata(self.named.get("metadata").map(|named| text(named)));
+            OffsetCommitRequestTopic::default()
+                .with_name(text(topic).into())
+                .with_topic_id(topic_id(self.get("id")))
+                .with_partitions(vec![partition])
         };
-        OffsetCommitRequest {
-            group_id: self.get("group").to_owned(),
-            member_id: self.get("member").to_owned(),
-            group_instance_id: self.named.get("instance").cloned(),
-            generation_id_or_member_epoch: self.number("generation", -1),
-            retention_time_ms: self.number("retention", -1),
-            topics: self.list("offsets").map(topic).collect(),
-        }
+        OffsetCommitRequest::default()
+            .with_group_id(self.group())
+            .with_member_id(text(self.get("member")))
+            .with_group_instance_id(self.named.get("instance").map(|named| text(named)))
+            .with_generation_id_or_member_epoch(self.number("generation", -1))
+            .with_retention_time_ms(self.number("retention", -1))
+            .with_topics(self.list("offsets").map(topic).collect())
     }
 
     fn fetch(&self) -> OffsetFetchRequestGroup {
         let topic = |item: &str| {
             let (topic, index) = item.rsplit_once('-').unwrap();
-            OffsetFetchRequestTopics {
-                name: topic.to_owned(),
-                topic_id: topic_id(self.get("id")),
-                partition_indexes: vec![index.parse().unwrap()],
-            }
+            OffsetFetchRequestTopics::default()
+                .with_name(text(topic).into())
+                .with_topic_id(topic_id(self.get("id")))
+                .with_partition_indexes(vec![index.parse().unwrap()])
         };
-        OffsetFetchRequestGroup {
-            group_id: self.get("group").to_owned(),
-            topics: self.has("offsets").then(|| self.list("offsets").map(topic).collect()),
-            member_id: self.named.get("member").cloned(),
-            member_epoch: self.number("epoch", -1),
-        }
+        OffsetFetchRequestGroup::default()
+            .with_group_id(self.group())
+            .with_topics(self.has("offsets").then(|| self.list("offsets").map(topic).collect()))
+            .with_member_id(self.named.get("member").map(|named| text(named)))
+            .with_member_epoch(self.number("epoch", -1))
     }
 
     fn delete_offsets(&self) -> OffsetDeleteRequest {

@@ -1,7 +1,7 @@
 //! Who may commit offsets of a classic group, and which of its offsets are in use.
 
 use super::{ClassicGroup, GroupState};
-use crate::codec::schema::message::OffsetCommitRequest;
+use crate::codec::messages::OffsetCommitRequest;
 use crate::coordinator::group::offsets::Committed;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;

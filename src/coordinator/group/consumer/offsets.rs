@@ -2,7 +2,7 @@
 
 use super::ConsumerGroup;
 use super::member::ConsumerMember;
-use crate::codec::schema::message::OffsetCommitRequest;
+use crate::codec::messages::OffsetCommitRequest;
 use crate::error::Result;
 use std::sync::Arc;
 use uuid::Uuid;

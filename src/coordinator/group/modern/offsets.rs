@@ -1,7 +1,7 @@
 //! Who may commit and fetch offsets: what a member knows has to be what the group knows.
 
 use super::{Kind, Member, Modern, refuse};
-use crate::codec::schema::message::OffsetCommitRequest;
+use crate::codec::messages::OffsetCommitRequest;
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;

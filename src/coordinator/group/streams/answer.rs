@@ -6,11 +6,12 @@ use super::configure::{Configured, ConfiguredSubtopology, StatusCode};
 use super::member::StreamsMember;
 use super::request::OFFSETS_VERSION;
 use super::tasks::TaskIds;
-use crate::codec::schema::message::streams_group_heartbeat_response::{
+use crate::codec::messages::streams_group_heartbeat_response::{
     Endpoint, EndpointToPartitions, Status, TaskIds as ResponseTaskIds, TopicPartition,
 };
-use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use crate::codec::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use crate::coordinator::group::modern::JOIN_EPOCH;
+use crate::coordinator::group::text;
 use crate::coordinator::group::turn::Turn;
 use crate::metadata::Image;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
@@ -38,7 +39,8 @@ impl Heartbeat {
         if let Some(status) = statuses.find(|status| status.status_code == code)
             && !failures.is_empty()
         {
-            status.status_detail.push_str(&format!("; Creation failed: {failures}."));
+            let detail = format!("{}; Creation failed: {failures}.", status.status_detail);
+            status.status_detail = detail.into();
         }
     }
 }
@@ -69,12 +71,10 @@ impl StreamsGroup {
     ) -> Heartbeat {
         let Heard { version, before, after, configured, was_there } = heard;
         let interval_ms = turn.group_setting(&self.id, "streams.heartbeat.interval.ms");
-        let mut response = StreamsGroupHeartbeatResponse {
-            member_id: after.id.to_string(),
-            member_epoch: after.epoch,
-            heartbeat_interval_ms: interval_ms,
-            ..StreamsGroupHeartbeatResponse::default()
-        };
+        let mut response = StreamsGroupHeartbeatResponse::default()
+            .with_member_id(text(&after.id))
+            .with_member_epoch(after.epoch)
+            .with_heartbeat_interval_ms(interval_ms);
         if version >= OFFSETS_VERSION {
             response.task_offset_interval_ms = TASK_OFFSET_INTERVAL_MS;
             response.acceptable_recovery_lag = ACCEPTABLE_RECOVERY_LAG;
@@ -101,15 +101,14 @@ impl StreamsGroup {
         if let Some((status, detail)) = &configured.problem {
             let missing = configured.missing.iter();
             missing_topics.extend(missing.map(|(name, topic)| topic.creatable(name)));
-            statuses.push(Status { status_code: status.code(), status_detail: detail.clone() });
+            statuses.push(status.with_detail(detail));
         }
         if let Some(member) = &self.own.soft.shutdown_requested_by {
-            let status_detail = format!(
+            let detail = format!(
                 "Member {member} met a fatal error and asked that the whole application shuts \
                  down."
             );
-            let status_code = StatusCode::ShutdownApplication.code();
-            statuses.push(Status { status_code, status_detail });
+            statuses.push(StatusCode::ShutdownApplication.with_detail(&detail));
         }
         response.status = Some(statuses);
         Heartbeat { response, missing_topics }
@@ -117,9 +116,10 @@ impl StreamsGroup {
 }
 
 fn ids(tasks: &TaskIds) -> Vec<ResponseTaskIds> {
-    let ids = tasks.iter().map(|(id, set)| ResponseTaskIds {
-        subtopology_id: id.clone(),
-        partitions: set.iter().copied().collect(),
+    let ids = tasks.iter().map(|(id, set)| {
+        ResponseTaskIds::default()
+            .with_subtopology_id(text(id))
+            .with_partitions(set.iter().copied().collect())
     });
     ids.collect()
 }
@@ -135,11 +135,12 @@ fn endpoint(
     let none = BTreeMap::new();
     let subtopologies = configured.subtopologies.as_ref().unwrap_or(&none);
     let active = member.assigned.active_ids();
-    Some(EndpointToPartitions {
-        user_endpoint: Endpoint { host: host.clone(), port: *port },
-        active_partitions: source_partitions(&active, subtopologies, image),
-        standby_partitions: source_partitions(&member.assigned.standby, subtopologies, image),
-    })
+    let standby = source_partitions(&member.assigned.standby, subtopologies, image);
+    let endpoint = EndpointToPartitions::default()
+        .with_user_endpoint(Endpoint::default().with_host(text(host)).with_port(*port))
+        .with_active_partitions(source_partitions(&active, subtopologies, image))
+        .with_standby_partitions(standby);
+    Some(endpoint)
 }
 
 /// The partitions that the tasks read.
@@ -155,9 +156,10 @@ fn source_partitions(
         for topic in subtopology.source_topics.iter().chain(repartition) {
             let count = image.topics.by_name(topic).map_or(0, |topic| topic.partitions.len());
             // The topic may have fewer partitions than its subtopology has tasks.
-            let partitions_of_topic = tasks.iter().copied().take(count).collect();
-            partitions
-                .push(TopicPartition { topic: topic.clone(), partitions: partitions_of_topic });
+            let of_topic = TopicPartition::default()
+                .with_topic(text(topic).into())
+                .with_partitions(tasks.iter().copied().take(count).collect());
+            partitions.push(of_topic);
         }
     }
     partitions

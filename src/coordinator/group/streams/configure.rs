@@ -3,6 +3,7 @@
 //! (InternalTopicManager, RepartitionTopics, CopartitionedTopicsEnforcer, ChangelogTopics).
 
 use super::topology::{Topology, unexpected};
+use crate::codec::messages::streams_group_heartbeat_response::Status;
 use crate::codec::schema::group::streams_group_topology_value::{
     CopartitionGroup, Subtopology, TopicInfo,
 };
@@ -44,6 +45,11 @@ impl StatusCode {
             StatusCode::ShutdownApplication => 4,
             StatusCode::AssignmentDelayed => 5,
         }
+    }
+
+    /// The status of an answer.
+    pub fn with_detail(self, detail: &str) -> Status {
+        Status::default().with_status_code(self.code()).with_status_detail(text(detail))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::answer::Heartbeat;
 use super::member::StreamsMember;
 use super::{StreamsGroup, records};
-use crate::codec::schema::message::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
+use crate::codec::messages::{StreamsGroupHeartbeatRequest, StreamsGroupHeartbeatResponse};
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::modern::LEAVE_STATIC_EPOCH;
 use crate::coordinator::group::record::Record;
@@ -27,12 +27,10 @@ impl StreamsGroup {
             LEAVE_STATIC_EPOCH => vec![self.leave_for_now(turn, member)],
             _ => self.fence(turn, member, "it left"),
         };
-        let response = StreamsGroupHeartbeatResponse {
-            member_id: request.member_id.clone(),
-            member_epoch: request.member_epoch,
-            status: Some(Vec::new()),
-            ..StreamsGroupHeartbeatResponse::default()
-        };
+        let response = StreamsGroupHeartbeatResponse::default()
+            .with_member_id(request.member_id.clone())
+            .with_member_epoch(request.member_epoch)
+            .with_status(Some(Vec::new()));
         Ok((records, Heartbeat { response, missing_topics: Vec::new() }))
     }
 

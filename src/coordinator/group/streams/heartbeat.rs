@@ -9,8 +9,8 @@ use super::request::{self, Reported, refuse_if};
 use super::tasks::{TaskOffsets, Tasks};
 use super::topology::{Topology, to_record, unexpected};
 use super::{Configs, Streams, StreamsGroup, records};
-use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
-use crate::codec::schema::message::streams_group_heartbeat_response::Status;
+use crate::codec::messages::StreamsGroupHeartbeatRequest;
+use crate::codec::messages::streams_group_heartbeat_response::Status;
 use crate::coordinator::RequestContext;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::modern::{Admission, JOIN_EPOCH, Kind};
@@ -36,8 +36,8 @@ struct Beat<'a> {
 }
 
 impl Beat<'_> {
-    fn tell(&mut self, status: StatusCode, status_detail: String) {
-        self.statuses.push(Status { status_code: status.code(), status_detail });
+    fn tell(&mut self, status: StatusCode, detail: &str) {
+        self.statuses.push(status.with_detail(detail));
     }
 }
 
@@ -100,7 +100,7 @@ impl StreamsGroup {
             let (ours, theirs) = (known.epoch, updated.own.topology_epoch);
             beat.tell(
                 StatusCode::StaleTopology,
-                format!("The member has topology epoch {theirs}, the group has {ours} by now."),
+                &format!("The member has topology epoch {theirs}, the group has {ours} by now."),
             );
         }
         let (configured, hash) = self.configured(turn, &topology)?;
@@ -185,7 +185,7 @@ impl StreamsGroup {
         if turn.timers.is_set(&Timer::FirstAssignment(self.id.clone())) {
             let detail = "The first assignment waits for more members \
                           (streams.initial.rebalance.delay.ms).";
-            beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
+            beat.tell(StatusCode::AssignmentDelayed, detail);
             return (self.assignment_epoch, Arc::default());
         }
         if self.assignment_epoch >= epoch {
@@ -193,7 +193,7 @@ impl StreamsGroup {
         }
         if !self.may_assign(turn) {
             let detail = "The next assignment waits for streams.assignment.interval.ms.";
-            beat.tell(StatusCode::AssignmentDelayed, detail.to_owned());
+            beat.tell(StatusCode::AssignmentDelayed, detail);
             return (self.assignment_epoch, last());
         }
         let mut made = make_target(self, Some(updated), configured, configs);
@@ -252,20 +252,21 @@ fn why_epoch_moved(group: &StreamsGroup, before: &StreamsMember, after: &Streams
 fn updated(member: &StreamsMember, beat: &Beat<'_>) -> StreamsMember {
     let request = beat.request;
     let tags = request.client_tags.as_ref().map(|tags| {
-        tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect::<BTreeMap<_, _>>()
+        let tags = tags.iter().map(|tag| (tag.key.to_string(), tag.value.to_string()));
+        tags.collect::<BTreeMap<_, _>>()
     });
-    let endpoint = request.user_endpoint.as_ref().map(|of| (of.host.clone(), of.port));
+    let endpoint = request.user_endpoint.as_ref().map(|of| (of.host.to_string(), of.port));
     let mut updated = member.clone();
     updated.came_from(beat.cx);
     updated.instance_id = request.instance_id.as_deref().map(Arc::from).or(updated.instance_id);
-    updated.rack_id = request.rack_id.clone().or(updated.rack_id);
+    updated.rack_id = request.rack_id.as_deref().map(str::to_owned).or(updated.rack_id);
     if request.rebalance_timeout_ms != -1 {
         updated.rebalance_timeout_ms = request.rebalance_timeout_ms;
     }
     let own = updated.own;
     updated.own = StreamsThread {
         topology_epoch: request.topology.as_ref().map_or(own.topology_epoch, |of| of.epoch),
-        process_id: request.process_id.clone().unwrap_or(own.process_id),
+        process_id: request.process_id.as_deref().map_or(own.process_id, str::to_owned),
         user_endpoint: endpoint.or(own.user_endpoint),
         client_tags: tags.unwrap_or(own.client_tags),
     };

@@ -2,7 +2,7 @@
 
 use super::StreamsGroup;
 use super::member::StreamsMember;
-use crate::codec::schema::message::OffsetCommitRequest;
+use crate::codec::messages::OffsetCommitRequest;
 use crate::error::Result;
 
 impl StreamsGroup {

@@ -1,8 +1,8 @@
 //! The checks of a StreamsGroupHeartbeat that do not depend on a group (GroupCoordinatorService).
 
 use super::tasks::{TaskIds, TaskOffsets, Tasks};
-use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
-use crate::codec::schema::message::streams_group_heartbeat_request::{
+use crate::codec::messages::StreamsGroupHeartbeatRequest;
+use crate::codec::messages::streams_group_heartbeat_request::{
     TaskIds as RequestTaskIds, TaskOffset,
 };
 use crate::coordinator::group::modern::{JOIN_EPOCH, LEAVE_STATIC_EPOCH};
@@ -91,7 +91,7 @@ fn check_join(request: &StreamsGroupHeartbeatRequest) -> Result<()> {
             format!(
                 "Changelog topic {} gets its partition count from its subtopology: it may not \
                  ask for {}.",
-                topic.name, topic.partitions
+                topic.name.0, topic.partitions
             ),
         )),
     }
@@ -118,8 +118,8 @@ impl Reported {
 fn by_task(offsets: Option<&[TaskOffset]>) -> Result<Option<TaskOffsets>> {
     let Some(offsets) = offsets else { return Ok(None) };
     let mut by_task = TaskOffsets::new();
-    for TaskOffset { subtopology_id, partition, offset } in offsets {
-        let twice = by_task.insert((subtopology_id.clone(), *partition), *offset).is_some();
+    for TaskOffset { subtopology_id, partition, offset, .. } in offsets {
+        let twice = by_task.insert((subtopology_id.to_string(), *partition), *offset).is_some();
         let message = format!(
             "Task offsets contain a duplicate entry for subtopology {subtopology_id} and partition \
              {partition}."
@@ -141,7 +141,7 @@ pub fn owned(request: &StreamsGroupHeartbeatRequest) -> Option<Tasks> {
 fn ids(tasks: &[RequestTaskIds]) -> TaskIds {
     let mut ids = TaskIds::new();
     for of in tasks {
-        ids.entry(of.subtopology_id.clone()).or_default().extend(&of.partitions);
+        ids.entry(of.subtopology_id.to_string()).or_default().extend(&of.partitions);
     }
     ids
 }

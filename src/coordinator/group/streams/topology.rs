@@ -1,10 +1,10 @@
 //! The topology of an application: what its subtopologies read, write and store (StreamsTopology).
 
+use crate::codec::messages::{StrBytes, streams_group_heartbeat_request as request};
 use crate::codec::schema::group::StreamsGroupTopologyValue;
 use crate::codec::schema::group::streams_group_topology_value::{
     CopartitionGroup, Subtopology, TopicConfig, TopicInfo,
 };
-use crate::codec::schema::message::streams_group_heartbeat_request as request;
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,21 +86,23 @@ fn subtopology(of: &request::Subtopology) -> Subtopology {
         repartition_source_topics: group.repartition_source_topics.clone(),
     });
     Subtopology {
-        subtopology_id: of.subtopology_id.clone(),
-        source_topics: of.source_topics.clone(),
-        source_topic_regex: of.source_topic_regex.clone(),
+        subtopology_id: of.subtopology_id.to_string(),
+        source_topics: of.source_topics.iter().map(|name| name.to_string()).collect(),
+        source_topic_regex: of.source_topic_regex.iter().map(StrBytes::to_string).collect(),
         state_changelog_topics: of.state_changelog_topics.iter().map(topic).collect(),
-        repartition_sink_topics: of.repartition_sink_topics.clone(),
+        repartition_sink_topics: of.repartition_sink_topics.iter().map(|n| n.to_string()).collect(),
         repartition_source_topics: of.repartition_source_topics.iter().map(topic).collect(),
         copartition_groups: copartitioned.collect(),
     }
 }
 
 fn topic(info: &request::TopicInfo) -> TopicInfo {
-    let config =
-        |of: &request::KeyValue| TopicConfig { key: of.key.clone(), value: of.value.clone() };
+    let config = |of: &request::KeyValue| TopicConfig {
+        key: of.key.to_string(),
+        value: of.value.to_string(),
+    };
     TopicInfo {
-        name: info.name.clone(),
+        name: info.name.to_string(),
         partitions: info.partitions,
         replication_factor: info.replication_factor,
         topic_configs: info.topic_configs.iter().map(config).collect(),

@@ -6,8 +6,8 @@ use super::super::kind::Group;
 use super::super::record::Record;
 use super::super::shard::Shard;
 use super::consumer::{decoded_assignment, show_group};
-use crate::codec::schema::message::OffsetCommitResponse;
-use crate::codec::schema::message::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::codec::messages::OffsetCommitResponse;
+use crate::codec::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::error::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
@@ -112,7 +112,7 @@ pub fn commit(response: &OffsetCommitResponse) -> String {
     let partitions = response.topics.iter().flat_map(|topic| {
         topic.partitions.iter().map(|partition| {
             let result = code(partition.error_code);
-            format!("{}-{} {result}\n", topic.name, partition.partition_index)
+            format!("{}-{} {result}\n", &*topic.name.0, partition.partition_index)
         })
     });
     partitions.collect()
@@ -122,7 +122,7 @@ pub fn fetch(group: &OffsetFetchResponseGroup) -> String {
     let mut lines = String::new();
     for topic in &group.topics {
         for partition in &topic.partitions {
-            let (name, index) = (&topic.name, partition.partition_index);
+            let (name, index) = (&topic.name.0, partition.partition_index);
             let metadata = partition.metadata.as_deref().unwrap_or("null");
             let (offset, epoch) = (partition.committed_offset, partition.committed_leader_epoch);
             let result = code(partition.error_code);

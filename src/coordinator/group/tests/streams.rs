@@ -9,17 +9,15 @@ use super::super::record::{GroupKind, Record};
 use super::super::shard::Shard;
 use super::super::streams::StreamsGroup;
 use super::{Args, World};
-use crate::codec::schema::message::StreamsGroupHeartbeatRequest;
-use crate::codec::schema::message::streams_group_describe_response::{
-    self as described, DescribedGroup,
-};
-use crate::codec::schema::message::streams_group_heartbeat_request::{
+use crate::codec::messages::streams_group_describe_response::{self as described, DescribedGroup};
+use crate::codec::messages::streams_group_heartbeat_request::{
     CopartitionGroup, Endpoint, KeyValue, Subtopology, TaskIds, TaskOffset, TopicInfo, Topology,
 };
-use crate::codec::schema::message::streams_group_heartbeat_response::{
+use crate::codec::messages::streams_group_heartbeat_response::{
     StreamsGroupHeartbeatResponse, TaskIds as GivenTaskIds, TopicPartition,
 };
-use crate::coordinator::RequestContext;
+use crate::codec::messages::{StreamsGroupHeartbeatRequest, TopicName};
+use crate::coordinator::{RequestContext, text};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 use std::fmt::Write as _;
@@ -59,60 +57,56 @@ impl Args {
             let says = member_epoch == 0 || self.has("active") || self.has("standby");
             (says && !self.has("silent")).then(|| tasks(self.get(key)))
         };
-        let text = |key: &str| self.named.get(key).cloned();
+        let named = |key: &str| self.named.get(key).map(|named| text(named));
         let tag = |item: &str| {
             let (key, value) = item.split_once(':').unwrap();
-            KeyValue { key: key.to_owned(), value: value.to_owned() }
+            KeyValue::default().with_key(text(key)).with_value(text(value))
         };
-        let endpoint = |text: &String| {
-            let (host, port) = text.split_once(':').unwrap();
-            Endpoint { host: host.to_owned(), port: port.parse().unwrap() }
+        let endpoint = |named: &String| {
+            let (host, port) = named.split_once(':').unwrap();
+            Endpoint::default().with_host(text(host)).with_port(port.parse().unwrap())
         };
-        StreamsGroupHeartbeatRequest {
-            group_id: self.get("group").to_owned(),
-            member_id: self.get("member").to_owned(),
-            member_epoch,
-            endpoint_information_epoch: self.number("seen", 0),
-            instance_id: text("instance"),
-            rack_id: text("rack"),
-            rebalance_timeout_ms: self
-                .number("rebalance", if member_epoch == 0 { 60_000 } else { -1 }),
-            topology: self.has("subtopologies").then(|| self.topology()),
-            active_tasks: tasks("active"),
-            standby_tasks: tasks("standby"),
-            warmup_tasks: tasks("warmup"),
-            process_id: text("process"),
-            user_endpoint: self.named.get("endpoint").map(endpoint),
-            client_tags: self.has("tags").then(|| self.list("tags").map(tag).collect()),
-            task_offsets: self.has("offsets").then(|| task_offsets(self.get("offsets"))),
-            shutdown_application: self.has("shutdown"),
-            ..StreamsGroupHeartbeatRequest::default()
-        }
+        let timeout = if member_epoch == 0 { 60_000 } else { -1 };
+        StreamsGroupHeartbeatRequest::default()
+            .with_group_id(self.group())
+            .with_member_id(text(self.get("member")))
+            .with_member_epoch(member_epoch)
+            .with_endpoint_information_epoch(self.number("seen", 0))
+            .with_instance_id(named("instance"))
+            .with_rack_id(named("rack"))
+            .with_rebalance_timeout_ms(self.number("rebalance", timeout))
+            .with_topology(self.has("subtopologies").then(|| self.topology()))
+            .with_active_tasks(tasks("active"))
+            .with_standby_tasks(tasks("standby"))
+            .with_warmup_tasks(tasks("warmup"))
+            .with_process_id(named("process"))
+            .with_user_endpoint(self.named.get("endpoint").map(endpoint))
+            .with_client_tags(self.has("tags").then(|| self.list("tags").map(tag).collect()))
+            .with_task_offsets(self.has("offsets").then(|| task_offsets(self.get("offsets"))))
+            .with_shutdown_application(self.has("shutdown"))
     }
 
     fn topology(&self) -> Topology {
         let items = self.get("subtopologies").split(';').filter(|item| !item.is_empty());
-        Topology {
-            epoch: self.number("topology", 0),
-            subtopologies: items.map(subtopology).collect(),
-        }
+        Topology::default()
+            .with_epoch(self.number("topology", 0))
+            .with_subtopologies(items.map(subtopology).collect())
     }
 }
 
 fn subtopology(item: &str) -> Subtopology {
     let mut fields = item.split(':');
-    let subtopology_id = fields.next().unwrap().to_owned();
-    let mut of = Subtopology { subtopology_id, ..Subtopology::default() };
+    let mut of = Subtopology::default().with_subtopology_id(text(fields.next().unwrap()));
     for field in fields {
         let (name, value) = field.split_once('=').unwrap();
-        let names = || value.split('+').map(str::to_owned).collect();
+        let names = || value.split('+').map(|name| text(name).into()).collect();
         let infos = || value.split('+').map(info).collect();
         match name {
             "read" => of.source_topics = names(),
             "write" => of.repartition_sink_topics = names(),
             "from" => of.repartition_source_topics = infos(),
             "store" => of.state_changelog_topics = infos(),
-            "pattern" => of.source_topic_regex = names(),
+            "pattern" => of.source_topic_regex = value.split('+').map(text).collect(),
             "join" => {
                 let group = copartitioned(&of, value);
                 of.copartition_groups.push(group);
@@ -126,59 +120,55 @@ fn subtopology(item: &str) -> Subtopology {
 /// A topic with its number of partitions, as `r*3`.
 fn info(item: &str) -> TopicInfo {
     let (name, partitions) = item.split_once('*').unwrap_or((item, "0"));
-    TopicInfo {
-        name: name.to_owned(),
-        partitions: partitions.parse().unwrap(),
-        topic_configs: vec![KeyValue {
-            key: "cleanup.policy".to_owned(),
-            value: "compact".to_owned(),
-        }],
-        ..TopicInfo::default()
-    }
+    let config = KeyValue::default().with_key("cleanup.policy".into()).with_value("compact".into());
+    TopicInfo::default()
+        .with_name(text(name).into())
+        .with_partitions(partitions.parse().unwrap())
+        .with_topic_configs(vec![config])
 }
 
 fn copartitioned(of: &Subtopology, value: &str) -> CopartitionGroup {
     let mut group = CopartitionGroup::default();
     for topic in value.split('+') {
         let at = |index: usize| i16::try_from(index).unwrap();
-        let source = of.source_topics.iter().position(|source| source == topic);
-        let repartition = of.repartition_source_topics.iter().position(|info| info.name == topic);
+        let source = of.source_topics.iter().position(|source| source.as_str() == topic);
+        let repartition =
+            of.repartition_source_topics.iter().position(|info| info.name.as_str() == topic);
         group.source_topics.extend(source.map(at));
         group.repartition_source_topics.extend(repartition.map(at));
     }
     group
 }
 
-fn tasks(text: &str) -> Vec<TaskIds> {
+fn tasks(told: &str) -> Vec<TaskIds> {
     let ids = |item: &str| {
         let (id, partitions) = item.split_once(':').unwrap();
         let partitions = partitions.split('+').map(|partition| partition.parse().unwrap());
-        TaskIds { subtopology_id: id.to_owned(), partitions: partitions.collect() }
+        TaskIds::default().with_subtopology_id(text(id)).with_partitions(partitions.collect())
     };
-    text.split(';').filter(|item| !item.is_empty()).map(ids).collect()
+    told.split(';').filter(|item| !item.is_empty()).map(ids).collect()
 }
 
 /// How far the states of tasks 0_1 and 0_2 are, as `0:1@500+2@9`.
-fn task_offsets(text: &str) -> Vec<TaskOffset> {
+fn task_offsets(told: &str) -> Vec<TaskOffset> {
     let of = |item: &str| {
         let (id, tasks) = item.split_once(':').unwrap();
         let offset = |task: &str| {
             let (partition, offset) = task.split_once('@').unwrap();
-            TaskOffset {
-                subtopology_id: id.to_owned(),
-                partition: partition.parse().unwrap(),
-                offset: offset.parse().unwrap(),
-            }
+            TaskOffset::default()
+                .with_subtopology_id(text(id))
+                .with_partition(partition.parse().unwrap())
+                .with_offset(offset.parse().unwrap())
         };
         tasks.split('+').map(offset).collect::<Vec<_>>()
     };
-    text.split(';').filter(|item| !item.is_empty()).flat_map(of).collect()
+    told.split(';').filter(|item| !item.is_empty()).flat_map(of).collect()
 }
 
 /// `0_0,0_1`
-fn ids<'a>(tasks: impl Iterator<Item = (&'a String, &'a Vec<i32>)>) -> String {
+fn ids<'a>(tasks: impl Iterator<Item = (&'a str, &'a Vec<i32>)>) -> String {
     let of =
-        |(id, set): (&'a String, &'a Vec<i32>)| set.iter().map(move |task| format!("{id}_{task}"));
+        |(id, set): (&'a str, &'a Vec<i32>)| set.iter().map(move |task| format!("{id}_{task}"));
     let ids: Vec<String> = tasks.flat_map(of).collect();
     ids.join(",")
 }
@@ -191,7 +181,7 @@ fn labelled(label: &str, ids: &str) -> String {
 fn answer(response: &StreamsGroupHeartbeatResponse) -> String {
     let mut shown = format!("{} epoch={}", response.member_id, response.member_epoch);
     let given = |tasks: &Option<Vec<GivenTaskIds>>| {
-        ids(tasks.iter().flatten().map(|of| (&of.subtopology_id, &of.partitions)))
+        ids(tasks.iter().flatten().map(|of| (of.subtopology_id.as_str(), &of.partitions)))
     };
     match &response.active_tasks {
         None => shown.push_str(" as before"),
@@ -204,7 +194,7 @@ fn answer(response: &StreamsGroupHeartbeatResponse) -> String {
         writeln!(shown, "    status {}: {}", status.status_code, status.status_detail).unwrap();
     }
     let partitions = |of: &[TopicPartition]| {
-        let topics = of.iter().map(|topic| format!("{}:{:?}", topic.topic, topic.partitions));
+        let topics = of.iter().map(|topic| format!("{}:{:?}", topic.topic.0, topic.partitions));
         topics.collect::<Vec<_>>().join(" ")
     };
     for of in response.partitions_by_user_endpoint.iter().flatten() {
@@ -221,25 +211,28 @@ fn answer(response: &StreamsGroupHeartbeatResponse) -> String {
 fn describe(group: &DescribedGroup) -> String {
     if let Some(error) = ResponseError::try_from_code(group.error_code) {
         let message = group.error_message.as_deref().unwrap_or_default();
-        return format!("{} {error:?}: {message}\n", group.group_id);
+        return format!("{} {error:?}: {message}\n", group.group_id.0);
     }
     let (epoch, assigned) = (group.group_epoch, group.assignment_epoch);
-    let mut shown =
-        format!("{} {} epoch={epoch} assigned={assigned}\n", group.group_id, group.group_state);
+    let (id, state) = (&group.group_id.0, &group.group_state);
+    let mut shown = format!("{id} {state} epoch={epoch} assigned={assigned}\n");
+    let names = |topics: &[TopicName]| {
+        topics.iter().map(|topic| topic.as_str()).collect::<Vec<_>>().join("+")
+    };
     let infos = |topics: &[described::TopicInfo]| {
-        let topics = topics.iter().map(|topic| format!("{}*{}", topic.name, topic.partitions));
+        let topics = topics.iter().map(|topic| format!("{}*{}", topic.name.0, topic.partitions));
         topics.collect::<Vec<_>>().join("+")
     };
     for of in group.topology.iter().filter_map(|topology| topology.subtopologies.as_ref()).flatten()
     {
-        let (read, write) = (of.source_topics.join("+"), of.repartition_sink_topics.join("+"));
+        let (read, write) = (names(&of.source_topics), names(&of.repartition_sink_topics));
         let (from, store) =
             (infos(&of.repartition_source_topics), infos(&of.state_changelog_topics));
         let id = &of.subtopology_id;
         writeln!(shown, "    {id}: read={read} write={write} from={from} store={store}").unwrap();
     }
     let given = |tasks: &[described::TaskIds]| {
-        ids(tasks.iter().map(|of| (&of.subtopology_id, &of.partitions)))
+        ids(tasks.iter().map(|of| (of.subtopology_id.as_str(), &of.partitions)))
     };
     for member in &group.members {
         let (id, epoch, process) = (&member.member_id, member.member_epoch, &member.process_id);
@@ -299,9 +292,12 @@ pub fn record(record: &Record) -> Option<String> {
             format!("target {} tombstone", key.member_id)
         }
         Record::StreamsGroupTargetAssignmentMember(key, Some(value)) => {
-            let active =
-                ids(value.active_tasks.iter().map(|of| (&of.subtopology_id, &of.partitions)));
-            let standby = value.standby_tasks.iter().map(|of| (&of.subtopology_id, &of.partitions));
+            let active = ids(value
+                .active_tasks
+                .iter()
+                .map(|of| (of.subtopology_id.as_str(), &of.partitions)));
+            let standby =
+                value.standby_tasks.iter().map(|of| (of.subtopology_id.as_str(), &of.partitions));
             let standby = labelled("standby", &ids(standby));
             format!("target {} active={active}{standby}", key.member_id)
         }

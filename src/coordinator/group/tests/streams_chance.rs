@@ -5,7 +5,7 @@ use super::super::kind::Group;
 use super::super::shard::Shard;
 use super::super::streams::StreamsGroup;
 use super::World;
-use crate::codec::schema::message::streams_group_describe_response::TaskIds;
+use crate::codec::messages::streams_group_describe_response::TaskIds;
 use crate::config::Config;
 use proptest::prelude::*;
 
@@ -31,7 +31,8 @@ fn owned(tasks: &[TaskIds]) -> String {
 fn step(world: &mut World, (what, who, how): (u8, u8, u8)) {
     let id = format!("m{}", who % 4);
     let described = group(&world.shard).map(StreamsGroup::described);
-    let member = described.as_ref().and_then(|of| of.members.iter().find(|of| of.member_id == id));
+    let member =
+        described.as_ref().and_then(|of| of.members.iter().find(|of| of.member_id.as_str() == id));
     let epoch = member.map_or(1, |member| member.member_epoch);
     let tasks = member.map_or_else(String::new, |member| {
         let (active, standby) = (&member.assignment.active_tasks, &member.assignment.standby_tasks);

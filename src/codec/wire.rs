@@ -4,10 +4,12 @@
 //! first.
 pub use anyhow::{Result, bail, ensure};
 pub use bytes::{Buf, BufMut, Bytes, BytesMut};
+pub use kafka_protocol::messages::{BrokerId, GroupId, ProducerId, TopicName, TransactionalId};
 pub use kafka_protocol::protocol::buf::{ByteBuf, ByteBufMut};
 pub use kafka_protocol::protocol::{
-    Decodable, Encodable, HeaderVersion, Message, Request, VersionRange,
+    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes, VersionRange,
 };
+pub use std::collections::BTreeMap;
 pub use uuid::Uuid;
 
 /// An array reserves memory for at most this many elements before it reads them.
@@ -27,9 +29,9 @@ pub struct How {
 
 impl How {
     /// Checks that the message has this version.
-    pub fn checked(name: &str, version: i16, versions: (i16, i16), flexible: i16) -> Result<How> {
-        let (first, last) = versions;
-        ensure!((first..=last).contains(&version), "{name} has no version {version}");
+    pub fn checked<M: Message>(name: &str, version: i16, flexible: i16) -> Result<How> {
+        let VersionRange { min, max } = M::VERSIONS;
+        ensure!((min..=max).contains(&version), "{name} has no version {version}");
         Ok(How { version, flexible: version >= flexible })
     }
 }
@@ -120,23 +122,67 @@ macro_rules! through_nullable {
     };
 }
 
-impl Wire for String {
+impl Wire for StrBytes {
     through_nullable!();
 
     fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
         let Some(length) = get_length(buf, how, Width::Short)? else { return Ok(None) };
         ensure!(length <= i16::MAX as usize, "a string of {length} bytes");
-        Ok(Some(String::from_utf8(buf.try_get_bytes(length)?.into())?))
+        Ok(Some(StrBytes::from_utf8(buf.try_get_bytes(length)?)?))
     }
 
     fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
-        let length = value.map(String::len);
-        ensure!(length.unwrap_or(0) <= i16::MAX as usize, "a string longer than 32767 bytes");
-        put_length(length, buf, how, Width::Short)?;
-        buf.put_slice(value.map_or(&[], |text| text.as_bytes()));
-        Ok(())
+        put_text(value.map(|text| text.as_str()), buf, how)
     }
 }
+
+impl Wire for String {
+    through_nullable!();
+
+    fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+        Ok(StrBytes::get_nullable(buf, how)?.map(|text| text.as_str().to_owned()))
+    }
+
+    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
+        put_text(value.map(String::as_str), buf, how)
+    }
+}
+
+fn put_text<B: ByteBufMut>(text: Option<&str>, buf: &mut B, how: How) -> Result<()> {
+    let length = text.map(str::len);
+    ensure!(length.unwrap_or(0) <= i16::MAX as usize, "a string longer than 32767 bytes");
+    put_length(length, buf, how, Width::Short)?;
+    buf.put_slice(text.unwrap_or_default().as_bytes());
+    Ok(())
+}
+
+macro_rules! new_type {
+    ($($type:ident,)*) => { $(
+        impl Wire for $type {
+            fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self> {
+                Wire::get(buf, how).map($type)
+            }
+
+            fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()> {
+                self.0.put(buf, how)
+            }
+
+            fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+                Ok(Wire::get_nullable(buf, how)?.map($type))
+            }
+
+            fn put_nullable<B: ByteBufMut>(
+                value: Option<&Self>,
+                buf: &mut B,
+                how: How,
+            ) -> Result<()> {
+                Wire::put_nullable(value.map(|value| &value.0), buf, how)
+            }
+        }
+    )* };
+}
+
+new_type! { BrokerId, GroupId, ProducerId, TopicName, TransactionalId, }
 
 impl Wire for Bytes {
     through_nullable!();
@@ -290,40 +336,66 @@ pub fn get_tags<B: ByteBuf>(
     Ok(())
 }
 
-/// The tagged fields of a struct, collected to be written.
-#[derive(Default)]
-pub struct Tags {
-    count: u32,
-    bytes: BytesMut,
+/// Keeps a tagged field that the message does not know.
+pub fn keep_unknown(known: &mut BTreeMap<i32, Bytes>, tag: u32, value: &mut Bytes) {
+    let value = std::mem::take(value);
+    if let Ok(tag) = i32::try_from(tag) {
+        known.insert(tag, value);
+    }
 }
 
-impl Tags {
+/// The tagged fields of a struct, collected to be written.
+pub struct Tags<'a> {
+    count: u32,
+    bytes: BytesMut,
+    /// Unknown fields that the struct has kept. They are written between the others, by tag.
+    unknown: Option<&'a BTreeMap<i32, Bytes>>,
+    /// The lowest tag that may follow.
+    next: i32,
+}
+
+impl<'a> Tags<'a> {
+    /// Starts with the unknown fields only.
+    pub fn beside(unknown: Option<&'a BTreeMap<i32, Bytes>>) -> Tags<'a> {
+        let unknown = unknown.filter(|unknown| !unknown.is_empty());
+        Tags { count: 0, bytes: BytesMut::new(), unknown, next: 0 }
+    }
+
     /// Adds a field. Fields must be added in the order of their tags.
-    pub fn add(&mut self, tag: u32, value: impl FnOnce(&mut BytesMut) -> Result<()>) -> Result<()> {
+    pub fn add(&mut self, tag: i32, value: impl FnOnce(&mut BytesMut) -> Result<()>) -> Result<()> {
+        self.add_unknown(tag)?;
         let mut bytes = BytesMut::new();
         value(&mut bytes)?;
+        self.append(tag, &bytes)
+    }
+
+    /// Adds the unknown fields with lower tags.
+    fn add_unknown(&mut self, below: i32) -> Result<()> {
+        let unknown = self.unknown.map(|unknown| unknown.range(self.next..below));
+        self.next = below.saturating_add(1);
+        unknown.into_iter().flatten().try_for_each(|(tag, value)| self.append(*tag, value))
+    }
+
+    fn append(&mut self, tag: i32, value: &[u8]) -> Result<()> {
         self.count += 1;
-        put_varint(&mut self.bytes, tag);
-        put_varint(&mut self.bytes, u32::try_from(bytes.len())?);
-        self.bytes.put_slice(&bytes);
+        put_varint(&mut self.bytes, tag as u32);
+        put_varint(&mut self.bytes, u32::try_from(value.len())?);
+        self.bytes.put_slice(value);
         Ok(())
     }
 
     /// Writes all fields.
-    pub fn put<B: ByteBufMut>(&self, buf: &mut B) {
+    pub fn put<B: ByteBufMut>(mut self, buf: &mut B) -> Result<()> {
+        self.add_unknown(i32::MAX)?;
         put_varint(buf, self.count);
         buf.put_slice(&self.bytes);
+        Ok(())
     }
 }
 
 /// Implements kafka-protocol's traits for a generated message.
 macro_rules! message {
     ($name:ident, $first:literal, $last:literal, $flexible:literal) => {
-        impl $name {
-            /// The first and the last version.
-            pub const VERSIONS: (i16, i16) = ($first, $last);
-        }
-
         impl Message for $name {
             const VERSIONS: VersionRange = VersionRange { min: $first, max: $last };
             const DEPRECATED_VERSIONS: Option<VersionRange> = None;
@@ -331,7 +403,7 @@ macro_rules! message {
 
         impl Encodable for $name {
             fn encode<B: ByteBufMut>(&self, buf: &mut B, version: i16) -> Result<()> {
-                let how = How::checked(stringify!($name), version, Self::VERSIONS, $flexible)?;
+                let how = How::checked::<Self>(stringify!($name), version, $flexible)?;
                 self.put(buf, how)
             }
 
@@ -344,7 +416,7 @@ macro_rules! message {
 
         impl Decodable for $name {
             fn decode<B: ByteBuf>(buf: &mut B, version: i16) -> Result<Self> {
-                let how = How::checked(stringify!($name), version, Self::VERSIONS, $flexible)?;
+                let how = How::checked::<Self>(stringify!($name), version, $flexible)?;
                 Self::get(buf, how)
             }
         }
@@ -392,4 +464,6 @@ macro_rules! record {
 pub(super) use {message, record, request, response};
 
 #[cfg(test)]
-pub use super::tests::{Fill, Sample, sample, sample_optional};
+mod sample;
+#[cfg(test)]
+pub use sample::{Fill, Sample, sample, sample_optional};

@@ -26,9 +26,9 @@ pub use group::Groups;
 pub use internal_topics::{InternalTopics, OFFSETS_TOPIC, TRANSACTION_TOPIC};
 pub use transaction::Transactions;
 
+use crate::codec::messages::StrBytes;
 use crate::log::Verification;
 use crate::types::{NO_PRODUCER_ID, ProducerId};
-use kafka_protocol::protocol::StrBytes;
 
 /// Identifies a request whose answer may have to wait.
 pub type Ticket = u64;

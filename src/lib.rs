@@ -55,7 +55,7 @@
 //!   `controller/quorum.rs`
 //! - what a failed or full disk leads to: `log/manager/log_dir.rs`, `replica/room.rs`
 //! - what a message or record looks like: `codec/schemas.txt`, from which `build/` generates
-//!   `codec::schema`
+//!   `codec::schema` and what kafka-protocol lacks in `codec::messages`
 //! - what a setting means: `config/table.rs`
 //!
 //! # Invariants
@@ -88,7 +88,8 @@
 //!   part of a change.
 //! - **Some messages come from kafka-protocol, others are generated.** The crate saves us most of
 //!   the work. Where it is behind Kafka 4.4, and for all records, `build/` generates our own from
-//!   `codec/schemas.txt`; such a message is dropped when the crate catches up.
+//!   `codec/schemas.txt`. A generated message looks like the crate's and is imported from the same
+//!   place ([`codec::messages`]). When the crate catches up, only its row in `build/main.rs` goes.
 //! - **A guard walks through a request before it is decoded** ([`codec::guard`]). kafka-protocol
 //!   0.18 reserves memory for as many elements as an array claims to have, so a few bytes could end
 //!   the process. The guard's tables come from the same schemas and cover both kinds of messages.

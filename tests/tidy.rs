@@ -135,6 +135,14 @@ fn the_layer_check_sees_every_way_to_name_a_module() {
 }
 
 #[test]
+fn messages_come_from_one_place() {
+    let mut broken = sources(Path::new("src"));
+    broken.retain(|file| !file.starts_with("src/codec"));
+    broken.retain(|file| fs::read_to_string(file).unwrap().contains("kafka_protocol::messages"));
+    assert!(broken.is_empty(), "import from crate::codec::messages: {broken:?}");
+}
+
+#[test]
 fn files_are_short_and_say_what_they_are() {
     let mut broken = Vec::new();
     for file in sources(Path::new("src")).into_iter().chain(sources(Path::new("build"))) {

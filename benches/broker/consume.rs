@@ -3,9 +3,9 @@
 use crate::load::{self, FETCH_VERSION, connect, frame, receive};
 use crate::target::Target;
 use bytes::Bytes;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
 use kafka_protocol::protocol::{Decodable, StrBytes};
+use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
+use klamm::codec::messages::{ApiKey, FetchRequest, FetchResponse};
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -3,12 +3,12 @@
 
 use crate::load::{CREATE_VERSION, PRODUCE_VERSION, check_produced, connect, frame, receive};
 use crate::target::Target;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
+use kafka_protocol::protocol::{Decodable, StrBytes};
+use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::{
     ApiKey, CreateTopicsRequest, CreateTopicsResponse, ProduceRequest, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, StrBytes};
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::io::Write;

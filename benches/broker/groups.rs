@@ -5,17 +5,17 @@
 use crate::load::{Measured, connect, create_topics, exchange, frame, receive};
 use crate::target::Target;
 use bytes::Bytes;
-use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::offset_commit_request::{
+use kafka_protocol::protocol::{Decodable, StrBytes};
+use klamm::codec::messages::consumer_group_heartbeat_request::TopicPartitions;
+use klamm::codec::messages::join_group_request::JoinGroupRequestProtocol;
+use klamm::codec::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use kafka_protocol::messages::{
+use klamm::codec::messages::{
     ApiKey, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, FindCoordinatorRequest,
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
     OffsetCommitResponse, SyncGroupRequest, SyncGroupResponse, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, StrBytes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::TcpStream;

@@ -6,17 +6,17 @@ use crate::fixtures;
 use crate::target::Target;
 use crate::transaction::transactions;
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
-use kafka_protocol::messages::{
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::create_topics_response::CreatableTopicResult;
+use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
+use klamm::codec::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use klamm::codec::messages::{
     ApiKey, CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, ProduceRequest,
     ProduceResponse, RequestHeader, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::fmt;

@@ -6,7 +6,7 @@ use crate::load::{self, Load, connect, create_topics, frame, receive};
 use crate::report::Table;
 use crate::target::Target;
 use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
+use klamm::codec::messages::{ApiKey, ApiVersionsRequest};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::TcpStream;

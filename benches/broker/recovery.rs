@@ -7,8 +7,8 @@
 use crate::load::{self, PRODUCE_VERSION, connect, receive};
 use crate::target::Target;
 use bytes::Bytes;
-use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::protocol::Decodable;
+use klamm::codec::messages::ProduceResponse;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

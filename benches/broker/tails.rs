@@ -4,12 +4,12 @@
 use crate::load::{self, FETCH_VERSION, Load, connect, frame, receive};
 use crate::report::Table;
 use crate::target::Target;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::{
+use kafka_protocol::protocol::{Decodable, StrBytes};
+use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm::codec::messages::describe_configs_request::DescribeConfigsResource;
+use klamm::codec::messages::{
     ApiKey, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest, FetchResponse,
 };
-use kafka_protocol::protocol::{Decodable, StrBytes};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

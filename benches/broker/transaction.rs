@@ -4,14 +4,14 @@
 use crate::load::{connect, frame, receive, topic};
 use crate::target::Target;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
+use kafka_protocol::protocol::{Decodable, StrBytes};
+use klamm::clock::Clock;
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::{
     ApiKey, EndTxnRequest, EndTxnResponse, FindCoordinatorRequest, FindCoordinatorResponse,
     InitProducerIdRequest, InitProducerIdResponse, ProduceRequest, ProduceResponse,
     TransactionalId,
 };
-use kafka_protocol::protocol::{Decodable, StrBytes};
-use klamm::clock::Clock;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::io::Write;

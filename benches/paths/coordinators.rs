@@ -4,17 +4,17 @@
 use crate::world::World;
 use crate::{PRODUCE_VERSION, encode, name, produce_request};
 use divan::Bencher;
-use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::offset_commit_request::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use klamm::codec::messages::join_group_request::JoinGroupRequestProtocol;
+use klamm::codec::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use kafka_protocol::messages::{
+use klamm::codec::messages::{
     AddPartitionsToTxnRequest, ApiKey, ConsumerGroupHeartbeatRequest, EndTxnRequest,
     FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
     OffsetCommitRequest, SyncGroupRequest,
 };
-use kafka_protocol::protocol::StrBytes;
 use klamm::replica::fetch_session::{FetchKey, TopicKey};
 use klamm::replica::partition::Asked;
 use klamm::replica::read::Fetch;

@@ -2,12 +2,12 @@
 
 use crate::encode;
 use bytes::Bytes;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::{CreateTopicsRequest, TopicName};
 use kafka_protocol::protocol::{Decodable, Encodable, Request};
 use klamm::broker::Broker;
 use klamm::clock::Clock;
 use klamm::codec::guard::response_header_version;
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::{CreateTopicsRequest, TopicName};
 use klamm::codec::{Chunk, Reply, RequestHeader};
 use klamm::config::Config;
 use klamm::disk::Disk;

@@ -3,15 +3,14 @@
 
 use super::identity::directory_ids;
 use super::listeners::port_of;
+use crate::codec::messages::broker_registration_request::{Feature, Listener};
+use crate::codec::messages::{BrokerRegistrationRequest, StrBytes};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::handlers::Parts;
 use crate::log::manager::LogManager;
 use crate::metadata::{Broker, features};
 use crate::server::Bound;
-use kafka_protocol::messages::BrokerRegistrationRequest;
-use kafka_protocol::messages::broker_registration_request::{Feature, Listener};
-use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info};

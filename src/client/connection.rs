@@ -1,13 +1,12 @@
 //! One connection to another node: requests are sent in order and answered in order.
 
 use super::{Options, too_late};
-use crate::codec::messages::ApiVersionsRequest;
+use crate::codec::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader, StrBytes};
 use crate::codec::{self, guard};
 use crate::error::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, Request};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;

@@ -1,9 +1,9 @@
 //! A connection to a peer of which the test decides every byte.
 
 use super::{Client, Connection, Options, backoff};
+use crate::codec::messages::{HeartbeatRequest, HeartbeatResponse};
 use crate::error::Error;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 

@@ -3,15 +3,14 @@
 use super::configs::{Change, Operation, Resource, is_known_type};
 use super::state::State;
 use super::view::{explained, item_error, text};
+use crate::codec::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, alter_configs_response as replaced,
+    incremental_alter_configs_response as altered,
+};
 use crate::error::Result;
 use crate::types::Offset;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_configs_response as replaced;
-use kafka_protocol::messages::incremental_alter_configs_response as altered;
-use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse,
-};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The values of AlterConfigOp.OpType.

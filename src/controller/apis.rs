@@ -4,11 +4,11 @@
 use super::state::State;
 use super::view::{explained, item_error};
 use super::{Answer, Forwarded, alter_configs, update_features};
+use crate::codec::messages::*;
 use crate::error::{Error, Result};
 use crate::types::Offset;
 use bytes::BytesMut;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Encodable, Request};
 
 /// Carries out a request. An error concerns the request as a whole; errors of single items are in

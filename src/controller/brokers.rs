@@ -2,6 +2,7 @@
 //! (ClusterControlManager, BrokerHeartbeatManager, ReplicationControlManager).
 
 use super::view::{Outcome, View, all_partitions, explained};
+use crate::codec::messages::BrokerRegistrationRequest;
 use crate::codec::schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
 use crate::error::Result;
 use crate::metadata::cluster::Broker;
@@ -12,7 +13,6 @@ use crate::metadata::topics::{
 };
 use crate::types::{BrokerId, Offset};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::BrokerRegistrationRequest;
 use uuid::Uuid;
 
 const FENCE: i8 = 1;

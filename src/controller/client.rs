@@ -5,6 +5,11 @@ use super::apis;
 use super::brokers::Heartbeat;
 use super::state::State;
 use crate::codec::Checked;
+use crate::codec::messages::create_topics_request::CreatableTopic;
+use crate::codec::messages::{
+    AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
+    BrokerRegistrationRequest, CreateTopicsRequest, CreateTopicsResponse,
+};
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::sync::lock;
@@ -12,11 +17,6 @@ use crate::types::{BrokerId, Offset};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::{
-    AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
-    BrokerRegistrationRequest, CreateTopicsRequest, CreateTopicsResponse,
-};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, oneshot, watch};
 

@@ -2,6 +2,8 @@
 //! ControllerConfigurationValidator).
 
 use super::view::{Outcome, View, explained, text};
+use crate::codec::messages::create_topics_request::CreatableTopicConfig;
+use crate::codec::messages::create_topics_response::CreatableTopicConfigs;
 use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
 use crate::error::Result;
 use crate::metadata::features;
@@ -11,8 +13,6 @@ use crate::metadata::{
     BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG,
 };
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
-use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// (type, name) of a resource that has configs.

@@ -2,17 +2,17 @@
 
 use super::placement::{self, check_manual, new_partition, nobody_active, nobody_active_manually};
 use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error};
+use crate::codec::messages::TopicName;
+use crate::codec::messages::create_partitions_request::{
+    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
+};
+use crate::codec::messages::create_partitions_response::{
+    CreatePartitionsResponse, CreatePartitionsTopicResult,
+};
 use crate::error::{Error, Result};
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::Partition;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::TopicName;
-use kafka_protocol::messages::create_partitions_request::{
-    CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
-};
-use kafka_protocol::messages::create_partitions_response::{
-    CreatePartitionsResponse, CreatePartitionsTopicResult,
-};
 use std::collections::BTreeMap;
 
 impl View<'_> {

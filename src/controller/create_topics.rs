@@ -4,17 +4,15 @@ use super::configs::{self, Operation};
 use super::placement::{self, check_manual, new_partition, nobody_active};
 use super::quorum::TOPIC_NAME as METADATA_TOPIC_NAME;
 use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error};
+use crate::codec::messages::TopicName;
+use crate::codec::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use crate::codec::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
 use crate::codec::schema::metadata::TopicRecord;
 use crate::error::Result;
 use crate::metadata::TOPIC_CONFIG;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::{Partition, reason_invalid};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::TopicName;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use kafka_protocol::messages::create_topics_response::{
-    CreatableTopicResult, CreateTopicsResponse,
-};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 

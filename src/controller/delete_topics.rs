@@ -1,16 +1,14 @@
 //! DeleteTopics (ControllerApis.deleteTopics).
 
 use super::view::{Outcome, View, explained, item_error};
+use crate::codec::messages::TopicName;
+use crate::codec::messages::delete_topics_request::DeleteTopicsRequest;
+use crate::codec::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use crate::codec::schema::metadata::RemoveTopicRecord;
 use crate::error::{Error, Result};
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::Topic;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::TopicName;
-use kafka_protocol::messages::delete_topics_request::DeleteTopicsRequest;
-use kafka_protocol::messages::delete_topics_response::{
-    DeletableTopicResult, DeleteTopicsResponse,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 

@@ -2,13 +2,13 @@
 
 use super::quorum::TOPIC_NAME;
 use super::view::text;
-use crate::types::{BrokerId, LeaderEpoch, Offset, Timestamp};
-use kafka_protocol::ResponseError;
-use kafka_protocol::messages::describe_quorum_request::DescribeQuorumRequest;
-use kafka_protocol::messages::describe_quorum_response::{
+use crate::codec::messages::describe_quorum_request::DescribeQuorumRequest;
+use crate::codec::messages::describe_quorum_response::{
     DescribeQuorumResponse, Listener, Node, PartitionData, ReplicaState, TopicData,
 };
-use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
+use crate::codec::messages::{BrokerId as WireBrokerId, TopicName};
+use crate::types::{BrokerId, LeaderEpoch, Offset, Timestamp};
+use kafka_protocol::ResponseError;
 use uuid::Uuid;
 
 /// The default message of Errors.UNKNOWN_TOPIC_OR_PARTITION.

@@ -2,16 +2,15 @@
 
 use super::partition_change::Election;
 use super::view::{Outcome, Told, View, explained, item_error, text};
+use crate::codec::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
+use crate::codec::messages::elect_leaders_response::{
+    ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
+};
+use crate::codec::messages::{StrBytes, TopicName};
 use crate::error::{Error, Result};
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::Topic;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::TopicName;
-use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
-use kafka_protocol::messages::elect_leaders_response::{
-    ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
-};
-use kafka_protocol::protocol::StrBytes;
 
 const PREFERRED: i8 = 0;
 const UNCLEAN: i8 = 1;

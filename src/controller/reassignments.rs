@@ -2,23 +2,23 @@
 
 use super::placement::check_manual;
 use super::view::{Outcome, Told, View, explained, text};
+use crate::codec::messages::alter_partition_reassignments_request::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition,
+};
+use crate::codec::messages::alter_partition_reassignments_response::{
+    AlterPartitionReassignmentsResponse, ReassignablePartitionResponse, ReassignableTopicResponse,
+};
+use crate::codec::messages::list_partition_reassignments_response::{
+    ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
+};
+use crate::codec::messages::{
+    BrokerId as WireBrokerId, ListPartitionReassignmentsRequest, TopicName,
+};
 use crate::error::{Error, Result};
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::{Partition, Topic};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_partition_reassignments_request::{
-    AlterPartitionReassignmentsRequest, ReassignablePartition,
-};
-use kafka_protocol::messages::alter_partition_reassignments_response::{
-    AlterPartitionReassignmentsResponse, ReassignablePartitionResponse, ReassignableTopicResponse,
-};
-use kafka_protocol::messages::list_partition_reassignments_response::{
-    ListPartitionReassignmentsResponse, OngoingPartitionReassignment, OngoingTopicReassignment,
-};
-use kafka_protocol::messages::{
-    BrokerId as WireBrokerId, ListPartitionReassignmentsRequest, TopicName,
-};
 
 impl View<'_> {
     /// Starts or cancels reassignments of partitions; each succeeds or fails on its own.

@@ -2,22 +2,22 @@
 //! (KIP-858).
 
 use super::view::{Outcome, View};
+use crate::codec::messages::BrokerId as WireBrokerId;
+use crate::codec::messages::alter_partition_request::{AlterPartitionRequest, PartitionData};
+use crate::codec::messages::alter_partition_response::{
+    AlterPartitionResponse, PartitionData as Altered, TopicData as AlteredTopic,
+};
+use crate::codec::messages::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
+use crate::codec::messages::assign_replicas_to_dirs_response::{
+    AssignReplicasToDirsResponse, DirectoryData, PartitionData as Assigned,
+    TopicData as AssignedTopic,
+};
 use crate::error::Result;
 use crate::metadata::Broker;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::{Partition, RECOVERING, Topic};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::BrokerId as WireBrokerId;
-use kafka_protocol::messages::alter_partition_request::{AlterPartitionRequest, PartitionData};
-use kafka_protocol::messages::alter_partition_response::{
-    AlterPartitionResponse, PartitionData as Altered, TopicData as AlteredTopic,
-};
-use kafka_protocol::messages::assign_replicas_to_dirs_request::AssignReplicasToDirsRequest;
-use kafka_protocol::messages::assign_replicas_to_dirs_response::{
-    AssignReplicasToDirsResponse, DirectoryData, PartitionData as Assigned,
-    TopicData as AssignedTopic,
-};
 use uuid::Uuid;
 
 impl View<'_> {

@@ -7,6 +7,7 @@ use super::quorum::{Opened, Quorum, bootstrap_records};
 use super::view::{Outcome, View};
 use super::{Requester, journal};
 use crate::clock::Clock;
+use crate::codec::messages::BrokerRegistrationRequest;
 use crate::codec::schema::metadata::register_controller_record::{
     ControllerEndpoint, ControllerFeature,
 };
@@ -20,7 +21,6 @@ use crate::metadata::snapshot::{self, SnapshotId};
 use crate::metadata::{BROKER_CONFIG, Published, features};
 use crate::types::{BrokerId, Offset, Timestamp};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::BrokerRegistrationRequest;
 use std::collections::HashMap;
 use std::thread::JoinHandle;
 use tracing::{error, info, warn};

@@ -2,6 +2,10 @@
 
 use super::state::State;
 use super::view::{Outcome, View, explained, text};
+use crate::codec::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
+use crate::codec::messages::update_features_response::{
+    UpdatableFeatureResult, UpdateFeaturesResponse,
+};
 use crate::codec::schema::metadata::FeatureLevelRecord;
 use crate::error::Result;
 use crate::metadata::features::{self, METADATA_VERSION, NEWEST_METADATA_VERSION};
@@ -9,10 +13,6 @@ use crate::metadata::features::{KRAFT_VERSION, OLDEST_METADATA_VERSION};
 use crate::metadata::record::MetadataRecord;
 use crate::types::{BrokerId, Offset};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
-use kafka_protocol::messages::update_features_response::{
-    UpdatableFeatureResult, UpdateFeaturesResponse,
-};
 
 const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;

@@ -1,6 +1,7 @@
 //! The state that requests are validated against, and their outcomes.
 
 use super::partition_change::{Election, PartitionChange, Surroundings};
+use crate::codec::messages::StrBytes;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::metadata::features;
@@ -9,7 +10,6 @@ use crate::metadata::topics::{Partition, Topic, UNASSIGNED_DIRECTORY};
 use crate::metadata::{Broker, Image, TOPIC_CONFIG};
 use crate::types::BrokerId;
 use kafka_protocol::ResponseError;
-use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 /// The most records that one request may lead to (QuorumController.MAX_RECORDS_PER_USER_OP).

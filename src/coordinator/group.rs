@@ -45,11 +45,17 @@ use super::runtime::{Settings, Slot};
 use super::slots::Slots;
 use super::{Marker, RequestContext, Ticket, Writer, text};
 use crate::clock::Clock;
+use crate::codec::messages::describe_groups_response::DescribedGroup;
+use crate::codec::messages::leave_group_response::MemberResponse;
+use crate::codec::messages::list_groups_response::ListedGroup;
 use crate::codec::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::codec::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use crate::codec::messages::{
-    OffsetCommitRequest, OffsetCommitResponse, StreamsGroupHeartbeatRequest,
-    StreamsGroupHeartbeatResponse, streams_group_describe_response,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
+    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, StreamsGroupHeartbeatRequest,
+    StreamsGroupHeartbeatResponse, SyncGroupRequest, SyncGroupResponse,
+    consumer_group_describe_response, streams_group_describe_response,
 };
 use crate::config::{Config, LiveConfig};
 use crate::controller::Requester;
@@ -59,14 +65,6 @@ use crate::metadata::{Delta, Image};
 use crate::replica::Replicas;
 use crate::types::{ProducerId, java_hash};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_groups_response::DescribedGroup;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::{
-    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
-    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetDeleteRequest,
-    OffsetDeleteResponse, SyncGroupRequest, SyncGroupResponse, consumer_group_describe_response,
-};
 use shard::{Outcome, Shard};
 use std::ops::RangeInclusive;
 use std::sync::Arc;

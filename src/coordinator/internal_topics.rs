@@ -12,16 +12,15 @@
 //! The first two also get their own settings when a Metadata request creates them by name.
 
 use crate::clock::Clock;
+use crate::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use crate::codec::messages::create_topics_response::CreatableTopicResult;
+use crate::codec::messages::{CreateTopicsResponse, StrBytes};
 use crate::config::{Config, LiveConfig};
 use crate::controller::{self, Requester};
 use crate::error::{Error, Result};
 use crate::sync::lock;
 use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::CreateTopicsResponse;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
-use kafka_protocol::protocol::StrBytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;

@@ -3,11 +3,11 @@
 use super::Context;
 use super::init_producer_id::fenced;
 use crate::codec::Reply;
+use crate::codec::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 use crate::coordinator::OFFSETS_TOPIC;
 use crate::coordinator::transaction::Producer;
 use crate::error::Result;
 use crate::types::TopicPartition;
-use kafka_protocol::messages::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 
 /// The first version whose clients know PRODUCER_FENCED.
 const FENCED_VERSION: i16 = 2;

@@ -5,19 +5,18 @@
 use super::Context;
 use super::init_producer_id::fenced;
 use crate::codec::Reply;
+use crate::codec::messages::add_partitions_to_txn_request::{
+    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+};
+use crate::codec::messages::add_partitions_to_txn_response::{
+    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
+};
+use crate::codec::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, StrBytes};
 use crate::coordinator::transaction::{EPOCH_BUMP_VERSION, Producer};
 use crate::error::Result;
 use crate::metadata::Image;
 use crate::types::TopicPartition;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::add_partitions_to_txn_request::{
-    AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
-};
-use kafka_protocol::messages::add_partitions_to_txn_response::{
-    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnResult, AddPartitionsToTxnTopicResult,
-};
-use kafka_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
-use kafka_protocol::protocol::StrBytes;
 
 /// The first version that brokers send, for clients that know transaction version 2.
 const BROKERS_VERSION: i16 = 4;

@@ -2,15 +2,13 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::alter_replica_log_dirs_response::{
+    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
+};
+use crate::codec::messages::{AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, TopicName};
 use crate::error::{Error, Result};
 use crate::log::manager::LogDir;
 use crate::types::TopicPartition;
-use kafka_protocol::messages::alter_replica_log_dirs_response::{
-    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
-};
-use kafka_protocol::messages::{
-    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, TopicName,
-};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

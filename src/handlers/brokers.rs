@@ -1,12 +1,12 @@
 //! Brokers and partitions as the clients of one listener see them (KRaftMetadataCache).
 
 use super::Context;
+use crate::codec::messages as kafka;
+use crate::codec::messages::StrBytes;
 use crate::metadata::topics::reason_invalid;
 use crate::metadata::{Broker, Image, Partition, Topic};
 use crate::types::{BrokerId, LeaderEpoch};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages as kafka;
-use kafka_protocol::protocol::StrBytes;
 
 /// A broker and its address on the listener on which the request came.
 pub(super) struct Node {

@@ -4,13 +4,12 @@
 use super::describe_groups::ALL_GROUP_OPERATIONS;
 use super::{Context, check_served, each_once};
 use crate::codec::Reply;
+use crate::codec::messages::consumer_group_describe_response::DescribedGroup;
+use crate::codec::messages::{
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId, StrBytes,
+};
 use crate::error::{Error, Result};
 use crate::metadata::features::GROUP_VERSION;
-use kafka_protocol::messages::consumer_group_describe_response::DescribedGroup;
-use kafka_protocol::messages::{
-    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId,
-};
-use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, request: ConsumerGroupDescribeRequest) -> Result<Reply> {
     let mut response = ConsumerGroupDescribeResponse::default();

@@ -2,10 +2,11 @@
 
 use super::{Context, check_served};
 use crate::codec::Reply;
+use crate::codec::messages::{
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, StrBytes,
+};
 use crate::error::Result;
 use crate::metadata::features::GROUP_VERSION;
-use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, request: ConsumerGroupHeartbeatRequest) -> Result<Reply> {
     let answered = match check_served(cx, "consumer", GROUP_VERSION) {

@@ -2,11 +2,10 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::create_acls_response::AclCreationResult;
+use crate::codec::messages::{CreateAclsRequest, CreateAclsResponse, StrBytes};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_acls_response::AclCreationResult;
-use kafka_protocol::messages::{CreateAclsRequest, CreateAclsResponse};
-use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, request: CreateAclsRequest) -> Result<Reply> {
     let refused = AclCreationResult::default()

@@ -2,11 +2,10 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::delete_acls_response::DeleteAclsFilterResult;
+use crate::codec::messages::{DeleteAclsRequest, DeleteAclsResponse, StrBytes};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::delete_acls_response::DeleteAclsFilterResult;
-use kafka_protocol::messages::{DeleteAclsRequest, DeleteAclsResponse};
-use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, request: DeleteAclsRequest) -> Result<Reply> {
     let refused = DeleteAclsFilterResult::default()

@@ -2,16 +2,16 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::delete_records_request::DeleteRecordsPartition;
+use crate::codec::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
+use crate::codec::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use crate::coordinator::internal_topics::is_internal;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::types::{Offset, Sample};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::delete_records_request::DeleteRecordsPartition;
-use kafka_protocol::messages::delete_records_response::{
-    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
-};
-use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use std::collections::{HashMap, HashSet};
 
 pub(super) async fn handle(cx: &Context, mut request: DeleteRecordsRequest) -> Result<Reply> {

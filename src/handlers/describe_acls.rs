@@ -2,10 +2,9 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{DescribeAclsRequest, DescribeAclsResponse, StrBytes};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{DescribeAclsRequest, DescribeAclsResponse};
-use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, _: DescribeAclsRequest) -> Result<Reply> {
     let message = StrBytes::from_static_str("No Authorizer is configured on the broker");

@@ -3,11 +3,10 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::describe_client_quotas_request::ComponentData;
+use crate::codec::messages::{DescribeClientQuotasRequest, DescribeClientQuotasResponse, StrBytes};
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
-use kafka_protocol::messages::{DescribeClientQuotasRequest, DescribeClientQuotasResponse};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::HashSet;
 
 /// The match types of a filter's component (DescribeClientQuotasRequest).

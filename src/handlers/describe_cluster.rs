@@ -3,12 +3,11 @@
 use super::brokers::{self, CLUSTER_OPERATIONS};
 use super::{Context, Endpoint};
 use crate::codec::Reply;
+use crate::codec::messages::describe_cluster_response::DescribeClusterBroker;
+use crate::codec::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse, StrBytes};
 use crate::error::Result;
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
-use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
-use kafka_protocol::protocol::StrBytes;
 
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;

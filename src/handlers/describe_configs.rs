@@ -3,6 +3,11 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::describe_configs_request::DescribeConfigsResource;
+use crate::codec::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use crate::codec::messages::{DescribeConfigsRequest, DescribeConfigsResponse, StrBytes};
 use crate::config::{Config, Row};
 use crate::error::{Error, Result};
 use crate::metadata::topics::reason_invalid;
@@ -10,12 +15,6 @@ use crate::metadata::{
     BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG,
 };
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::describe_configs_response::{
-    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
-};
-use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::HashSet;
 
 /// After this many settings of other resources a response describes topics only.

@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{DescribeDelegationTokenRequest, DescribeDelegationTokenResponse};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{DescribeDelegationTokenRequest, DescribeDelegationTokenResponse};
 
 pub(super) async fn handle(cx: &Context, _: DescribeDelegationTokenRequest) -> Result<Reply> {
     // Kafka checks the connection before the settings, and a client of a plain listener is not

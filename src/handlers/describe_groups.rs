@@ -2,9 +2,9 @@
 
 use super::{Context, each_once};
 use crate::codec::Reply;
+use crate::codec::messages::describe_groups_response::DescribedGroup;
+use crate::codec::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::error::Result;
-use kafka_protocol::messages::describe_groups_response::DescribedGroup;
-use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse};
 
 /// The authorized operations of a group: READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and
 /// ALTER_CONFIGS. Without an authorizer all of them are allowed.

@@ -2,15 +2,16 @@
 
 use super::{Context, brokers};
 use crate::codec::Reply;
+use crate::codec::messages::describe_producers_response::{
+    PartitionResponse, ProducerState, TopicResponse,
+};
+use crate::codec::messages::{
+    DescribeProducersRequest, DescribeProducersResponse, StrBytes, TopicName,
+};
 use crate::error::Result;
 use crate::log::ActiveProducer;
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_producers_response::{
-    PartitionResponse, ProducerState, TopicResponse,
-};
-use kafka_protocol::messages::{DescribeProducersRequest, DescribeProducersResponse, TopicName};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::{HashMap, HashSet};
 
 pub(super) async fn handle(cx: &Context, request: DescribeProducersRequest) -> Result<Reply> {

@@ -4,18 +4,17 @@
 use super::Context;
 use super::brokers::{self, TOPIC_OPERATIONS};
 use crate::codec::Reply;
+use crate::codec::messages::describe_topic_partitions_response::{
+    Cursor, DescribeTopicPartitionsResponsePartition as PartitionAnswer,
+    DescribeTopicPartitionsResponseTopic as TopicAnswer,
+};
+use crate::codec::messages::{
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, StrBytes, TopicName,
+};
 use crate::coordinator::internal_topics::is_internal;
 use crate::error::Result;
 use crate::metadata::{Image, Topic};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_topic_partitions_response::{
-    Cursor, DescribeTopicPartitionsResponsePartition as PartitionAnswer,
-    DescribeTopicPartitionsResponseTopic as TopicAnswer,
-};
-use kafka_protocol::messages::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName,
-};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeSet;
 
 pub(super) async fn handle(cx: &Context, request: DescribeTopicPartitionsRequest) -> Result<Reply> {

@@ -2,11 +2,10 @@
 
 use super::{Context, each_once};
 use crate::codec::Reply;
+use crate::codec::messages::describe_transactions_response::{TopicData, TransactionState};
+use crate::codec::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse, StrBytes};
 use crate::coordinator::transaction::Transaction;
 use crate::error::Result;
-use kafka_protocol::messages::describe_transactions_response::{TopicData, TransactionState};
-use kafka_protocol::messages::{DescribeTransactionsRequest, DescribeTransactionsResponse};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
 
 pub(super) async fn handle(cx: &Context, request: DescribeTransactionsRequest) -> Result<Reply> {

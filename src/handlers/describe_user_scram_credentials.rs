@@ -3,14 +3,13 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::describe_user_scram_credentials_request::UserName;
+use crate::codec::messages::describe_user_scram_credentials_response::DescribeUserScramCredentialsResult;
+use crate::codec::messages::{
+    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse, StrBytes,
+};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
-use kafka_protocol::messages::describe_user_scram_credentials_response::DescribeUserScramCredentialsResult;
-use kafka_protocol::messages::{
-    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
-};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
 
 pub(super) async fn handle(

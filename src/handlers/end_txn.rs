@@ -4,9 +4,9 @@
 use super::Context;
 use super::init_producer_id::fenced;
 use crate::codec::Reply;
+use crate::codec::messages::{EndTxnRequest, EndTxnResponse};
 use crate::coordinator::transaction::{EPOCH_BUMP_VERSION, EndRequest, Producer};
 use crate::error::Result;
-use kafka_protocol::messages::{EndTxnRequest, EndTxnResponse};
 
 /// The first version whose clients know PRODUCER_FENCED.
 const FENCED_VERSION: i16 = 2;

@@ -3,6 +3,12 @@
 
 use super::Context;
 use super::brokers::{Leaders, Node};
+use crate::codec::messages::fetch_request::{FetchTopic, ForgottenTopic};
+use crate::codec::messages::fetch_response::{
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
+};
+use crate::codec::messages::{FetchRequest, FetchResponse, StrBytes, TopicName};
 use crate::codec::{Reply, splice};
 use crate::disk::FileRange;
 use crate::error::Result;
@@ -13,13 +19,6 @@ use crate::replica::read::{Fetch, FetchAnswer, FetchedPartition};
 use crate::types::{Isolation, NO_EPOCH};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::fetch_request::{FetchTopic, ForgottenTopic};
-use kafka_protocol::messages::fetch_response::{
-    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
-    PartitionData,
-};
-use kafka_protocol::messages::{FetchRequest, FetchResponse, TopicName};
-use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
 use uuid::Uuid;
 

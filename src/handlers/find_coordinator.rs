@@ -7,13 +7,12 @@
 use super::Context;
 use super::brokers::{self, Node};
 use crate::codec::Reply;
+use crate::codec::messages::find_coordinator_response::Coordinator;
+use crate::codec::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, StrBytes};
 use crate::coordinator::{OFFSETS_TOPIC, TRANSACTION_TOPIC};
 use crate::error::Result;
 use crate::types::uuid_from_text;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::find_coordinator_response::Coordinator;
-use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
-use kafka_protocol::protocol::StrBytes;
 
 /// The first version whose requests have several keys.
 const BATCH_VERSION: i16 = 4;

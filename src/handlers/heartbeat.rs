@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{HeartbeatRequest, HeartbeatResponse};
 use crate::error::Result;
-use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 pub(super) async fn handle(cx: &Context, request: HeartbeatRequest) -> Result<Reply> {
     let mut response = HeartbeatResponse::default();

@@ -3,11 +3,11 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::coordinator::transaction::{Init, NO_PRODUCER_EPOCH, Producer};
 use crate::error::Result;
 use crate::types::NO_PRODUCER_ID;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
 /// The first version whose clients know PRODUCER_FENCED.
 const FENCED_VERSION: i16 = 4;

@@ -2,10 +2,9 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{JoinGroupRequest, JoinGroupResponse, StrBytes};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
-use kafka_protocol::protocol::StrBytes;
 
 /// The first version in which the protocol's name may be null.
 const NULL_PROTOCOL_VERSION: i16 = 7;

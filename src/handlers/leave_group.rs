@@ -2,11 +2,11 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::leave_group_request::MemberIdentity;
+use crate::codec::messages::leave_group_response::MemberResponse;
+use crate::codec::messages::{LeaveGroupRequest, LeaveGroupResponse};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 /// The first version in which several members may leave, each with an error of its own.
 const BATCH_VERSION: i16 = 3;

@@ -2,14 +2,13 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::list_config_resources_response::ConfigResource;
+use crate::codec::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse, StrBytes};
 use crate::error::Result;
 use crate::metadata::{
     BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, Image, TOPIC_CONFIG,
 };
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::list_config_resources_response::ConfigResource;
-use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
-use kafka_protocol::protocol::StrBytes;
 
 /// All types, in the order in which Kafka lists them.
 const TYPES: [i8; 5] =

@@ -2,9 +2,8 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{ListGroupsRequest, ListGroupsResponse, StrBytes};
 use crate::error::Result;
-use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::HashSet;
 
 /// The states of groups of all types.

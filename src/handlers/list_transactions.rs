@@ -2,11 +2,10 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::list_transactions_response::TransactionState;
+use crate::codec::messages::{ListTransactionsRequest, ListTransactionsResponse, StrBytes};
 use crate::coordinator::transaction::{Filter, State};
 use crate::error::Result;
-use kafka_protocol::messages::list_transactions_response::TransactionState;
-use kafka_protocol::messages::{ListTransactionsRequest, ListTransactionsResponse};
-use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, request: ListTransactionsRequest) -> Result<Reply> {
     Ok(cx.reply(&list(cx, request).await.unwrap_or_else(|error| {

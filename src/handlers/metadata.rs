@@ -7,17 +7,16 @@
 use super::Context;
 use super::brokers::{self, CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use crate::codec::Reply;
+use crate::codec::messages::create_topics_request::CreatableTopic;
+use crate::codec::messages::metadata_request::MetadataRequestTopic;
+use crate::codec::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use crate::codec::messages::{MetadataRequest, MetadataResponse, StrBytes, TopicName};
 use crate::coordinator::internal_topics::is_internal;
 use crate::error::Result;
 use crate::metadata::{Image, Topic};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
-use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 

@@ -2,12 +2,12 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::error::Result;
-use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::offset_delete_response::{
+use crate::codec::messages::offset_delete_response::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
-use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
+use crate::codec::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
+use crate::error::Result;
+use kafka_protocol::error::ResponseError;
 
 pub(super) async fn handle(cx: &Context, mut request: OffsetDeleteRequest) -> Result<Reply> {
     let image = cx.image();

@@ -3,13 +3,13 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::error::Result;
-use crate::metadata::Image;
-use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
-use kafka_protocol::messages::offset_for_leader_epoch_response::{
+use crate::codec::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
+use crate::codec::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderTopicResult,
 };
-use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
+use crate::codec::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
+use crate::error::Result;
+use crate::metadata::Image;
 
 pub(super) async fn handle(cx: &Context, request: OffsetForLeaderEpochRequest) -> Result<Reply> {
     let image = cx.image();

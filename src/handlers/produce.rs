@@ -10,6 +10,12 @@ mod verify;
 use super::Context;
 use super::brokers::{Leaders, Node};
 use crate::codec::Reply;
+use crate::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use crate::codec::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+    TopicProduceResponse,
+};
+use crate::codec::messages::{ProduceRequest, ProduceResponse, StrBytes};
 use crate::coordinator::internal_topics::is_internal;
 use crate::error::{Error, Result};
 use crate::metadata::{Image, Topic};
@@ -19,14 +25,6 @@ use crate::types::TopicIdPartition;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::ProduceRequest;
-use kafka_protocol::messages::ProduceResponse;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
-    TopicProduceResponse,
-};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};

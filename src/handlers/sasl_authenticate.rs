@@ -2,10 +2,9 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{SaslAuthenticateRequest, SaslAuthenticateResponse, StrBytes};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{SaslAuthenticateRequest, SaslAuthenticateResponse};
-use kafka_protocol::protocol::StrBytes;
 
 pub(super) async fn handle(cx: &Context, _: SaslAuthenticateRequest) -> Result<Reply> {
     let message = "SaslAuthenticate request received after successful authentication";

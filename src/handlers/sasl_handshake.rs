@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{SaslHandshakeRequest, SaslHandshakeResponse};
 
 pub(super) async fn handle(cx: &Context, _: SaslHandshakeRequest) -> Result<Reply> {
     let error = ResponseError::IllegalSaslState;

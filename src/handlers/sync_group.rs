@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::codec::Reply;
+use crate::codec::messages::{SyncGroupRequest, SyncGroupResponse};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 /// The first version in which a member names the protocol that it expects.
 const PROTOCOL_VERSION: i16 = 5;

@@ -2,12 +2,12 @@
 //! directories have failed, so that it elects no leaders there, now or after a restart.
 
 use super::Replicas;
-use crate::sync::lock;
-use crate::types::TopicIdPartition;
-use kafka_protocol::messages::AssignReplicasToDirsRequest;
-use kafka_protocol::messages::assign_replicas_to_dirs_request::{
+use crate::codec::messages::AssignReplicasToDirsRequest;
+use crate::codec::messages::assign_replicas_to_dirs_request::{
     DirectoryData, PartitionData, TopicData,
 };
+use crate::sync::lock;
+use crate::types::TopicIdPartition;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 

@@ -2,13 +2,13 @@
 
 use super::{Peer, call};
 use crate::support::Broker;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
-use kafka_protocol::messages::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::update_features_request::FeatureUpdateKey;
+use klamm::codec::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
     CreateTopicsRequest, FindCoordinatorRequest, UpdateFeaturesRequest,
 };
-use kafka_protocol::protocol::StrBytes;
 use std::time::{Duration, Instant};
 
 const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;

@@ -3,11 +3,11 @@
 
 use super::{Peer, call};
 use crate::support::Broker;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::*;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use klamm::types::uuid_from_text;

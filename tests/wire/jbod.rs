@@ -4,16 +4,16 @@
 use super::{Peer, call};
 use crate::support::Broker;
 use bytes::Bytes;
-use kafka_protocol::messages::alter_replica_log_dirs_request::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::alter_replica_log_dirs_request::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic,
 };
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::incremental_alter_configs_request::{
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::*;
-use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::*;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::fs;

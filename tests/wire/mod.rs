@@ -16,13 +16,13 @@ mod streams_groups;
 mod transactions;
 
 use bytes::BytesMut;
-use kafka_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
-use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{IncrementalAlterConfigsRequest, RequestHeader};
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use klamm::client::{Connection, Options};
+use klamm::codec::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use klamm::codec::messages::produce_response::PartitionProduceResponse;
+use klamm::codec::messages::{IncrementalAlterConfigsRequest, RequestHeader};
 use std::cell::OnceCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -3,12 +3,12 @@
 use super::{Peer, call, set, wait_for};
 use crate::support::Broker;
 use bytes::Bytes;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
+use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use klamm::codec::messages::{
     ConsumerGroupHeartbeatRequest, CreateTopicsRequest, FindCoordinatorRequest, ProduceRequest,
 };
-use kafka_protocol::protocol::StrBytes;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 use std::time::Duration;

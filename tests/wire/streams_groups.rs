@@ -2,12 +2,12 @@
 
 use super::{Peer, call, wait_for};
 use crate::support::Broker;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{CreateTopicsRequest, FindCoordinatorRequest, MetadataRequest};
 use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::StreamsGroupHeartbeatRequest;
+use klamm::codec::messages::create_topics_request::CreatableTopic;
+use klamm::codec::messages::metadata_request::MetadataRequestTopic;
 use klamm::codec::messages::streams_group_heartbeat_request::{Subtopology, TopicInfo, Topology};
+use klamm::codec::messages::{CreateTopicsRequest, FindCoordinatorRequest, MetadataRequest};
 
 const MISSING_INTERNAL_TOPICS: i8 = 3;
 

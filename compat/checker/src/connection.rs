@@ -2,17 +2,17 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError as Code;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use kafka_protocol::messages::describe_producers_request::TopicRequest;
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::offset_fetch_request::{
+use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm::codec::messages::describe_producers_request::TopicRequest;
+use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use klamm::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
-use kafka_protocol::messages::{
+use klamm::codec::messages::{
     ApiKey, CreateTopicsRequest, DescribeProducersRequest, FindCoordinatorRequest,
     ListOffsetsRequest, ListTransactionsRequest, OffsetFetchRequest, RequestHeader,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::thread::sleep;
@@ -136,7 +136,7 @@ impl Connection {
         let request = FindCoordinatorRequest::default()
             .with_key_type(i8::from(is_transaction))
             .with_coordinator_keys(vec![StrBytes::from_string(key.to_owned())]);
-        let code = |response: &kafka_protocol::messages::FindCoordinatorResponse| {
+        let code = |response: &klamm::codec::messages::FindCoordinatorResponse| {
             response.coordinators[0].error_code
         };
         self.ask_until_ready(4, &request, code).map(drop)
@@ -173,7 +173,7 @@ impl Connection {
             .with_replica_id((-1).into())
             .with_isolation_level(i8::from(is_stable))
             .with_topics(vec![topic]);
-        let code = |response: &kafka_protocol::messages::ListOffsetsResponse| {
+        let code = |response: &klamm::codec::messages::ListOffsetsResponse| {
             response.topics[0].partitions[0].error_code
         };
         let response = self.ask_until_ready(6, &request, code)?;
@@ -206,7 +206,7 @@ impl Connection {
             .with_topics(Some(vec![topic]));
         let request =
             OffsetFetchRequest::default().with_groups(vec![group]).with_require_stable(true);
-        let code = |response: &kafka_protocol::messages::OffsetFetchResponse| {
+        let code = |response: &klamm::codec::messages::OffsetFetchResponse| {
             let group = &response.groups[0];
             let first = group.topics.first().map_or(0, |topic| topic.partitions[0].error_code);
             if group.error_code == 0 { first } else { group.error_code }

@@ -2,15 +2,16 @@
 //! message.
 
 use super::support::*;
+use crate::codec::messages::alter_configs_request::AlterConfigsRequest;
+use crate::codec::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use crate::codec::messages::{
+    AlterConfigsResponse, ApiKey, IncrementalAlterConfigsResponse, alter_configs_request as old,
+};
 use crate::controller::Client;
 use crate::controller::configs::{Change as ConfigChange, Operation};
 use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
-use kafka_protocol::messages::alter_configs_request as old;
-use kafka_protocol::messages::alter_configs_request::AlterConfigsRequest;
-use kafka_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-};
-use kafka_protocol::messages::{AlterConfigsResponse, ApiKey, IncrementalAlterConfigsResponse};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;

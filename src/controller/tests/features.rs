@@ -1,8 +1,8 @@
 //! UpdateFeatures: raising and lowering levels, and the reasons for refusals.
 
 use super::support::*;
-use kafka_protocol::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
-use kafka_protocol::messages::{ApiKey, UpdateFeaturesResponse};
+use crate::codec::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
+use crate::codec::messages::{ApiKey, UpdateFeaturesResponse};
 
 const UPGRADE: i8 = 1;
 const SAFE_DOWNGRADE: i8 = 2;

@@ -1,10 +1,10 @@
 //! First start, restarts after clean and unclean stops, snapshots.
 
 use super::support::*;
+use crate::codec::messages::BrokerId;
+use crate::codec::messages::broker_registration_request::Feature;
 use crate::metadata::{BROKER_CONFIG, features};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::BrokerId;
-use kafka_protocol::messages::broker_registration_request::Feature;
 use std::sync::Arc;
 use uuid::Uuid;
 

@@ -1,6 +1,14 @@
 //! DescribeQuorum, producer ids, and requests about single partitions.
 
 use super::support::*;
+use crate::codec::messages::alter_partition_reassignments_request::{
+    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
+};
+use crate::codec::messages::describe_quorum_request::{
+    DescribeQuorumRequest, PartitionData, TopicData,
+};
+use crate::codec::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
+use crate::codec::messages::*;
 use crate::config::Compression;
 use crate::controller::preview;
 use crate::disk::Disk;
@@ -8,14 +16,6 @@ use crate::error::Error;
 use crate::log::tests::spoilt::DAMAGES;
 use crate::record::builder::BatchBuilder;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_partition_reassignments_request::{
-    AlterPartitionReassignmentsRequest, ReassignablePartition, ReassignableTopic,
-};
-use kafka_protocol::messages::describe_quorum_request::{
-    DescribeQuorumRequest, PartitionData, TopicData,
-};
-use kafka_protocol::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
-use kafka_protocol::messages::*;
 use std::path::Path;
 
 #[tokio::test]

@@ -2,6 +2,10 @@
 
 use crate::clock::Clock;
 use crate::codec;
+use crate::codec::messages::broker_registration_request::{Feature, Listener};
+use crate::codec::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use crate::codec::messages::create_topics_response::CreateTopicsResponse;
+use crate::codec::messages::{ApiKey, BrokerId, BrokerRegistrationRequest, StrBytes, TopicName};
 use crate::config::Config;
 use crate::controller::state::State;
 use crate::controller::{Answer, Client, Controller, Forwarded, Requester};
@@ -10,11 +14,7 @@ use crate::error::Result;
 use crate::metadata::features::SUPPORTED;
 use crate::metadata::{Image, Published};
 use bytes::BytesMut;
-use kafka_protocol::messages::broker_registration_request::{Feature, Listener};
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use kafka_protocol::messages::create_topics_response::CreateTopicsResponse;
-use kafka_protocol::messages::{ApiKey, BrokerId, BrokerRegistrationRequest, TopicName};
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};

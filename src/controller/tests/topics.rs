@@ -1,18 +1,18 @@
 //! CreateTopics, DeleteTopics and CreatePartitions: responses, codes and messages are Kafka's.
 
 use super::support::*;
-use crate::metadata::TOPIC_CONFIG;
-use kafka_protocol::messages::create_partitions_request::{
+use crate::codec::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
 };
-use kafka_protocol::messages::create_partitions_response::CreatePartitionsResponse;
-use kafka_protocol::messages::create_topics_request::{
+use crate::codec::messages::create_partitions_response::CreatePartitionsResponse;
+use crate::codec::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
-use kafka_protocol::messages::create_topics_response::CreateTopicsResponse;
-use kafka_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
-use kafka_protocol::messages::delete_topics_response::DeleteTopicsResponse;
-use kafka_protocol::messages::{ApiKey, BrokerId};
+use crate::codec::messages::create_topics_response::CreateTopicsResponse;
+use crate::codec::messages::delete_topics_request::{DeleteTopicState, DeleteTopicsRequest};
+use crate::codec::messages::delete_topics_response::DeleteTopicsResponse;
+use crate::codec::messages::{ApiKey, BrokerId};
+use crate::metadata::TOPIC_CONFIG;
 use uuid::Uuid;
 
 fn with_config(topic: CreatableTopic, key: &str, value: Option<&str>) -> CreatableTopic {

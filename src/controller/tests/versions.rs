@@ -2,13 +2,13 @@
 //! into them only what that version knows.
 
 use super::support::*;
+use crate::codec::messages::ApiKey;
+use crate::codec::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
+use crate::codec::messages::update_features_response::UpdateFeaturesResponse;
 use crate::metadata::features;
 use crate::metadata::record::MetadataRecord;
 use crate::record::Batch;
 use bytes::Bytes;
-use kafka_protocol::messages::ApiKey;
-use kafka_protocol::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
-use kafka_protocol::messages::update_features_response::UpdateFeaturesResponse;
 use std::path::Path;
 
 /// The levels of `kafka-storage format --release-version`, from 3.3-IV3 to 4.0-IV3.

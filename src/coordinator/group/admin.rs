@@ -5,12 +5,13 @@ use super::kind::{Group, not_found, not_of_kind, wrong_kind};
 use super::record::Record;
 use super::shard::{Outcome, Shard};
 use super::{GroupId, classic, listed, text};
-use crate::codec::messages::streams_group_describe_response;
+use crate::codec::messages::describe_groups_response::DescribedGroup;
+use crate::codec::messages::list_groups_response::ListedGroup;
+use crate::codec::messages::{
+    ListGroupsRequest, StrBytes, consumer_group_describe_response, streams_group_describe_response,
+};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_groups_response::DescribedGroup;
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::{ListGroupsRequest, consumer_group_describe_response};
 
 /// The first version in which a group that does not exist is an error.
 const DESCRIBE_NOT_FOUND_VERSION: i16 = 6;
@@ -59,7 +60,7 @@ impl Shard {
 
     /// The groups that pass the filters. An empty filter passes all.
     pub fn list(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
-        let passes = |filter: &[kafka_protocol::protocol::StrBytes], value: &str| {
+        let passes = |filter: &[StrBytes], value: &str| {
             filter.is_empty() || filter.iter().any(|f| f.trim().eq_ignore_ascii_case(value))
         };
         listed(self.groups.iter(), |(id, _)| id)

@@ -10,20 +10,21 @@ use crate::codec::messages::offset_commit_request::OffsetCommitRequestPartition;
 use crate::codec::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
+use crate::codec::messages::offset_delete_response::{
+    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
+};
 use crate::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
 use crate::codec::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
 };
-use crate::codec::messages::{OffsetCommitRequest, OffsetCommitResponse, StrBytes};
+use crate::codec::messages::{
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, StrBytes,
+};
 use crate::error::Result;
 use crate::types::Timestamp;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::offset_delete_response::{
-    OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
-};
-use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;

@@ -11,7 +11,11 @@ use super::timers::{Timer, Timers};
 use super::topic_hash::TopicHashes;
 use super::turn::{self, Parked, Turn};
 use super::{GroupId, RequestContext, Ticket};
-use crate::codec::messages::StreamsGroupHeartbeatRequest;
+use crate::codec::messages::leave_group_response::MemberResponse;
+use crate::codec::messages::{
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
+    JoinGroupRequest, LeaveGroupRequest, StreamsGroupHeartbeatRequest, SyncGroupRequest,
+};
 use crate::config::{Compression, LiveConfig};
 use crate::coordinator::state_machine::{Completion, StateMachine};
 use crate::error::{Error, Result};
@@ -19,11 +23,6 @@ use crate::metadata::Image;
 use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::{
-    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
-    JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest,
-};
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -22,12 +22,21 @@ use super::record::Record;
 use super::shard::{Outcome, Shard};
 use super::turn::Parked;
 use super::{GroupId, RequestContext, Ticket, text};
-use crate::codec::messages::OffsetCommitRequest;
+use crate::codec::messages::join_group_request::JoinGroupRequestProtocol;
+use crate::codec::messages::leave_group_request::MemberIdentity;
 use crate::codec::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
+use crate::codec::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
 use crate::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use crate::codec::messages::sync_group_request::SyncGroupRequestAssignment;
+use crate::codec::messages::{
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, StrBytes, SyncGroupRequest,
 };
 use crate::codec::schema::group;
 use crate::config::Config;
@@ -38,17 +47,7 @@ use crate::metadata::{Image, Loader};
 use crate::types::{NO_PRODUCER_ID, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::offset_delete_request::{
-    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
-use kafka_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, OffsetDeleteRequest,
-    SyncGroupRequest,
-};
-use kafka_protocol::protocol::{Encodable, StrBytes};
+use kafka_protocol::protocol::Encodable;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -380,7 +379,7 @@ impl Args {
         self.named.get(key).map(|value| text(value))
     }
 
-    fn group(&self) -> kafka_protocol::messages::GroupId {
+    fn group(&self) -> crate::codec::messages::GroupId {
         text(self.get("group")).into()
     }
 

@@ -4,12 +4,12 @@ use super::record::Record;
 use super::timers::{Timer, Timers};
 use super::topic_hash::TopicHashes;
 use super::{GroupId, MemberId, Ticket};
+use crate::codec::messages::{JoinGroupResponse, SyncGroupResponse};
 use crate::config::Config;
 use crate::coordinator::state_machine;
 use crate::metadata::{GROUP_CONFIG, Image};
 use crate::types::{Offset, Timestamp};
 use arc_swap::Guard;
-use kafka_protocol::messages::{JoinGroupResponse, SyncGroupResponse};
 use std::sync::Arc;
 use uuid::{Builder, Uuid};
 

@@ -1,6 +1,7 @@
 //! Asks the transaction coordinator before transactional records are appended.
 
 use super::is_transactional;
+use crate::codec::messages::ProduceRequest;
 use crate::coordinator::transaction::{Ask, Producer, Support};
 use crate::error::{Error, Result};
 use crate::handlers::Context;
@@ -10,7 +11,6 @@ use crate::record::Batch;
 use crate::replica::append::Produced;
 use crate::types::TopicIdPartition;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::ProduceRequest;
 use std::collections::HashMap;
 
 /// The coordinator's answer for each partition that has transactional records.

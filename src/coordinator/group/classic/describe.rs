@@ -1,9 +1,9 @@
 //! Classic groups in the form of DescribeGroups and ListGroups.
 
 use super::{ClassicGroup, GroupState, Member};
+use crate::codec::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use crate::coordinator::text;
 use bytes::Bytes;
-use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 
 /// The description of a group that does not exist.
 pub fn dead(id: &str) -> DescribedGroup {

@@ -4,13 +4,13 @@
 use super::membership::sync_error;
 use super::write::{Then, Write};
 use super::{ClassicGroup, GroupState, Member};
+use crate::codec::messages::join_group_response::JoinGroupResponseMember;
+use crate::codec::messages::{JoinGroupRequest, JoinGroupResponse};
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::turn::Turn;
 use crate::coordinator::{RequestContext, Ticket, text};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
-use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use std::sync::Arc;
 
 /// From this version on a new dynamic member gets its id first and then joins with it (KIP-394).

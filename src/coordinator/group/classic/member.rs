@@ -1,9 +1,9 @@
 //! A member of a classic group.
 
+use crate::codec::messages::ConsumerProtocolSubscription;
 use crate::coordinator::Ticket;
 use crate::coordinator::group::MemberId;
 use bytes::{Buf, Bytes};
-use kafka_protocol::messages::ConsumerProtocolSubscription;
 use kafka_protocol::protocol::Decodable;
 use std::sync::Arc;
 

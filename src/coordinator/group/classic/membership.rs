@@ -2,6 +2,9 @@
 
 use super::write::{Then, Write};
 use super::{ClassicGroup, GroupState};
+use crate::codec::messages::leave_group_request::MemberIdentity;
+use crate::codec::messages::leave_group_response::MemberResponse;
+use crate::codec::messages::{HeartbeatRequest, StrBytes, SyncGroupRequest, SyncGroupResponse};
 use crate::coordinator::Ticket;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::record::Record;
@@ -9,10 +12,6 @@ use crate::coordinator::group::timers::Timer;
 use crate::coordinator::group::turn::Turn;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::{HeartbeatRequest, SyncGroupRequest, SyncGroupResponse};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeMap;
 
 /// An answer with an error.

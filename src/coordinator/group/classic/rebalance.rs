@@ -9,6 +9,7 @@ use super::join::join_error;
 use super::membership::sync_error;
 use super::write::{Then, Write};
 use super::{ClassicGroup, GroupState, InitialDelay};
+use crate::codec::messages::SyncGroupResponse;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::timers::Timer;
@@ -17,7 +18,6 @@ use crate::coordinator::text;
 use crate::types::Sample;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::SyncGroupResponse;
 use std::collections::BTreeMap;
 
 impl ClassicGroup {

@@ -6,6 +6,12 @@ use super::heartbeat::{Change, member_id};
 use super::member::ConsumerMember;
 use super::migration::{MigrationPolicy, classic_metadata};
 use super::{ConsumerGroup, Outcome, Then, embedded};
+use crate::codec::messages::leave_group_request::MemberIdentity;
+use crate::codec::messages::leave_group_response::MemberResponse;
+use crate::codec::messages::{
+    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
+    SyncGroupResponse,
+};
 use crate::codec::schema::consumer::ConsumerProtocolSubscription;
 use crate::config::Config;
 use crate::coordinator::group::MemberId;
@@ -18,12 +24,6 @@ use crate::coordinator::state_machine::Completion;
 use crate::coordinator::{Ticket, text};
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, SyncGroupRequest,
-    SyncGroupResponse,
-};
 use std::sync::Arc;
 
 impl ConsumerGroup {

@@ -3,13 +3,13 @@
 use super::ConsumerGroup;
 use super::member::{ConsumerMember, EpochPartitions};
 use super::target::{default_assignor, most_wanted};
+use crate::codec::messages::consumer_group_describe_response::{
+    Assignment, DescribedGroup, Member, TopicPartitions,
+};
 use crate::config::Config;
 use crate::coordinator::group::listed;
 use crate::coordinator::text;
 use crate::metadata::Image;
-use kafka_protocol::messages::consumer_group_describe_response::{
-    Assignment, DescribedGroup, Member, TopicPartitions,
-};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 

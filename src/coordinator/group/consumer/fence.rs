@@ -2,6 +2,7 @@
 
 use super::member::ConsumerMember;
 use super::{ConsumerGroup, Outcome};
+use crate::codec::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use crate::coordinator::group::modern::LEAVE_STATIC_EPOCH;
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::timers::Timer;
@@ -9,7 +10,6 @@ use crate::coordinator::group::turn::Turn;
 use crate::coordinator::text;
 use crate::error::Result;
 use crate::types::Sample;
-use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use std::sync::Arc;
 
 impl ConsumerGroup {

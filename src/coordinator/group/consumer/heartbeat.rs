@@ -4,6 +4,10 @@
 use super::member::ConsumerMember;
 use super::reconcile::Reconciliation;
 use super::{Consumer, ConsumerGroup, Outcome};
+use crate::codec::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
+use crate::codec::messages::{
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, StrBytes,
+};
 use crate::config::Config;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::assignor::Partitions;
@@ -16,9 +20,6 @@ use crate::coordinator::{RequestContext, text};
 use crate::error::Result;
 use crate::types::uuid_to_text;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
-use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;

@@ -4,6 +4,7 @@
 
 use super::member::ConsumerMember;
 use super::{Consumer, ConsumerGroup, Outcome, embedded};
+use crate::codec::messages::JoinGroupResponse;
 use crate::codec::schema::group::consumer_group_member_metadata_value::{
     ClassicMemberMetadata, ClassicProtocol,
 };
@@ -20,7 +21,6 @@ use crate::error::Result;
 use crate::metadata::Image;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::JoinGroupResponse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

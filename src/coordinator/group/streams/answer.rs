@@ -6,6 +6,7 @@ use super::configure::{Configured, ConfiguredSubtopology, StatusCode};
 use super::member::StreamsMember;
 use super::request::OFFSETS_VERSION;
 use super::tasks::TaskIds;
+use crate::codec::messages::create_topics_request::CreatableTopic;
 use crate::codec::messages::streams_group_heartbeat_response::{
     Endpoint, EndpointToPartitions, Status, TaskIds as ResponseTaskIds, TopicPartition,
 };
@@ -14,7 +15,6 @@ use crate::coordinator::group::modern::JOIN_EPOCH;
 use crate::coordinator::group::text;
 use crate::coordinator::group::turn::Turn;
 use crate::metadata::Image;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use std::collections::BTreeMap;
 
 /// Kafka 4.4's internal setting `group.streams.task.offset.interval.ms`, in milliseconds.

@@ -3,6 +3,7 @@
 //! (InternalTopicManager, RepartitionTopics, CopartitionedTopicsEnforcer, ChangelogTopics).
 
 use super::topology::{Topology, unexpected};
+use crate::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use crate::codec::messages::streams_group_heartbeat_response::Status;
 use crate::codec::schema::group::streams_group_topology_value::{
     CopartitionGroup, Subtopology, TopicInfo,
@@ -11,7 +12,6 @@ use crate::coordinator::text;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The most topics that a message names.

@@ -5,6 +5,11 @@ use super::super::consumer::{ConsumerGroup, EpochPartitions, check_heartbeat, en
 use super::super::record::Record;
 use super::super::{RequestContext, text};
 use super::{Args, World, show, topic_id};
+use crate::codec::messages::consumer_group_describe_response::{Assignment, DescribedGroup};
+use crate::codec::messages::consumer_group_heartbeat_request::TopicPartitions;
+use crate::codec::messages::{
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, StrBytes,
+};
 use crate::codec::schema::consumer::ConsumerProtocolAssignment;
 use crate::codec::schema::group::consumer_group_current_member_assignment_value::TopicPartitions as Current;
 use crate::codec::schema::group::{
@@ -18,10 +23,7 @@ use crate::error::Result;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::{GROUP_CONFIG, Image};
 use bytes::Bytes;
-use kafka_protocol::messages::consumer_group_describe_response::{Assignment, DescribedGroup};
-use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
-use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use kafka_protocol::protocol::{Decodable, StrBytes};
+use kafka_protocol::protocol::Decodable;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use uuid::Uuid;

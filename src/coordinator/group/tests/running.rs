@@ -4,6 +4,7 @@
 use super::super::{Groups, RequestContext};
 use super::Args;
 use crate::clock::Clock;
+use crate::codec::messages::JoinGroupResponse;
 use crate::codec::schema::metadata::{
     PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
 };
@@ -17,7 +18,6 @@ use crate::metadata::record::MetadataRecord;
 use crate::metadata::{Image, Loader};
 use crate::replica::Replicas;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::JoinGroupResponse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

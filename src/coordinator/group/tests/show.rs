@@ -6,18 +6,18 @@ use super::super::kind::Group;
 use super::super::record::Record;
 use super::super::shard::Shard;
 use super::consumer::{decoded_assignment, show_group};
-use crate::codec::messages::OffsetCommitResponse;
+use crate::codec::messages::consumer_protocol_subscription::TopicPartition;
+use crate::codec::messages::describe_groups_response::DescribedGroup;
+use crate::codec::messages::leave_group_response::MemberResponse;
+use crate::codec::messages::list_groups_response::ListedGroup;
 use crate::codec::messages::offset_fetch_response::OffsetFetchResponseGroup;
+use crate::codec::messages::{
+    ConsumerProtocolSubscription, JoinGroupResponse, OffsetCommitResponse, OffsetDeleteResponse,
+    SyncGroupResponse,
+};
 use crate::error::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::consumer_protocol_subscription::TopicPartition;
-use kafka_protocol::messages::describe_groups_response::DescribedGroup;
-use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::list_groups_response::ListedGroup;
-use kafka_protocol::messages::{
-    ConsumerProtocolSubscription, JoinGroupResponse, OffsetDeleteResponse, SyncGroupResponse,
-};
 use kafka_protocol::protocol::{Decodable, Encodable};
 use std::fmt::Write as _;
 

@@ -262,7 +262,8 @@ impl Connection {
 
     /// Whether the limits allow another request to start.
     fn may_start(&self) -> bool {
-        self.pipeline.has_room(self.requests_max, self.request_max as usize)
+        !self.pipeline.waits_for_records()
+            && self.pipeline.has_room(self.requests_max, self.request_max as usize)
     }
 
     /// Starts each complete request in the buffer. A request is polled once before the next one

@@ -2,6 +2,7 @@
 //! Limits apply to their number, their bytes, and what finished answers hold while they wait for
 //! earlier ones.
 
+use crate::codec::messages::ApiKey;
 use crate::codec::{Chunk, Reply};
 use crate::disk;
 use crate::error::Result;
@@ -146,6 +147,12 @@ impl Pipeline {
     /// When the oldest request that has not been answered was started.
     pub fn began(&self) -> Option<Instant> {
         self.places.front().map(|place| place.request.dequeued)
+    }
+
+    /// Whether a Fetch is under way. A request behind it must not be answered from an older state
+    /// than the Fetch: its client would see an end offset below the records it has just read.
+    pub fn waits_for_records(&self) -> bool {
+        self.places.iter().any(|place| place.request.api_key == ApiKey::Fetch as i16)
     }
 
     /// Whether another request may start. If none is under way, one always may.

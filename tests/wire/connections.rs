@@ -184,6 +184,29 @@ fn answers_behind_one_that_waits_do_not_pile_up() {
     drop(peers);
 }
 
+/// What a client reads behind a Fetch is not older than what the Fetch has told it.
+#[test]
+fn an_end_offset_behind_a_fetch_is_not_below_its_records() {
+    let broker = Broker::start();
+    let mut writer = Peer::connect(broker.port);
+    create(&mut writer, "t", 1);
+    let mut reader = Peer::connect(broker.port);
+    send(&mut reader, 11, &fetch("t", 20_000, 1, 0));
+    let latest = ListOffsetsPartition::default().with_timestamp(-1);
+    let topic =
+        ListOffsetsTopic::default().with_name(TopicName(text("t"))).with_partitions(vec![latest]);
+    let offsets =
+        ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
+    send(&mut reader, 7, &offsets);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(call(&writer, 9, &produce("t", 0, batch(0, b"value"))).responses.len(), 1);
+    reader.receive().expect("the records");
+    let mut answer = Bytes::from(reader.receive().expect("the offsets"));
+    ResponseHeader::decode(&mut answer, 1).unwrap();
+    let told = ListOffsetsResponse::decode(&mut answer, 7).unwrap();
+    assert_eq!(told.topics[0].partitions[0].offset, 1);
+}
+
 /// The broker does not read what follows the waiting requests, and still must see that the peer has
 /// gone.
 #[test]

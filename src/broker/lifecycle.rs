@@ -73,9 +73,7 @@ pub(super) async fn become_running(parts: &Parts) -> Result<()> {
 /// Logs the lines that Testcontainers modules and init scripts wait for, as Kafka prints them.
 pub(super) fn announce(config: &Config) {
     let id = config.node_id;
-    info!(
-        "[BrokerLifecycleManager id={id}] The broker has been unfenced. Transitioning from RECOVERY to RUNNING."
-    );
+    info!("Broker {id} is unfenced. Transitioning from RECOVERY to RUNNING.");
     info!("[KafkaRaftServer nodeId={id}] Kafka Server started");
 }
 

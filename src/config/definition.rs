@@ -180,7 +180,7 @@ impl Setting {
         let (fits, name) = match self.kind {
             ConfigType::Boolean => {
                 let fits = text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
-                let what = "Expected value to be either true or false";
+                let what = "Write true or false";
                 return (!fits).then(|| Problem::Value(text.to_owned(), what.to_owned()));
             }
             ConfigType::Int => (text.parse::<i32>().is_ok(), "INT"),
@@ -209,14 +209,14 @@ impl Setting {
                 value(format!("Value must be no more than {max}"))
             }
             Check::GzipLevel if number() != -1.0 && !(1.0..=9.0).contains(&number()) => {
-                value("Value must be between 1 and 9 or equal to -1".to_owned())
+                value("Levels are 1 to 9, and -1 for the library's own choice".to_owned())
             }
             Check::NonEmpty if text.is_empty() => value("String must be non-empty".to_owned()),
             Check::OneOf(all) if !all.contains(&text) => value(one_of(all)),
             Check::OneOfIgnoringCase(all)
                 if !all.iter().any(|one| one.eq_ignore_ascii_case(text)) =>
             {
-                value(format!("String must be one of (case insensitive): {}", all.join(", ")))
+                value(format!("Write one of {}, in any case", all.join(", ")))
             }
             Check::List => list_problem(text, &[], true),
             Check::NonEmptyList => list_problem(text, &[], false),
@@ -225,22 +225,22 @@ impl Setting {
             Check::QuorumVoters => {
                 let bad =
                     split_list(text).into_iter().find(|entry| parse_voter(entry).is_none())?;
-                let what = "Each entry should be in the form `{id}@{host}:{port}`.";
+                let what = "Write each voter as id@host:port";
                 Some(Problem::Value(bad.to_owned(), what.to_owned()))
             }
             Check::BootstrapServers => {
                 let bad = split_list(text).into_iter().find(|entry| parse_host(entry).is_none())?;
-                let what = "Each entry should be in the form `{host}:{port}`.";
+                let what = "Write each server as host:port";
                 Some(Problem::Value(bad.to_owned(), what.to_owned()))
             }
-            Check::ThrottledReplicas if !are_throttled_replicas(text) => value(format!(
-                "{} must be the literal '*' or a list of replicas in the following format: \
-                 [partitionId]:[brokerId],[partitionId]:[brokerId],...",
-                self.name
-            )),
+            Check::ThrottledReplicas if !are_throttled_replicas(text) => value(
+                "Write * for all replicas, or partition:broker pairs with commas between, such \
+                 as 0:1,1:2"
+                    .to_owned(),
+            ),
             Check::OffsetReset if !is_offset_reset(text) => value(
-                "The value must be either 'earliest', 'latest' or of the format \
-                 'by_duration:<PnDTnHnMn.nS.>'."
+                "Write earliest, latest, or by_duration: and an ISO 8601 duration, such as \
+                 by_duration:P1DT6H"
                     .to_owned(),
             ),
             _ => None,
@@ -263,12 +263,12 @@ fn one_of(all: &[&str]) -> String {
 fn list_problem(text: &str, all: &[&str], empty_allowed: bool) -> Option<Problem> {
     let values = split_list(text);
     if values.is_empty() && !empty_allowed {
-        let valid = if all.is_empty() {
-            "any non-empty value".to_owned()
+        let one_of = if all.is_empty() {
+            String::new()
         } else {
-            format!("[{}]", all.join(", "))
+            format!(": one or more of {}", all.join(", "))
         };
-        return Some(Problem::List(format!("must not be empty. Valid values include: {valid}")));
+        return Some(Problem::List(format!("needs a value{one_of}")));
     }
     if (1..values.len()).any(|i| values[..i].contains(&values[i])) {
         return Some(Problem::List("values must not be duplicated.".to_owned()));

@@ -207,8 +207,8 @@ impl Config {
         let bare =
             names(&|name| name.starts_with("ssl.") && mode(name) == Some(UpdateMode::PerBroker));
         refuse(
-            "These security configs can be dynamically updated only per-listener using the \
-             listener prefix",
+            "A running broker takes new TLS settings for one listener at a time; put \
+             listener.name.<name>. before",
             bare,
         )?;
         for (name, value) in configs {
@@ -219,7 +219,8 @@ impl Config {
         if !per_broker {
             let per_broker = names(&|name| mode(base_name(name)) == Some(UpdateMode::PerBroker));
             refuse(
-                "Cannot update these configs at default cluster level, broker id must be specified",
+                "These settings differ from broker to broker; set them for a broker id, not for \
+                 the whole cluster",
                 per_broker,
             )?;
         }

@@ -49,8 +49,7 @@ impl Config {
             let is_in_range = |ms: i32| (100..=3_600_000).contains(&ms);
             if name == "interval.ms" && !value.parse().is_ok_and(is_in_range) {
                 return refuse(format!(
-                    "Invalid value {value} for interval.ms, interval must be between 100 and \
-                     3600000 (1 hour)"
+                    "interval.ms={value}: clients can report every 100 to 3600000 ms (an hour)"
                 ));
             }
             let mut patterns = split_list(if name == "match" { value } else { "" }).into_iter();

@@ -164,10 +164,11 @@ fn parse_listener(
     protocols: &BTreeMap<String, SecurityProtocol>,
 ) -> Result<Listener, String> {
     let (name, host, port) =
-        split_listener(entry).ok_or(format!("Unable to parse {entry} to a broker endpoint"))?;
+        split_listener(entry).ok_or(format!("{entry} is no listener: write NAME://host:port"))?;
     let name = name.to_uppercase();
     let protocol = protocols.get(&name).copied();
-    let protocol = protocol.ok_or(format!("No security protocol defined for listener {name}"))?;
+    let protocol = protocol
+        .ok_or(format!("listener.security.protocol.map has no protocol for the listener {name}"))?;
     let port = port.parse().map_err(|_| format!("`{port}` in {entry} is no port"))?;
     Ok(Listener { name, host: host.to_owned(), port, protocol })
 }
@@ -186,15 +187,14 @@ fn check_distinct(listeners: Vec<Listener>, distinct_ports: bool) -> Result<Vec<
     for (i, one) in listeners.iter().enumerate() {
         for other in &listeners[..i] {
             if one.name == other.name {
-                return Err("Each listener must have a different name".to_owned());
+                return Err(format!("two listeners have the name {}", one.name));
             }
             let same_port = one.port != 0 && one.port == other.port;
             if distinct_ports && same_port && !are_both_families(&one.host, &other.host) {
-                return Err(
-                    "Each listener must have a different port unless exactly one listener has an \
-                     IPv4 address and the other IPv6 address"
-                        .to_owned(),
-                );
+                return Err(format!(
+                    "{other} and {one} have the same port; only an IPv4 and an IPv6 address may \
+                     share one"
+                ));
             }
         }
     }

@@ -71,8 +71,7 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         &[("auto.create.topics.enable", "yes")],
-        "Invalid value yes for configuration auto.create.topics.enable: Expected value to be \
-             either true or false",
+        "Invalid value yes for configuration auto.create.topics.enable: Write true or false",
     ),
     (
         &[("compression.type", "brotli")],
@@ -83,14 +82,11 @@ const REFUSALS: &[Refusal] = &[
         &[("log.cleanup.policy", "delete,delete")],
         "Configuration 'log.cleanup.policy' values must not be duplicated.",
     ),
-    (
-        &[("log.dirs", "")],
-        "Configuration 'log.dirs' must not be empty. Valid values include: any non-empty value",
-    ),
+    (&[("log.dirs", "")], "Configuration 'log.dirs' needs a value"),
     (
         &[("compression.gzip.level", "0")],
-        "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 \
-             and 9 or equal to -1",
+        "Invalid value 0 for configuration compression.gzip.level: Levels are 1 to \
+             9, and -1 for the library's own choice",
     ),
     (
         &[("offsets.topic.replication.factor", "40000")],
@@ -99,21 +95,21 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         &[("node.id", "1"), ("broker.id", "2")],
-        "You must set `node.id` to the same value as `broker.id`.",
+        "node.id=1 and broker.id=2 differ; set node.id alone",
     ),
     (
         &[("group.min.session.timeout.ms", "1800001")],
-        "group.max.session.timeout.ms must be greater than or equal to group.min.session.timeout.ms",
+        "group.min.session.timeout.ms=1800001 is more than group.max.session.timeout.ms=1800000",
     ),
-    (&[("log.roll.ms", "0")], "log.roll.ms must be greater than or equal to 1"),
+    (&[("log.roll.ms", "0")], "log.roll.ms=0 is below 1"),
     (
         &[("log.retention.ms", "0")],
-        "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+        "log.retention.ms=0 would keep nothing; write -1 to keep everything",
     ),
     (
         &[("listeners", "PLAINTEXT://0.0.0.0:9092")],
-        "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable \
-             IP address.",
+        "advertised.listeners has 0.0.0.0, to which nobody can connect; write an address that \
+             clients reach",
     ),
     (
         &[("listener.name.plaintext.max.connections", "x")],
@@ -122,39 +118,36 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         &[("listeners", "FOO://:9092")],
-        "Error creating broker listeners from '[FOO://:9092]': No security protocol defined \
-             for listener FOO",
+        "Error creating broker listeners from '[FOO://:9092]': listener.security.protocol.map \
+             has no protocol for the listener FOO",
     ),
     (
         &[("listeners", "localhost:9092")],
-        "Error creating broker listeners from '[localhost:9092]': Unable to parse \
-             localhost:9092 to a broker endpoint",
+        "Error creating broker listeners from '[localhost:9092]': localhost:9092 is \
+             no listener: write NAME://host:port",
     ),
     (
         &[("listeners", "PLAINTEXT://a:9092,CONTROLLER://b:9092")],
         "Error creating broker listeners from '[PLAINTEXT://a:9092, CONTROLLER://b:9092]': \
-             Each listener must have a different port unless exactly one listener has an IPv4 \
-             address and the other IPv6 address",
+             PLAINTEXT://a:9092 and CONTROLLER://b:9092 have the same port; only an IPv4 and an \
+             IPv6 address may share one",
     ),
     (
         &[("controller.listener.names", "CONTROLLER")],
-        "controller.listener.names must only contain values appearing in the 'listeners' \
-             configuration when running the KRaft controller role",
+        "controller.listener.names=CONTROLLER: listeners lacks one of these",
     ),
     (
         &[("inter.broker.listener.name", "INTERNAL")],
-        "inter.broker.listener.name must be a listener name defined in advertised.listeners. \
-             The valid options based on currently configured listeners are PLAINTEXT",
+        "inter.broker.listener.name=INTERNAL: advertised.listeners has only PLAINTEXT",
     ),
     (
         &[("controller.quorum.voters", "1@host")],
-        "Invalid value 1@host for configuration controller.quorum.voters: Each entry should \
-             be in the form `{id}@{host}:{port}`.",
+        "Invalid value 1@host for configuration controller.quorum.voters: Write each \
+             voter as id@host:port",
     ),
     (
         &[("controller.quorum.voters", "2@host:9093")],
-        "If process.roles contains the 'controller' role, the node id 1 must be included in \
-             the set of voters controller.quorum.voters=2@host:9093",
+        "controller.quorum.voters=2@host:9093 leaves out this node, 1; add it",
     ),
     (
         &[("log.cleaner.min.compaction.lag.ms", "5"), ("log.cleaner.max.compaction.lag.ms", "4")],
@@ -263,8 +256,7 @@ fn a_topic_overrides_its_broker() {
         (
             "remote.storage.enable",
             "true",
-            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured \
-             with remote log storage.",
+            "remote.storage.enable=true: this broker has no tiered storage",
         ),
     ] {
         let refused = config.topic(&properties(&[(name, value)])).unwrap_err();
@@ -303,15 +295,15 @@ fn what_may_be_altered() {
             "listeners",
             "PLAINTEXT://:1",
             false,
-            "Cannot update these configs at default cluster level, broker id must be specified: \
-             [listeners]",
+            "These settings differ from broker to broker; set them for a broker id, not for the \
+             whole cluster: [listeners]",
         ),
         (
             "ssl.keystore.location",
             "x",
             true,
-            "These security configs can be dynamically updated only per-listener using the \
-             listener prefix: [ssl.keystore.location]",
+            "A running broker takes new TLS settings for one listener at a time; put \
+             listener.name.<name>. before: [ssl.keystore.location]",
         ),
         ("listener.name.a.ssl.keystore.location", "x", true, ""),
         (

@@ -124,9 +124,9 @@ impl TopicValues<'_> {
 
     fn check_remote_storage(&self) -> Result<()> {
         if self.value("remote.storage.enable") && !self.config.remote_log_storage_system_enable {
-            let message = "Tiered Storage functionality is disabled in the broker. Topic cannot \
-                           be configured with remote log storage.";
-            return Err(Error::Config(message.to_owned()));
+            return Err(Error::Config(
+                "remote.storage.enable=true: this broker has no tiered storage".to_owned(),
+            ));
         }
         Ok(())
     }

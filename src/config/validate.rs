@@ -19,8 +19,9 @@ impl Config {
     }
 
     fn check_roles(&self) -> Result<()> {
-        require(self.node_id == self.broker_id, || {
-            "You must set `node.id` to the same value as `broker.id`.".to_owned()
+        let (node, broker) = (self.node_id, self.broker_id);
+        require(node == broker, || {
+            format!("node.id={node} and broker.id={broker} differ; set node.id alone")
         })?;
         let mut roles = self.process_roles.clone();
         roles.sort();
@@ -33,13 +34,9 @@ impl Config {
         })?;
         let voters: Vec<_> =
             self.controller_quorum_voters.iter().filter_map(|voter| parse_voter(voter)).collect();
-        require(voters.is_empty() || voters.iter().any(|(id, ..)| *id == self.node_id), || {
-            format!(
-                "If process.roles contains the 'controller' role, the node id {} must be \
-                 included in the set of voters controller.quorum.voters={}",
-                self.node_id,
-                self.controller_quorum_voters.join(",")
-            )
+        require(voters.is_empty() || voters.iter().any(|(id, ..)| *id == node), || {
+            let voters = self.controller_quorum_voters.join(",");
+            format!("controller.quorum.voters={voters} leaves out this node, {node}; add it")
         })?;
         require(voters.len() <= 1, || {
             "controller.quorum.voters names other controllers: klamm is its own only controller \
@@ -49,30 +46,34 @@ impl Config {
     }
 
     fn check_log(&self) -> Result<()> {
-        let text = |message: &str| message.to_owned();
-        require(self.roll_ms() >= 1, || text("log.roll.ms must be greater than or equal to 1"))?;
-        require(self.roll_jitter_ms() >= 0, || {
-            text("log.roll.jitter.ms must be greater than or equal to 0")
-        })?;
+        let roll = self.roll_ms();
+        require(roll >= 1, || format!("log.roll.ms={roll} is below 1"))?;
+        let jitter = self.roll_jitter_ms();
+        require(jitter >= 0, || format!("log.roll.jitter.ms={jitter} is below 0"))?;
         require(self.retention_ms() != 0, || {
-            text("log.retention.ms must be unlimited (-1) or, greater than or equal to 1")
+            "log.retention.ms=0 would keep nothing; write -1 to keep everything".to_owned()
         })?;
         let per_thread =
             self.log_cleaner_dedupe_buffer_size / self.log_cleaner_threads.max(1) as i64;
         require(per_thread > 1 << 20, || {
-            text("log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.")
-        })?;
-        require(self.replica_fetch_wait_max_ms <= self.replica_socket_timeout_ms, || {
-            text(
-                "replica.socket.timeout.ms should always be at least replica.fetch.wait.max.ms to \
-                 prevent unnecessary socket timeouts",
+            format!(
+                "log.cleaner.dedupe.buffer.size={} is {per_thread} bytes for each of \
+                 log.cleaner.threads; each needs more than 1 MiB",
+                self.log_cleaner_dedupe_buffer_size
             )
         })?;
-        let wait = i64::from(self.replica_fetch_wait_max_ms);
-        require(wait <= self.replica_lag_time_max_ms, || {
-            text(
-                "replica.fetch.wait.max.ms should always be less than or equal to \
-                 replica.lag.time.max.ms to prevent frequent changes in ISR",
+        let (wait, timeout) = (self.replica_fetch_wait_max_ms, self.replica_socket_timeout_ms);
+        require(wait <= timeout, || {
+            format!(
+                "replica.fetch.wait.max.ms={wait} is more than \
+                 replica.socket.timeout.ms={timeout}: a waiting fetch would time out"
+            )
+        })?;
+        let lag = self.replica_lag_time_max_ms;
+        require(i64::from(wait) <= lag, || {
+            format!(
+                "replica.fetch.wait.max.ms={wait} is more than replica.lag.time.max.ms={lag}: a \
+                 waiting follower would leave the ISR"
             )
         })
     }
@@ -123,22 +124,23 @@ impl Config {
         let max = i64::from(self.socket_request_max_bytes);
         let queued = self.queued_max_request_bytes;
         require(queued <= 0 || queued >= max, || {
-            "queued.max.request.bytes must be larger or equal to socket.request.max.bytes"
-                .to_owned()
+            format!(
+                "queued.max.request.bytes={queued} is less than one request of \
+                 socket.request.max.bytes={max}"
+            )
         })?;
         let overrides = self.max_connections_per_ip_overrides()?;
         require(self.max_connections_per_ip > 0 || !overrides.is_empty(), || {
-            "max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides \
-             property is set."
+            "max.connections.per.ip=0 keeps everybody out; name who may connect in \
+             max.connections.per.ip.overrides"
                 .to_owned()
         })?;
         let (delay, idle) =
             (self.connection_failed_authentication_delay_ms, self.connections_max_idle_ms);
         require(idle < 0 || i64::from(delay) < idle, || {
             format!(
-                "connection.failed.authentication.delay.ms={delay} should always be less than \
-                 connections.max.idle.ms={idle} to prevent failed authentication responses from \
-                 timing out"
+                "connection.failed.authentication.delay.ms={delay} must be below \
+                 connections.max.idle.ms={idle}, or the connection closes before the answer"
             )
         })
     }
@@ -172,8 +174,7 @@ impl Config {
         let parsed = entries.into_iter().map(|entry| {
             parse(entry).ok_or_else(|| {
                 Error::Config(format!(
-                    "Error parsing configuration property 'max.connections.per.ip.overrides': \
-                     `{entry}` should be in the form `host:count`"
+                    "max.connections.per.ip.overrides: `{entry}` is not host:count"
                 ))
             })
         });
@@ -198,49 +199,37 @@ impl Config {
                 )
             })?;
         }
-        require(self.group_min_session_timeout_ms <= self.group_max_session_timeout_ms, || {
-            "group.max.session.timeout.ms must be greater than or equal to \
-             group.min.session.timeout.ms"
-                .to_owned()
-        })?;
+        self.in_order("group.min.session.timeout.ms", "group.max.session.timeout.ms")?;
         for kind in ["consumer", "share", "streams"] {
             self.check_group_times(kind)?;
         }
-        require(
-            self.group_streams_num_standby_replicas <= self.group_streams_max_standby_replicas,
-            || {
-                "group.streams.num.standby.replicas must be less than or equal to \
-             group.streams.max.standby.replicas"
-                    .to_owned()
-            },
-        )
+        self.in_order("group.streams.num.standby.replicas", "group.streams.max.standby.replicas")
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        let text = self.values.get(name).unwrap_or_default();
+        text.trim().parse().expect("validated before")
+    }
+
+    fn in_order(&self, less: &str, more: &str) -> Result<()> {
+        let (low, high) = (self.number(less), self.number(more));
+        require(low <= high, || format!("{less}={low} is more than {more}={high}"))
     }
 
     /// Each `group.<kind>.<time>` must lie between its `min` and `max`, and the session timeout
     /// must exceed the heartbeat interval.
     fn check_group_times(&self, kind: &str) -> Result<()> {
-        let number = |name: &str| -> i64 {
-            let text = self.values.get(name).unwrap_or_default();
-            text.trim().parse().expect("validated before")
-        };
-        let in_order = |less: &str, more: &str| {
-            require(number(less) <= number(more), || {
-                format!("{more} must be greater than or equal to {less}")
-            })
-        };
         for time in ["heartbeat.interval.ms", "session.timeout.ms", "assignment.interval.ms"] {
             let own = format!("group.{kind}.{time}");
             let (min, max) =
                 (format!("group.{kind}.min.{time}"), format!("group.{kind}.max.{time}"));
-            in_order(&min, &max)?;
-            in_order(&min, &own)?;
-            require(number(&own) <= number(&max), || {
-                format!("{own} must be less than or equal to {max}")
-            })?;
+            self.in_order(&min, &max)?;
+            self.in_order(&min, &own)?;
+            self.in_order(&own, &max)?;
         }
         let heartbeat = format!("group.{kind}.heartbeat.interval.ms");
         let session = format!("group.{kind}.session.timeout.ms");
-        require(number(&heartbeat) < number(&session), || {
+        require(self.number(&heartbeat) < self.number(&session), || {
             format!("{heartbeat} must be less than {session}")
         })
     }
@@ -249,17 +238,15 @@ impl Config {
         let all = self.all_listeners()?;
         let broker = self.listeners();
         require(!broker.is_empty(), || {
-            "There must be at least one broker advertised listener. Perhaps all listeners appear \
-             in controller.listener.names?"
+            "controller.listener.names has all of listeners; clients need one of their own"
                 .to_owned()
         })?;
         let has = |name: &String| all.iter().any(|one| one.name == name.to_uppercase());
         // If they are not set, the controller has no listener; it is in this process.
         let named = self.is_set("controller.listener.names");
         require(!named || self.controller_listener_names.iter().all(has), || {
-            "controller.listener.names must only contain values appearing in the 'listeners' \
-             configuration when running the KRaft controller role"
-                .to_owned()
+            let names = self.controller_listener_names.join(",");
+            format!("controller.listener.names={names}: listeners lacks one of these")
         })?;
         let advertised = self.parse_advertised()?;
         let names = |listeners: &[super::Listener]| {
@@ -267,9 +254,7 @@ impl Config {
         };
         require(advertised.iter().all(|one| has(&one.name)), || {
             format!(
-                "advertised.listeners listener names must be equal to or a subset of the ones \
-                 defined in listeners. Found {}. The valid options based on the current \
-                 configuration are {}",
+                "advertised.listeners names {}; listeners has only {}",
                 names(&advertised),
                 names(&all)
             )
@@ -277,15 +262,13 @@ impl Config {
         let inter_broker = self.inter_broker_listener();
         require(advertised.iter().any(|one| one.name == inter_broker), || {
             format!(
-                "inter.broker.listener.name must be a listener name defined in \
-                 advertised.listeners. The valid options based on currently configured listeners \
-                 are {}",
+                "inter.broker.listener.name={inter_broker}: advertised.listeners has only {}",
                 names(&advertised)
             )
         })?;
         require(advertised.iter().all(|one| one.host != "0.0.0.0"), || {
-            "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable \
-             IP address."
+            "advertised.listeners has 0.0.0.0, to which nobody can connect; write an address that \
+             clients reach"
                 .to_owned()
         })
     }

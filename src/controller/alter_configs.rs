@@ -38,7 +38,7 @@ fn preprocess(
             configs.iter().filter(|(_, operation, value)| value.is_none() && *operation != DELETE);
         let missing: Vec<&str> = missing.map(|(key, ..)| *key).collect();
         let change = if times[&resource] > 1 {
-            refuse("Each resource must appear at most once.".to_owned())
+            refuse(format!("{} occurs more than once in the request", resource.1))
         } else if keys.len() < configs.len() {
             refuse("Error due to duplicate config keys".to_owned())
         } else if !missing.is_empty() {

@@ -75,13 +75,13 @@ impl View<'_> {
         if expected != given {
             return Err(explained(
                 ResponseError::InconsistentClusterId,
-                format!("Expected cluster ID {expected}, but got cluster ID {given}"),
+                format!("This is cluster {expected}; the broker belongs to {given}"),
             ));
         }
         if request.is_migrating_zk_broker {
             return Err(explained(
                 ResponseError::BrokerIdNotRegistered,
-                "Controller does not support registering ZK brokers.",
+                "Brokers that use ZooKeeper cannot join this cluster",
             ));
         }
         self.check_log_dirs(request)?;
@@ -106,10 +106,7 @@ impl View<'_> {
             });
             if let Some(owner) = owner {
                 let directory = crate::types::uuid_to_text(*directory);
-                return invalid(format!(
-                    "Broker {} is already registered with directory {directory}",
-                    owner.id
-                ));
+                return invalid(format!("Directory {directory} belongs to broker {}", owner.id));
             }
         }
         Ok(())
@@ -146,8 +143,7 @@ impl View<'_> {
         Err(explained(
             ResponseError::UnsupportedVersion,
             format!(
-                "Unable to register because the broker does not support finalized version {level} \
-                 of {name}. The broker wants a version between {least} and {greatest}, inclusive."
+                "The cluster has {name} at level {level}; the broker supports {least} to {greatest}"
             ),
         ))
     }
@@ -328,10 +324,7 @@ impl View<'_> {
     /// for a running broker, which would stay unknown until its next start.
     pub fn unregister_broker(self, id: BrokerId) -> Result<Outcome<()>> {
         let broker = self.broker(id).ok_or_else(|| {
-            explained(
-                ResponseError::BrokerIdNotRegistered,
-                format!("Broker ID {id} is not currently registered"),
-            )
+            explained(ResponseError::BrokerIdNotRegistered, format!("No broker {id} is registered"))
         })?;
         if !broker.fenced {
             return Err(explained(

@@ -184,12 +184,14 @@ impl View<'_> {
         if key == MIN_ISR && resource.0 == BROKER_CONFIG && self.image.elr_enabled() {
             if !resource.1.is_empty() {
                 return invalid(format!(
-                    "Broker-level {MIN_ISR} cannot be altered while ELR is enabled."
+                    "With eligible leader replicas, {MIN_ISR} is the same on all brokers; set it \
+                     for the cluster or a topic"
                 ));
             }
             if value.is_none() {
                 return invalid(format!(
-                    "Cluster-level {MIN_ISR} cannot be removed while ELR is enabled."
+                    "Eligible leader replicas need {MIN_ISR} for the cluster; give it another \
+                     value instead"
                 ));
             }
         }
@@ -204,10 +206,7 @@ impl View<'_> {
             ));
         }
         if value.is_some_and(|value| value.encode_utf16().count() > VALUE_LENGTH_MAX) {
-            return invalid(format!(
-                "The configuration value cannot be added because it exceeds the maximum value \
-                 size of {VALUE_LENGTH_MAX} bytes."
-            ));
+            return invalid(format!("{key} has more than {VALUE_LENGTH_MAX} characters"));
         }
         Ok(())
     }
@@ -218,7 +217,7 @@ impl View<'_> {
         let bad_request = |message: &str| Err(explained(ResponseError::InvalidRequest, message));
         match resource_type {
             TOPIC_CONFIG if name.is_empty() => {
-                bad_request("Default topic resources are not allowed.")
+                bad_request("The name of the topic is empty; topics have no shared settings")
             }
             TOPIC_CONFIG => match reason_invalid(name) {
                 Some(reason) => Err(explained(
@@ -230,7 +229,7 @@ impl View<'_> {
             BROKER_CONFIG => self.check_broker_configs(name, configs),
             CLIENT_METRICS_CONFIG => self.config.check_client_metrics(name, configs),
             GROUP_CONFIG if name.is_empty() => {
-                bad_request("Default group resources are not allowed.")
+                bad_request("The name of the group is empty; groups have no shared settings")
             }
             GROUP_CONFIG => self.config.check_group(configs),
             _ => bad_request("Unknown resource type BROKER_LOGGER"),
@@ -243,13 +242,11 @@ impl View<'_> {
         let refuse = |message: String| Err(explained(ResponseError::InvalidRequest, message));
         if !name.is_empty() {
             let Ok(id) = name.parse::<i32>() else {
-                return refuse(format!("Node id must be an integer, but it is: {name}"));
+                return refuse(format!("{name} is no broker id, which is a number"));
             };
             let expected = self.config.node_id;
             if id != expected {
-                return refuse(format!(
-                    "Unexpected broker id, expected {expected}, but received {name}"
-                ));
+                return refuse(format!("The broker's id is {expected}, not {name}"));
             }
         }
         let of_all = self.image.configs_of(BROKER_CONFIG, "");

@@ -1,7 +1,7 @@
 //! CreatePartitions (ReplicationControlManager.createPartitions).
 
 use super::placement::{self, check_manual, new_partition, nobody_active, nobody_active_manually};
-use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error};
+use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error, too_large};
 use crate::codec::messages::TopicName;
 use crate::codec::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -55,10 +55,7 @@ impl View<'_> {
         };
         let made = placement::records(topic.id, current, partitions);
         if records.len() + additional > RECORDS_PER_REQUEST_MAX {
-            return Err(explained(
-                ResponseError::PolicyViolation,
-                "Unable to perform excessively large batch operation.",
-            ));
+            return Err(too_large());
         }
         records.extend(made);
         Ok(())

@@ -3,7 +3,7 @@
 use super::configs::{self, Operation};
 use super::placement::{self, check_manual, new_partition, nobody_active};
 use super::quorum::TOPIC_NAME as METADATA_TOPIC_NAME;
-use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error};
+use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error, too_large};
 use crate::codec::messages::TopicName;
 use crate::codec::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use crate::codec::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
@@ -52,10 +52,7 @@ impl View<'_> {
             count => count.max(0) as usize,
         };
         if request.topics.iter().map(count).sum::<usize>() > RECORDS_PER_REQUEST_MAX {
-            return Err(explained(
-                ResponseError::PolicyViolation,
-                "Excessively large number of partitions per request.",
-            ));
+            return Err(too_large());
         }
         Ok(())
     }
@@ -82,10 +79,7 @@ impl View<'_> {
         made.extend(config_records);
         made.extend(placement::records(topic_id, 0, partitions));
         if records.len() + made.len() > RECORDS_PER_REQUEST_MAX {
-            return Err(explained(
-                ResponseError::PolicyViolation,
-                "Unable to perform excessively large batch operation.",
-            ));
+            return Err(too_large());
         }
         records.extend(made);
         Ok(result)
@@ -145,25 +139,26 @@ impl View<'_> {
         if topic.replication_factor < -1 || topic.replication_factor == 0 {
             return Err(explained(
                 ResponseError::InvalidReplicationFactor,
-                "Replication factor must be larger than 0, or -1 to use the default value.",
+                format!(
+                    "{} is no number of replicas; -1 takes default.replication.factor",
+                    topic.replication_factor
+                ),
             ));
         }
         if topic.num_partitions < -1 || topic.num_partitions == 0 {
             return Err(explained(
                 ResponseError::InvalidPartitions,
-                "Number of partitions was set to an invalid non-positive value.",
+                format!(
+                    "{} is no number of partitions; -1 takes num.partitions",
+                    topic.num_partitions
+                ),
             ));
         }
         let or_default = |value: i32, default: i32| if value == -1 { default } else { value };
         let count = or_default(topic.num_partitions, self.config.num_partitions) as usize;
         let factor = i32::from(topic.replication_factor);
         let factor = or_default(factor, self.config.default_replication_factor);
-        let placed = placement::place(self, count, factor).map_err(|error| {
-            let reason = error.message().unwrap_or_default();
-            let message = format!("Unable to replicate the partition {factor} time(s): {reason}");
-            explained(ResponseError::InvalidReplicationFactor, message)
-        })?;
-        placed
+        placement::place(self, count, factor)?
             .into_iter()
             .map(|replicas| new_partition(self, replicas).ok_or_else(|| nobody_active(factor)))
             .collect()
@@ -176,22 +171,18 @@ impl View<'_> {
             }
             Err(explained(
                 ResponseError::InvalidRequest,
-                format!(
-                    "A manual partition assignment was specified, but {what} was not set to -1."
-                ),
+                format!("The replicas are assigned already; leave {what} at -1"),
             ))
         };
-        unless(topic.replication_factor == -1, "replication factor")?;
-        unless(topic.num_partitions == -1, "numPartitions")?;
+        unless(topic.replication_factor == -1, "the replication factor")?;
+        unless(topic.num_partitions == -1, "the number of partitions")?;
         let invalid = |message| explained(ResponseError::InvalidReplicaAssignment, message);
         let mut partitions: BTreeMap<i32, Partition> = BTreeMap::new();
         let mut factor = None;
         for assignment in &topic.assignments {
             let index = assignment.partition_index;
             if partitions.contains_key(&index) {
-                return Err(invalid(format!(
-                    "Found multiple manual partition assignments for partition {index}"
-                )));
+                return Err(invalid(format!("Partition {index} is assigned twice")));
             }
             let replicas: Vec<i32> = assignment.broker_ids.iter().map(|id| id.0).collect();
             check_manual(self, &replicas, factor)?;

@@ -8,6 +8,7 @@ use crate::codec::schema::metadata::RemoveTopicRecord;
 use crate::error::{Error, Result};
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::topics::Topic;
+use crate::types::uuid_to_text;
 use kafka_protocol::ResponseError;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -37,18 +38,18 @@ impl View<'_> {
         for &id in &asked.ids {
             match self.image.topics.by_id(id) {
                 Some(topic) => drop(deleted.insert(id, topic)),
-                None => results.push(failed(None, id, unknown_id())),
+                None => results.push(failed(None, id, unknown_id(id))),
             }
         }
         for name in &asked.names {
             let Some(topic) = self.image.topics.by_name(name) else {
-                results.push(failed(Some(name), Uuid::nil(), unknown_name()));
+                results.push(failed(Some(name), Uuid::nil(), unknown_name(name)));
                 continue;
             };
             let by_id = asked.ids_twice.contains(&topic.id);
             if by_id || deleted.insert(topic.id, topic).is_some() {
                 deleted.remove(&topic.id);
-                let message = "The provided topic name maps to an ID that was already supplied.";
+                let message = "The request names this topic by its name and by its id";
                 let error = explained(ResponseError::InvalidRequest, message);
                 results.push(failed(Some(name), topic.id, error));
             }
@@ -79,7 +80,7 @@ impl View<'_> {
         for topic in &request.topics {
             match &topic.name {
                 None if topic.topic_id.is_nil() => {
-                    let message = "Neither topic name nor id were specified.";
+                    let message = "A topic has neither a name nor an id";
                     let error = explained(ResponseError::InvalidRequest, message);
                     results.push(failed(None, Uuid::nil(), error));
                 }
@@ -88,7 +89,7 @@ impl View<'_> {
                     once(&mut asked.names, &mut asked.names_twice, name.clone());
                 }
                 Some(name) => {
-                    let message = "You may not specify both topic name and topic id.";
+                    let message = "Give the topic's name or its id, not both";
                     let error = explained(ResponseError::InvalidRequest, message);
                     results.push(failed(Some(name), topic.topic_id, error));
                 }
@@ -117,13 +118,12 @@ fn name_of(topic: &Topic) -> TopicName {
     TopicName(super::view::text(&*topic.name))
 }
 
-fn unknown_name() -> Error {
-    let code = ResponseError::UnknownTopicOrPartition;
-    explained(code, "This server does not host this topic-partition.")
+fn unknown_name(name: &TopicName) -> Error {
+    explained(ResponseError::UnknownTopicOrPartition, format!("No topic is named {}", **name))
 }
 
-fn unknown_id() -> Error {
-    explained(ResponseError::UnknownTopicId, "This server does not host this topic ID.")
+fn unknown_id(id: Uuid) -> Error {
+    explained(ResponseError::UnknownTopicId, format!("No topic has the id {}", uuid_to_text(id)))
 }
 
 fn failed(name: Option<&TopicName>, id: Uuid, error: Error) -> DeletableTopicResult {

@@ -11,8 +11,7 @@ use crate::types::{BrokerId, LeaderEpoch, Offset, Timestamp};
 use kafka_protocol::ResponseError;
 use uuid::Uuid;
 
-/// The default message of Errors.UNKNOWN_TOPIC_OR_PARTITION.
-const UNKNOWN_PARTITION: &str = "This server does not host this topic-partition.";
+const UNKNOWN_PARTITION: &str = "The quorum has the partition __cluster_metadata-0 only";
 
 /// The state of a quorum with one voter.
 #[derive(Clone, Debug)]

@@ -78,7 +78,7 @@ impl View<'_> {
         let has_leader = partition.leader >= 0;
         let preferred = election == Election::Preferred;
         if if preferred { has_preferred } else { has_leader } {
-            let message = "Leader election not needed for topic partition.";
+            let message = format!("{}-{index} has its leader already", topic.name);
             return Err(explained(ResponseError::ElectionNotNeeded, message));
         }
         let may_lead = |id| self.is_active(id);
@@ -87,10 +87,9 @@ impl View<'_> {
         });
         let record = record.ok_or_else(|| {
             if preferred {
-                let message = "The preferred leader was not available.";
-                explained(ResponseError::PreferredLeaderNotAvailable, message)
+                Error::Code(ResponseError::PreferredLeaderNotAvailable)
             } else {
-                let message = "Eligible topic partition leaders are not available.";
+                let message = format!("No replica of {}-{index} may lead now", topic.name);
                 explained(ResponseError::EligibleLeadersNotAvailable, message)
             }
         })?;

@@ -39,22 +39,15 @@ pub(super) fn place(
 fn check(replication_factor: i32, unfenced: usize, total: usize) -> Result<()> {
     let invalid = |message| Err(explained(ResponseError::InvalidReplicationFactor, message));
     if replication_factor <= 0 {
-        return invalid(format!(
-            "Invalid replication factor {replication_factor}: the replication factor must be \
-             positive."
-        ));
+        return invalid(format!("{replication_factor} is no number of replicas"));
     }
     if unfenced == 0 {
-        return invalid(
-            "All brokers are currently fenced, or have all their log directories cordoned."
-                .to_owned(),
-        );
+        return invalid("No running broker takes new partitions".to_owned());
     }
     if replication_factor as usize > total {
         return invalid(format!(
-            "The target replication factor of {replication_factor} cannot be reached because \
-             only {total} broker(s) are registered or some brokers have all their log \
-             directories cordoned."
+            "{replication_factor} replicas need as many brokers that take new partitions; there \
+             are {total}"
         ));
     }
     Ok(())
@@ -68,9 +61,7 @@ pub(super) fn check_manual(
 ) -> Result<()> {
     let invalid = |message| Err(explained(ResponseError::InvalidReplicaAssignment, message));
     if replicas.is_empty() {
-        return invalid(
-            "The manual partition assignment includes an empty replica list.".to_owned(),
-        );
+        return invalid("The assignment leaves a partition without replicas".to_owned());
     }
     let mut sorted = replicas.to_vec();
     sorted.sort_unstable();
@@ -120,10 +111,7 @@ pub(super) fn new_partition(view: View<'_>, replicas: Vec<BrokerId>) -> Option<P
 pub(super) fn nobody_active(replication_factor: i32) -> Error {
     explained(
         ResponseError::InvalidReplicationFactor,
-        format!(
-            "Unable to replicate the partition {replication_factor} time(s): All brokers are \
-             currently fenced or in controlled shutdown."
-        ),
+        format!("None of the brokers for {replication_factor} replicas runs now"),
     )
 }
 
@@ -131,10 +119,7 @@ pub(super) fn nobody_active(replication_factor: i32) -> Error {
 pub(super) fn nobody_active_manually(partition: i32) -> Error {
     explained(
         ResponseError::InvalidReplicaAssignment,
-        format!(
-            "All brokers specified in the manual partition assignment for partition {partition} \
-             are fenced or in controlled shutdown."
-        ),
+        format!("None of the brokers assigned to partition {partition} runs now"),
     )
 }
 

@@ -31,7 +31,7 @@ impl View<'_> {
         let mut told = Told::new();
         for topic in &request.topics {
             let known = self.image.topics.by_name(&topic.name).ok_or_else(|| {
-                let message = format!("Unable to find a topic named {}.", *topic.name);
+                let message = format!("No topic is named {}", *topic.name);
                 explained(ResponseError::UnknownTopicOrPartition, message)
             });
             let results = topic.partitions.iter().map(|partition| {
@@ -121,7 +121,7 @@ impl View<'_> {
         partition: &Partition,
     ) -> Result<Option<MetadataRecord>> {
         if !partition.is_reassigning() {
-            let message = "No partition reassignment is in progress.";
+            let message = format!("{}-{index} is not being reassigned", topic.name);
             return Err(explained(ResponseError::NoReassignmentInProgress, message));
         }
         let kept = |list: &[BrokerId]| -> Vec<BrokerId> {
@@ -133,13 +133,12 @@ impl View<'_> {
             let invalid =
                 |message| Error::Explained(ResponseError::InvalidReplicaAssignment, message);
             let first = replicas.first().copied().ok_or_else(|| {
-                let what = "Invalid replica assignment: addingReplicas contains all replicas.";
-                invalid(what.to_owned())
+                invalid(format!("{}-{index} would have no replica left", topic.name))
             })?;
             if !self.unclean_election_enabled(&topic.name) {
                 return Err(invalid(format!(
-                    "Unable to revert partition assignment for {}:{index} because it would \
-                     require an unclean leader election.",
+                    "{}-{index} would need a leader that may lack records; to allow that, set \
+                     unclean.leader.election.enable for the topic",
                     topic.name
                 )));
             }

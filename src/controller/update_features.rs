@@ -56,8 +56,7 @@ impl View<'_> {
                 UpdateFeaturesResponse::default()
                     .with_error_code(error.code().code())
                     .with_error_message(Some(text(format!(
-                        "The update failed for all features since the following feature had an \
-                         error: {}",
+                        "No feature was changed: {}",
                         error.message().unwrap_or_default()
                     )))),
             ),
@@ -72,33 +71,30 @@ impl View<'_> {
     ) -> Result<Option<MetadataRecord>> {
         let (name, wanted) = (update.feature.as_str(), update.max_version_level);
         let invalid = |message: &str| {
-            let message = format!("Invalid update version {wanted} for feature {name}. {message}");
+            let message = format!("{name} cannot be set to {wanted}: {message}");
             Err(explained(ResponseError::InvalidUpdateVersion, message))
         };
         let upgrade_type = upgrade_type(update, version);
         if !(UPGRADE..=UNSAFE_DOWNGRADE).contains(&upgrade_type) {
-            return invalid("The controller does not support the given upgrade type.");
+            return invalid(&format!("there is no upgrade type {upgrade_type}"));
         }
         if wanted < 0 {
-            return invalid("A feature version cannot be less than 0.");
+            return invalid("levels begin at 0");
         }
         if let Some(reason) = self.reason_not_supported(name, wanted) {
             return invalid(&reason);
         }
         let current = if name == KRAFT_VERSION { kraft_version } else { self.image.feature(name) };
         if wanted < current && upgrade_type == UPGRADE {
-            return invalid(
-                "Can't downgrade the version of this feature without setting the upgrade type to \
-                 either safe or unsafe downgrade.",
-            );
+            return invalid(&format!("that is less than {current}; ask for a downgrade"));
         }
         if wanted > current && upgrade_type != UPGRADE {
-            return invalid("Can't downgrade to a newer version.");
+            return invalid(&format!("that is no downgrade from {current}"));
         }
         match name {
-            METADATA_VERSION => return self.update_metadata_version(wanted, upgrade_type),
+            METADATA_VERSION => return self.update_metadata_version(wanted),
             KRAFT_VERSION if wanted < current => {
-                return invalid("Can't downgrade the version of this feature.");
+                return invalid(&format!("it stays at {current} or goes up"));
             }
             // A control record sets this level: see `raised_kraft_version`.
             KRAFT_VERSION => return Ok(None),
@@ -107,28 +103,19 @@ impl View<'_> {
         Ok(Some(level_record(name, wanted)))
     }
 
-    fn update_metadata_version(
-        self,
-        wanted: i16,
-        upgrade_type: i8,
-    ) -> Result<Option<MetadataRecord>> {
+    fn update_metadata_version(self, wanted: i16) -> Result<Option<MetadataRecord>> {
         let current = self.image.metadata_version();
         let invalid = |message| Err(explained(ResponseError::InvalidUpdateVersion, message));
         if !(OLDEST_METADATA_VERSION..=NEWEST_METADATA_VERSION).contains(&wanted) {
             return invalid(format!(
-                "Invalid metadata.version {wanted}. Valid versions are from \
-                 {OLDEST_METADATA_VERSION} to {NEWEST_METADATA_VERSION}."
+                "metadata.version {wanted} is unknown; klamm has {OLDEST_METADATA_VERSION} to \
+                 {NEWEST_METADATA_VERSION}"
             ));
         }
         if wanted < current && features::changes_records(wanted, current) {
-            let reason = if upgrade_type == UNSAFE_DOWNGRADE {
-                "Unsafe metadata downgrade is not supported in this version."
-            } else {
-                "Refusing to perform the requested downgrade because it might delete metadata \
-                 information."
-            };
             return invalid(format!(
-                "Unsupported metadata.version downgrade from {current} to {wanted}. {reason}"
+                "metadata.version cannot go from {current} down to {wanted}, which knows less \
+                 about topics and brokers"
             ));
         }
         Ok(Some(level_record(METADATA_VERSION, wanted)))
@@ -158,8 +145,9 @@ impl View<'_> {
             .chain(controllers)
             .find(|(_, (least, greatest))| !(least..=greatest).contains(&&level))
             .map(|(who, (least, greatest))| match greatest {
+                // A test of Kafka's expects this ending.
                 0 => format!("{who} does not support this feature."),
-                _ => format!("{who} only supports versions {least}-{greatest}"),
+                _ => format!("{who} supports {least} to {greatest}"),
             })
     }
 }

@@ -47,6 +47,17 @@ pub(super) fn text(text: impl Into<String>) -> StrBytes {
     StrBytes::from_string(text.into())
 }
 
+/// The error when a request would write more records than fit in one batch.
+pub(super) fn too_large() -> Error {
+    explained(
+        ResponseError::PolicyViolation,
+        format!(
+            "The request has too many partitions and settings; divide it into requests that \
+             write at most {RECORDS_PER_REQUEST_MAX} records"
+        ),
+    )
+}
+
 /// Error code and message for one item of a response.
 pub(super) fn item_error<T>(result: &Result<T>) -> (i16, Option<StrBytes>) {
     match result {
@@ -106,14 +117,11 @@ impl<'a> View<'a> {
     /// Checks that a request comes from the broker's latest registration.
     pub fn check_broker_epoch(self, id: BrokerId, epoch: i64) -> Result<&'a Broker> {
         let stale = |message| explained(ResponseError::StaleBrokerEpoch, message);
-        let broker = self
-            .broker(id)
-            .ok_or_else(|| stale(format!("No broker registration found for broker id {id}")))?;
+        let broker =
+            self.broker(id).ok_or_else(|| stale(format!("Broker {id} is not registered")))?;
         if broker.epoch != epoch {
-            let expected = broker.epoch;
-            return Err(stale(format!(
-                "Expected broker epoch {expected}, but got broker epoch {epoch}"
-            )));
+            let latest = broker.epoch;
+            return Err(stale(format!("Broker {id} has epoch {latest}, not {epoch}")));
         }
         Ok(broker)
     }

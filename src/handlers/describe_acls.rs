@@ -6,10 +6,12 @@ use crate::codec::messages::{DescribeAclsRequest, DescribeAclsResponse, StrBytes
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 
+pub(super) const NO_ACLS: StrBytes =
+    StrBytes::from_static_str("This broker has no ACLs: everybody may do everything");
+
 pub(super) async fn handle(cx: &Context, _: DescribeAclsRequest) -> Result<Reply> {
-    let message = StrBytes::from_static_str("No Authorizer is configured on the broker");
     let response = DescribeAclsResponse::default()
         .with_error_code(ResponseError::SecurityDisabled.code())
-        .with_error_message(Some(message));
+        .with_error_message(Some(NO_ACLS));
     Ok(cx.reply(&response))
 }

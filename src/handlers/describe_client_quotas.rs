@@ -36,9 +36,7 @@ fn check(components: &[ComponentData]) -> Result<()> {
             return invalid("Invalid empty entity type.");
         }
         if !types.insert(entity_type) {
-            return invalid(format!(
-                "Entity type {entity_type} cannot appear more than once in the filter."
-            ));
+            return invalid(format!("The filter has {entity_type} twice"));
         }
         if !matches!(entity_type, "user" | "client-id" | "ip") {
             let message = format!("Unsupported entity type {entity_type}");
@@ -56,13 +54,11 @@ fn check_match(component: &ComponentData) -> Result<()> {
     let has_name = component._match.is_some();
     match component.match_type {
         EXACT if !has_name => {
-            invalid("Request specified MATCH_TYPE_EXACT, but set match string to null.")
+            invalid(format!("A match by name of {} needs a name", &*component.entity_type))
         }
         kind @ (DEFAULT | SPECIFIED) if has_name => {
-            let kind = if kind == DEFAULT { "DEFAULT" } else { "SPECIFIED" };
-            invalid(format!(
-                "Request specified MATCH_TYPE_{kind}, but also specified a match string."
-            ))
+            let kind = if kind == DEFAULT { "the default" } else { "any" };
+            invalid(format!("A match of {kind} {} takes no name", &*component.entity_type))
         }
         EXACT | DEFAULT | SPECIFIED => Ok(()),
         other => invalid(format!("Unknown match type {other}")),

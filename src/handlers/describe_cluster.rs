@@ -74,9 +74,7 @@ fn refusal(asked: i8, version: i16) -> DescribeClusterResponse {
         ),
         BROKERS => (
             ResponseError::MismatchedEndpointType,
-            "The request was sent to an endpoint of type CONTROLLER, but we wanted an endpoint of \
-             type BROKER"
-                .to_owned(),
+            "This is a controller's listener; ask a broker's for the brokers".to_owned(),
         ),
         other => {
             let message = format!("Unsupported endpoint type {other}");

@@ -78,14 +78,12 @@ fn rows(
     let name = resource.resource_name.as_str();
     match resource.resource_type {
         BROKER_CONFIG if name.is_empty() => Ok(config.cluster_rows()),
-        BROKER_CONFIG => own_id(cx, name, " or empty string,").map(|()| config.broker_rows()),
-        BROKER_LOGGER_CONFIG if name.is_empty() => Err(invalid("Broker id must not be empty")),
+        BROKER_CONFIG => own_id(cx, name).map(|()| config.broker_rows()),
         // The levels of klamm's logger come from the environment and are fixed while it runs.
-        BROKER_LOGGER_CONFIG => own_id(cx, name, "").map(|()| Vec::new()),
-        CLIENT_METRICS_CONFIG if name.is_empty() => {
-            Err(invalid("Client metrics subscription name must not be empty"))
+        BROKER_LOGGER_CONFIG => own_id(cx, name).map(|()| Vec::new()),
+        CLIENT_METRICS_CONFIG | GROUP_CONFIG if name.is_empty() => {
+            Err(invalid("The name of the resource is empty"))
         }
-        GROUP_CONFIG if name.is_empty() => Err(invalid("Group name must not be empty")),
         CLIENT_METRICS_CONFIG => {
             Ok(config.client_metrics_rows(&image.configs_of(CLIENT_METRICS_CONFIG, name)))
         }
@@ -106,14 +104,11 @@ fn topic_rows(image: &Image, config: &Config, topic: &str) -> Result<Vec<Row>> {
 }
 
 /// Checks that `name` is this broker's id: a broker describes only itself.
-fn own_id(cx: &Context, name: &str, alternative: &str) -> Result<()> {
+fn own_id(cx: &Context, name: &str) -> Result<()> {
     let id = cx.parts.config.get().node_id;
     match name.parse::<i32>() {
         Ok(asked) if asked == id => Ok(()),
-        Ok(_) => Err(invalid(&format!(
-            "Unexpected broker id, expected {id}{alternative} but received {name}"
-        ))),
-        Err(_) => Err(invalid(&format!("Broker id must be an integer, but it is: {name}"))),
+        _ => Err(invalid(&format!("This is broker {id}, which knows nothing of broker '{name}'"))),
     }
 }
 

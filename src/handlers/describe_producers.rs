@@ -40,11 +40,10 @@ fn refusal(image: &Image, topic: &str) -> Option<PartitionResponse> {
     if let Some(error) = brokers::name_error(topic) {
         return Some(answer.with_error_code(error.code()));
     }
-    let message = "This server does not host this topic-partition.";
     image.topics.by_name(topic).is_none().then(|| {
         answer
             .with_error_code(ResponseError::UnknownTopicOrPartition.code())
-            .with_error_message(Some(StrBytes::from_static_str(message)))
+            .with_error_message(Some(StrBytes::from_string(format!("No topic is named {topic}"))))
     })
 }
 

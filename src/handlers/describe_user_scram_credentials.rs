@@ -29,12 +29,9 @@ pub(super) async fn handle(
 
 fn result(user: StrBytes, times: usize) -> DescribeUserScramCredentialsResult {
     let (error, message) = if times > 1 {
-        let message =
-            "Cannot describe SCRAM credentials for the same user twice in a single request";
-        (ResponseError::DuplicateResource, message)
+        (ResponseError::DuplicateResource, "The request names a user twice")
     } else {
-        let message = "Attempt to describe a user credential that does not exist";
-        (ResponseError::ResourceNotFound, message)
+        (ResponseError::ResourceNotFound, "No SCRAM credentials are kept for the user")
     };
     DescribeUserScramCredentialsResult::default()
         .with_error_code(error.code())

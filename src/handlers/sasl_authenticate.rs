@@ -7,7 +7,7 @@ use crate::error::Result;
 use kafka_protocol::error::ResponseError;
 
 pub(super) async fn handle(cx: &Context, _: SaslAuthenticateRequest) -> Result<Reply> {
-    let message = "SaslAuthenticate request received after successful authentication";
+    let message = "This listener needs no authentication";
     let response = SaslAuthenticateResponse::default()
         .with_error_code(ResponseError::IllegalSaslState.code())
         .with_error_message(Some(StrBytes::from_static_str(message)));

@@ -50,13 +50,11 @@ fn check_topics(topology: &Topology) -> Result<()> {
     };
     let internal = names(&is_internal);
     if !internal.is_empty() {
-        return invalid(format!(
-            "Use of Kafka internal topics {internal} in a Kafka Streams topology is prohibited."
-        ));
+        return invalid(format!("The topology has topics that belong to the broker: {internal}"));
     }
     let impossible = names(&|topic| reason_invalid(topic).is_some());
     if !impossible.is_empty() {
-        return invalid(format!("Topic names {impossible} are not valid topic names."));
+        return invalid(format!("The topology has impossible topic names: {impossible}"));
     }
     Ok(())
 }

@@ -297,23 +297,18 @@ fn metric_name(name: &str) -> Option<String> {
     name.contains(['.', '_']).then(|| name.replace('.', "_"))
 }
 
-/// Why `name` is not a valid topic name, in Kafka's words (Topic.detectInvalidTopic).
+/// Why `name` is not a valid topic name (Topic.detectInvalidTopic).
 pub fn reason_invalid(name: &str) -> Option<String> {
     const MAX_NAME_LENGTH: usize = 249;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() {
-        Some("the empty string is not allowed".to_owned())
+        Some("it is empty".to_owned())
     } else if name == "." || name == ".." {
         Some(format!("'{name}' is not allowed"))
     } else if name.encode_utf16().count() > MAX_NAME_LENGTH {
-        Some(format!(
-            "the length of '{name}' is longer than the max allowed length {MAX_NAME_LENGTH}"
-        ))
+        Some(format!("'{name}' has more than {MAX_NAME_LENGTH} characters"))
     } else if !name.chars().all(allowed) {
-        Some(format!(
-            "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' \
-             and '-'"
-        ))
+        Some(format!("'{name}' may have only ASCII letters and digits, '.', '_' and '-'"))
     } else {
         None
     }

@@ -185,7 +185,7 @@ impl Decompressor {
                 self.consume(1)?;
                 Ok(byte)
             }
-            None => invalid("Incorrect declared batch size, premature EOF reached"),
+            None => invalid("The compressed batch ends before its last record"),
         }
     }
 
@@ -214,9 +214,9 @@ impl Decompressor {
             let chunk = self.chunk()?;
             let taken = chunk.len().min(size - record.len());
             if taken == 0 {
+                let there = record.len();
                 return invalid(format!(
-                    "Invalid record size: expected {size} bytes in record payload, but the \
-                     record payload reached EOF."
+                    "The compressed batch has {there} bytes of a record of {size}"
                 ));
             }
             record.extend_from_slice(&chunk[..taken]);

@@ -262,5 +262,5 @@ impl View<'_> {
 }
 
 fn left_over<T>() -> Result<T> {
-    invalid("Incorrect declared batch size, records still remaining in file")
+    invalid("The batch has bytes after its last record")
 }

@@ -33,17 +33,13 @@ impl From<Malformed> for Error {
         let message = match malformed {
             Malformed::Short => "Found invalid record structure".to_owned(),
             Malformed::Varint => "Varint is too long".to_owned(),
-            Malformed::RecordSize { size, remaining } => format!(
-                "Invalid record size: expected {size} bytes in record payload, but instead the \
-                 buffer has only {remaining} remaining bytes."
-            ),
-            Malformed::RecordEnd { size, read } => format!(
-                "Invalid record size: expected to read {size} bytes in record payload, but \
-                 instead read {read}"
-            ),
-            Malformed::HeaderCount(count) => {
-                format!("Found invalid number of record headers {count}")
+            Malformed::RecordSize { size, remaining } => {
+                format!("A record says {size} bytes; the batch has only {remaining} more")
             }
+            Malformed::RecordEnd { size, read } => {
+                format!("A record says {size} bytes; its fields have {read}")
+            }
+            Malformed::HeaderCount(count) => format!("A record says {count} headers"),
             Malformed::NullHeaderKey => "Invalid negative header key size".to_owned(),
         };
         Error::Explained(ResponseError::InvalidRecord, message)

@@ -69,42 +69,28 @@ pub fn validate(
 /// ignored.
 fn only_batch(mut records: Bytes, version: i16) -> Result<Batch> {
     if Batch::next_size(&records)?.is_none() {
-        return invalid(format!(
-            "Produce requests with version {version} must have at least one record batch per \
-             partition"
-        ));
+        return invalid("The partition comes without a record batch");
     }
     if records[super::MAGIC_AT] as i8 != MAGIC {
-        return invalid(format!(
-            "Produce requests with version {version} are only allowed to contain record batches \
-             with magic version 2"
-        ));
+        return invalid(format!("Version {version} of Produce takes batches of format 2 only"));
     }
     let batch = Batch::split_from(&mut records)?;
     if version < 7 && batch.compression_type()? == CompressionType::Zstd {
         return Err(Error::Explained(
             ResponseError::UnsupportedCompressionType,
-            format!(
-                "Produce requests with version {version} are not allowed to use ZStandard \
-                 compression"
-            ),
+            format!("Version {version} of Produce takes no zstd; version 7 does"),
         ));
     }
     if Batch::next_size(&records)?.is_some() {
-        return invalid(format!(
-            "Produce requests with version {version} are only allowed to contain exactly one \
-             record batch per partition"
-        ));
+        return invalid(format!("Version {version} of Produce takes one batch per partition"));
     }
     Ok(batch)
 }
 
 fn check_append(batch: &Batch, config: &TopicConfig) -> Result<()> {
     if batch.base_offset() != 0 {
-        return invalid(format!(
-            "The baseOffset of the record batch in the append should be 0, but it is {}",
-            batch.base_offset()
-        ));
+        let base = batch.base_offset();
+        return invalid(format!("The batch begins at offset {base}; a producer's begin at 0"));
     }
     check_size(batch, config)?;
     if !batch.checksum_holds() {
@@ -118,10 +104,7 @@ fn check_append(batch: &Batch, config: &TopicConfig) -> Result<()> {
 fn check_size(batch: &Batch, config: &TopicConfig) -> Result<()> {
     let (size, max) = (batch.size(), config.max_message_bytes);
     if size as i64 > i64::from(max) {
-        let message = format!(
-            "The record batch size in the append is {size} bytes which exceeds the maximum \
-             configured value of {max}."
-        );
+        let message = format!("The batch has {size} bytes; max.message.bytes is {max}");
         return Err(Error::Explained(ResponseError::MessageTooLarge, message));
     }
     Ok(())
@@ -131,24 +114,24 @@ fn check_header(batch: &Batch) -> Result<()> {
     let (base, last) = (batch.base_offset(), batch.last_offset());
     let (count, from_offsets) = (i64::from(batch.count()), last - base + 1);
     if from_offsets <= 0 {
-        return invalid(format!("Batch has an invalid offset range: [{base}, {last}]"));
+        return invalid(format!("The batch goes from offset {base} back to {last}"));
     }
     if count <= 0 {
-        return invalid(format!("Invalid reported count for record batch: {count}"));
+        return invalid(format!("The batch says {count} records"));
     }
     if count != from_offsets {
         return invalid(format!(
-            "Inconsistent batch offset range [{base}, {last}] and count of records {count}"
+            "The batch says {count} records and has offsets from {base} to {last}"
         ));
     }
     if batch.is_control() {
-        return invalid("Clients are not allowed to write control records");
+        return invalid("Only the broker writes control batches");
     }
     if batch.has_producer_id() && batch.base_sequence() < 0 {
         return invalid(format!(
-            "Invalid sequence number {} in record batch with producerId {}",
-            batch.base_sequence(),
-            batch.producer_id()
+            "The batch of producer {} has sequence number {}",
+            batch.producer_id(),
+            batch.base_sequence()
         ));
     }
     Ok(())
@@ -199,22 +182,19 @@ impl Rules<'_> {
         match flaw {
             Flaw::NoKey => (
                 ResponseError::InvalidRecord,
-                "Compacted topic cannot accept message without key".to_owned(),
+                format!("Record {offset} has no key, which a compacted topic needs"),
             ),
             Flaw::Timestamp => {
                 let earliest = self.now.wrapping_sub(self.config.message_timestamp_before_max_ms);
                 let latest = self.now.wrapping_add(self.config.message_timestamp_after_max_ms);
                 let message = format!(
-                    "Timestamp {timestamp} of message with offset {offset} is out of range. The \
-                     timestamp should be within [{earliest}, {latest}]"
+                    "Record {offset} has the timestamp {timestamp}; the topic takes {earliest} to \
+                     {latest} now"
                 );
                 (ResponseError::InvalidTimestamp, message)
             }
             Flaw::ClaimsAppendTime => {
-                let message = format!(
-                    "Invalid timestamp type in message with offset {offset}. Producer should not \
-                     set timestamp type to LogAppendTime."
-                );
+                let message = "Only the broker sets LogAppendTime".to_owned();
                 (ResponseError::InvalidTimestamp, message)
             }
         }
@@ -293,19 +273,13 @@ impl RecordErrors {
             return Ok(());
         }
         let error = if self.timestamps {
+            // Kafka's own tests compare this sentence.
             let message = "One or more records have been rejected due to invalid timestamp";
             Error::Explained(ResponseError::InvalidTimestamp, message.to_owned())
         } else {
-            let shown = self.named.iter().take(3).map(|(index, message)| {
-                let message = message.as_deref().unwrap_or_default();
-                format!("RecordError(batchIndex={index}, message='{message}')")
-            });
-            let message = format!(
-                "One or more records have been rejected due to {} record errors in total, and \
-                 only showing the first three errors at most: [{}]",
-                self.count,
-                shown.collect::<Vec<_>>().join(", ")
-            );
+            let shown = self.named.iter().take(3).filter_map(|(_, message)| message.as_deref());
+            let shown: Vec<&str> = shown.collect();
+            let message = format!("Refused records: {}. {}", self.count, shown.join("; "));
             Error::Explained(ResponseError::InvalidRecord, message)
         };
         Err(Refused { error, record_errors: self.named })

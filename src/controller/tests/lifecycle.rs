@@ -257,7 +257,7 @@ async fn registrations_and_heartbeats_that_are_refused() {
         (
             good().with_cluster_id(text("x")),
             104,
-            format!("Expected cluster ID {CLUSTER}, but got cluster ID x"),
+            format!("This is cluster {CLUSTER}; the broker belongs to x"),
         ),
         (good().with_log_dirs(vec![]), 119, "No directories specified in request".to_owned()),
         (good().with_log_dirs(vec![Uuid::nil()]), 119, "Reserved directory ID in request".into()),
@@ -269,9 +269,7 @@ async fn registrations_and_heartbeats_that_are_refused() {
         (
             good().with_log_dirs(vec![DIRECTORY]),
             119,
-            "Broker 1 is already registered with directory \
-            EREiIjMzRERVVWZmd3eIiA"
-                .into(),
+            "Directory EREiIjMzRERVVWZmd3eIiA belongs to broker 1".into(),
         ),
         (
             good().with_features(vec![elr()]),
@@ -281,17 +279,13 @@ async fn registrations_and_heartbeats_that_are_refused() {
         (
             good().with_features(vec![metadata(31, 33), elr()]),
             35,
-            "Unable to register because the \
-            broker does not support finalized version 30 of metadata.version. The broker wants a \
-            version between 31 and 33, inclusive."
-                .into(),
+            "The cluster has metadata.version at level 30; the broker supports 31 to 33".into(),
         ),
         (
             good().with_features(vec![metadata(30, 30)]),
             35,
-            "Unable to register because the broker \
-            does not support finalized version 1 of eligible.leader.replicas.version. The broker \
-            wants a version between 0 and 0, inclusive."
+            "The cluster has eligible.leader.replicas.version at level 1; the broker \
+             supports 0 to 0"
                 .into(),
         ),
     ] {
@@ -300,7 +294,7 @@ async fn registrations_and_heartbeats_that_are_refused() {
     }
     let beat = |id, epoch| node.controller.heartbeat(id, epoch, 0, false, false);
     let error = beat(2, 5).await.unwrap_err();
-    assert_eq!(error.message().unwrap(), "No broker registration found for broker id 2");
+    assert_eq!(error.message().unwrap(), "Broker 2 is not registered");
     let error = beat(1, node.epoch + 1).await.unwrap_err();
     assert_eq!(error.code(), ResponseError::StaleBrokerEpoch);
     // A broker that has not applied its own registration stays fenced.

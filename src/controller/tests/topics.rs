@@ -44,40 +44,40 @@ async fn creations_that_kafka_refuses() {
         (
             topic(&long, 1),
             17,
-            format!(
-                "Topic name is invalid: the length of '{long}' is longer \
-            than the max allowed length 249"
-            ),
+            format!("Topic name is invalid: '{long}' has more than 249 characters"),
         ),
         (
             topic("__cluster_metadata", 1),
             42,
             "Creation of internal topic __cluster_metadata is prohibited.".into(),
         ),
+        (topic("n", 0), 37, "0 is no number of partitions; -1 takes num.partitions".into()),
+        (topic("n", -2), 37, "-2 is no number of partitions; -1 takes num.partitions".into()),
         (
-            topic("n", 0),
-            37,
-            "Number of partitions was set to an invalid non-positive value.".into(),
+            topic("n", 10_001),
+            44,
+            "The request has too many partitions and settings; \
+                                  divide it into requests that write at most 10000 \
+                                  records"
+                .into(),
         ),
         (
-            topic("n", -2),
-            37,
-            "Number of partitions was set to an invalid non-positive value.".into(),
+            topic("n", 10_000),
+            44,
+            "The request has too many partitions and settings; \
+                                  divide it into requests that write at most 10000 \
+                                  records"
+                .into(),
         ),
-        (topic("n", 10_001), 44, "Excessively large number of partitions per request.".into()),
-        (topic("n", 10_000), 44, "Unable to perform excessively large batch operation.".into()),
         (
             topic("r", 1).with_replication_factor(0),
             38,
-            "Replication factor must be larger than 0, or -1 to use the default value.".into(),
+            "0 is no number of replicas; -1 takes default.replication.factor".into(),
         ),
         (
             topic("r", 1).with_replication_factor(3),
             38,
-            "Unable to replicate the partition 3 time(s): The target replication factor of 3 \
-             cannot be reached because only 1 broker(s) are registered or some brokers have all \
-             their log directories cordoned."
-                .into(),
+            "3 replicas need as many brokers that take new partitions; there are 1".into(),
         ),
         (with_config(topic("c", 1), "foo", Some("1")), 40, "Unknown topic config name: foo".into()),
         (
@@ -93,17 +93,14 @@ async fn creations_that_kafka_refuses() {
         (
             one(0, &[1]).with_num_partitions(1),
             42,
-            "A manual partition assignment was specified, but numPartitions was not set to -1."
-                .into(),
+            "The replicas are assigned already; leave the number of partitions at -1".into(),
         ),
         (
             one(0, &[1]).with_replication_factor(1),
             42,
-            "A manual partition assignment was specified, but replication factor was not set to \
-             -1."
-            .into(),
+            "The replicas are assigned already; leave the replication factor at -1".into(),
         ),
-        (one(0, &[]), 39, "The manual partition assignment includes an empty replica list.".into()),
+        (one(0, &[]), 39, "The assignment leaves a partition without replicas".into()),
         (
             one(0, &[7]),
             39,
@@ -119,11 +116,7 @@ async fn creations_that_kafka_refuses() {
                 .into(),
         ),
         (one(1, &[1]), 39, "partitions should be a consecutive 0-based integer sequence".into()),
-        (
-            assigned("m", &[(0, &[1]), (0, &[1])]),
-            39,
-            "Found multiple manual partition assignments for partition 0".into(),
-        ),
+        (assigned("m", &[(0, &[1]), (0, &[1])]), 39, "Partition 0 is assigned twice".into()),
     ] {
         let name = topic.name.to_string();
         assert_eq!(node.create(topic).await, (code, Some(message)), "{name}");
@@ -214,11 +207,11 @@ async fn topics_are_deleted_by_name_and_by_id() {
     let mut expected = vec![
         ("a".to_owned(), results.iter().find(|r| r.0 == "a").unwrap().1, 0, ""),
         ("c".to_owned(), c, 0, ""),
-        ("b".to_owned(), b, 42, "The provided topic name maps to an ID that was already supplied."),
-        (String::new(), unknown, 100, "This server does not host this topic ID."),
-        ("none".to_owned(), nil, 3, "This server does not host this topic-partition."),
-        (String::new(), nil, 42, "Neither topic name nor id were specified."),
-        ("x".to_owned(), c, 42, "You may not specify both topic name and topic id."),
+        ("b".to_owned(), b, 42, "The request names this topic by its name and by its id"),
+        (String::new(), unknown, 100, "No topic has the id AAAAAAAAAAAAAAAAAAAABw"),
+        ("none".to_owned(), nil, 3, "No topic is named none"),
+        (String::new(), nil, 42, "A topic has neither a name nor an id"),
+        ("x".to_owned(), c, 42, "Give the topic's name or its id, not both"),
         ("y".to_owned(), nil, 42, "Duplicate topic name."),
     ];
     expected.sort();
@@ -282,7 +275,8 @@ async fn partitions_are_added_or_refused() {
         (
             grow("a", 1_000_000_000, None),
             44,
-            "Unable to perform excessively large batch operation.",
+            "The request has too many partitions and settings; divide it into requests \
+             that write at most 10000 records",
         ),
         (grow("a", 3, Some(&[&[1]])), 0, ""),
         (grow("a", 5, None), 0, ""),

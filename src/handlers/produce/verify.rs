@@ -72,13 +72,13 @@ fn transactional<'a>(
 fn understood(support: Support, error: &Error) -> Error {
     use ResponseError as E;
     let unverified = |name: &str| {
-        let what = "Unable to verify the partition has been added to the transaction.";
-        Error::Explained(E::NotEnoughReplicas, format!("{what} Underlying error: {name}"))
+        let what = "The coordinator did not say whether the transaction has the partition";
+        Error::Explained(E::NotEnoughReplicas, format!("{what}: {name}"))
     };
     match error.code() {
         E::InvalidTxnState => Error::Explained(
             E::InvalidTxnState,
-            "Partition was not added to the transaction".to_owned(),
+            "The transaction does not have the partition".to_owned(),
         ),
         E::NetworkException => unverified("NETWORK_EXCEPTION"),
         E::CoordinatorLoadInProgress => unverified("COORDINATOR_LOAD_IN_PROGRESS"),

@@ -161,8 +161,8 @@ fn timestamps_out_of_range_are_named() {
         assert_eq!(refused.record_errors.iter().map(|error| error.0).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(
             refused.record_errors[0].1.as_deref().unwrap(),
-            "Timestamp 1700003600001 of message with offset 1 is out of range. The timestamp \
-             should be within [1699999999000, 1700003600000]"
+            "Record 1 has the timestamp 1700003600001; the topic takes 1699999999000 to \
+             1700003600000 now"
         );
         // By default only timestamps in the future are bounded.
         let refused = refuse(batch.to_bytes(), &topic(&[]), 13);
@@ -210,16 +210,9 @@ fn compacted_topics_want_keys() {
         builder.append(NOW, Some(b""), None, &[]);
         let refused = refuse(builder.build().to_bytes(), &config, 13);
         assert_eq!(refused.error.code(), InvalidRecord);
-        let message = "Compacted topic cannot accept message without key".to_owned();
+        let message = "Record 1 has no key, which a compacted topic needs".to_owned();
         assert_eq!(refused.record_errors, [(1, Some(message.clone()))]);
-        assert_eq!(
-            refused.error.message().unwrap(),
-            format!(
-                "One or more records have been rejected due to 1 record errors in total, and only \
-                 showing the first three errors at most: [RecordError(batchIndex=1, \
-                 message='{message}')]"
-            )
-        );
+        assert_eq!(refused.error.message().unwrap(), format!("Refused records: 1. {message}"));
     }
 }
 
@@ -230,7 +223,7 @@ fn not_all_of_a_million_errors_are_named() {
     let config = topic(&[("cleanup.policy", "compact")]);
     let refused = refuse(builder.build().to_bytes(), &config, 13);
     assert_eq!(refused.record_errors.len(), RECORD_ERRORS_MAX);
-    assert!(refused.error.to_string().contains("due to 5000 record errors"));
+    assert!(refused.error.to_string().contains("Refused records: 5000. Record 0 has no key"));
 }
 
 #[test]
@@ -324,7 +317,7 @@ fn nothing_compressed_and_more_than_that() {
 #[test]
 fn wrong_counts_of_records() {
     for compression in [PLAIN, GZIP, Compression::Snappy, Compression::Lz4 { level: 9 }, ZSTD] {
-        for (count, why) in [(2, "records still remaining"), (4, "")] {
+        for (count, why) in [(2, "bytes after its last record"), (4, "")] {
             let last_offset_delta: i32 = count - 1;
             let wrong = patched(&batch(compression), 23, &last_offset_delta.to_be_bytes());
             let wrong = patched(&wrong, 57, &count.to_be_bytes());

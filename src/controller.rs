@@ -45,7 +45,7 @@ pub use self::preview::{Preview, preview};
 
 use self::client::Embedded;
 use self::quorum::{Options, Quorum};
-use self::state::State;
+use self::state::ControllerState;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::Disk;
@@ -84,7 +84,7 @@ impl Controller {
     ) -> Result<Controller> {
         let options = options(&config, cluster_id, directory_id)?;
         let opened = Quorum::open(disk.clone(), metadata_dir, options, clock.now())?;
-        let (mut state, first) = State::lead(disk, clock, config, opened)?;
+        let (mut state, first) = ControllerState::lead(disk, clock, config, opened)?;
         let (failed, watch_failed) = watch::channel(false);
         let (embedded, jobs) = Embedded::new(first.image.clone(), watch_failed);
         let for_thread = embedded.clone();

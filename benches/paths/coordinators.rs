@@ -16,7 +16,7 @@ use klamm::codec::messages::{
     OffsetCommitRequest, SyncGroupRequest,
 };
 use klamm::replica::fetch_session::{FetchKey, TopicKey};
-use klamm::replica::partition::Asked;
+use klamm::replica::partition::PartitionFetch;
 use klamm::replica::read::Fetch;
 use klamm::types::Isolation;
 use std::time::Duration;
@@ -91,7 +91,7 @@ fn fetch_nothing_from_session_of(bencher: Bencher, partitions: i32) {
 }
 
 fn fetch(partitions: i32, session_id: i32, session_epoch: i32) -> Fetch {
-    let asked = Asked {
+    let asked = PartitionFetch {
         fetch_offset: 0,
         max_bytes: 1 << 20,
         current_leader_epoch: -1,

@@ -1,7 +1,7 @@
 //! AlterConfigs and IncrementalAlterConfigs: their requests and responses, one resource at a time.
 
 use super::configs::{Change, Operation, Resource, is_known_type};
-use super::state::State;
+use super::state::ControllerState;
 use super::view::{explained, item_error, text};
 use crate::codec::messages::{
     AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
@@ -55,7 +55,7 @@ fn preprocess(
 
 /// Carries out IncrementalAlterConfigs.
 pub(super) fn alter(
-    state: &mut State,
+    state: &mut ControllerState,
     request: &IncrementalAlterConfigsRequest,
 ) -> Result<(IncrementalAlterConfigsResponse, Offset)> {
     let asked = request.resources.iter().map(|resource| {
@@ -98,7 +98,7 @@ pub(super) fn alter(
 
 /// Carries out AlterConfigs, which replaces all configs of a resource.
 pub(super) fn replace(
-    state: &mut State,
+    state: &mut ControllerState,
     request: &AlterConfigsRequest,
 ) -> Result<(AlterConfigsResponse, Offset)> {
     let asked = request.resources.iter().map(|resource| {

@@ -1,7 +1,7 @@
 //! The client APIs that the controller answers. Each request is decoded here, carried out, and
 //! answered in bytes.
 
-use super::state::State;
+use super::state::ControllerState;
 use super::view::{explained, item_error};
 use super::{Answer, Forwarded, alter_configs, update_features};
 use crate::codec::messages::*;
@@ -13,7 +13,7 @@ use kafka_protocol::protocol::{Encodable, Request};
 
 /// Carries out a request. An error concerns the request as a whole; errors of single items are in
 /// the answer.
-pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> {
+pub(super) fn forward(state: &mut ControllerState, request: &Forwarded) -> Result<Answer> {
     state.in_name_of(request.by.clone(), |state| carry_out(state, request))
 }
 
@@ -21,7 +21,7 @@ pub(super) fn forward(state: &mut State, request: &Forwarded) -> Result<Answer> 
 /// the offset of the last record written for it, -1 if there was none.
 macro_rules! apis {
     (|$state:ident, $request:ident, $version:ident| $($type:ident => $answer:expr;)*) => {
-        fn carry_out($state: &mut State, forwarded: &Forwarded) -> Result<Answer> {
+        fn carry_out($state: &mut ControllerState, forwarded: &Forwarded) -> Result<Answer> {
             let $version = forwarded.request.version();
             match forwarded.api_key {
                 $(<$type as Request>::KEY => {
@@ -58,7 +58,7 @@ fn answer<M: Encodable>(version: i16, answered: Result<(M, Offset)>) -> Result<A
 }
 
 fn unregister_broker(
-    state: &mut State,
+    state: &mut ControllerState,
     request: &UnregisterBrokerRequest,
 ) -> Result<(UnregisterBrokerResponse, Offset)> {
     match state.view().unregister_broker(request.broker_id.0) {

@@ -1,7 +1,7 @@
 //! The life of a broker: registration, heartbeats, fencing, controlled shutdown and removal
 //! (ClusterControlManager, BrokerHeartbeatManager, ReplicationControlManager).
 
-use super::view::{Outcome, View, all_partitions, explained};
+use super::view::{ControllerResult, View, all_partitions, explained};
 use crate::codec::messages::BrokerRegistrationRequest;
 use crate::codec::schema::metadata::{BrokerRegistrationChangeRecord, UnregisterBrokerRecord};
 use crate::error::Result;
@@ -37,7 +37,7 @@ pub(super) struct BrokerStatus {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum BrokerState {
     Fenced,
     Unfenced,
     ControlledShutdown,
@@ -50,7 +50,7 @@ impl View<'_> {
         self,
         request: &BrokerRegistrationRequest,
         next_offset: Offset,
-    ) -> Result<Outcome<i64>> {
+    ) -> Result<ControllerResult<i64>> {
         self.check_registration(request)?;
         let id = request.broker_id.0;
         let existing = self.broker(id);
@@ -67,7 +67,7 @@ impl View<'_> {
         }
         let epoch = broker.epoch;
         records.push(MetadataRecord::RegisterBroker(broker.to_record()));
-        Ok(Outcome { records, response: epoch })
+        Ok(ControllerResult { records, response: epoch })
     }
 
     fn check_registration(self, request: &BrokerRegistrationRequest) -> Result<()> {
@@ -224,48 +224,53 @@ impl View<'_> {
         self,
         heartbeat: Heartbeat,
         registered_at: Offset,
-    ) -> Result<Outcome<BrokerStatus>> {
+    ) -> Result<ControllerResult<BrokerStatus>> {
         let broker = self.check_broker_epoch(heartbeat.broker_id, heartbeat.broker_epoch)?;
         let current = if broker.fenced {
-            State::Fenced
+            BrokerState::Fenced
         } else if broker.in_controlled_shutdown {
-            State::ControlledShutdown
+            BrokerState::ControlledShutdown
         } else {
-            State::Unfenced
+            BrokerState::Unfenced
         };
         let next = self.next_state(current, heartbeat, registered_at);
         let records = match next {
             next if next == current => Vec::new(),
-            State::Fenced | State::ShutdownNow => self.fence(broker),
-            State::Unfenced => self.unfence(broker),
-            State::ControlledShutdown => self.begin_controlled_shutdown(broker),
+            BrokerState::Fenced | BrokerState::ShutdownNow => self.fence(broker),
+            BrokerState::Unfenced => self.unfence(broker),
+            BrokerState::ControlledShutdown => self.begin_controlled_shutdown(broker),
         };
         let status = BrokerStatus {
-            fenced: matches!(next, State::Fenced | State::ShutdownNow),
-            should_shut_down: next == State::ShutdownNow,
+            fenced: matches!(next, BrokerState::Fenced | BrokerState::ShutdownNow),
+            should_shut_down: next == BrokerState::ShutdownNow,
         };
-        Ok(Outcome { records, response: status })
+        Ok(ControllerResult { records, response: status })
     }
 
-    fn next_state(self, current: State, heartbeat: Heartbeat, registered_at: Offset) -> State {
+    fn next_state(
+        self,
+        current: BrokerState,
+        heartbeat: Heartbeat,
+        registered_at: Offset,
+    ) -> BrokerState {
         let leads = || {
             let id = heartbeat.broker_id;
             all_partitions(self.image).any(|(.., partition)| partition.leader == id)
         };
         match current {
-            State::Fenced if heartbeat.want_shut_down => State::ShutdownNow,
-            State::Fenced if !heartbeat.want_fence && heartbeat.applied >= registered_at => {
-                State::Unfenced
+            BrokerState::Fenced if heartbeat.want_shut_down => BrokerState::ShutdownNow,
+            BrokerState::Fenced if !heartbeat.want_fence && heartbeat.applied >= registered_at => {
+                BrokerState::Unfenced
             }
-            State::Unfenced if heartbeat.want_shut_down => {
+            BrokerState::Unfenced if heartbeat.want_shut_down => {
                 if !heartbeat.want_fence && leads() {
-                    State::ControlledShutdown
+                    BrokerState::ControlledShutdown
                 } else {
-                    State::ShutdownNow
+                    BrokerState::ShutdownNow
                 }
             }
-            State::Unfenced if heartbeat.want_fence => State::Fenced,
-            State::ControlledShutdown if !leads() => State::ShutdownNow,
+            BrokerState::Unfenced if heartbeat.want_fence => BrokerState::Fenced,
+            BrokerState::ControlledShutdown if !leads() => BrokerState::ShutdownNow,
             unchanged => unchanged,
         }
     }
@@ -277,12 +282,12 @@ impl View<'_> {
         id: BrokerId,
         epoch: i64,
         failed: &[Uuid],
-    ) -> Result<Outcome<()>> {
+    ) -> Result<ControllerResult<()>> {
         let broker = self.check_broker_epoch(id, epoch)?;
         let is_lost = |directory: &Uuid| failed.contains(directory);
         let mut records = Vec::new();
         if !broker.log_dirs.iter().any(is_lost) {
-            return Ok(Outcome { records, response: () });
+            return Ok(ControllerResult { records, response: () });
         }
         let may_lead = |other| other != id && self.is_active(other);
         for (topic, index, partition) in all_partitions(self.image) {
@@ -297,7 +302,7 @@ impl View<'_> {
             log_dirs: broker.log_dirs.iter().copied().filter(|dir| !is_lost(dir)).collect(),
             ..change_of(broker)
         }));
-        Ok(Outcome { records, response: () })
+        Ok(ControllerResult { records, response: () })
     }
 
     /// Records which log directories of a broker take no new partitions
@@ -307,7 +312,7 @@ impl View<'_> {
         id: BrokerId,
         epoch: i64,
         cordoned: &[Uuid],
-    ) -> Result<Outcome<()>> {
+    ) -> Result<ControllerResult<()>> {
         let broker = self.check_broker_epoch(id, epoch)?;
         let is_known = self.image.metadata_version() >= features::CORDONED_LOG_DIRS;
         let mut records = Vec::new();
@@ -317,12 +322,12 @@ impl View<'_> {
                 ..change_of(broker)
             }));
         }
-        Ok(Outcome { records, response: () })
+        Ok(ControllerResult { records, response: () })
     }
 
     /// Removes a broker's registration for good (UnregisterBroker). Unlike Kafka, we refuse this
     /// for a running broker, which would stay unknown until its next start.
-    pub fn unregister_broker(self, id: BrokerId) -> Result<Outcome<()>> {
+    pub fn unregister_broker(self, id: BrokerId) -> Result<ControllerResult<()>> {
         let broker = self.broker(id).ok_or_else(|| {
             explained(ResponseError::BrokerIdNotRegistered, format!("No broker {id} is registered"))
         })?;
@@ -346,7 +351,7 @@ impl View<'_> {
             broker_id: id,
             broker_epoch: broker.epoch,
         }));
-        Ok(Outcome { records, response: () })
+        Ok(ControllerResult { records, response: () })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::apis;
 use super::brokers::Heartbeat;
-use super::state::State;
+use super::state::ControllerState;
 use crate::codec::Checked;
 use crate::codec::messages::create_topics_request::CreatableTopic;
 use crate::codec::messages::{
@@ -113,7 +113,7 @@ impl Client {
         version: i16,
     ) -> Result<AlterPartitionResponse> {
         let Client::Embedded(controller) = self;
-        let alter = move |state: &mut State| {
+        let alter = move |state: &mut ControllerState| {
             let outcome = state.view().alter_partition(&request, version)?;
             Ok(state.conclude(outcome)?.0)
         };
@@ -128,8 +128,9 @@ impl Client {
         cordoned: Vec<uuid::Uuid>,
     ) -> Result<()> {
         let Client::Embedded(controller) = self;
-        let cordon =
-            move |state: &mut State| state.cordon_directories(broker_id, broker_epoch, &cordoned);
+        let cordon = move |state: &mut ControllerState| {
+            state.cordon_directories(broker_id, broker_epoch, &cordoned)
+        };
         controller.submit(cordon).await
     }
 
@@ -141,15 +142,16 @@ impl Client {
         failed: Vec<uuid::Uuid>,
     ) -> Result<()> {
         let Client::Embedded(controller) = self;
-        let lose =
-            move |state: &mut State| state.lose_directories(broker_id, broker_epoch, &failed);
+        let lose = move |state: &mut ControllerState| {
+            state.lose_directories(broker_id, broker_epoch, &failed)
+        };
         controller.submit(lose).await
     }
 
     /// Reports in which log directories a broker has placed its replicas.
     pub async fn assign_replicas(&self, request: AssignReplicasToDirsRequest) -> Result<()> {
         let Client::Embedded(controller) = self;
-        let assign = move |state: &mut State| {
+        let assign = move |state: &mut ControllerState| {
             let outcome = state.view().assign_replicas(&request)?;
             state.conclude(outcome).map(drop)
         };
@@ -175,7 +177,7 @@ impl Client {
     ) -> Result<(CreateTopicsResponse, Offset)> {
         let Client::Embedded(controller) = self;
         let request = CreateTopicsRequest::default().with_topics(topics);
-        let create = move |state: &mut State| {
+        let create = move |state: &mut ControllerState| {
             state.in_name_of(by, |state| state.change(|view| view.create_topics(&request)))
         };
         controller.submit(create).await
@@ -191,7 +193,7 @@ impl Client {
 
 /// A queued request. The thread runs it, and then runs the returned closure once everything in its
 /// group is durable (true) or is known to have failed (false).
-pub(super) type Job = Box<dyn FnOnce(&mut State) -> Finish + Send>;
+pub(super) type Job = Box<dyn FnOnce(&mut ControllerState) -> Finish + Send>;
 pub(super) type Finish = Box<dyn FnOnce(bool) + Send>;
 pub(super) type Jobs = std::sync::mpsc::Receiver<Job>;
 
@@ -238,7 +240,7 @@ impl Embedded {
     /// Runs `operation` in the thread and returns its result once what it appended is durable.
     pub(super) async fn submit<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut State) -> Result<T> + Send + 'static,
+        operation: impl FnOnce(&mut ControllerState) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, receiver) = oneshot::channel();
         let room = self.room.clone().acquire_owned().await.map_err(|_| Error::Closed)?;

@@ -1,7 +1,7 @@
 //! Validates changes of configs and writes their records (ConfigurationControlManager,
 //! ControllerConfigurationValidator).
 
-use super::view::{Outcome, View, explained, text};
+use super::view::{ControllerResult, View, explained, text};
 use crate::codec::messages::create_topics_request::CreatableTopicConfig;
 use crate::codec::messages::create_topics_response::CreatableTopicConfigs;
 use crate::codec::schema::metadata::{ClearElrRecord, ConfigRecord};
@@ -52,7 +52,7 @@ impl View<'_> {
     pub fn alter_configs(
         self,
         changes: Vec<(Resource, Result<Change>)>,
-    ) -> Outcome<Vec<(Resource, Result<()>)>> {
+    ) -> ControllerResult<Vec<(Resource, Result<()>)>> {
         let (mut records, mut response) = (Vec::new(), Vec::new());
         for (resource, change) in changes {
             let altered = change.and_then(|change| match change {
@@ -62,7 +62,7 @@ impl View<'_> {
             response.push((resource, altered.map(|made| records.extend(made))));
         }
         records.extend(self.clear_elr_records(&records));
-        Outcome { records, response }
+        ControllerResult { records, response }
     }
 
     /// The records that change one resource. `is_new`: the resource is a topic that is being

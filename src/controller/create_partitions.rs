@@ -1,7 +1,9 @@
 //! CreatePartitions (ReplicationControlManager.createPartitions).
 
 use super::placement::{self, check_manual, new_partition, nobody_active, nobody_active_manually};
-use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error, too_large};
+use super::view::{
+    ControllerResult, RECORDS_PER_REQUEST_MAX, View, explained, item_error, too_large,
+};
 use crate::codec::messages::TopicName;
 use crate::codec::messages::create_partitions_request::{
     CreatePartitionsAssignment, CreatePartitionsRequest, CreatePartitionsTopic,
@@ -20,7 +22,7 @@ impl View<'_> {
     pub fn create_partitions(
         self,
         request: &CreatePartitionsRequest,
-    ) -> Outcome<CreatePartitionsResponse> {
+    ) -> ControllerResult<CreatePartitionsResponse> {
         let mut times: BTreeMap<&TopicName, usize> = BTreeMap::new();
         for topic in &request.topics {
             *times.entry(&topic.name).or_default() += 1;
@@ -35,8 +37,11 @@ impl View<'_> {
         for topic in request.topics.iter().filter(|topic| times[&topic.name] == 1) {
             results.push(result(&topic.name, &self.add_partitions(topic, &mut records)));
         }
-        Outcome { records, response: CreatePartitionsResponse::default().with_results(results) }
-            .unless(request.validate_only)
+        ControllerResult {
+            records,
+            response: CreatePartitionsResponse::default().with_results(results),
+        }
+        .unless(request.validate_only)
     }
 
     fn add_partitions(

@@ -3,7 +3,9 @@
 use super::configs::{self, Operation};
 use super::placement::{self, check_manual, new_partition, nobody_active};
 use super::quorum::TOPIC_NAME as METADATA_TOPIC_NAME;
-use super::view::{Outcome, RECORDS_PER_REQUEST_MAX, View, explained, item_error, too_large};
+use super::view::{
+    ControllerResult, RECORDS_PER_REQUEST_MAX, View, explained, item_error, too_large,
+};
 use crate::codec::messages::TopicName;
 use crate::codec::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use crate::codec::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
@@ -21,7 +23,10 @@ const UNKNOWN_COUNT: i32 = -1;
 
 impl View<'_> {
     /// Creates topics; each succeeds or fails on its own.
-    pub fn create_topics(self, request: &CreateTopicsRequest) -> Outcome<CreateTopicsResponse> {
+    pub fn create_topics(
+        self,
+        request: &CreateTopicsRequest,
+    ) -> ControllerResult<CreateTopicsResponse> {
         let mut times: BTreeMap<&TopicName, usize> = BTreeMap::new();
         for topic in &request.topics {
             *times.entry(&topic.name).or_default() += 1;
@@ -40,7 +45,7 @@ impl View<'_> {
             results.push(created.unwrap_or_else(|error| failed(&topic.name, &Err(error))));
         }
         results.extend(refused(&times));
-        Outcome { records, response: CreateTopicsResponse::default().with_topics(results) }
+        ControllerResult { records, response: CreateTopicsResponse::default().with_topics(results) }
             .unless(request.validate_only)
     }
 

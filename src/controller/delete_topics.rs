@@ -1,6 +1,6 @@
 //! DeleteTopics (ControllerApis.deleteTopics).
 
-use super::view::{Outcome, View, explained, item_error};
+use super::view::{ControllerResult, View, explained, item_error};
 use crate::codec::messages::TopicName;
 use crate::codec::messages::delete_topics_request::DeleteTopicsRequest;
 use crate::codec::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 /// The names and ids requested; those requested more than once are kept apart.
 #[derive(Default)]
-struct Asked {
+struct TopicsToDelete {
     names: BTreeSet<TopicName>,
     names_twice: BTreeSet<TopicName>,
     ids: BTreeSet<Uuid>,
@@ -28,9 +28,9 @@ impl View<'_> {
         self,
         request: &DeleteTopicsRequest,
         version: i16,
-    ) -> Outcome<DeleteTopicsResponse> {
+    ) -> ControllerResult<DeleteTopicsResponse> {
         if !self.config.delete_topic_enable {
-            return Outcome::unchanged(disabled(request, version));
+            return ControllerResult::unchanged(disabled(request, version));
         }
         let mut results = Vec::new();
         let asked = self.collect(request, &mut results);
@@ -65,15 +65,15 @@ impl View<'_> {
                 .with_error_message(None)
         }));
         let response = DeleteTopicsResponse::default().with_responses(results);
-        Outcome { records, response }
+        ControllerResult { records, response }
     }
 
     fn collect(
         self,
         request: &DeleteTopicsRequest,
         results: &mut Vec<DeletableTopicResult>,
-    ) -> Asked {
-        let mut asked = Asked::default();
+    ) -> TopicsToDelete {
+        let mut asked = TopicsToDelete::default();
         for name in &request.topic_names {
             once(&mut asked.names, &mut asked.names_twice, name.clone());
         }

@@ -1,7 +1,7 @@
 //! ElectLeaders (ReplicationControlManager.electLeaders).
 
 use super::partition_change::Election;
-use super::view::{Outcome, Told, View, explained, item_error, text};
+use super::view::{ControllerResult, Told, View, explained, item_error, text};
 use crate::codec::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use crate::codec::messages::elect_leaders_response::{
     ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
@@ -17,11 +17,14 @@ const UNCLEAN: i8 = 1;
 
 impl View<'_> {
     /// Elects preferred leaders, or any available leaders (unclean).
-    pub fn elect_leaders(self, request: &ElectLeadersRequest) -> Outcome<ElectLeadersResponse> {
+    pub fn elect_leaders(
+        self,
+        request: &ElectLeadersRequest,
+    ) -> ControllerResult<ElectLeadersResponse> {
         let election = match request.election_type {
             PREFERRED => Election::Preferred,
             UNCLEAN => Election::Unclean,
-            other => return Outcome::unchanged(unknown_type(request, other)),
+            other => return ControllerResult::unchanged(unknown_type(request, other)),
         };
         let (mut records, mut told) = (Vec::new(), Told::new());
         let all = request.topic_partitions.is_none();
@@ -44,7 +47,7 @@ impl View<'_> {
         };
         let results = asked.iter().map(elect).collect();
         let response = ElectLeadersResponse::default().with_replica_election_results(results);
-        Outcome { records, response }
+        ControllerResult { records, response }
     }
 
     fn all_topics(self) -> Vec<TopicPartitions> {

@@ -1,7 +1,7 @@
 //! AlterPartitionReassignments and ListPartitionReassignments (KIP-455).
 
 use super::placement::check_manual;
-use super::view::{Outcome, Told, View, explained, text};
+use super::view::{ControllerResult, Told, View, explained, text};
 use crate::codec::messages::alter_partition_reassignments_request::{
     AlterPartitionReassignmentsRequest, ReassignablePartition,
 };
@@ -25,7 +25,7 @@ impl View<'_> {
     pub fn alter_reassignments(
         self,
         request: &AlterPartitionReassignmentsRequest,
-    ) -> Outcome<AlterPartitionReassignmentsResponse> {
+    ) -> ControllerResult<AlterPartitionReassignmentsResponse> {
         let allow_factor_change = request.allow_replication_factor_change;
         let (mut records, mut responses) = (Vec::new(), Vec::new());
         let mut told = Told::new();
@@ -58,7 +58,7 @@ impl View<'_> {
             .with_error_message(None)
             .with_allow_replication_factor_change(allow_factor_change)
             .with_responses(responses);
-        Outcome { records, response }
+        ControllerResult { records, response }
     }
 
     fn alter_reassignment(

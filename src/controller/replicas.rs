@@ -1,7 +1,7 @@
 //! Reports from brokers about their replicas: AlterPartition (KIP-497) and AssignReplicasToDirs
 //! (KIP-858).
 
-use super::view::{Outcome, View};
+use super::view::{ControllerResult, View};
 use crate::codec::messages::BrokerId as WireBrokerId;
 use crate::codec::messages::alter_partition_request::{AlterPartitionRequest, PartitionData};
 use crate::codec::messages::alter_partition_response::{
@@ -26,7 +26,7 @@ impl View<'_> {
         self,
         request: &AlterPartitionRequest,
         version: i16,
-    ) -> Result<Outcome<AlterPartitionResponse>> {
+    ) -> Result<ControllerResult<AlterPartitionResponse>> {
         let leader = self.check_broker_epoch(request.broker_id.0, request.broker_epoch)?;
         let (mut records, mut topics) = (Vec::new(), Vec::new());
         for asked in &request.topics {
@@ -46,7 +46,7 @@ impl View<'_> {
             );
         }
         let response = AlterPartitionResponse::default().with_topics(topics);
-        Ok(Outcome { records, response })
+        Ok(ControllerResult { records, response })
     }
 
     fn alter_isr(
@@ -130,7 +130,7 @@ impl View<'_> {
     pub fn assign_replicas(
         self,
         request: &AssignReplicasToDirsRequest,
-    ) -> Result<Outcome<AssignReplicasToDirsResponse>> {
+    ) -> Result<ControllerResult<AssignReplicasToDirsResponse>> {
         let broker = self.check_broker_epoch(request.broker_id.0, request.broker_epoch)?;
         let mut records = Vec::new();
         let mut directories = Vec::new();
@@ -150,7 +150,7 @@ impl View<'_> {
             directories.push(DirectoryData::default().with_id(asked.id).with_topics(topics));
         }
         let response = AssignReplicasToDirsResponse::default().with_directories(directories);
-        Ok(Outcome { records, response })
+        Ok(ControllerResult { records, response })
     }
 
     fn assign_replica(

@@ -4,7 +4,7 @@
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
 use super::quorum::{Opened, Quorum, bootstrap_records};
-use super::view::{Outcome, View};
+use super::view::{ControllerResult, View};
 use super::{Requester, journal};
 use crate::clock::Clock;
 use crate::codec::messages::BrokerRegistrationRequest;
@@ -34,7 +34,7 @@ const PRODUCER_ID_BLOCK_SIZE: i32 = 1000;
 const RECORDS_PER_BATCH_MAX: usize = 10_000;
 
 /// Everything that the controller's thread owns.
-pub(super) struct State {
+pub(super) struct ControllerState {
     disk: Disk,
     clock: Clock,
     /// The settings in the file, overridden by those in the metadata log, committed or not.
@@ -56,7 +56,7 @@ pub(super) struct State {
     failed: bool,
 }
 
-impl State {
+impl ControllerState {
     /// Becomes the leader of a new epoch in the opened log: writes the first records of a new
     /// cluster, fences our previous incarnation and registers the controller. All of this is
     /// durable on return. Also returns the whole state, to be published.
@@ -65,9 +65,9 @@ impl State {
         clock: Clock,
         config: Config,
         opened: Opened,
-    ) -> Result<(State, Published)> {
+    ) -> Result<(ControllerState, Published)> {
         let now = clock.now();
-        let mut state = State {
+        let mut state = ControllerState {
             disk,
             clock,
             config,
@@ -249,7 +249,11 @@ impl State {
     }
 
     /// Runs `change`, which `by` has requested.
-    pub fn in_name_of<T>(&mut self, by: Requester, change: impl FnOnce(&mut State) -> T) -> T {
+    pub fn in_name_of<T>(
+        &mut self,
+        by: Requester,
+        change: impl FnOnce(&mut ControllerState) -> T,
+    ) -> T {
         self.by = format!(" by {} at {}", by.principal, by.client_host);
         let outcome = change(self);
         self.by.clear();
@@ -259,14 +263,14 @@ impl State {
     /// Runs a request against the current state and commits its outcome.
     pub fn change<T>(
         &mut self,
-        request: impl FnOnce(View<'_>) -> Outcome<T>,
+        request: impl FnOnce(View<'_>) -> ControllerResult<T>,
     ) -> Result<(T, Offset)> {
         let outcome = request(self.view());
         self.conclude(outcome)
     }
 
     /// Commits the outcome of a request.
-    pub fn conclude<T>(&mut self, outcome: Outcome<T>) -> Result<(T, Offset)> {
+    pub fn conclude<T>(&mut self, outcome: ControllerResult<T>) -> Result<(T, Offset)> {
         let offset = self.commit(&outcome.records)?;
         Ok((outcome.response, offset))
     }

@@ -2,7 +2,7 @@
 //! ticks.
 
 use super::client::{Finish, Jobs};
-use super::state::State;
+use super::state::ControllerState;
 use crate::metadata::{Image, Published};
 use arc_swap::ArcSwap;
 use std::sync::mpsc::RecvTimeoutError;
@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Serves until no client is left: a group of jobs, one fsync, one published step, the answers.
 pub(super) fn run(
-    state: &mut State,
+    state: &mut ControllerState,
     jobs: &Jobs,
     published: &mpsc::Sender<Published>,
     image: &ArcSwap<Image>,

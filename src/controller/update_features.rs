@@ -1,7 +1,7 @@
 //! UpdateFeatures (FeatureControlManager.updateFeatures).
 
-use super::state::State;
-use super::view::{Outcome, View, explained, text};
+use super::state::ControllerState;
+use super::view::{ControllerResult, View, explained, text};
 use crate::codec::messages::update_features_request::{FeatureUpdateKey, UpdateFeaturesRequest};
 use crate::codec::messages::update_features_response::{
     UpdatableFeatureResult, UpdateFeaturesResponse,
@@ -20,7 +20,7 @@ const UNSAFE_DOWNGRADE: i8 = 3;
 
 /// Carries out UpdateFeatures, including `kraft.version`, which control records set.
 pub(super) fn update(
-    state: &mut State,
+    state: &mut ControllerState,
     request: &UpdateFeaturesRequest,
     version: i16,
 ) -> Result<(UpdateFeaturesResponse, Offset)> {
@@ -42,7 +42,7 @@ impl View<'_> {
         request: &UpdateFeaturesRequest,
         version: i16,
         kraft_version: i16,
-    ) -> Outcome<UpdateFeaturesResponse> {
+    ) -> ControllerResult<UpdateFeaturesResponse> {
         let updates = request.feature_updates.iter();
         let records: Result<Vec<Option<MetadataRecord>>> =
             updates.map(|update| self.update_feature(update, version, kraft_version)).collect();
@@ -50,9 +50,9 @@ impl View<'_> {
             Ok(records) => {
                 let records = records.into_iter().flatten().collect();
                 let response = succeeded(request, version);
-                Outcome { records, response }.unless(request.validate_only)
+                ControllerResult { records, response }.unless(request.validate_only)
             }
-            Err(error) => Outcome::unchanged(
+            Err(error) => ControllerResult::unchanged(
                 UpdateFeaturesResponse::default()
                     .with_error_code(error.code().code())
                     .with_error_message(Some(text(format!(

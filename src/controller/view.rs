@@ -17,19 +17,19 @@ pub(super) const RECORDS_PER_REQUEST_MAX: usize = 10_000;
 
 /// The outcome of a request: records to be committed atomically, and the response.
 #[derive(Debug)]
-pub(super) struct Outcome<T> {
+pub(super) struct ControllerResult<T> {
     pub records: Vec<MetadataRecord>,
     pub response: T,
 }
 
-impl<T> Outcome<T> {
+impl<T> ControllerResult<T> {
     /// A response without any change.
-    pub fn unchanged(response: T) -> Outcome<T> {
-        Outcome { records: Vec::new(), response }
+    pub fn unchanged(response: T) -> ControllerResult<T> {
+        ControllerResult { records: Vec::new(), response }
     }
 
     /// Drops the records if the request only asked for validation.
-    pub fn unless(mut self, validate_only: bool) -> Outcome<T> {
+    pub fn unless(mut self, validate_only: bool) -> ControllerResult<T> {
         if validate_only {
             self.records.clear();
         }

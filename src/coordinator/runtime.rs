@@ -32,7 +32,7 @@ pub struct Slot<M: StateMachine> {
     settings: Settings,
     clock: Clock,
     log: Arc<Partition>,
-    state: Mutex<State<M>>,
+    state: Mutex<ShardState<M>>,
     /// The newest image. A machine that is still loading gets it when it is loaded.
     image: Mutex<Option<Arc<Image>>>,
     /// Notified when an earlier deadline was set, or the slot was closed.
@@ -51,7 +51,7 @@ pub struct Settings {
 }
 
 #[derive(Debug)]
-enum State<M: StateMachine> {
+enum ShardState<M: StateMachine> {
     Loading,
     Active(Box<Active<M>>),
     /// The log could not be read, or an operation panicked.
@@ -78,7 +78,7 @@ impl<M: StateMachine> Slot<M> {
         log: Arc<Partition>,
         permits: Arc<Semaphore>,
     ) -> Arc<Slot<M>> {
-        let state = Mutex::new(State::Loading);
+        let state = Mutex::new(ShardState::Loading);
         let image = Mutex::default();
         let slot = Arc::new(Slot {
             settings,
@@ -105,17 +105,17 @@ impl<M: StateMachine> Slot<M> {
     /// Tells the machine of a new image.
     pub fn apply(&self, image: &Arc<Image>) {
         *lock(&self.image) = Some(image.clone());
-        if let State::Active(active) = &mut *self.state() {
+        if let ShardState::Active(active) = &mut *self.state() {
             active.machine.apply(image);
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<M>> {
+    fn state(&self) -> MutexGuard<'_, ShardState<M>> {
         // A panic in an operation leaves the state in doubt, so the state is given up; the lock can
         // be used again.
         self.state.lock().unwrap_or_else(|poisoned| {
             let mut state = PoisonError::into_inner(poisoned);
-            *state = State::Failed;
+            *state = ShardState::Failed;
             self.state.clear_poison();
             state
         })
@@ -123,12 +123,12 @@ impl<M: StateMachine> Slot<M> {
 
     /// Loads the log; returns whether the slot is active now.
     fn read_log(&self, mut machine: M) -> bool {
-        let is_wanted = || matches!(*self.state(), State::Loading);
+        let is_wanted = || matches!(*self.state(), ShardState::Loading);
         let buffer_size = self.settings.load_buffer_size;
         let loaded = loader::load(&self.log, &mut machine, buffer_size, is_wanted);
         let partition = self.log.index();
         let mut state = self.state();
-        if !matches!(*state, State::Loading) {
+        if !matches!(*state, ShardState::Loading) {
             return false;
         }
         match loaded {
@@ -139,14 +139,14 @@ impl<M: StateMachine> Slot<M> {
                 machine.loaded(self.clock.now());
                 let parked = HashMap::new();
                 let active = Active { machine, written, parked, next_ticket: 0 };
-                *state = State::Active(Box::new(active));
+                *state = ShardState::Active(Box::new(active));
                 self.work.notify_one();
                 tracing::debug!(partition, "the {} has loaded its partition", M::NAME);
                 true
             }
             Err(error) => {
                 tracing::error!(partition, %error, "the {} cannot load its partition", M::NAME);
-                *state = State::Failed;
+                *state = ShardState::Failed;
                 false
             }
         }
@@ -154,7 +154,7 @@ impl<M: StateMachine> Slot<M> {
 
     /// Closes the slot. Whoever waits for an answer gets NOT_COORDINATOR.
     pub fn close(&self) {
-        *self.state() = State::Closed;
+        *self.state() = ShardState::Closed;
         self.wake.notify_one();
         self.work.notify_one();
     }
@@ -163,7 +163,7 @@ impl<M: StateMachine> Slot<M> {
     async fn keep_time(&self) {
         loop {
             let deadline = match &*self.state() {
-                State::Active(active) => active.machine.next_deadline(),
+                ShardState::Active(active) => active.machine.next_deadline(),
                 _ => return,
             };
             let wait_ms = deadline.map_or(i64::MAX, |deadline| deadline - self.clock.now());
@@ -178,7 +178,7 @@ impl<M: StateMachine> Slot<M> {
     fn expire(&self) {
         let now = self.clock.now();
         let mut state = self.state();
-        let State::Active(active) = &mut *state else { return };
+        let ShardState::Active(active) = &mut *state else { return };
         while let Some(outcome) = active.machine.expire(now) {
             if let Err(error) = active.write(&self.log, now, outcome, &Writer::Coordinator) {
                 let partition = self.log.index();
@@ -200,9 +200,9 @@ impl<M: StateMachine> Slot<M> {
         loop {
             self.work.notified().await;
             match &*self.state() {
-                State::Active(active) if active.machine.has_work() => return true,
-                State::Active(_) | State::Loading => {}
-                State::Failed | State::Closed => return false,
+                ShardState::Active(active) if active.machine.has_work() => return true,
+                ShardState::Active(_) | ShardState::Loading => {}
+                ShardState::Failed | ShardState::Closed => return false,
             }
         }
     }
@@ -295,12 +295,12 @@ impl<M: StateMachine> Slot<M> {
     }
 }
 
-impl<M: StateMachine> State<M> {
+impl<M: StateMachine> ShardState<M> {
     fn active(&mut self) -> Result<&mut Active<M>> {
         match self {
-            State::Active(active) => Ok(active),
-            State::Loading => Err(ResponseError::CoordinatorLoadInProgress.into()),
-            State::Failed | State::Closed => Err(ResponseError::NotCoordinator.into()),
+            ShardState::Active(active) => Ok(active),
+            ShardState::Loading => Err(ResponseError::CoordinatorLoadInProgress.into()),
+            ShardState::Failed | ShardState::Closed => Err(ResponseError::NotCoordinator.into()),
         }
     }
 }

@@ -43,7 +43,7 @@ pub use machine::{Init, TransactionalId};
 pub use markers::Written;
 use markers::{MarkerWriter, Senders};
 pub use metadata::{EPOCH_BUMP_VERSION, NO_PRODUCER_EPOCH, Producer, Transaction};
-pub use state::State;
+pub use state::TransactionState;
 use std::sync::Arc;
 pub use verify::{Ask, Support};
 
@@ -218,7 +218,10 @@ impl Transactions {
     }
 
     /// The transactional ids of this broker that `filter` admits.
-    pub async fn list(&self, filter: &Filter) -> Result<Vec<(TransactionalId, ProducerId, State)>> {
+    pub async fn list(
+        &self,
+        filter: &Filter,
+    ) -> Result<Vec<(TransactionalId, ProducerId, TransactionState)>> {
         let mut found = Vec::new();
         for slot in self.slots.all() {
             match slot.run(|machine, now| Ok(Outcome::answer(machine.list(now, filter)))).await {

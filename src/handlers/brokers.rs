@@ -78,7 +78,7 @@ pub(super) fn any_alive(image: &Image) -> kafka::BrokerId {
 }
 
 /// A partition as the clients of one listener see it.
-pub(super) struct View {
+pub(super) struct PartitionView {
     pub(super) error: Option<ResponseError>,
     pub(super) leader: kafka::BrokerId,
     pub(super) replicas: Vec<kafka::BrokerId>,
@@ -86,7 +86,7 @@ pub(super) struct View {
     pub(super) offline: Vec<kafka::BrokerId>,
 }
 
-pub(super) fn view(cx: &Context, image: &Image, partition: &Partition) -> View {
+pub(super) fn view(cx: &Context, image: &Image, partition: &Partition) -> PartitionView {
     let broker = |id: BrokerId| image.brokers.get(&id).filter(|broker| !broker.fenced);
     let leader = broker(partition.leader);
     let reachable = leader.is_some_and(|leader| node(cx, leader).is_some());
@@ -96,7 +96,7 @@ pub(super) fn view(cx: &Context, image: &Image, partition: &Partition) -> View {
         (_, false) => Some(ResponseError::LeaderNotAvailable),
     };
     let offline = |id: &&BrokerId| broker(**id).is_none_or(|broker| node(cx, broker).is_none());
-    View {
+    PartitionView {
         error,
         leader: if reachable { partition.leader.into() } else { kafka::BrokerId(-1) },
         replicas: ids(&partition.replicas),

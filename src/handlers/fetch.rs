@@ -14,7 +14,7 @@ use crate::disk::FileRange;
 use crate::error::Result;
 use crate::metadata::Image;
 use crate::replica::fetch_session::{FetchKey, TopicKey};
-use crate::replica::partition::{Asked, Fetched};
+use crate::replica::partition::{Fetched, PartitionFetch};
 use crate::replica::read::{Fetch, FetchAnswer, FetchedPartition};
 use crate::types::{Isolation, NO_EPOCH};
 use bytes::Bytes;
@@ -58,7 +58,7 @@ fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
     }
 }
 
-fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, Asked)> {
+fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, PartitionFetch)> {
     let mut asked = Vec::new();
     for topic in topics {
         let key = topic_key(&topic.topic, topic.topic_id, by_topic_id);
@@ -66,7 +66,7 @@ fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, Asked)> {
             let key = FetchKey { topic: key.clone(), partition: partition.partition };
             asked.push((
                 key,
-                Asked {
+                PartitionFetch {
                     fetch_offset: partition.fetch_offset,
                     max_bytes: partition.partition_max_bytes.max(0) as usize,
                     // Kafka treats every negative epoch as none.

@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::codec::Reply;
-use crate::codec::messages::list_transactions_response::TransactionState;
+use crate::codec::messages::list_transactions_response as response;
 use crate::codec::messages::{ListTransactionsRequest, ListTransactionsResponse, StrBytes};
-use crate::coordinator::transaction::{Filter, State};
+use crate::coordinator::transaction::{Filter, TransactionState};
 use crate::error::Result;
 
 pub(super) async fn handle(cx: &Context, request: ListTransactionsRequest) -> Result<Reply> {
@@ -15,9 +15,9 @@ pub(super) async fn handle(cx: &Context, request: ListTransactionsRequest) -> Re
 
 async fn list(cx: &Context, request: ListTransactionsRequest) -> Result<ListTransactionsResponse> {
     let asked = request.state_filters.iter();
-    let states = asked.clone().filter_map(|state| State::from_name(state)).collect();
+    let states = asked.clone().filter_map(|state| TransactionState::from_name(state)).collect();
     let unknown: Vec<StrBytes> =
-        asked.filter(|state| State::from_name(state).is_none()).cloned().collect();
+        asked.filter(|state| TransactionState::from_name(state).is_none()).cloned().collect();
     let pattern = request.transactional_id_pattern.filter(|pattern| !pattern.is_empty());
     let filter = Filter {
         states,
@@ -28,7 +28,7 @@ async fn list(cx: &Context, request: ListTransactionsRequest) -> Result<ListTran
     };
     let listed = cx.parts.transactions.list(&filter).await?;
     let listed = listed.into_iter().map(|(id, producer_id, state)| {
-        TransactionState::default()
+        response::TransactionState::default()
             .with_transactional_id(StrBytes::from_string(id.to_string()).into())
             .with_producer_id(producer_id.into())
             .with_transaction_state(StrBytes::from_static_str(state.name()))

@@ -22,10 +22,10 @@ use uuid::Uuid;
 
 pub(super) async fn handle(cx: &Context, request: MetadataRequest) -> Result<Reply> {
     let topics = match asked(cx, &request) {
-        Asked::All => all_topics(cx),
-        Asked::ById(ids) => ids.into_iter().map(|id| topic_by_id(cx, id)).collect(),
-        Asked::ByName(names) => topics_by_name(cx, &request, names).await?,
-        Asked::Invalid(topics) => topics,
+        RequestedTopics::All => all_topics(cx),
+        RequestedTopics::ById(ids) => ids.into_iter().map(|id| topic_by_id(cx, id)).collect(),
+        RequestedTopics::ByName(names) => topics_by_name(cx, &request, names).await?,
+        RequestedTopics::Invalid(topics) => topics,
     };
     let image = cx.image();
     let mut response = MetadataResponse::default()
@@ -44,7 +44,7 @@ pub(super) async fn handle(cx: &Context, request: MetadataRequest) -> Result<Rep
     Ok(cx.reply(&response))
 }
 
-enum Asked {
+enum RequestedTopics {
     All,
     ById(BTreeSet<Uuid>),
     ByName(BTreeSet<TopicName>),
@@ -52,21 +52,21 @@ enum Asked {
     Invalid(Vec<MetadataResponseTopic>),
 }
 
-fn asked(cx: &Context, request: &MetadataRequest) -> Asked {
-    let Some(topics) = &request.topics else { return Asked::All };
+fn asked(cx: &Context, request: &MetadataRequest) -> RequestedTopics {
+    let Some(topics) = &request.topics else { return RequestedTopics::All };
     if cx.header.api_version == 0 && topics.is_empty() {
-        return Asked::All;
+        return RequestedTopics::All;
     }
     let misplaced = |topic: &MetadataRequestTopic| topic.name.is_none() || !topic.topic_id.is_nil();
     if cx.header.api_version < 12 && topics.iter().any(misplaced) {
-        return Asked::Invalid(topics.iter().map(invalid_request).collect());
+        return RequestedTopics::Invalid(topics.iter().map(invalid_request).collect());
     }
     let ids: BTreeSet<Uuid> =
         topics.iter().map(|topic| topic.topic_id).filter(|id| !id.is_nil()).collect();
     if ids.is_empty() {
-        Asked::ByName(topics.iter().filter_map(|topic| topic.name.clone()).collect())
+        RequestedTopics::ByName(topics.iter().filter_map(|topic| topic.name.clone()).collect())
     } else {
-        Asked::ById(ids)
+        RequestedTopics::ById(ids)
     }
 }
 

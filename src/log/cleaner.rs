@@ -41,7 +41,7 @@ pub struct Cleaner {
     disk: Disk,
     config: LiveConfig,
     throttle: Throttle,
-    state: Mutex<State>,
+    state: Mutex<Cleanings>,
 }
 
 /// The limits of one pass.
@@ -69,7 +69,7 @@ impl Limits {
 }
 
 #[derive(Debug)]
-struct State {
+struct Cleanings {
     checkpoints: Checkpoints,
     in_progress: HashSet<TopicPartition>,
     /// Logs whose last pass failed, and not because of the disk: somebody must look at them.
@@ -103,7 +103,7 @@ impl Cleaner {
             disk: disk.clone(),
             config: config.clone(),
             throttle: Throttle::default(),
-            state: Mutex::new(State {
+            state: Mutex::new(Cleanings {
                 checkpoints: Checkpoints::open(disk, dirs)?,
                 in_progress: HashSet::new(),
                 uncleanable: HashSet::new(),
@@ -195,7 +195,7 @@ impl Cleaner {
         state.checkpoints.remove(partition)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Cleanings> {
         // Each change is a single call, so a panic cannot leave it half done.
         lock(&self.state)
     }

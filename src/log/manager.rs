@@ -79,7 +79,7 @@ struct Place {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Registry {
     places: HashMap<TopicPartition, Place>,
     /// One for each log directory.
     checkpoints: Vec<Checkpoints>,
@@ -113,7 +113,7 @@ pub struct LogManager {
     failures: Arc<Notify>,
     config: LiveConfig,
     is_unsynced: AtomicBool,
-    state: Mutex<State>,
+    state: Mutex<Registry>,
     /// Held while checkpoints are written, because several threads create logs.
     checkpointing: Mutex<()>,
     cleaner: Cleaner,
@@ -133,7 +133,7 @@ impl LogManager {
         let metadata_dir = &absolute(config.metadata_dir());
         let is_metadata_dir =
             |path: &Path| path == metadata_dir || disk.is_same(path, metadata_dir).unwrap_or(false);
-        let (mut dirs, mut locks, mut state) = (Vec::new(), Vec::new(), State::default());
+        let (mut dirs, mut locks, mut state) = (Vec::new(), Vec::new(), Registry::default());
         let failures = Arc::default();
         for path in &paths {
             let (dir, checkpoints, previews) = match dirs::open(&disk, path, threads, &failures) {
@@ -521,7 +521,7 @@ impl LogManager {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Registry> {
         lock(&self.state)
     }
 }

@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::types::{Offset, ProducerId, Timestamp};
-use entry::{Entry, Marker};
+use entry::{Marker, ProducerEntry};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -43,7 +43,7 @@ pub(super) struct LastRecord {
 /// The changes of an append, to be committed once it is written.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
-    entries: Vec<(ProducerId, Entry)>,
+    entries: Vec<(ProducerId, ProducerEntry)>,
     started: Vec<(Offset, ProducerId)>,
     completed: Vec<Completed>,
     /// The transactional batches: producer id, producer epoch, whether it is a marker.
@@ -56,7 +56,7 @@ pub(super) struct ProducerStates {
     disk: Disk,
     dir: Arc<Path>,
     expiration_ms: i64,
-    entries: HashMap<ProducerId, Entry>,
+    entries: HashMap<ProducerId, ProducerEntry>,
     /// Open transactions by first offset.
     open: BTreeMap<Offset, ProducerId>,
     /// Ended transactions whose marker is not yet below the high watermark: first offset -> marker.
@@ -246,7 +246,7 @@ impl ProducerStates {
 
     /// The last record of each producer.
     pub fn last_records(&self) -> HashMap<ProducerId, LastRecord> {
-        let last = |entry: &Entry| LastRecord {
+        let last = |entry: &ProducerEntry| LastRecord {
             data_offset: entry.last_batch().map(|batch| batch.last_offset),
             producer_epoch: entry.epoch,
         };

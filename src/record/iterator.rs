@@ -134,7 +134,7 @@ impl Records {
     }
 
     /// The fields of a record whose bytes are `body`. Nothing is copied.
-    pub(super) fn view<'a>(&self, body: &'a [u8]) -> Result<View<'a>> {
+    pub(super) fn view<'a>(&self, body: &'a [u8]) -> Result<RecordView<'a>> {
         Ok(self.base.view(body)?)
     }
 }
@@ -150,7 +150,7 @@ impl Base {
         }
     }
 
-    fn view(self, body: &[u8]) -> Result<View<'_>, Malformed> {
+    fn view(self, body: &[u8]) -> Result<RecordView<'_>, Malformed> {
         let mut rest = Slice(body);
         rest.byte()?;
         let timestamp = self.timestamp.wrapping_add(rest.varlong()?);
@@ -171,7 +171,7 @@ impl Base {
             return Err(Malformed::RecordEnd { size: body.len(), read });
         }
         let timestamp = self.append_time.unwrap_or(timestamp);
-        Ok(View { offset, timestamp, key, value, header_count, headers })
+        Ok(RecordView { offset, timestamp, key, value, header_count, headers })
     }
 }
 
@@ -229,7 +229,7 @@ pub(super) struct Checked {
 }
 
 /// A record whose fields still point into its bytes.
-pub(super) struct View<'a> {
+pub(super) struct RecordView<'a> {
     pub(super) offset: Offset,
     pub(super) timestamp: Timestamp,
     pub(super) key: Option<&'a [u8]>,
@@ -238,9 +238,9 @@ pub(super) struct View<'a> {
     headers: Slice<'a>,
 }
 
-impl View<'_> {
+impl RecordView<'_> {
     fn checked(&self) -> Checked {
-        let View { offset, timestamp, key, .. } = *self;
+        let RecordView { offset, timestamp, key, .. } = *self;
         Checked { offset, timestamp, has_key: key.is_some() }
     }
 

@@ -1,7 +1,7 @@
 //! Incremental fetch sessions (KIP-227): requests and responses contain only the partitions that
 //! changed. A session watches its partitions, so a poll costs as many as have changed, not all.
 
-use super::partition::{Asked, Offsets, Partition};
+use super::partition::{Offsets, Partition, PartitionFetch};
 use super::purgatory::{Watch, WatchId};
 use crate::sync::lock;
 use crate::types::{Isolation, Offset, Timestamp};
@@ -85,7 +85,7 @@ pub struct FetchSession {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) key: FetchKey,
-    pub(super) asked: Asked,
+    pub(super) asked: PartitionFetch,
     /// The topic's name, once the key was resolved.
     pub(super) topic: Option<Arc<str>>,
     /// Place in the rotation: a partition that returned records goes to the end.
@@ -139,7 +139,7 @@ impl FetchSession {
     }
 
     /// Adds, updates and forgets partitions as a request says (FetchSession.update).
-    pub fn update(&mut self, asked: Vec<(FetchKey, Asked)>, forgotten: &[FetchKey]) {
+    pub fn update(&mut self, asked: Vec<(FetchKey, PartitionFetch)>, forgotten: &[FetchKey]) {
         for (key, asked) in asked {
             let slot = match self.by_key.get(&key) {
                 Some(slot) => *slot,
@@ -235,7 +235,7 @@ impl FetchSession {
         is_news
     }
 
-    fn add(&mut self, key: FetchKey, asked: Asked) -> usize {
+    fn add(&mut self, key: FetchKey, asked: PartitionFetch) -> usize {
         let entry = Slot {
             key: key.clone(),
             asked,
@@ -285,7 +285,7 @@ pub struct FetchSessions {
 
 #[derive(Debug, Default)]
 struct Cache {
-    sessions: HashMap<i32, Entry>,
+    sessions: HashMap<i32, CachedSession>,
     by_use: BTreeSet<(Timestamp, i32)>,
     /// Sessions that any other session may replace, least valuable first.
     evictable: BTreeSet<Worth>,
@@ -300,14 +300,14 @@ struct Cache {
 type Worth = (bool, usize, i32);
 
 #[derive(Debug)]
-struct Entry {
+struct CachedSession {
     session: SharedSession,
     created: Timestamp,
     last_used: Timestamp,
     worth: Worth,
 }
 
-impl Entry {
+impl CachedSession {
     /// Whether any other session may replace it.
     fn is_old(&self) -> bool {
         self.last_used - self.created > EVICTION_MS
@@ -345,7 +345,8 @@ impl FetchSessions {
         }
         let id = cache.new_id();
         let worth = (from_follower, size, id);
-        let entry = Entry { session: Arc::clone(session), created: now, last_used: now, worth };
+        let entry =
+            CachedSession { session: Arc::clone(session), created: now, last_used: now, worth };
         cache.partitions += size;
         cache.by_use.insert((now, id));
         cache.rank(worth, entry.is_old());

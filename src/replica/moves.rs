@@ -42,13 +42,13 @@ struct Move {
     partition: Arc<Partition>,
     /// The directory it moves to.
     dir: Arc<LogDir>,
-    state: Mutex<State>,
+    state: Mutex<Progress>,
     size: AtomicI64,
     end: AtomicI64,
 }
 
 #[derive(Debug)]
-struct State {
+struct Progress {
     future: Future,
     /// The cleaner is not working on the current log and will not begin to.
     is_paused: bool,
@@ -116,13 +116,13 @@ impl Move {
         Arc::new(Move {
             partition: Arc::clone(partition),
             dir: Arc::clone(dir),
-            state: Mutex::new(State { future, is_paused: false, is_told: false }),
+            state: Mutex::new(Progress { future, is_paused: false, is_told: false }),
             size: AtomicI64::new(0),
             end: AtomicI64::new(0),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
         lock(&self.state)
     }
 }
@@ -269,7 +269,7 @@ impl Replicas {
         }
     }
 
-    fn step(&self, one: &Move, state: &mut State, image: &Image) -> Result<Step> {
+    fn step(&self, one: &Move, state: &mut Progress, image: &Image) -> Result<Step> {
         if matches!(state.future, Future::Gone) {
             // It was cancelled in the meantime, and the partition may already have another move.
             return Ok(Step::Waits);
@@ -359,7 +359,7 @@ impl Replicas {
         Ok(())
     }
 
-    fn end_move(&self, one: &Move, state: &mut State) {
+    fn end_move(&self, one: &Move, state: &mut Progress) {
         state.future = Future::Gone;
         let mut under_way = self.moves.under_way();
         if under_way.get(&one.partition.id()).is_some_and(|known| std::ptr::eq(&**known, one)) {
@@ -375,7 +375,7 @@ impl Replicas {
 
     /// Leaves the partition where it is and deletes the copy, unless a directory is offline: then
     /// the next start may continue the move.
-    fn give_up(&self, one: &Move, state: &mut State) {
+    fn give_up(&self, one: &Move, state: &mut Progress) {
         let path = match std::mem::replace(&mut state.future, Future::Gone) {
             Future::Open(log) => log.dir().to_owned(),
             Future::Closed { path, .. } => path,

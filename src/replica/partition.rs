@@ -19,7 +19,7 @@ pub use append::Append;
 use arc_swap::{ArcSwap, Guard};
 use kafka_protocol::error::ResponseError;
 pub(super) use settle::Unsettled;
-use state::{Role, State};
+use state::{PartitionState, Role};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct Partition {
     /// Changes only under the log's lock.
     dir: ArcSwap<LogDir>,
     config: RwLock<Arc<TopicConfig>>,
-    state: RwLock<State>,
+    state: RwLock<PartitionState>,
     log: Arc<Mutex<Log>>,
     /// The log was deleted or closed; set under the log's lock.
     is_closed: AtomicBool,
@@ -76,7 +76,7 @@ impl Offsets {
 
 /// What a fetch asks of one partition (FetchRequest.PartitionData).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct PartitionFetch {
     /// The offset to begin at.
     pub fetch_offset: Offset,
     /// The most bytes to return for this partition.
@@ -128,7 +128,7 @@ impl Partition {
             broker_id,
             dir: ArcSwap::from(dir),
             config: RwLock::new(Arc::clone(log.config())),
-            state: RwLock::new(State {
+            state: RwLock::new(PartitionState {
                 leader_epoch: NO_EPOCH,
                 partition_epoch: -1,
                 replicas: Vec::new(),
@@ -233,7 +233,7 @@ impl Partition {
     pub fn fetch(
         &self,
         access: Access,
-        asked: &Asked,
+        asked: &PartitionFetch,
         isolation: Isolation,
         max_bytes: usize,
         at_least_one: bool,
@@ -266,7 +266,7 @@ impl Partition {
 
     /// Whether `follower` may fetch. No other broker is a replica of our partitions yet, so the
     /// error is Kafka's for a replica that is not assigned (Partition.followerReplicaOrThrow).
-    pub fn check_follower(&self, follower: BrokerId, asked: &Asked) -> Result<()> {
+    pub fn check_follower(&self, follower: BrokerId, asked: &PartitionFetch) -> Result<()> {
         self.check_leader(asked.current_leader_epoch)?;
         let state = self.state();
         if follower != self.broker_id && state.replicas.contains(&follower) {
@@ -486,7 +486,7 @@ impl Partition {
         if leads && registration.leader_epoch > state.leader_epoch {
             self.dir().observe(log.assign_epoch_start(registration.leader_epoch))?;
         }
-        *state = State {
+        *state = PartitionState {
             leader_epoch: registration.leader_epoch,
             partition_epoch: registration.partition_epoch,
             replicas: registration.replicas.clone(),
@@ -555,7 +555,7 @@ impl Partition {
     }
 
     /// Advances the high watermark to what all in-sync replicas have, and returns it.
-    fn advance_high_watermark(&self, state: &State, log: &mut Log) -> Offset {
+    fn advance_high_watermark(&self, state: &PartitionState, log: &mut Log) -> Offset {
         let current = log.high_watermark();
         if let Role::Leader { isr, .. } = &state.role
             && state.has_min_isr(log.config())
@@ -571,14 +571,14 @@ impl Partition {
         log.high_watermark()
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    fn state(&self) -> RwLockReadGuard<'_, PartitionState> {
         // The state is replaced in one assignment, so a panic cannot leave it half changed.
         read(&self.state)
     }
 }
 
 /// Where the fetcher's history diverges from ours, if it does (KIP-595).
-fn divergence(log: &Log, asked: &Asked) -> Result<Option<(LeaderEpoch, Offset)>> {
+fn divergence(log: &Log, asked: &PartitionFetch) -> Result<Option<(LeaderEpoch, Offset)>> {
     let Some((epoch, end)) = log.end_offset_for_epoch(asked.last_fetched_epoch) else {
         return Err(Error::Code(ResponseError::OffsetOutOfRange));
     };

@@ -3,7 +3,7 @@
 
 use super::Replicas;
 use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey};
-use super::partition::{Asked, Fetched, Offsets, Partition};
+use super::partition::{Fetched, Offsets, Partition, PartitionFetch};
 use crate::disk::{Access, FileRange, files_per_answer};
 use crate::metadata::{Image, Topic};
 use crate::sync::lock;
@@ -34,7 +34,7 @@ pub struct Fetch {
     /// Whether topics are named by id, as from version 13 on.
     pub by_topic_id: bool,
     /// The partitions to fetch; in a session, only those that changed.
-    pub partitions: Vec<(FetchKey, Asked)>,
+    pub partitions: Vec<(FetchKey, PartitionFetch)>,
     /// The partitions that the session shall forget.
     pub forgotten: Vec<FetchKey>,
 }
@@ -292,7 +292,7 @@ impl Look {
 /// response is returned whole.
 fn read_one(
     partition: &Partition,
-    asked: &Asked,
+    asked: &PartitionFetch,
     fetch: &Fetch,
     access: Access,
     before: &Look,

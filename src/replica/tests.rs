@@ -8,7 +8,7 @@ mod fetching;
 mod moving;
 mod producing;
 
-use super::partition::{Asked, OffsetSpec};
+use super::partition::{OffsetSpec, PartitionFetch};
 use super::*;
 use crate::disk::Access;
 use crate::log::Origin;
@@ -137,8 +137,12 @@ fn a_reader_with_another_history_is_told_where_it_ends() {
     partition.append(vec![batch(5)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
     cluster.change(id, 0, |change| change.leader = 1);
     let fetch = |fetch_offset: Offset, last_fetched_epoch| {
-        let asked =
-            Asked { fetch_offset, max_bytes: 1 << 20, current_leader_epoch: 1, last_fetched_epoch };
+        let asked = PartitionFetch {
+            fetch_offset,
+            max_bytes: 1 << 20,
+            current_leader_epoch: 1,
+            last_fetched_epoch,
+        };
         partition.fetch(Access::Waiting, &asked, Isolation::HighWatermark, 1 << 20, true)
     };
     assert_eq!(fetch(5, 0).unwrap().diverging, None);

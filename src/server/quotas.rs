@@ -30,7 +30,7 @@ pub struct Quotas {
     /// connections are accepted nevertheless: the longest idle connection of another listener is
     /// closed.
     protected: Option<String>,
-    state: Mutex<State>,
+    state: Mutex<Counts>,
     /// The open connections of the whole process.
     open: Open,
     open_max: usize,
@@ -38,7 +38,7 @@ pub struct Quotas {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Counts {
     total: usize,
     by_listener: HashMap<Arc<str>, usize>,
     by_address: HashMap<IpAddr, usize>,
@@ -192,12 +192,12 @@ impl Quotas {
         self.state().limits = Limits { of: Some(config.clone()), overrides };
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Counts> {
         lock(&self.state)
     }
 
     /// Why a connection is refused, as waiting would not help.
-    fn why_refused(&self, state: &State, address: IpAddr, config: &Config) -> Option<String> {
+    fn why_refused(&self, state: &Counts, address: IpAddr, config: &Config) -> Option<String> {
         if self.open.load(Ordering::Relaxed) >= self.open_max {
             return Some(format!(
                 "{} connections are open, and the other descriptors are for files: raise the limit \
@@ -213,7 +213,7 @@ impl Quotas {
     }
 
     /// Why a connection has to wait until another one ends.
-    fn why_full(&self, state: &State, listener: &str, config: &Config) -> Option<String> {
+    fn why_full(&self, state: &Counts, listener: &str, config: &Config) -> Option<String> {
         let (all, max) = (state.total, config.max_connections.max(0) as usize);
         if all >= max && self.protected.as_deref() != Some(listener) {
             return Some(format!(
@@ -280,7 +280,7 @@ impl Place {
     }
 }
 
-impl State {
+impl Counts {
     /// Closes the longest idle connection of the other listeners, if there is one.
     fn make_room(&mut self, listener: &str) -> Option<SocketAddr> {
         let others = self.served.iter().filter(|(_, served)| &*served.listener != listener);

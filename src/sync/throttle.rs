@@ -10,10 +10,10 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Lets bytes pass at a limited rate, which the caller names.
 #[derive(Debug, Default)]
-pub struct Throttle(Mutex<State>);
+pub struct Throttle(Mutex<Rate>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Rate {
     bytes_per_second: f64,
     /// When everything passed so far is within the rate.
     free_at: Option<Instant>,
@@ -50,7 +50,7 @@ impl Throttle {
     fn pay(&self, bytes_per_second: f64, now: Instant, cost: Duration) -> Instant {
         let mut state = lock(&self.0);
         if state.bytes_per_second != bytes_per_second {
-            *state = State { bytes_per_second, free_at: None };
+            *state = Rate { bytes_per_second, free_at: None };
         }
         let until = state.free_at.unwrap_or(now).max(now) + cost;
         state.free_at = Some(until);

@@ -7,7 +7,7 @@ use crate::codec::messages::create_topics_request::{CreatableTopic, CreateTopics
 use crate::codec::messages::create_topics_response::CreateTopicsResponse;
 use crate::codec::messages::{ApiKey, BrokerId, BrokerRegistrationRequest, StrBytes, TopicName};
 use crate::config::Config;
-use crate::controller::state::State;
+use crate::controller::state::ControllerState;
 use crate::controller::{Answer, Client, Controller, Forwarded, Requester};
 use crate::disk::Disk;
 use crate::error::Result;
@@ -127,7 +127,7 @@ impl Node {
     /// Does what the thread does on its own, now.
     pub async fn tick(&self) {
         let Client::Embedded(controller) = &self.controller;
-        controller.submit(State::tick).await.unwrap();
+        controller.submit(ControllerState::tick).await.unwrap();
     }
 
     /// Stops without a shutdown.

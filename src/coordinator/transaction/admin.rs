@@ -2,7 +2,7 @@
 
 use super::machine::{Machine, TransactionalId};
 use super::metadata::Transaction;
-use super::state::State;
+use super::state::TransactionState;
 use crate::coordinator::pattern::Pattern;
 use crate::error::{Error, Result};
 use crate::types::{ProducerId, Timestamp};
@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashSet};
 #[derive(Debug, Default)]
 pub struct Filter {
     /// The id is in one of these states.
-    pub states: BTreeSet<State>,
+    pub states: BTreeSet<TransactionState>,
     /// An unknown state was asked for. If no known one was, nothing is listed.
     pub has_unknown_states: bool,
     /// The id belongs to one of these producers.
@@ -51,7 +51,7 @@ impl Machine {
         &self,
         now: Timestamp,
         filter: &Filter,
-    ) -> Vec<(TransactionalId, ProducerId, State)> {
+    ) -> Vec<(TransactionalId, ProducerId, TransactionState)> {
         let found = self.transactions.iter().filter(|(id, known)| filter.includes(now, id, known));
         found.map(|(id, known)| (id.clone(), known.producer.id, known.state)).collect()
     }

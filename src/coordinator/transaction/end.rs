@@ -13,7 +13,7 @@
 
 use super::machine::{Answer, Machine, Outcome, refuse};
 use super::metadata::{EPOCH_BUMP_VERSION, End, Producer, Transaction};
-use super::state::State;
+use super::state::TransactionState;
 use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
 
@@ -58,19 +58,26 @@ impl Machine {
         }
         let is_retry = retry != Retry::No;
         match (known.state, request.commit) {
-            (State::CompleteCommit, true) | (State::CompleteAbort, false) if is_retry => {
+            (TransactionState::CompleteCommit, true) | (TransactionState::CompleteAbort, false)
+                if is_retry =>
+            {
                 Outcome::answer(Answer::Producer(known.producer))
             }
-            (State::CompleteCommit | State::CompleteAbort, false) if is_retry => {
+            (TransactionState::CompleteCommit | TransactionState::CompleteAbort, false)
+                if is_retry =>
+            {
                 refuse(ResponseError::InvalidTxnState)
             }
-            (State::Ongoing, commit) => {
+            (TransactionState::Ongoing, commit) => {
                 self.end_bumping(now, request.id, known, commit, request.client_version, fresh)
             }
             // The client may not know whether anything was written.
-            (State::Empty | State::CompleteCommit | State::CompleteAbort, false) => {
-                self.end_bumping(now, request.id, known, false, request.client_version, fresh)
-            }
+            (
+                TransactionState::Empty
+                | TransactionState::CompleteCommit
+                | TransactionState::CompleteAbort,
+                false,
+            ) => self.end_bumping(now, request.id, known, false, request.client_version, fresh),
             _ => refuse(ResponseError::InvalidTxnState),
         }
     }
@@ -109,15 +116,15 @@ impl Machine {
             return refuse(ResponseError::ProducerFenced);
         }
         match (known.state, request.commit) {
-            (State::Ongoing, commit) => {
+            (TransactionState::Ongoing, commit) => {
                 let end = End { commit, client_version: 0, next_producer_id: NO_PRODUCER_ID };
                 let answer = Answer::Producer(Producer::NONE);
                 self.write(request.id, known.prepare(end, now), answer)
             }
-            (State::CompleteCommit, true) | (State::CompleteAbort, false) => {
+            (TransactionState::CompleteCommit, true) | (TransactionState::CompleteAbort, false) => {
                 Outcome::answer(Answer::Producer(Producer::NONE))
             }
-            (State::PrepareCommit | State::PrepareAbort, _) => {
+            (TransactionState::PrepareCommit | TransactionState::PrepareAbort, _) => {
                 refuse(ResponseError::ConcurrentTransactions)
             }
             _ => refuse(ResponseError::InvalidTxnState),
@@ -147,7 +154,7 @@ fn is_retry(known: &Transaction, producer: Producer) -> Retry {
 
 fn is_epoch_valid(known: &Transaction, epoch: i16, retry: Retry) -> bool {
     match known.state {
-        State::CompleteCommit | State::CompleteAbort => {
+        TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
             retry != Retry::No || epoch == known.producer.epoch
         }
         _ => epoch == known.producer.epoch,

@@ -9,7 +9,7 @@ use super::super::runtime::Slot;
 use super::Transactions;
 use super::machine::{Job, Machine, TransactionalId};
 use super::metadata::Transaction;
-use super::state::State;
+use super::state::TransactionState;
 use crate::coordinator::state_machine::Outcome;
 use crate::types::{BrokerId, TopicPartition};
 use futures_util::future::join_all;
@@ -65,7 +65,7 @@ async fn finish(
         producer_id: prepared.producer.id,
         producer_epoch: prepared.producer.epoch,
         coordinator_epoch: slot.log().leader_epoch(),
-        committed: prepared.state == State::PrepareCommit,
+        committed: prepared.state == TransactionState::PrepareCommit,
         transaction_version: prepared.client_version,
     };
     loop {

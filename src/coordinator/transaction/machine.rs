@@ -7,7 +7,7 @@
 
 use super::metadata::{End, Producer, Transaction};
 use super::record::Record;
-use super::state::State;
+use super::state::TransactionState;
 use crate::config::{Compression, LiveConfig};
 use crate::coordinator::Ticket;
 use crate::coordinator::state_machine::{self, StateMachine};
@@ -121,11 +121,11 @@ impl Machine {
         let is_fenced = init.expected.is_some_and(|producer| !known.is_continued_by(producer));
         match known.state {
             // Its producer is only known once it is complete.
-            State::PrepareCommit | State::PrepareAbort => {
+            TransactionState::PrepareCommit | TransactionState::PrepareAbort => {
                 refuse(ResponseError::ConcurrentTransactions)
             }
             _ if is_fenced => refuse(ResponseError::ProducerFenced),
-            State::Ongoing => {
+            TransactionState::Ongoing => {
                 let Outcome { records, then, answer } = self.fence(now, init.id, known, fresh);
                 let answer = match answer {
                     Answer::Producer(_) => Answer::Refused(ResponseError::ConcurrentTransactions),
@@ -133,10 +133,12 @@ impl Machine {
                 };
                 Outcome { records, then, answer }
             }
-            State::Empty | State::CompleteCommit | State::CompleteAbort => {
-                self.init_idle(now, init, known, fresh)
+            TransactionState::Empty
+            | TransactionState::CompleteCommit
+            | TransactionState::CompleteAbort => self.init_idle(now, init, known, fresh),
+            TransactionState::Dead | TransactionState::PrepareEpochFence => {
+                refuse(ResponseError::UnknownServerError)
             }
-            State::Dead | State::PrepareEpochFence => refuse(ResponseError::UnknownServerError),
         }
     }
 
@@ -192,7 +194,9 @@ impl Machine {
         fresh: Option<ProducerId>,
     ) -> Outcome<Answer> {
         match self.get(id) {
-            Some(known) if known.producer == producer && known.state == State::Ongoing => {
+            Some(known)
+                if known.producer == producer && known.state == TransactionState::Ongoing =>
+            {
                 self.fence(now, id, known, fresh)
             }
             _ => refuse(ResponseError::ProducerFenced),
@@ -214,7 +218,7 @@ impl Machine {
         }
         let known = self.of_producer(id, producer)?;
         let is_added = |partition| known.partitions.contains(partition);
-        if known.state == State::Ongoing && partitions.iter().all(is_added) {
+        if known.state == TransactionState::Ongoing && partitions.iter().all(is_added) {
             return Ok(Outcome::answer(()));
         }
         let next = known.add(partitions.iter().cloned(), client_version, now);
@@ -319,7 +323,7 @@ impl Machine {
     fn find_overdue(&mut self, now: Timestamp) {
         let is_overdue = |transaction: &Transaction| {
             // A transaction in a two-phase commit may take as long as it likes.
-            transaction.state == State::Ongoing
+            transaction.state == TransactionState::Ongoing
                 && transaction.timeout_ms != i32::MAX
                 && transaction.started + i64::from(transaction.timeout_ms) < now
         };

@@ -28,7 +28,7 @@ pub type Written = Vec<(TopicPartition, Result<(), ResponseError>)>;
 
 /// A marker for some partitions of one broker.
 #[derive(Debug)]
-struct Entry {
+struct PendingMarker {
     marker: Marker,
     partitions: Vec<TopicPartition>,
     written: oneshot::Sender<Written>,
@@ -39,7 +39,7 @@ struct Entry {
 pub struct Senders {
     node_id: BrokerId,
     here: Arc<MarkerWriter>,
-    queues: Mutex<HashMap<BrokerId, mpsc::Sender<Entry>>>,
+    queues: Mutex<HashMap<BrokerId, mpsc::Sender<PendingMarker>>>,
 }
 
 impl Senders {
@@ -64,14 +64,14 @@ impl Senders {
             return lost(partitions);
         }
         let (written, answer) = oneshot::channel();
-        let entry = Entry { marker, partitions: partitions.clone(), written };
+        let entry = PendingMarker { marker, partitions: partitions.clone(), written };
         if self.queue(broker).send(entry).await.is_err() {
             return lost(partitions);
         }
         answer.await.unwrap_or_else(|_| lost(partitions))
     }
 
-    fn queue(&self, broker: BrokerId) -> mpsc::Sender<Entry> {
+    fn queue(&self, broker: BrokerId) -> mpsc::Sender<PendingMarker> {
         let mut queues = lock(&self.queues);
         let queue = queues.entry(broker).or_insert_with(|| {
             let (sender, queue) = mpsc::channel(QUEUE_MAX);
@@ -88,7 +88,7 @@ impl Senders {
 }
 
 /// Writes the markers that have come together in the meantime, as one WriteTxnMarkers would.
-async fn deliver(here: Arc<MarkerWriter>, mut queue: mpsc::Receiver<Entry>) {
+async fn deliver(here: Arc<MarkerWriter>, mut queue: mpsc::Receiver<PendingMarker>) {
     let mut entries = Vec::new();
     while queue.recv_many(&mut entries, BATCH_MAX).await > 0 {
         let here = &here;

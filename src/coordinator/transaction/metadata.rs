@@ -3,7 +3,7 @@
 //! A transition is a function from one `Transaction` to the next. The next one is written, and
 //! becomes the state when its record is replayed.
 
-use super::state::State;
+use super::state::TransactionState;
 use crate::error::Result;
 use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp, TopicPartition};
 use kafka_protocol::error::ResponseError;
@@ -45,7 +45,7 @@ pub struct Transaction {
     /// How many milliseconds a transaction may take.
     pub timeout_ms: i32,
     /// The state of the transaction.
-    pub state: State,
+    pub state: TransactionState,
     /// The partitions of the transaction; if it is prepared, those that still need their marker.
     pub partitions: BTreeSet<TopicPartition>,
     /// When the transaction began; -1 if none has.
@@ -65,7 +65,7 @@ impl Transaction {
             next_producer_id: NO_PRODUCER_ID,
             last_producer_epoch: NO_PRODUCER_EPOCH,
             timeout_ms,
-            state: State::Empty,
+            state: TransactionState::Empty,
             partitions: BTreeSet::new(),
             started: -1,
             updated: now,
@@ -73,7 +73,7 @@ impl Transaction {
         }
     }
 
-    fn next(&self, state: State, now: Timestamp) -> Transaction {
+    fn next(&self, state: TransactionState, now: Timestamp) -> Transaction {
         let previous_producer_id = self.producer.id;
         Transaction { previous_producer_id, state, updated: now, ..self.clone() }
     }
@@ -117,7 +117,7 @@ impl Transaction {
             timeout_ms,
             partitions: BTreeSet::new(),
             started: -1,
-            ..self.next(State::Empty, now)
+            ..self.next(TransactionState::Empty, now)
         })
     }
 
@@ -136,7 +136,7 @@ impl Transaction {
             timeout_ms,
             partitions: BTreeSet::new(),
             started: -1,
-            ..self.next(State::Empty, now)
+            ..self.next(TransactionState::Empty, now)
         }
     }
 
@@ -148,7 +148,8 @@ impl Transaction {
         now: Timestamp,
     ) -> Transaction {
         let started = if self.state.is_idle() { now } else { self.started };
-        let mut next = Transaction { started, client_version, ..self.next(State::Ongoing, now) };
+        let mut next =
+            Transaction { started, client_version, ..self.next(TransactionState::Ongoing, now) };
         next.partitions.extend(added);
         next
     }
@@ -156,7 +157,11 @@ impl Transaction {
     /// Decides how the transaction ends. From version 2 on the markers have a new epoch, so that a
     /// late write cannot get into the next transaction.
     pub fn prepare(&self, end: End, now: Timestamp) -> Transaction {
-        let state = if end.commit { State::PrepareCommit } else { State::PrepareAbort };
+        let state = if end.commit {
+            TransactionState::PrepareCommit
+        } else {
+            TransactionState::PrepareAbort
+        };
         let (epoch, last_epoch) = if end.client_version >= EPOCH_BUMP_VERSION {
             // An abort in the very last epoch must not fail, else the transaction would stay open
             // for ever.
@@ -169,7 +174,7 @@ impl Transaction {
             last_producer_epoch: last_epoch,
             next_producer_id: end.next_producer_id,
             // A transaction that has no partitions needs a start time as well.
-            started: if self.state == State::Ongoing { self.started } else { now },
+            started: if self.state == TransactionState::Ongoing { self.started } else { now },
             client_version: end.client_version,
             ..self.next(state, now)
         }
@@ -178,8 +183,8 @@ impl Transaction {
     /// Completes the transaction: every partition has its marker.
     pub fn complete(&self, now: Timestamp) -> Transaction {
         let state = match self.state {
-            State::PrepareCommit => State::CompleteCommit,
-            _ => State::CompleteAbort,
+            TransactionState::PrepareCommit => TransactionState::CompleteCommit,
+            _ => TransactionState::CompleteAbort,
         };
         Transaction {
             producer: self.producer_when_complete(),

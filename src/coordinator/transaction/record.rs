@@ -2,7 +2,7 @@
 //! holds all that is known about it; a tombstone forgets it.
 
 use super::metadata::{NO_PRODUCER_EPOCH, Producer, Transaction};
-use super::state::State;
+use super::state::TransactionState;
 use crate::codec::schema::transaction::transaction_log_value::PartitionsSchema;
 use crate::codec::schema::transaction::{TransactionLogKey, TransactionLogValue};
 use crate::error::{Error, Result};
@@ -76,7 +76,8 @@ fn value_of(transaction: &Transaction, version: i16) -> TransactionLogValue {
         producer_epoch: transaction.producer.epoch,
         transaction_timeout_ms: transaction.timeout_ms,
         transaction_status: transaction.state.id(),
-        transaction_partitions: (transaction.state != State::Empty).then(|| topics.collect()),
+        transaction_partitions: (transaction.state != TransactionState::Empty)
+            .then(|| topics.collect()),
         transaction_last_update_timestamp_ms: transaction.updated,
         transaction_start_timestamp_ms: transaction.started,
         ..TransactionLogValue::default()
@@ -94,7 +95,7 @@ fn value_of(transaction: &Transaction, version: i16) -> TransactionLogValue {
 
 fn transaction_of(value: TransactionLogValue) -> Result<Transaction> {
     let status = value.transaction_status;
-    let state = State::from_id(status)
+    let state = TransactionState::from_id(status)
         .ok_or_else(|| Error::corrupt(format!("transaction state {status}")))?;
     let topics = value.transaction_partitions.unwrap_or_default().into_iter();
     let partitions = topics.flat_map(|topic| {

@@ -2,7 +2,7 @@
 
 /// The states, with Kafka's numbers and names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum TransactionState {
     /// The producer has not begun a transaction yet.
     Empty,
     /// The transaction is open.
@@ -22,25 +22,25 @@ pub enum State {
 }
 
 /// All states; the index is the number.
-const STATES: [(State, &str); 8] = [
-    (State::Empty, "Empty"),
-    (State::Ongoing, "Ongoing"),
-    (State::PrepareCommit, "PrepareCommit"),
-    (State::PrepareAbort, "PrepareAbort"),
-    (State::CompleteCommit, "CompleteCommit"),
-    (State::CompleteAbort, "CompleteAbort"),
-    (State::Dead, "Dead"),
-    (State::PrepareEpochFence, "PrepareEpochFence"),
+const STATES: [(TransactionState, &str); 8] = [
+    (TransactionState::Empty, "Empty"),
+    (TransactionState::Ongoing, "Ongoing"),
+    (TransactionState::PrepareCommit, "PrepareCommit"),
+    (TransactionState::PrepareAbort, "PrepareAbort"),
+    (TransactionState::CompleteCommit, "CompleteCommit"),
+    (TransactionState::CompleteAbort, "CompleteAbort"),
+    (TransactionState::Dead, "Dead"),
+    (TransactionState::PrepareEpochFence, "PrepareEpochFence"),
 ];
 
-impl State {
+impl TransactionState {
     /// The number in a record.
     pub fn id(self) -> i8 {
         self as i8
     }
 
     /// The state with this number.
-    pub fn from_id(id: i8) -> Option<State> {
+    pub fn from_id(id: i8) -> Option<TransactionState> {
         Some(STATES.get(usize::try_from(id).ok()?)?.0)
     }
 
@@ -50,17 +50,22 @@ impl State {
     }
 
     /// The state with this name.
-    pub fn from_name(name: &str) -> Option<State> {
+    pub fn from_name(name: &str) -> Option<TransactionState> {
         Some(STATES.iter().find(|(_, other)| *other == name)?.0)
     }
 
     /// Whether the end is decided but not all partitions have their marker.
     pub fn is_prepared(self) -> bool {
-        matches!(self, State::PrepareCommit | State::PrepareAbort)
+        matches!(self, TransactionState::PrepareCommit | TransactionState::PrepareAbort)
     }
 
     /// Whether no transaction is open, so that the producer may be forgotten if it stays silent.
     pub fn is_idle(self) -> bool {
-        matches!(self, State::Empty | State::CompleteCommit | State::CompleteAbort)
+        matches!(
+            self,
+            TransactionState::Empty
+                | TransactionState::CompleteCommit
+                | TransactionState::CompleteAbort
+        )
     }
 }

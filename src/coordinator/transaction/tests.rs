@@ -14,7 +14,7 @@ use super::end::EndRequest;
 use super::machine::{Answer, Init, Job, Machine, Outcome};
 use super::metadata::{EPOCH_BUMP_VERSION, Producer, Transaction};
 use super::record::Record;
-use super::state::State;
+use super::state::TransactionState;
 use crate::codec::schema::metadata::FeatureLevelRecord;
 use crate::config::LiveConfig;
 use crate::coordinator::script::{self, Args};
@@ -221,10 +221,12 @@ impl World {
     }
 
     fn list(&self, args: &Args) -> String {
-        let states = args.list("states").filter_map(State::from_name).collect();
+        let states = args.list("states").filter_map(TransactionState::from_name).collect();
         let filter = Filter {
             states,
-            has_unknown_states: args.list("states").any(|state| State::from_name(state).is_none()),
+            has_unknown_states: args
+                .list("states")
+                .any(|state| TransactionState::from_name(state).is_none()),
             producer_ids: args.list("producers").map(|id| id.parse().unwrap()).collect(),
             duration_ms: args.number("longer", -1),
             pattern: args.has("pattern").then(|| Filter::pattern(args.get("pattern")).unwrap()),

@@ -1,6 +1,6 @@
 //! The offset checkpoints of the log directories.
 
-use super::{LogDir, LogManager, State};
+use super::{LogDir, LogManager, Registry};
 use crate::error::Result;
 use crate::log::{Log, checkpoint};
 use crate::sync::lock;
@@ -25,7 +25,7 @@ pub(super) struct Checkpoints {
     pub high_watermarks: BTreeMap<TopicPartition, Offset>,
 }
 
-impl State {
+impl Registry {
     /// Forgets what the checkpoints contained for a log at start. Returns whether they did.
     pub fn forget_start(&mut self, partition: &TopicPartition) -> bool {
         let names = |known: &mut Checkpoints| {

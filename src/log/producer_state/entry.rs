@@ -46,7 +46,7 @@ impl BatchNote {
 
 /// The state of one producer (ProducerStateEntry).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ProducerEntry {
     pub epoch: i16,
     pub coordinator_epoch: i32,
     pub last_timestamp: Timestamp,
@@ -55,9 +55,9 @@ pub(super) struct Entry {
     count: usize,
 }
 
-impl Default for Entry {
-    fn default() -> Entry {
-        Entry {
+impl Default for ProducerEntry {
+    fn default() -> ProducerEntry {
+        ProducerEntry {
             epoch: NO_EPOCH,
             coordinator_epoch: -1,
             last_timestamp: NO_TIMESTAMP,
@@ -68,7 +68,7 @@ impl Default for Entry {
     }
 }
 
-impl Entry {
+impl ProducerEntry {
     fn batches(&self) -> &[BatchNote] {
         &self.batches[..self.count]
     }
@@ -235,7 +235,7 @@ impl Entry {
 /// INVALID_PRODUCER_EPOCH if a newer epoch is known, unless another leader already accepted the
 /// batch.
 pub(super) fn check_epoch(
-    known: Option<&Entry>,
+    known: Option<&ProducerEntry>,
     producer_id: ProducerId,
     epoch: i16,
     origin: Origin,

@@ -8,7 +8,7 @@
 //! 38 first offset of the open transaction i64, -1 if none
 //! ```
 
-use super::entry::{BatchNote, Entry};
+use super::entry::{BatchNote, ProducerEntry};
 use crate::types::ProducerId;
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ fn place(id: ProducerId, count: usize) -> (u32, ProducerId) {
 }
 
 /// Encodes a snapshot file, in Kafka's order.
-pub(super) fn encode(entries: &HashMap<ProducerId, Entry>) -> Vec<u8> {
+pub(super) fn encode(entries: &HashMap<ProducerId, ProducerEntry>) -> Vec<u8> {
     let mut sorted: Vec<_> = entries.iter().collect();
     sorted.sort_unstable_by_key(|(id, _)| place(**id, entries.len()));
     let mut bytes = Vec::with_capacity(HEADER_SIZE + sorted.len() * ENTRY_SIZE);
@@ -53,7 +53,7 @@ pub(super) fn encode(entries: &HashMap<ProducerId, Entry>) -> Vec<u8> {
 }
 
 /// Decodes a snapshot file; None if it is damaged.
-pub(super) fn decode(bytes: &[u8]) -> Option<Vec<(ProducerId, Entry)>> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Vec<(ProducerId, ProducerEntry)>> {
     let (header, entries) = bytes.split_at_checked(HEADER_SIZE)?;
     let crc = u32::from_be_bytes(header[2..6].try_into().ok()?);
     let count = i32::from_be_bytes(header[6..].try_into().ok()?);
@@ -66,11 +66,11 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Vec<(ProducerId, Entry)>> {
     entries.chunks_exact(ENTRY_SIZE).map(decode_entry).collect()
 }
 
-fn decode_entry(bytes: &[u8]) -> Option<(ProducerId, Entry)> {
+fn decode_entry(bytes: &[u8]) -> Option<(ProducerId, ProducerEntry)> {
     let int = |at: usize| Some(i32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     let epoch = i16::from_be_bytes(bytes.get(8..10)?.try_into().ok()?);
-    let mut entry = Entry::default();
+    let mut entry = ProducerEntry::default();
     entry.epoch = epoch;
     entry.coordinator_epoch = int(34)?;
     entry.last_timestamp = long(26)?;

@@ -13,14 +13,14 @@ use std::collections::HashMap;
 /// The producers whose next transactional batch begins a transaction here.
 #[derive(Debug, Default)]
 pub(super) struct Verifications {
-    entries: HashMap<ProducerId, Asked>,
+    entries: HashMap<ProducerId, PendingVerification>,
     /// No guard is used twice, so an answer about an earlier transaction is recognized.
     last_guard: u64,
 }
 
 /// What one producer's coordinator was asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct PendingVerification {
     guard: u64,
     since: Timestamp,
     epoch: i16,
@@ -42,7 +42,13 @@ impl Verifications {
     ) -> u64 {
         let entry = self.entries.entry(producer).or_insert_with(|| {
             self.last_guard += 1;
-            Asked { guard: self.last_guard, since: now, epoch, lowest_sequence: sequence, adds }
+            PendingVerification {
+                guard: self.last_guard,
+                since: now,
+                epoch,
+                lowest_sequence: sequence,
+                adds,
+            }
         });
         if epoch > entry.epoch {
             (entry.epoch, entry.lowest_sequence) = (epoch, sequence);
@@ -52,7 +58,7 @@ impl Verifications {
         entry.guard
     }
 
-    pub fn get(&self, producer: ProducerId) -> Option<&Asked> {
+    pub fn get(&self, producer: ProducerId) -> Option<&PendingVerification> {
         self.entries.get(&producer)
     }
 
@@ -75,7 +81,7 @@ impl Verifications {
     /// be verified before the marker of the last one arrives. Its epoch is then the marker's, and
     /// the question stays.
     pub fn appended(&mut self, producer: ProducerId, epoch: i16, is_marker: bool) {
-        let is_next = |asked: &Asked| asked.adds && is_marker && asked.epoch == epoch;
+        let is_next = |asked: &PendingVerification| asked.adds && is_marker && asked.epoch == epoch;
         if !self.get(producer).is_some_and(is_next) {
             self.entries.remove(&producer);
         }
@@ -86,7 +92,7 @@ impl Verifications {
     }
 }
 
-impl Asked {
+impl PendingVerification {
     /// OUT_OF_ORDER_SEQUENCE_NUMBER if an earlier batch of the producer is still missing: it was
     /// refused with a retriable error, and would be out of order after this one.
     pub fn check_sequence(&self, batch: &Batch, has_batches: bool) -> Result<()> {

@@ -8,8 +8,8 @@ fn key(partition: i32) -> FetchKey {
     FetchKey { topic: TopicKey::Name("t".into()), partition }
 }
 
-fn asked(fetch_offset: Offset) -> Asked {
-    Asked {
+fn asked(fetch_offset: Offset) -> PartitionFetch {
+    PartitionFetch {
         fetch_offset,
         max_bytes: 1 << 20,
         current_leader_epoch: NO_EPOCH,

@@ -7,7 +7,7 @@ use kafka_protocol::error::ResponseError;
 
 /// The partition's state according to the metadata log.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct PartitionState {
     pub(super) leader_epoch: LeaderEpoch,
     pub(super) partition_epoch: i32,
     pub(super) replicas: Vec<BrokerId>,
@@ -27,7 +27,7 @@ pub(super) enum Role {
     Follower,
 }
 
-impl State {
+impl PartitionState {
     pub(super) fn check_leader(&self, epoch: LeaderEpoch) -> Result<()> {
         if epoch != NO_EPOCH && epoch < self.leader_epoch {
             return Err(Error::Code(ResponseError::FencedLeaderEpoch));

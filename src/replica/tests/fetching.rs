@@ -3,7 +3,7 @@
 use super::cluster::{Cluster, NOW, batch};
 use crate::log::Origin;
 use crate::replica::fetch_session::{FetchKey, TopicKey};
-use crate::replica::partition::Asked;
+use crate::replica::partition::PartitionFetch;
 use crate::replica::read::{Fetch, FetchAnswer};
 use crate::types::{Isolation, NO_EPOCH, Offset};
 use kafka_protocol::error::ResponseError;
@@ -16,8 +16,8 @@ fn key(topic_id: Uuid, partition: i32) -> FetchKey {
     FetchKey { topic: TopicKey::Id(topic_id), partition }
 }
 
-fn from(fetch_offset: Offset) -> Asked {
-    Asked {
+fn from(fetch_offset: Offset) -> PartitionFetch {
+    PartitionFetch {
         fetch_offset,
         max_bytes: 1 << 20,
         current_leader_epoch: NO_EPOCH,
@@ -26,7 +26,7 @@ fn from(fetch_offset: Offset) -> Asked {
 }
 
 /// A consumer's fetch without a session or a wait.
-fn fetch(partitions: Vec<(FetchKey, Asked)>) -> Fetch {
+fn fetch(partitions: Vec<(FetchKey, PartitionFetch)>) -> Fetch {
     Fetch {
         isolation: Isolation::HighWatermark,
         follower: None,
@@ -94,7 +94,7 @@ async fn bounds_hold_but_for_the_first_batch() {
         let got: Vec<_> = told(&answer).into_iter().map(|(_, bytes)| bytes.unwrap()).collect();
         assert_eq!(got, told_bytes, "{max_bytes}");
     }
-    let small = Asked { max_bytes: 1, ..from(0) };
+    let small = PartitionFetch { max_bytes: 1, ..from(0) };
     let asks = fetch(vec![(key(id, 1), small), (key(id, 2), small)]);
     let answer = cluster.replicas.fetch(&cluster.images, asks).await;
     assert_eq!(told(&answer), [(1, Ok(size)), (2, Ok(0))], "a partition's own bound, too");
@@ -105,7 +105,7 @@ async fn what_is_wrong_is_told_per_partition() {
     let mut cluster = Cluster::new();
     let id = cluster.create_topic("t", 1);
     append(&cluster, id, 0, 3);
-    let stale = Asked { current_leader_epoch: 9, ..from(0) };
+    let stale = PartitionFetch { current_leader_epoch: 9, ..from(0) };
     for (key, asked, error) in [
         (key(Uuid::new_v4(), 0), from(0), ResponseError::UnknownTopicId),
         (key(id, 1), from(0), ResponseError::UnknownTopicOrPartition),
@@ -206,7 +206,7 @@ impl Consumer {
         Consumer { session_id: 0, epoch: 0 }
     }
 
-    fn next(&mut self, changed: Vec<(FetchKey, Asked)>, max_wait_ms: i32) -> Fetch {
+    fn next(&mut self, changed: Vec<(FetchKey, PartitionFetch)>, max_wait_ms: i32) -> Fetch {
         let session = Fetch { session_id: self.session_id, max_wait_ms, ..fetch(changed) };
         let asks = Fetch { session_epoch: self.epoch, ..session };
         self.epoch += 1;
@@ -216,7 +216,7 @@ impl Consumer {
     async fn poll(
         &mut self,
         cluster: &Cluster,
-        changed: Vec<(FetchKey, Asked)>,
+        changed: Vec<(FetchKey, PartitionFetch)>,
     ) -> Vec<(i32, Result<usize, ResponseError>)> {
         let asks = self.next(changed, 0);
         let answer = cluster.replicas.fetch(&cluster.images, asks).await;

@@ -143,7 +143,7 @@ async fn who_was_idle_for_longest_makes_room() {
 
 #[test]
 fn connections_come_at_their_rate() {
-    let mut state = State::default();
+    let mut state = Counts::default();
     let rates = |all, own| [(None, Some(all)), (Some("IN".into()), own)];
     let start = Instant::now();
     let mut take = |all, own, now| state.take_turns(rates(all, own), now);

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// How far the partitions of a topic have been dealt out.
-struct Topic {
+struct DealtTopic {
     partitions: i32,
     subscribers: i32,
     /// How many of its subscribers have had their turn.
     served: i32,
 }
 
-impl Topic {
+impl DealtTopic {
     /// The range of the next subscriber. The first ones get one partition more if the numbers are
     /// not even.
     fn next_range(&mut self) -> std::ops::Range<i32> {
@@ -33,14 +33,14 @@ pub(super) fn assign(
     counts: &PartitionCounts,
 ) -> BTreeMap<MemberId, Partitions> {
     members.sort_by_key(|member| (member.instance_id.is_none(), member.instance_id, member.id));
-    let mut topics = BTreeMap::<Uuid, Topic>::new();
+    let mut topics = BTreeMap::<Uuid, DealtTopic>::new();
     for (subscription, members) in subscriptions {
         for topic in *subscription {
-            let new = || Topic { partitions: counts[topic], subscribers: 0, served: 0 };
+            let new = || DealtTopic { partitions: counts[topic], subscribers: 0, served: 0 };
             topics.entry(*topic).or_insert_with(new).subscribers += *members as i32;
         }
     }
-    let mut topics: Vec<(Uuid, Topic)> = topics.into_iter().collect();
+    let mut topics: Vec<(Uuid, DealtTopic)> = topics.into_iter().collect();
     let mut ranges = |member: &Subscriber<'_>| -> Partitions {
         // Both are sorted, and walking along is faster than looking up.
         let mut others = topics.iter_mut();

@@ -22,7 +22,7 @@ pub(super) fn assign(
     let owned = Owned::of(members, &ids, counts).by_member;
     let mut loads: Vec<i64> = owned.iter().map(|owned| owned.len() as i64).collect();
     let mut topics = topics(&ids, members, &owned, counts);
-    topics.sort_by(Topic::turn);
+    topics.sort_by(OwnedTopic::turn);
     for topic in &mut topics {
         topic.hand_out(&mut loads);
     }
@@ -31,7 +31,7 @@ pub(super) fn assign(
 }
 
 /// A topic and the owners of its partitions.
-struct Topic {
+struct OwnedTopic {
     id: Uuid,
     /// Indices of members, ascending.
     subscribers: Vec<usize>,
@@ -44,12 +44,12 @@ fn topics(
     members: &[Subscriber<'_>],
     owned: &[Vec<Partition>],
     counts: &PartitionCounts,
-) -> Vec<Topic> {
+) -> Vec<OwnedTopic> {
     let new = |id: &Uuid| {
         let owners = vec![None; counts[id].max(0) as usize];
-        Topic { id: *id, subscribers: Vec::new(), owners }
+        OwnedTopic { id: *id, subscribers: Vec::new(), owners }
     };
-    let mut topics: Vec<Topic> = ids.iter().map(new).collect();
+    let mut topics: Vec<OwnedTopic> = ids.iter().map(new).collect();
     for (index, (member, owned)) in members.iter().zip(owned).enumerate() {
         // All are sorted, and walking along is faster than looking up.
         let mut others = topics.iter_mut();
@@ -59,7 +59,7 @@ fn topics(
         }
         let mut others = topics.iter_mut();
         for partitions in owned.chunk_by(|a, b| a.0 == b.0) {
-            let of_owned = |topic: &&mut Topic| topic.id == partitions[0].0;
+            let of_owned = |topic: &&mut OwnedTopic| topic.id == partitions[0].0;
             let topic = others.find(of_owned).expect("one keeps only what one subscribes to");
             for (_, partition) in partitions {
                 topic.owners[*partition as usize] = Some(index);
@@ -69,7 +69,7 @@ fn topics(
     topics
 }
 
-fn by_member(topics: &[Topic], members: usize) -> Vec<Vec<Partition>> {
+fn by_member(topics: &[OwnedTopic], members: usize) -> Vec<Vec<Partition>> {
     let mut by_member = vec![Vec::new(); members];
     for topic in topics {
         for (partition, owner) in (0..).zip(&topic.owners) {
@@ -81,7 +81,7 @@ fn by_member(topics: &[Topic], members: usize) -> Vec<Vec<Partition>> {
 }
 
 /// Goes through the topics until a whole round has found nothing to move.
-fn balance(topics: &mut [Topic], loads: &mut [i64]) {
+fn balance(topics: &mut [OwnedTopic], loads: &mut [i64]) {
     let mut last_moved = None;
     for _ in 0..ROUNDS {
         for (index, topic) in topics.iter_mut().enumerate() {
@@ -95,9 +95,9 @@ fn balance(topics: &mut [Topic], loads: &mut [i64]) {
     }
 }
 
-impl Topic {
+impl OwnedTopic {
     /// Topics with many partitions per subscriber come first, because they leave the least choice.
-    fn turn(&self, other: &Topic) -> Ordering {
+    fn turn(&self, other: &OwnedTopic) -> Ordering {
         // Kafka compares the halves of an id as signed numbers.
         let halves = |id: Uuid| (id.as_u64_pair().0 as i64, id.as_u64_pair().1 as i64);
         (other.owners.len() * self.subscribers.len())

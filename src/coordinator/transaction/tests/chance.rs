@@ -2,7 +2,7 @@
 //! ever get the same producer, and a prepared transaction ends as it was decided.
 
 use super::super::metadata::{NO_PRODUCER_EPOCH, Transaction};
-use super::super::state::State;
+use super::super::state::TransactionState;
 use super::{Job, World};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,8 +66,8 @@ fn work(world: &mut World, how: u8) {
                 world.run(&format!("{line} partitions={}", some.join(",")));
                 let complete = world.machine.get(&id).unwrap();
                 let expected = match prepared.state {
-                    State::PrepareCommit => State::CompleteCommit,
-                    _ => State::CompleteAbort,
+                    TransactionState::PrepareCommit => TransactionState::CompleteCommit,
+                    _ => TransactionState::CompleteAbort,
                 };
                 assert!(complete.state == prepared.state || complete.state == expected);
             }

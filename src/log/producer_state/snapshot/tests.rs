@@ -4,7 +4,7 @@
 use super::*;
 
 fn order(ids: impl IntoIterator<Item = ProducerId>) -> Vec<ProducerId> {
-    let entries = ids.into_iter().map(|id| (id, Entry::default())).collect();
+    let entries = ids.into_iter().map(|id| (id, ProducerEntry::default())).collect();
     decode(&encode(&entries)).unwrap().into_iter().map(|(id, _)| id).collect()
 }
 

@@ -8,8 +8,8 @@ pub mod wire;
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use bytes::{Buf, BufMut, Bytes};
-use kafka_protocol::messages::ResponseHeader;
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use messages::ResponseHeader;
 use splice::Splice;
 use std::fmt::Display;
 

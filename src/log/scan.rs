@@ -66,9 +66,9 @@ pub(super) struct Headers {
     access: Access,
     /// The data that `access` did not allow to be read.
     pub missed: Option<FileRange>,
-    window: [u8; HEADER_WINDOW],
+    /// The bytes read last. They are on the heap because searches pass this value around.
+    window: Vec<u8>,
     window_start: u64,
-    window_len: usize,
 }
 
 impl Headers {
@@ -79,9 +79,8 @@ impl Headers {
             end,
             access: Access::Waiting,
             missed: None,
-            window: [0; HEADER_WINDOW],
+            window: Vec::new(),
             window_start: position,
-            window_len: 0,
         }
     }
 
@@ -98,19 +97,20 @@ impl Headers {
             return Ok(None);
         }
         let mut at = (self.position - self.window_start) as usize;
-        if at + len > self.window_len {
+        if at + len > self.window.len() {
             let len = left.min(HEADER_WINDOW);
-            let window = &mut self.window[..len];
-            let Some(read) = self.file.read_by(self.access, window, self.position)? else {
+            self.window.resize(len, 0);
+            self.window_start = self.position;
+            let read = self.file.read_by(self.access, &mut self.window, self.position);
+            self.window.truncate(read.as_ref().map_or(0, |read| read.unwrap_or(0)));
+            if read?.is_none() {
                 let (file, position) = (Arc::clone(&self.file), self.position);
                 self.missed = Some(FileRange { file, position, len });
                 return Ok(None);
-            };
-            self.window_len = read;
-            self.window_start = self.position;
+            }
             at = 0;
         }
-        let Some(bytes) = self.window[at..self.window_len].get(..len) else { return Ok(None) };
+        let Some(bytes) = self.window[at..].get(..len) else { return Ok(None) };
         let mut padded = [0; HEADER_SIZE];
         padded[..len].copy_from_slice(bytes);
         let header = Header::decode(&padded, self.position).map_err(|error| match error {

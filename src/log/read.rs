@@ -74,7 +74,7 @@ impl Log {
     }
 
     /// The batches of a segment from `first` on that are below `bound` and within `most` bytes, and
-    /// the offset before which they end. Nothing if not even `first` qualifies.
+    /// an offset below which all of their transactions begin. Nothing if not even `first` qualifies.
     fn cut(
         &self,
         index: usize,
@@ -96,7 +96,10 @@ impl Log {
             }
         }
         let most_end = first.position + most;
-        if end > most_end {
+        if end > most_end && most == first.size {
+            // No transaction begins in the middle of a batch.
+            (end, upper) = (most_end, first.base_offset + 1);
+        } else if end > most_end {
             match segment.locate_position(most_end, access)? {
                 Lookup::Found(last) => {
                     let is_first = last.position <= first.position;

@@ -1,4 +1,5 @@
-//! UpdateFeatures (FeatureControlManager.updateFeatures).
+//! UpdateFeatures (FeatureControlManager.updateFeatures). The error messages are an interface:
+//! `kafka-features` prints them, and Kafka's tests of that tool compare what it prints.
 
 use super::state::ControllerState;
 use super::view::{ControllerResult, View, explained, text};
@@ -56,7 +57,8 @@ impl View<'_> {
                 UpdateFeaturesResponse::default()
                     .with_error_code(error.code().code())
                     .with_error_message(Some(text(format!(
-                        "No feature was changed: {}",
+                        "The update failed for all features since the following feature had an \
+                         error: {}",
                         error.message().unwrap_or_default()
                     )))),
             ),
@@ -71,30 +73,33 @@ impl View<'_> {
     ) -> Result<Option<MetadataRecord>> {
         let (name, wanted) = (update.feature.as_str(), update.max_version_level);
         let invalid = |message: &str| {
-            let message = format!("{name} cannot be set to {wanted}: {message}");
+            let message = format!("Invalid update version {wanted} for feature {name}. {message}");
             Err(explained(ResponseError::InvalidUpdateVersion, message))
         };
         let upgrade_type = upgrade_type(update, version);
         if !(UPGRADE..=UNSAFE_DOWNGRADE).contains(&upgrade_type) {
-            return invalid(&format!("there is no upgrade type {upgrade_type}"));
+            return invalid("The controller does not support the given upgrade type.");
         }
         if wanted < 0 {
-            return invalid("levels begin at 0");
+            return invalid("A feature version cannot be less than 0.");
         }
         if let Some(reason) = self.reason_not_supported(name, wanted) {
             return invalid(&reason);
         }
         let current = if name == KRAFT_VERSION { kraft_version } else { self.image.feature(name) };
         if wanted < current && upgrade_type == UPGRADE {
-            return invalid(&format!("that is less than {current}; ask for a downgrade"));
+            return invalid(
+                "Can't downgrade the version of this feature without setting the upgrade type to \
+                 either safe or unsafe downgrade.",
+            );
         }
         if wanted > current && upgrade_type != UPGRADE {
-            return invalid(&format!("that is no downgrade from {current}"));
+            return invalid("Can't downgrade to a newer version.");
         }
         match name {
-            METADATA_VERSION => return self.update_metadata_version(wanted),
+            METADATA_VERSION => return self.update_metadata_version(wanted, upgrade_type),
             KRAFT_VERSION if wanted < current => {
-                return invalid(&format!("it stays at {current} or goes up"));
+                return invalid("Can't downgrade the version of this feature.");
             }
             // A control record sets this level: see `raised_kraft_version`.
             KRAFT_VERSION => return Ok(None),
@@ -103,19 +108,28 @@ impl View<'_> {
         Ok(Some(level_record(name, wanted)))
     }
 
-    fn update_metadata_version(self, wanted: i16) -> Result<Option<MetadataRecord>> {
+    fn update_metadata_version(
+        self,
+        wanted: i16,
+        upgrade_type: i8,
+    ) -> Result<Option<MetadataRecord>> {
         let current = self.image.metadata_version();
         let invalid = |message| Err(explained(ResponseError::InvalidUpdateVersion, message));
         if !(OLDEST_METADATA_VERSION..=NEWEST_METADATA_VERSION).contains(&wanted) {
             return invalid(format!(
-                "metadata.version {wanted} is unknown; klamm has {OLDEST_METADATA_VERSION} to \
-                 {NEWEST_METADATA_VERSION}"
+                "Invalid metadata.version {wanted}. Valid versions are from \
+                 {OLDEST_METADATA_VERSION} to {NEWEST_METADATA_VERSION}."
             ));
         }
         if wanted < current && features::changes_records(wanted, current) {
+            let reason = if upgrade_type == UNSAFE_DOWNGRADE {
+                "Unsafe metadata downgrade is not supported in this version."
+            } else {
+                "Refusing to perform the requested downgrade because it might delete metadata \
+                 information."
+            };
             return invalid(format!(
-                "metadata.version cannot go from {current} down to {wanted}, which knows less \
-                 about topics and brokers"
+                "Unsupported metadata.version downgrade from {current} to {wanted}. {reason}"
             ));
         }
         Ok(Some(level_record(METADATA_VERSION, wanted)))
@@ -145,9 +159,8 @@ impl View<'_> {
             .chain(controllers)
             .find(|(_, (least, greatest))| !(least..=greatest).contains(&&level))
             .map(|(who, (least, greatest))| match greatest {
-                // A test of Kafka's expects this ending.
                 0 => format!("{who} does not support this feature."),
-                _ => format!("{who} supports {least} to {greatest}"),
+                _ => format!("{who} only supports versions {least}-{greatest}"),
             })
     }
 }

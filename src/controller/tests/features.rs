@@ -19,43 +19,49 @@ fn update(feature: &str, level: i16, upgrade_type: i8) -> UpdateFeaturesRequest 
 async fn levels_move_within_what_everyone_supports() {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::start(dir.path(), &[]).await;
-    let prefix = "No feature was changed: ";
+    let prefix = "The update failed for all features since the following feature had an error: ";
     for (request, code, message) in [
         (update("group.version", 1, UPGRADE), 0, ""),
         (
             update("group.version", 0, UPGRADE),
             95,
-            "group.version cannot be set to 0: that is less than 1; ask for a downgrade",
+            "Invalid update version 0 for feature \
+            group.version. Can't downgrade the version of this feature without setting the \
+            upgrade type to either safe or unsafe downgrade.",
         ),
         (update("group.version", 1, UPGRADE).with_validate_only(true), 0, ""),
         (update("group.version", 0, SAFE_DOWNGRADE), 0, ""),
         (
             update("transaction.version", 3, UPGRADE),
             95,
-            "transaction.version cannot be set to 3: Local controller 1 supports 0 to 2",
+            "Invalid update version 3 for feature \
+            transaction.version. Local controller 1 only supports versions 0-2",
         ),
         (
             update("foo.version", 1, UPGRADE),
             95,
-            "foo.version cannot be set to 1: Local controller 1 does not support this \
-             feature.",
+            "Invalid update version 1 for feature \
+            foo.version. Local controller 1 does not support this feature.",
         ),
         (
             update("transaction.version", -1, UPGRADE),
             95,
-            "transaction.version cannot be set to -1: levels begin at 0",
+            "Invalid update version -1 for feature \
+            transaction.version. A feature version cannot be less than 0.",
         ),
         (
             update("metadata.version", 29, SAFE_DOWNGRADE),
             95,
-            "metadata.version cannot go from 30 down to 29, which knows less about \
-             topics and brokers",
+            "Unsupported metadata.version \
+            downgrade from 30 to 29. Refusing to perform the requested downgrade because it might \
+            delete metadata information.",
         ),
         (update("metadata.version", 30, UPGRADE), 0, ""),
         (
             update("transaction.version", 1, 0),
             95,
-            "transaction.version cannot be set to 1: there is no upgrade type 0",
+            "Invalid update version 1 for feature \
+            transaction.version. The controller does not support the given upgrade type.",
         ),
     ] {
         let answer: UpdateFeaturesResponse = node.ask(ApiKey::UpdateFeatures, 2, &request).await;

@@ -189,9 +189,9 @@ impl Group {
     }
 }
 
-/// The error for a group that does not exist, in Kafka's form.
+/// The error for a group that does not exist. Kafka's tests of its tools compare this text.
 pub fn not_found(id: &str) -> Error {
-    Error::Explained(ResponseError::GroupIdNotFound, format!("There is no group {id}."))
+    Error::Explained(ResponseError::GroupIdNotFound, format!("Group {id} not found."))
 }
 
 /// The error for a group of another kind than the one that was asked for, in Kafka's form.

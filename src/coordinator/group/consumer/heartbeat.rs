@@ -153,7 +153,7 @@ pub fn check_heartbeat(
     if needs_id && is_blank(Some(&request.member_id)) {
         invalid("MemberId is blank.")
     } else if is_blank(Some(&request.group_id)) {
-        invalid("GroupId is blank.")
+        invalid("GroupId can't be empty.")
     } else if is_blank(request.instance_id.as_ref()) {
         invalid("InstanceId is blank.")
     } else if is_blank(request.rack_id.as_ref()) {

@@ -37,7 +37,7 @@ impl<K: Kind> Modern<K> {
     pub fn known_member(&self, id: &str) -> Result<&Arc<Member<K>>> {
         self.member(id).map_or_else(
             || {
-                let message = format!("There is no member {id} in group {}.", self.id);
+                let message = format!("Member {id} is not a member of group {}.", self.id);
                 refuse(ResponseError::UnknownMemberId, message)
             },
             Ok,

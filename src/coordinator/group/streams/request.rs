@@ -26,7 +26,7 @@ pub fn check(request: &StreamsGroupHeartbeatRequest, version: i16) -> Result<()>
     )?;
     let is_blank = |value: Option<&str>| value.is_some_and(|value| value.trim().is_empty());
     refuse_if(is_blank(Some(&request.member_id)), "MemberId is blank.")?;
-    refuse_if(is_blank(Some(&request.group_id)), "GroupId is blank.")?;
+    refuse_if(is_blank(Some(&request.group_id)), "GroupId can't be empty.")?;
     refuse_if(is_blank(request.instance_id.as_deref()), "InstanceId is blank.")?;
     refuse_if(is_blank(request.rack_id.as_deref()), "RackId is blank.")?;
     match request.member_epoch {

@@ -115,12 +115,12 @@ impl<K: Kind> Member<K> {
             Ordering::Less if !missed_an_answer() => "smaller",
             _ => return Ok(()),
         };
+        // Kafka's tests of brokers compare this text.
         let message = format!(
-            "Member epoch {received} is {difference} than {}, the one of this member of the {} \
-             group: it must give up its {} and join again.",
-            self.epoch,
+            "The {} group member has a {difference} member epoch ({received}) than the one known \
+             by the group coordinator ({}). The member must abandon all its partitions and rejoin.",
             K::NAME,
-            K::GIVEN
+            self.epoch
         );
         refuse(ResponseError::FencedMemberEpoch, message)
     }

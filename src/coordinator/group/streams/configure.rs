@@ -201,8 +201,7 @@ impl<'a> Configuring<'a> {
         if missing.is_empty() {
             return Ok(());
         }
-        let message =
-            format!("These source topics do not exist: {}.", summary(missing.into_iter()));
+        let message = format!("Source topics {} are missing.", summary(missing.into_iter()));
         Err(Refusal::Status(StatusCode::MissingSourceTopics, message))
     }
 

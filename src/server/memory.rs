@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// The process must have grown by this many bytes before a search for free memory is worthwhile.
-const WORTH: usize = 32 << 20;
+const WORTH: usize = 16 << 20;
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause, after looks that found most of the memory in use.
@@ -27,7 +27,7 @@ pub async fn give_back() {
         }
         drop(tokio::task::spawn_blocking(trim).await);
         let given = before.saturating_sub(resident());
-        pause = if given >= WORTH / 4 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
+        pause = if given >= WORTH / 2 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
     }
 }
 

@@ -236,6 +236,14 @@ pub struct Parts {
     pub applied: watch::Receiver<i64>,
 }
 
+impl Parts {
+    /// Waits until this broker has applied the metadata log up to `offset`.
+    pub async fn wait_until_applied(&self, offset: i64) -> Result<()> {
+        let mut applied = self.applied.clone();
+        applied.wait_for(|at| *at >= offset).await.map(|_| ()).map_err(|_| Error::Closed)
+    }
+}
+
 /// What a handler knows besides the request's body.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -277,13 +285,6 @@ impl Context {
     /// The metadata image that this broker has applied.
     pub fn image(&self) -> Arc<Image> {
         self.parts.image.load_full()
-    }
-
-    /// Waits until this broker has applied the metadata log up to `offset`, so that the client
-    /// finds what it created as soon as it has the response.
-    pub async fn wait_until_applied(&self, offset: i64) -> Result<()> {
-        let mut applied = self.parts.applied.clone();
-        applied.wait_for(|at| *at >= offset).await.map(|_| ()).map_err(|_| Error::Closed)
     }
 }
 

@@ -6,7 +6,7 @@ use super::listeners::port_of;
 use crate::codec::messages::broker_registration_request::{Feature, Listener};
 use crate::codec::messages::{BrokerRegistrationRequest, StrBytes};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handlers::Parts;
 use crate::log::manager::LogManager;
 use crate::metadata::{Broker, features};
@@ -55,16 +55,13 @@ pub(super) fn registration(
 /// Sends heartbeats until the controller has unfenced us and we have applied that.
 pub(super) async fn become_running(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
-    let mut applied = parts.applied.clone();
-    applied.wait_for(|offset| *offset >= epoch).await.map_err(|_| Error::Closed)?;
+    parts.wait_until_applied(epoch).await?;
     tell_cordoned(parts).await?;
     loop {
-        let offset = *applied.borrow();
-        let (fenced, _) = parts.controller.heartbeat(id, epoch, offset, false, false).await?;
+        let applied = *parts.applied.borrow();
+        let (fenced, _) = parts.controller.heartbeat(id, epoch, applied, false, false).await?;
         if !fenced {
-            let newest = parts.controller.image().offset;
-            applied.wait_for(|offset| *offset >= newest).await.map_err(|_| Error::Closed)?;
-            return Ok(());
+            return parts.wait_until_applied(parts.controller.image().offset).await;
         }
         tokio::time::sleep(HEARTBEAT_RETRY).await;
     }

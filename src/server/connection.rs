@@ -118,12 +118,12 @@ impl Connection {
             }
             self.start_requests()?;
             self.collect_ready()?;
+            self.account();
             self.write().await?;
             let may_read = self.may_start();
             if may_read && self.whole_frame()?.is_some() {
                 continue;
             }
-            self.account();
             let check_at = self.check_at();
             tokio::select! {
                 _ = stopped.changed() => return self.finish().await,
@@ -250,7 +250,6 @@ impl Connection {
             if let Some(activity) = &self.activity {
                 activity.store(quotas::at(self.last_active.into()), Ordering::Relaxed);
             }
-            self.account();
         }
         Ok(read != Some(false))
     }

@@ -149,10 +149,11 @@ impl Pipeline {
         self.places.front().map(|place| place.request.dequeued)
     }
 
-    /// Whether a Fetch is under way. A request behind it must not be answered from an older state
-    /// than the Fetch: its client would see an end offset below the records it has just read.
+    /// Whether a Fetch is under way, which is then the last request. One behind it must not be
+    /// answered from an older state than the Fetch: its client would see an end offset below the
+    /// records it has just read.
     pub fn waits_for_records(&self) -> bool {
-        self.places.iter().any(|place| place.request.api_key == ApiKey::Fetch as i16)
+        self.places.back().is_some_and(|place| place.request.api_key == ApiKey::Fetch as i16)
     }
 
     /// Whether another request may start. If none is under way, one always may.

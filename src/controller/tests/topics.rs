@@ -37,6 +37,8 @@ async fn creations_that_kafka_refuses() {
     assert_eq!(node.create(topic("here.1", -1)).await, (0, None));
     let one = |index, brokers: &'static [i32]| assigned("m", &[(index, brokers)]);
     let long = "x".repeat(250);
+    let too_many = "The request has too many partitions and settings; divide it into requests that \
+                    write at most 10000 records";
     for (topic, code, message) in [
         (topic("here.1", 1), 36, "Topic 'here.1' already exists.".to_owned()),
         (topic("here_1", 1), 17, "Topic 'here_1' collides with existing topic: here.1".into()),
@@ -53,22 +55,8 @@ async fn creations_that_kafka_refuses() {
         ),
         (topic("n", 0), 37, "0 is no number of partitions; -1 takes num.partitions".into()),
         (topic("n", -2), 37, "-2 is no number of partitions; -1 takes num.partitions".into()),
-        (
-            topic("n", 10_001),
-            44,
-            "The request has too many partitions and settings; \
-                                  divide it into requests that write at most 10000 \
-                                  records"
-                .into(),
-        ),
-        (
-            topic("n", 10_000),
-            44,
-            "The request has too many partitions and settings; \
-                                  divide it into requests that write at most 10000 \
-                                  records"
-                .into(),
-        ),
+        (topic("n", 10_001), 44, too_many.into()),
+        (topic("n", 10_000), 44, too_many.into()),
         (
             topic("r", 1).with_replication_factor(0),
             38,

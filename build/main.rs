@@ -1,6 +1,6 @@
 //! Generates Rust from the facts of `src/codec/schemas.txt`: the messages that kafka-protocol lacks
 //! (`messages.rs`), records (`records.rs`) and the shapes of all requests and responses
-//! (`shapes.rs`).
+//! (`shapes.rs`). Also lists the modules of klamm (`modules.txt`).
 //!
 //! ```text
 //!  schema     the text -> messages, structs, fields
@@ -117,7 +117,7 @@ enum Pick {
 fn main() {
     let source = "src/codec/schemas.txt";
     println!("cargo::rerun-if-changed=build");
-    println!("cargo::rerun-if-changed={source}");
+    println!("cargo::rerun-if-changed=src");
     let text = fs::read_to_string(source).expect("the schemas are part of the source");
     let messages = schema::parse(&text);
     let out = env::var("OUT_DIR").expect("cargo sets it");
@@ -128,6 +128,21 @@ fn main() {
     write("mirrored.rs", messages::module(&messages, MIRRORED));
     write("records.rs", messages::sections(&messages, RECORDS));
     write("shapes.rs", shapes::tables(&messages));
+    write("modules.txt", modules("klamm", Path::new("src")).join("\n"));
+}
+
+/// The module of `dir` and all that lie in it.
+fn modules(name: &str, dir: &Path) -> Vec<String> {
+    let mut all = vec![name.to_owned()];
+    for entry in fs::read_dir(dir).into_iter().flatten() {
+        let path = entry.expect("the sources can be listed").path();
+        let stem = path.file_stem().expect("a file has a name").to_str().expect("names are ASCII");
+        let is_module = path.extension().is_some_and(|extension| extension == "rs");
+        if is_module && !["lib", "main", "tests"].contains(&stem) {
+            all.extend(modules(&format!("{name}::{stem}"), &dir.join(stem)));
+        }
+    }
+    all
 }
 
 impl Pick {

@@ -7,10 +7,12 @@
 use klamm::clock::Clock;
 use std::fmt::{self, Write};
 use std::sync::OnceLock;
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, SubscriberBuilder};
+use tracing_subscriber::fmt::{FmtContext, SubscriberBuilder, layer};
+use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 
 /// The format of the log.
@@ -24,12 +26,10 @@ pub enum LogFormat {
 
 /// Starts to log what `filter` lets through (`info`, `klamm::log=debug,warn`, …).
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(directives(filter)?)
-        .map_err(|error| format!("log level `{filter}`: {error}; write info, or klamm=debug"))?;
-    let builder = SubscriberBuilder::default().with_env_filter(filter);
+    let log = tracing_subscriber::registry().with(targets(filter)?);
     match format {
-        LogFormat::Kafka => builder.event_format(KafkaLines(Clock::System)).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Kafka => log.with(layer().event_format(KafkaLines(Clock::System))).init(),
+        LogFormat::Json => log.with(layer().json().flatten_event(true)).init(),
     }
     let _ = STARTED.set(format);
     std::panic::set_hook(Box::new(|panic| tracing::error!("a defect of klamm: {panic}")));
@@ -56,12 +56,12 @@ pub fn fatal(why: impl fmt::Display) {
     }
 }
 
-/// Translates a filter to the syntax of tracing: `WARNING,klamm::log=ALL` becomes
-/// `warn,klamm::log=trace`. A word alone is a level and never a module, so that a misspelt level is
-/// an error.
-fn directives(filter: &str) -> Result<String, String> {
-    let directive = |text: &str| {
-        let (module, word) = match text.trim().rsplit_once('=') {
+/// Reads a filter: levels of Log4j, each for a module or, alone, for all others. Without the latter
+/// these log at info, so that a filter for one module does not silence the rest.
+fn targets(filter: &str) -> Result<Targets, String> {
+    let mut targets = Targets::new().with_default(LevelFilter::INFO);
+    for text in filter.split(',') {
+        let (module, word) = match text.rsplit_once('=') {
             Some((module, word)) => (Some(module.trim()), word.trim()),
             None => (None, text.trim()),
         };
@@ -71,21 +71,34 @@ fn directives(filter: &str) -> Result<String, String> {
                  debug, trace or all, or by module klamm::log=debug,info"
             )
         })?;
-        Ok(module.map_or(level.to_owned(), |module| format!("{module}={level}")))
-    };
-    let all: Result<Vec<String>, String> = filter.split(',').map(directive).collect();
-    Ok(all?.join(","))
+        targets = match module {
+            None => targets.with_default(level),
+            Some(module) if MODULES.lines().any(|known| known == module) => {
+                targets.with_target(module, level)
+            }
+            Some(module) => {
+                return Err(format!(
+                    "log level `{filter}`: klamm has no module `{module}`. Write one as it stands \
+                     at the end of a log line, such as klamm::log"
+                ));
+            }
+        };
+    }
+    Ok(targets)
 }
 
+/// The modules of klamm, each on a line.
+const MODULES: &str = include_str!(concat!(env!("OUT_DIR"), "/modules.txt"));
+
 /// The level of tracing for a level of Log4j.
-fn level(word: &str) -> Option<&'static str> {
+fn level(word: &str) -> Option<LevelFilter> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "off" => "off",
-        "fatal" | "error" => "error",
-        "warn" | "warning" => "warn",
-        "info" => "info",
-        "debug" => "debug",
-        "trace" | "all" => "trace",
+        "off" => LevelFilter::OFF,
+        "fatal" | "error" => LevelFilter::ERROR,
+        "warn" | "warning" => LevelFilter::WARN,
+        "info" => LevelFilter::INFO,
+        "debug" => LevelFilter::DEBUG,
+        "trace" | "all" => LevelFilter::TRACE,
         _ => return None,
     })
 }
@@ -157,7 +170,14 @@ fn date(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Time, directives, write_one_entry};
+    use super::{LevelFilter, Time, targets, write_one_entry};
+
+    const OFF: LevelFilter = LevelFilter::OFF;
+    const ERROR: LevelFilter = LevelFilter::ERROR;
+    const WARN: LevelFilter = LevelFilter::WARN;
+    const INFO: LevelFilter = LevelFilter::INFO;
+    const DEBUG: LevelFilter = LevelFilter::DEBUG;
+    const TRACE: LevelFilter = LevelFilter::TRACE;
 
     #[test]
     fn no_name_makes_an_entry_of_its_own() {
@@ -191,21 +211,46 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_kafkas_words_and_nothing_else() {
-        for (written, meant) in [
-            ("info", Some("info")),
-            ("WARNING", Some("warn")),
-            ("Fatal", Some("error")),
-            ("OFF", Some("off")),
-            ("all", Some("trace")),
-            ("klamm::log=DEBUG, warn", Some("klamm::log=debug,warn")),
+    fn a_level_is_kafkas_word_and_a_module_one_of_klamms() {
+        let [log, replica, other] = ["klamm::log::cleaner", "klamm::replica", "klamm::server"];
+        for (written, found) in [
+            ("info", Some([INFO; 3])),
+            (" WARNING ", Some([WARN; 3])),
+            ("Fatal", Some([ERROR; 3])),
+            ("OFF", Some([OFF; 3])),
+            ("all", Some([TRACE; 3])),
+            ("klamm::log=DEBUG", Some([DEBUG, INFO, INFO])),
+            ("klamm::log=DEBUG, warn", Some([DEBUG, WARN, WARN])),
+            ("off,klamm::log::cleaner=warn,klamm::log=trace", Some([WARN, OFF, OFF])),
+            ("klamm=error,klamm::replica = all", Some([ERROR, TRACE, ERROR])),
+            ("klamm::replica=off", Some([INFO, OFF, INFO])),
             ("inof", None),
             ("klamm::log", None),
             ("klamm=verbose,info", None),
+            ("klamm::lgo=debug", None),
+            ("klamm::log::claener=debug", None),
+            ("Klamm::log=debug", None),
+            ("klamm::=debug", None),
+            ("tokio=debug", None),
+            ("=debug", None),
+            ("klamm::log=", None),
+            ("klamm::log=debug=info", None),
+            ("info,", None),
             ("", None),
         ] {
-            let found = directives(written);
-            assert_eq!(found.as_deref().ok(), meant, "{written}: {found:?}");
+            let targets = targets(written);
+            let level = |target| {
+                let lets = |level: &LevelFilter| {
+                    let level = level.into_level().unwrap();
+                    targets.as_ref().unwrap().would_enable(target, &level)
+                };
+                let levels = [TRACE, DEBUG, INFO, WARN, ERROR];
+                levels.into_iter().find(lets).unwrap_or(OFF)
+            };
+            assert_eq!(targets.is_ok(), found.is_some(), "{written}: {targets:?}");
+            if let Some(found) = found {
+                assert_eq!([log, replica, other].map(level), found, "{written}");
+            }
         }
     }
 }

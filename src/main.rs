@@ -38,8 +38,8 @@ struct Arguments {
     /// How the lines of the log look; else KLAMM_LOG_FORMAT, else kafka
     #[arg(long, value_enum)]
     log_format: Option<LogFormat>,
-    /// off, fatal, error, warn, info, debug, trace, or by module as klamm::log=debug,info; else
-    /// KLAMM_LOG, else KAFKA_LOG4J_ROOT_LOGLEVEL, else info
+    /// off, fatal, error, warn, info, debug, trace, also for one module: klamm::log=debug, with the
+    /// others at info; else KLAMM_LOG, else KAFKA_LOG4J_ROOT_LOGLEVEL, else info
     #[arg(long)]
     log_level: Option<String>,
     /// Prints every setting with its default and meaning

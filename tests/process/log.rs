@@ -428,8 +428,9 @@ fn starts_stops_and_what_recovery_cuts_are_in_the_log() {
 }
 
 /// Starts klamm on a directory that is in use, which must be refused.
-fn refused(broker: &Broker, arguments: &[&str]) -> Output {
+fn refused(broker: &Broker, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_klamm"))
+        .envs(environment.iter().copied())
         .args(["--override", &format!("log.dirs={}", broker.data_dir().display())])
         .args(["--override", "listeners=PLAINTEXT://127.0.0.1:0"])
         .args(arguments)
@@ -445,7 +446,7 @@ fn the_last_line_of_a_failure_has_the_look_of_the_log() {
         for level in ["info", "off"] {
             for format in ["kafka", "json"] {
                 let formatted = ["--log-format", format, "--log-level", level];
-                let output = refused(&broker, &[&formatted, more].concat());
+                let output = refused(&broker, &[&formatted, more].concat(), &[]);
                 let said = String::from_utf8(output.stderr).unwrap();
                 assert_eq!(output.status.code(), Some(status), "{said}");
                 let last = said.lines().last().unwrap();
@@ -462,6 +463,55 @@ fn the_last_line_of_a_failure_has_the_look_of_the_log() {
             }
         }
     }
+}
+
+/// Before the lock of the directory ends klamm, a setting without effect is a line at INFO and an
+/// unknown one a line at WARN.
+#[test]
+fn a_log_level_lets_through_what_it_says_or_klamm_does_not_start() {
+    let broker = Broker::start();
+    let told = ["--override", "num.io.threads=16", "--override", "no.such=1"];
+    for (level, is_info, is_warn) in [
+        ("info", true, true),
+        ("WARN", false, true),
+        ("off", false, false),
+        ("klamm::replica=off", true, true),
+        ("klamm::broker=warn", true, true),
+        ("klamm::replica=debug,warn", false, true),
+        ("klamm=error", false, false),
+        ("off,klamm=info", true, true),
+    ] {
+        let option = refused(&broker, &[&told[..], &["--log-level", level]].concat(), &[]);
+        let variable = refused(&broker, &told, &[("KLAMM_LOG", level)]);
+        let of_image = refused(&broker, &told, &[("KAFKA_LOG4J_ROOT_LOGLEVEL", level)]);
+        for output in [option, variable, of_image] {
+            assert_eq!(output.status.code(), Some(1), "{level}");
+            let said = String::from_utf8(output.stdout).unwrap();
+            let found = [" INFO ", " WARN "].map(|word| said.contains(word));
+            assert_eq!(found, [is_info, is_warn], "{level}: {said}");
+        }
+    }
+    for (level, named) in [
+        ("klamm::lgo=debug", "no module `klamm::lgo`"),
+        ("info,tokio=debug", "no module `tokio`"),
+        ("klamm::log=much", "`much` is no level"),
+        ("klamm::log", "`klamm::log` is no level"),
+        ("klamm::log=", "`` is no level"),
+        (",", "`` is no level"),
+        ("\u{1f980}", "`\u{1f980}` is no level"),
+    ] {
+        let option = refused(&broker, &["--log-level", level], &[]);
+        let variable = refused(&broker, &[], &[("KLAMM_LOG", level)]);
+        for output in [option, variable] {
+            assert_eq!(output.status.code(), Some(2), "{level}");
+            assert_eq!(output.stdout, b"", "{level}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            let is_clear = said.contains(&format!("log level `{level}`: ")) && said.contains(named);
+            assert!(is_clear && said.contains("Write "), "{said}");
+        }
+    }
+    assert_eq!(refused(&broker, &["--log-level", ""], &[]).status.code(), Some(2));
+    assert_eq!(refused(&broker, &[], &[("KLAMM_LOG", "")]).status.code(), Some(1), "not set");
 }
 
 #[test]

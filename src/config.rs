@@ -14,6 +14,7 @@
 
 mod definition;
 mod describe;
+mod dynamic;
 mod effect;
 mod group;
 mod leftover;
@@ -30,7 +31,8 @@ mod validate;
 mod tests;
 
 pub use definition::{Check, ClassName, ConfigType, Password, Setting, UpdateMode};
-pub use describe::{ConfigSource, MOVE_RATE, Row, Synonym, is_sensitive};
+pub use describe::{ConfigSource, Row, Synonym, is_sensitive};
+pub use dynamic::MOVE_RATE;
 pub use effect::Effect;
 pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
@@ -132,13 +134,6 @@ impl Config {
             }
         }
         Config::from_values(Values { fixed: properties, ..Values::default() })
-    }
-
-    /// A number that only the metadata log can set, for this broker or else for all brokers: the
-    /// throttled rates of replication and of moves between log directories.
-    pub fn dynamic_number(&self, name: &str) -> Option<i64> {
-        let value = self.values.broker.get(name).or_else(|| self.values.cluster.get(name));
-        value?.trim().parse().ok()
     }
 
     fn from_values(values: Values) -> Result<Config> {

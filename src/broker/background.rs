@@ -73,7 +73,7 @@ async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
 async fn compact(parts: Arc<Parts>) {
     let mut threads: JoinSet<()> = JoinSet::new();
     loop {
-        while threads.len() < parts.config.get().log_cleaner_threads.max(0) as usize {
+        while threads.len() < parts.config.get().log_cleaner_threads as usize {
             threads.spawn(compact_once(parts.clone()));
         }
         tokio::select! {

@@ -2,6 +2,7 @@
 
 use super::effect::Effect;
 use crate::error::{Error, Result};
+use std::collections::HashSet;
 use std::fmt;
 
 /// The type of a setting's value. The numbers are those of DescribeConfigs.
@@ -52,11 +53,11 @@ pub enum Check {
     OneOf(&'static [&'static str]),
     /// One of these words, in upper or lower case.
     OneOfIgnoringCase(&'static [&'static str]),
-    /// Any values, but none is empty or repeated.
+    /// Any values, but none is empty.
     List,
     /// The same, and at least one value.
     NonEmptyList,
-    /// Some of these words, none repeated.
+    /// Some of these words.
     ListOf(&'static [&'static str]),
     /// The same, and at least one word.
     NonEmptyListOf(&'static [&'static str]),
@@ -171,7 +172,7 @@ impl Setting {
             ConfigType::Int | ConfigType::Short | ConfigType::Long => {
                 text.parse().map_or_else(|_| text.to_owned(), |number: i64| number.to_string())
             }
-            ConfigType::List => split_list(text).join(","),
+            ConfigType::List => distinct(text).join(","),
             _ => text.to_owned(),
         }
     }
@@ -186,7 +187,11 @@ impl Setting {
             ConfigType::Int => (text.parse::<i32>().is_ok(), "INT"),
             ConfigType::Short => (text.parse::<i16>().is_ok(), "SHORT"),
             ConfigType::Long => (text.parse::<i64>().is_ok(), "LONG"),
-            ConfigType::Double => (text.parse::<f64>().is_ok(), "DOUBLE"),
+            ConfigType::Double => (is_double(text), "DOUBLE"),
+            ConfigType::Class => {
+                let what = "Name a class, or leave the setting out";
+                return text.is_empty().then(|| Problem::Value(String::new(), what.to_owned()));
+            }
             _ => return None,
         };
         (!fits).then(|| Problem::Value(text.to_owned(), format!("Not a number of type {name}")))
@@ -270,9 +275,6 @@ fn list_problem(text: &str, all: &[&str], empty_allowed: bool) -> Option<Problem
         };
         return Some(Problem::List(format!("needs a value{one_of}")));
     }
-    if (1..values.len()).any(|i| values[..i].contains(&values[i])) {
-        return Some(Problem::List("values must not be duplicated.".to_owned()));
-    }
     values.into_iter().find_map(|one| {
         if one.is_empty() {
             Some(Problem::List("values must not be empty.".to_owned()))
@@ -303,6 +305,21 @@ pub(super) fn split_list(text: &str) -> Vec<&str> {
         return Vec::new();
     }
     text.split(',').map(str::trim).collect()
+}
+
+/// The values of a list, each once.
+fn distinct(text: &str) -> Vec<&str> {
+    let mut values = split_list(text);
+    let mut seen = HashSet::new();
+    values.retain(|value| seen.insert(*value));
+    values
+}
+
+/// Whether Java reads this as a double. Unlike Rust, it spells what is no number in one way only.
+fn is_double(text: &str) -> bool {
+    let is_number = text.bytes().any(|byte| byte.is_ascii_digit());
+    text.parse::<f64>().is_ok()
+        && (is_number || matches!(text.trim_start_matches(['+', '-']), "NaN" | "Infinity"))
 }
 
 /// `{id}@{host}:{port}`.
@@ -358,7 +375,7 @@ impl Value for Vec<String> {
     const KIND: ConfigType = ConfigType::List;
     /// Null is the empty list.
     fn read(text: Option<&str>) -> Option<Vec<String>> {
-        Some(split_list(text.unwrap_or_default()).into_iter().map(str::to_owned).collect())
+        Some(distinct(text.unwrap_or_default()).into_iter().map(str::to_owned).collect())
     }
 }
 

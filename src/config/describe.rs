@@ -1,11 +1,10 @@
-//! Settings as DescribeConfigs shows them, and which of them may change while the broker runs
-//! (ConfigHelper, DynamicBrokerConfig).
+//! Settings as DescribeConfigs shows them (ConfigHelper).
 
+use super::dynamic::{base_name, broker_setting};
 use super::group::{client_metrics_setting, group_setting};
 use super::topic::{TopicValues, topic_setting};
 use super::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS, SETTINGS, TOPIC_SETTINGS};
 use super::{Config, ConfigType, Setting, UpdateMode, setting};
-use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a value comes from. The numbers are those of DescribeConfigs.
@@ -65,13 +64,6 @@ const SYNONYMS: [&[&str]; 3] = [
     &["log.roll.jitter.ms", "log.roll.jitter.hours"],
     &["log.retention.ms", "log.retention.minutes", "log.retention.hours"],
 ];
-
-/// The setting that limits the rate of all moves between log directories together.
-pub const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
-
-/// Numbers that only the metadata log can set; no file has settings of these names.
-const RATES: [&str; 3] =
-    ["leader.replication.throttled.rate", "follower.replication.throttled.rate", MOVE_RATE];
 
 impl Config {
     /// All settings of this broker.
@@ -137,18 +129,18 @@ impl Config {
     }
 
     fn broker_row(&self, name: &str, cluster_only: bool) -> Row {
-        let known = setting(base_name(name));
+        let known = broker_setting(base_name(name));
         let text = if cluster_only {
             self.values.cluster.get(name).map(String::as_str)
         } else {
             self.values.get(name)
         };
         let value = text.map(|text| known.map_or(text.to_owned(), |s| s.canonical(text)));
-        let mut synonyms = self.synonyms(name, may_be_secret(name, known));
+        let mut synonyms = self.synonyms(name, may_be_secret(known));
         if cluster_only {
             synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
         }
-        let read_only = !known.map_or(RATES.contains(&name), Setting::is_dynamic);
+        let read_only = !known.is_some_and(Setting::is_dynamic);
         Row::new(name, known, value, read_only, synonyms)
     }
 
@@ -186,52 +178,6 @@ impl Config {
         found.split_off(own.unwrap_or(found.len()))
     }
 
-    /// Refuses `configs` that IncrementalAlterConfigs must not set, for one broker or for all.
-    pub fn check_dynamic(
-        &self,
-        configs: &BTreeMap<String, String>,
-        per_broker: bool,
-    ) -> Result<()> {
-        let names = |wanted: &dyn Fn(&str) -> bool| {
-            let names = configs.keys().filter(|name| wanted(name)).cloned();
-            names.collect::<Vec<_>>().join(", ")
-        };
-        let refuse = |what: &str, names: String| match names.as_str() {
-            "" => Ok(()),
-            names => Err(Error::Config(format!("{what}: [{names}]"))),
-        };
-        let mode = |name: &str| setting(name).map(|setting| setting.update_mode);
-        let fixed =
-            names(&|name| matches!(mode(name), Some(UpdateMode::ReadOnly | UpdateMode::Internal)));
-        refuse("Cannot update these configs dynamically", fixed)?;
-        let bare =
-            names(&|name| name.starts_with("ssl.") && mode(name) == Some(UpdateMode::PerBroker));
-        refuse(
-            "A running broker takes new TLS settings for one listener at a time; put \
-             listener.name.<name>. before",
-            bare,
-        )?;
-        for (name, value) in configs {
-            if let Some(setting) = setting(base_name(name)) {
-                setting.validate(value)?;
-            }
-        }
-        if !per_broker {
-            let per_broker = names(&|name| mode(base_name(name)) == Some(UpdateMode::PerBroker));
-            refuse(
-                "These settings differ from broker to broker; set them for a broker id, not for \
-                 the whole cluster",
-                per_broker,
-            )?;
-        }
-        let is_changed = |name: &str| self.values.fixed.get(name) != configs.get(name);
-        refuse(
-            "klamm binds its listeners when it starts: change them in its properties and start it \
-             again",
-            names(&|name| name == "listeners" && is_changed(name)),
-        )
-    }
-
     /// Whether a setting of this resource type is a list, to which APPEND and SUBTRACT apply.
     pub fn is_list(&self, resource_type: i8, name: &str) -> bool {
         definition(resource_type, name).is_some_and(|setting| setting.kind == ConfigType::List)
@@ -248,21 +194,21 @@ impl Config {
 /// be one.
 pub fn is_sensitive(resource_type: i8, name: &str) -> bool {
     match (resource_type, definition(resource_type, base_name(name))) {
-        (4, setting) => may_be_secret(name, setting),
+        (4, setting) => may_be_secret(setting),
         (_, setting) => setting.is_some_and(Setting::is_sensitive),
     }
 }
 
 /// An unknown setting may be a secret.
-fn may_be_secret(name: &str, setting: Option<&Setting>) -> bool {
-    setting.map_or(!RATES.contains(&name), Setting::is_sensitive)
+fn may_be_secret(setting: Option<&Setting>) -> bool {
+    setting.is_none_or(Setting::is_sensitive)
 }
 
 /// The setting of a resource, whose type is Kafka's number (ConfigResource.Type).
 fn definition(resource_type: i8, name: &str) -> Option<&'static Setting> {
     match resource_type {
         2 => topic_setting(name),
-        4 => setting(name),
+        4 => broker_setting(name),
         16 => client_metrics_setting(name),
         32 => group_setting(name),
         _ => None,
@@ -277,23 +223,16 @@ impl Row {
         read_only: bool,
         synonyms: Vec<Synonym>,
     ) -> Row {
-        let sensitive = may_be_secret(name, setting);
-        let rate = RATES.contains(&name).then_some(ConfigType::Long);
+        let sensitive = may_be_secret(setting);
         Row {
             name: name.to_owned(),
             value: value.filter(|_| !sensitive),
             source: synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source),
-            kind: setting.map(|setting| setting.kind).or(rate),
+            kind: setting.map(|setting| setting.kind),
             read_only,
             sensitive,
             documentation: setting.map(Setting::documentation),
             synonyms,
         }
     }
-}
-
-/// The `x` of `listener.name.<listener>.x`, which overrides `x` for one listener.
-pub(super) fn base_name(name: &str) -> &str {
-    let listener = name.strip_prefix("listener.name.");
-    listener.and_then(|rest| rest.split_once('.')).map_or(name, |(_, base)| base)
 }

@@ -1,9 +1,9 @@
 //! Invalid settings in the metadata log, such as an older Kafka may have left there: they are left
 //! out and reported, and the other settings apply.
 
-use super::describe::base_name;
+use super::dynamic::{base_name, broker_setting, check_dynamic_value};
 use super::topic::topic_setting;
-use super::{Config, TopicConfig, UpdateMode, Values, setting};
+use super::{Config, TopicConfig, Values};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Config {
         .unwrap_or_else(|error| (self.clone(), vec![error.to_string()]))
     }
 
-    /// Refuses dynamic settings that are invalid together, no matter which of them is new.
+    /// Refuses dynamic settings that are invalid together or that the broker cannot change to.
     pub fn check_together(&self, cluster: &Configs, broker: &Configs) -> Result<()> {
         let layer = |is_own, configs: &Configs| {
             let valid = configs
@@ -39,7 +39,7 @@ impl Config {
             valid.collect::<Vec<_>>()
         };
         let all = layer(false, cluster).into_iter().chain(layer(true, broker)).collect();
-        self.with_layers(&all)?.check_local_retention()
+        self.check_change(&self.with_layers(&all)?)
     }
 
     /// A topic's effective settings, as from [`Config::topic`], with a sentence for each setting
@@ -58,7 +58,9 @@ impl Config {
     pub fn is_valid_alone(&self, resource_type: i8, name: &str, value: &str) -> bool {
         match resource_type {
             super::TOPIC => check_topic_value(name, value).is_ok(),
-            super::BROKER => setting(base_name(name)).is_none_or(|s| s.validate(value).is_ok()),
+            super::BROKER => {
+                broker_setting(base_name(name)).is_none_or(|s| s.validate(value).is_ok())
+            }
             _ => true,
         }
     }
@@ -76,18 +78,6 @@ impl Config {
 fn check_topic_value(name: &str, value: &str) -> Result<()> {
     let unknown = || Error::Config(format!("Unknown topic config name: {name}"));
     topic_setting(name).ok_or_else(unknown)?.validate(value)
-}
-
-/// Accepts unknown names, as they may belong to an operator's own plugins.
-fn check_dynamic_value(name: &str, value: &str, is_own: bool) -> Result<()> {
-    let Some(setting) = setting(base_name(name)) else { return Ok(()) };
-    if !setting.is_dynamic() {
-        return Err(Error::Config("it can change at a start only".to_owned()));
-    }
-    if !is_own && setting.update_mode == UpdateMode::PerBroker {
-        return Err(Error::Config("it can be set for one broker only, not for all".to_owned()));
-    }
-    setting.validate(value)
 }
 
 fn name_of(name: &str, is_own: bool) -> String {

@@ -419,7 +419,8 @@ settings! {
         "104857600", "offsets.topic.segment.bytes", ReadOnly, AtLeast(1);
     /// How the group coordinator compresses what it writes: 0 not at all, 1 with gzip, 2 snappy, 3
     /// lz4, 4 zstd. Change it only if committed offsets take too much room.
-    offsets_topic_compression_codec: i32 = "0", "offsets.topic.compression.codec", ReadOnly;
+    offsets_topic_compression_codec: i32 =
+        "0", "offsets.topic.compression.codec", ReadOnly, Between(0.0, 4.0);
     /// Accepted and has no effect: Kafka keeps write buffers of its coordinator up to so many
     /// bytes, and klamm keeps none.
     group_coordinator_cached_buffer_max_bytes: i32 =
@@ -508,7 +509,7 @@ settings! {
     /// How many partitions are compacted at the same time; 0 stops compaction. Raise it if
     /// compaction does not keep up and there are cores and disks to spare; memory is divided among
     /// them.
-    log_cleaner_threads: i32 = "1", "log.cleaner.threads", ClusterWide, AtLeast(0);
+    log_cleaner_threads: i32 = "1", "log.cleaner.threads", ClusterWide, AtLeast(1);
     /// Bytes per second that compaction reads and writes at most, all together. Set it if
     /// compaction slows producers and consumers on the same disks.
     log_cleaner_io_max_bytes_per_second: f64 =
@@ -1048,7 +1049,8 @@ settings! {
     /// How the share coordinator compresses what it writes: 0 not at all, 1 with gzip, 2 snappy, 3
     /// lz4, 4 zstd. Not served yet.
     share_coordinator_state_topic_compression_codec: i32 =
-        "0", "share.coordinator.state.topic.compression.codec", ReadOnly => NoEffect(SHARE);
+        "0", "share.coordinator.state.topic.compression.codec", ReadOnly, Between(0.0, 4.0)
+        => NoEffect(SHARE);
     /// How many milliseconds writes of the share coordinator are held back to go out together; with
     /// -1 it follows the load. Not served yet.
     share_coordinator_append_linger_ms: i32 =

@@ -4,6 +4,7 @@
 mod effect;
 mod leftover;
 mod providers;
+mod values;
 
 use super::*;
 
@@ -77,10 +78,6 @@ const REFUSALS: &[Refusal] = &[
         &[("compression.type", "brotli")],
         "Invalid value brotli for configuration compression.type: String must be one of: \
              uncompressed, zstd, lz4, snappy, gzip, producer",
-    ),
-    (
-        &[("log.cleanup.policy", "delete,delete")],
-        "Configuration 'log.cleanup.policy' values must not be duplicated.",
     ),
     (&[("log.dirs", "")], "Configuration 'log.dirs' needs a value"),
     (
@@ -302,9 +299,10 @@ fn what_may_be_altered() {
             "ssl.keystore.location",
             "x",
             true,
-            "A running broker takes new TLS settings for one listener at a time; put \
+            "A running broker takes new TLS keys for one listener at a time; put \
              listener.name.<name>. before: [ssl.keystore.location]",
         ),
+        ("ssl.protocol", "x", true, ""),
         ("listener.name.a.ssl.keystore.location", "x", true, ""),
         (
             "listeners",
@@ -314,6 +312,15 @@ fn what_may_be_altered() {
              again: [listeners]",
         ),
         ("listener.name.a.max.connections", "5", true, ""),
+        ("listener.name.a.max.connections", "5", false, ""),
+        ("listener.name.a.my.own", "5", true, ""),
+        (
+            "listener.name.a.my.own",
+            "5",
+            false,
+            "These settings differ from broker to broker; set them for a broker id, not for the \
+             whole cluster: [listener.name.a.my.own]",
+        ),
         (
             "listener.name.a.max.connections",
             "x",
@@ -331,6 +338,37 @@ fn what_may_be_altered() {
         let refused = result.err().map(|error| error.to_string()).unwrap_or_default();
         assert_eq!(refused, message, "{name}");
     }
+}
+
+#[test]
+fn a_running_broker_changes_in_steps() {
+    let config = config(&[("num.io.threads", "10"), ("max.connections", "0")]);
+    let none = properties(&[]);
+    for (name, value, fits) in [
+        ("num.io.threads", "5", true),
+        ("num.io.threads", "4", false),
+        ("num.io.threads", "20", true),
+        ("num.io.threads", "21", false),
+        ("max.connections", "0", true),
+        ("max.connection.creation.rate", "0", false),
+        ("listener.name.plaintext.max.connection.creation.rate", "0", false),
+        ("listener.name.plaintext.max.connection.creation.rate", "1", true),
+        ("listener.name.other.max.connection.creation.rate", "0", true),
+    ] {
+        let one = properties(&[(name, value)]);
+        for (cluster, broker) in [(&one, &none), (&none, &one)] {
+            let checked = config.check_together(cluster, broker);
+            assert_eq!(checked.is_ok(), fits, "{name}={value}: {checked:?}");
+        }
+    }
+}
+
+#[test]
+fn a_list_holds_each_value_once() {
+    let config = config(&[("log.dirs", "/a, /b,/a"), ("log.cleanup.policy", "delete,delete")]);
+    assert_eq!(config.log_dirs, ["/a", "/b"]);
+    let rows = config.topic_rows(&properties(&[]));
+    assert_eq!(row(&rows, "cleanup.policy").value.as_deref(), Some("delete"));
 }
 
 #[test]

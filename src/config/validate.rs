@@ -53,8 +53,7 @@ impl Config {
         require(self.retention_ms() != 0, || {
             "log.retention.ms=0 would keep nothing; write -1 to keep everything".to_owned()
         })?;
-        let per_thread =
-            self.log_cleaner_dedupe_buffer_size / self.log_cleaner_threads.max(1) as i64;
+        let per_thread = self.log_cleaner_dedupe_buffer_size / i64::from(self.log_cleaner_threads);
         require(per_thread > 1 << 20, || {
             format!(
                 "log.cleaner.dedupe.buffer.size={} is {per_thread} bytes for each of \
@@ -92,32 +91,6 @@ impl Config {
                 "cordoned.log.dirs names {one}, which is not one of log.dirs or log.dir"
             ))),
         }
-    }
-
-    /// Local retention must not exceed total retention. This is checked when settings change, not
-    /// at a start (DynamicLogConfig).
-    pub(super) fn check_local_retention(&self) -> Result<()> {
-        let rows = [
-            (
-                "log.local.retention.ms",
-                self.log_local_retention_ms,
-                "log.retention.ms",
-                self.retention_ms(),
-            ),
-            (
-                "log.local.retention.bytes",
-                self.log_local_retention_bytes,
-                "log.retention.bytes",
-                self.log_retention_bytes,
-            ),
-        ];
-        for (local_name, local, name, all) in rows {
-            // -2 takes over the total retention; -1 is no limit.
-            require(local == -2 || all == -1 || (0..=all).contains(&local), || {
-                format!("{local_name}={local} must not be more than {name}={all}")
-            })?;
-        }
-        Ok(())
     }
 
     fn check_sockets(&self) -> Result<()> {
@@ -164,7 +137,7 @@ impl Config {
 
     /// `max.connections.per.ip.overrides`: hosts with the number of connections they may have.
     pub fn max_connections_per_ip_overrides(&self) -> Result<Vec<(String, i32)>> {
-        let entries = split_list(&self.max_connections_per_ip_overrides);
+        let entries = split_list(self.max_connections_per_ip_overrides.trim_end_matches(','));
         let is_host = |c: char| c.is_ascii_alphanumeric() || "-%._:".contains(c);
         let parse = |entry: &str| {
             let (host, count) = entry.rsplit_once(':')?;
@@ -206,7 +179,7 @@ impl Config {
         self.in_order("group.streams.num.standby.replicas", "group.streams.max.standby.replicas")
     }
 
-    fn number(&self, name: &str) -> i64 {
+    pub(super) fn number(&self, name: &str) -> i64 {
         let text = self.values.get(name).unwrap_or_default();
         text.trim().parse().expect("validated before")
     }
@@ -289,6 +262,6 @@ impl Config {
     }
 }
 
-fn require(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
+pub(super) fn require(holds: bool, message: impl FnOnce() -> String) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::Config(message())) }
 }

@@ -147,8 +147,7 @@ impl View<'_> {
         let mut all = (*current).clone();
         let mut changed = Vec::new();
         let dropped = dropped.iter().map(|key| (key, &None));
-        for (key, value) in altered.iter().chain(dropped) {
-            self.check_value(resource, key, value.as_deref())?;
+        for (key, value) in altered.iter().chain(dropped.clone()) {
             match value {
                 Some(value) => all.insert(key.clone(), value.clone()),
                 None => all.remove(key),
@@ -164,6 +163,8 @@ impl View<'_> {
         };
         all.retain(|key, value| is_right(key, value));
         self.check_resource(resource, &all)?;
+        let mut each = altered.iter().chain(dropped);
+        each.try_for_each(|(key, value)| self.check_value(resource, key, value.as_deref()))?;
         if !is_new {
             self.check_exists(resource)?;
         }

@@ -58,7 +58,7 @@ struct Limits {
 impl Limits {
     /// The share of one thread.
     fn of(config: &Config) -> Limits {
-        let threads = config.log_cleaner_threads.max(1);
+        let threads = config.log_cleaner_threads;
         Limits {
             map_bytes: (config.log_cleaner_dedupe_buffer_size.max(0) as usize) / threads as usize,
             load_factor: config.log_cleaner_io_buffer_load_factor,

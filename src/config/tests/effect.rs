@@ -10,7 +10,8 @@ fn sources(dir: &Path, into: &mut String) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let is_table = ["table.rs", "validate.rs", "effect.rs", "describe.rs"].contains(&&*name)
+        let is_table = ["table.rs", "validate.rs", "dynamic.rs", "effect.rs", "describe.rs"]
+            .contains(&&*name)
             && path.parent().unwrap().ends_with("config");
         if path.is_dir() && name != "tests" {
             sources(&path, into);

@@ -119,6 +119,11 @@ async fn changes_that_kafka_refuses() {
              brokers; set it for the cluster or a topic",
         ),
         (
+            resource(BROKER_CONFIG, "1", &[(min_isr, SET, Some("0"))]),
+            42,
+            "Invalid value 0 for configuration min.insync.replicas: Value must be at least 1",
+        ),
+        (
             resource(BROKER_CONFIG, "", &[(min_isr, DELETE, None)]),
             40,
             "Eligible leader replicas need min.insync.replicas for the cluster; give it \
@@ -170,13 +175,15 @@ async fn a_value_that_no_record_holds_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::start(dir.path(), &[]).await;
     node.create(topic("t", 1)).await;
-    let operation = Operation::Set("9".repeat(40_000));
-    let change = ConfigChange::Some([("retention.ms".to_owned(), operation)].into());
+    let list = "leader.replication.throttled.replicas";
+    let operation = Operation::Set("0:1,".repeat(10_000));
+    let change = ConfigChange::Some([(list.to_owned(), operation)].into());
     let asked = vec![((TOPIC_CONFIG, "t".to_owned()), Ok(change))];
     let Client::Embedded(controller) = &node.controller;
     let answered = controller.submit(|state| Ok(state.view().alter_configs(asked).response));
     let message = answered.await.unwrap()[0].1.as_ref().unwrap_err().message();
-    assert_eq!(message.as_deref(), Some("retention.ms has more than 32767 characters"));
+    let expected = format!("{list} has more than 32767 characters");
+    assert_eq!(message, Some(expected));
     node.stop().await;
 }
 

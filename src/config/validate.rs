@@ -164,12 +164,17 @@ impl Config {
              yet. Remove it"
                 .to_owned()
         })?;
-        for assignor in &self.group_consumer_assignors {
-            require(["uniform", "range"].contains(&assignor.as_str()), || {
-                format!(
-                    "group.consumer.assignors names {assignor}: klamm has uniform and range. \
-                     Remove it"
-                )
+        // Kafka 4.4 has the setting for streams groups.
+        let known: [(&str, &[&str]); 2] = [
+            ("group.consumer.assignors", &["uniform", "range"]),
+            ("group.streams.assignors", &["sticky"]),
+        ];
+        for (name, known) in known {
+            let mut named = split_list(self.values.get(name).unwrap_or_default()).into_iter();
+            let other = named.find(|one| !known.contains(one));
+            require(other.is_none(), || {
+                let (other, known) = (other.unwrap_or_default(), known.join(" and "));
+                format!("{name} names {other}: klamm has {known}. Remove it")
             })?;
         }
         self.in_order("group.min.session.timeout.ms", "group.max.session.timeout.ms")?;

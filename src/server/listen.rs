@@ -75,10 +75,12 @@ fn is_without_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == unsupported || error.kind() == ErrorKind::AddrNotAvailable
 }
 
-/// Binds the first address of the host that can be bound.
+/// Binds the first address of the host that can be bound, as in Java one of IPv4 if there is one.
 async fn open_one(listener: &Listener, config: &Config) -> io::Result<TcpListener> {
+    let found = lookup_host((listener.host.as_str(), listener.port)).await?;
+    let (ipv4, ipv6): (Vec<_>, Vec<_>) = found.partition(SocketAddr::is_ipv4);
     let mut failed = None;
-    for address in lookup_host((listener.host.as_str(), listener.port)).await? {
+    for address in [ipv4, ipv6].concat() {
         match open(address, false, config) {
             Ok(socket) => return Ok(socket),
             Err(error) => failed = Some(error),
@@ -211,6 +213,14 @@ mod tests {
                 assert!(reached.is_ok(), "{host}: {address}: {reached:?}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_with_addresses_of_both_families_is_bound_to_the_one_of_ipv4() {
+        let bound = bind("localhost", 0, &config(&[])).await.unwrap();
+        let mut found = lookup_host(("localhost", 0)).await.unwrap();
+        let is_ipv4 = bound.socket.local_addr().unwrap().is_ipv4();
+        assert_eq!(is_ipv4, found.any(|address| address.is_ipv4()));
     }
 
     #[tokio::test]

@@ -115,6 +115,9 @@ fn what_asks_for_what_klamm_does_not_have_is_refused() {
     check("group.coordinator.rebalance.protocols", "classic,consumer,share", false);
     check("group.coordinator.rebalance.protocols", "classic", true);
     check("group.consumer.assignors", "range,com.example.Own", false);
+    check("group.consumer.assignors", "range, uniform", true);
+    check("group.streams.assignors", "sticky,com.example.Own", false);
+    check("group.streams.assignors", "sticky", true);
 }
 
 #[test]

@@ -124,12 +124,12 @@ impl Broker {
     pub async fn start(config: Config, disk: Disk, clock: Clock) -> Result<Broker> {
         let bound = listeners::bind(&config).await?;
         let live = LiveConfig::from(config.clone());
-        let logs = LogManager::open(disk.clone(), &live)?;
+        let mut logs = LogManager::open(disk.clone(), &live)?;
         let cluster_id = directories::check(&logs, &config)?;
         introduce(&config, &cluster_id, &logs.metadata_dir().path);
         listeners::tell_of_listeners(&config, &bound);
         // The directories are changed from here on.
-        logs.unmark_clean_shutdown()?;
+        logs.claim()?;
         logs.format(&cluster_id, config.node_id)?;
         let clean_epoch = previous_broker_epoch(&logs);
         let (publish, published) = mpsc::channel(PUBLISHED_MAX);

@@ -293,9 +293,9 @@ impl Disk {
         self.system().space(path).map_err(|error| Error::disk(path, error))
     }
 
-    /// Creates a directory and its parents.
-    pub fn create_dir_all(&self, path: &Path) -> Result<()> {
-        self.system().create_dir_all(path).map_err(|error| match error.kind() {
+    /// Creates a directory in one that exists.
+    pub fn create_dir(&self, path: &Path) -> Result<()> {
+        self.system().create_dir(path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => misplaced(path, "no directory, where one belongs"),
             _ => Error::disk(path, error),
         })
@@ -306,8 +306,16 @@ impl Disk {
     pub fn is_same(&self, one: &Path, other: &Path) -> Result<bool> {
         Ok(match (self.stat(one)?, self.stat(other)?) {
             (Some(one), Some(other)) => one.identity == other.identity,
-            _ => one == other,
+            _ => self.resolve(one) == self.resolve(other),
         })
+    }
+
+    /// A path without links and `..`, as far as it exists.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        match (self.system().resolve(path), path.parent(), path.file_name()) {
+            (Err(_), Some(parent), Some(name)) => self.resolve(parent).join(name),
+            (resolved, ..) => resolved.unwrap_or_else(|_| path.to_owned()),
+        }
     }
 
     /// The names in a directory, sorted.

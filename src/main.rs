@@ -23,7 +23,7 @@ a dash), --override. Empty log directories are formatted.
 
 SIGTERM, SIGINT and SIGHUP stop the broker cleanly; another one after
 half a second ends it at once.
-Exit status: 0 after a stop, 1 after a failure, 2 if arguments or settings are wrong.";
+Exit status: 0 after a clean stop, 1 after a failure, 2 if arguments or settings are wrong.";
 
 /// Apache Kafka's broker in one binary.
 #[derive(Debug, Parser)]

@@ -27,7 +27,7 @@ use kafka_protocol::error::ResponseError;
 use moves::Moves;
 use partition::{Partition, Unsettled};
 use producer_ids::ProducerIds;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use uuid::Uuid;
@@ -145,9 +145,10 @@ impl Replicas {
         &self.logs
     }
 
-    /// Whether all log directories are offline. Kafka then ends the process.
-    pub fn is_offline(&self) -> bool {
-        self.logs.dirs().iter().all(|dir| dir.is_offline())
+    /// What has taken the log directories offline, if all of them are. Kafka then ends the process.
+    pub fn failure(&self) -> Option<String> {
+        let failures: Option<Vec<_>> = self.logs.dirs().iter().map(|dir| dir.failure()).collect();
+        Some(failures?.join("; "))
     }
 
     /// Fails the requests that wait for a partition when its log directory goes offline. One task
@@ -236,7 +237,7 @@ impl Replicas {
                 }
             }
         }
-        for dir in self.logs.dirs().iter().filter(|dir| !dir.is_offline()) {
+        for dir in self.logs.online_dirs() {
             if moved.iter().any(|partition| Arc::ptr_eq(&partition.dir(), dir))
                 && let Err(error) = dir.observe(self.write_high_watermarks(dir))
             {
@@ -262,30 +263,33 @@ impl Replicas {
     }
 
     /// Fails all waiters, closes all logs and writes the checkpoints and `.kafka_cleanshutdown`. A
-    /// log directory in which a log failed to close gets no such file, so it is recovered at the
-    /// next start.
+    /// log directory in which that fails gets no such file, so it is recovered at the next start;
+    /// the error gives the reason.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
         // Later changes in the metadata log are left to the next start.
         *lock(&self.applying) = true;
         *lock(&self.checkpointing) = true;
         self.close_moves();
+        let online: Vec<_> = self.logs.online_dirs().collect();
         let partitions = self.all();
         let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
-        let mut unclean = HashSet::new();
+        let mut unclean = HashMap::new();
         for (partition, error) in
             partitions.iter().zip(closed).filter_map(|(p, closed)| Some((p, closed.err()?)))
         {
             tracing::error!(log = %partition.topic_partition(), %error, "closing failed");
-            unclean.insert(partition.dir().path.clone());
+            unclean.insert(partition.dir().path.clone(), error.to_string());
         }
         match self.write_checkpoints() {
-            Err(error) if error.is_disk_full() => {
-                tracing::error!(%error, "no clean stop: the logs are recovered at the start");
-                return Ok(());
-            }
-            written => written?,
+            Err(error) if error.is_disk_full() => return Err(no_clean_stop(&error.to_string())),
+            written => self.logs.survive(written)?,
         }
-        self.logs.mark_clean_shutdown(broker_epoch, |dir| !unclean.contains(dir))
+        self.logs.mark_clean_shutdown(broker_epoch, |dir| !unclean.contains_key(dir))?;
+        let reason = |dir: &Arc<LogDir>| {
+            dir.failure().or(unclean.get(&dir.path).map(String::as_str)).map(str::to_owned)
+        };
+        let reasons: Vec<String> = online.into_iter().filter_map(reason).collect();
+        if reasons.is_empty() { Ok(()) } else { Err(no_clean_stop(&reasons.join("; "))) }
     }
 
     /// Makes logs durable that were created in bulk.
@@ -317,6 +321,10 @@ impl Replicas {
     fn hosted_mut(&self) -> RwLockWriteGuard<'_, HashMap<TopicIdPartition, Hosted>> {
         write(&self.hosted)
     }
+}
+
+fn no_clean_stop(reason: &str) -> Error {
+    Error::Config(format!("no clean stop, so the next start recovers the logs: {reason}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Periodic work besides clients' requests.
 
-use super::lifecycle::{heartbeat, watch_cordons};
+use super::lifecycle::{heartbeat, tell_assignments, watch_cordons};
 use crate::handlers::Parts;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,12 +56,10 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
 async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
     loop {
         tokio::time::sleep(TICK).await;
-        let reason = match parts.controller.check() {
-            Err(error) => format!("the metadata log cannot be written any more: {error}"),
-            Ok(()) if parts.replicas.is_offline() => {
-                "all log directories are offline; see the errors above".to_owned()
-            }
-            Ok(()) => continue,
+        let reason = match (parts.controller.check(), parts.replicas.failure()) {
+            (Err(error), _) => format!("the metadata log cannot be written any more: {error}"),
+            (Ok(()), Some(why)) => format!("all log directories are offline: {why}"),
+            (Ok(()), None) => continue,
         };
         // The receiver is gone only if the broker is stopping anyway.
         let _ = fail.send(reason).await;
@@ -118,11 +116,7 @@ async fn tell_directories(parts: Arc<Parts>) {
     loop {
         tokio::time::sleep(TICK).await;
         let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
-        while let Some(request) = parts.replicas.next_assignments(epoch) {
-            if let Err(error) = parts.controller.assign_replicas(request).await {
-                error!(%error, "the controller refused to hear where partitions lie");
-            }
-        }
+        tell_assignments(&parts).await;
         let failed = parts.replicas.failed_directories();
         if failed != told {
             match parts.controller.lose_directories(id, epoch, failed.clone()).await {

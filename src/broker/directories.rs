@@ -45,7 +45,7 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
 /// it.
 fn check_metadata_location(logs: &LogManager) -> Result<()> {
     let wanted = &logs.metadata_dir().path;
-    for dir in online(logs).filter(|dir| dir.path != *wanted) {
+    for dir in logs.online_dirs().filter(|dir| dir.path != *wanted) {
         if logs.disk().file_len(&dir.path.join(quorum::DIR_NAME))?.is_some() {
             let dir = dir.path.display();
             return Err(refused(
@@ -63,10 +63,6 @@ fn check_metadata_location(logs: &LogManager) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn online(logs: &LogManager) -> impl Iterator<Item = &Arc<LogDir>> {
-    logs.dirs().iter().filter(|dir| !dir.is_offline())
 }
 
 /// A partition with a log in one of the log directories.
@@ -166,7 +162,7 @@ impl Survey<'_> {
     /// been acknowledged. If only its last batch is incomplete, it may be used as in Kafka.
     fn check_whole(&self, preview: &Preview) -> Result<()> {
         let metadata_dir = self.logs.metadata_dir().path.display();
-        let is_clean = online(self.logs).all(|dir| dir.clean_shutdown.is_some());
+        let is_clean = self.logs.online_dirs().all(|dir| dir.clean_shutdown.is_some());
         if let Some(cut) = preview.cut.as_ref().filter(|_| is_clean) {
             let what = format!(
                 "The metadata log is damaged: {} has no sound batch at position {}, and the broker had \
@@ -187,7 +183,7 @@ impl Survey<'_> {
             tracing::warn!("{what}. No sound batch follows, so the log is cut off there");
         }
         let (end, stopped) = (preview.image.offset, |dir: &&Arc<LogDir>| dir.clean_shutdown);
-        let newer = online(self.logs).filter_map(|dir| Some((dir, stopped(&dir)?)));
+        let newer = self.logs.online_dirs().filter_map(|dir| Some((dir, stopped(&dir)?)));
         if let Some((dir, epoch)) = newer.into_iter().find(|(_, epoch)| *epoch > end) {
             return Err(refused(
                 &format!(
@@ -265,7 +261,7 @@ impl Survey<'_> {
     /// id.
     fn check_directory_ids(&self, preview: &Preview) -> Result<()> {
         let registered = self.registered(preview);
-        if registered.is_empty() || self.logs.dirs().iter().any(|dir| dir.is_offline()) {
+        if registered.is_empty() || self.logs.has_offline_dir() {
             return Ok(());
         }
         for here in &self.here {
@@ -287,42 +283,83 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Warns of partitions whose directory is missing. If an empty directory is in its place,
-    /// perhaps because a disk is not mounted, the start is refused.
+    /// Warns of partitions whose log is missing, alone or with its directory: they begin anew. If an
+    /// empty directory is in the place of the missing one, perhaps because a disk is not mounted,
+    /// the start is refused.
     fn check_absent(&self, preview: &Preview) -> Result<()> {
-        if self.logs.dirs().iter().any(|dir| dir.is_offline()) {
-            return Ok(());
+        let registered = self.registered(preview).iter().copied();
+        let missing: Vec<Uuid> = registered.filter(|id| !self.is_present(*id)).collect();
+        // The controller may not have been told yet where the partition is.
+        let lies_in = |assigned: &Uuid| match is_directory(assigned) {
+            true => vec![*assigned],
+            false => missing.clone(),
+        };
+        let lies_elsewhere =
+            |assigned: &Uuid| lies_in(assigned).iter().any(|id| !self.is_present(*id));
+        let (absent, gone): (Vec<_>, Vec<_>) =
+            self.without_log(preview).into_iter().partition(|(_, dir)| lies_elsewhere(dir));
+        // While a directory is offline, they wait for it.
+        if !absent.is_empty() && !self.logs.has_offline_dir() {
+            let ids: BTreeSet<_> = absent.iter().flat_map(|(_, dir)| lies_in(dir)).collect();
+            let ids: Vec<_> = ids.into_iter().map(uuid_to_text).collect();
+            let absent = count(absent.iter().map(|(partition, _)| partition));
+            let what =
+                format!("The directory {} is not here, and with it {absent}", ids.join(", "));
+            if let Some(empty) = self.logs.online_dirs().find(|dir| dir.meta().is_none()) {
+                let empty = empty.path.display();
+                return Err(refused(
+                    &format!("{what}; {empty} is empty, as if its disk were not mounted"),
+                    "If the records are lost, leave that directory out of log.dirs for one start: \
+                     the partitions begin anew, empty, in the others.",
+                ));
+            }
+            tracing::warn!("{what}: begun anew, empty, in the other directories");
         }
+        self.tell_gone(gone);
+        Ok(())
+    }
+
+    /// This broker's partitions that have no log, with their directories in the metadata log.
+    fn without_log(&self, preview: &Preview) -> Vec<(TopicPartition, Uuid)> {
         let here: BTreeSet<&TopicPartition> = self.here.iter().map(|h| &h.partition).collect();
-        let (mut absent, mut ids) = (Vec::new(), BTreeSet::new());
+        let mut without = Vec::new();
         for topic in preview.image.topics.iter() {
             for (partition, index) in topic.partitions.iter().zip(0..) {
-                let assigned = partition.directory_of(self.config.node_id).filter(is_directory);
                 let name = TopicPartition::new(Arc::clone(&topic.name), index);
-                if let Some(id) = assigned.filter(|id| !self.is_present(*id))
+                if let Some(dir) = partition.directory_of(self.config.node_id)
                     && !here.contains(&name)
+                    && !self.logs.has_log(&name)
                 {
-                    ids.insert(uuid_to_text(id));
-                    absent.push(name);
+                    without.push((name, dir));
                 }
             }
         }
-        if absent.is_empty() {
-            return Ok(());
-        }
-        let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
-        let what =
-            format!("{} lie in the directory {ids}, which is not here", count(absent.iter()));
-        match online(self.logs).find(|dir| dir.meta().is_none()) {
-            Some(empty) => Err(refused(
-                &format!("{what}, and {} is empty: is its disk mounted?", empty.path.display()),
-                "If the records are lost, leave that directory out of log.dirs for one start: the \
-                 partitions begin anew, empty, in the others.",
-            )),
-            None => {
-                tracing::warn!("{what}: they begin anew, empty, in the others");
-                Ok(())
+        without
+    }
+
+    /// Warns of logs that somebody has removed from the directories that are here.
+    fn tell_gone(&self, mut gone: Vec<(TopicPartition, Uuid)>) {
+        // Others wait for a directory that is offline.
+        gone.retain(|(_, dir)| {
+            !self.logs.has_offline_dir() || self.logs.online_dir(*dir).is_some()
+        });
+        gone.retain(|(partition, _)| match self.logs.checkpointed_end(partition) {
+            Some((dir, end)) => {
+                tracing::warn!(
+                    "{}/{partition} is missing, which had records up to offset {end}: its log \
+                     starts again at offset 0",
+                    dir.path.display()
+                );
+                false
             }
+            None => true,
+        });
+        if !gone.is_empty() {
+            tracing::warn!(
+                "No directory has the log of {}: offsets begin at 0 there, and records that it had \
+                 are lost",
+                count(gone.iter().map(|(partition, _)| partition))
+            );
         }
     }
 

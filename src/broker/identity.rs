@@ -68,8 +68,7 @@ pub(super) fn metadata_directory_id(logs: &LogManager) -> Result<Uuid> {
 
 /// The epoch in which this broker last stopped cleanly; -1 unless every directory says the same.
 pub(super) fn previous_broker_epoch(logs: &LogManager) -> i64 {
-    let online = logs.dirs().iter().filter(|dir| !dir.is_offline());
-    let mut epochs = online.map(|dir| dir.clean_shutdown.unwrap_or(-1));
+    let mut epochs = logs.online_dirs().map(|dir| dir.clean_shutdown.unwrap_or(-1));
     let first = epochs.next().unwrap_or(-1);
     if epochs.all(|epoch| epoch == first) { first } else { -1 }
 }

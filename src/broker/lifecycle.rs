@@ -57,6 +57,8 @@ pub(super) async fn become_running(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
     parts.wait_until_applied(epoch).await?;
     tell_cordoned(parts).await?;
+    // A partition that was created again in another directory has no leader until this is told.
+    tell_assignments(parts).await;
     loop {
         let applied = *parts.applied.borrow();
         let (fenced, _) = parts.controller.heartbeat(id, epoch, applied, false, false).await?;
@@ -110,11 +112,22 @@ async fn tell_cordoned(parts: &Parts) -> Result<()> {
     Ok(())
 }
 
+/// Tells the controller in which log directories new or moved partitions are.
+pub(super) async fn tell_assignments(parts: &Parts) {
+    while let Some(request) = parts.replicas.next_assignments(parts.broker_epoch) {
+        if let Err(error) = parts.controller.assign_replicas(request).await {
+            error!(%error, "the controller refused to hear where partitions lie");
+        }
+    }
+}
+
 /// Shuts down in a controlled way. The first heartbeat takes our leaderships away and the next one
 /// fences us; otherwise the next controller would wait for our session to expire before it
 /// registers this broker again.
 pub(super) async fn leave_cluster(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
+    // The next start expects each partition in the directory that the controller was told.
+    tell_assignments(parts).await;
     loop {
         let applied = *parts.applied.borrow();
         let asked = parts.controller.heartbeat(id, epoch, applied, false, true);

@@ -84,7 +84,9 @@ impl Quorum {
         now: Timestamp,
     ) -> Result<Opened> {
         let dir = metadata_dir.join(DIR_NAME);
-        disk.create_dir_all(&dir)?;
+        if disk.file_len(&dir)?.is_none() {
+            disk.create_dir(&dir)?;
+        }
         let mut snapshots = snapshots_in(&disk, &dir)?;
         let legacy = snapshot::read(&disk, &metadata_dir.join(LEGACY_BOOTSTRAP))?;
         let formatted = !snapshots.is_empty() || legacy.is_some() || is_logged(&disk, &dir)?;

@@ -202,8 +202,12 @@ impl System for Sim {
         Ok(live.iter().map(|(name, id)| (name.clone(), kind(id))).collect())
     }
 
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.world().create_dir_all(path)
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.world().create_dir(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -390,11 +394,10 @@ impl World {
         }
     }
 
-    fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
+    fn create_dir(&mut self, path: &Path) -> io::Result<()> {
         if self.find(path).is_ok() {
-            return Ok(());
+            return Err(ErrorKind::AlreadyExists.into());
         }
-        path.parent().map_or(Ok(()), |parent| self.create_dir_all(parent))?;
         let dir = Node::Dir { live: Names::new(), durable: Names::new(), pending: Vec::new() };
         self.make(path, dir, "mkdir").map(drop)
     }

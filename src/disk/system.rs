@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use std::fs;
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most buffers in one vectored write: Linux's IOV_MAX.
 const MAX_SLICES: usize = 1024;
@@ -22,8 +22,9 @@ pub(super) trait System {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// Lists a directory, in any order.
     fn entries(&self, path: &Path) -> io::Result<Vec<(String, Kind)>>;
-    /// Creates a directory and its parents.
-    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// The path without links and `..`.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
@@ -124,8 +125,12 @@ impl System for Os {
         entries.collect()
     }
 
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

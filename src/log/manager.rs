@@ -117,20 +117,20 @@ pub struct LogManager {
     /// Held while checkpoints are written, because several threads create logs.
     checkpointing: Mutex<()>,
     cleaner: Cleaner,
-    _locks: Vec<Lock>,
+    locks: Vec<Lock>,
 }
 
 impl LogManager {
-    /// Creates and locks the directories (`.lock`, fcntl), and reads `meta.properties`, the
-    /// checkpoints and `.kafka_cleanshutdown`, without changing anything. A directory that is
-    /// locked by another process, or has a file of an unknown version, is an error (Config). An
-    /// unusable directory goes offline, unless it is the metadata log's.
+    /// Locks the directories that are formatted (`.lock`, fcntl), and reads `meta.properties`, the
+    /// checkpoints and `.kafka_cleanshutdown`, without changing anything; `claim` does the rest. A
+    /// directory that is locked by another process, or has a file of an unknown version, is an
+    /// error (Config). An unusable directory goes offline, unless it is the metadata log's.
     pub fn open(disk: Disk, live: &LiveConfig) -> Result<LogManager> {
         let config = live.get();
         let paths: Vec<PathBuf> = config.log_dirs.iter().map(absolute).collect();
         let threads = dirs::recovery_threads(&config);
-        dirs::refuse_twice(&disk, &paths)?;
         let metadata_dir = &absolute(config.metadata_dir());
+        dirs::refuse_overlaps(&disk, &paths, metadata_dir)?;
         let is_metadata_dir =
             |path: &Path| path == metadata_dir || disk.is_same(path, metadata_dir).unwrap_or(false);
         let (mut dirs, mut locks, mut state) = (Vec::new(), Vec::new(), Registry::default());
@@ -138,7 +138,7 @@ impl LogManager {
         for path in &paths {
             let (dir, checkpoints, previews) = match dirs::open(&disk, path, threads, &failures) {
                 Ok(opened) => {
-                    locks.push(opened.lock);
+                    locks.extend(opened.lock);
                     (opened.dir, opened.checkpoints, opened.previews)
                 }
                 Err(error @ Error::Disk { .. }) if !is_metadata_dir(path) => {
@@ -158,7 +158,7 @@ impl LogManager {
             Some(_) => None,
             None => {
                 let opened = dirs::open(&disk, metadata_dir, threads, &failures)?;
-                locks.push(opened.lock);
+                locks.extend(opened.lock);
                 Some(Arc::new(opened.dir))
             }
         };
@@ -175,7 +175,7 @@ impl LogManager {
             config: live.clone(),
             state: Mutex::new(state),
             checkpointing: Mutex::default(),
-            _locks: locks,
+            locks,
         })
     }
 
@@ -197,6 +197,16 @@ impl LogManager {
     /// The directories, in the order of `log.dirs`.
     pub fn dirs(&self) -> &[Arc<LogDir>] {
         &self.dirs
+    }
+
+    /// The directories that work.
+    pub fn online_dirs(&self) -> impl Iterator<Item = &Arc<LogDir>> {
+        self.dirs.iter().filter(|dir| !dir.is_offline())
+    }
+
+    /// Whether a directory has failed.
+    pub fn has_offline_dir(&self) -> bool {
+        self.dirs.iter().any(|dir| dir.is_offline())
     }
 
     /// The metadata log's directory, which may be one of `dirs`.
@@ -228,11 +238,26 @@ impl LogManager {
         Ok(())
     }
 
-    /// Deletes `.kafka_cleanshutdown` before anything else is changed; until `mark_clean_shutdown`
-    /// a stop counts as unclean. If the disk is full, the reserve is released for what follows
-    /// (`disk/reserve.rs`). A directory that fails goes offline.
-    pub fn unmark_clean_shutdown(&self) -> Result<()> {
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+    /// Begins to change the directories: creates those that are missing, locks the new ones, and
+    /// deletes `.kafka_cleanshutdown`, so that until `mark_clean_shutdown` a stop counts as
+    /// unclean. If the disk is full, the reserve is released for what follows (`disk/reserve.rs`).
+    /// A directory that fails goes offline, unless it is the metadata log's or all are new.
+    pub fn claim(&mut self) -> Result<()> {
+        let mut locks = Vec::new();
+        let are_all_new = self.all_dirs().all(|dir| dir.meta().is_none());
+        for dir in self.all_dirs().filter(|dir| dir.meta().is_none() && !dir.is_offline()) {
+            match dirs::claim(&self.disk, &dir.path) {
+                Ok(lock) => locks.push(lock),
+                Err(error @ Error::Disk { .. })
+                    if !are_all_new && !std::ptr::eq(&**dir, self.metadata_dir()) =>
+                {
+                    dir.fail(&error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.locks.extend(locks);
+        for dir in self.online_dirs() {
             self.survive(self.unmark(dir))?;
         }
         self.apart.as_ref().map_or(Ok(()), |dir| self.unmark(dir))
@@ -274,6 +299,10 @@ impl LogManager {
     }
 
     fn scan_dir(&self, index: usize, dir: &Arc<LogDir>, found: &mut Vec<Found>) -> Result<()> {
+        if dir.meta().is_none() && self.disk.file_len(&dir.path)?.is_none() {
+            // The directory will be created.
+            return Ok(());
+        }
         for name in self.disk.list_dirs(&dir.path)? {
             if IGNORED.contains(&name.as_str()) {
                 continue;
@@ -353,7 +382,7 @@ impl LogManager {
 
     /// Finds the online directory with this id.
     pub fn online_dir(&self, id: Uuid) -> Option<&Arc<LogDir>> {
-        self.dirs.iter().find(|dir| !dir.is_offline() && dir.id() == Some(id))
+        self.online_dirs().find(|dir| dir.id() == Some(id))
     }
 
     /// Opens a partition's log, or creates it as `placement` says, otherwise in the online
@@ -464,8 +493,7 @@ impl LogManager {
         if !self.is_unsynced.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let mut online = self.dirs.iter().filter(|dir| !dir.is_offline());
-        online.try_for_each(|dir| self.disk.sync_file_system(&dir.path))
+        self.online_dirs().try_for_each(|dir| self.disk.sync_file_system(&dir.path))
     }
 
     /// The high watermark in `replication-offset-checkpoint` at start, 0 if missing; returned once.
@@ -503,7 +531,7 @@ impl LogManager {
     }
 
     /// Writes `.kafka_cleanshutdown` with `broker_epoch` to each directory that is online and
-    /// `is_clean`, after all logs were closed and checkpointed.
+    /// `is_clean`, after all logs were closed and checkpointed. A directory that fails goes offline.
     pub fn mark_clean_shutdown(
         &self,
         broker_epoch: i64,
@@ -517,7 +545,7 @@ impl LogManager {
         };
         let mut clean = self.dirs.iter().enumerate().filter(is_recovered);
         clean.try_for_each(|(_, dir)| {
-            files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch)
+            self.survive(files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch))
         })
     }
 

@@ -33,7 +33,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     };
     let names = match disk.list_files(dir, is_of_segment) {
         Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            disk.create_dir_all(dir)?;
+            disk.create_dir(dir)?;
             None
         }
         names => Some(names?),

@@ -182,7 +182,7 @@ impl Replicas {
         // created by the last process may be even if the metadata log was never told its directory.
         let may_lie_elsewhere = wanted.is_none()
             && (how.is_first || assigned != UNASSIGNED_DIRECTORY)
-            && self.logs.dirs().iter().any(|dir| dir.is_offline());
+            && self.logs.has_offline_dir();
         if may_lie_elsewhere && !self.logs.has_log(&name) {
             return Err(Error::Explained(
                 ResponseError::KafkaStorageError,
@@ -191,9 +191,6 @@ impl Replicas {
                     assigned => format!("log directory {} is offline", uuid_to_text(assigned)),
                 },
             ));
-        }
-        if how.is_first && !self.logs.has_log(&name) {
-            self.tell_vanished(&name);
         }
         let (now, placement) =
             (self.clock.now(), Placement { dir: wanted, one_of_many: how.one_of_many });
@@ -204,17 +201,6 @@ impl Replicas {
         let dir = dir.ok_or_else(|| Error::Config(format!("no log directory of {name}")))?;
         let node_id = self.config.get().node_id;
         Ok(Partition::new(name, topic.id, node_id, log, dir, &self.unsettled))
-    }
-
-    /// Warns of a missing log that the checkpoints know: somebody has removed it.
-    fn tell_vanished(&self, partition: &TopicPartition) {
-        if let Some((dir, end)) = self.logs.checkpointed_end(partition) {
-            tracing::warn!(
-                "{}/{partition} is missing, which had records up to offset {end}: its log starts \
-                 again at offset 0",
-                dir.path.display()
-            );
-        }
     }
 
     /// Stops hosting a partition and deletes its log, if there is one.

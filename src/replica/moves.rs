@@ -419,7 +419,7 @@ impl Replicas {
             let log = found.path.display();
             if self.logs.has_log(&found.partition) {
                 others.push(found);
-            } else if self.logs.dirs().iter().any(|dir| dir.is_offline()) {
+            } else if self.logs.has_offline_dir() {
                 // The current log may be in a directory that is offline, and have more records.
                 if is_registered {
                     tracing::error!(%log, "waits until all log directories are there");

@@ -10,7 +10,7 @@ impl Replicas {
     /// there is room again, logs that could not be opened are.
     pub fn watch_room(&self, image: &Image) {
         let (mut is_full, mut is_healed) = (false, false);
-        for dir in self.logs.dirs().iter().filter(|dir| !dir.is_offline()) {
+        for dir in self.logs.online_dirs() {
             let was_full = dir.is_full();
             match dir.look_for_room() {
                 Ok(true) => is_healed |= was_full,

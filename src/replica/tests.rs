@@ -280,7 +280,7 @@ fn a_full_disk_takes_nothing_offline() {
     // In fact there is room.
     cluster.replicas.watch_room(&cluster.images.load());
     append(Origin::Client).unwrap();
-    assert!(!cluster.replicas.is_offline());
+    assert!(cluster.replicas.failure().is_none());
 }
 
 #[tokio::test]
@@ -309,7 +309,7 @@ fn an_offline_directory_keeps_its_checkpoints_and_is_not_called_clean() {
     let before = checkpointed();
     let failed = Error::disk(&data.join("t-0"), std::io::Error::from_raw_os_error(5));
     let _ = cluster.replicas.logs().observe::<()>(Err(failed));
-    assert!(cluster.replicas.is_offline());
+    assert!(cluster.replicas.failure().is_some());
     cluster.replicas.checkpoint();
     cluster.replicas.close(7).unwrap();
     assert_eq!(checkpointed(), before);

@@ -177,7 +177,10 @@ fn a_full_disk_refuses_producers_only_and_heals() {
     load.until_full();
     let written = load.written;
     let filler = mount.fill();
-    broker.stop();
+    broker.signal("TERM");
+    let (status, last) = broker.end();
+    assert_eq!(status, Some(1), "{last}");
+    assert!(last.contains("no clean stop") && last.contains("No space left"), "{last}");
     mount.fill();
     broker.launch();
     let mut load = Load { broker: &broker, written };

@@ -32,15 +32,21 @@ struct Site {
 
 impl Site {
     fn new() -> Site {
+        let mut site = Site::running("a,b");
+        wait_until_placed(site.root.path());
+        site.broker.stop();
+        site
+    }
+
+    /// The same broker, which still runs.
+    fn running(names: &str) -> Site {
         let root = TempDir::new().unwrap();
-        let dirs = dirs(root.path(), "a,b");
-        let mut broker = Broker::start_with(&[("log.dirs", &dirs), ("node.id", "1")]);
+        let dirs = dirs(root.path(), names);
+        let broker = Broker::start_with(&[("log.dirs", &dirs), ("node.id", "1")]);
         // The metadata log before there was a topic.
         copy(&root.path().join(METADATA), &root.path().join("old"));
         create(&broker, "damage");
         (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&broker, partition), 0));
-        wait_until_placed(root.path());
-        broker.stop();
         Site { root, broker }
     }
 
@@ -70,7 +76,7 @@ impl Site {
     fn serves(&mut self, case: &str) {
         self.broker.launch();
         for partition in 0..PARTITIONS {
-            assert_eq!(end(&self.broker, partition), 1, "{case}: partition {partition}");
+            assert_eq!(next(&self.broker, partition), 1, "{case}: partition {partition}");
         }
         self.broker.stop();
     }
@@ -82,7 +88,7 @@ fn dirs(root: &Path, names: &str) -> String {
     paths.join(",")
 }
 
-/// All directories, and all files with their content; locks are left out.
+/// All directories, and all files with their content.
 fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(root).unwrap() {
@@ -90,7 +96,7 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         if path.is_dir() && !path.is_symlink() {
             found.extend(tree(&path));
             found.insert(path, None);
-        } else if path.file_name().unwrap() != ".lock" {
+        } else {
             let content = fs::read(&path).ok();
             found.insert(path, content);
         }
@@ -140,7 +146,7 @@ fn produce(broker: &Broker, partition: i32) -> i16 {
 }
 
 /// The end offset of a partition.
-fn end(broker: &Broker, partition: i32) -> i64 {
+fn next(broker: &Broker, partition: i32) -> i64 {
     let asked = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1);
     let topic =
         ListOffsetsTopic::default().with_name(text("damage").into()).with_partitions(vec![asked]);
@@ -248,6 +254,34 @@ const DAMAGES: &[Damage] = &[
         spoil: |_| (),
         says: &["Duplicate log directory found", "/b/../a"],
         mend: |_| (),
+    },
+    Damage {
+        name: "a new directory is named first and missing",
+        log_dirs: "new/er,a,b",
+        spoil: |_| (),
+        says: &["Found unexpected metadata location", "/a/__cluster_metadata-0"],
+        mend: |_| (),
+    },
+    Damage {
+        name: "a new directory has two names",
+        log_dirs: "a,b,new,b/../new",
+        spoil: |_| (),
+        says: &["Duplicate log directory found", "/b/../new"],
+        mend: |_| (),
+    },
+    Damage {
+        name: "a new directory within another",
+        log_dirs: "a,b,b/new",
+        spoil: |_| (),
+        says: &["/b/new lies within ", "/b, which is one of log.dirs"],
+        mend: |_| (),
+    },
+    Damage {
+        name: "a new directory within another, by way of a link",
+        log_dirs: "a,b,link/new/er",
+        spoil: |site| std::os::unix::fs::symlink("b", site.path("link")).unwrap(),
+        says: &["/link/new/er lies within ", "/b, which is one of log.dirs"],
+        mend: |site| fs::remove_file(site.path("link")).unwrap(),
     },
     Damage {
         name: "the first directory is left out",
@@ -378,8 +412,18 @@ const DAMAGES: &[Damage] = &[
             set_aside(site, "b");
             fs::create_dir(site.path("b")).unwrap();
         },
-        says: &["2 partitions (damage-", "/b is empty: is its disk mounted?"],
+        says: &[
+            "and with it 2 partitions (damage-",
+            "/b is empty, as if its disk were not mounted. ",
+        ],
         mend: |site| restore(site, "b"),
+    },
+    Damage {
+        name: "a directory that is not there",
+        log_dirs: "a,b",
+        spoil: |site| set_aside(site, "b"),
+        says: &["and with it 2 partitions (damage-", "/b is empty, as if"],
+        mend: |site| put_back(site, "b"),
     },
     Damage {
         name: "the metadata log's disk is not mounted",
@@ -401,6 +445,16 @@ const DAMAGES: &[Damage] = &[
         },
         says: &["/b cannot be used", "/new has no metadata log"],
         mend: |site| restore(site, "b"),
+    },
+    Damage {
+        name: "a file in the place of the first directory",
+        log_dirs: "a,b",
+        spoil: |site| {
+            set_aside(site, "a");
+            fs::write(site.path("a"), "no directory").unwrap();
+        },
+        says: &["/a: it is a file, where a directory belongs", "log.dirs"],
+        mend: |site| restore(site, "a"),
     },
     Damage {
         name: "a directory of a person",
@@ -508,17 +562,76 @@ fn what_is_no_damage_does_not_keep_the_broker_from_starting() {
     assert!(!names.iter().any(|name| name.starts_with("damage-7")), "{names:?}");
 }
 
+/// Whether it was removed before or after the stop, and with or without checkpoints that know it.
 #[test]
 fn a_log_that_somebody_removed_begins_anew_with_a_line() {
-    let mut site = Site::new();
-    let gone = partition_in(&site.path("b"));
-    fs::remove_dir_all(site.path("b").join(&gone)).unwrap();
-    site.broker.launch();
-    let line =
-        format!("/b/{gone} is missing, which had records up to offset 1: its log starts again");
-    assert!(site.broker.log().contains(&line), "{}", site.broker.log());
-    assert_eq!(site.broker.log().matches("starts again").count(), 1);
-    site.broker.stop();
+    for (names, end, is_running) in ["a", "a,b"].into_iter().flat_map(|names| {
+        ["TERM", "KILL"].into_iter().flat_map(move |end| [true, false].map(|run| (names, end, run)))
+    }) {
+        let case = format!("log.dirs={names}, SIG{end}, while it runs: {is_running}");
+        let mut site = Site::running(names);
+        let dir = site.path(&names[names.len() - 1..]);
+        let gone = partition_in(&dir);
+        let remove = || fs::remove_dir_all(dir.join(&gone)).unwrap();
+        if is_running {
+            remove();
+        }
+        site.broker.signal(end);
+        let (status, last) = site.broker.end();
+        if end == "TERM" {
+            let reason = format!(
+                " ERROR Exiting: no clean stop, so the next start recovers the logs: {}",
+                dir.join(&gone).display()
+            );
+            assert_eq!(
+                (status, last.contains(&reason)),
+                (Some(is_running.into()), is_running),
+                "{case}: {last}"
+            );
+        }
+        if !is_running {
+            remove();
+        }
+        site.broker.launch();
+        let log = site.broker.log();
+        let lines = [
+            format!("/{gone} is missing, which had records up to offset 1: its log starts again"),
+            format!("No directory has the log of 1 partition ({gone}): offsets begin at 0 there"),
+        ];
+        let told = |log: &str| lines.iter().map(|line| log.matches(line).count()).sum::<usize>();
+        assert_eq!(told(&log), 1, "{case}: {log}");
+        for partition in 0..PARTITIONS {
+            let is_gone = gone.ends_with(&partition.to_string());
+            assert_eq!(next(&site.broker, partition), i64::from(!is_gone), "{case}: {partition}");
+        }
+        site.broker.stop();
+        site.broker.launch();
+        assert_eq!(told(&site.broker.log()), 1, "{case}: told again");
+    }
+}
+
+/// The controller may not know yet which partitions were in it.
+#[test]
+fn what_was_in_a_directory_that_is_left_out_begins_anew_with_a_line() {
+    for end in ["TERM", "KILL"] {
+        let mut site = Site::running("a,b");
+        site.broker.signal(end);
+        site.broker.end();
+        let meta = fs::read_to_string(site.path("b/meta.properties")).unwrap();
+        let (_, id) = meta.trim_end().rsplit_once("directory.id=").unwrap();
+        site.log_dirs("a");
+        site.broker.launch();
+        let line =
+            format!(" WARN The directory {id} is not here, and with it 2 partitions (damage-");
+        let log = site.broker.log();
+        assert_eq!(log.matches(&line).count(), 1, "{end}: {log}");
+        let ends = (0..PARTITIONS).map(|partition| next(&site.broker, partition));
+        assert_eq!(ends.sum::<i64>(), 2, "{end}");
+        site.broker.stop();
+        // Neither the old logs nor the new ones win when the directory is back.
+        site.log_dirs("a,b");
+        site.refuses(&["damage-", " is in ", "move the other one away"], end);
+    }
 }
 
 #[test]
@@ -546,7 +659,7 @@ fn the_metadata_log_may_have_a_directory_of_its_own() {
     assert_eq!(described.results.len(), 2, "{described:?}");
     broker.kill();
     broker.launch();
-    (0..PARTITIONS).for_each(|partition| assert_eq!(end(&broker, partition), 1));
+    (0..PARTITIONS).for_each(|partition| assert_eq!(next(&broker, partition), 1));
     broker.stop();
     let has = |path: &str| root.path().join(path).exists();
     assert!(has("apart/meta.properties") && has("apart/__cluster_metadata-0"));
@@ -557,4 +670,18 @@ fn the_metadata_log_may_have_a_directory_of_its_own() {
         &["4 partitions (damage-", "/a/__cluster_metadata-0 is missing or empty"],
         "elsewhere",
     );
+    site.broker.set(&[("metadata.log.dir", &dirs(site.root.path(), "a/apart"))]);
+    site.refuses(&["/a/apart lies within ", "/a, which is one of log.dirs"], "within another");
+}
+
+#[test]
+fn log_directories_may_lie_within_that_of_the_metadata_log() {
+    let root = TempDir::new().unwrap();
+    let (data, around) = (dirs(root.path(), "all/a,all/b"), dirs(root.path(), "all"));
+    let broker = Broker::start_with(&[("log.dirs", &data), ("metadata.log.dir", &around)]);
+    create(&broker, "damage");
+    (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&broker, partition), 0));
+    let mut site = Site { root, broker };
+    site.broker.stop();
+    site.serves("the next start");
 }

@@ -1,6 +1,7 @@
 //! Failures that the broker cannot survive: it says why and exits soon with status 1.
 
 use super::Peer;
+use super::jbod::create;
 use crate::support::Broker;
 use std::fs;
 use std::io::Write;
@@ -21,7 +22,16 @@ const FAILURES: &[Failure] = &[
         name: "the only log directory is removed",
         settings: &[("log.flush.offset.checkpoint.interval.ms", "100")],
         cause: |root, _| fs::remove_dir_all(root.join("data")).unwrap(),
-        says: "all log directories are offline",
+        says: "all log directories are offline: ",
+    },
+    Failure {
+        name: "a topic is created after the only log directory was removed",
+        settings: &[],
+        cause: |root, broker| {
+            fs::remove_dir_all(root.join("data")).unwrap();
+            create(broker, "t", 1);
+        },
+        says: "/data/t-0: No such file or directory",
     },
     Failure {
         name: "the metadata log's directory is removed",

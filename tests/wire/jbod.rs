@@ -29,7 +29,7 @@ const STORAGE_ERROR: i16 = 56;
 const PARTITIONS: i32 = 9;
 
 /// Creates a topic: the error code.
-fn create(broker: &Broker, topic: &str, partitions: i32) -> i16 {
+pub fn create(broker: &Broker, topic: &str, partitions: i32) -> i16 {
     let creatable = CreatableTopic::default()
         .with_name(name(topic))
         .with_num_partitions(partitions)
@@ -211,6 +211,7 @@ fn a_directory_that_fails_at_start_is_offline_alone() {
     jbod.broker.stop();
     jbod.take_away();
     jbod.broker.launch();
+    assert!(jbod.broker.log().contains("/b: it is a file, where a directory belongs."));
     jbod.wait_for_leaders(&lost);
     jbod.check(&lost, 1);
     assert_eq!(jbod.logs_in("a", "t").len() + jbod.logs_in("c", "t").len(), 6);

@@ -71,7 +71,7 @@ impl Life {
         let sim = Sim::new(random.u64(..));
         sim.leave_free(4 << 20);
         let disk = Disk::Sim(sim.clone());
-        disk.create_dir_all(Path::new("/d")).unwrap();
+        disk.create_dir(Path::new("/d")).unwrap();
         disk.sync_dir(Path::new("/")).unwrap();
         disk.keep_reserve(Path::new("/d")).unwrap();
         let options = some_options(&mut random);

@@ -80,7 +80,7 @@ impl LogManager {
             state.forgotten.clone()
         };
         let _writing = self.write_checkpoints();
-        for dir in self.dirs.iter().filter(|dir| !dir.is_offline()) {
+        for dir in self.online_dirs() {
             self.survive(self.forget_in(&dir.path, &gone))?;
         }
         self.state().forgotten.retain(|partition| !gone.contains(partition));
@@ -129,19 +129,27 @@ impl LogManager {
                 }
             }
         }
+        let mut written = Ok(());
         for (dir, checkpoints) in self.dirs.iter().zip(&now) {
-            if dir.is_offline() {
-                // Its checkpoints are left alone: its logs may be repaired.
-                continue;
+            // The checkpoints of a directory that failed are left alone: its logs may be repaired.
+            if !dir.is_offline() {
+                // A failure must not stop the others.
+                written = written.and(dir.observe(self.write_all(&dir.path, checkpoints)));
             }
-            let write = |name: &str, offsets: &BTreeMap<TopicPartition, Offset>| {
-                self.write_changed(&dir.path.join(name), &checkpoint::text_of(offsets.iter()))
-            };
-            write(RECOVERY_POINTS, &checkpoints.recovery_points)?;
-            write(LOG_STARTS, &checkpoints.log_starts)?;
-            write(HIGH_WATERMARKS, &checkpoints.high_watermarks)?;
         }
+        written?;
         self.state().forgotten.retain(|partition| !gone.contains(partition));
+        Ok(())
+    }
+
+    fn write_all(&self, dir: &Path, checkpoints: &Checkpoints) -> Result<()> {
+        for (name, offsets) in [
+            (RECOVERY_POINTS, &checkpoints.recovery_points),
+            (LOG_STARTS, &checkpoints.log_starts),
+            (HIGH_WATERMARKS, &checkpoints.high_watermarks),
+        ] {
+            self.write_changed(&dir.join(name), &checkpoint::text_of(offsets.iter()))?;
+        }
         Ok(())
     }
 

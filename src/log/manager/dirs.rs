@@ -1,4 +1,4 @@
-//! Opens log directories: creates, locks and reads them.
+//! Opens log directories: reads, creates and locks them.
 
 use super::super::{checkpoint, versions};
 use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
@@ -10,6 +10,7 @@ use crate::log::Stopped;
 use crate::log::versions::Preview;
 use crate::sync::parallel;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -20,31 +21,31 @@ pub(super) struct Opened {
     pub dir: LogDir,
     pub checkpoints: Checkpoints,
     pub previews: HashMap<String, Preview>,
-    pub lock: Lock,
+    /// None unless the directory is formatted.
+    pub lock: Option<Lock>,
 }
 
-/// Creates a log directory if it is missing, locks it, and reads its files. Changes nothing else.
+/// Reads a log directory, which may be missing, and changes nothing. Locks it if it is formatted;
+/// the lock of another one would be a trace in it.
 pub(super) fn open(
     disk: &Disk,
     path: &Path,
     threads: usize,
     failures: &Arc<Notify>,
 ) -> Result<Opened> {
-    make_dir(disk, path)?;
-    let lock = disk.lock(&path.join(LOCK))?.ok_or_else(|| {
-        Error::Config(format!(
-            "{} is in use: another broker, klamm or Kafka, has locked its file .lock. Stop that \
-             one, or name another directory in log.dirs.",
-            path.display()
-        ))
-    })?;
+    let mut dir = LogDir::new(disk, path, failures);
+    if disk.file_len(path)?.is_none() {
+        let (checkpoints, previews) = (Checkpoints::default(), HashMap::new());
+        return Ok(Opened { dir, checkpoints, previews, lock: None });
+    }
+    let is_formatted = files::read_meta_properties(disk, path).map_err(|e| if_file(path, e))?;
+    let lock = is_formatted.map(|_| lock(disk, path)).transpose()?;
     let previews = versions::check_dir(disk, path, threads)?;
     let checkpoints = Checkpoints {
         recovery_points: checkpoint::read_offsets_or_none(disk, &path.join(RECOVERY_POINTS))?,
         log_starts: checkpoint::read_offsets_or_none(disk, &path.join(LOG_STARTS))?,
         high_watermarks: checkpoint::read_offsets_or_none(disk, &path.join(HIGH_WATERMARKS))?,
     };
-    let mut dir = LogDir::new(disk, path, failures);
     dir.clean_shutdown = files::read_clean_shutdown(disk, path)?;
     dir.stopped = match dir.clean_shutdown {
         Some(_) => Stopped::Cleanly,
@@ -57,39 +58,78 @@ pub(super) fn open(
     Ok(Opened { dir, checkpoints, previews, lock })
 }
 
-/// Creates missing directories if possible, and refuses a directory listed under two names, because
-/// two logs of one partition would overwrite each other.
-pub(super) fn refuse_twice(disk: &Disk, paths: &[PathBuf]) -> Result<()> {
-    for (index, path) in paths.iter().enumerate() {
-        if make_dir(disk, path).is_err() {
-            // Opening it will take it offline or refuse the start.
-            continue;
+fn if_file(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Disk { source, .. } if source.kind() == io::ErrorKind::NotADirectory => {
+            let what = "it is a file, where a directory belongs. Move it away, or name another \
+                        directory in log.dirs";
+            Error::disk(path, io::Error::new(source.kind(), what))
         }
-        for other in &paths[..index] {
-            if path == other || disk.is_same(path, other).unwrap_or(false) {
-                return Err(Error::Config(format!(
-                    "Duplicate log directory found: log.dirs names one directory as {} and as {}. \
-                     Leave one of them out.",
-                    other.display(),
-                    path.display()
-                )));
-            }
+        error => error,
+    }
+}
+
+/// Creates a directory that was not formatted when it was opened, if it is missing, and locks it.
+pub(super) fn claim(disk: &Disk, path: &Path) -> Result<Lock> {
+    make_dir(disk, path)?;
+    let lock = lock(disk, path)?;
+    match files::read_meta_properties(disk, path)? {
+        Some(_) => Err(in_use(path)),
+        None => Ok(lock),
+    }
+}
+
+fn lock(disk: &Disk, path: &Path) -> Result<Lock> {
+    disk.lock(&path.join(LOCK))?.ok_or_else(|| in_use(path))
+}
+
+fn in_use(path: &Path) -> Error {
+    Error::Config(format!(
+        "{} is in use: another broker, klamm or Kafka, has locked its file .lock. Stop that one, or \
+         name another directory in log.dirs.",
+        path.display()
+    ))
+}
+
+/// Refuses a directory listed under two names, because two logs of one partition would overwrite
+/// each other, and one within another, where only partitions belong.
+pub(super) fn refuse_overlaps(disk: &Disk, paths: &[PathBuf], metadata_dir: &Path) -> Result<()> {
+    let is_same = |one: &Path, other: &Path| disk.is_same(one, other).unwrap_or(false);
+    for (index, path) in paths.iter().enumerate() {
+        if let Some(other) = paths[..index].iter().find(|other| is_same(path, other)) {
+            return Err(Error::Config(format!(
+                "Duplicate log directory found: log.dirs names one directory as {} and as {}. \
+                 Leave one of them out.",
+                other.display(),
+                path.display()
+            )));
+        }
+    }
+    for path in paths.iter().map(PathBuf::as_path).chain([metadata_dir]) {
+        let is_around = |outer: &&PathBuf| {
+            !is_same(path, outer) && disk.resolve(path).starts_with(disk.resolve(outer))
+        };
+        if let Some(outer) = paths.iter().find(is_around) {
+            return Err(Error::Config(format!(
+                "{} lies within {}, which is one of log.dirs, where only partitions belong. Name a \
+                 directory outside of it.",
+                path.display(),
+                outer.display()
+            )));
         }
     }
     Ok(())
 }
 
-/// Creates a log directory and its parents durably.
+/// Creates a directory and its parents durably.
 fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
+    let Some(parent) = path.parent().filter(|_| path.file_name().is_some()) else { return Ok(()) };
     if disk.file_len(path)?.is_some() {
         return Ok(());
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        make_dir(disk, parent)?;
-        disk.create_dir_all(path)?;
-        return disk.sync_dir(parent);
-    }
-    disk.create_dir_all(path)
+    make_dir(disk, parent)?;
+    disk.create_dir(path)?;
+    disk.sync_dir(parent)
 }
 
 /// The number of threads for reading logs: `num.recovery.threads.per.data.dir` for each directory,

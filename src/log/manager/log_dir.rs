@@ -34,7 +34,8 @@ pub struct LogDir {
     pub flush_turns: Semaphore,
     meta: OnceLock<MetaProperties>,
     disk: Disk,
-    is_offline: AtomicBool,
+    /// The disk error that has taken it offline.
+    failure: OnceLock<String>,
     is_full: AtomicBool,
     /// Notified when this or another directory goes offline.
     failures: Arc<Notify>,
@@ -50,7 +51,7 @@ impl LogDir {
             flush_turns: Semaphore::new(FLUSHES),
             meta: OnceLock::new(),
             disk: disk.clone(),
-            is_offline: AtomicBool::new(false),
+            failure: OnceLock::new(),
             is_full: AtomicBool::new(false),
             failures: Arc::clone(failures),
         }
@@ -73,7 +74,12 @@ impl LogDir {
 
     /// Whether a disk error has taken it offline, at start or later.
     pub fn is_offline(&self) -> bool {
-        self.is_offline.load(Ordering::Acquire)
+        self.failure().is_some()
+    }
+
+    /// The disk error that has taken it offline.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     /// Fails with KAFKA_STORAGE_ERROR once it is offline.
@@ -137,7 +143,7 @@ impl LogDir {
 
     /// Takes the directory offline for good, and notifies those who wait for failures.
     pub(in crate::log) fn fail(&self, error: &Error) {
-        if !self.is_offline.swap(true, Ordering::AcqRel) {
+        if self.failure.set(error.to_string()).is_ok() {
             tracing::error!(dir = %self.path.display(), %error, "log directory goes offline");
             self.failures.notify_one();
         }

@@ -235,15 +235,24 @@ fn what_is_not_kafkas_stops_the_start() {
 #[test]
 fn another_process_is_kept_out() {
     let dir = TempDir::new().unwrap();
-    let _manager = manager(&[dir.path()]);
+    let mut manager = manager(&[dir.path()]);
+    manager.claim().unwrap();
+    assert!(is_locked(dir.path()), "a new directory");
+    manager.format("some-cluster", 7).unwrap();
+    drop(manager);
+    let _manager = self::manager(&[dir.path()]);
+    assert!(is_locked(dir.path()), "a formatted one");
+}
+
+fn is_locked(dir: &Path) -> bool {
     let ask =
         "import fcntl,sys\nf=open(sys.argv[1],'r+')\nfcntl.lockf(f,fcntl.LOCK_EX|fcntl.LOCK_NB)";
     let child = std::process::Command::new("python3")
-        .args(["-c", ask, dir.path().join(LOCK).to_str().unwrap()])
+        .args(["-c", ask, dir.join(LOCK).to_str().unwrap()])
         .stderr(std::process::Stdio::null())
         .status();
     // Without python the test cannot tell.
-    assert!(child.map_or(true, |status| !status.success()));
+    dir.join(LOCK).exists() && child.map_or(true, |status| !status.success())
 }
 
 #[test]
@@ -258,7 +267,8 @@ fn what_a_newer_broker_wrote_is_refused_and_not_touched() {
     ];
     for (name, content) in files {
         let dir = TempDir::new().unwrap();
-        let manager = self::manager(&[dir.path()]);
+        let mut manager = self::manager(&[dir.path()]);
+        manager.claim().unwrap();
         manager.format("c", 1).unwrap();
         open_log(&manager, 0).close().unwrap();
         manager.mark_clean_shutdown(3, |_| true).unwrap();
@@ -279,9 +289,9 @@ fn the_mark_of_a_clean_stop_stays_until_it_is_taken() {
     manager(&[dir.path()]).mark_clean_shutdown(3, |_| true).unwrap();
     for _ in 0..2 {
         assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, Some(3));
-        assert_eq!(names(dir.path()), [".kafka_cleanshutdown", ".lock"], "nothing is written");
+        assert_eq!(names(dir.path()), [".kafka_cleanshutdown"], "nothing is written");
     }
-    manager(&[dir.path()]).unmark_clean_shutdown().unwrap();
+    manager(&[dir.path()]).claim().unwrap();
     assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, None);
 }
 
@@ -313,8 +323,8 @@ fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
     let dir = stopped_cleanly();
     spoil(dir.path());
     let start = || {
-        let manager = LogManager::open(Disk::Os, &config_of(&[dir.path()]))?;
-        manager.unmark_clean_shutdown()?;
+        let mut manager = LogManager::open(Disk::Os, &config_of(&[dir.path()]))?;
+        manager.claim()?;
         let found = manager.scan()?;
         let known = |found: &Found| found.topic_id == Some(TOPIC_ID);
         assert!(found.iter().any(|f| known(f) && f.partition == partition(1)), "{row}: {found:?}");

@@ -45,8 +45,8 @@ struct Life {
 
 fn open_manager(sim: &Sim, dirs: &str) -> Result<LogManager> {
     let config = Config::new([("log.dirs".to_owned(), dirs.to_owned())].into()).unwrap();
-    let manager = LogManager::open(Disk::Sim(sim.clone()), &config.into())?;
-    manager.unmark_clean_shutdown()?;
+    let mut manager = LogManager::open(Disk::Sim(sim.clone()), &config.into())?;
+    manager.claim()?;
     Ok(manager)
 }
 

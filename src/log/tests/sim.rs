@@ -69,8 +69,8 @@ struct Life {
 
 fn open_manager(sim: &Sim) -> Result<LogManager> {
     let config = Config::new([("log.dirs".to_owned(), "/d".to_owned())].into()).unwrap();
-    let manager = LogManager::open(Disk::Sim(sim.clone()), &config.into())?;
-    manager.unmark_clean_shutdown()?;
+    let mut manager = LogManager::open(Disk::Sim(sim.clone()), &config.into())?;
+    manager.claim()?;
     Ok(manager)
 }
 

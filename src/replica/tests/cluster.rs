@@ -183,8 +183,8 @@ impl Cluster {
 }
 
 fn open(disk: &Disk, config: &LiveConfig, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
-    let logs = LogManager::open(disk.clone(), config).unwrap();
-    logs.unmark_clean_shutdown().unwrap();
+    let mut logs = LogManager::open(disk.clone(), config).unwrap();
+    logs.claim().unwrap();
     logs.format("a cluster", 1).unwrap();
     Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs)
 }

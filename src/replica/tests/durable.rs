@@ -83,7 +83,7 @@ async fn a_failed_sync_takes_the_directory_offline_for_good() {
         let error = task.await.unwrap().unwrap_err();
         assert_eq!(error.code(), ResponseError::KafkaStorageError);
     }
-    assert!(!sim.is_fault_ahead() && cluster.replicas.is_offline());
+    assert!(!sim.is_fault_ahead() && cluster.replicas.failure().is_some());
     let syncs = sim.syncs();
     partition.flush().unwrap_err();
     cluster.replicas.flush_due();

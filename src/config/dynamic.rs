@@ -15,14 +15,14 @@ pub const MOVE_RATE: &str = "replica.alter.log.dirs.io.max.bytes.per.second";
 resource_settings! {
     /// Settings of a broker that only the metadata log can have; a file has none of these names.
     DYNAMIC_SETTINGS
-    /// Bytes per second that followers may take from the leaders on this broker, of the replicas in
-    /// `leader.replication.throttled.replicas`. Not served yet.
+    /// Bytes per second that leaders on this broker send to followers, for the replicas in
+    /// `leader.replication.throttled.replicas`. Not supported yet.
     "leader.replication.throttled.rate": i64 = null, null, AtLeast(0) => NoEffect(ALONE);
-    /// Bytes per second that the followers on this broker may take from their leaders, of the
-    /// replicas in `follower.replication.throttled.replicas`. Not served yet.
+    /// Bytes per second that followers on this broker fetch, for the replicas in
+    /// `follower.replication.throttled.replicas`. Not supported yet.
     "follower.replication.throttled.rate": i64 = null, null, AtLeast(0) => NoEffect(ALONE);
-    /// Bytes per second that moves between the log directories of this broker may copy; unset, they
-    /// go as fast as the disks do.
+    /// Most bytes per second that moves between this broker's log directories copy; unset means as
+    /// fast as the disks.
     "replica.alter.log.dirs.io.max.bytes.per.second": i64 = null, null, AtLeast(0);
 }
 

@@ -151,88 +151,83 @@ fn is_match(pattern: &str) -> bool {
 resource_settings! {
     /// All settings of a client metrics subscription.
     CLIENT_METRICS_SETTINGS
-    /// Beginnings of the names of the metrics that matching clients shall send to the broker
-    /// (KIP-714); empty, none. Not served yet.
+    /// Prefixes of the metrics that matching clients send to the broker (KIP-714); empty means
+    /// none. Not supported yet.
     "metrics": Vec<String> = "", null, List => NoEffect(METRICS);
-    /// How many milliseconds matching clients let pass between two reports of their metrics, from
-    /// 100 to an hour. Not served yet.
+    /// How often, in milliseconds, matching clients report their metrics, from 100 to an hour. Not
+    /// supported yet.
     "interval.ms": i32 = "300000", null => NoEffect(METRICS);
-    /// Which clients are asked for metrics, as `name=pattern` pairs that all must fit, such as
-    /// `client_id=app-.*`; empty, every client. Not served yet.
+    /// Which clients send metrics, as `name=pattern` pairs that must all match, such as
+    /// `client_id=app-.*`; empty means every client. Not supported yet.
     "match": Vec<String> = "", null, List => NoEffect(METRICS);
 }
 
 resource_settings! {
     /// All settings of a group.
     GROUP_SETTINGS
-    /// Milliseconds without a heartbeat after which a member is taken out of this consumer group,
-    /// between `group.consumer.min.session.timeout.ms` and `group.consumer.max.session.timeout.ms`.
-    /// Raise it for clients with bad networks.
+    /// How many milliseconds without a heartbeat before a member is removed from this consumer
+    /// group, between `group.consumer.min.session.timeout.ms` and
+    /// `group.consumer.max.session.timeout.ms`. Raise it for poor networks.
     "consumer.session.timeout.ms": i32 = "45000", "group.consumer.session.timeout.ms", AtLeast(1);
-    /// How often, in milliseconds, members of this consumer group are told to send heartbeats,
-    /// within the broker's bounds and less than the session timeout. Lower it for faster
-    /// rebalances.
+    /// How often, in milliseconds, members of this consumer group send heartbeats; within the
+    /// broker's bounds and less than the session timeout. Lower it for faster rebalances.
     "consumer.heartbeat.interval.ms": i32 =
         "5000", "group.consumer.heartbeat.interval.ms", AtLeast(1);
-    /// Milliseconds that pass at least before partitions of this consumer group are shared out
-    /// anew; 0 does it at every change. Raise it if the group is large and members come and go all
-    /// the time.
+    /// Least time in milliseconds between two assignments of this consumer group; 0 reassigns at
+    /// every change. Raise it if the group is large and members come and go often.
     "consumer.assignment.interval.ms": i32 =
         "1000", "group.consumer.assignment.interval.ms", AtLeast(0);
-    /// Milliseconds without a heartbeat after which a member is taken out of this share group. Not
-    /// served yet.
+    /// How many milliseconds without a heartbeat before a member is removed from this share group.
+    /// Not supported yet.
     "share.session.timeout.ms": i32 = "45000", "group.share.session.timeout.ms", AtLeast(1)
         => NoEffect(SHARE);
-    /// How often, in milliseconds, members of this share group are told to send heartbeats. Not
-    /// served yet.
+    /// How often, in milliseconds, members of this share group send heartbeats. Not supported yet.
     "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1)
         => NoEffect(SHARE);
-    /// Milliseconds that a member of this share group may keep a record to itself before another
-    /// one gets it. Not served yet.
+    /// How many milliseconds a member of this share group may hold a record before another one gets
+    /// it. Not supported yet.
     "share.record.lock.duration.ms": i32 =
         "30000", "group.share.record.lock.duration.ms", AtLeast(1000) => NoEffect(SHARE);
-    /// How many times a record is given to members of this share group before it counts as one that
-    /// nobody can process. Not served yet.
+    /// How often a record is delivered to this share group before it counts as unprocessable. Not
+    /// supported yet.
     "share.delivery.count.limit": i32 = "5", "group.share.delivery.count.limit", AtLeast(2)
         => NoEffect(SHARE);
-    /// How many records of one partition may be with members of this share group and unanswered at
-    /// a time. Not served yet.
+    /// How many records of one partition members of this share group may hold unacknowledged. Not
+    /// supported yet.
     "share.partition.max.record.locks": i32 =
         "2000", "group.share.partition.max.record.locks", AtLeast(100) => NoEffect(SHARE);
-    /// Where this share group begins in a partition that is new to it: `earliest`, `latest`, or
-    /// `by_duration:` and an ISO 8601 duration such as `PT1H` for so long ago. Not served yet.
+    /// Where this share group starts in a partition that is new to it: `earliest`, `latest`, or
+    /// `by_duration:` and an ISO 8601 duration to go back, such as `PT1H`. Not supported yet.
     "share.auto.offset.reset": String = "latest", null, OffsetReset => NoEffect(SHARE);
-    /// Whether this share group sees records of open and aborted transactions too
-    /// (`read_uncommitted`) or only those of committed ones (`read_committed`). Not served yet.
+    /// Whether this share group also sees records of open and aborted transactions
+    /// (`read_uncommitted`) or only committed ones (`read_committed`). Not supported yet.
     "share.isolation.level": String =
         "read_uncommitted", null, OneOf(&["read_committed", "read_uncommitted"]) => NoEffect(SHARE);
-    /// Whether members of this share group may ask for more time for a record they hold. Not served
-    /// yet.
+    /// Whether members of this share group may ask for more time for a record they hold. Not
+    /// supported yet.
     "share.renew.acknowledge.enable": bool = "true", null => NoEffect(SHARE);
-    /// Milliseconds that pass at least before partitions of this share group are given out anew; 0
-    /// does it at every change. Not served yet.
+    /// Least time in milliseconds between two assignments of this share group; 0 reassigns at every
+    /// change. Not supported yet.
     "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0)
         => NoEffect(SHARE);
-    /// Milliseconds without a heartbeat after which a member is taken out of this streams group,
-    /// between `group.streams.min.session.timeout.ms` and `group.streams.max.session.timeout.ms`.
-    /// Raise it for clients with bad networks.
+    /// How many milliseconds without a heartbeat before a member is removed from this streams
+    /// group, between `group.streams.min.session.timeout.ms` and
+    /// `group.streams.max.session.timeout.ms`. Raise it for poor networks.
     "streams.session.timeout.ms": i32 = "45000", "group.streams.session.timeout.ms", AtLeast(1);
-    /// How often, in milliseconds, members of this streams group are told to send heartbeats,
-    /// within the broker's bounds and less than the session timeout. Lower it for faster
-    /// rebalances.
+    /// How often, in milliseconds, members of this streams group send heartbeats; within the
+    /// broker's bounds and less than the session timeout. Lower it for faster rebalances.
     "streams.heartbeat.interval.ms": i32 =
         "5000", "group.streams.heartbeat.interval.ms", AtLeast(1);
-    /// How many other members of this streams group keep a copy of each task's state, so that they
-    /// can take over quickly; at most `group.streams.max.standby.replicas`. Raise it if restoring
-    /// state takes too long after a failure.
+    /// How many other members of this streams group keep a copy of each task's state, to take over
+    /// quickly; at most `group.streams.max.standby.replicas`. Raise it if restoring state takes too
+    /// long after a failure.
     "streams.num.standby.replicas": i32 = "0", "group.streams.num.standby.replicas", AtLeast(0);
-    /// Milliseconds that this streams group, when it was empty, waits for further members before it
-    /// gives out tasks. Raise it if its instances start slowly one after the other.
+    /// How many milliseconds this streams group, when empty, waits for more members before it
+    /// assigns tasks. Raise it if its instances start slowly one after another.
     "streams.initial.rebalance.delay.ms": i32 =
         "3000", "group.streams.initial.rebalance.delay.ms", AtLeast(0);
-    /// Milliseconds that pass at least before tasks of this streams group are given out anew; 0
-    /// does it at every change. Raise it if the group is large and members come and go all the
-    /// time.
+    /// Least time in milliseconds between two assignments of this streams group; 0 reassigns at
+    /// every change. Raise it if the group is large and members come and go often.
     "streams.assignment.interval.ms": i32 =
         "1000", "group.streams.assignment.interval.ms", AtLeast(0);
 }

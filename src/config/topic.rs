@@ -180,132 +180,129 @@ impl TopicValues<'_> {
 resource_settings! {
     /// All settings of a topic.
     TOPIC_SETTINGS
-    /// Size in bytes at which a partition of the topic goes on in a new segment; no single batch
-    /// may be larger. What is old is deleted and compacted by whole segments: smaller ones free
-    /// space sooner and make more files.
+    /// Size in bytes at which a partition of the topic starts a new segment; no batch may be
+    /// larger. Deletion and compaction work on whole segments, so smaller ones free space sooner
+    /// but make more files.
     "segment.bytes": i32 = "1073741824", "log.segment.bytes", AtLeast(1048576);
-    /// Age in milliseconds at which a partition of the topic goes on in a new segment even if the
-    /// last one is not full. Lower it if the topic is so quiet that records outlive `retention.ms`
-    /// by far.
+    /// Age in milliseconds at which a partition of the topic starts a new segment even if the last
+    /// one is not full. Lower it if the topic is so quiet that records far outlive `retention.ms`.
     "segment.ms": i64 = "604800000", "log.roll.ms", AtLeast(1);
-    /// Up to so many milliseconds, by chance, are taken off `segment.ms` for each segment, lest all
-    /// partitions close theirs at once. Set it if that shows as a regular load on the disk.
+    /// Random reduction of `segment.ms` for each segment, up to this many milliseconds, so that not
+    /// all partitions roll at once. Set it if that shows as regular load on the disk.
     "segment.jitter.ms": i64 = "0", "log.roll.jitter.ms", AtLeast(0);
-    /// How large, in bytes, one of a segment's indexes may grow before the segment counts as full.
-    /// There is seldom a reason to change it.
+    /// Size in bytes that a segment's index may reach before the segment counts as full. Rarely
+    /// needs changing.
     "segment.index.bytes": i32 = "10485760", "log.index.size.max.bytes", AtLeast(4);
-    /// After so many records of a partition, producers wait for an fsync before they are answered.
-    /// With 1 nothing that was acknowledged is lost when the machine fails, at the price of a
-    /// disk's pace; by default the system writes when it likes.
+    /// Number of records in a partition after which producers wait for an fsync. With 1, no
+    /// acknowledged record is lost if the machine fails, but writes are only as fast as the disk.
+    /// By default the system decides when to write.
     "flush.messages": i64 = "9223372036854775807", "log.flush.interval.messages", AtLeast(1);
-    /// Milliseconds that a record may wait for an fsync, which the broker looks at every
-    /// `log.flush.scheduler.interval.ms` only: set that too. It bounds what a machine that fails
-    /// can lose.
+    /// How many milliseconds a record may wait for an fsync; checked only every
+    /// `log.flush.scheduler.interval.ms`, so set that too. It limits what a failing machine can
+    /// lose.
     "flush.ms": i64 = "9223372036854775807", "log.flush.interval.ms", AtLeast(0);
-    /// Bytes that each partition of the topic may keep of its latest records under
-    /// `cleanup.policy=delete`; older segments go even before their time. With -1 only time counts;
-    /// the whole topic takes so much times its partitions.
+    /// Bytes of recent records that each partition of the topic may keep under
+    /// `cleanup.policy=delete`; older segments are deleted early. -1 means only time counts. The
+    /// whole topic takes this times its partitions.
     "retention.bytes": i64 = "-1", "log.retention.bytes";
-    /// Milliseconds that records are kept under `cleanup.policy=delete`, going by the latest
-    /// timestamp of a segment; -1 is for ever. Set it to how far back consumers must be able to
-    /// read.
+    /// How many milliseconds records are kept under `cleanup.policy=delete`, judged by a segment's
+    /// latest timestamp; -1 means forever. Set it to how far back consumers need to read.
     "retention.ms": i64 = "604800000", "log.retention.ms", AtLeast(-1);
-    /// Most bytes that one batch of records may have, as it comes from the producer and after
-    /// compression; a larger one is refused with `MESSAGE_TOO_LARGE`. Raise it for topics with
-    /// large records, together with `max.request.size` of their producers.
+    /// Largest batch of records in bytes, as sent by the producer and after compression; a larger
+    /// one is refused with `MESSAGE_TOO_LARGE`. Raise it for topics with large records, together
+    /// with `max.request.size` of their producers.
     "max.message.bytes": i32 = "1048588", "message.max.bytes", AtLeast(0);
-    /// Bytes of records between two entries in a segment's index. A smaller number finds offsets
-    /// with less reading and makes larger indexes.
+    /// Bytes of records between two entries of a segment's index. A smaller number makes finding
+    /// offsets cheaper and indexes larger.
     "index.interval.bytes": i32 = "4096", "log.index.interval.bytes", AtLeast(0);
-    /// Milliseconds that compaction keeps a tombstone (a record without a value, which deletes its
-    /// key), so that readers on their way through the topic see it. Raise it if a full read takes
-    /// longer than that.
+    /// How many milliseconds compaction keeps tombstones (records without a value, which delete
+    /// their key), so that readers still see them. Raise it if reading the whole topic takes
+    /// longer.
     "delete.retention.ms": i64 = "86400000", "log.cleaner.delete.retention.ms", AtLeast(0);
-    /// Milliseconds that a record stays safe from compaction, so that readers who are not far
-    /// behind see every value.
+    /// How many milliseconds a record is safe from compaction, so that readers close behind see
+    /// every value.
     "min.compaction.lag.ms": i64 = "0", "log.cleaner.min.compaction.lag.ms", AtLeast(0);
-    /// Milliseconds after which compaction takes a record up however little of the partition is
-    /// new; segments are closed in time for that. Set it where data must be gone by a deadline; it
-    /// must not be below `min.compaction.lag.ms`.
+    /// Milliseconds after which a record is compacted even if little of its partition is new;
+    /// segments roll in time for it. Set it if data must be gone by a deadline; must not be below
+    /// `min.compaction.lag.ms`.
     "max.compaction.lag.ms": i64 =
         "9223372036854775807", "log.cleaner.max.compaction.lag.ms", AtLeast(1);
-    /// Milliseconds that the files of deleted segments, and of the deleted topic, stay under
-    /// another name. Lower it to have the space back sooner.
+    /// How many milliseconds the files of deleted segments, or of the deleted topic, are kept under
+    /// another name. Lower it to free space sooner.
     "file.delete.delay.ms": i64 = "60000", "log.segment.delete.delay.ms", AtLeast(0);
-    /// A partition is compacted when more than this part of its bytes, from 0 to 1, has come since
-    /// the last time, or when `max.compaction.lag.ms` asks for it. Lower values save space and cost
-    /// more reading and writing.
+    /// Share of a partition's bytes, from 0 to 1, that must be new before it is compacted, unless
+    /// `max.compaction.lag.ms` requires it earlier. Lower values save space but cost more I/O.
     "min.cleanable.dirty.ratio": f64 = "0.5", "log.cleaner.min.cleanable.ratio", Between(0.0, 1.0);
-    /// What becomes of old records: `delete` drops segments by `retention.ms` and
-    /// `retention.bytes`, `compact` keeps the last record of each key, and both may be combined.
-    /// Empty, everything is kept; a compacted topic refuses records without a key.
+    /// What happens to old records: `delete` drops segments by `retention.ms` and
+    /// `retention.bytes`, `compact` keeps the last record of each key, and the two can be combined.
+    /// If empty, everything is kept; a compacted topic refuses records without a key.
     "cleanup.policy": Vec<String> = "delete", "log.cleanup.policy", ListOf(&["compact", "delete"]);
-    /// Whether a replica that is not in sync may become leader when no other is left: the partition
-    /// comes back and may lack records. Use `true` only for topics where being available counts
-    /// more than keeping everything.
+    /// Whether an out-of-sync replica may become leader if no other is left: the partition is
+    /// available again but may have lost records. Use `true` only for topics where availability
+    /// matters more than keeping every record.
     "unclean.leader.election.enable": bool = "false", "unclean.leader.election.enable";
-    /// With fewer replicas in sync than this, writes with `acks=all` are refused; a partition that
-    /// has fewer replicas needs them all. Use 2 with three replicas, so that what is acknowledged
-    /// survives the loss of one.
+    /// Writes with `acks=all` are refused if fewer replicas are in sync; a partition with fewer
+    /// replicas needs them all. Use 2 with three replicas, so that acknowledged records survive the
+    /// loss of one.
     "min.insync.replicas": i32 = "1", "min.insync.replicas", AtLeast(1);
-    /// How batches lie in the log: `producer` leaves them as they came, `uncompressed`, `gzip`,
-    /// `snappy`, `lz4` or `zstd` makes the broker pack again what came otherwise. That costs CPU at
-    /// every append, so prefer compression in the producers.
+    /// How batches are stored: `producer` keeps them as they arrive; with `uncompressed`, `gzip`,
+    /// `snappy`, `lz4` or `zstd` the broker recompresses all others. That costs CPU on every
+    /// append, so prefer compression in the producers.
     "compression.type": String =
         "producer",
         "compression.type", OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
-    /// How hard gzip works when the broker itself compresses, from 1 (fast) to 9 (small); -1 is the
-    /// usual middle. Used with `compression.type=gzip` only.
+    /// Level at which the broker compresses with gzip, from 1 (fast) to 9 (small); -1 is the
+    /// library's default. Only used with `compression.type=gzip`.
     "compression.gzip.level": i32 = "-1", "compression.gzip.level", GzipLevel;
-    /// How hard lz4 works when the broker itself compresses, from 1 (fast) to 17 (small). Used with
-    /// `compression.type=lz4` only.
+    /// Level at which the broker compresses with lz4, from 1 (fast) to 17 (small). Only used with
+    /// `compression.type=lz4`.
     "compression.lz4.level": i32 = "9", "compression.lz4.level", Between(1.0, 17.0);
-    /// How hard zstd works when the broker itself compresses: 22 gives the smallest batches,
-    /// negative numbers are the fastest. Used with `compression.type=zstd` only.
+    /// Level at which the broker compresses with zstd: 22 gives the smallest batches, negative
+    /// levels are the fastest. Only used with `compression.type=zstd`.
     "compression.zstd.level": i32 = "3", "compression.zstd.level", Between(-131072.0, 22.0);
-    /// Whether the blocks of a new segment are set aside on the disk when it is made; the file does
-    /// not look longer for it. It keeps files in one piece and makes a full disk show early.
+    /// Whether disk space for a new segment is reserved when it is created; the file does not
+    /// appear larger. It avoids fragmentation and reveals a full disk early.
     "preallocate": bool = "false", "log.preallocate";
-    /// Whose time records carry: the producer's (`CreateTime`) or the broker's at the append
-    /// (`LogAppendTime`). Choose the latter where clocks of producers cannot be trusted, since
-    /// retention goes by it.
+    /// Which timestamp records get: the producer's (`CreateTime`) or the broker's at the append
+    /// (`LogAppendTime`). Use the latter if producers' clocks cannot be trusted, because retention
+    /// depends on it.
     "message.timestamp.type": String =
         "CreateTime", "log.message.timestamp.type", OneOf(&["CreateTime", "LogAppendTime"]);
-    /// Milliseconds that a record's timestamp may be older than the broker's clock, else its batch
-    /// is refused with `INVALID_TIMESTAMP`. `LogAppendTime` makes it idle; set it to keep out
-    /// records that retention would delete at once.
+    /// How many milliseconds a record's timestamp may be behind the broker's clock; older ones are
+    /// refused with `INVALID_TIMESTAMP`. Ignored with `LogAppendTime`. Set it to keep out records
+    /// that retention would delete at once.
     "message.timestamp.before.max.ms": i64 =
         "9223372036854775807", "log.message.timestamp.before.max.ms", AtLeast(0);
-    /// Milliseconds that a record's timestamp may be ahead of the broker's clock, else its batch is
-    /// refused with `INVALID_TIMESTAMP`. `LogAppendTime` makes it idle; it stops records from the
-    /// far future, which retention would never delete.
+    /// How many milliseconds a record's timestamp may be ahead of the broker's clock; later ones
+    /// are refused with `INVALID_TIMESTAMP`, as retention would never delete them. Ignored with
+    /// `LogAppendTime`.
     "message.timestamp.after.max.ms": i64 =
         "3600000", "log.message.timestamp.after.max.ms", AtLeast(0);
-    /// Which replicas give data to followers no faster than `leader.replication.throttled.rate`, as
-    /// `partition:broker` pairs or `*` for all; reassignment tools set it. Not served yet.
+    /// Replicas that send data to followers no faster than `leader.replication.throttled.rate`, as
+    /// `partition:broker` pairs or `*` for all; set by reassignment tools. Not supported yet.
     "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
         => NoEffect(ALONE);
-    /// Which replicas take data from leaders no faster than `follower.replication.throttled.rate`,
-    /// as `partition:broker` pairs or `*` for all; reassignment tools set it. Not served yet.
+    /// Replicas that fetch data from leaders no faster than `follower.replication.throttled.rate`,
+    /// as `partition:broker` pairs or `*` for all; set by reassignment tools. Not supported yet.
     "follower.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
         => NoEffect(ALONE);
-    /// Accepted and has no effect: the topic's old segments would move to tiered storage, and klamm
-    /// does not serve that. It is refused unless `remote.log.storage.system.enable` is set.
+    /// Whether old segments move to tiered storage, which klamm does not have: refused unless
+    /// `remote.log.storage.system.enable` is set.
     "remote.storage.enable": bool = "false", null;
-    /// Accepted and has no effect: it bounds, in milliseconds, how long segments of a tiered topic
-    /// also stay on local disk, and klamm does not serve tiered storage.
+    /// Accepted but ignored: how many milliseconds segments of a tiered topic also stay on local
+    /// disk. klamm has no tiered storage.
     "local.retention.ms": i64 = "-2", "log.local.retention.ms", AtLeast(-2) => NoEffect(REMOTE);
-    /// Accepted and has no effect: it bounds how many bytes of a tiered partition also stay on
-    /// local disk, and klamm does not serve tiered storage.
+    /// Accepted but ignored: how many bytes of a tiered partition also stay on local disk. klamm
+    /// has no tiered storage.
     "local.retention.bytes": i64 = "-2", "log.local.retention.bytes", AtLeast(-2)
         => NoEffect(REMOTE);
-    /// Accepted and has no effect: it stops uploads of a tiered topic while what is there stays
-    /// readable, and klamm does not serve tiered storage.
+    /// Accepted but ignored: stops uploads of a tiered topic but keeps what is there readable.
+    /// klamm has no tiered storage.
     "remote.log.copy.disable": bool = "false", null => NoEffect(REMOTE);
-    /// Accepted and has no effect: it says that a topic's tiered segments go when tiering ends for
-    /// it, and klamm does not serve tiered storage.
+    /// Accepted but ignored: deletes a topic's tiered segments when its tiering is turned off.
+    /// klamm has no tiered storage.
     "remote.log.delete.on.disable": bool = "false", null => NoEffect(REMOTE);
-    /// Size of segments in bytes for tests, which may be smaller than `segment.bytes` allows and
-    /// goes before it. Do not set it otherwise.
+    /// Segment size in bytes for tests; it may be smaller than `segment.bytes` allows and overrides
+    /// it. Do not set it otherwise.
     "internal.segment.bytes": Option<i32> = null, null;
 }

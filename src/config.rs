@@ -97,16 +97,19 @@ struct Values {
 /// Shows only names, as some values are secrets.
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layers = [&self.fixed, &self.cluster, &self.broker];
-        f.debug_list().entries(layers.into_iter().flat_map(BTreeMap::keys)).finish()
+        f.debug_list().entries(self.layers().into_iter().flat_map(BTreeMap::keys)).finish()
     }
 }
 
 impl Values {
-    /// The value in effect: the broker's, else the cluster's, else the file's, else the default.
+    /// All that is set, with what takes precedence first.
+    fn layers(&self) -> [&BTreeMap<String, String>; 3] {
+        [&self.broker, &self.cluster, &self.fixed]
+    }
+
+    /// The value in effect, which may be the default.
     fn get(&self, name: &str) -> Option<&str> {
-        let layers = [&self.broker, &self.cluster, &self.fixed];
-        let set = layers.into_iter().find_map(|layer| layer.get(name));
+        let set = self.layers().into_iter().find_map(|layer| layer.get(name));
         set.map(String::as_str).or_else(|| setting(name)?.default)
     }
 }
@@ -137,7 +140,7 @@ impl Config {
     }
 
     fn from_values(values: Values) -> Result<Config> {
-        for (name, value) in values.fixed.iter().chain(&values.cluster).chain(&values.broker) {
+        for (name, value) in values.layers().into_iter().flatten() {
             if let Some(setting) = setting(name) {
                 setting.validate(value)?;
             }
@@ -152,10 +155,7 @@ impl Config {
 
     /// Whether the setting has been set, so that its default does not apply.
     pub fn is_set(&self, name: &str) -> bool {
-        let values = &self.values;
-        [&values.broker, &values.cluster, &values.fixed]
-            .iter()
-            .any(|layer| layer.contains_key(name))
+        self.values.layers().into_iter().any(|layer| layer.contains_key(name))
     }
 
     /// The replication factor or `min.isr` of an internal topic: the `value` of the setting `name`.

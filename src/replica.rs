@@ -27,7 +27,7 @@ use kafka_protocol::error::ResponseError;
 use moves::Moves;
 use partition::{Partition, Unsettled};
 use producer_ids::ProducerIds;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use uuid::Uuid;
@@ -52,8 +52,6 @@ pub struct Replicas {
     moves: Moves,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
-    /// The warnings about settings that were already logged.
-    told: Mutex<BTreeSet<String>>,
 }
 
 /// A partition that the metadata log assigns to this broker (HostedPartition).
@@ -83,7 +81,6 @@ impl Replicas {
             moves: Moves::default(),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
-            told: Mutex::default(),
         })
     }
 

@@ -36,10 +36,9 @@ impl Applier {
     }
 
     fn follow(&self, mut published: mpsc::Receiver<Published>) -> Result<()> {
-        let mut left_out = Vec::new();
         while let Some(step) = published.blocking_recv() {
             if step.delta.configs_of(BROKER_CONFIG).next().is_some() {
-                left_out = self.apply_config(&step.image, &left_out);
+                self.apply_config(&step.image);
             }
             self.replicas.apply(&step.image, &step.delta)?;
             self.groups.apply(&step.image, &step.delta);
@@ -50,16 +49,14 @@ impl Applier {
         Ok(())
     }
 
-    /// Applies the broker settings of `image`, before the other parts, which read them. Logs the
-    /// settings that are left out, except those in `told`, and returns them.
-    fn apply_config(&self, image: &Image, told: &[String]) -> Vec<String> {
+    /// Applies the broker settings of `image`, before the other parts, which read them.
+    fn apply_config(&self, image: &Image) {
         let (config, left_out) = image.broker_config(&self.config.get());
-        for setting in left_out.iter().filter(|setting| !told.contains(setting)) {
+        for setting in left_out {
             warn!(
                 "A setting in the metadata log is ignored; delete it with kafka-configs: {setting}"
             );
         }
         self.config.set(config);
-        left_out
     }
 }

@@ -3,7 +3,6 @@
 use super::effect::Effect;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
-use std::fmt;
 
 /// The type of a setting's value. The numbers are those of DescribeConfigs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -386,30 +385,24 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// A secret, which is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(pub String);
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[hidden]")
-    }
-}
+/// A secret. The text stays among the others, as nothing uses one yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Password;
 
 impl Value for Password {
     const KIND: ConfigType = ConfigType::Password;
     fn read(text: Option<&str>) -> Option<Password> {
-        text.map(|text| Password(text.trim().to_owned()))
+        text.map(|_| Password)
     }
 }
 
-/// The name of a Java class. klamm loads no classes, but knows some of its own parts by such names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClassName(pub String);
+/// The name of a Java class. The text stays among the others, as klamm loads no classes.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassName;
 
 impl Value for ClassName {
     const KIND: ConfigType = ConfigType::Class;
     fn read(text: Option<&str>) -> Option<ClassName> {
-        text.map(|text| ClassName(text.trim().to_owned()))
+        text.map(|_| ClassName)
     }
 }

@@ -72,8 +72,7 @@ impl Config {
         let shown =
             |s: &&Setting| s.update_mode != UpdateMode::Internal || fixed.contains_key(s.name);
         let known = SETTINGS.iter().filter(shown).map(|s| self.broker_row(s.name, false));
-        let layers = [fixed, &self.values.cluster, &self.values.broker];
-        let set: BTreeSet<&String> = layers.into_iter().flat_map(BTreeMap::keys).collect();
+        let set: BTreeSet<_> = self.values.layers().into_iter().flat_map(BTreeMap::keys).collect();
         let unknown = set.into_iter().filter(|name| setting(name).is_none());
         known.chain(unknown.map(|name| self.broker_row(name, false))).collect()
     }
@@ -154,11 +153,10 @@ impl Config {
             "log.flush.interval.ms" => &flush[..],
             _ => family.unwrap_or(&alone),
         };
-        let values = &self.values;
-        let set = [
-            (&values.broker, ConfigSource::DynamicBroker),
-            (&values.cluster, ConfigSource::DynamicDefaultBroker),
-            (&values.fixed, ConfigSource::StaticBroker),
+        let sources = [
+            ConfigSource::DynamicBroker,
+            ConfigSource::DynamicDefaultBroker,
+            ConfigSource::StaticBroker,
         ];
         let of = |name: &str, value: &str, source| Synonym {
             name: name.to_owned(),
@@ -166,7 +164,7 @@ impl Config {
             source,
         };
         let mut found = Vec::new();
-        for (layer, source) in set {
+        for (layer, source) in self.values.layers().into_iter().zip(sources) {
             let here = names.iter().filter_map(|name| Some(of(name, layer.get(*name)?, source)));
             found.extend(here);
         }

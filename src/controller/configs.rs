@@ -104,7 +104,7 @@ impl View<'_> {
             };
             altered.insert(key.clone(), after);
         }
-        self.altered_records(resource, &altered, &[], is_new)
+        self.altered_records(resource, &altered, is_new)
     }
 
     fn replace_resource(
@@ -112,10 +112,11 @@ impl View<'_> {
         resource: &Resource,
         configs: &BTreeMap<String, Option<String>>,
     ) -> Result<Vec<MetadataRecord>> {
-        let current = self.image.configs_of(resource.0, &resource.1);
-        let dropped = current.keys().filter(|key| !configs.contains_key(*key)).cloned();
-        let dropped: Vec<String> = dropped.collect();
-        self.altered_records(resource, configs, &dropped, false)
+        let mut altered = configs.clone();
+        for key in self.image.configs_of(resource.0, &resource.1).keys() {
+            altered.entry(key.clone()).or_default();
+        }
+        self.altered_records(resource, &altered, false)
     }
 
     fn list_value(
@@ -140,14 +141,12 @@ impl View<'_> {
         self,
         resource: &Resource,
         altered: &BTreeMap<String, Option<String>>,
-        dropped: &[String],
         is_new: bool,
     ) -> Result<Vec<MetadataRecord>> {
         let current = self.image.configs_of(resource.0, &resource.1);
         let mut all = (*current).clone();
         let mut changed = Vec::new();
-        let dropped = dropped.iter().map(|key| (key, &None));
-        for (key, value) in altered.iter().chain(dropped.clone()) {
+        for (key, value) in altered {
             match value {
                 Some(value) => all.insert(key.clone(), value.clone()),
                 None => all.remove(key),
@@ -163,7 +162,7 @@ impl View<'_> {
         };
         all.retain(|key, value| is_right(key, value));
         self.check_resource(resource, &all)?;
-        let mut each = altered.iter().chain(dropped);
+        let mut each = altered.iter();
         each.try_for_each(|(key, value)| self.check_value(resource, key, value.as_deref()))?;
         if !is_new {
             self.check_exists(resource)?;

@@ -70,7 +70,7 @@ impl Replicas {
         for topic in changed {
             let config = configs.of(&topic.name)?;
             if is_first {
-                self.tell_left_out(&configs, &topic.name);
+                configs.tell_left_out(&topic.name);
             }
             for (index, registration) in topic.partitions.iter().enumerate() {
                 if registration.replicas.contains(&self.config.get().node_id) {
@@ -215,18 +215,6 @@ impl Replicas {
         }
     }
 
-    /// Warns of a topic's invalid overrides, once: when one changes, the others are checked again.
-    fn tell_left_out(&self, configs: &TopicConfigs<'_>, topic: &str) {
-        for setting in configs.left_out(topic) {
-            let line = format!(
-                "A setting of topic {topic} is ignored; delete it with kafka-configs: {setting}"
-            );
-            if lock(&self.told).insert(line.clone()) {
-                tracing::warn!("{line}");
-            }
-        }
-    }
-
     /// Gives changed settings to the open logs.
     fn apply_topic_configs(&self, image: &Image, delta: &Delta) {
         let are_defaults_new = delta.configs_of(BROKER_CONFIG).next().is_some();
@@ -242,7 +230,7 @@ impl Replicas {
             let topic = partitions[0].topic();
             let Ok(config) = configs.of(topic) else { continue };
             if changed.contains(&**topic) {
-                self.tell_left_out(&configs, topic);
+                configs.tell_left_out(topic);
             }
             for partition in partitions {
                 if let Err(error) = partition.set_config(Arc::clone(&config)) {
@@ -277,10 +265,14 @@ impl<'a> TopicConfigs<'a> {
         self.broker.topic_in_effect(&overrides).map(|(config, _)| config)
     }
 
-    /// A message for each invalid override of a topic.
-    fn left_out(&self, topic: &str) -> Vec<String> {
+    /// Warns of a topic's invalid overrides.
+    fn tell_left_out(&self, topic: &str) {
         let overrides = self.image.configs_of(TOPIC_CONFIG, topic);
-        let in_effect = self.broker.topic_in_effect(&overrides);
-        in_effect.map(|(_, left_out)| left_out).unwrap_or_default()
+        let Ok((_, left_out)) = self.broker.topic_in_effect(&overrides) else { return };
+        for setting in left_out {
+            tracing::warn!(
+                "A setting of topic {topic} is ignored; delete it with kafka-configs: {setting}"
+            );
+        }
     }
 }

@@ -26,9 +26,9 @@ mod offsets;
 mod session;
 mod target;
 
-pub use admission::Admission;
+pub use admission::{Admission, check_speaker};
 pub use counts::Counts;
-pub use member::{Member, MemberState};
+pub use member::{Member, MemberState, with_epochs};
 
 use super::record::Record;
 use super::{GroupId, MemberId};
@@ -271,6 +271,11 @@ impl<K: Kind> PartialEq for Modern<K> {
             && self.instances == other.instances
             && self.targets == other.targets
     }
+}
+
+/// Refuses the request if it is wrong in this way.
+pub fn refuse_if(is_wrong: bool, message: &str) -> Result<()> {
+    if is_wrong { refuse(ResponseError::InvalidRequest, message.to_owned()) } else { Ok(()) }
 }
 
 /// Kafka's error, with a sentence for the person who asked.

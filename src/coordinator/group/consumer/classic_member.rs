@@ -302,16 +302,11 @@ fn updated(
 ) -> ConsumerMember {
     let request = join.request;
     let mut updated = member.clone();
-    if let Some(instance) = &request.group_instance_id {
-        updated.instance_id = Some(Arc::from(&**instance));
-    }
-    if let Some(rack) = subscription.rack_id.as_ref().filter(|rack| !rack.is_empty()) {
-        updated.rack_id = Some(rack.clone());
-    }
-    updated.rebalance_timeout_ms = join.rebalance_timeout_ms();
+    let instance = request.group_instance_id.as_deref();
+    let rack = subscription.rack_id.as_deref().filter(|rack| !rack.is_empty());
+    updated.hear(join.cx, instance, rack, join.rebalance_timeout_ms());
     updated.own.topics = Arc::new(subscription.topics.iter().cloned().collect());
     updated.own.topic_regex = Some(String::new());
-    updated.came_from(join.cx);
     let protocols = request.protocols.iter().map(|p| (&*p.name, &p.metadata));
     updated.own.classic = Some(Arc::new(classic_metadata(request.session_timeout_ms, protocols)));
     updated

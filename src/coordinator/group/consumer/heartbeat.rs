@@ -5,14 +5,12 @@ use super::member::ConsumerMember;
 use super::reconcile::Reconciliation;
 use super::{Consumer, ConsumerGroup, Outcome};
 use crate::codec::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
-use crate::codec::messages::{
-    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, StrBytes,
-};
+use crate::codec::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use crate::config::Config;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::assignor::Partitions;
 use crate::coordinator::group::modern::{
-    Admission, JOIN_EPOCH, Kind, LEAVE_EPOCH, LEAVE_STATIC_EPOCH, refuse,
+    Admission, JOIN_EPOCH, Kind, LEAVE_EPOCH, check_speaker, refuse, refuse_if,
 };
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::turn::Turn;
@@ -145,35 +143,31 @@ pub fn check_heartbeat(
     request: &ConsumerGroupHeartbeatRequest,
 ) -> Result<()> {
     let epoch = request.member_epoch;
-    let is_blank = |text: Option<&StrBytes>| text.is_some_and(|text| text.trim().is_empty());
     let needs_id = version >= OWN_MEMBER_ID_VERSION || epoch > 0 || epoch == LEAVE_EPOCH;
-    let has_topics =
-        request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
-    let invalid = |message: &str| refuse(ResponseError::InvalidRequest, message.to_owned());
-    if needs_id && is_blank(Some(&request.member_id)) {
-        invalid("MemberId is blank.")
-    } else if is_blank(Some(&request.group_id)) {
-        invalid("GroupId can't be empty.")
-    } else if is_blank(request.instance_id.as_ref()) {
-        invalid("InstanceId is blank.")
-    } else if is_blank(request.rack_id.as_ref()) {
-        invalid("RackId is blank.")
-    } else if epoch == 0 && request.rebalance_timeout_ms == -1 {
-        invalid("A member that joins has to send its RebalanceTimeoutMs.")
-    } else if epoch == 0 && request.topic_partitions.as_ref().is_none_or(|t| !t.is_empty()) {
-        invalid("A member that joins owns nothing: its TopicPartitions have to be an empty list.")
-    } else if epoch == 0 && !has_topics {
-        invalid(
-            "A member that joins has to subscribe, by SubscribedTopicNames or by \
-             SubscribedTopicRegex.",
-        )
-    } else if epoch == LEAVE_STATIC_EPOCH && request.instance_id.is_none() {
-        invalid("Only a static member may leave for a while: InstanceId is missing.")
-    } else if epoch < LEAVE_STATIC_EPOCH {
-        invalid("MemberEpoch is below -2.")
-    } else {
-        check_assignor(config, request.server_assignor.as_deref())
+    check_speaker(
+        epoch,
+        &request.group_id,
+        needs_id.then_some(&request.member_id),
+        request.instance_id.as_ref(),
+        request.rack_id.as_ref(),
+    )?;
+    if epoch == JOIN_EPOCH {
+        check_join(request)?;
     }
+    check_assignor(config, request.server_assignor.as_deref())
+}
+
+fn check_join(request: &ConsumerGroupHeartbeatRequest) -> Result<()> {
+    let without_timeout = request.rebalance_timeout_ms == -1;
+    refuse_if(without_timeout, "A member that joins has to send its RebalanceTimeoutMs.")?;
+    refuse_if(
+        request.topic_partitions.as_ref().is_none_or(|topics| !topics.is_empty()),
+        "A member that joins owns nothing: its TopicPartitions have to be an empty list.",
+    )?;
+    refuse_if(
+        request.subscribed_topic_names.is_none() && request.subscribed_topic_regex.is_none(),
+        "A member that joins has to subscribe, by SubscribedTopicNames or by SubscribedTopicRegex.",
+    )
 }
 
 fn check_assignor(config: &Config, name: Option<&str>) -> Result<()> {
@@ -268,15 +262,8 @@ fn updated(
     request: &ConsumerGroupHeartbeatRequest,
 ) -> ConsumerMember {
     let mut updated = member.clone();
-    if let Some(instance) = &request.instance_id {
-        updated.instance_id = Some(Arc::from(&**instance));
-    }
-    if let Some(rack) = &request.rack_id {
-        updated.rack_id = Some(rack.to_string());
-    }
-    if request.rebalance_timeout_ms != -1 {
-        updated.rebalance_timeout_ms = request.rebalance_timeout_ms;
-    }
+    let (instance, rack) = (request.instance_id.as_deref(), request.rack_id.as_deref());
+    updated.hear(cx, instance, rack, request.rebalance_timeout_ms);
     if let Some(assignor) = &request.server_assignor {
         updated.own.server_assignor = Some(assignor.to_string());
     }
@@ -289,7 +276,6 @@ fn updated(
     if let Some(regex) = &request.subscribed_topic_regex {
         updated.own.topic_regex = Some(regex.to_string());
     }
-    updated.came_from(cx);
     updated.own.classic = None;
     updated
 }

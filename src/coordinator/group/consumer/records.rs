@@ -6,7 +6,7 @@ use crate::codec::schema::group::consumer_group_current_member_assignment_value:
 use crate::codec::schema::group::consumer_group_target_assignment_member_value::TopicPartition;
 use crate::codec::schema::group::*;
 use crate::coordinator::group::assignor::Partitions;
-use crate::coordinator::group::modern::{Kind, MemberState};
+use crate::coordinator::group::modern::{Kind, MemberState, with_epochs};
 use crate::coordinator::group::record::Record;
 use crate::types::Timestamp;
 use std::collections::BTreeSet;
@@ -167,14 +167,10 @@ fn topic_partitions(partitions: &EpochPartitions) -> Vec<TopicPartitions> {
     topics.collect()
 }
 
-/// Before Kafka 4.2 the partitions had no epochs of their own.
-fn with_epochs(topics: &[TopicPartitions], member_epoch: i32) -> EpochPartitions {
-    let of_topic = |topic: &TopicPartitions| {
-        let epochs = topic.assignment_epochs.as_ref();
-        let epochs = epochs.filter(|epochs| epochs.len() == topic.partitions.len());
-        let epoch = |at: usize| epochs.map_or(member_epoch.max(0), |epochs| epochs[at]);
-        let partitions = topic.partitions.iter().enumerate();
-        (topic.topic_id, partitions.map(|(at, partition)| (*partition, epoch(at))).collect())
+fn epoch_partitions(topics: &[TopicPartitions], member_epoch: i32) -> EpochPartitions {
+    let of_topic = |of: &TopicPartitions| {
+        let epochs = of.assignment_epochs.as_deref();
+        (of.topic_id, with_epochs(&of.partitions, epochs, member_epoch.max(0)))
     };
     topics.iter().map(of_topic).collect()
 }
@@ -240,9 +236,9 @@ fn assign(member: &mut ConsumerMember, value: &ConsumerGroupCurrentMemberAssignm
     member.epoch = value.member_epoch;
     member.previous_epoch = value.previous_member_epoch;
     member.state = MemberState::from_id(value.state, STABLE);
-    member.assigned = Arc::new(with_epochs(&value.assigned_partitions, value.member_epoch));
+    member.assigned = Arc::new(epoch_partitions(&value.assigned_partitions, value.member_epoch));
     member.pending_revocation =
-        Arc::new(with_epochs(&value.partitions_pending_revocation, value.member_epoch));
+        Arc::new(epoch_partitions(&value.partitions_pending_revocation, value.member_epoch));
 }
 
 fn partitions(value: &ConsumerGroupTargetAssignmentMemberValue) -> Partitions {

@@ -1,7 +1,8 @@
 //! Who speaks in a heartbeat: a member that is known, one that is new, or a static member that
 //! comes back under another id; and what is written when members leave.
 
-use super::{Kind, LEAVE_STATIC_EPOCH, Member, Modern, refuse};
+use super::{Kind, LEAVE_STATIC_EPOCH, Member, Modern, refuse, refuse_if};
+use crate::codec::messages::StrBytes;
 use crate::coordinator::group::MemberId;
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::turn::Turn;
@@ -20,6 +21,27 @@ pub struct Admission<'a, K: Kind> {
     pub may_create: bool,
     /// Its epoch and what it owns; None if it speaks the classic protocol.
     pub epoch: Option<(i32, Option<&'a K::Target>)>,
+}
+
+/// Checks who a heartbeat says it is from: no text may be blank, and only static members leave for a
+/// while.
+pub fn check_speaker(
+    epoch: i32,
+    group: &StrBytes,
+    member: Option<&StrBytes>,
+    instance: Option<&StrBytes>,
+    rack: Option<&StrBytes>,
+) -> Result<()> {
+    let is_blank = |text: Option<&StrBytes>| text.is_some_and(|text| text.trim().is_empty());
+    refuse_if(is_blank(member), "MemberId is blank.")?;
+    refuse_if(is_blank(Some(group)), "GroupId can't be empty.")?;
+    refuse_if(is_blank(instance), "InstanceId is blank.")?;
+    refuse_if(is_blank(rack), "RackId is blank.")?;
+    refuse_if(
+        epoch == LEAVE_STATIC_EPOCH && instance.is_none(),
+        "Only a static member may leave for a while: InstanceId is missing.",
+    )?;
+    refuse_if(epoch < LEAVE_STATIC_EPOCH, "MemberEpoch is below -2.")
 }
 
 impl<K: Kind> Modern<K> {

@@ -6,6 +6,7 @@ use crate::coordinator::group::MemberId;
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Where a member is on its way to its target assignment.
@@ -40,6 +41,18 @@ impl MemberState {
         let found = known.into_iter().find(|state| state.id(stable) == id);
         found.unwrap_or(MemberState::Unknown)
     }
+}
+
+/// Partitions with the epochs in which a member got them. Older brokers wrote none; the
+/// member's epoch takes their place.
+pub fn with_epochs(
+    partitions: &[i32],
+    epochs: Option<&[i32]>,
+    member_epoch: i32,
+) -> BTreeMap<i32, i32> {
+    let epochs = epochs.filter(|epochs| epochs.len() == partitions.len());
+    let epoch = |at: usize| epochs.map_or(member_epoch, |epochs| epochs[at]);
+    partitions.iter().enumerate().map(|(at, partition)| (*partition, epoch(at))).collect()
 }
 
 /// A member. What may be large is shared, because every heartbeat begins with a copy.
@@ -96,10 +109,21 @@ impl<K: Kind> Member<K> {
         self.state == MemberState::Stable && self.epoch == epoch
     }
 
-    /// Notes who sent its request.
-    pub fn came_from(&mut self, cx: &RequestContext) {
+    /// Notes who sent its request and what that says of the member; what it leaves out stays.
+    pub fn hear(
+        &mut self,
+        cx: &RequestContext,
+        instance: Option<&str>,
+        rack: Option<&str>,
+        rebalance_timeout_ms: i32,
+    ) {
         self.client_id.clone_from(&cx.client_id);
         self.client_host.clone_from(&cx.client_host);
+        self.instance_id = instance.map(Arc::from).or(self.instance_id.take());
+        self.rack_id = rack.map(str::to_owned).or(self.rack_id.take());
+        if rebalance_timeout_ms != -1 {
+            self.rebalance_timeout_ms = rebalance_timeout_ms;
+        }
     }
 
     /// Refuses an epoch that is not the member's. It may be one behind if it owns nothing that it

@@ -5,7 +5,7 @@ use super::assignor::{TaskMember, TaskSource, assign};
 use super::configure::{Configured, StatusCode, configure};
 use super::member::{StreamsMember, StreamsThread};
 use super::reconcile::Reconciliation;
-use super::request::{self, Reported, refuse_if};
+use super::request::{self, Reported};
 use super::tasks::{TaskOffsets, Tasks};
 use super::topology::{Topology, to_record, unexpected};
 use super::{Configs, Streams, StreamsGroup, records};
@@ -13,7 +13,7 @@ use crate::codec::messages::StreamsGroupHeartbeatRequest;
 use crate::codec::messages::streams_group_heartbeat_response::Status;
 use crate::coordinator::RequestContext;
 use crate::coordinator::group::MemberId;
-use crate::coordinator::group::modern::{Admission, JOIN_EPOCH, Kind};
+use crate::coordinator::group::modern::{Admission, JOIN_EPOCH, Kind, refuse_if};
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::timers::Timer;
 use crate::coordinator::group::turn::Turn;
@@ -257,12 +257,8 @@ fn updated(member: &StreamsMember, beat: &Beat<'_>) -> StreamsMember {
     });
     let endpoint = request.user_endpoint.as_ref().map(|of| (of.host.to_string(), of.port));
     let mut updated = member.clone();
-    updated.came_from(beat.cx);
-    updated.instance_id = request.instance_id.as_deref().map(Arc::from).or(updated.instance_id);
-    updated.rack_id = request.rack_id.as_deref().map(str::to_owned).or(updated.rack_id);
-    if request.rebalance_timeout_ms != -1 {
-        updated.rebalance_timeout_ms = request.rebalance_timeout_ms;
-    }
+    let (instance, rack) = (request.instance_id.as_deref(), request.rack_id.as_deref());
+    updated.hear(beat.cx, instance, rack, request.rebalance_timeout_ms);
     let own = updated.own;
     updated.own = StreamsThread {
         topology_epoch: request.topology.as_ref().map_or(own.topology_epoch, |of| of.epoch),

@@ -10,7 +10,7 @@ use crate::codec::schema::group::streams_group_member_metadata_value::{Endpoint,
 use crate::codec::schema::group::streams_group_metadata_value::LastAssignmentConfig;
 use crate::codec::schema::group::streams_group_target_assignment_member_value::TaskIds as TargetTaskIds;
 use crate::codec::schema::group::*;
-use crate::coordinator::group::modern::{Kind, MemberState};
+use crate::coordinator::group::modern::{Kind, MemberState, with_epochs};
 use crate::coordinator::group::record::Record;
 use crate::types::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -294,17 +294,13 @@ fn from_ids(tasks: &[CurrentTaskIds]) -> TaskIds {
     tasks.iter().map(ids).collect()
 }
 
-/// Brokers before 4.3 wrote no epochs of tasks; the member's epoch takes their place.
 fn from_ids_with_epochs(
     tasks: &[CurrentTaskIds],
     member_epoch: i32,
 ) -> BTreeMap<String, BTreeMap<i32, i32>> {
     let ids = |of: &CurrentTaskIds| {
-        let epochs = of.assignment_epochs.as_ref();
-        let epochs = epochs.filter(|epochs| epochs.len() == of.partitions.len());
-        let epoch = |at: usize| epochs.map_or(member_epoch, |epochs| epochs[at]);
-        let tasks = of.partitions.iter().enumerate().map(|(at, task)| (*task, epoch(at)));
-        (of.subtopology_id.clone(), tasks.collect())
+        let epochs = of.assignment_epochs.as_deref();
+        (of.subtopology_id.clone(), with_epochs(&of.partitions, epochs, member_epoch))
     };
     tasks.iter().map(ids).collect()
 }

@@ -5,7 +5,7 @@ use crate::codec::messages::StreamsGroupHeartbeatRequest;
 use crate::codec::messages::streams_group_heartbeat_request::{
     TaskIds as RequestTaskIds, TaskOffset,
 };
-use crate::coordinator::group::modern::{JOIN_EPOCH, LEAVE_STATIC_EPOCH};
+use crate::coordinator::group::modern::{JOIN_EPOCH, check_speaker, refuse_if};
 use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 
@@ -24,23 +24,15 @@ pub fn check(request: &StreamsGroupHeartbeatRequest, version: i16) -> Result<()>
         subtopologies.any(|subtopology| !subtopology.source_topic_regex.is_empty()),
         "Source topics have to be named: regular expressions are not served.",
     )?;
-    let is_blank = |value: Option<&str>| value.is_some_and(|value| value.trim().is_empty());
-    refuse_if(is_blank(Some(&request.member_id)), "MemberId is blank.")?;
-    refuse_if(is_blank(Some(&request.group_id)), "GroupId can't be empty.")?;
-    refuse_if(is_blank(request.instance_id.as_deref()), "InstanceId is blank.")?;
-    refuse_if(is_blank(request.rack_id.as_deref()), "RackId is blank.")?;
-    match request.member_epoch {
-        JOIN_EPOCH => check_join(request)?,
-        LEAVE_STATIC_EPOCH => {
-            refuse_if(
-                request.instance_id.is_none(),
-                "Only a static member may leave for a \
-                                                      while: InstanceId is missing.",
-            )?;
-        }
-        epoch => {
-            refuse_if(epoch < LEAVE_STATIC_EPOCH, &format!("MemberEpoch {epoch} is below -2."))?
-        }
+    check_speaker(
+        request.member_epoch,
+        &request.group_id,
+        Some(&request.member_id),
+        request.instance_id.as_ref(),
+        request.rack_id.as_ref(),
+    )?;
+    if request.member_epoch == JOIN_EPOCH {
+        check_join(request)?;
     }
     let tasks = [&request.active_tasks, &request.standby_tasks, &request.warmup_tasks];
     let some = tasks.iter().filter(|tasks| tasks.is_some()).count();
@@ -144,12 +136,4 @@ fn ids(tasks: &[RequestTaskIds]) -> TaskIds {
         ids.entry(of.subtopology_id.to_string()).or_default().extend(&of.partitions);
     }
     ids
-}
-
-/// Fails with INVALID_REQUEST if the condition holds.
-pub fn refuse_if(it_is_so: bool, message: &str) -> Result<()> {
-    match it_is_so {
-        true => Err(Error::Explained(ResponseError::InvalidRequest, message.to_owned())),
-        false => Ok(()),
-    }
 }

@@ -6,7 +6,9 @@ use super::identity::{self, refused};
 use crate::config::Config;
 use crate::controller::{Preview, preview, quorum};
 use crate::error::Result;
-use crate::log::manager::{LogDir, LogManager};
+use crate::log::Stopped;
+use crate::log::manager::{Found, FoundFuture, LogDir, LogManager};
+use crate::metadata::Topic;
 use crate::types::{TopicPartition, uuid_to_text};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -71,15 +73,19 @@ struct Here {
     /// None if `partition.metadata` does not say.
     topic_id: Option<Uuid>,
     dir: Arc<LogDir>,
+    /// It is the copy of a move.
+    is_future: bool,
 }
 
 fn partitions(logs: &LogManager) -> Result<Vec<Here>> {
-    let found = logs.scan()?.into_iter();
-    let found = found.map(|f| Here { partition: f.partition, topic_id: f.topic_id, dir: f.dir });
-    let futures = logs.futures().into_iter();
-    let futures =
-        futures.map(|f| Here { partition: f.partition, topic_id: f.topic_id, dir: f.dir });
-    Ok(found.chain(futures).collect())
+    let mut here = Vec::new();
+    for Found { partition, topic_id, dir } in logs.scan()? {
+        here.push(Here { partition, topic_id, dir, is_future: false });
+    }
+    for FoundFuture { partition, topic_id, dir, .. } in logs.futures() {
+        here.push(Here { partition, topic_id, dir, is_future: true });
+    }
+    Ok(here)
 }
 
 struct Survey<'a> {
@@ -197,29 +203,50 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Refuses a log that lost its `partition.metadata` after a clean stop. It would be treated as
-    /// a stray, and an empty log would replace it.
+    /// Withholds a log with records that lost its `partition.metadata`, or has one of a topic that
+    /// never was: it would be set aside as a stray, and an empty log would replace it.
     fn check_identities(&self, preview: &Preview) -> Result<()> {
-        let is_clean = |here: &&Here| here.dir.clean_shutdown.is_some();
-        for here in self.here.iter().filter(|here| here.topic_id.is_none()).filter(is_clean) {
+        for here in self.here.iter().filter(|here| !here.is_future) {
             let Some(topic) = preview.image.topics.by_name(&here.partition.topic) else { continue };
+            let Some(what) = self.foreign_identity(preview, here, topic) else { continue };
             let path = here.dir.path.join(here.partition.to_string());
-            if self.logs.has_records_of_nobody(&path)? {
-                return Err(refused(
-                    &format!(
-                        "{} has records and no partition.metadata, and the broker had been stopped \
-                         cleanly",
-                        path.display()
+            if self.logs.has_records(&path)? {
+                let id = uuid_to_text(topic.id);
+                let path = path.display();
+                self.logs.withhold(
+                    &here.partition,
+                    format!(
+                        "log {path}: it has records and {what}, so nothing was changed and this \
+                         partition stays offline. If the records are of the topic {}, put the lines \
+                         version: 0 and topic_id: {id} into {path}/partition.metadata; otherwise \
+                         move the directory away. Then start again.",
+                        topic.name
                     ),
-                    &format!(
-                        "Put the file back, with the lines version: 0 and topic_id: {}; or move \
-                         the partition away.",
-                        uuid_to_text(topic.id)
-                    ),
-                ));
+                );
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with the topic id of a log under the name of `topic`; None if it is right or
+    /// something else explains it: a power loss, a deleted topic, the right log in its place.
+    fn foreign_identity(&self, preview: &Preview, here: &Here, topic: &Topic) -> Option<String> {
+        let registration = topic.partitions.get(here.partition.partition as usize)?;
+        let Some(id) = here.topic_id else {
+            let may_be_lost = here.dir.stopped == Stopped::Unknown;
+            return (!may_be_lost).then(|| "no partition.metadata".to_owned());
+        };
+        let assigned = registration.directory_of(self.config.node_id).filter(is_directory);
+        let is_right = |other: &Here| {
+            !other.is_future
+                && other.partition == here.partition
+                && other.topic_id == Some(topic.id)
+        };
+        let is_explained = id == topic.id
+            || preview.deleted_topics.contains(&id)
+            || assigned.is_some_and(|assigned| here.dir.id() != Some(assigned))
+            || self.here.iter().any(is_right);
+        (!is_explained).then(|| format!("the topic id {}", uuid_to_text(id)))
     }
 
     /// Allows logs to be set aside as strays only if this metadata log governed their directory.

@@ -91,6 +91,8 @@ struct Registry {
     written: HashMap<PathBuf, u64>,
     /// Log directories with a log that could not be opened.
     failed: BTreeSet<usize>,
+    /// Logs that must not be opened, and why.
+    withheld: HashMap<TopicPartition, String>,
     /// Deleted logs that the checkpoints on disk may still contain.
     forgotten: BTreeSet<TopicPartition>,
     /// Directories to remove, and when.
@@ -320,6 +322,9 @@ impl LogManager {
                 }
                 Some(_) => {}
                 None if &*partition.topic == METADATA_LOG => {}
+                None if self.state().withheld.contains_key(&partition) => {
+                    self.place(&partition, Place { dir: index, topic_id: None })?;
+                }
                 None => {
                     let topic_id = self.topic_id(index, &name, &path);
                     self.place(
@@ -360,19 +365,26 @@ impl LogManager {
 
     fn place(&self, partition: &TopicPartition, place: Place) -> Result<()> {
         let mut state = self.state();
-        match state.places.insert(partition.clone(), place) {
-            Some(other) if other.dir != place.dir => Err(Error::Config(format!(
-                "{partition} is in {} and in {}. Nobody knows which one counts: look into them, \
-                 and move the other one away.",
-                self.dirs[other.dir].path.display(),
-                self.dirs[place.dir].path.display(),
-            ))),
-            Some(_) => Ok(()),
-            None => {
-                state.counts[place.dir] += 1;
-                Ok(())
+        match state.places.get(partition) {
+            Some(other) if other.dir == place.dir => {}
+            Some(Place { topic_id: Some(other), .. })
+                if place.topic_id.is_some_and(|id| id != *other) =>
+            {
+                // At most one of them belongs to a topic; the other one will be a stray.
+                return Ok(());
             }
+            Some(other) => {
+                return Err(Error::Config(format!(
+                    "{partition} is in {} and in {}. Nobody knows which one counts: look into \
+                     them, and move the other one away.",
+                    self.dirs[other.dir].path.display(),
+                    self.dirs[place.dir].path.display(),
+                )));
+            }
+            None => state.counts[place.dir] += 1,
         }
+        state.places.insert(partition.clone(), place);
+        Ok(())
     }
 
     /// Whether an online directory has a log of this partition.
@@ -419,7 +431,9 @@ impl LogManager {
                 now,
             }
         };
-        let opened = Log::open(&self.disk, &dir.path.join(name), options);
+        let withheld = self.state().withheld.get(partition).map(Error::corrupt);
+        let opened =
+            withheld.map_or_else(|| Log::open(&self.disk, &dir.path.join(name), options), Err);
         if opened.is_err() {
             self.state().failed.insert(place.dir);
         }
@@ -479,14 +493,6 @@ impl LogManager {
         Ok((place, is_new))
     }
 
-    /// Undoes `find_place` for a log that could not be created.
-    fn forget(&self, partition: &TopicPartition) {
-        let mut state = self.state();
-        if let Some(place) = state.places.remove(partition) {
-            state.counts[place.dir] -= 1;
-        }
-    }
-
     /// Makes everything in the online directories durable, if that is needed: for new logs, or for
     /// files of a killed process, some of which the disk may have failed to write.
     pub fn sync_dirs(&self) -> Result<()> {
@@ -520,6 +526,14 @@ impl LogManager {
         self.forget(partition);
         self.cleaner.forget(partition)?;
         Ok(to)
+    }
+
+    /// Undoes `find_place` for a log that is no longer there.
+    fn forget(&self, partition: &TopicPartition) {
+        let mut state = self.state();
+        if let Some(place) = state.places.remove(partition) {
+            state.counts[place.dir] -= 1;
+        }
     }
 
     /// Removes the directories whose `file.delete.delay.ms` has passed.

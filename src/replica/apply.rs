@@ -103,6 +103,7 @@ impl Replicas {
     /// Renames logs that the metadata log does not assign to this broker, so that a topic created
     /// again under the same name does not get the old one's records.
     fn mark_strays(&self, image: &Image) -> Result<()> {
+        let mut has_strays = false;
         for found in self.logs.scan()? {
             let is_ours =
                 found.topic_id.and_then(|id| image.topics.by_id(id)).is_some_and(|topic| {
@@ -117,9 +118,11 @@ impl Replicas {
             } else if !is_ours {
                 tracing::warn!(log = %found.partition, "the cluster does not know this log: stray");
                 self.logs.survive(self.logs.mark_stray(&found))?;
+                has_strays = true;
             }
         }
-        Ok(())
+        // Another directory may have the right log of the same name.
+        if has_strays { self.logs.scan().map(drop) } else { Ok(()) }
     }
 
     /// Brings one partition in line with its registration, opening its log if it is not open yet.

@@ -21,6 +21,10 @@ use tempfile::TempDir;
 const METADATA: &str = "a/__cluster_metadata-0";
 const LOG: &str = "a/__cluster_metadata-0/00000000000000000000.log";
 const CLEAN: &str = ".kafka_cleanshutdown";
+const IDENTITY: &str = "partition.metadata";
+/// A topic id that nobody has.
+const STRANGE: &str = "lBHnTetMyXi6gcI8fwQDRQ";
+const STORAGE_ERROR: i16 = 56;
 const PARTITIONS: i32 = 4;
 
 /// A stopped broker with the log directories a and b. Each has two partitions of the topic `damage`
@@ -147,6 +151,13 @@ fn produce(broker: &Broker, partition: i32) -> i16 {
 
 /// The end offset of a partition.
 fn next(broker: &Broker, partition: i32) -> i64 {
+    let (code, offset) = asked(broker, partition);
+    assert_eq!(code, 0, "{partition}");
+    offset
+}
+
+/// The error code and end offset of a partition.
+fn asked(broker: &Broker, partition: i32) -> (i16, i64) {
     let asked = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1);
     let topic =
         ListOffsetsTopic::default().with_name(text("damage").into()).with_partitions(vec![asked]);
@@ -154,8 +165,7 @@ fn next(broker: &Broker, partition: i32) -> i64 {
     let request = request.with_topics(vec![topic]);
     let response = call(&Peer::connect(broker.port), 7, &request);
     let answer = &response.topics[0].partitions[0];
-    assert_eq!(answer.error_code, 0, "{partition}");
-    answer.offset
+    (answer.error_code, answer.offset)
 }
 
 /// Waits until the metadata log contains the location of all partitions in b: the id of b is in the
@@ -399,13 +409,6 @@ const DAMAGES: &[Damage] = &[
         mend: |site| restore(site, METADATA),
     },
     Damage {
-        name: "partition.metadata is missing",
-        log_dirs: "a,b",
-        spoil: |site| set_aside(site, &format!("b/{}/partition.metadata", in_b(site))),
-        says: &["/b/damage-", "no partition.metadata", "topic_id: "],
-        mend: |site| put_back(site, &format!("b/{}/partition.metadata", in_b(site))),
-    },
-    Damage {
         name: "a disk that is not mounted",
         log_dirs: "a,b",
         spoil: |site| {
@@ -510,6 +513,90 @@ fn meta_properties_are_written_anew_by_what_the_refusal_says() {
     site.serves("meta.properties");
 }
 
+/// How the file `partition.metadata` of a log with records is spoilt, and what the log then has.
+const IDENTITIES: &[(&str, fn(&Path), &str)] = &[
+    ("is missing", |file| fs::remove_file(file).unwrap(), "no partition.metadata"),
+    ("has no known id", |file| identify(file, STRANGE), "the topic id lBHnTetMyXi6gcI8fwQDRQ"),
+    (
+        "has no known id, after a kill",
+        |file| {
+            identify(file, STRANGE);
+            let _ = fs::remove_file(file.parent().unwrap().with_file_name(CLEAN));
+        },
+        "the topic id lBHnTetMyXi6gcI8fwQDRQ",
+    ),
+    (
+        "has another topic's id",
+        |file| {
+            let root = file.ancestors().nth(3).unwrap();
+            let others = ["a", "b"].map(|dir| root.join(dir).join("other-0").join(IDENTITY));
+            fs::copy(others.iter().find(|file| file.exists()).unwrap(), file).unwrap();
+        },
+        "the topic id ",
+    ),
+];
+
+fn identify(file: &Path, topic_id: &str) {
+    fs::write(file, format!("version: 0\ntopic_id: {topic_id}")).unwrap();
+}
+
+/// Only this partition is offline, and it has its records again once the file is as the message
+/// says.
+#[test]
+fn a_log_with_the_wrong_identity_is_kept_and_takes_no_other_with_it() {
+    let site = &mut Site::new();
+    site.broker.launch();
+    create(&site.broker, "other");
+    site.broker.stop();
+    let spoilt = in_b(site);
+    let index: i32 = spoilt.rsplit('-').next().unwrap().parse().unwrap();
+    let log = site.path("b").join(&spoilt);
+    for (case, spoil, what) in IDENTITIES {
+        spoil(&log.join(IDENTITY));
+        let before = tree(&log);
+        site.broker.launch();
+        for partition in 0..PARTITIONS {
+            let expected = if partition == index { (STORAGE_ERROR, -1) } else { (0, 1) };
+            assert_eq!(asked(&site.broker, partition), expected, "{case}: {partition}");
+        }
+        site.broker.stop();
+        assert!(tree(&log) == before, "{case}: the log has changed");
+        let said = site.broker.log();
+        let line = said.lines().rfind(|line| line.contains("partition goes offline")).unwrap();
+        assert!(
+            line.contains(&format!("/b/{spoilt}: it has records and {what}")),
+            "{case}: {line}"
+        );
+        let (_, id) = line.split_once("version: 0 and topic_id: ").unwrap();
+        identify(&log.join(IDENTITY), id.split(' ').next().unwrap());
+        site.serves(case);
+    }
+}
+
+/// The directory has logs of the topic that was deleted meanwhile, and the others have the new one's.
+#[test]
+fn logs_of_a_topic_that_was_made_again_meanwhile_are_strays() {
+    let mut site = Site::new();
+    site.log_dirs("a");
+    site.broker.launch();
+    let request = DeleteTopicsRequest::default()
+        .with_topic_names(vec![text("damage").into()])
+        .with_timeout_ms(10_000);
+    let deleted = call(&Peer::connect(site.broker.port), 5, &request);
+    assert_eq!(deleted.responses[0].error_code, 0);
+    create(&site.broker, "damage");
+    (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&site.broker, partition), 0));
+    site.broker.stop();
+    for log_dirs in ["a,b", "a,b"] {
+        site.log_dirs(log_dirs);
+        site.serves(log_dirs);
+    }
+    let names = fs::read_dir(site.path("b")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let logs: Vec<_> = names.filter(|name| name.starts_with("damage-")).collect();
+    assert!(logs.len() == 2 && logs.iter().all(|name| name.ends_with("-stray")), "{logs:?}");
+}
+
 type Change = (&'static str, &'static str, fn(&Site));
 
 /// Directories that differ from what the last process left, but are not damaged.
@@ -538,8 +625,7 @@ const HARMLESS: &[Change] = &[
     ("a stray", "a,b", |site| {
         let stray = site.path("b/gone-0");
         copy(&site.path("b").join(partition_in(&site.path("b"))), &stray);
-        let text = "version: 0\ntopic_id: lBHnTetMyXi6gcI8fwQDRQ";
-        fs::write(stray.join("partition.metadata"), text).unwrap();
+        identify(&stray.join(IDENTITY), STRANGE);
     }),
     ("a partition that was carried to the other directory", "a,b", |site| {
         let carried = partition_in(&site.path("a"));

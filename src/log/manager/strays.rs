@@ -1,19 +1,15 @@
 //! Logs that belong to no topic: they are renamed, or removed if they are empty and unfinished.
 
 use super::super::names::{DELETE, STRAY};
-use super::super::partition_metadata;
 use super::{Found, LogManager};
 use crate::error::Result;
+use crate::types::TopicPartition;
 use std::path::Path;
 
 impl LogManager {
-    /// Whether a partition's directory has records but does not say of which topic.
-    pub fn has_records_of_nobody(&self, path: &Path) -> Result<bool> {
-        let is_here = self.disk.file_len(path)?.is_some();
-        if !is_here || self.disk.file_len(&path.join(partition_metadata::FILE))?.is_some() {
-            return Ok(false);
-        }
-        self.has_records(path)
+    /// Keeps a log as it is: opening it fails with `why`.
+    pub fn withhold(&self, partition: &TopicPartition, why: String) {
+        self.state().withheld.insert(partition.clone(), why);
     }
 
     /// Whether a log was being created when the process ended: it has no topic id and no records.
@@ -22,7 +18,8 @@ impl LogManager {
         Ok(found.topic_id.is_none() && !self.has_records(&path)?)
     }
 
-    fn has_records(&self, path: &Path) -> Result<bool> {
+    /// Whether the log in this directory has records.
+    pub fn has_records(&self, path: &Path) -> Result<bool> {
         for name in self.disk.list(path)?.iter().filter(|name| name.ends_with(".log")) {
             if self.disk.file_len(&path.join(name))?.is_some_and(|len| len > 0) {
                 return Ok(true);

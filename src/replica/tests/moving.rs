@@ -166,6 +166,29 @@ fn a_move_is_taken_back_or_turned() {
 }
 
 #[test]
+fn a_log_of_a_deleted_topic_of_the_same_name_stops_no_move() {
+    let mut cluster = Cluster::with_dirs(Disk::Os, &["a", "b", "c"]);
+    let [a, b, c] = ["a", "b", "c"].map(|name| cluster.dir.path().join(name));
+    let id = cluster.create_topic("t", 1);
+    cluster.assign();
+    append(&cluster.partition(id, 0), vec![batch(5)]);
+    move_to(&cluster, "b");
+    take_on(&cluster);
+    cluster.assign();
+    take_on(&cluster);
+    move_to(&cluster, "c");
+    take_on(&cluster);
+    cluster.replicas.logs.run_deletes(i64::MAX).unwrap();
+    // It is in a directory that was away.
+    fs::create_dir(a.join("t-0")).unwrap();
+    let old = "version: 0\ntopic_id: lBHnTetMyXi6gcI8fwQDRQ";
+    fs::write(a.join("t-0/partition.metadata"), old).unwrap();
+    cluster.restart();
+    assert_eq!((home(&cluster), cluster.partition(id, 0).offsets().unwrap().log_end), (b, 5));
+    assert!(names(&a)[0].ends_with("-stray") && names(&c)[0].ends_with("-future"));
+}
+
+#[test]
 fn refusals_are_kafkas() {
     let (mut cluster, id) = cluster();
     let (a, b) = (cluster.dir.path().join("a"), cluster.dir.path().join("b"));

@@ -113,22 +113,14 @@ impl Setting {
     /// Checks a value; an invalid one is an `Error::Config` with Kafka's message.
     pub fn validate(&self, text: &str) -> Result<()> {
         let text = text.trim();
-        let problem = self.type_problem(text).or_else(|| self.value_problem(text));
-        match problem {
+        let refused = match self.type_problem(text).or_else(|| self.value_problem(text)) {
+            Some(what) => format!("Invalid value {text} for configuration {}: {what}", self.name),
             None => match self.reason_refused(text) {
-                Some(why) => Err(Error::Config(format!("{}={text}: {why}", self.name))),
-                None => Ok(()),
+                Some(why) => format!("{}={text}: {why}", self.name),
+                None => return Ok(()),
             },
-            Some(Problem::Value(value, what)) => {
-                let name = self.name;
-                Err(Error::Config(format!(
-                    "Invalid value {value} for configuration {name}: {what}"
-                )))
-            }
-            Some(Problem::List(what)) => {
-                Err(Error::Config(format!("Configuration '{}' {what}", self.name)))
-            }
-        }
+        };
+        Err(Error::Config(refused))
     }
 
     /// Describes the valid values to an operator: `an integer of at least 1; the default is 3`.
@@ -176,12 +168,11 @@ impl Setting {
         }
     }
 
-    fn type_problem(&self, text: &str) -> Option<Problem> {
+    fn type_problem(&self, text: &str) -> Option<String> {
         let (fits, name) = match self.kind {
             ConfigType::Boolean => {
                 let fits = text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
-                let what = "Write true or false";
-                return (!fits).then(|| Problem::Value(text.to_owned(), what.to_owned()));
+                return (!fits).then(|| "Write true or false".to_owned());
             }
             ConfigType::Int => (text.parse::<i32>().is_ok(), "INT"),
             ConfigType::Short => (text.parse::<i16>().is_ok(), "SHORT"),
@@ -189,100 +180,65 @@ impl Setting {
             ConfigType::Double => (is_double(text), "DOUBLE"),
             ConfigType::Class => {
                 let what = "Name a class, or leave the setting out";
-                return text.is_empty().then(|| Problem::Value(String::new(), what.to_owned()));
+                return text.is_empty().then(|| what.to_owned());
             }
             _ => return None,
         };
-        (!fits).then(|| Problem::Value(text.to_owned(), format!("Not a number of type {name}")))
+        (!fits).then(|| format!("Not a number of type {name}"))
     }
 
-    fn value_problem(&self, text: &str) -> Option<Problem> {
-        let value = |what: String| Some(Problem::Value(text.to_owned(), what));
+    fn value_problem(&self, text: &str) -> Option<String> {
         // The type has been checked. The table has no bounds beyond 2^53, so a float is exact
         // enough.
         let number = || text.parse::<f64>().unwrap_or(f64::NAN);
-        match self.check {
-            Check::Any => None,
-            Check::AtLeast(min) if number() < min as f64 => {
-                value(format!("Value must be at least {min}"))
-            }
-            Check::Between(min, _) if number() < min => {
-                value(format!("Value must be at least {min}"))
-            }
-            Check::Between(_, max) if number() > max => {
-                value(format!("Value must be no more than {max}"))
-            }
+        let one_of = |all: &[&str]| format!("String must be one of: {}", all.join(", "));
+        let values = split_list(text);
+        Some(match self.check {
+            Check::AtLeast(min) if number() < min as f64 => format!("Value must be at least {min}"),
+            Check::Between(min, _) if number() < min => format!("Value must be at least {min}"),
+            Check::Between(_, max) if number() > max => format!("Value must be no more than {max}"),
             Check::GzipLevel if number() != -1.0 && !(1.0..=9.0).contains(&number()) => {
-                value("Levels are 1 to 9, and -1 for the library's own choice".to_owned())
+                "Levels are 1 to 9, and -1 for the library's own choice".to_owned()
             }
-            Check::NonEmpty if text.is_empty() => value("String must be non-empty".to_owned()),
-            Check::OneOf(all) if !all.contains(&text) => value(one_of(all)),
+            Check::NonEmpty if text.is_empty() => "String must be non-empty".to_owned(),
+            Check::OneOf(all) if !all.contains(&text) => one_of(all),
             Check::OneOfIgnoringCase(all)
                 if !all.iter().any(|one| one.eq_ignore_ascii_case(text)) =>
             {
-                value(format!("Write one of {}, in any case", all.join(", ")))
+                format!("Write one of {}, in any case", all.join(", "))
             }
-            Check::List => list_problem(text, &[], true),
-            Check::NonEmptyList => list_problem(text, &[], false),
-            Check::ListOf(all) => list_problem(text, all, true),
-            Check::NonEmptyListOf(all) => list_problem(text, all, false),
-            Check::QuorumVoters => {
-                let bad =
-                    split_list(text).into_iter().find(|entry| parse_voter(entry).is_none())?;
-                let what = "Write each voter as id@host:port";
-                Some(Problem::Value(bad.to_owned(), what.to_owned()))
+            Check::NonEmptyList | Check::NonEmptyListOf(_) if values.is_empty() => {
+                "A value is needed".to_owned()
             }
-            Check::BootstrapServers => {
-                let bad = split_list(text).into_iter().find(|entry| parse_host(entry).is_none())?;
-                let what = "Write each server as host:port";
-                Some(Problem::Value(bad.to_owned(), what.to_owned()))
+            Check::List | Check::NonEmptyList | Check::ListOf(_) | Check::NonEmptyListOf(_)
+                if values.contains(&"") =>
+            {
+                "A value of the list is empty".to_owned()
             }
-            Check::ThrottledReplicas if !are_throttled_replicas(text) => value(
-                "Write * for all replicas, or partition:broker pairs with commas between, such \
-                 as 0:1,1:2"
-                    .to_owned(),
-            ),
-            Check::OffsetReset if !is_offset_reset(text) => value(
+            Check::ListOf(all) | Check::NonEmptyListOf(all)
+                if values.iter().any(|one| !all.contains(one)) =>
+            {
+                one_of(all)
+            }
+            Check::QuorumVoters if values.iter().any(|one| parse_voter(one).is_none()) => {
+                "Write each voter as id@host:port".to_owned()
+            }
+            Check::BootstrapServers if values.iter().any(|one| parse_host(one).is_none()) => {
+                "Write each server as host:port".to_owned()
+            }
+            Check::ThrottledReplicas if !are_throttled_replicas(text) => {
+                "Write * for all replicas, or partition:broker pairs with commas between, such as \
+                 0:1,1:2"
+                    .to_owned()
+            }
+            Check::OffsetReset if !is_offset_reset(text) => {
                 "Write earliest, latest, or by_duration: and an ISO 8601 duration, such as \
                  by_duration:P1DT6H"
-                    .to_owned(),
-            ),
-            _ => None,
-        }
+                    .to_owned()
+            }
+            _ => return None,
+        })
     }
-}
-
-/// Why a value is invalid.
-enum Problem {
-    /// The value, and what is wrong with it.
-    Value(String, String),
-    /// What is wrong with the list.
-    List(String),
-}
-
-fn one_of(all: &[&str]) -> String {
-    format!("String must be one of: {}", all.join(", "))
-}
-
-fn list_problem(text: &str, all: &[&str], empty_allowed: bool) -> Option<Problem> {
-    let values = split_list(text);
-    if values.is_empty() && !empty_allowed {
-        let one_of = if all.is_empty() {
-            String::new()
-        } else {
-            format!(": one or more of {}", all.join(", "))
-        };
-        return Some(Problem::List(format!("needs a value{one_of}")));
-    }
-    values.into_iter().find_map(|one| {
-        if one.is_empty() {
-            Some(Problem::List("values must not be empty.".to_owned()))
-        } else if !all.is_empty() && !all.contains(&one) {
-            Some(Problem::Value(one.to_owned(), one_of(all)))
-        } else {
-            None
-        }
-    })
 }
 
 fn is_offset_reset(text: &str) -> bool {

@@ -5,7 +5,7 @@ use super::definition::Value;
 use super::effect::ALONE;
 use super::effect::Effect::NoEffect;
 use super::validate::require;
-use super::{Config, Setting, UpdateMode, resource_settings, setting};
+use super::{Config, SETTINGS, Setting, UpdateMode, resource_settings, setting};
 use crate::error::Result;
 use std::collections::BTreeMap;
 
@@ -25,20 +25,6 @@ resource_settings! {
     /// fast as the disks.
     "replica.alter.log.dirs.io.max.bytes.per.second": i64 = null, null, AtLeast(0);
 }
-
-/// Sizes of thread pools, which a running Kafka at most halves or doubles at a time.
-const THREADS: [&str; 10] = [
-    "background.threads",
-    "log.cleaner.threads",
-    "num.io.threads",
-    "num.network.threads",
-    "num.recovery.threads.per.data.dir",
-    "num.replica.fetchers",
-    "remote.log.manager.copier.thread.pool.size",
-    "remote.log.manager.expiration.thread.pool.size",
-    "remote.log.manager.follower.thread.pool.size",
-    "remote.log.reader.threads",
-];
 
 /// Limits of connections, for all listeners or for one.
 const CONNECTIONS: [&str; 2] = ["max.connections", "max.connection.creation.rate"];
@@ -107,8 +93,9 @@ impl Config {
     /// Refuses to go from these settings to `next` while the broker runs, though `next` is valid.
     pub(super) fn check_change(&self, next: &Config) -> Result<()> {
         next.check_local_retention()?;
-        for name in THREADS {
-            let (before, after) = (self.number(name), next.number(name));
+        let is_pool = |name: &str| name.contains("thread") || name == "num.replica.fetchers";
+        for pool in SETTINGS.iter().filter(|one| one.is_dynamic() && is_pool(one.name)) {
+            let (name, before, after) = (pool.name, self.number(pool.name), next.number(pool.name));
             require((before / 2..=before * 2).contains(&after), || {
                 format!("{name}={after}: go from {before} to its half or its double at most")
             })?;
@@ -128,20 +115,13 @@ impl Config {
 
     /// Local retention must not exceed total retention. Kafka does not check this at a start.
     fn check_local_retention(&self) -> Result<()> {
-        let all = self.retention_ms();
-        let rows = [
-            ("log.local.retention.ms", self.log_local_retention_ms, "log.retention.ms", all),
-            (
-                "log.local.retention.bytes",
-                self.log_local_retention_bytes,
-                "log.retention.bytes",
-                self.log_retention_bytes,
-            ),
-        ];
-        for (local_name, local, name, all) in rows {
+        for (unit, local, all) in [
+            ("ms", self.log_local_retention_ms, self.retention_ms()),
+            ("bytes", self.log_local_retention_bytes, self.log_retention_bytes),
+        ] {
             // -2 takes over the total retention; -1 is no limit.
             require(local == -2 || all == -1 || (0..=all).contains(&local), || {
-                format!("{local_name}={local} must not be more than {name}={all}")
+                format!("log.local.retention.{unit}={local} exceeds log.retention.{unit}={all}")
             })?;
         }
         Ok(())

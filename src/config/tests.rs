@@ -80,7 +80,7 @@ const REFUSALS: &[Refusal] = &[
         "Invalid value brotli for configuration compression.type: String must be one of: \
              uncompressed, zstd, lz4, snappy, gzip, producer",
     ),
-    (&[("log.dirs", "")], "Configuration 'log.dirs' needs a value"),
+    (&[("log.dirs", "")], "Invalid value  for configuration log.dirs: A value is needed"),
     (
         &[("compression.gzip.level", "0")],
         "Invalid value 0 for configuration compression.gzip.level: Levels are 1 to \

@@ -260,29 +260,15 @@ impl View<'_> {
         checked.or_else(|error| refuse(error.message().unwrap_or_default()))
     }
 
-    /// Refuses a resource that does not exist (QuorumController.ConfigResourceExistenceChecker).
+    /// Refuses a topic that does not exist. Of brokers, only this one's id gets so far; the other
+    /// resources begin with their settings.
     fn check_exists(self, resource: &Resource) -> Result<()> {
         let name = resource.1.as_str();
-        match resource.0 {
-            BROKER_CONFIG if !name.is_empty() => {
-                let id: Option<i32> = name.parse().ok();
-                let known = id.is_some_and(|id| {
-                    self.broker(id).is_some() || self.image.controllers.contains_key(&id)
-                });
-                if !known {
-                    return Err(explained(
-                        ResponseError::BrokerIdNotRegistered,
-                        format!("No node with id {name} found."),
-                    ));
-                }
-                Ok(())
-            }
-            TOPIC_CONFIG if self.image.topics.by_name(name).is_none() => Err(explained(
-                ResponseError::UnknownTopicOrPartition,
-                format!("The topic '{name}' does not exist."),
-            )),
-            _ => Ok(()),
+        if resource.0 == TOPIC_CONFIG && self.image.topics.by_name(name).is_none() {
+            let message = format!("The topic '{name}' does not exist.");
+            return Err(explained(ResponseError::UnknownTopicOrPartition, message));
         }
+        Ok(())
     }
 
     /// The records that clear eligible leader replicas chosen under an old `min.insync.replicas`.

@@ -6,9 +6,9 @@ use super::{Context, check_served, each_once};
 use crate::codec::Reply;
 use crate::codec::messages::consumer_group_describe_response::DescribedGroup;
 use crate::codec::messages::{
-    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId, StrBytes,
+    ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, StrBytes,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metadata::features::GROUP_VERSION;
 
 pub(super) async fn handle(cx: &Context, request: ConsumerGroupDescribeRequest) -> Result<Reply> {
@@ -18,18 +18,16 @@ pub(super) async fn handle(cx: &Context, request: ConsumerGroupDescribeRequest) 
             Ok(()) => cx.parts.groups.describe_consumer_group(&id).await,
             Err(error) => Err(error),
         };
-        let mut group = described.unwrap_or_else(|error| failed(id, &error));
+        let mut group = described.unwrap_or_else(|error| {
+            DescribedGroup::default()
+                .with_group_id(id)
+                .with_error_code(error.code().code())
+                .with_error_message(error.message().map(StrBytes::from_string))
+        });
         if request.include_authorized_operations && group.error_code == 0 {
             group.authorized_operations = ALL_GROUP_OPERATIONS;
         }
         response.groups.push(group);
     }
     Ok(cx.reply(&response))
-}
-
-fn failed(id: GroupId, error: &Error) -> DescribedGroup {
-    DescribedGroup::default()
-        .with_group_id(id)
-        .with_error_code(error.code().code())
-        .with_error_message(error.message().map(StrBytes::from_string))
 }

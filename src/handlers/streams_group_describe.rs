@@ -4,8 +4,8 @@ use super::describe_groups::ALL_GROUP_OPERATIONS;
 use super::{Context, check_served, each_once};
 use crate::codec::Reply;
 use crate::codec::messages::streams_group_describe_response::DescribedGroup;
-use crate::codec::messages::{GroupId, StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
-use crate::error::{Error, Result};
+use crate::codec::messages::{StreamsGroupDescribeRequest, StreamsGroupDescribeResponse};
+use crate::error::Result;
 use crate::metadata::features::STREAMS_VERSION;
 
 /// The status of a broker without a plugin that stores descriptions of topologies.
@@ -18,7 +18,12 @@ pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -
             Ok(()) => cx.parts.groups.describe_streams(&group).await,
             Err(error) => Err(error),
         };
-        let mut described = described.unwrap_or_else(|error| not_described(group, &error));
+        let mut described = described.unwrap_or_else(|error| {
+            DescribedGroup::default()
+                .with_group_id(group)
+                .with_error_code(error.code().code())
+                .with_error_message(error.message().map(Into::into))
+        });
         if request.include_authorized_operations && described.error_code == 0 {
             described.authorized_operations = ALL_GROUP_OPERATIONS;
         }
@@ -28,11 +33,4 @@ pub(super) async fn handle(cx: &Context, request: StreamsGroupDescribeRequest) -
         response.groups.push(described);
     }
     Ok(cx.reply(&response))
-}
-
-fn not_described(group_id: GroupId, error: &Error) -> DescribedGroup {
-    DescribedGroup::default()
-        .with_group_id(group_id)
-        .with_error_code(error.code().code())
-        .with_error_message(error.message().map(Into::into))
 }

@@ -229,7 +229,7 @@ impl Survey<'_> {
     }
 
     /// What is wrong with the topic id of a log under the name of `topic`; None if it is right or
-    /// something else explains it: a power loss, a deleted topic, the right log in its place.
+    /// something else explains it: a power loss, a deleted topic, a log in another directory.
     fn foreign_identity(&self, preview: &Preview, here: &Here, topic: &Topic) -> Option<String> {
         let registration = topic.partitions.get(here.partition.partition as usize)?;
         let Some(id) = here.topic_id else {
@@ -237,15 +237,9 @@ impl Survey<'_> {
             return (!may_be_lost).then(|| "no partition.metadata".to_owned());
         };
         let assigned = registration.directory_of(self.config.node_id).filter(is_directory);
-        let is_right = |other: &Here| {
-            !other.is_future
-                && other.partition == here.partition
-                && other.topic_id == Some(topic.id)
-        };
         let is_explained = id == topic.id
             || preview.deleted_topics.contains(&id)
-            || assigned.is_some_and(|assigned| here.dir.id() != Some(assigned))
-            || self.here.iter().any(is_right);
+            || assigned.is_some_and(|assigned| here.dir.id() != Some(assigned));
         (!is_explained).then(|| format!("the topic id {}", uuid_to_text(id)))
     }
 

@@ -126,8 +126,6 @@ pub(super) async fn tell_assignments(parts: &Parts) {
 /// registers this broker again.
 pub(super) async fn leave_cluster(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
-    // The next start expects each partition in the directory that the controller was told.
-    tell_assignments(parts).await;
     loop {
         let applied = *parts.applied.borrow();
         let asked = parts.controller.heartbeat(id, epoch, applied, false, true);

@@ -134,8 +134,9 @@ macro_rules! apis {
 
         async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
             match cx.header.api_key {
-                $($key => $file::handle(cx, request.decode::<$request>()?).await,)*
-                $($fkey => forward::handle(cx, request).await,)*
+                // Each on the heap, so that the small ones do not take as much memory as the largest.
+                $($key => Box::pin($file::handle(cx, request.decode::<$request>()?)).await,)*
+                $($fkey => Box::pin(forward::handle(cx, request)).await,)*
                 key => Err(Error::corrupt(format!("API key {key}"))),
             }
         }

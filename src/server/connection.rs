@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use futures_util::FutureExt;
 use kafka_protocol::error::ResponseError;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -110,7 +110,10 @@ impl Connection {
         }
     }
 
-    async fn run(&mut self, mut stopped: watch::Receiver<bool>) -> Result<()> {
+    async fn run(&mut self, stopped: watch::Receiver<bool>) -> Result<()> {
+        let mut changing = stopped.clone();
+        let mut stop = pin!(changing.changed());
+        let mut due = pin!(tokio::time::sleep_until(self.check_at()));
         loop {
             // It cannot fail, as the sender outlives all connections.
             if stopped.has_changed().unwrap_or(true) {
@@ -124,20 +127,28 @@ impl Connection {
             if may_read && self.whole_frame()?.is_some() {
                 continue;
             }
+            // Requests only put the check off, so it is usually left to come too early.
             let check_at = self.check_at();
+            if check_at < due.deadline() {
+                due.as_mut().reset(check_at);
+            }
             tokio::select! {
-                _ = stopped.changed() => return self.finish().await,
+                biased;
+                _ = stop.as_mut() => return self.finish().await,
                 Some(answer) = self.pipeline.next() => self.answered(answer)?,
                 ready = self.transport.readable(), if may_read => {
                     ready.map_err(Error::Disconnected)?;
                     if self.share.is_too_large() {
-                        self.wait_for_memory(&mut stopped).await?;
+                        self.wait_for_memory(stop.as_mut()).await?;
                     } else if !self.read()? {
                         return Ok(());
                     }
                 }
-                () = tokio::time::sleep_until(check_at) => if !self.check(may_read)? {
-                    return Ok(());
+                () = due.as_mut() => {
+                    if !self.check(may_read)? {
+                        return Ok(());
+                    }
+                    due.as_mut().reset(self.check_at());
                 }
             }
         }
@@ -171,7 +182,7 @@ impl Connection {
 
     /// Gives the buffer of a quiet connection back; fails if it has been idle for too long.
     fn check_idle(&mut self) -> Result<()> {
-        if self.inlet.has_room() {
+        if self.inlet.has_room() && self.last_active.elapsed() >= BUFFER_KEPT {
             self.inlet.give_back();
         }
         match self.idle_max {
@@ -196,15 +207,12 @@ impl Connection {
 
     /// Waits until this connection may take more memory, or the broker stops. Requests that have been
     /// started are answered meanwhile.
-    async fn wait_for_memory(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<()> {
+    async fn wait_for_memory(&mut self, mut stop: Pin<&mut impl Future>) -> Result<()> {
         let since = Instant::now();
         let mut turn = pin!(self.share.turn());
         while self.share.is_too_large() {
             tokio::select! {
-                _ = stopped.changed() => {
-                    stopped.mark_changed();
-                    return Ok(());
-                }
+                _ = stop.as_mut() => return Ok(()),
                 turn = &mut turn => self.share.take(turn),
                 Some(answer) = self.pipeline.next() => {
                     self.answered(answer)?;
@@ -278,8 +286,9 @@ impl Connection {
             let request = Started { api_key, bytes: size, arrived: self.inlet.arrived, dequeued };
             let (parts, session) = (self.shared.parts.clone(), self.session.clone());
             let context = Context { parts, session, header };
-            self.pipeline.push(request, handlers::dispatch(context, body));
-            self.collect_ready()?;
+            if let Some(answer) = self.pipeline.start(request, handlers::dispatch(context, body)) {
+                self.answered(answer)?;
+            }
         }
         Ok(())
     }

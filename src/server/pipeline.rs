@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::time::Instant;
 
 /// A connection whose waiting answers hold this many bytes starts no more requests.
@@ -165,16 +165,32 @@ impl Pipeline {
                 && (held == 0 || (held < HELD_MAX && !self.held.is_too_much())))
     }
 
-    /// Adds a request. It starts when `next` is polled.
-    pub fn push(
+    /// Starts a request. Returns its answer if the first poll gives it and no earlier request is under
+    /// way, which is how most end.
+    pub fn start(
         &mut self,
         request: Started,
         reply: impl Future<Output = Result<Reply>> + Send + 'static,
-    ) {
+    ) -> Option<Answered> {
         let place = self.first + self.places.len() as u64;
+        let mut reply = reply.map(move |reply| (place, reply)).boxed();
+        let answer = match reply.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready((_, reply)) => {
+                let at = Instant::now();
+                if self.is_empty() {
+                    return Some(Answered { request, at, reply });
+                }
+                self.held.add(weight(&reply));
+                Some((at, reply))
+            }
+            Poll::Pending => {
+                self.under_way.push(reply);
+                None
+            }
+        };
         self.bytes += request.bytes;
-        self.places.push_back(Place { request, answer: None });
-        self.under_way.push(reply.map(move |reply| (place, reply)).boxed());
+        self.places.push_back(Place { request, answer });
+        None
     }
 
     /// The answer to the first request, as soon as it is ready; None if nothing is under way. The
@@ -243,14 +259,14 @@ mod tests {
         let total = Total::default();
         let mut pipeline = Pipeline::new(total.clone());
         let (answer, waits) = oneshot::channel::<()>();
-        pipeline.push(request(10), async move {
+        pipeline.start(request(10), async move {
             waits.await.unwrap();
             frame(1)
         });
         let mut behind = 0;
         while has_room(&pipeline) && behind < 400 {
             behind += 1;
-            pipeline.push(request(10), std::future::ready(frame(100_000)));
+            pipeline.start(request(10), std::future::ready(frame(100_000)));
             assert!(pipeline.next().now_or_never().is_none());
         }
         assert_eq!(behind, HELD_MAX.div_ceil(100_000));
@@ -270,8 +286,8 @@ mod tests {
         let total = Total::default();
         let mut other = Held::new(total.clone());
         let mut pipeline = Pipeline::new(total.clone());
-        pipeline.push(request(1), std::future::pending());
-        pipeline.push(request(1), std::future::ready(frame(1)));
+        pipeline.start(request(1), std::future::pending());
+        pipeline.start(request(1), std::future::ready(frame(1)));
         assert!(pipeline.next().now_or_never().is_none());
         assert!(has_room(&pipeline));
         other.add(HELD_IN_ALL_MAX);
@@ -289,7 +305,7 @@ mod tests {
         let mut pipeline = Pipeline::new(Total::default());
         for takes in [50, 20] {
             let request = Started { arrived: start, dequeued: start + ms(takes), ..request(1) };
-            pipeline.push(request, tokio::time::sleep(ms(takes)).map(|()| frame(1)));
+            pipeline.start(request, tokio::time::sleep(ms(takes)).map(|()| frame(1)));
         }
         for (at, takes) in [(50, 50), (20, 20)] {
             let Answered { request, at: answered, .. } = pipeline.next().await.unwrap();
@@ -302,7 +318,7 @@ mod tests {
     async fn requests_are_bounded_by_number_and_bytes() {
         let mut pipeline = Pipeline::new(Total::default());
         assert!(pipeline.has_room(1, 1));
-        pipeline.push(request(100), std::future::pending());
+        pipeline.start(request(100), std::future::pending());
         assert!(!pipeline.has_room(1, 1000) && !pipeline.has_room(10, 100));
         assert!(pipeline.has_room(2, 101));
     }

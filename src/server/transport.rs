@@ -2,6 +2,7 @@
 
 use bytes::BufMut;
 use futures_util::FutureExt;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
@@ -23,7 +24,7 @@ impl Transport {
     /// Waits until there may be something to read.
     pub async fn readable(&self) -> io::Result<()> {
         match self {
-            Transport::Plain(socket) => socket.readable().await,
+            Transport::Plain(socket) => poll_fn(|cx| socket.poll_read_ready(cx)).await,
         }
     }
 

@@ -149,6 +149,7 @@ impl Config {
         if config.log_dirs.is_empty() {
             config.log_dirs = config.log_dir.clone();
         }
+        config.group_numbers = config.numbers_of_groups();
         config.validate()?;
         Ok(config)
     }

@@ -1,7 +1,7 @@
 //! Settings of a group (GroupConfig) and of a client metrics subscription (ClientMetricsConfigs).
 
 use super::definition::Check::*;
-use super::definition::{Value, split_list};
+use super::definition::{ConfigType, Value, split_list};
 use super::effect::Effect::NoEffect;
 use super::effect::*;
 use super::{Config, Setting, resource_settings, setting};
@@ -106,14 +106,25 @@ impl Config {
     /// The value of a numeric group setting (GroupConfigManager): the group's own, kept within the
     /// broker's bounds, else the broker's.
     pub fn group_i32(&self, name: &str, group: &BTreeMap<String, String>) -> i32 {
+        if !group.contains_key(name) {
+            return self.group_numbers[name];
+        }
         let setting = group_setting(name).expect("a name of the table below");
         let number = self.group_number(name, group);
-        if !group.contains_key(name) {
-            return i32::try_from(number).unwrap_or(i32::MAX);
-        }
         let least = self.group_bound(setting, "min").map_or(i64::MIN, |(bound, _)| bound);
         let most = self.group_bound(setting, "max").map_or(i64::MAX, |(bound, _)| bound);
         i32::try_from(number.min(most).max(least)).unwrap_or(i32::MAX)
+    }
+
+    /// The numbers in effect for groups that set nothing themselves, by the names of the settings.
+    pub(super) fn numbers_of_groups(&self) -> BTreeMap<&'static str, i32> {
+        let numbers = GROUP_SETTINGS.iter().filter(|setting| setting.kind == ConfigType::Int);
+        numbers
+            .filter_map(|setting| {
+                let text = self.group_value(setting, &BTreeMap::new())?;
+                Some((setting.name, text.trim().parse().ok()?))
+            })
+            .collect()
     }
 
     /// A number in effect for a group; `name` is one of `GROUP_SETTINGS`.

@@ -5,6 +5,7 @@ use super::definition::{ClassName, Password, Setting, UpdateMode, Value};
 use super::effect::Effect::*;
 use super::effect::*;
 use super::{Values, default_text};
+use std::collections::BTreeMap;
 
 /// Each row is `/// documentation`, then `field: type = default, "name", update mode, check =>
 /// effect;`. Without a check it has `Any`, without an effect `Served`.
@@ -21,6 +22,8 @@ macro_rules! settings {
             $($(#[doc = $doc])* pub $field: $type,)*
             /// The texts that the fields were read from, by who set them.
             pub(super) values: Values,
+            /// The numbers of groups that set nothing themselves, by the names of their settings.
+            pub(super) group_numbers: BTreeMap<&'static str, i32>,
         }
 
         /// All settings of a broker.
@@ -41,6 +44,7 @@ macro_rules! settings {
                 Config {
                     $($field: Value::read(values.get($name)).expect("validated before"),)*
                     values,
+                    group_numbers: BTreeMap::new(),
                 }
             }
         }

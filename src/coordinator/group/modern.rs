@@ -202,19 +202,20 @@ impl<K: Kind> Modern<K> {
     }
 
     /// Adds a member, or puts it in the place of the one of its id.
-    pub fn put(&mut self, member: Member<K>) {
+    pub fn put(&mut self, member: impl Into<Arc<Member<K>>>) {
+        let member = member.into();
         self.forget(&member.id);
         if let Some(instance) = &member.instance_id {
             self.instances.insert(instance.clone(), member.id.clone());
         }
         self.own.count(&member);
-        self.members.insert(member.id.clone(), Arc::new(member));
+        self.members.insert(member.id.clone(), member);
     }
 
     /// Changes a member, or a new one if it is not there.
     pub fn change(&mut self, id: &str, change: impl FnOnce(&mut Member<K>)) {
         let mut member = self.known_or_new(id);
-        change(&mut member);
+        change(Arc::make_mut(&mut member));
         self.put(member);
     }
 
@@ -253,8 +254,8 @@ impl<K: Kind> Modern<K> {
         (self.assignment_epoch, self.assignment_timestamp) = made.unwrap_or((LEAVE_EPOCH, 0));
     }
 
-    fn known_or_new(&self, id: &str) -> Member<K> {
-        self.member(id).map_or_else(|| Member::new(MemberId::from(id)), |known| (**known).clone())
+    fn known_or_new(&self, id: &str) -> Arc<Member<K>> {
+        self.member(id).map_or_else(|| Arc::new(Member::new(MemberId::from(id))), Arc::clone)
     }
 }
 

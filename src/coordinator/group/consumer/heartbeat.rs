@@ -29,7 +29,7 @@ pub struct Change<'a> {
     /// The group before the request; already converted, if the request converts it.
     pub group: &'a ConsumerGroup,
     /// The member before the request.
-    pub member: ConsumerMember,
+    pub member: Arc<ConsumerMember>,
     /// The member after the request.
     pub updated: ConsumerMember,
     /// The records so far.
@@ -42,7 +42,7 @@ impl Change<'_> {
     /// Records what a member says about itself, if that is new.
     pub fn subscribe(&mut self, turn: &mut Turn<'_>) -> Result<Subscribed> {
         let names_changed = self.updated.own.topics != self.member.own.topics;
-        if self.updated != self.member {
+        if self.updated != *self.member {
             let (id, updated) = (&self.updated.id, Some(&self.updated));
             self.records.push(Consumer::member_record(&self.group.id, id, updated));
         }

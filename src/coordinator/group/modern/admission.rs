@@ -101,14 +101,14 @@ impl<K: Kind> Modern<K> {
         &self,
         admission: &Admission<'_, K>,
         records: &mut Vec<Record>,
-    ) -> Result<Member<K>> {
+    ) -> Result<Arc<Member<K>>> {
         let Admission { id, instance, may_create, epoch } = *admission;
         if !may_create {
             let member = self.speaker(id, instance)?;
             if let Some((received, owned)) = epoch {
                 member.check_epoch(received, owned)?;
             }
-            return Ok(Member::clone(member));
+            return Ok(member.clone());
         }
         let former = instance.and_then(|instance| self.static_member(instance));
         let Some(former) = former else { return Ok(self.known_or_new(id)) };
@@ -121,7 +121,7 @@ impl<K: Kind> Modern<K> {
             );
             return refuse(ResponseError::UnreleasedInstanceId, message);
         }
-        Ok(self.replace(former, id, records))
+        Ok(Arc::new(self.replace(former, id, records)))
     }
 
     /// Writes down that the static member `former` is back as `id`, with what it had.

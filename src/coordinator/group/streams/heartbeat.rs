@@ -29,7 +29,7 @@ struct Beat<'a> {
     cx: &'a RequestContext,
     request: &'a StreamsGroupHeartbeatRequest,
     /// The member before the heartbeat.
-    member: StreamsMember,
+    member: Arc<StreamsMember>,
     owned: Option<Tasks>,
     records: Vec<Record>,
     statuses: Vec<Status>,
@@ -89,7 +89,7 @@ impl StreamsGroup {
     ) -> Result<Heartbeat> {
         let member = beat.member.clone();
         let updated = updated(&member, beat);
-        if updated != member {
+        if updated != *member {
             beat.records.push(Streams::member_record(&self.id, &updated.id, Some(&updated)));
         }
         let mut bump = updated.is_other_to_assignments(&member);

@@ -513,8 +513,11 @@ fn meta_properties_are_written_anew_by_what_the_refusal_says() {
     site.serves("meta.properties");
 }
 
+/// A damage's name, what does it to the file, and what the log says of it.
+type Identity = (&'static str, fn(&Path), &'static str);
+
 /// How the file `partition.metadata` of a log with records is spoilt, and what the log then has.
-const IDENTITIES: &[(&str, fn(&Path), &str)] = &[
+const IDENTITIES: &[Identity] = &[
     ("is missing", |file| fs::remove_file(file).unwrap(), "no partition.metadata"),
     ("has no known id", |file| identify(file, STRANGE), "the topic id lBHnTetMyXi6gcI8fwQDRQ"),
     (

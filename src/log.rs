@@ -41,7 +41,7 @@ mod versions;
 pub(crate) mod tests;
 
 use crate::config::TopicConfig;
-use crate::disk::{Disk, FileRange};
+use crate::disk::{Access, Disk, FileRange};
 use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp, TopicPartition};
 pub use flush::Flush;
@@ -166,6 +166,8 @@ pub struct OpenOptions {
     pub log_start_offset: Offset,
     /// From `recovery-point-offset-checkpoint`, 0 if missing there. Everything below it is on disk.
     pub recovery_point: Offset,
+    /// From `cleaner-offset-checkpoint`, 0 if missing there: compaction has left gaps below it.
+    pub cleaned_below: Offset,
     /// How the last process has ended.
     pub stopped: Stopped,
     /// The content of `leader-epoch-checkpoint`, if it was already read.
@@ -213,6 +215,8 @@ pub struct Log {
     seen_end: Offset,
     /// Size of the active segment when it was last settled, in bytes.
     settled_size: u64,
+    /// Compaction has left gaps below this offset.
+    cleaned_below: Offset,
     /// The lowest offset truncated to that the cleaner's checkpoint does not reflect yet.
     cut_to: Offset,
     /// The time that the last caller gave.
@@ -418,10 +422,20 @@ impl Log {
 
     fn mend_indexes(&mut self) -> Result<()> {
         let (count, interval) = (self.segments.len(), self.config.index_interval_bytes as u64);
-        for (at, segment) in self.segments.iter_mut().enumerate().filter(|(_, s)| s.lies()) {
-            segment.mend(interval)?;
-            if at + 1 < count {
-                put_off(segment.seal())?;
+        for at in 0..count {
+            if !self.segments[at].lies() {
+                continue;
+            }
+            match self.pass(at, Access::Waiting) {
+                // They tell what is missing.
+                Err(Error::Corrupt { .. }) => self.segments[at].keep_indexes(),
+                passed => {
+                    passed?;
+                    self.segments[at].mend(interval)?;
+                    if at + 1 < count {
+                        put_off(self.segments[at].seal())?;
+                    }
+                }
             }
         }
         Ok(())

@@ -389,6 +389,7 @@ fn open_log(
         config: options.log.clone(),
         log_start_offset: 0,
         recovery_point: 0,
+        cleaned_below: 0,
         // As in Kafka, the metadata log is always checked from its start.
         stopped: crate::log::Stopped::Unknown,
         leader_epochs: None,

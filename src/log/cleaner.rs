@@ -170,6 +170,11 @@ impl Cleaner {
         Err(error)
     }
 
+    /// The offset below which the log in the log directory `dir` was cleaned, 0 if none.
+    pub fn cleaned_below(&self, dir: &Path, partition: &TopicPartition) -> Offset {
+        self.state().checkpoints.get(dir, partition).unwrap_or(0)
+    }
+
     /// Blocks passes over a log until `resume`. Returns false without effect if one is in progress.
     pub fn pause(&self, partition: &TopicPartition) -> bool {
         self.state().in_progress.insert(partition.clone())

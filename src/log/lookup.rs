@@ -1,6 +1,7 @@
 //! Looks up offsets by timestamp (ListOffsets).
 
 use super::{Log, Segment, TimestampOffset};
+use crate::disk::Access;
 use crate::error::Result;
 use crate::record::Batch;
 use crate::types::{Offset, Timestamp};
@@ -11,10 +12,15 @@ const MAX_DECODED_BYTES: usize = 1 << 30;
 impl Log {
     /// The first record with a timestamp of at least `timestamp`; None if there is none.
     pub fn offset_for_timestamp(&self, timestamp: Timestamp) -> Result<Option<TimestampOffset>> {
-        for segment in &self.segments {
+        for (index, segment) in self.segments.iter().enumerate() {
             if segment.largest_timestamp()? >= timestamp {
-                return find(segment, timestamp, self.log_start_offset);
+                let found = find(segment, timestamp, self.log_start_offset)?;
+                if found.is_none() {
+                    self.pass(index, Access::Waiting)?;
+                }
+                return Ok(found);
             }
+            self.pass(index, Access::Waiting)?;
         }
         Ok(None)
     }
@@ -22,7 +28,8 @@ impl Log {
     /// The record with the largest timestamp (KIP-734); None if the log is empty.
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>> {
         let mut latest = &self.segments[0];
-        for segment in &self.segments[1..] {
+        for (before, segment) in self.segments[1..].iter().enumerate() {
+            self.pass(before, Access::Waiting)?;
             if segment.max_timestamp()?.timestamp > latest.max_timestamp()?.timestamp {
                 latest = segment;
             }

@@ -426,6 +426,7 @@ impl LogManager {
                 config,
                 log_start_offset: offset_in(&known.log_starts),
                 recovery_point: offset_in(&known.recovery_points),
+                cleaned_below: self.cleaner.cleaned_below(&dir.path, partition),
                 stopped: if is_new { Stopped::Cleanly } else { dir.stopped },
                 leader_epochs: state.previews[place.dir].remove(&name).map(|p| p.leader_epochs),
                 now,

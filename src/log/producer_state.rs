@@ -14,6 +14,7 @@ use crate::types::{Offset, ProducerId, Timestamp};
 use entry::{Marker, ProducerEntry};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
 use verification::Verifications;
@@ -273,6 +274,11 @@ impl ProducerStates {
         !self.snapshots.is_empty()
     }
 
+    /// The offset of the newest snapshot on disk, 0 if there is none.
+    pub fn newest_snapshot(&self) -> Offset {
+        self.snapshots.last().copied().unwrap_or(0)
+    }
+
     /// Forgets producers without an open transaction that were idle for
     /// `producer.id.expiration.ms`.
     pub fn expire(&mut self, now: Timestamp) {
@@ -319,25 +325,16 @@ impl ProducerStates {
         Ok(())
     }
 
-    /// Loads the latest valid snapshot above the log start offset and not above `end`, and removes
-    /// those outside of that range. The caller then replays the log from `end()` on.
-    pub fn truncate_and_reload(
-        &mut self,
-        log_start_offset: Offset,
-        end: Offset,
-        now: Timestamp,
-    ) -> Result<()> {
-        for &offset in self.snapshots.clone().iter() {
-            if offset > end || offset <= log_start_offset {
-                self.remove_snapshot(offset)?;
-            }
-        }
+    /// Loads the latest valid snapshot above the log start offset and not above `end`. The caller then
+    /// replays the log from `end()` on.
+    pub fn reload(&mut self, log_start_offset: Offset, end: Offset, now: Timestamp) -> Result<()> {
+        self.remove_snapshots(..=log_start_offset)?;
         if end == self.end {
             self.advance_log_start(log_start_offset);
             return Ok(());
         }
         self.clear();
-        while let Some(&offset) = self.snapshots.last() {
+        while let Some(&offset) = self.snapshots.range(..=end).next_back() {
             let path = self.dir.join(file_name(offset, SNAPSHOT));
             let bytes = self.disk.read_file(&path)?.unwrap_or_default();
             let Some(entries) = snapshot::decode(&bytes) else {
@@ -408,11 +405,15 @@ impl ProducerStates {
         self.snapshots.remove(&offset);
     }
 
-    /// Removes snapshots below `first`, the first offset of the log. They are outdated for
-    /// producers that wrote between them and `first`.
-    pub fn remove_outdated_snapshots(&mut self, first: Offset) -> Result<()> {
-        let outdated: Vec<Offset> = self.snapshots.range(..first).copied().collect();
+    /// Removes the snapshots in a range of offsets.
+    pub fn remove_snapshots(&mut self, range: impl RangeBounds<Offset>) -> Result<()> {
+        let outdated: Vec<Offset> = self.snapshots.range(range).copied().collect();
         outdated.into_iter().try_for_each(|offset| self.remove_snapshot(offset))
+    }
+
+    /// Removes the snapshots above `offset`.
+    pub fn remove_snapshots_above(&mut self, offset: Offset) -> Result<()> {
+        self.remove_snapshots((Bound::Excluded(offset), Bound::Unbounded))
     }
 
     /// Removes snapshots that are not at the beginning of a segment, except the latest one if it

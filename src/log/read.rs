@@ -1,6 +1,6 @@
 //! Reads: from an offset to ranges of files.
 
-use super::segment::{Located, Lookup, Segment};
+use super::segment::{Located, Lookup, SUFFIX, Segment};
 use super::{Log, Read};
 use crate::disk::{Access, FileRange};
 use crate::error::{Error, Result};
@@ -46,13 +46,19 @@ impl Log {
         }
         // A segment may end before `from` if records after its last batch are gone.
         for index in floor..self.segments.len() {
-            let first = match self.segments[index].locate(from, access)? {
-                Lookup::Found(first) => first,
-                Lookup::Nothing => continue,
-                Lookup::Missed(range) => return Ok(Read::missed(range)),
+            let first = match self.segments[index].locate(from, access) {
+                Ok(Lookup::Found(first)) => first,
+                Ok(Lookup::Missed(range)) => return Ok(Read::missed(range)),
+                nothing => {
+                    if let Some(range) = self.pass(index, access)? {
+                        return Ok(Read::missed(range));
+                    }
+                    nothing?;
+                    continue;
+                }
             };
             if first.base_offset >= self.end_of(index) {
-                return Err(self.segments[index].overlaps(first.base_offset));
+                return Err(self.segments[index].overlaps(first.base_offset, self.end_of(index)));
             }
             let most =
                 if at_least_one { first.size.max(max_bytes as u64) } else { max_bytes as u64 };
@@ -87,6 +93,17 @@ impl Log {
         let segment = &self.segments[index];
         let segment_end = self.end_of(index);
         let (mut end, mut upper) = (segment.size(), segment_end.min(bound));
+        if index + 1 < self.segments.len() {
+            match segment.end_below(segment_end, access)? {
+                Lookup::Missed(range) => return Ok(Lookup::Missed(range)),
+                Lookup::Found(sound) if sound.position <= first.position => {
+                    return Err(segment.damaged(sound));
+                }
+                // What is damaged behind the last batch is not sent.
+                Lookup::Found(sound) => end = sound.position,
+                Lookup::Nothing => {}
+            }
+        }
         if segment_end > bound {
             match segment.locate(bound, access)? {
                 // The batch that contains the bound is not below it.
@@ -116,6 +133,29 @@ impl Log {
         let len = (end - first.position) as usize;
         let file = segment.file()?;
         Ok(Lookup::Found((FileRange { file, position: first.position, len }, upper)))
+    }
+
+    /// Goes on behind the last batch of a sealed segment, of which a reader wants more. Returns data
+    /// that `access` does not allow to be read. An error if later batches are damaged or known to be
+    /// gone. Offsets that are missing without a trace are named once.
+    pub(super) fn pass(&self, index: usize, access: Access) -> Result<Option<FileRange>> {
+        let Some(next) = self.segments.get(index + 1) else { return Ok(None) };
+        let (segment, limit) = (&self.segments[index], next.base_offset());
+        let end = match segment.pass(limit, access)? {
+            Lookup::Missed(range) => return Ok(Some(range)),
+            Lookup::Found(end) => end.offset,
+            Lookup::Nothing => return Ok(None),
+        };
+        if end < limit && segment.is_gap_new() && segment.base_offset() >= self.cleaned_below {
+            tracing::warn!(
+                "{} has no records with the offsets {end} to {}: {} ends before them, and \
+                 nothing was compacted there",
+                self.partition,
+                limit - 1,
+                segment.path(SUFFIX).display()
+            );
+        }
+        Ok(None)
     }
 
     /// The offset after the last one that the segment can hold.

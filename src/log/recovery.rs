@@ -1,6 +1,8 @@
 //! Opens a log and repairs what a crash or an unfinished compaction left (LogLoader). Only what a
 //! crash can tear is truncated; a log with other damage is not opened.
 
+mod losses;
+
 use super::leader_epoch::{self, LeaderEpochs};
 use super::leftovers::remove_leftovers;
 use super::names::{file_name, parse_dir_name, parse_file_name};
@@ -8,7 +10,7 @@ use super::producer_state::{ProducerStates, SNAPSHOT};
 use super::replay::{rebuild_producers, replay_producers};
 use super::retention::Trash;
 use super::scan::Batches;
-use super::segment::{self, SUFFIXES, Segment};
+use super::segment::{self, End, SUFFIXES, Segment};
 use super::sound::find_sound;
 use super::torn;
 use super::transaction_index::{self, TransactionIndex};
@@ -57,6 +59,8 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         ),
         dir,
         segments: Vec::new(),
+        orphans: Vec::new(),
+        reached: 0,
         options,
     };
     if names.iter().any(|name| name == leader_epoch::SETTLED) {
@@ -68,7 +72,8 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     }
     let broken = loader.find_segments(&names)?;
     if let Some(first) = loader.segments.first() {
-        loader.producers.remove_outdated_snapshots(first.base_offset())?;
+        // They lack what producers wrote between them and the first segment.
+        loader.producers.remove_snapshots(..first.base_offset())?;
     }
     let end_offset = loader.recover(broken)?;
     let end_offset = loader.find_end(end_offset)?;
@@ -81,13 +86,17 @@ struct Loader<'a> {
     dir: Arc<Path>,
     options: OpenOptions,
     segments: Vec<Segment>,
+    /// The indexes without a `.log`: base offset and name.
+    orphans: Vec<(Offset, String)>,
     epochs: LeaderEpochs,
     producers: ProducerStates,
+    /// A snapshot shows that the log had reached this offset; 0 after a power loss.
+    reached: Offset,
 }
 
 impl Loader<'_> {
-    /// Opens the segments in the directory, and removes indexes without a `.log`. Returns the base
-    /// offsets of segments with missing or broken indexes.
+    /// Opens the segments in the directory. Returns the base offsets of those with missing or broken
+    /// indexes.
     fn find_segments(&mut self, names: &[String]) -> Result<BTreeSet<Offset>> {
         let has = |name: &str| names.binary_search_by(|n| n.as_str().cmp(name)).is_ok();
         let mut broken = BTreeSet::new();
@@ -97,7 +106,6 @@ impl Loader<'_> {
                 let mut segment = Segment::open(self.disk, &self.dir, base_offset, now)?;
                 let indexes = [offset_index::SUFFIX, time_index::SUFFIX];
                 if !indexes.iter().all(|suffix| has(&file_name(base_offset, suffix))) {
-                    segment.forget_indexes()?;
                     broken.insert(base_offset);
                 }
                 if has(&file_name(base_offset, transaction_index::SUFFIX)) {
@@ -111,9 +119,7 @@ impl Loader<'_> {
             } else if let Some(base) = SUFFIXES.iter().find_map(|s| parse_file_name(name, s))
                 && !has(&file_name(base, segment::SUFFIX))
             {
-                let path = self.dir.join(name);
-                tracing::warn!("removed {}: an index without its log", path.display());
-                self.disk.remove_file(&self.dir.join(name))?;
+                self.orphans.push((base, name.clone()));
             }
         }
         for (index, segment) in self.segments.iter().enumerate() {
@@ -129,12 +135,16 @@ impl Loader<'_> {
     /// clean stop, rebuilds the last segment if its batches do not reach its end. Returns where the
     /// last segment ends; None if there is none.
     fn recover(&mut self, mut broken: BTreeSet<Offset>) -> Result<Option<Offset>> {
+        if self.options.stopped != Stopped::Unknown {
+            self.reached = self.producers.newest_snapshot();
+        }
         let settled = self.load_settled()?;
         let point = settled.unwrap_or(self.options.recovery_point);
         let floor = self.segments.iter().rposition(|segment| segment.base_offset() <= point);
         let is_clean = self.options.stopped == Stopped::Cleanly;
         let unflushed = if is_clean { usize::MAX } else { floor.unwrap_or(0) };
-        self.check_emptied(unflushed)?;
+        let last_end = self.refuse_losses(&broken, unflushed)?;
+        self.bury_orphans()?;
         let mut end = None;
         let mut index = 0;
         while index < self.segments.len() {
@@ -145,12 +155,15 @@ impl Loader<'_> {
             let is_last = index + 1 == self.segments.len();
             end = is_new.then_some(base_offset);
             let mut is_whole = index < unflushed && !is_broken;
+            if is_broken {
+                self.segments[index].forget_indexes()?;
+            }
             if is_new && !is_whole {
                 // A power loss may have taken the batches and left the indexes.
                 self.segments[index].reset()?;
             }
             if is_whole && is_last && !is_new {
-                end = self.segments[index].read_end_offset()?;
+                end = last_end.filter(|end| end.position == size).map(|end| end.offset);
                 is_whole = end.is_some();
             }
             if is_new || is_whole {
@@ -165,33 +178,26 @@ impl Loader<'_> {
                 Some(recovered) => recovered,
                 None => self.rebuild(index)?,
             };
+            if let Some(position) = recovered.bad
+                && let Err(error) = self.give_up(index, position, recovered.end, index >= unflushed)
+            {
+                // The next start must find the same.
+                self.segments[index].forget_indexes()?;
+                return Err(error);
+            }
             if let Some(next) = recovered.overflow {
                 self.split(index, next)?;
                 broken.insert(next);
             }
+            self.seal(index)?;
             if index < unflushed && index + 1 < self.segments.len() {
                 // No later flush would include this segment.
                 self.segments[index].sync()?;
             }
             end = Some(recovered.end);
             index += 1;
-            if let Some(position) = recovered.bad {
-                self.give_up(index - 1, position, recovered.end, index > unflushed)?;
-            }
         }
         Ok(end)
-    }
-
-    /// Refuses sealed segments that lost their batches, unless a power loss can be the cause.
-    fn check_emptied(&self, unflushed: usize) -> Result<()> {
-        let durable = if self.options.stopped == Stopped::Unknown { unflushed } else { usize::MAX };
-        let sealed = self.segments.len().saturating_sub(1);
-        for segment in &self.segments[..sealed.min(durable)] {
-            if segment.size() == 0 && segment.has_index_entries()? {
-                return Err(segment.emptied());
-            }
-        }
-        Ok(())
     }
 
     /// Handles a segment that from `position` on has no batch of this log with offset `end` or
@@ -208,6 +214,9 @@ impl Loader<'_> {
         let sound = find_sound(&file, position, file.len()?)?;
         let is_last = self.segments[index + 1..].iter().all(|later| later.size() == 0);
         let may_tear = is_unflushed && self.options.stopped == Stopped::Unknown;
+        if sound.is_none() && (end < self.reached || !(is_last || may_tear)) {
+            return Err(segment.damaged(End { offset: end, position }));
+        }
         if let Some(found) = sound {
             // A torn offset has lost bits but has not gained any.
             let is_astray = found.position == position
@@ -216,7 +225,7 @@ impl Loader<'_> {
                 return Err(segment.spoilt(position, end, found));
             }
         }
-        if sound.is_some() || !(is_last || may_tear) {
+        if sound.is_some() {
             let kept = torn::keep_rest(self.disk, &self.dir, &file, (position, end))?;
             tracing::error!(segment = %segment.path(segment::SUFFIX).display(), position, offset = end,
                 kept = %kept.display(), "a damaged part of a segment is kept beside the log");
@@ -262,7 +271,7 @@ impl Loader<'_> {
             return Ok(None);
         }
         let log_start_offset = self.options.log_start_offset;
-        self.producers.truncate_and_reload(log_start_offset, Offset::MAX, self.options.now)?;
+        self.producers.reload(log_start_offset, Offset::MAX, self.options.now)?;
         Ok(self.producers.has_snapshots().then(|| self.producers.end()))
     }
 
@@ -281,20 +290,16 @@ impl Loader<'_> {
             &mut self.producers,
             &mut self.epochs,
         )?;
-        let end = recovered.end;
-        if end < settled {
-            tracing::warn!(dir = %self.dir.display(), end, settled, "the log is shorter than it was");
-            return Ok(None);
-        }
-        if end > settled {
-            self.seal(index)?;
-        }
-        Ok(Some(recovered))
+        // Otherwise the index entry was not true.
+        Ok((recovered.end >= settled).then_some(recovered))
     }
 
     /// Recovers a whole segment, with everything that belongs to it.
     fn rebuild(&mut self, index: usize) -> Result<Recovered> {
         let base_offset = self.segments[index].base_offset();
+        if self.options.stopped == Stopped::Unknown {
+            self.producers.remove_snapshots_above(base_offset)?;
+        }
         rebuild_producers(
             &mut self.producers,
             &self.segments[..index],
@@ -306,17 +311,8 @@ impl Loader<'_> {
         let limit = self.limit_of(index);
         let segment = &mut self.segments[index];
         segment.reset()?;
-        let recovered = recover_segment(
-            segment,
-            limit,
-            0,
-            base_offset,
-            &self.options.config,
-            &mut self.producers,
-            &mut self.epochs,
-        )?;
-        self.seal(index)?;
-        Ok(recovered)
+        let (config, epochs) = (&self.options.config, &mut self.epochs);
+        recover_segment(segment, limit, 0, base_offset, config, &mut self.producers, epochs)
     }
 
     /// The offset at which the next segment begins.
@@ -362,8 +358,7 @@ impl Loader<'_> {
             self.segments.insert(index + 1, segment);
         }
         self.segments[index].trim_file()?;
-        file.sync_data()?;
-        self.seal(index)
+        file.sync_data()
     }
 
     fn remove_segment(&mut self, segment: &Segment) -> Result<()> {
@@ -423,9 +418,10 @@ impl Loader<'_> {
         // Usually there is one segment.
         self.segments.shrink_to_fit();
         let base_offsets = self.segments.iter().map(Segment::base_offset).collect();
+        self.producers.remove_snapshots_above(end_offset)?;
         self.producers.remove_stray_snapshots(&base_offsets)?;
         if !is_clean && self.producers.end() == end_offset {
-            self.producers.truncate_and_reload(log_start_offset, end_offset, options.now)?;
+            self.producers.reload(log_start_offset, end_offset, options.now)?;
         } else {
             rebuild_producers(
                 &mut self.producers,
@@ -435,6 +431,10 @@ impl Loader<'_> {
                 options.now,
                 is_clean,
             )?;
+        }
+        if end_offset < options.recovery_point {
+            tracing::warn!(dir = %self.dir.display(), end_offset, recovery_point = options.recovery_point,
+                "records that were flushed are gone, and their offsets will be given out again");
         }
         let recovery_point =
             if is_clean { end_offset } else { options.recovery_point.min(end_offset) };
@@ -474,6 +474,7 @@ impl Loader<'_> {
             seen_end: end_offset,
             settled_size: 0,
             cut_to: Offset::MAX,
+            cleaned_below: self.options.cleaned_below,
             now: self.options.now,
         })
     }

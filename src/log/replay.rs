@@ -57,7 +57,7 @@ pub(super) fn rebuild_producers(
         return Ok(());
     }
     let nothing_to_read = producers.is_empty() && producers.end() >= end_offset;
-    producers.truncate_and_reload(log_start_offset, end_offset, now)?;
+    producers.reload(log_start_offset, end_offset, now)?;
     if end_offset > producers.end() && !nothing_to_read {
         for (index, segment) in segments.iter().enumerate() {
             let segment_end = segments.get(index + 1).map_or(end_offset, Segment::base_offset);
@@ -68,6 +68,9 @@ pub(super) fn rebuild_producers(
             producers.set_end(from);
             if snapshot_at.contains(&segment.base_offset()) {
                 put_off(producers.take_snapshot())?;
+            }
+            if index + 1 < segments.len() {
+                segment.pass(segment_end, Access::Waiting)?;
             }
             let Lookup::Found(first) = segment.locate(from, Access::Waiting)? else { continue };
             let mut batches = segment.batches_from(first.position)?;

@@ -3,7 +3,7 @@
 use super::producer_state::SNAPSHOT;
 use super::segment::{SUFFIXES, Segment};
 use super::{Log, file_name, put_off};
-use crate::disk::Disk;
+use crate::disk::{Access, Disk};
 use crate::error::{Error, Result};
 use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
@@ -103,9 +103,10 @@ impl Log {
         let Ok(retention_bytes) = u64::try_from(self.config.retention_bytes) else { return Ok(0) };
         let Some(mut excess) = self.size().checked_sub(retention_bytes) else { return Ok(0) };
         let why = || format!("the log was larger than retention.bytes={retention_bytes}");
-        self.delete_while(why, |segment| {
-            let fits = segment.size() <= excess;
-            excess = excess.saturating_sub(segment.size());
+        self.delete_while(why, |log, index| {
+            let size = log.segments[index].size();
+            let fits = size <= excess;
+            excess = excess.saturating_sub(size);
             Ok(fits)
         })
     }
@@ -116,9 +117,20 @@ impl Log {
             return Ok(0);
         }
         let why = || format!("all records were older than retention.ms={retention_ms}");
-        self.delete_while(why, |segment| {
-            Ok(now.saturating_sub(segment.largest_timestamp()?) > retention_ms)
+        self.delete_while(why, |log, index| {
+            Ok(now.saturating_sub(log.time_of_newest(index)?) > retention_ms)
         })
+    }
+
+    /// The time of a segment's newest record. Those that a damaged segment has lost may be as new as
+    /// its file.
+    fn time_of_newest(&self, index: usize) -> Result<Timestamp> {
+        let segment = &self.segments[index];
+        let newest = segment.largest_timestamp()?;
+        match self.pass(index, Access::Waiting) {
+            Err(Error::Corrupt { .. }) => Ok(newest.max(segment.modified()?)),
+            passed => passed.map(|_| newest),
+        }
     }
 
     /// Deletes segments from the first one on while `wanted` is true. Stops at a segment with
@@ -126,13 +138,13 @@ impl Log {
     fn delete_while(
         &mut self,
         why: impl FnOnce() -> String,
-        mut wanted: impl FnMut(&Segment) -> Result<bool>,
+        mut wanted: impl FnMut(&Log, usize) -> Result<bool>,
     ) -> Result<usize> {
         let mut count = 0;
         while count < self.segments.len() {
             let segment = &self.segments[count];
             let empty_active = count + 1 == self.segments.len() && segment.size() == 0;
-            if self.end_of(count) > self.high_watermark || empty_active || !wanted(segment)? {
+            if self.end_of(count) > self.high_watermark || empty_active || !wanted(self, count)? {
                 break;
             }
             count += 1;

@@ -1,5 +1,6 @@
 //! A segment: a file of batches and its indexes (LogSegment).
 
+mod sealed;
 mod seek;
 
 use super::file_name;
@@ -12,6 +13,7 @@ use crate::disk::{Access, Cached, Disk, File, FileRange};
 use crate::error::Result;
 use crate::record::{Batch, PREFIX_SIZE};
 use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
+pub(super) use sealed::End;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -77,8 +79,12 @@ pub(super) struct Segment {
     recent: VecDeque<Recent>,
     /// An index was seen not to match the batches.
     lies: AtomicBool,
-    /// The indexes were rebuilt, so what they do not have now they never will.
+    /// The indexes stay as they are: they were rebuilt, or tell of records that are missing.
     is_mended: bool,
+    /// Where the batches end, once somebody has come there after the segment was sealed.
+    end: OnceLock<End>,
+    /// The offsets between the last batch and the next segment are known not to be here.
+    is_gap_known: AtomicBool,
 }
 
 impl Segment {
@@ -130,6 +136,8 @@ impl Segment {
             recent: VecDeque::new(),
             lies: AtomicBool::new(false),
             is_mended: false,
+            end: OnceLock::new(),
+            is_gap_known: AtomicBool::new(false),
         };
         segment.reset_max_timestamp(segment.no_timestamp());
         segment.file.get(|| disk.open(&segment.path(suffix)))?;
@@ -166,6 +174,8 @@ impl Segment {
             recent: VecDeque::new(),
             lies: AtomicBool::new(false),
             is_mended: false,
+            end: OnceLock::new(),
+            is_gap_known: AtomicBool::new(false),
         })
     }
 
@@ -223,11 +233,6 @@ impl Segment {
             timestamp if timestamp >= 0 => Ok(timestamp),
             _ => self.modified(),
         }
-    }
-
-    /// Whether the offset or time index has entries.
-    pub fn has_index_entries(&self) -> Result<bool> {
-        Ok(self.offset_index.len()? > 0 || self.time_index.len()? > 0)
     }
 
     /// When the file was last written.
@@ -380,6 +385,7 @@ impl Segment {
         self.first_timestamp = OnceLock::new();
         (self.size, self.unindexed_bytes) = (0, 0);
         self.recent.clear();
+        (self.end, self.lies) = Default::default();
         Ok(())
     }
 
@@ -434,6 +440,7 @@ impl Segment {
             self.trim_file()?;
         }
         self.recent.retain(|batch| batch.position < self.size);
+        (self.end, self.is_gap_known) = Default::default();
         if self.size == 0 {
             self.created = now;
             self.first_timestamp = OnceLock::new();

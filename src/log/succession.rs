@@ -133,5 +133,6 @@ impl Log {
         self.set_high_watermark(old.high_watermark);
         self.truncations = old.truncations + 1;
         self.cut_to = old.cut_to;
+        self.cleaned_below = old.cleaned_below;
     }
 }

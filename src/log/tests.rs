@@ -5,6 +5,7 @@ mod fixtures;
 mod killed;
 mod legacy;
 mod lives;
+mod lost;
 mod model;
 mod sim;
 pub(crate) mod spoilt;
@@ -40,6 +41,12 @@ pub(crate) fn batch(count: usize, timestamp: Timestamp) -> Batch {
         builder.append(timestamp, None, Some(format!("value {n}").as_bytes()), &[]);
     }
     builder.build()
+}
+
+/// A temporary directory, in memory if possible: tests that flush often
+/// do not need what they write to survive a crash of the machine.
+pub(crate) fn temporary() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
 /// A log in a directory of its own.
@@ -124,6 +131,7 @@ fn try_open(
         config: Arc::new(config.clone()),
         log_start_offset: 0,
         recovery_point,
+        cleaned_below: 0,
         stopped,
         leader_epochs: None,
         now: NOW,

@@ -3,7 +3,7 @@
 //! beside the segments.
 
 use super::names::file_name;
-use super::segment::{SUFFIX, SUFFIXES, Segment};
+use super::segment::{End, SUFFIX, SUFFIXES, Segment};
 use super::sound::Sound;
 use crate::disk::{Disk, File};
 use crate::error::{Error, Result};
@@ -58,11 +58,19 @@ fn free_path(disk: &Disk, dir: &Path, offset: Offset) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The reason not to open a log without segments.
+pub(super) fn gone(dir: &Path, snapshot: &str) -> Error {
+    Error::corrupt(format!(
+        "log {dir}: it has no segment, and {snapshot} tells of records. Put its files back; or, to do \
+         without its records, move the directory away; then start again.",
+        dir = dir.display()
+    ))
+}
+
 impl Segment {
     /// The reason not to open the log: at `position` there is something else than the batch with
     /// offset `expected`, and there are readable records from there on.
     pub(super) fn spoilt(&self, position: u64, expected: Offset, found: Sound) -> Error {
-        let path = self.path(SUFFIX);
         let what = match found {
             Sound { position: at, base_offset } if at == position => {
                 format!(
@@ -75,31 +83,42 @@ impl Segment {
                  behind it, at byte {at}, are not"
             ),
         };
-        Error::corrupt(format!(
-            "segment {path}: {what}. Nothing was cut off, and this partition stays offline. Restore \
-             the file from a copy; or, to do without its records from offset {expected} on, cut it \
-             (truncate -s {position} {path}); then start again.",
-            path = path.display()
-        ))
+        self.incomplete(&what, End { offset: expected, position })
     }
 
-    /// The reason not to open the log: the segment's batches are gone.
-    pub(super) fn emptied(&self) -> Error {
+    /// The reason not to go on behind the batches of a sealed segment: its file does not end there.
+    pub(super) fn damaged(&self, end: End) -> Error {
+        let End { offset, position } = end;
+        let what = format!("the batch at byte {position}, with offset {offset}, is damaged");
+        self.incomplete(&what, end)
+    }
+
+    /// The reason not to go on behind the batches of a segment: `witnesses` tell of later ones.
+    pub(super) fn cut_short(&self, end: End, witnesses: &str) -> Error {
+        let End { offset, position } = end;
+        let what = format!(
+            "it ends at byte {position}, and {witnesses} of records from offset {offset} on"
+        );
+        self.incomplete(&what, end)
+    }
+
+    fn incomplete(&self, what: &str, End { offset, position }: End) -> Error {
         Error::corrupt(format!(
-            "segment {path}: it is empty, and its indexes tell of records. Nothing was cut off, and \
-             this partition stays offline. Restore the file from a copy; or, to do without its \
-             records, move it and its indexes away; then start again.",
+            "segment {path}: {what}. Nothing was cut off. Restore the file from a copy; or, to do \
+             without its records from offset {offset} on, stop the broker, cut the file (truncate -s \
+             {position} {path}), and move its indexes and the .snapshot files above {offset} away; \
+             then start again.",
             path = self.path(SUFFIX).display()
         ))
     }
 
-    /// The reason why nothing can be read here: the segment has offsets that belong to the next
-    /// one.
-    pub(super) fn overlaps(&self, offset: Offset) -> Error {
+    /// The reason why nothing can be read here: a batch has an offset that belongs behind this
+    /// segment or this log, which ends below `limit`.
+    pub(super) fn overlaps(&self, offset: Offset, limit: Offset) -> Error {
         Error::corrupt(format!(
-            "segment {path}: it has offset {offset}, which the segment behind it begins at or \
-             below. Find out which of them does not belong there, stop the broker, and move that \
-             file and its indexes away.",
+            "segment {path}: it has offset {offset}, and should end below {limit}. Either the batch \
+             is damaged, or a file does not belong there. Stop the broker, and restore the file from \
+             a copy, or move the one that does not belong there away with its indexes.",
             path = self.path(SUFFIX).display()
         ))
     }

@@ -1,6 +1,7 @@
 //! Truncation: a follower removes what is not in its leader's history.
 
 use super::{Log, Segment, replay};
+use crate::disk::Access;
 use crate::error::Result;
 use crate::types::Offset;
 
@@ -14,6 +15,9 @@ impl Log {
             return Ok(());
         }
         let Some(last) = self.floor_segment(offset) else { return self.truncate_fully(offset) };
+        self.pass(last, Access::Waiting)?;
+        // If the process is killed now, they must not tell of what was truncated.
+        self.producers.remove_snapshots_above(offset)?;
         let gone = self.segments.drain(last + 1..).collect();
         self.discard_for_good(gone)?;
         let now = self.now;

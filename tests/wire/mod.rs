@@ -11,6 +11,7 @@ mod failure;
 mod hostile;
 mod jbod;
 mod protocol;
+mod segments;
 mod settings;
 mod streams_groups;
 mod transactions;

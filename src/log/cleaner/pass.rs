@@ -5,7 +5,7 @@ use super::groups::{Piece, group};
 use super::offset_map::OffsetMap;
 use super::transactions::CleanedTransactions;
 use super::{Candidate, Cleaner, Limits, Lock};
-use crate::disk::File;
+use crate::disk::{Access, File};
 use crate::error::{Error, Result};
 use crate::log::Log;
 use crate::log::scan::Batches;
@@ -160,6 +160,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         let log = self.log()?;
         let at = log.find_piece(piece)?;
         let segment = &log.segments[at];
+        log.pass(at, Access::Waiting)?;
         Ok((segment.file()?, segment.headers_at(from)?.position()))
     }
 

@@ -107,6 +107,7 @@ impl Log {
         swap.run(&self.disk)?;
         let mut segment = Segment::open(&self.disk, &self.dir, old[0], now)?;
         segment.transaction_index = TransactionIndex::open(&self.disk, &self.dir, old[0])?;
+        self.cleaned_below = self.cleaned_below.max(self.end_of(replaced.end - 1));
         self.segments.splice(replaced, [segment]);
         old[1..].iter().for_each(|&offset| self.producers.forget_snapshot(offset));
         let due = now.saturating_add(self.config.file_delete_delay_ms);

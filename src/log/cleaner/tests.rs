@@ -8,8 +8,8 @@ mod range;
 
 use super::*;
 use crate::config::{Compression, TopicConfig};
-use crate::log::tests::{NOW, config, open};
-use crate::log::{Origin, segment};
+use crate::log::tests::{NOW, config, open, temporary};
+use crate::log::{Origin, file_name, segment};
 use crate::record::builder::BatchBuilder;
 use crate::record::{Batch, Record};
 use crate::types::{Isolation, NO_PRODUCER_ID, ProducerId};
@@ -53,12 +53,6 @@ fn cleaner(dir: &Path, more: &[(&str, &str)]) -> Cleaner {
     settings.insert("log.dirs".to_owned(), dir.display().to_string());
     let config = Config::new(settings).unwrap();
     Cleaner::open(&Disk::Os, &config.into(), std::iter::once(dir.to_owned())).unwrap()
-}
-
-/// A temporary directory, in memory if possible: a pass flushes every file it writes, and these
-/// tests do not need that to survive a crash of the machine.
-fn temporary() -> TempDir {
-    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
 
 impl Fixture {
@@ -390,4 +384,39 @@ fn what_is_not_understood_is_left_alone() {
     assert!(f.examine(NOW).is_none(), "it is not tried again and again");
     f.cleaner.forget(&TopicPartition::new("t", 0)).unwrap();
     assert!(f.examine(NOW).is_some());
+}
+
+/// A sealed segment that was cut short where a batch ends: what is left of it stays, with the
+/// indexes that tell of the rest.
+#[test]
+fn what_was_cut_short_is_not_compacted() {
+    let f = Fixture::new(compacted());
+    for n in 0..60 {
+        f.append(keyed(&[(&format!("key {}", n % 7), Some("a value"))], NOW + n));
+    }
+    f.roll();
+    let (end, sizes) = {
+        let mut log = f.log();
+        let mut batches = log.segments[1].batches_from(0).unwrap();
+        let mut sizes = Vec::new();
+        while batches.next().unwrap().is_some() {
+            sizes.push(batches.position);
+        }
+        log.close().unwrap();
+        (log.log_end_offset(), sizes)
+    };
+    let second = f.log().segments[1].base_offset();
+    let file = f.path().join(file_name(second, ".log"));
+    for size in sizes[..sizes.len() - 1].iter().rev() {
+        fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(*size).unwrap();
+        *f.log() = open(&f.path(), &compacted(), end, true);
+        f.log().set_high_watermark(end);
+        let names = f.names();
+        let candidate = Cleaner::examine(&cleaner(f.dir.path(), &[]), &mut f.log(), NOW);
+        let candidate = candidate.unwrap().unwrap();
+        let cleaned = cleaner(f.dir.path(), &[]).clean(&candidate, &|| Ok(f.log()), NOW);
+        let what = cleaned.unwrap_err().to_string();
+        assert!(what.contains("its indexes tell"), "{size}: {what}");
+        assert_eq!(f.names(), names, "{size}");
+    }
 }

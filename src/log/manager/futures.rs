@@ -99,6 +99,8 @@ impl LogManager {
             config,
             log_start_offset: 0,
             recovery_point: 0,
+            // A copy has the gaps that its original has.
+            cleaned_below: Offset::MAX,
             stopped,
             leader_epochs: None,
             now,
@@ -194,6 +196,7 @@ impl LogManager {
             config: Arc::clone(old.config()),
             log_start_offset: old.log_start_offset(),
             recovery_point: point,
+            cleaned_below: old.cleaned_below,
             stopped: Stopped::Cleanly,
             leader_epochs: None,
             now,

@@ -10,7 +10,7 @@ use crate::log::scan::{Header, Headers};
 use crate::log::sound::find_sound;
 use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// If a search reads more than this many bytes, index entries are missing.
 const FAR: u64 = 16 << 20;
@@ -85,7 +85,11 @@ impl Segment {
 
     /// The headers from the batch on that an index entry points to, or from the first batch if no
     /// matching one is there.
-    fn headers_by(&self, entry: Option<OffsetPosition>, access: Access) -> Result<Headers> {
+    pub(super) fn headers_by(
+        &self,
+        entry: Option<OffsetPosition>,
+        access: Access,
+    ) -> Result<Headers> {
         let Some(entry) = entry.filter(|entry| entry.position > 0) else {
             return Ok(Headers::new(self.file()?, 0, self.size).by(access));
         };
@@ -151,35 +155,21 @@ impl Segment {
         greatest(known, self.headers_at(known.offset)?)
     }
 
-    /// The offset after the last record, from the headers after the last index entry. None if the
-    /// batches there do not follow each other to the end of the file.
-    pub fn read_end_offset(&self) -> Result<Option<Offset>> {
-        let mut headers = self.headers_by(self.offset_index.last()?, Access::Waiting)?;
-        let mut end = self.base_offset;
-        loop {
-            match headers.next() {
-                Ok(Some(header))
-                    if header.base_offset >= end && self.can_hold(header.last_offset) =>
-                {
-                    end = header.last_offset + 1;
-                }
-                Ok(None) if headers.position() == self.size => return Ok(Some(end)),
-                Err(error @ Error::Disk { .. }) => return Err(error),
-                _ => return Ok(None),
-            }
-        }
-    }
-
     fn note_lie(&self) {
         if !self.is_mended && !self.lies.swap(true, Ordering::Relaxed) {
             tracing::warn!(segment = %self.path(self.suffix).display(),
-                "an index does not fit its segment: it is not used, and made anew");
+                "an index does not fit its segment, and is not used");
         }
     }
 
     /// Whether an index was seen not to match the batches.
     pub fn lies(&self) -> bool {
         self.lies.load(Ordering::Relaxed)
+    }
+
+    /// Leaves the indexes as they are, although they do not match the batches.
+    pub fn keep_indexes(&mut self) {
+        (self.lies, self.is_mended) = (AtomicBool::new(false), true);
     }
 
     /// Rebuilds the indexes from the headers of the batches.

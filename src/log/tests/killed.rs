@@ -60,10 +60,14 @@ fn what_is_not_settled_is_checked() {
     file.truncate(f.log.size() - 1).unwrap();
     reopen(&mut f, Stopped::Killed);
     assert_eq!(f.log.log_end_offset(), 30);
-    // The file is shorter than what was settled: nothing is trusted.
+    // `kill -9` cannot make the file shorter than what was settled.
     settle(&mut f.log);
     f.log.active().file().unwrap().truncate(settled / 2).unwrap();
-    reopen(&mut f, Stopped::Killed);
+    for _ in 0..2 {
+        let what = f.try_reopen(Stopped::Killed).unwrap_err().to_string();
+        assert!(what.contains("00000000000000000030.snapshot tells"), "{what}");
+    }
+    reopen(&mut f, Stopped::Unknown);
     assert_eq!(f.log.log_end_offset(), 10);
 }
 

@@ -134,6 +134,7 @@ fn what_is_sound_but_not_understood_is_refused_and_stays() {
         config: Arc::new(small()),
         log_start_offset: 0,
         recovery_point: 0,
+        cleaned_below: 0,
         stopped: Stopped::Unknown,
         leader_epochs: None,
         now: NOW,

@@ -119,6 +119,7 @@ impl Model {
             config: Arc::new(self.f.config.clone()),
             log_start_offset: self.log_start,
             recovery_point: self.f.log.recovery_point(),
+            cleaned_below: 0,
             stopped,
             leader_epochs: None,
             now: NOW,

@@ -12,25 +12,27 @@ use std::os::unix::fs::symlink;
 use std::sync::mpsc;
 use std::time::Duration;
 
-const STOPS: [Stopped; 3] = [Stopped::Cleanly, Stopped::Killed, Stopped::Unknown];
+pub(super) const STOPS: [Stopped; 3] = [Stopped::Cleanly, Stopped::Killed, Stopped::Unknown];
 
 /// A batch, by base offset and checksum.
-type Known = (Offset, u32);
+pub(super) type Known = (Offset, u32);
 
 /// A closed log of several segments with aborted transactions in each.
-struct Base {
+pub(super) struct Base {
     dir: TempDir,
-    config: TopicConfig,
-    end: Offset,
+    pub config: TopicConfig,
+    pub end: Offset,
     /// The location of each batch: segment and position.
-    batches: Vec<(Known, Offset, u64)>,
+    pub batches: Vec<(Known, Offset, u64)>,
+    /// The timestamp of each batch.
+    pub times: Vec<Timestamp>,
     aborted: BTreeSet<(i64, Offset)>,
     /// Counts the checks, each of which takes the next kind of stop.
     turn: Cell<usize>,
 }
 
 impl Base {
-    fn new() -> Base {
+    pub fn new() -> Base {
         let config = TopicConfig { segment_bytes: 1000, index_interval_bytes: 200, ..config() };
         let mut f = Fixture::new(config);
         for n in 0..14 {
@@ -46,13 +48,14 @@ impl Base {
             }
         }
         f.log.set_topic_id(Uuid::from_u128(7)).unwrap();
-        let mut batches = Vec::new();
+        let (mut batches, mut times) = (Vec::new(), Vec::new());
         for segment in &f.log.segments {
             let mut all = segment.batches_from(0).unwrap();
             let mut position = 0;
             while let Some(batch) = all.next().unwrap() {
                 let known = (batch.base_offset(), batch.checksum());
                 batches.push((known, segment.base_offset(), position));
+                times.push(batch.max_timestamp());
                 position = all.position;
             }
         }
@@ -61,10 +64,11 @@ impl Base {
         let end = f.log.end_offset;
         let aborted = aborted(&f.log);
         assert_eq!(aborted.len(), 9);
-        Base { dir: f.dir, config: f.config, end, batches, aborted, turn: Cell::default() }
+        let (dir, config, turn) = (f.dir, f.config, Cell::default());
+        Base { dir, config, end, batches, times, aborted, turn }
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.dir.path().join("t-0")
     }
 
@@ -72,37 +76,60 @@ impl Base {
         Disk::Os.list(&self.path()).unwrap()
     }
 
-    fn segments(&self) -> Vec<Offset> {
+    pub fn segments(&self) -> Vec<Offset> {
         let bases: BTreeSet<Offset> = self.batches.iter().map(|(_, segment, _)| *segment).collect();
         bases.into_iter().collect()
     }
 
-    /// Damages a copy, opens it as after the next kind of stop, and compares it with the original.
-    /// The message must name the file `blamed`.
-    fn check(&self, row: &str, blamed: &str, spoil: impl Fn(&Path)) {
-        let stopped = STOPS[self.turn.replace(self.turn.get() + 1) % STOPS.len()];
-        let copy = TempDir::new().unwrap();
+    /// The positions in a segment's file where its batches end.
+    pub fn ends(&self, segment: Offset) -> Vec<usize> {
+        let of =
+            |(_, base, position): &(_, _, u64)| (*base == segment).then_some(*position as usize);
+        let size = fs::metadata(self.path().join(file_name(segment, ".log"))).unwrap().len();
+        self.batches.iter().filter_map(of).skip(1).chain([size as usize]).collect()
+    }
+
+    /// A copy, as long as the first value is kept.
+    pub fn copy(&self) -> (TempDir, PathBuf) {
+        let copy = temporary();
         let dir = copy.path().join("t-0");
         fs::create_dir(&dir).unwrap();
         for name in self.names() {
             fs::copy(self.path().join(&name), dir.join(&name)).unwrap();
         }
+        (copy, dir)
+    }
+
+    /// Damages a copy, opens it as after the next kind of stop, and compares it with the original.
+    /// The message must name the file `blamed`. Further starts must find the same.
+    fn check(&self, row: &str, blamed: &str, spoil: impl Fn(&Path)) {
+        let stopped = STOPS[self.turn.replace(self.turn.get() + 1) % STOPS.len()];
+        let (_copy, dir) = self.copy();
         spoil(&dir);
         let before = sound_in(&dir, ".log");
         let row = format!("{row}, stopped {stopped:?}");
-        match open_in_time(&row, &dir, &self.config, self.end, stopped) {
-            Ok(log) => self.is_served(&row, log, &before),
-            Err(error @ (Error::Corrupt { .. } | Error::Config(_))) => {
-                assert!(error.to_string().contains(blamed), "{row}: {error}");
+        let (mut end, mut refusals) = (self.end, Vec::new());
+        for _ in 0..3 {
+            match open_in_time(&row, &dir, &self.config, end, stopped) {
+                Ok(log) => {
+                    end = self.is_served(&row, log, &before);
+                    refusals.push(None);
+                }
+                Err(error @ (Error::Corrupt { .. } | Error::Config(_))) => {
+                    assert!(error.to_string().contains(blamed), "{row}: {error}");
+                    refusals.push(Some(error.to_string()));
+                }
+                Err(error) => panic!("{row}: {error} is no fault of the disk"),
             }
-            Err(error) => panic!("{row}: {error} is no fault of the disk"),
         }
+        assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{row}: {refusals:#?}");
         let after = sound_in(&dir, ".log");
         let gone: Vec<_> = before.difference(&after).collect();
         assert!(gone.is_empty(), "{row}: {gone:?} are gone");
     }
 
-    fn is_served(&self, row: &str, mut log: Log, before: &BTreeSet<Known>) {
+    /// Returns the log's end.
+    fn is_served(&self, row: &str, mut log: Log, before: &BTreeSet<Known>) -> Offset {
         let kept = sound_in(log.dir(), torn::TORN);
         for (known, ..) in self.batches.iter().filter(|(known, ..)| before.contains(known)) {
             match log.read(known.0, 1, Isolation::LogEnd, true) {
@@ -117,12 +144,14 @@ impl Base {
         log.settle().unwrap_or_else(|error| panic!("{row}: {error}"));
         assert!(!log.segments.iter().any(Segment::lies), "{row}");
         if log.end_offset == Offset::MAX {
-            return;
+            return Offset::MAX;
         }
         log.append(vec![batch(1, NOW)], 9, Origin::Client, NOW).unwrap();
         log.set_high_watermark(Offset::MAX);
         let end = log.end_offset;
         assert!(first(&log.read(end - 1, 1, Isolation::LogEnd, true).unwrap()).is_some(), "{row}");
+        log.close().unwrap();
+        end
     }
 }
 
@@ -141,7 +170,7 @@ fn first(read: &Read) -> Option<Known> {
 }
 
 /// The valid batches in those files of a directory whose names contain `part`.
-fn sound_in(dir: &Path, part: &str) -> BTreeSet<Known> {
+pub(super) fn sound_in(dir: &Path, part: &str) -> BTreeSet<Known> {
     let mut all = BTreeSet::new();
     for name in Disk::Os.list(dir).unwrap().iter().filter(|name| name.contains(part)) {
         let path = dir.join(name);
@@ -176,6 +205,7 @@ fn open_in_time(
         log_start_offset: 0,
         // Half of it is known to be on disk.
         recovery_point: if stopped == Stopped::Unknown { end / 2 } else { end },
+        cleaned_below: 0,
         stopped,
         leader_epochs: None,
         now: NOW,
@@ -190,7 +220,7 @@ fn open_in_time(
     opened.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| panic!("{row}: {error}"))
 }
 
-fn change(path: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) {
+pub(super) fn change(path: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) {
     let bytes = fs::read(path).unwrap();
     fs::write(path, change(bytes)).unwrap();
 }

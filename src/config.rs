@@ -121,10 +121,16 @@ pub fn setting(name: &str) -> Option<&'static Setting> {
     BY_NAME.get(name).copied()
 }
 
-/// ConfigResource.Type of a topic.
-const TOPIC: i8 = 2;
-/// ConfigResource.Type of a broker.
-const BROKER: i8 = 4;
+/// Resource type of topic configs.
+pub const TOPIC_CONFIG: i8 = 2;
+/// Resource type of broker configs.
+pub const BROKER_CONFIG: i8 = 4;
+/// Resource type of a broker's log levels, which are not kept as records.
+pub const BROKER_LOGGER_CONFIG: i8 = 8;
+/// Resource type of client metrics subscriptions.
+pub const CLIENT_METRICS_CONFIG: i8 = 16;
+/// Resource type of group configs.
+pub const GROUP_CONFIG: i8 = 32;
 
 impl Config {
     /// The configuration with `properties` (name -> value). Unknown names are kept and have no

@@ -23,6 +23,9 @@ pub mod topics;
 #[cfg(test)]
 mod tests;
 
+pub use crate::config::{
+    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG,
+};
 pub use cluster::Broker;
 pub use delta::Delta;
 pub(crate) use loader::{Loader, decode_batch};
@@ -32,17 +35,6 @@ use crate::codec::schema::metadata::RegisterControllerRecord;
 use crate::types::{BrokerId, LeaderEpoch, Offset};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
-
-/// Resource type of topic configs.
-pub const TOPIC_CONFIG: i8 = 2;
-/// Resource type of broker configs.
-pub const BROKER_CONFIG: i8 = 4;
-/// Resource type of a broker's log levels, which are not kept as records.
-pub const BROKER_LOGGER_CONFIG: i8 = 8;
-/// Resource type of client metrics subscriptions.
-pub const CLIENT_METRICS_CONFIG: i8 = 16;
-/// Resource type of group configs.
-pub const GROUP_CONFIG: i8 = 32;
 
 /// The cluster as the metadata log describes it up to `offset`. Cloning is cheap: the maps are
 /// persistent.

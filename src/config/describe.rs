@@ -3,6 +3,7 @@
 use super::dynamic::{base_name, broker_setting};
 use super::group::{client_metrics_setting, group_setting};
 use super::topic::{TopicValues, topic_setting};
+use super::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
 use super::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS, SETTINGS, TOPIC_SETTINGS};
 use super::{Config, ConfigType, Setting, UpdateMode, setting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,21 +94,22 @@ impl Config {
 
     /// All settings of a group that sets `overrides`.
     pub fn group_rows(&self, overrides: &BTreeMap<String, String>) -> Vec<Row> {
-        let row = |s| {
-            let value = self.group_value(s, overrides);
-            self.resource_row(s, value, overrides, ConfigSource::Group)
-        };
-        GROUP_SETTINGS.iter().map(row).collect()
+        self.resource_rows(GROUP_SETTINGS, overrides, ConfigSource::Group)
     }
 
     /// All settings of a client metrics subscription that sets `configs`.
     pub fn client_metrics_rows(&self, configs: &BTreeMap<String, String>) -> Vec<Row> {
-        let row = |s: &Setting| {
-            let value = configs.get(s.name).map(String::as_str).or(s.default);
-            let value = value.map(str::to_owned);
-            self.resource_row(s, value, configs, ConfigSource::ClientMetrics)
-        };
-        CLIENT_METRICS_SETTINGS.iter().map(row).collect()
+        self.resource_rows(CLIENT_METRICS_SETTINGS, configs, ConfigSource::ClientMetrics)
+    }
+
+    fn resource_rows(
+        &self,
+        table: &[Setting],
+        set: &BTreeMap<String, String>,
+        source: ConfigSource,
+    ) -> Vec<Row> {
+        let row = |s| self.resource_row(s, self.resource_value(s, set), set, source);
+        table.iter().map(row).collect()
     }
 
     fn resource_row(
@@ -192,7 +194,7 @@ impl Config {
 /// be one.
 pub fn is_sensitive(resource_type: i8, name: &str) -> bool {
     match (resource_type, definition(resource_type, base_name(name))) {
-        (4, setting) => may_be_secret(setting),
+        (BROKER_CONFIG, setting) => may_be_secret(setting),
         (_, setting) => setting.is_some_and(Setting::is_sensitive),
     }
 }
@@ -205,10 +207,10 @@ fn may_be_secret(setting: Option<&Setting>) -> bool {
 /// The setting of a resource, whose type is Kafka's number (ConfigResource.Type).
 fn definition(resource_type: i8, name: &str) -> Option<&'static Setting> {
     match resource_type {
-        2 => topic_setting(name),
-        4 => broker_setting(name),
-        16 => client_metrics_setting(name),
-        32 => group_setting(name),
+        TOPIC_CONFIG => topic_setting(name),
+        BROKER_CONFIG => broker_setting(name),
+        CLIENT_METRICS_CONFIG => client_metrics_setting(name),
+        GROUP_CONFIG => group_setting(name),
         _ => None,
     }
 }

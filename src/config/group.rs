@@ -60,8 +60,8 @@ impl Config {
         Ok(())
     }
 
-    /// The text of a group's setting that is in effect.
-    pub(super) fn group_value(
+    /// The text in effect of a setting of a group or a client metrics subscription.
+    pub(super) fn resource_value(
         &self,
         setting: &Setting,
         configs: &BTreeMap<String, String>,
@@ -121,7 +121,7 @@ impl Config {
         let numbers = GROUP_SETTINGS.iter().filter(|setting| setting.kind == ConfigType::Int);
         numbers
             .filter_map(|setting| {
-                let text = self.group_value(setting, &BTreeMap::new())?;
+                let text = self.resource_value(setting, &BTreeMap::new())?;
                 Some((setting.name, text.trim().parse().ok()?))
             })
             .collect()
@@ -130,7 +130,7 @@ impl Config {
     /// A number in effect for a group; `name` is one of `GROUP_SETTINGS`.
     pub fn group_number(&self, name: &str, configs: &BTreeMap<String, String>) -> i64 {
         let setting = group_setting(name).expect("a name of the table below");
-        let text = self.group_value(setting, configs);
+        let text = self.resource_value(setting, configs);
         text.and_then(|text| text.trim().parse().ok()).expect("validated before")
     }
 }

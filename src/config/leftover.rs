@@ -57,8 +57,8 @@ impl Config {
     /// its other settings.
     pub fn is_valid_alone(&self, resource_type: i8, name: &str, value: &str) -> bool {
         match resource_type {
-            super::TOPIC => check_topic_value(name, value).is_ok(),
-            super::BROKER => {
+            super::TOPIC_CONFIG => check_topic_value(name, value).is_ok(),
+            super::BROKER_CONFIG => {
                 broker_setting(base_name(name)).is_none_or(|s| s.validate(value).is_ok())
             }
             _ => true,

@@ -426,16 +426,17 @@ impl Log {
             if !self.segments[at].lies() {
                 continue;
             }
-            match self.pass(at, Access::Waiting) {
+            let passed = self.pass(at, Access::Waiting);
+            let segment = &mut self.segments[at];
+            if let Err(Error::Corrupt { .. }) = passed {
                 // They tell what is missing.
-                Err(Error::Corrupt { .. }) => self.segments[at].keep_indexes(),
-                passed => {
-                    passed?;
-                    self.segments[at].mend(interval)?;
-                    if at + 1 < count {
-                        put_off(self.segments[at].seal())?;
-                    }
-                }
+                segment.keep_indexes();
+                continue;
+            }
+            passed?;
+            segment.mend(interval)?;
+            if at + 1 < count {
+                put_off(segment.seal())?;
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use crate::disk::{Access, FileRange};
 use crate::error::{Error, Result};
 use crate::types::{Isolation, Offset, ProducerId};
 use kafka_protocol::error::ResponseError;
+use std::sync::atomic::Ordering;
 
 impl Log {
     /// Reads from the batch that contains `from`, up to the limit of `isolation`, at most
@@ -146,14 +147,12 @@ impl Log {
             Lookup::Found(end) => end.offset,
             Lookup::Nothing => return Ok(None),
         };
-        if end < limit && segment.is_gap_new() && segment.base_offset() >= self.cleaned_below {
-            tracing::warn!(
-                "{} has no records with the offsets {end} to {}: {} ends before them, and \
-                 nothing was compacted there",
-                self.partition,
-                limit - 1,
-                segment.path(SUFFIX).display()
-            );
+        let is_new = end < limit && !segment.is_gap_known.swap(true, Ordering::Relaxed);
+        if is_new && segment.base_offset() >= self.cleaned_below {
+            let (path, last) = (segment.path(SUFFIX), limit - 1);
+            tracing::warn!(segment = %path.display(),
+                "{} has no records with the offsets {end} to {last}, and compaction is not the cause",
+                self.partition);
         }
         Ok(None)
     }

@@ -131,9 +131,12 @@ impl Headers {
         Ok(Some(header))
     }
 
-    fn no_batch(&self) -> Error {
+    /// An error: at the position of the next batch there is something else.
+    pub fn no_batch(&self) -> Error {
         let (path, position) = (self.file.path().display(), self.position);
-        Error::corrupt(format!("segment {path}: no batch begins at byte {position}"))
+        Error::corrupt(format!(
+            "segment {path}: no batch begins at byte {position}. Restore the file from a copy."
+        ))
     }
 
     /// The position of the next batch.

@@ -83,8 +83,8 @@ pub(super) struct Segment {
     is_mended: bool,
     /// Where the batches end, once somebody has come there after the segment was sealed.
     end: OnceLock<End>,
-    /// The offsets between the last batch and the next segment are known not to be here.
-    is_gap_known: AtomicBool,
+    /// The offsets between the last batch and the next segment are missing, and that was said.
+    pub is_gap_known: AtomicBool,
 }
 
 impl Segment {

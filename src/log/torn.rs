@@ -112,14 +112,15 @@ impl Segment {
         ))
     }
 
-    /// The reason why nothing can be read here: a batch has an offset that belongs behind this
-    /// segment or this log, which ends below `limit`.
+    /// The reason why nothing can be read here: a batch has an offset that belongs before or behind
+    /// this segment, which ends below `limit`.
     pub(super) fn overlaps(&self, offset: Offset, limit: Offset) -> Error {
         Error::corrupt(format!(
-            "segment {path}: it has offset {offset}, and should end below {limit}. Either the batch \
-             is damaged, or a file does not belong there. Stop the broker, and restore the file from \
-             a copy, or move the one that does not belong there away with its indexes.",
-            path = self.path(SUFFIX).display()
+            "segment {path}: it has offset {offset}, and its place is from {base} up to {limit}. Either \
+             the batch is damaged, or a file does not belong there. Stop the broker, and restore the \
+             file from a copy, or move the one that does not belong there away with its indexes.",
+            path = self.path(SUFFIX).display(),
+            base = self.base_offset()
         ))
     }
 }

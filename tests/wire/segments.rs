@@ -160,14 +160,14 @@ const DAMAGES: &[Damage] = &[
         spoil: |dir| copy(dir, SECOND, SECOND + 3, &[".log"]),
         seen: &[],
         error: STORAGE_ERROR,
-        says: "00000000000000000020.log: the batch at byte 0 begins with offset 17",
+        says: "00000000000000000020.log: it has offset 17, and its place is from 20 up to 34",
     },
     Damage {
         name: "a segment is doubled with its indexes",
         spoil: |dir| copy(dir, SECOND, SECOND + 3, &[".log", ".index", ".timeindex"]),
         seen: &[0..SECOND],
         error: CORRUPT_MESSAGE,
-        says: "00000000000000000017.log: it has offset 33, and should end below 20",
+        says: "00000000000000000017.log: it has offset 33, and its place is from 17 up to 20",
     },
     Damage {
         name: "the last segment is overwritten",

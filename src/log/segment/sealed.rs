@@ -6,7 +6,6 @@ use super::{Lookup, Segment};
 use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::scan::Headers;
-use crate::log::sound::Sound;
 use crate::types::Offset;
 use std::sync::atomic::Ordering;
 
@@ -53,22 +52,19 @@ impl Segment {
         };
         for position in [0, end.position] {
             let mut headers = Headers::new(self.file()?, position, self.size).by(access);
-            let header = match headers.peek() {
-                Err(error @ Error::Disk { .. }) => return Err(error),
-                header => header.ok().flatten(),
-            };
-            match header {
-                Some(header) if header.base_offset < self.base_offset => {
-                    let found = Sound { position, base_offset: header.base_offset };
-                    return Err(self.spoilt(position, self.base_offset, found));
-                }
-                Some(header) if header.last_offset >= limit => {
-                    return Err(self.overlaps(header.last_offset, limit));
-                }
-                _ => {}
-            }
+            let header = headers.peek();
             if let Some(range) = headers.missed {
                 return Ok(Lookup::Missed(range));
+            }
+            match header {
+                Ok(Some(header)) if header.base_offset < self.base_offset => {
+                    return Err(self.overlaps(header.base_offset, limit));
+                }
+                Ok(Some(header)) if header.last_offset >= limit => {
+                    return Err(self.overlaps(header.last_offset, limit));
+                }
+                Err(error @ Error::Disk { .. }) => return Err(error),
+                _ => {}
             }
         }
         Ok(Lookup::Found(*self.end.get_or_init(|| end)))
@@ -93,10 +89,5 @@ impl Segment {
             }
         }
         Ok(Lookup::Found(end))
-    }
-
-    /// Whether nobody has asked this before, after `pass` has found that offsets are missing.
-    pub fn is_gap_new(&self) -> bool {
-        !self.is_gap_known.swap(true, Ordering::Relaxed)
     }
 }

@@ -7,7 +7,6 @@ use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::offset_index::OffsetPosition;
 use crate::log::scan::{Header, Headers};
-use crate::log::sound::find_sound;
 use crate::types::{NO_TIMESTAMP, Offset, Timestamp};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,26 +55,11 @@ impl Segment {
             Some(Header { base_offset, position, size, .. }) => {
                 Lookup::Found(Located { base_offset, position, size })
             }
-            None if headers.missed.is_none() => {
-                self.check_rest(headers.position())?;
-                Lookup::Nothing
+            None if headers.missed.is_none() && headers.position() < self.size => {
+                return Err(headers.no_batch());
             }
             None => headers.missed.map_or(Lookup::Nothing, Lookup::Missed),
         })
-    }
-
-    /// An error if there are readable batches after `position`, although a reader came to the end
-    /// there.
-    fn check_rest(&self, position: u64) -> Result<()> {
-        let file = self.file()?;
-        if position < self.size && find_sound(&file, position, self.size)?.is_some() {
-            let path = self.path(self.suffix);
-            return Err(Error::corrupt(format!(
-                "segment {}: the batch at byte {position} is damaged",
-                path.display()
-            )));
-        }
-        Ok(())
     }
 
     /// The headers from a batch on that is not after the one with `offset`.

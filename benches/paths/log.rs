@@ -48,6 +48,7 @@ fn open(dir: &Path) -> Log {
         config: topic_config(),
         log_start_offset: 0,
         recovery_point: 0,
+        cleaned_below: 0,
         stopped: Stopped::Cleanly,
         leader_epochs: None,
         now: Clock::System.now(),

@@ -47,6 +47,8 @@ pub struct MetaProperties {
     pub node_id: i32,
     /// The id of the directory itself.
     pub directory_id: Uuid,
+    /// Whether the file says all of this. Kafka before 3.7 wrote no directory id.
+    pub is_written: bool,
 }
 
 /// A log found at start, identified by its directory's name and `partition.metadata`.
@@ -228,11 +230,18 @@ impl LogManager {
 
     /// Writes `meta.properties` with a new directory id to each directory that lacks it.
     pub fn format(&self, cluster_id: &str, node_id: i32) -> Result<()> {
-        for dir in self.all_dirs().filter(|dir| dir.meta().is_none() && !dir.is_offline()) {
+        for dir in self.all_dirs().filter(|dir| !dir.is_offline()) {
+            if let Some(meta) = dir.meta() {
+                if !meta.is_written {
+                    files::write_meta_properties(&self.disk, &dir.path, meta)?;
+                }
+                continue;
+            }
             let meta = MetaProperties {
                 cluster_id: cluster_id.to_owned(),
                 node_id,
                 directory_id: files::new_directory_id(),
+                is_written: true,
             };
             files::write_meta_properties(&self.disk, &dir.path, &meta)?;
             dir.set_meta(meta);
@@ -273,14 +282,21 @@ impl LogManager {
         }
     }
 
-    /// Records that all logs are open, except for those that failed. If only the process is killed
-    /// from now on, the next start trusts what was written in the other directories.
+    /// Records that all logs are open or refused. If only the process is killed from now on, the
+    /// next start trusts what was written in these directories, and refuses what was refused here.
     pub fn note_recovered(&self) -> Result<()> {
+        self.recovered().into_iter().try_for_each(|dir| self.disk.note_recovered(&dir.path))
+    }
+
+    /// The directories that need no recovery any more. A log that could not be opened still needs
+    /// the recovery that it needed before: none after a clean stop.
+    fn recovered(&self) -> Vec<&LogDir> {
         let failed = self.state().failed.clone();
-        let recovered =
-            |(index, dir): &(usize, &Arc<LogDir>)| !dir.is_offline() && !failed.contains(index);
-        let mut dirs = self.dirs.iter().enumerate().filter(recovered);
-        dirs.try_for_each(|(_, dir)| self.disk.note_recovered(&dir.path))
+        let is_recovered = |(index, dir): &(usize, &Arc<LogDir>)| {
+            !dir.is_offline() && (dir.stopped == Stopped::Cleanly || !failed.contains(index))
+        };
+        let recovered = self.dirs.iter().enumerate().filter(is_recovered);
+        recovered.map(|(_, dir)| &**dir).collect()
     }
 
     /// Finds the logs in the directories, without `__cluster_metadata-0`. Nothing is changed, so a
@@ -552,14 +568,8 @@ impl LogManager {
         broker_epoch: i64,
         is_clean: impl Fn(&Path) -> bool,
     ) -> Result<()> {
-        let failed = self.state().failed.clone();
-        // A log that could not be opened still needs the recovery that it needed before.
-        let is_recovered = |(index, dir): &(usize, &Arc<LogDir>)| {
-            let is_recovered = dir.stopped == Stopped::Cleanly || !failed.contains(index);
-            is_recovered && !dir.is_offline() && is_clean(&dir.path)
-        };
-        let mut clean = self.dirs.iter().enumerate().filter(is_recovered);
-        clean.try_for_each(|(_, dir)| {
+        let mut clean = self.recovered().into_iter().filter(|dir| is_clean(&dir.path));
+        clean.try_for_each(|dir| {
             self.survive(files::write_clean_shutdown(&self.disk, &dir.path, broker_epoch))
         })
     }

@@ -258,7 +258,7 @@ impl Loader<'_> {
             self.producers.remove_snapshot(segment.base_offset())?;
             tracing::error!(dir = %self.dir.display(), base_offset = segment.base_offset(),
                 kept = %kept.display(),
-                "records before this segment were lost with the power: it is kept beside the log");
+                "records were lost with the power, so this segment is kept beside the log");
         }
         Ok(())
     }
@@ -394,10 +394,8 @@ impl Loader<'_> {
         }
         if !self.segments.is_empty() {
             tracing::warn!(dir = %self.dir.display(), end_offset, log_start_offset,
-                "the log ends before its start offset: all segments are removed");
-            for segment in std::mem::take(&mut self.segments) {
-                self.remove_segment(&segment)?;
-            }
+                "the log ends before its start offset: it begins anew there");
+            self.set_aside(0)?;
             self.epochs.clear()?;
             self.producers.truncate_fully(log_start_offset)?;
         }

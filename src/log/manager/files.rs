@@ -60,20 +60,30 @@ pub(super) fn read_meta_properties(disk: &Disk, dir: &Path) -> Result<Option<Met
     let Some(bytes) = disk.read_file(&path)? else { return Ok(None) };
     let text = String::from_utf8_lossy(&bytes);
     let properties: HashMap<&str, &str> = text.lines().filter_map(property).collect();
-    let wrong = |what: &str| Error::Config(format!("{}: {what}", path.display()));
+    let wrong = |what: &str| {
+        Error::Config(format!(
+            "{}: {what}. Nothing was changed. Put the file back from a copy. Or move it away and start \
+             again: the start then says which lines it has to have.",
+            path.display()
+        ))
+    };
     let get = |key| properties.get(key).copied();
     match get("version") {
         Some("1") => {}
         Some(version) => return Err(Error::unknown_version(&path, version, "1")),
         None => return Err(wrong("no version")),
     }
-    let directory_id = get("directory.id").and_then(uuid_from_text);
+    let directory_id = match get("directory.id") {
+        Some(id) => uuid_from_text(id).ok_or_else(|| wrong("its directory.id is no id"))?,
+        None => new_directory_id(),
+    };
     Ok(Some(MetaProperties {
         cluster_id: get("cluster.id").ok_or_else(|| wrong("no cluster.id"))?.to_owned(),
         node_id: get("node.id")
             .and_then(|id| id.parse().ok())
             .ok_or_else(|| wrong("no node.id"))?,
-        directory_id: directory_id.ok_or_else(|| wrong("no directory.id"))?,
+        directory_id,
+        is_written: properties.contains_key("directory.id"),
     }))
 }
 

@@ -96,7 +96,7 @@ fn broken_files_are_told_apart() {
         "version=0\ncluster.id=c\nbroker.id=1",
         &format!("version=1\nnode.id=1\n{id}"),
         &format!("version=1\ncluster.id=c\nnode.id=one\n{id}"),
-        "version=1\ncluster.id=c\nnode.id=1",
+        "version=1\ncluster.id=c\nnode.id=1\ndirectory.id=short",
     ] {
         assert!(matches!(meta(text), Err(Error::Config(_))), "{text}");
     }
@@ -107,6 +107,26 @@ fn broken_files_are_told_apart() {
         let manager = manager(&[dir.path()]);
         assert!(manager.state().checkpoints[0].recovery_points.is_empty(), "{text:?}");
     }
+}
+
+#[test]
+fn a_directory_of_a_kafka_that_gave_it_no_id_gets_one_when_it_is_formatted() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("meta.properties");
+    let old = "version=1\ncluster.id=c\nnode.id=1\n";
+    fs::write(&path, old).unwrap();
+    let id = || {
+        let manager = manager(&[dir.path()]);
+        assert_eq!(
+            fs::read_to_string(&path).unwrap().contains("directory.id"),
+            manager.dirs()[0].meta().unwrap().is_written
+        );
+        manager.format("c", 1).unwrap();
+        manager.dirs()[0].id().unwrap()
+    };
+    let given = id();
+    assert!(fs::read_to_string(&path).unwrap().contains(&crate::types::uuid_to_text(given)));
+    assert_eq!(id(), given, "it stays");
 }
 
 #[test]

@@ -225,7 +225,8 @@ fn the_offsets_of_a_missing_segment_are_named() {
     let segments = base.segments();
     let segment = segments[2];
     let path = |dir: &Path| dir.join(file_name(segment, ".log"));
-    let ways: [(&str, &dyn Fn(&Path)); 3] = [
+    type Way<'a> = (&'static str, &'a dyn Fn(&Path));
+    let ways: [Way<'_>; 3] = [
         ("removed", &|dir| fs::remove_file(path(dir)).unwrap()),
         ("renamed", &|dir| fs::rename(path(dir), path(dir).with_extension("log.deleted")).unwrap()),
         ("removed with its indexes", &|dir| {

@@ -408,7 +408,9 @@ fn what_was_cut_short_is_not_compacted() {
     let second = f.log().segments[1].base_offset();
     let file = f.path().join(file_name(second, ".log"));
     for size in sizes[..sizes.len() - 1].iter().rev() {
-        fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(*size).unwrap();
+        let mut bytes = fs::read(&file).unwrap();
+        bytes.resize(*size as usize, 0);
+        fs::write(&file, bytes).unwrap();
         *f.log() = open(&f.path(), &compacted(), end, true);
         f.log().set_high_watermark(end);
         let names = f.names();

@@ -1,10 +1,9 @@
 //! Produce, Fetch and the APIs about offsets, in every version, field by field.
 
-use super::{Peer, call, once_verified, send};
+use super::{Peer, call, create, name, once_verified, send};
 use crate::support::Broker;
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
-use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use klamm::codec::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use klamm::codec::messages::describe_producers_request::TopicRequest;
 use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -30,28 +29,6 @@ const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const UNKNOWN_TOPIC_ID: i16 = 100;
 const OFFSET_OUT_OF_RANGE: i16 = 1;
-
-fn name(topic: &str) -> TopicName {
-    TopicName(StrBytes::from_string(topic.to_owned()))
-}
-
-fn create(peer: &mut Peer, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Uuid {
-    let configs = configs.iter().map(|(key, value)| {
-        CreatableTopicConfig::default()
-            .with_name(StrBytes::from_string(key.to_string()))
-            .with_value(Some(StrBytes::from_string(value.to_string())))
-    });
-    let creatable = CreatableTopic::default()
-        .with_name(name(topic))
-        .with_num_partitions(partitions)
-        .with_replication_factor(1)
-        .with_configs(configs.collect());
-    let request =
-        CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(10_000);
-    let response = call(peer, 7, &request);
-    assert_eq!(response.topics[0].error_code, 0, "{response:?}");
-    response.topics[0].topic_id
-}
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -110,7 +87,7 @@ fn named(version: i16, from: i16, topic: &'static str, id: Uuid) -> (&'static st
 fn every_version_of_fetch_returns_what_every_version_of_produce_sent() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    let id = create(&mut peer, "t", 1, &[]);
+    let id = create(&peer, "t", 1, &[]);
     for (offset, version) in (3..=13).enumerate() {
         let (topic, id) = named(version, 13, "t", id);
         let acks = if version % 2 == 0 { 1 } else { -1 };
@@ -141,7 +118,7 @@ fn every_version_of_fetch_returns_what_every_version_of_produce_sent() {
 fn acks_0_is_not_answered_and_its_error_ends_the_connection() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
+    create(&peer, "t", 1, &[]);
     send(&mut peer, 9, &produce_request("t", Uuid::nil(), 0, batch(&["a"], false)));
     let told = fetch(&mut peer, 11, &fetch_request("t", Uuid::nil(), 0));
     assert_eq!(told.high_watermark, 1, "the next answer is that of the next request");
@@ -154,8 +131,8 @@ fn acks_0_is_not_answered_and_its_error_ends_the_connection() {
 fn produce_says_what_is_wrong_with_each_partition() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
-    create(&mut peer, "__transaction_state", 1, &[("cleanup.policy", "compact")]);
+    create(&peer, "t", 1, &[]);
+    create(&peer, "__transaction_state", 1, &[("cleanup.policy", "compact")]);
     let request = |topic, acks, transactional| {
         produce_request(topic, Uuid::nil(), acks, batch(&["a"], transactional))
     };
@@ -183,7 +160,7 @@ fn produce_says_what_is_wrong_with_each_partition() {
 fn a_fetch_out_of_range_tells_nothing_but_that() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
+    create(&peer, "t", 1, &[]);
     for offset in [-1, 1] {
         let told = fetch(&mut peer, 12, &fetch_request("t", Uuid::nil(), offset));
         assert_eq!(told.error_code, OFFSET_OUT_OF_RANGE);
@@ -199,7 +176,7 @@ fn an_answer_has_little_of_some_partitions_and_much_of_others() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
     let sizes = [1, 31_000, 32_700, 32_768, 33_000, 200_000, 5, 30_000, 30_000, 30_000, 40_000, 9];
-    create(&mut peer, "t", sizes.len() as i32, &[]);
+    create(&peer, "t", sizes.len() as i32, &[]);
     let mut wanted = Vec::new();
     for (index, size) in sizes.into_iter().enumerate() {
         let value = char::from(b'a' + index as u8).to_string().repeat(size);
@@ -225,7 +202,7 @@ fn an_answer_has_little_of_some_partitions_and_much_of_others() {
 fn a_waiting_fetch_is_answered_when_records_come() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
+    create(&peer, "t", 1, &[]);
     let began = Instant::now();
     let patient = fetch_request("t", Uuid::nil(), 0).with_max_wait_ms(300);
     assert_eq!(fetch(&mut peer, 12, &patient).records.unwrap().len(), 0);
@@ -253,7 +230,7 @@ fn list(peer: &mut Peer, version: i16, timestamp: i64) -> (i16, i64, i64, i32) {
 fn offsets_are_listed_by_time_and_by_name() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
+    create(&peer, "t", 1, &[]);
     assert_eq!(list(&mut peer, 11, -3), (0, -1, -1, -1), "nothing has a timestamp yet");
     let request = produce_request("t", Uuid::nil(), 1, batch(&["a", "b", "c"], false));
     produce(&mut peer, 9, &request);
@@ -281,8 +258,8 @@ fn offsets_are_listed_by_time_and_by_name() {
 fn records_are_deleted_and_logs_described() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
-    create(&mut peer, "compacted", 1, &[("cleanup.policy", "compact")]);
+    create(&peer, "t", 1, &[]);
+    create(&peer, "compacted", 1, &[("cleanup.policy", "compact")]);
     let request = produce_request("t", Uuid::nil(), 1, batch(&["a", "b", "c"], false));
     produce(&mut peer, 9, &request);
     let delete = |version, topic, offset| {
@@ -316,7 +293,7 @@ fn records_are_deleted_and_logs_described() {
 fn epochs_end_where_the_log_ends() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
+    create(&peer, "t", 1, &[]);
     let request = produce_request("t", Uuid::nil(), 1, batch(&["a", "b", "c"], false));
     produce(&mut peer, 9, &request);
     for version in 2..=4 {
@@ -337,7 +314,7 @@ fn epochs_end_where_the_log_ends() {
 fn idempotent_producers_get_ids_of_their_own() {
     let broker = Broker::start();
     let mut peer = Peer::connect(broker.port);
-    create(&mut peer, "t", 1, &[]);
+    create(&peer, "t", 1, &[]);
     let no_transaction = InitProducerIdRequest::default().with_transactional_id(None);
     let mut ids = Vec::new();
     for version in 0..=5 {

@@ -19,17 +19,21 @@ mod transactions;
 use bytes::BytesMut;
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use klamm::client::{Connection, Options};
+use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use klamm::codec::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
 use klamm::codec::messages::produce_response::PartitionProduceResponse;
-use klamm::codec::messages::{IncrementalAlterConfigsRequest, RequestHeader};
+use klamm::codec::messages::{
+    CreateTopicsRequest, IncrementalAlterConfigsRequest, RequestHeader, TopicName,
+};
 use std::cell::OnceCell;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
 
 /// The runtime of the connections that `call` uses.
 static RUNTIME: LazyLock<Runtime> =
@@ -139,6 +143,30 @@ pub fn once_verified(
 /// Sends a request and returns its response.
 pub fn call<R: Request>(peer: &Peer, version: i16, request: &R) -> R::Response {
     RUNTIME.block_on(peer.connection().ask(version, request)).unwrap()
+}
+
+/// The name of a topic.
+pub fn name(topic: &str) -> TopicName {
+    TopicName(StrBytes::from_string(topic.to_owned()))
+}
+
+/// Creates a topic with these settings. Returns its id.
+pub fn create(peer: &Peer, topic: &str, partitions: i32, configs: &[(&str, &str)]) -> Uuid {
+    let configs = configs.iter().map(|(key, value)| {
+        CreatableTopicConfig::default()
+            .with_name(StrBytes::from_string(key.to_string()))
+            .with_value(Some(StrBytes::from_string(value.to_string())))
+    });
+    let creatable = CreatableTopic::default()
+        .with_name(name(topic))
+        .with_num_partitions(partitions)
+        .with_replication_factor(1)
+        .with_configs(configs.collect());
+    let request =
+        CreateTopicsRequest::default().with_topics(vec![creatable]).with_timeout_ms(10_000);
+    let response = call(peer, 7, &request);
+    assert_eq!(response.topics[0].error_code, 0, "{response:?}");
+    response.topics[0].topic_id
 }
 
 /// Sets a setting of all brokers while they run.

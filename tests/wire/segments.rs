@@ -1,10 +1,8 @@
 //! Damaged segments: what a client reads is the same at every start, and no record that was there
 //! is passed over without an error or a line that names it.
 
-use super::{Peer, call, wait_for};
+use super::{Peer, call, create, name, wait_for};
 use crate::support::Broker;
-use kafka_protocol::protocol::StrBytes;
-use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
 use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::*;
@@ -21,32 +19,13 @@ const RECORDS: i64 = 40;
 const SECOND: i64 = 17;
 const THIRD: i64 = 34;
 
-fn name(of: &str) -> StrBytes {
-    StrBytes::from_string(of.to_owned())
-}
-
-fn create(broker: &Broker, partitions: i32) {
-    let small = CreatableTopicConfig::default()
-        .with_name(name("segment.bytes"))
-        .with_value(Some(name("1048576")));
-    let topic = CreatableTopic::default()
-        .with_name(name("t").into())
-        .with_num_partitions(partitions)
-        .with_replication_factor(1)
-        .with_configs(vec![small]);
-    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
-    let answer = call(&Peer::connect(broker.port), 7, &request);
-    assert_eq!(answer.topics[0].error_code, 0, "{answer:?}");
-}
-
 /// The error code and the offset.
 fn produce(peer: &Peer, partition: i32) -> (i16, i64) {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     builder.append(1_700_000_000_000, None, Some(&[7; 60_000]), &[]);
     let records = builder.build().to_bytes();
     let data = PartitionProduceData::default().with_index(partition).with_records(Some(records));
-    let topic =
-        TopicProduceData::default().with_name(name("t").into()).with_partition_data(vec![data]);
+    let topic = TopicProduceData::default().with_name(name("t")).with_partition_data(vec![data]);
     let request = ProduceRequest::default()
         .with_acks(-1)
         .with_timeout_ms(10_000)
@@ -63,7 +42,7 @@ fn consume(peer: &Peer, partition: i32) -> (Vec<i64>, i16) {
             .with_partition(partition)
             .with_fetch_offset(from)
             .with_partition_max_bytes(200_000);
-        let topic = FetchTopic::default().with_topic(name("t").into()).with_partitions(vec![asked]);
+        let topic = FetchTopic::default().with_topic(name("t")).with_partitions(vec![asked]);
         let request = FetchRequest::default()
             .with_max_wait_ms(0)
             .with_min_bytes(1)
@@ -194,8 +173,8 @@ fn no_record_is_lost_silently_at_any_start() {
         // After `kill -9`, the snapshots of idle logs count.
         let mut broker =
             Broker::start_with(&[("replica.high.watermark.checkpoint.interval.ms", "100")]);
-        create(&broker, DAMAGES.len() as i32);
         let peer = Peer::connect(broker.port);
+        create(&peer, "t", DAMAGES.len() as i32, &[("segment.bytes", "1048576")]);
         for partition in 0..DAMAGES.len() as i32 {
             (0..RECORDS).for_each(|at| assert_eq!(produce(&peer, partition), (0, at)));
         }

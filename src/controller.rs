@@ -56,7 +56,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// The embedded controller, held by the code that starts and stops it. All other code holds a
 /// [`Client`].
@@ -85,15 +85,14 @@ impl Controller {
         let options = options(&config, cluster_id, directory_id)?;
         let opened = Quorum::open(disk.clone(), metadata_dir, options, clock.now())?;
         let (mut state, first) = ControllerState::lead(disk, clock, config, opened)?;
-        let (failed, watch_failed) = watch::channel(false);
-        let (embedded, jobs) = Embedded::new(first.image.clone(), watch_failed);
+        let (embedded, jobs) = Embedded::new(first.image.clone(), state.failed.subscribe());
         let for_thread = embedded.clone();
         let thread = std::thread::Builder::new()
             .name("controller".to_owned())
             .spawn(move || {
                 // Nobody receives it any more: the broker is stopping.
                 let _ = published.blocking_send(first);
-                thread::run(&mut state, &jobs, &published, &for_thread.image, &failed);
+                thread::run(&mut state, &jobs, &published, &for_thread.image);
                 state.close()
             })
             .map_err(|source| Error::disk(metadata_dir, source))?;

@@ -56,10 +56,10 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
 async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
     loop {
         tokio::time::sleep(TICK).await;
-        let reason = match (parts.controller.check(), parts.replicas.failure()) {
-            (Err(error), _) => format!("the metadata log cannot be written any more: {error}"),
-            (Ok(()), Some(why)) => format!("all log directories are offline: {why}"),
-            (Ok(()), None) => continue,
+        let reason = match (parts.controller.failure(), parts.replicas.failure()) {
+            (Some(why), _) => format!("the metadata log cannot be written any more: {why}"),
+            (None, Some(why)) => format!("all log directories are offline: {why}"),
+            (None, None) => continue,
         };
         // The receiver is gone only if the broker is stopping anyway.
         let _ = fail.send(reason).await;

@@ -69,7 +69,7 @@ impl Client {
     /// A client of a controller that has ended.
     #[cfg(test)]
     pub fn closed() -> Client {
-        let (_, failed) = watch::channel(false);
+        let (_, failed) = watch::channel(None);
         Client::Embedded(Embedded::new(Arc::default(), failed).0)
     }
 
@@ -79,10 +79,10 @@ impl Client {
         controller.image.load_full()
     }
 
-    /// An error means that the metadata log can no longer be written, so the broker must stop.
-    pub fn check(&self) -> Result<()> {
+    /// Why the metadata log can no longer be written, in which case the broker must stop.
+    pub fn failure(&self) -> Option<String> {
         let Client::Embedded(controller) = self;
-        controller.check()
+        controller.failure()
     }
 
     /// Registers this broker and returns its epoch, the offset of its RegisterBrokerRecord.
@@ -205,14 +205,16 @@ pub struct Embedded {
     room: Arc<Semaphore>,
     /// The newest committed image, set by the thread.
     pub(super) image: ArcSwap<Image>,
-    /// True once the disk has failed and nothing is accepted any more. Closed when the thread has
-    /// ended.
-    failed: watch::Receiver<bool>,
+    /// See [`ControllerState::failed`].
+    failed: watch::Receiver<Option<String>>,
 }
 
 impl Embedded {
     /// Also returns the thread's end of the queue.
-    pub(super) fn new(image: Arc<Image>, failed: watch::Receiver<bool>) -> (Arc<Embedded>, Jobs) {
+    pub(super) fn new(
+        image: Arc<Image>,
+        failed: watch::Receiver<Option<String>>,
+    ) -> (Arc<Embedded>, Jobs) {
         let (queue, jobs) = std::sync::mpsc::channel();
         let embedded = Embedded {
             queue: Mutex::new(Some(queue)),
@@ -228,13 +230,10 @@ impl Embedded {
         lock(&self.queue).take();
     }
 
-    fn check(&self) -> Result<()> {
+    fn failure(&self) -> Option<String> {
         let is_running = self.failed.has_changed().is_ok();
-        match *self.failed.borrow() {
-            true => Err(ResponseError::KafkaStorageError.into()),
-            false if is_running => Ok(()),
-            false => Err(Error::Closed),
-        }
+        let why = self.failed.borrow().clone();
+        why.or_else(|| (!is_running).then(|| Error::Closed.to_string()))
     }
 
     /// Runs `operation` in the thread and returns its result once what it appended is durable.

@@ -246,6 +246,11 @@ impl Quorum {
         Ok((self.put(batch, now)?, size))
     }
 
+    /// Fails if the log's last file is no longer where we opened it, or lacks what we appended.
+    pub fn check_file(&self) -> Result<()> {
+        self.log.check_active_file()
+    }
+
     /// Makes everything appended durable and thereby committed.
     pub fn flush(&mut self) -> Result<()> {
         self.log.flush()?;

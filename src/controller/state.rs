@@ -23,6 +23,7 @@ use crate::types::{BrokerId, Offset, Timestamp};
 use kafka_protocol::ResponseError;
 use std::collections::HashMap;
 use std::thread::JoinHandle;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -52,8 +53,8 @@ pub(super) struct ControllerState {
     snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
     /// Who requested the change in progress, in the form that `journal::tell` takes.
     by: String,
-    /// The disk failed; nothing is accepted any more.
-    failed: bool,
+    /// Why nothing is accepted any more, once the disk has failed. Closed when the thread has ended.
+    pub failed: watch::Sender<Option<String>>,
 }
 
 impl ControllerState {
@@ -80,7 +81,7 @@ impl ControllerState {
             last_snapshot: now,
             snapshot: None,
             by: String::new(),
-            failed: false,
+            failed: watch::channel(None).0,
         };
         state.update_config();
         state.quorum.become_leader(now)?;
@@ -198,9 +199,7 @@ impl ControllerState {
     /// Appends records as one atomic batch and replays them. Returns the offset of the last one, -1
     /// if there are none. They are committed once `flush` has returned.
     pub fn commit(&mut self, records: &[MetadataRecord]) -> Result<Offset> {
-        if self.failed {
-            return Err(Error::Code(ResponseError::KafkaStorageError));
-        }
+        self.check()?;
         if records.is_empty() {
             return Ok(-1);
         }
@@ -215,11 +214,10 @@ impl ControllerState {
             return Ok(-1);
         }
         let appended = self.quorum.append(&records, metadata_version, now);
-        // On a full disk nothing was written, and nothing is broken.
-        let (offset, size) = appended.inspect_err(|error| self.failed = !error.is_disk_full())?;
+        let (offset, size) = appended.map_err(|error| self.fail(error))?;
         journal::tell(&self.loader.image, &records, &self.by);
         for record in &records {
-            self.loader.replay(record).inspect_err(|_| self.failed = true)?;
+            self.loader.replay(record).map_err(|error| self.fail(error))?;
         }
         if records.iter().any(is_broker_config) {
             self.update_config();
@@ -275,16 +273,31 @@ impl ControllerState {
         Ok((outcome.response, offset))
     }
 
-    /// Makes everything appended durable; returns the step to publish, if there is one.
+    /// Makes everything appended durable; returns the step to publish, if there is one. Fails also
+    /// if somebody has removed the metadata log.
     pub fn flush(&mut self) -> Result<Option<Published>> {
-        if self.failed {
-            return Err(Error::Code(ResponseError::KafkaStorageError));
-        }
+        self.check()?;
+        self.quorum.check_file().map_err(|error| self.fail(error))?;
         if !std::mem::take(&mut self.dirty) {
             return Ok(None);
         }
-        self.quorum.flush().inspect_err(|_| self.failed = true)?;
+        self.quorum.flush().map_err(|error| self.fail(error))?;
         Ok(Some(self.loader.take()))
+    }
+
+    /// Fails once nothing is accepted any more.
+    pub fn check(&self) -> Result<()> {
+        let is_failed = self.failed.borrow().is_some();
+        if is_failed { Err(ResponseError::KafkaStorageError.into()) } else { Ok(()) }
+    }
+
+    /// Accepts nothing any more, unless the disk is full: then nothing was written or is broken.
+    fn fail(&mut self, error: Error) -> Error {
+        if !error.is_disk_full() {
+            error!(%error, "the metadata log failed; nothing is accepted any more");
+            self.failed.send_replace(Some(error.to_string()));
+        }
+        error
     }
 
     /// Registers a broker and returns its epoch.
@@ -335,13 +348,11 @@ impl ControllerState {
 
     /// Moves the voters from the settings into the log; returns the offset of that record.
     pub fn raise_kraft_version(&mut self, level: i16) -> Result<Offset> {
-        if self.failed {
-            return Err(Error::Code(ResponseError::KafkaStorageError));
-        }
+        self.check()?;
         let now = self.clock.now();
         let raised = self.quorum.raise_kraft_version(level, now);
-        let batch = raised.inspect_err(|error| self.failed = !error.is_disk_full())?;
-        self.loader.load_batch(&batch).inspect_err(|_| self.failed = true)?;
+        let batch = raised.map_err(|error| self.fail(error))?;
+        self.loader.load_batch(&batch).map_err(|error| self.fail(error))?;
         info!(level, "raised kraft.version: the voters are in the metadata log now");
         self.last_append = now;
         self.dirty = true;

@@ -7,7 +7,7 @@ use crate::metadata::{Image, Published};
 use arc_swap::ArcSwap;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tracing::error;
 
 /// The most requests that share one fsync.
@@ -21,7 +21,6 @@ pub(super) fn run(
     jobs: &Jobs,
     published: &mpsc::Sender<Published>,
     image: &ArcSwap<Image>,
-    failed: &watch::Sender<bool>,
 ) {
     let mut next_tick = Instant::now() + TICK;
     loop {
@@ -32,7 +31,7 @@ pub(super) fn run(
         };
         if Instant::now() >= next_tick {
             next_tick = Instant::now() + TICK;
-            if !*failed.borrow()
+            if state.check().is_ok()
                 && let Err(error) = state.tick()
             {
                 error!(%error, "the metadata log failed");
@@ -53,12 +52,7 @@ pub(super) fn run(
                 }
                 true
             }
-            Err(error) => {
-                if !failed.send_replace(true) {
-                    error!(%error, "the metadata log failed; nothing is accepted any more");
-                }
-                false
-            }
+            Err(_) => false,
         };
         for finish in group {
             finish(durable);

@@ -105,6 +105,17 @@ impl Log {
         Ok(())
     }
 
+    /// Fails if somebody has removed, replaced or cut the active segment's file, which otherwise
+    /// nothing but the next start notices.
+    pub fn check_active_file(&self) -> Result<()> {
+        let path = self.active().path(super::segment::SUFFIX);
+        if self.disk.file_len(&path)? < Some(self.active().size()) {
+            let what = "somebody has removed, replaced or cut this file";
+            return Err(Error::disk(&path, std::io::Error::other(what)));
+        }
+        Ok(())
+    }
+
     /// Flushes everything; the recovery point is then the log end offset.
     pub fn flush(&mut self) -> Result<()> {
         if let Some(flush) = self.begin_flush()? {

@@ -17,6 +17,9 @@ struct Failure {
     says: &'static str,
 }
 
+const METADATA_LOG: &str = "__cluster_metadata-0/00000000000000000000.log";
+const VANISHED: &str = "the metadata log cannot be written any more: ";
+
 const FAILURES: &[Failure] = &[
     Failure {
         name: "the only log directory is removed",
@@ -34,10 +37,34 @@ const FAILURES: &[Failure] = &[
         says: "/data/t-0: No such file or directory",
     },
     Failure {
-        name: "the metadata log's directory is removed",
-        settings: &[("metadata.log.segment.ms", "100")],
+        name: "the metadata log's log directory is removed",
+        settings: &[],
         cause: |root, _| fs::remove_dir_all(root.join("metadata")).unwrap(),
-        says: "the metadata log cannot be written any more",
+        says: VANISHED,
+    },
+    Failure {
+        name: "the metadata log is removed",
+        settings: &[],
+        cause: |root, _| fs::remove_dir_all(root.join("metadata/__cluster_metadata-0")).unwrap(),
+        says: VANISHED,
+    },
+    Failure {
+        name: "the metadata log's file is removed",
+        settings: &[],
+        cause: |root, _| fs::remove_file(root.join("metadata").join(METADATA_LOG)).unwrap(),
+        says: VANISHED,
+    },
+    Failure {
+        name: "the metadata log is replaced by an older copy",
+        settings: &[],
+        cause: |root, broker| {
+            let log = root.join("metadata").join(METADATA_LOG);
+            let copy = root.join("copy");
+            fs::copy(&log, &copy).unwrap();
+            assert_eq!(create(broker, "t", 1), 0);
+            fs::rename(copy, log).unwrap();
+        },
+        says: VANISHED,
     },
 ];
 

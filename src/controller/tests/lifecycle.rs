@@ -1,8 +1,8 @@
 //! First start, restarts after clean and unclean stops, snapshots.
 
 use super::support::*;
-use crate::codec::messages::BrokerId;
 use crate::codec::messages::broker_registration_request::Feature;
+use crate::codec::messages::{ApiKey, BrokerId, CreateTopicsRequest, CreateTopicsResponse};
 use crate::metadata::{BROKER_CONFIG, features};
 use kafka_protocol::ResponseError;
 use std::sync::Arc;
@@ -214,7 +214,19 @@ async fn what_comes_at_once_is_answered_together() {
     assert_eq!(node.image().topics.len(), 200);
     node.close();
     assert!(node.controller.register(registration(-1)).await.is_err(), "closed");
-    assert!(node.controller.check().is_err());
+    assert!(node.controller.failure().is_some());
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_metadata_log_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    std::fs::remove_dir_all(dir.path().join("__cluster_metadata-0")).unwrap();
+    let request = CreateTopicsRequest::default().with_topics(vec![topic("t", 1)]);
+    let created = node.try_ask::<_, CreateTopicsResponse>(ApiKey::CreateTopics, 7, &request).await;
+    assert_eq!(created.unwrap_err().code(), ResponseError::KafkaStorageError);
+    assert!(node.controller.failure().unwrap().contains("00.log: somebody has removed"));
+    assert!(node.image().topics.by_name("t").is_none());
 }
 
 #[tokio::test]

@@ -276,10 +276,7 @@ impl LogManager {
 
     fn unmark(&self, dir: &LogDir) -> Result<()> {
         files::make_room(&self.disk, &dir.path)?;
-        match dir.clean_shutdown {
-            Some(_) => files::remove_clean_shutdown(&self.disk, &dir.path),
-            None => Ok(()),
-        }
+        files::remove_clean_shutdown(&self.disk, &dir.path)
     }
 
     /// Records that all logs are open or refused. If only the process is killed from now on, the

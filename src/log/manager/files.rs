@@ -121,7 +121,9 @@ pub(super) fn read_clean_shutdown(disk: &Disk, dir: &Path) -> Result<Option<i64>
     }
 }
 
-/// Deletes `.kafka_cleanshutdown`: until it is written again, a stop counts as unclean.
+/// Deletes `.kafka_cleanshutdown`: until it is written again, a stop counts as unclean. A process
+/// that was killed may have deleted the file without making that durable, so the directory is
+/// synced in any case.
 pub(super) fn remove_clean_shutdown(disk: &Disk, dir: &Path) -> Result<()> {
     disk.remove_file(&dir.join(CLEAN_SHUTDOWN))?;
     disk.sync_dir(dir)

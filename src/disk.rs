@@ -431,7 +431,7 @@ fn failed(path: &Path, error: io::Error) -> Error {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::ISDIR) => misplaced(path, "a directory, where a file belongs"),
         Some(Errno::NXIO) => misplaced(path, "a pipe or device, where a file belongs"),
-        Some(Errno::LOOP) => misplaced(path, "a symbolic link that leads to itself"),
+        Some(Errno::LOOP) => misplaced(path, "a symbolic link that leads nowhere"),
         _ => Error::disk(path, error),
     }
 }

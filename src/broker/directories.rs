@@ -169,24 +169,22 @@ impl Survey<'_> {
     fn check_whole(&self, preview: &Preview) -> Result<()> {
         let metadata_dir = self.logs.metadata_dir().path.display();
         let is_clean = self.logs.online_dirs().all(|dir| dir.clean_shutdown.is_some());
-        if let Some(cut) = preview.cut.as_ref().filter(|_| is_clean) {
-            let what = format!(
-                "The metadata log is damaged: {} has no sound batch at position {}, and the broker had \
-                 been stopped cleanly",
-                cut.path.display(),
-                cut.position
-            );
-            if !cut.is_torn(self.logs.disk())? {
-                return Err(refused(
-                    &what,
-                    &format!(
-                        "Restore it from a copy. To go on without what follows, cut the file there \
-                         (truncate -s {}) and move later segments away.",
-                        cut.position
-                    ),
-                ));
-            }
-            tracing::warn!("{what}. No sound batch follows, so the log is cut off there");
+        if let Some(cut) = preview.cut.as_ref().filter(|_| is_clean)
+            && !cut.is_torn(self.logs.disk())?
+        {
+            return Err(refused(
+                &format!(
+                    "The metadata log is damaged: {} has no sound batch at position {}, and the \
+                     broker had been stopped cleanly",
+                    cut.path.display(),
+                    cut.position
+                ),
+                &format!(
+                    "Restore it from a copy. To go on without what follows, cut the file there \
+                     (truncate -s {}) and move later segments away.",
+                    cut.position
+                ),
+            ));
         }
         let (end, stopped) = (preview.image.offset, |dir: &&Arc<LogDir>| dir.clean_shutdown);
         let newer = self.logs.online_dirs().filter_map(|dir| Some((dir, stopped(&dir)?)));

@@ -35,7 +35,7 @@ pub struct Preview {
 pub fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
     let dir = metadata_dir.join(DIR_NAME);
     let names = match disk.file_len(&dir)? {
-        Some(_) => disk.list(&dir)?,
+        Some(_) => disk.list_files(&dir, |name| SnapshotId::parse(name).is_some())?,
         None => Vec::new(),
     };
     let is_logged = names.iter().any(|name| name.ends_with(".log"));

@@ -395,9 +395,10 @@ fn open_log(
         log_start_offset: 0,
         recovery_point: 0,
         cleaned_below: 0,
-        // As in Kafka, the metadata log is always checked from its start.
+        // As in Kafka, the metadata log is always checked from its start, which also finds its
+        // epochs.
         stopped: crate::log::Stopped::Unknown,
-        leader_epochs: None,
+        leader_epochs: Some(Vec::new()),
         now,
     };
     let mut log = Log::open(disk, dir, open)?;

@@ -94,7 +94,10 @@ impl System for Os {
         options.read(true).write(how != How::Read).create(how == How::Create).truncate(false);
         // Opening a pipe would otherwise wait until somebody writes to it.
         options.custom_flags(OFlags::NONBLOCK.bits() as i32);
-        let file = opened(|| options.open(path))?;
+        let file = opened(|| options.open(path)).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if path.is_symlink() => Errno::LOOP.into(),
+            _ => error,
+        })?;
         match file.metadata()?.file_type() {
             kind if kind.is_file() => Ok(Handle::Os(file)),
             kind if kind.is_dir() => Err(Errno::ISDIR.into()),

@@ -2,7 +2,7 @@
 
 use super::{checkpoint, put_off};
 use crate::disk::Disk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset};
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +46,13 @@ impl LeaderEpochs {
             let (epoch, offset) = line.split_once(' ')?;
             let entry: (LeaderEpoch, Offset) = (epoch.parse().ok()?, offset.parse().ok()?);
             (entry.0 >= 0 && entry.1 >= 0).then_some(entry)
+        });
+        let read = read.map_err(|_| {
+            Error::corrupt(format!(
+                "checkpoint file {}: it is damaged. Restore it from a copy; or, to do without the \
+                 leader epochs of older records, move it away; then start again.",
+                dir.join(FILE).display()
+            ))
         })?;
         let mut epochs = LeaderEpochs {
             disk: disk.clone(),

@@ -28,28 +28,28 @@ pub(super) struct Header {
 }
 
 impl Header {
-    fn decode(bytes: &[u8; HEADER_SIZE], position: u64) -> Result<Header> {
+    /// None if no batch begins like this.
+    fn decode(bytes: &[u8; HEADER_SIZE], position: u64) -> Option<Header> {
         let int = |at: usize| i32::from_be_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
         let long = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
         let size = i64::from(int(8)) + LOG_OVERHEAD as i64;
-        let corrupt = || Error::corrupt(format!("batch header at {position}"));
         if let Some((last_offset, max_timestamp)) = legacy_header(bytes)
             && size >= LEGACY_SIZE_MIN
             && (0..Offset::MAX).contains(&last_offset)
         {
             // The first offset in a compressed message is unknown without decompressing it.
             let (size, base_offset) = (size as u64, last_offset);
-            return Ok(Header { position, size, base_offset, last_offset, max_timestamp });
+            return Some(Header { position, size, base_offset, last_offset, max_timestamp });
         }
         let (base_offset, delta) = (long(0), int(23));
         let is_sound = bytes[MAGIC_AT] as i8 == MAGIC && size >= HEADER_SIZE as i64;
-        let last_offset = base_offset.checked_add(Offset::from(delta)).ok_or_else(corrupt)?;
+        let last_offset = base_offset.checked_add(Offset::from(delta))?;
         // No offset follows the largest one.
         if !is_sound || base_offset < 0 || delta < 0 || last_offset == Offset::MAX {
-            return Err(corrupt());
+            return None;
         }
         let (size, max_timestamp) = (size as u64, long(35));
-        Ok(Header { position, size, base_offset, last_offset, max_timestamp })
+        Some(Header { position, size, base_offset, last_offset, max_timestamp })
     }
 
     /// The position after the batch.
@@ -113,16 +113,10 @@ impl Headers {
         let Some(bytes) = self.window[at..].get(..len) else { return Ok(None) };
         let mut padded = [0; HEADER_SIZE];
         padded[..len].copy_from_slice(bytes);
-        let header = Header::decode(&padded, self.position).map_err(|error| match error {
-            Error::Corrupt { what } => {
-                Error::corrupt(format!("{what} in {}", self.file.path().display()))
-            }
-            other => other,
-        });
-        let header = match header {
+        let header = match Header::decode(&padded, self.position) {
             // Only messages from before Kafka 0.11 are shorter.
-            Err(_) if len < HEADER_SIZE => return Ok(None),
-            header => header.map_err(|_| self.no_batch())?,
+            None if len < HEADER_SIZE => return Ok(None),
+            header => header.ok_or_else(|| self.no_batch())?,
         };
         if header.end() > self.end {
             return Ok(None);
@@ -131,8 +125,7 @@ impl Headers {
         Ok(Some(header))
     }
 
-    /// An error: at the position of the next batch there is something else.
-    pub fn no_batch(&self) -> Error {
+    fn no_batch(&self) -> Error {
         let (path, position) = (self.file.path().display(), self.position);
         Error::corrupt(format!(
             "segment {path}: no batch begins at byte {position}. Restore the file from a copy."

@@ -117,7 +117,7 @@ pub(crate) fn scan_log(
     let first = segments.iter().rposition(|(base_offset, _)| *base_offset <= from).unwrap_or(0);
     for (_, name) in segments.drain(first..) {
         let path = dir.join(name);
-        let file = Arc::new(disk.open(&path)?);
+        let file = Arc::new(disk.open_existing(&path)?);
         let len = file.len()?;
         let mut batches = Batches::new(file, 0, len);
         loop {

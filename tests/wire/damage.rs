@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 const METADATA: &str = "a/__cluster_metadata-0";
 const LOG: &str = "a/__cluster_metadata-0/00000000000000000000.log";
+const SNAPSHOT: &str = "a/__cluster_metadata-0/00000000000000000090-0000000001.checkpoint";
 const CLEAN: &str = ".kafka_cleanshutdown";
 const IDENTITY: &str = "partition.metadata";
 /// A topic id that nobody has.
@@ -66,8 +67,10 @@ impl Site {
     /// The start must be refused with a message that contains all of `says`, and must change
     /// nothing. Returns the message.
     fn refuses(&mut self, says: &[&str], case: &str) -> String {
-        let before = tree(self.root.path());
+        let (before, logged) = (tree(self.root.path()), self.broker.log().len());
         let (status, last) = self.broker.refusal();
+        let log = self.broker.log().split_off(logged);
+        assert!(!log.contains(" WARN "), "{case}: what a refused start does not do: {log}");
         assert_eq!(status, Some(1), "{case}: {last}");
         assert!(last.contains(" ERROR Exiting: "), "{case}: {last}");
         says.iter().for_each(|words| assert!(last.contains(words), "{case}: {words}: {last}"));
@@ -201,6 +204,10 @@ fn flip(path: &Path, at: usize) {
 fn position(path: &Path, text: &str) -> usize {
     let bytes = fs::read(path).unwrap();
     bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
+}
+
+fn link_to_nothing(path: &Path) {
+    std::os::unix::fs::symlink("/nowhere/at/all", path).unwrap();
 }
 
 fn set_aside(site: &Site, name: &str) {
@@ -386,6 +393,44 @@ const DAMAGES: &[Damage] = &[
         },
         says: &["does not know 4 partitions (damage-", "it is damaged"],
         mend: |site| restore(site, LOG),
+    },
+    Damage {
+        name: "the metadata log is cut within a batch, after a clean stop",
+        log_dirs: "a,b",
+        spoil: |site| {
+            keep(site, LOG);
+            let bytes = fs::read(site.path(LOG)).unwrap();
+            fs::write(site.path(LOG), &bytes[..position(&site.path(LOG), "damage")]).unwrap();
+        },
+        says: &["The metadata log in ", "ends at offset ", "it is an old copy"],
+        mend: |site| restore(site, LOG),
+    },
+    Damage {
+        name: "a link to nothing in the place of the metadata log",
+        log_dirs: "a,b",
+        spoil: |site| {
+            set_aside(site, LOG);
+            link_to_nothing(&site.path(LOG));
+        },
+        says: &["00.log is a symbolic link that leads nowhere: move it away"],
+        mend: |site| put_back(site, LOG),
+    },
+    Damage {
+        name: "a link to nothing in the place of a snapshot of the metadata log",
+        log_dirs: "a,b",
+        spoil: |site| link_to_nothing(&site.path(SNAPSHOT)),
+        says: &["90-0000000001.checkpoint is no file, where one belongs: move it away"],
+        mend: |site| fs::remove_file(site.path(SNAPSHOT)).unwrap(),
+    },
+    Damage {
+        name: "a link to nothing in the place of a lock",
+        log_dirs: "a,b",
+        spoil: |site| {
+            fs::remove_file(site.path("b/.lock")).unwrap();
+            link_to_nothing(&site.path("b/.lock"));
+        },
+        says: &["/b/.lock is a symbolic link that leads nowhere: move it away"],
+        mend: |site| fs::remove_file(site.path("b/.lock")).unwrap(),
     },
     Damage {
         name: "an old copy of the metadata log",

@@ -129,6 +129,18 @@ const DAMAGES: &[Damage] = &[
         says: "00000000000000000017.log: the batch at byte 540648, with offset 26, is damaged",
     },
     Damage {
+        name: "a length in a sealed segment is wrong",
+        spoil: |dir| {
+            change(&file(dir, SECOND, ".log"), |mut bytes| {
+                bytes[8..12].copy_from_slice(&5i32.to_be_bytes());
+                bytes
+            });
+        },
+        seen: &[0..SECOND],
+        error: CORRUPT_MESSAGE,
+        says: "17.log: the batch at byte 0, with offset 17, is damaged. Nothing was cut off. Restore",
+    },
+    Damage {
         name: "a sealed segment is missing",
         spoil: |dir| fs::remove_file(file(dir, SECOND, ".log")).unwrap(),
         seen: &[0..SECOND, THIRD..RECORDS],

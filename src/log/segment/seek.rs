@@ -2,7 +2,7 @@
 //! was seen. If it does not match, the segment is read from its first batch on, and its indexes
 //! will be rebuilt.
 
-use super::{Located, Lookup, Recent, Segment, TimestampEntry};
+use super::{End, Located, Lookup, Recent, Segment, TimestampEntry};
 use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::offset_index::OffsetPosition;
@@ -46,8 +46,14 @@ impl Segment {
         mut headers: Headers,
         wanted: impl Fn(&Header) -> bool,
     ) -> Result<Lookup<Located>> {
-        let from = headers.position();
-        let found = headers.find(wanted)?;
+        let (from, mut next) = (headers.position(), self.base_offset);
+        let found = loop {
+            match headers.next() {
+                Ok(Some(header)) if !wanted(&header) => next = header.last_offset + 1,
+                Err(Error::Corrupt { .. }) => break None,
+                found => break found?,
+            }
+        };
         if found.is_some_and(|header| header.position.saturating_sub(from) > FAR) {
             self.note_lie();
         }
@@ -56,7 +62,7 @@ impl Segment {
                 Lookup::Found(Located { base_offset, position, size })
             }
             None if headers.missed.is_none() && headers.position() < self.size => {
-                return Err(headers.no_batch());
+                return Err(self.damaged(End { offset: next, position: headers.position() }));
             }
             None => headers.missed.map_or(Lookup::Nothing, Lookup::Missed),
         })

@@ -358,9 +358,11 @@ impl Survey<'_> {
 
     /// Warns of logs that somebody has removed from the directories that are here.
     fn tell_gone(&self, mut gone: Vec<(TopicPartition, Uuid)>) {
-        // Others wait for a directory that is offline.
-        gone.retain(|(_, dir)| {
-            !self.logs.has_offline_dir() || self.logs.online_dir(*dir).is_some()
+        // Others wait for a directory that is offline, or something else is in their place, which
+        // opening them will report.
+        gone.retain(|(partition, dir)| {
+            (!self.logs.has_offline_dir() || self.logs.online_dir(*dir).is_some())
+                && !self.logs.is_name_taken(partition)
         });
         gone.retain(|(partition, _)| match self.logs.checkpointed_end(partition) {
             Some((dir, end)) => {

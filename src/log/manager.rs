@@ -405,6 +405,15 @@ impl LogManager {
         self.state().places.contains_key(partition)
     }
 
+    /// Whether an online directory has something under the name of this partition.
+    pub fn is_name_taken(&self, partition: &TopicPartition) -> bool {
+        let name = partition.to_string();
+        let is_taken = |dir: &Arc<LogDir>| {
+            self.disk.file_len(&dir.path.join(&name)).is_ok_and(|len| len.is_some())
+        };
+        self.online_dirs().any(is_taken)
+    }
+
     /// Finds the online directory with this id.
     pub fn online_dir(&self, id: Uuid) -> Option<&Arc<LogDir>> {
         self.online_dirs().find(|dir| dir.id() == Some(id))

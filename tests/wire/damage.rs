@@ -753,6 +753,25 @@ fn a_log_that_somebody_removed_begins_anew_with_a_line() {
     }
 }
 
+#[test]
+fn a_file_in_the_place_of_a_partition_is_named_and_no_log_begins_anew() {
+    let mut site = Site::new();
+    let spoilt = in_b(&site);
+    let log = format!("b/{spoilt}");
+    set_aside(&site, &log);
+    fs::write(site.path(&log), "no directory").unwrap();
+    site.broker.launch();
+    let index = spoilt.rsplit('-').next().unwrap().parse().unwrap();
+    assert_eq!(asked(&site.broker, index), (STORAGE_ERROR, -1));
+    let said = site.broker.log();
+    assert!(said.contains(&format!("/{log} is no directory, where one belongs: move it away")));
+    assert!(!said.contains(" WARN "), "{said}");
+    site.broker.stop();
+    fs::remove_file(site.path(&log)).unwrap();
+    put_back(&site, &log);
+    site.serves("the directory is back");
+}
+
 /// The controller may not know yet which partitions were in it.
 #[test]
 fn what_was_in_a_directory_that_is_left_out_begins_anew_with_a_line() {

@@ -513,7 +513,9 @@ impl Model {
                 continue;
             };
             let state = known.iter().find(|known| known.producer_id == producer);
-            let state = state.unwrap_or_else(|| panic!("{producer} is forgotten, {base}: {self:?} {known:?} {:?}", self.batches));
+            let state = state.unwrap_or_else(|| {
+                panic!("{producer} is forgotten, {base}: {self:?} {known:?} {:?}", self.batches)
+            });
             assert_eq!(state.last_sequence, last.last_sequence, "of {producer}: {known:?}");
             // A transaction that began below the floor is unknown to the model.
             let begun = open.get(&producer).copied().unwrap_or(-1);

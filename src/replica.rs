@@ -260,14 +260,13 @@ impl Replicas {
     }
 
     /// Fails all waiters, closes all logs and writes the checkpoints and `.kafka_cleanshutdown`. A
-    /// log directory in which that fails gets no such file, so it is recovered at the next start;
-    /// the error gives the reason.
+    /// log directory in which that fails, or that has failed before, gets no such file, so it is
+    /// recovered at the next start; the error gives the reason.
     pub fn close(&self, broker_epoch: i64) -> Result<()> {
         // Later changes in the metadata log are left to the next start.
         *lock(&self.applying) = true;
         *lock(&self.checkpointing) = true;
         self.close_moves();
-        let online: Vec<_> = self.logs.online_dirs().collect();
         let partitions = self.all();
         let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());
         let mut unclean = HashMap::new();
@@ -285,7 +284,9 @@ impl Replicas {
         let reason = |dir: &Arc<LogDir>| {
             dir.failure().or(unclean.get(&dir.path).map(String::as_str)).map(str::to_owned)
         };
-        let reasons: Vec<String> = online.into_iter().filter_map(reason).collect();
+        // What could not be used from the start on is as it was.
+        let used = self.logs.dirs().iter().filter(|dir| dir.meta().is_some());
+        let reasons: Vec<String> = used.filter_map(reason).collect();
         if reasons.is_empty() { Ok(()) } else { Err(no_clean_stop(&reasons.join("; "))) }
     }
 

@@ -311,7 +311,8 @@ fn an_offline_directory_keeps_its_checkpoints_and_is_not_called_clean() {
     let _ = cluster.replicas.logs().observe::<()>(Err(failed));
     assert!(cluster.replicas.failure().is_some());
     cluster.replicas.checkpoint();
-    cluster.replicas.close(7).unwrap();
+    let closed = cluster.replicas.close(7).unwrap_err().to_string();
+    assert!(closed.contains("no clean stop") && closed.contains("/data/t-0: "), "{closed}");
     assert_eq!(checkpointed(), before);
     assert!(!data.join(".kafka_cleanshutdown").exists());
 }

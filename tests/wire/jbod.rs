@@ -211,14 +211,14 @@ fn a_directory_that_fails_at_start_is_offline_alone() {
     jbod.broker.stop();
     jbod.take_away();
     jbod.broker.launch();
-    assert!(jbod.broker.log().contains("/b: it is a file, where a directory belongs."));
+    assert!(jbod.broker.log().contains("/b: a file is in the place of this directory"));
     jbod.wait_for_leaders(&lost);
     jbod.check(&lost, 1);
     assert_eq!(jbod.logs_in("a", "t").len() + jbod.logs_in("c", "t").len(), 6);
     jbod.create("new", 4);
     assert_eq!((jbod.logs_in("a", "new").len(), jbod.logs_in("c", "new").len()), (2, 2));
     assert_eq!(jbod.produce("new", 3), (0, 0));
-    jbod.broker.kill();
+    jbod.broker.stop();
 
     // The directory comes back with everything in it.
     jbod.give_back();
@@ -241,7 +241,10 @@ fn a_directory_that_fails_while_the_broker_runs_is_offline_alone() {
     jbod.create("new", 4);
     assert_eq!((jbod.logs_in("a", "new").len(), jbod.logs_in("c", "new").len()), (2, 2));
     // The stop is clean for the other directories.
-    jbod.broker.stop();
+    jbod.broker.signal("TERM");
+    let (status, last) = jbod.broker.end();
+    let reason = " ERROR Exiting: no clean stop, so the next start recovers the logs: ";
+    assert!(status == Some(1) && last.contains(reason) && last.contains("/b"), "{last}");
     for (dir, is_clean) in [("a", true), ("kept", false), ("c", true)] {
         let path = jbod.path(dir).join(".kafka_cleanshutdown");
         assert_eq!(path.exists(), is_clean, "{dir}");

@@ -26,25 +26,25 @@ pub enum LogFormat {
 
 /// Starts to log what `filter` lets through (`info`, `klamm::log=debug,warn`, …).
 pub fn start(format: LogFormat, filter: &str) -> Result<(), String> {
+    let _ = FORMAT.set(format);
     let log = tracing_subscriber::registry().with(targets(filter)?);
     match format {
         LogFormat::Kafka => log.with(layer().event_format(KafkaLines(Clock::System))).init(),
         LogFormat::Json => log.with(layer().json().flatten_event(true)).init(),
     }
-    let _ = STARTED.set(format);
     std::panic::set_hook(Box::new(|panic| tracing::error!("a defect of klamm: {panic}")));
     Ok(())
 }
 
-/// The format of the log, once logging has started.
-static STARTED: OnceLock<LogFormat> = OnceLock::new();
+/// The format of the log, once it is known.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
-/// Says on standard error why klamm ends. Once logging has started it is a log line, whatever the
-/// level.
+/// Says on standard error why klamm ends. Once the log's format is known it is a log line, whatever
+/// the level.
 pub fn fatal(why: impl fmt::Display) {
     let builder = SubscriberBuilder::default().with_writer(std::io::stderr);
     let say = || tracing::error!("Exiting: {why}");
-    match STARTED.get() {
+    match FORMAT.get() {
         None => eprintln!("klamm: {why}"),
         Some(LogFormat::Kafka) => tracing::subscriber::with_default(
             builder.event_format(KafkaLines(Clock::System)).finish(),

@@ -302,9 +302,9 @@ impl Survey<'_> {
         Ok(())
     }
 
-    /// Warns of partitions whose log is missing, alone or with its directory: they begin anew. If an
-    /// empty directory is in the place of the missing one, perhaps because a disk is not mounted,
-    /// the start is refused.
+    /// Warns of partitions whose log is missing, alone or with its directory: they begin anew. If
+    /// another directory is missing too or empty, perhaps because a disk is not mounted, the start
+    /// is refused.
     fn check_absent(&self, preview: &Preview) -> Result<()> {
         let registered = self.registered(preview).iter().copied();
         let missing: Vec<Uuid> = registered.filter(|id| !self.is_present(*id)).collect();
@@ -325,9 +325,11 @@ impl Survey<'_> {
             let what =
                 format!("The directory {} is not here, and with it {absent}", ids.join(", "));
             if let Some(empty) = self.logs.online_dirs().find(|dir| dir.meta().is_none()) {
-                let empty = empty.path.display();
+                let is_there = self.logs.disk().file_len(&empty.path)?.is_some();
+                let state =
+                    if is_there { "empty, as if its disk were not mounted" } else { "missing" };
                 return Err(refused(
-                    &format!("{what}; {empty} is empty, as if its disk were not mounted"),
+                    &format!("{what}; {} is {state}", empty.path.display()),
                     "If the records are lost, leave that directory out of log.dirs for one start: \
                      the partitions begin anew, empty, in the others.",
                 ));

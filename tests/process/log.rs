@@ -443,7 +443,8 @@ fn the_last_line_of_a_failure_has_the_look_of_the_log() {
     let broker = Broker::start();
     let unknown = ["--override", "num.partitions=none"];
     for (more, status, words) in [(&[][..], 1, ".lock"), (&unknown[..], 2, "num.partitions")] {
-        for level in ["info", "off"] {
+        for level in ["info", "off", "much"] {
+            let (status, words) = if level == "much" { (2, "no level") } else { (status, words) };
             for format in ["kafka", "json"] {
                 let formatted = ["--log-format", format, "--log-level", level];
                 let output = refused(&broker, &[&formatted, more].concat(), &[]);

@@ -470,7 +470,7 @@ const DAMAGES: &[Damage] = &[
         name: "a directory that is not there",
         log_dirs: "a,b",
         spoil: |site| set_aside(site, "b"),
-        says: &["and with it 2 partitions (damage-", "/b is empty, as if"],
+        says: &["and with it 2 partitions (damage-", "/b is missing. Nothing was changed"],
         mend: |site| put_back(site, "b"),
     },
     Damage {
@@ -501,8 +501,15 @@ const DAMAGES: &[Damage] = &[
             set_aside(site, "a");
             fs::write(site.path("a"), "no directory").unwrap();
         },
-        says: &["/a: it is a file, where a directory belongs", "log.dirs"],
+        says: &["/a: a file is in the place of this directory or of one above it", "log.dirs"],
         mend: |site| restore(site, "a"),
+    },
+    Damage {
+        name: "a file in the place of what the first directory lies in",
+        log_dirs: "new/er,a,b",
+        spoil: |site| fs::write(site.path("new"), "no directory").unwrap(),
+        says: &["/new/er: a file is in the place of this directory or of one above it"],
+        mend: |site| fs::remove_file(site.path("new")).unwrap(),
     },
     Damage {
         name: "a directory of a person",

@@ -34,7 +34,7 @@ pub(super) fn open(
     failures: &Arc<Notify>,
 ) -> Result<Opened> {
     let mut dir = LogDir::new(disk, path, failures);
-    if disk.file_len(path)?.is_none() {
+    if disk.file_len(path).map_err(|e| if_file(path, e))?.is_none() {
         let (checkpoints, previews) = (Checkpoints::default(), HashMap::new());
         return Ok(Opened { dir, checkpoints, previews, lock: None });
     }
@@ -61,8 +61,8 @@ pub(super) fn open(
 fn if_file(path: &Path, error: Error) -> Error {
     match error {
         Error::Disk { source, .. } if source.kind() == io::ErrorKind::NotADirectory => {
-            let what = "it is a file, where a directory belongs. Move it away, or name another \
-                        directory in log.dirs";
+            let what = "a file is in the place of this directory or of one above it. Move it away, or \
+                        name another directory in log.dirs";
             Error::disk(path, io::Error::new(source.kind(), what))
         }
         error => error,
@@ -94,7 +94,8 @@ fn in_use(path: &Path) -> Error {
 /// Refuses a directory listed under two names, because two logs of one partition would overwrite
 /// each other, and one within another, where only partitions belong.
 pub(super) fn refuse_overlaps(disk: &Disk, paths: &[PathBuf], metadata_dir: &Path) -> Result<()> {
-    let is_same = |one: &Path, other: &Path| disk.is_same(one, other).unwrap_or(false);
+    let is_same =
+        |one: &Path, other: &Path| one == other || disk.is_same(one, other).unwrap_or(false);
     for (index, path) in paths.iter().enumerate() {
         if let Some(other) = paths[..index].iter().find(|other| is_same(path, other)) {
             return Err(Error::Config(format!(

@@ -378,6 +378,11 @@ impl Disk {
         absent_is_none(path, self.system().remove_file(path)).map(drop)
     }
 
+    /// Removes a directory unless something is in it.
+    pub fn remove_empty_dir(&self, path: &Path) -> Result<()> {
+        self.system().remove_empty_dir(path).map_err(|error| Error::disk(path, error))
+    }
+
     /// Removes a directory with everything in it, if it exists.
     pub fn remove_dir_all(&self, path: &Path) -> Result<()> {
         absent_is_none(path, self.system().remove_dir_all(path)).map(drop)

@@ -222,6 +222,10 @@ impl System for Sim {
         self.remove_dir_all(path)
     }
 
+    fn remove_empty_dir(&self, path: &Path) -> io::Result<()> {
+        self.remove_dir_all(path)
+    }
+
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         let world = &mut *self.world();
         world.find(path)?;

@@ -252,19 +252,23 @@ impl LogManager {
     /// Begins to change the directories: creates those that are missing, locks the new ones, and
     /// deletes `.kafka_cleanshutdown`, so that until `mark_clean_shutdown` a stop counts as
     /// unclean. If the disk is full, the reserve is released for what follows (`disk/reserve.rs`).
-    /// A directory that fails goes offline, unless it is the metadata log's or all are new.
+    /// A directory that fails goes offline, unless it is the metadata log's or all are new; then
+    /// what was created is removed.
     pub fn claim(&mut self) -> Result<()> {
-        let mut locks = Vec::new();
+        let (mut locks, mut made) = (Vec::new(), Vec::new());
         let are_all_new = self.all_dirs().all(|dir| dir.meta().is_none());
         for dir in self.all_dirs().filter(|dir| dir.meta().is_none() && !dir.is_offline()) {
-            match dirs::claim(&self.disk, &dir.path) {
+            match dirs::claim(&self.disk, &dir.path, &mut made) {
                 Ok(lock) => locks.push(lock),
                 Err(error @ Error::Disk { .. })
                     if !are_all_new && !std::ptr::eq(&**dir, self.metadata_dir()) =>
                 {
                     dir.fail(&error);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    dirs::unmake(&self.disk, &made);
+                    return Err(error);
+                }
             }
         }
         self.locks.extend(locks);

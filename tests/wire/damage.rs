@@ -816,6 +816,15 @@ fn nothing_is_made_where_a_port_is_taken() {
     assert!(!site.path("new").exists());
 }
 
+#[test]
+fn nothing_is_made_where_one_of_the_new_directories_cannot_be() {
+    let mut site = Site::new();
+    fs::create_dir(site.path("empty")).unwrap();
+    let dirs = dirs(site.root.path(), "new/er,new/est,empty");
+    site.broker.set(&[("log.dirs", &format!("{dirs},/proc/klamm"))]);
+    site.refuses(&["/proc/klamm: "], "no directory can be made in /proc");
+}
+
 /// The metadata log is in a directory without partitions.
 #[test]
 fn the_metadata_log_may_have_a_directory_of_its_own() {

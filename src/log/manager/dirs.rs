@@ -70,12 +70,22 @@ fn if_file(path: &Path, error: Error) -> Error {
 }
 
 /// Creates a directory that was not formatted when it was opened, if it is missing, and locks it.
-pub(super) fn claim(disk: &Disk, path: &Path) -> Result<Lock> {
-    make_dir(disk, path)?;
+/// Adds to `made` what was created.
+pub(super) fn claim(disk: &Disk, path: &Path, made: &mut Vec<PathBuf>) -> Result<Lock> {
+    make_dir(disk, path, made)?;
+    let is_new = disk.file_len(&path.join(LOCK))?.is_none();
     let lock = lock(disk, path)?;
+    made.extend(is_new.then(|| path.join(LOCK)));
     match files::read_meta_properties(disk, path)? {
         Some(_) => Err(in_use(path)),
         None => Ok(lock),
+    }
+}
+
+/// Removes what `claim` has created, and nothing that somebody else has put there.
+pub(super) fn unmake(disk: &Disk, made: &[PathBuf]) {
+    for path in made.iter().rev() {
+        let _ = disk.remove_file(path).or_else(|_| disk.remove_empty_dir(path));
     }
 }
 
@@ -123,13 +133,14 @@ pub(super) fn refuse_overlaps(disk: &Disk, paths: &[PathBuf], metadata_dir: &Pat
 }
 
 /// Creates a directory and its parents durably.
-fn make_dir(disk: &Disk, path: &Path) -> Result<()> {
+fn make_dir(disk: &Disk, path: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
     let Some(parent) = path.parent().filter(|_| path.file_name().is_some()) else { return Ok(()) };
     if disk.file_len(path)?.is_some() {
         return Ok(());
     }
-    make_dir(disk, parent)?;
+    make_dir(disk, parent, made)?;
     disk.create_dir(path)?;
+    made.push(path.to_owned());
     disk.sync_dir(parent)
 }
 

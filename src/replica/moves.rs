@@ -324,7 +324,8 @@ impl Replicas {
     fn open_future<'a>(&self, one: &Move, future: &'a mut Future) -> Result<&'a mut Log> {
         if let Future::Closed { path, end } = future {
             let (topic_id, config) = (one.partition.topic_id(), one.partition.config());
-            let mut log = self.logs.reopen_future(path, topic_id, config, self.clock.now())?;
+            let (id, now) = (one.partition.topic_partition(), self.clock.now());
+            let mut log = self.logs.reopen_future(path, id, topic_id, config, now)?;
             log.agree_with(&*one.partition.log()?, *end)?;
             *future = Future::Open(Box::new(log));
         }

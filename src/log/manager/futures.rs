@@ -75,14 +75,24 @@ impl LogManager {
     }
 
     /// Opens a future log found at start. It is fully checked, because the last process may have
-    /// ended in any way.
+    /// ended in any way. After a power loss it is begun anew: whole batches may be missing anywhere,
+    /// and as it has the gaps of its original, nothing would show that.
     pub fn reopen_future(
         &self,
         path: &Path,
+        partition: &TopicPartition,
         topic_id: Uuid,
         config: Arc<TopicConfig>,
         now: Timestamp,
     ) -> Result<Log> {
+        let dir = path.parent().unwrap_or(path);
+        if self.dirs[self.index_of(dir)?].stopped == Stopped::Unknown {
+            tracing::info!(path = %path.display(), "the copy begins anew after a power loss");
+            if self.disk.file_len(path)?.is_some() {
+                self.discard_future(path, partition, now)?;
+            }
+            return self.create_future(dir, partition, topic_id, config, now);
+        }
         let mut future = self.open_future(path, config, Stopped::Unknown, now)?;
         future.put_topic_id(topic_id, true)?;
         Ok(future)

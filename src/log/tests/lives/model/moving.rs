@@ -29,7 +29,8 @@ impl Model {
 
     /// Resumes a move that the last process had begun.
     pub fn resume_move(&mut self, manager: &LogManager, at: &Path, now: Timestamp) -> Result<()> {
-        let mut future = manager.reopen_future(at, self.topic_id, self.config.clone(), now)?;
+        let (partition, config) = (&self.partition, self.config.clone());
+        let mut future = manager.reopen_future(at, partition, self.topic_id, config, now)?;
         self.with_log(|log| future.agree_with(log, log.log_end_offset()))?;
         self.future = Some(future);
         Ok(())

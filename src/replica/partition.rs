@@ -3,8 +3,9 @@
 mod append;
 mod settle;
 mod state;
+mod wait;
 
-use super::purgatory::{OffsetWait, Waiters, Watch, WatchId};
+use super::purgatory::{Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
 use crate::disk::Access;
 use crate::error::{Error, Result};
@@ -22,7 +23,6 @@ pub(super) use settle::Unsettled;
 use state::{PartitionState, Role};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, Weak};
-use std::time::Duration;
 use uuid::Uuid;
 
 /// A partition on this broker (Partition.scala). Locks are taken in the order state, log, waiters.
@@ -132,7 +132,7 @@ impl Partition {
                 leader_epoch: NO_EPOCH,
                 partition_epoch: -1,
                 replicas: Vec::new(),
-                role: Role::Follower,
+                role: Role::Follower { led_to: 0 },
             }),
             log: Arc::new(Mutex::new(log)),
             is_closed: AtomicBool::new(false),
@@ -279,72 +279,6 @@ impl Partition {
         }))
     }
 
-    /// Resolves when the high watermark reaches `offset` and, under `flush.messages`, the records
-    /// are on disk. REQUEST_TIMED_OUT after `timeout_ms`, NOT_ENOUGH_REPLICAS_AFTER_APPEND if the
-    /// ISR has become too small, NOT_LEADER_OR_FOLLOWER if this broker stops leading.
-    pub async fn wait_for_high_watermark(
-        self: &Arc<Self>,
-        offset: Offset,
-        timeout_ms: i32,
-    ) -> Result<()> {
-        self.flush_if_due(offset).await?;
-        if let Some(mut wait) = self.begin_wait(offset)? {
-            let limit = Duration::from_millis(timeout_ms.max(0) as u64);
-            match tokio::time::timeout(limit, wait.reached()).await {
-                Ok(outcome) => outcome?,
-                Err(_) => return Err(Error::Code(ResponseError::RequestTimedOut)),
-            }
-        }
-        if !self.state().has_min_isr(&self.config()) {
-            return Err(Error::Code(ResponseError::NotEnoughReplicasAfterAppend));
-        }
-        Ok(())
-    }
-
-    /// None if the high watermark is already there. Registers before it looks, so that no advance
-    /// is missed.
-    fn begin_wait(&self, offset: Offset) -> Result<Option<OffsetWait<'_>>> {
-        let wait = self.waiters.wait_for(offset);
-        self.check_leader(NO_EPOCH)?;
-        let reached = self.log()?.high_watermark() >= offset;
-        Ok((!reached).then_some(wait))
-    }
-
-    /// Waits until everything below `offset` is on disk, if `flush.messages` no longer allows so
-    /// much to stay unflushed. One flush serves all that wait for it.
-    pub async fn flush_if_due(self: &Arc<Self>, offset: Offset) -> Result<()> {
-        let interval = self.config().flush_messages;
-        let is_due = |log: &Log| {
-            log.recovery_point() < offset && log.log_end_offset() - log.recovery_point() >= interval
-        };
-        // By default nothing is due, and that must not cost a lock.
-        if interval == i64::MAX || !is_due(&*self.log()?) {
-            return Ok(());
-        }
-        let _turn = self.flushing.lock().await;
-        if !is_due(&*self.log()?) {
-            return Ok(());
-        }
-        let dir = self.dir.load_full();
-        let _turn_of_dir = dir.flush_turns.acquire().await;
-        let partition = Arc::clone(self);
-        let flush = tokio::task::spawn_blocking(move || partition.flush());
-        flush.await.unwrap_or(Err(Error::Closed))
-    }
-
-    /// Flushes the log to its current end with fsync, while others append.
-    pub fn flush(&self) -> Result<()> {
-        let (dir, begun) = {
-            let log = self.log()?;
-            (self.dir.load_full(), log.begin_flush())
-        };
-        if let Some(flush) = dir.observe(begun)? {
-            let run = flush.run();
-            dir.observe(self.log()?.conclude_flush(&flush, run))?;
-        }
-        Ok(())
-    }
-
     /// Flushes the log if the topic's `flush.ms` has passed since the last such flush.
     pub(super) fn flush_if_late(&self, now: Timestamp) -> Result<()> {
         let config = self.config();
@@ -477,6 +411,10 @@ impl Partition {
         }
         let leads = registration.leader == self.broker_id;
         let mut log = self.log()?;
+        let led_to = match state.role {
+            Role::Leader { .. } => log.high_watermark(),
+            Role::Follower { led_to } => led_to,
+        };
         let epoch_start = match &state.role {
             Role::Leader { epoch_start, .. } if registration.leader_epoch <= state.leader_epoch => {
                 *epoch_start
@@ -493,7 +431,7 @@ impl Partition {
             role: if leads {
                 Role::Leader { isr: registration.isr.clone(), epoch_start }
             } else {
-                Role::Follower
+                Role::Follower { led_to }
             },
         };
         let high_watermark = self.advance_high_watermark(&state, &mut log);
@@ -558,7 +496,7 @@ impl Partition {
     fn advance_high_watermark(&self, state: &PartitionState, log: &mut Log) -> Offset {
         let current = log.high_watermark();
         if let Role::Leader { isr, .. } = &state.role
-            && state.has_min_isr(log.config())
+            && !state.is_below_min_isr(log.config())
         {
             let log_end = log.log_end_offset();
             // A follower is known to have the records below the high watermark, and no more.

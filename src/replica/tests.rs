@@ -115,6 +115,24 @@ async fn losing_the_lead_ends_waits_and_refuses_everything() {
     assert_eq!(code(partition.check_leader(0)), ResponseError::FencedLeaderEpoch);
 }
 
+/// At a stop, leaderships are given up while requests are under way.
+#[tokio::test(start_paused = true)]
+async fn what_was_replicated_before_the_lead_was_lost_stays_acknowledged() {
+    let mut cluster = Cluster::new();
+    let id = cluster.create_topic("t", 1);
+    let partition = cluster.partition(id, 0);
+    cluster.change(id, 0, |change| change.replicas = Some(vec![1, 2]));
+    partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
+    cluster.change(id, 0, |change| change.isr = Some(vec![1, 2]));
+    partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
+    for _ in 0..2 {
+        cluster.change(id, 0, |change| change.leader = 2);
+        partition.wait_for_high_watermark(1, 1000).await.unwrap();
+        let waited = partition.wait_for_high_watermark(2, 1000).await;
+        assert_eq!(code(waited), ResponseError::NotLeaderOrFollower);
+    }
+}
+
 #[test]
 fn a_new_epoch_begins_where_the_log_ends() {
     let mut cluster = Cluster::new();

@@ -44,7 +44,7 @@ impl Partition {
     ) -> Result<Appended> {
         let state = self.state();
         state.check_leader(leader_epoch)?;
-        if required_acks == -1 && !state.has_min_isr(&self.config()) {
+        if required_acks == -1 && state.is_below_min_isr(&self.config()) {
             return Err(Error::Code(ResponseError::NotEnoughReplicas));
         }
         let mut log = self.log()?;

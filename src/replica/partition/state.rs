@@ -24,7 +24,11 @@ pub(super) enum Role {
         epoch_start: Offset,
     },
     /// Another broker leads, or none does. (The state of a follower's fetching will go here.)
-    Follower,
+    Follower {
+        /// The high watermark when this broker last ceased to lead: what it had appended below was
+        /// replicated to the ISR. 0 if it never led.
+        led_to: Offset,
+    },
 }
 
 impl PartitionState {
@@ -37,25 +41,25 @@ impl PartitionState {
         }
         match self.role {
             Role::Leader { .. } => Ok(()),
-            Role::Follower => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
+            Role::Follower { .. } => Err(Error::Code(ResponseError::NotLeaderOrFollower)),
         }
     }
 
-    /// Whether the ISR has `min.insync.replicas` members; if the partition has fewer replicas than
-    /// that, all of them are enough (effectiveMinIsr).
-    pub(super) fn has_min_isr(&self, config: &TopicConfig) -> bool {
+    /// Whether this broker leads with an ISR that has fewer than `min.insync.replicas` members. If
+    /// the partition has fewer replicas than that, all of them are enough (effectiveMinIsr).
+    pub(super) fn is_below_min_isr(&self, config: &TopicConfig) -> bool {
         match &self.role {
             Role::Leader { isr, .. } => {
-                isr.len() >= (config.min_insync_replicas as usize).min(self.replicas.len())
+                isr.len() < (config.min_insync_replicas as usize).min(self.replicas.len())
             }
-            Role::Follower => false,
+            Role::Follower { .. } => false,
         }
     }
 
     pub(super) fn epoch_start(&self) -> Offset {
         match self.role {
             Role::Leader { epoch_start, .. } => epoch_start,
-            Role::Follower => 0,
+            Role::Follower { .. } => 0,
         }
     }
 }

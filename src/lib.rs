@@ -70,8 +70,8 @@
 //!   the time it takes are bounded by the request's bytes and by what the broker holds. What is
 //!   named twice is answered once, and a request with very many elements runs where it holds up
 //!   nobody (`handlers/large.rs`). `tests/wire/bounds.rs` tries this on every API.
-//! - A connection's requests start in order and are answered in order. A request that waits does
-//!   not hold back the appends of those after it.
+//! - A connection's requests are carried out one after the other, as in Kafka, so each sees what
+//!   the ones before it did. Only those that write records may wait together (`server/pipeline.rs`).
 //! - No lock is held across an await, and nothing below `replica` awaits, except where other nodes
 //!   or the controller are called: `client` and `controller/client.rs`. The log and the
 //!   coordinators take the time as an argument.

@@ -16,7 +16,7 @@ pub use listen::Bound;
 use crate::handlers::{Endpoint, Parts, Session};
 use connection::Connection;
 use intake::Intake;
-use pipeline::Total;
+use outlet::Total;
 use quotas::{Open, Quotas};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,18 +3,18 @@
 use super::Shared;
 use super::inlet::{Inlet, READ_ROOM};
 use super::intake::{self, Share};
-use super::outlet::Outlet;
-use super::pipeline::{Answered, Held, Pipeline, Started, weight_of};
+use super::outlet::{Held, Outlet, weight_of};
+use super::pipeline::{Answered, Pipeline, Started};
 use super::quotas::{self, Activity};
 use super::told::shown;
 use super::transport::Transport;
-use crate::codec::{self, Chunk, Reply};
+use crate::codec::{self, Chunk, Reply, RequestHeader};
 use crate::error::{Error, Result};
 use crate::handlers::{self, Context, Session};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use kafka_protocol::error::ResponseError;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,6 +35,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const MEMORY_LOOK: Duration = Duration::from_millis(100);
 /// After the last answer, a peer that sends nothing for this long is taken to have read it.
 const QUIET: Duration = Duration::from_millis(500);
+/// After the last answer, a peer that goes on sending is waited for this long.
+const FAREWELL_MAX: Duration = Duration::from_secs(5);
 /// The idle limit of connections that have none.
 const FAR: Duration = Duration::from_secs(30 * 86_400);
 
@@ -80,7 +82,7 @@ impl Connection {
             session: Arc::new(session),
             transport,
             inlet: Inlet::new(now),
-            pipeline: Pipeline::new(shared.held.clone()),
+            pipeline: Pipeline::new(),
             share: Share::new(&shared.intake),
             output: Vec::new(),
             output_bytes: 0,
@@ -106,6 +108,9 @@ impl Connection {
             Err(error) => {
                 let why = error.message().unwrap_or_else(|| error.to_string());
                 self.shared.told.closed(self.session.peer, &self.session.listener, why);
+                let Connection { mut transport, .. } = self;
+                // If the peer is lost, too, nothing is left to be done.
+                let _ = part(&mut transport).await;
             }
         }
     }
@@ -119,12 +124,13 @@ impl Connection {
             if stopped.has_changed().unwrap_or(true) {
                 return self.finish().await;
             }
-            self.start_requests()?;
-            self.collect_ready()?;
+            let started = self.start_requests().and_then(|()| self.collect_ready());
             self.account();
+            // The answers before the one that ends the connection.
             self.write().await?;
+            started?;
             let may_read = self.may_start();
-            if may_read && self.whole_frame()?.is_some() {
+            if may_read && !matches!(self.whole_frame(), Ok(None)) {
                 continue;
             }
             // Requests only put the check off, so it is usually left to come too early.
@@ -197,7 +203,7 @@ impl Connection {
     /// Updates the memory that this connection is counted with. If it has too much, it gives back
     /// the part that is not in use.
     fn account(&mut self) {
-        let next = self.inlet.announced().unwrap_or(0);
+        let next = self.whole_frame().ok().and(self.inlet.announced()).unwrap_or(0);
         self.share.set(self.inlet.held() + self.pipeline.bytes(), next);
         if self.share.is_too_large() && self.inlet.has_room() {
             self.inlet.give_back();
@@ -228,26 +234,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection when the broker stops: starts nothing more, answers what has been
-    /// started and makes sure that the answers arrive. If a socket is closed while it has unread
-    /// bytes, the peer loses the answers it has not read yet. So this side shuts down first and
-    /// discards what it receives until the peer closes, too.
+    /// Ends the connection when the broker stops: starts nothing more, and answers what has been
+    /// started.
     async fn finish(&mut self) -> Result<()> {
         while let Some(answer) = self.pipeline.next().await {
             self.answered(answer)?;
             self.write().await?;
         }
-        self.transport.shutdown().await.map_err(Error::Disconnected)?;
-        let mut nowhere = BytesMut::with_capacity(READ_ROOM);
-        loop {
-            nowhere.clear();
-            let quiet_at = self.last_active + QUIET;
-            match timeout_at(quiet_at, self.transport.read(&mut nowhere)).await {
-                Ok(Ok(0)) | Err(_) => return Ok(()),
-                Ok(Ok(_)) => self.last_active = Instant::now(),
-                Ok(Err(error)) => return Err(Error::Disconnected(error)),
-            }
-        }
+        part(&mut self.transport).await
     }
 
     /// Reads the bytes that are there; false at the end of the stream.
@@ -269,7 +263,7 @@ impl Connection {
 
     /// Whether the limits allow another request to start.
     fn may_start(&self) -> bool {
-        !self.pipeline.waits_for_records()
+        self.pipeline.takes(self.inlet.api_key())
             && self.pipeline.has_room(self.requests_max, self.request_max as usize)
     }
 
@@ -277,20 +271,34 @@ impl Connection {
     /// starts, so appends happen in the order of the requests.
     fn start_requests(&mut self) -> Result<()> {
         while self.may_start() && self.output_bytes < WRITE_BATCH {
-            let Some(size) = self.whole_frame()? else { break };
-            let mut body = self.inlet.take(size);
-            let header = codec::decode_header(&mut body)?;
             // `last_active` is the current time: this request's arrival, or the answer that made
             // room for it, has just set it.
-            let (api_key, dequeued) = (header.api_key, self.last_active);
-            let request = Started { api_key, bytes: size, arrived: self.inlet.arrived, dequeued };
-            let (parts, session) = (self.shared.parts.clone(), self.session.clone());
-            let context = Context { parts, session, header };
-            if let Some(answer) = self.pipeline.start(request, handlers::dispatch(context, body)) {
+            let (arrived, dequeued) = (self.inlet.arrived, self.last_active);
+            let started = |api_key, bytes| Started { api_key, bytes, arrived, dequeued };
+            let answer = match self.take_request() {
+                Ok(None) => break,
+                Ok(Some((bytes, header, body))) => {
+                    let request = started(header.api_key, bytes);
+                    let (parts, session) = (self.shared.parts.clone(), self.session.clone());
+                    let context = Context { parts, session, header };
+                    self.pipeline.start(request, handlers::dispatch(context, body))
+                }
+                // It ends the connection when the requests before it have been answered.
+                Err(error) => self.pipeline.start(started(-1, 0), ready(Err(error))),
+            };
+            if let Some(answer) = answer {
                 self.answered(answer)?;
             }
         }
         Ok(())
+    }
+
+    /// Takes the first request out of the buffer if it is complete: its size, header and body.
+    fn take_request(&mut self) -> Result<Option<(usize, RequestHeader, Bytes)>> {
+        let Some(size) = self.whole_frame()? else { return Ok(None) };
+        let mut body = self.inlet.take(size);
+        let header = codec::decode_header(&mut body)?;
+        Ok(Some((size, header, body)))
     }
 
     /// Takes the answers that are next in order and ready, without waiting.
@@ -355,5 +363,22 @@ impl Connection {
         }
         self.unsent.clear();
         Ok(())
+    }
+}
+
+/// Closes the connection so that the last answers arrive. If a socket is closed while it has unread
+/// bytes, the peer loses the answers it has not read yet. So this side shuts down first and discards
+/// what it receives until the peer closes, too.
+async fn part(transport: &mut Transport) -> Result<()> {
+    transport.shutdown().await.map_err(Error::Disconnected)?;
+    let mut nowhere = BytesMut::with_capacity(READ_ROOM);
+    let end = Instant::now() + FAREWELL_MAX;
+    loop {
+        nowhere.clear();
+        match timeout_at(end.min(Instant::now() + QUIET), transport.read(&mut nowhere)).await {
+            Ok(Ok(0)) | Err(_) => return Ok(()),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(Error::Disconnected(error)),
+        }
     }
 }

@@ -53,6 +53,12 @@ impl Inlet {
         Some(4 + u32::from_be_bytes(*size) as usize)
     }
 
+    /// The API of the first request, once its first bytes have arrived.
+    pub fn api_key(&self) -> Option<i16> {
+        let key = self.buffer.get(4..6)?.try_into().ok()?;
+        Some(i16::from_be_bytes(key))
+    }
+
     /// The size of the first request if it is complete. A size above `max` is an error.
     pub fn whole(&self, max: i32) -> Result<Option<usize>> {
         let Some(announced) = self.announced() else { return Ok(None) };

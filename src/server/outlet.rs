@@ -2,14 +2,15 @@
 //! peer that takes nothing for too long loses its connection.
 
 use super::intake::Share;
-use super::pipeline::Held;
 use super::transport::Transport;
 use crate::codec::Chunk;
-use crate::disk::{Access, FileRange};
+use crate::disk::{self, Access, FileRange};
 use crate::error::{Error, Result};
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -23,6 +24,63 @@ const COPIED_TOGETHER: usize = 64 * 1024;
 const SENDFILE_MAX: usize = 1024 * 1024;
 /// How long a peer may take nothing while all connections together hold too much.
 const PATIENCE_MIN: Duration = Duration::from_secs(10);
+
+/// While the answers that peers have not taken hold this many bytes on all connections together,
+/// peers that do not read are disconnected early.
+const HELD_IN_ALL_MAX: usize = 128 << 20;
+/// The weight of a file range, in bytes. It needs no memory but keeps its file open, so it weighs
+/// more if the process may open few files.
+static FILE_WEIGHT: LazyLock<usize> = LazyLock::new(|| {
+    let files = disk::momentary_descriptors();
+    (HELD_IN_ALL_MAX / files).max(64 << 10)
+});
+
+/// The weight of a part of an answer, in bytes, until it is sent.
+pub fn weight_of(chunk: &Chunk) -> usize {
+    match chunk {
+        Chunk::Bytes(bytes) => bytes.len(),
+        Chunk::File(_) => *FILE_WEIGHT,
+    }
+}
+
+/// The weight of all answers, on all connections, that peers have not taken yet.
+pub type Total = Arc<AtomicUsize>;
+
+/// A connection's part of the total. It is subtracted when dropped.
+#[derive(Debug)]
+pub struct Held {
+    own: usize,
+    total: Total,
+}
+
+impl Held {
+    pub fn new(total: Total) -> Held {
+        Held { own: 0, total }
+    }
+
+    pub fn add(&mut self, weight: usize) {
+        self.own += weight;
+        self.total.fetch_add(weight, Ordering::Relaxed);
+    }
+
+    /// Subtracts all of it from the total.
+    pub fn clear(&mut self) {
+        if self.own > 0 {
+            self.total.fetch_sub(std::mem::take(&mut self.own), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether all connections together hold too much.
+    pub fn is_too_much(&self) -> bool {
+        self.total.load(Ordering::Relaxed) > HELD_IN_ALL_MAX
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
 
 /// A transport and the answers to be written to it.
 pub struct Outlet<'a> {

@@ -1,83 +1,22 @@
 //! The requests of a connection that are under way; they are answered in the order they came in.
-//! Limits apply to their number, their bytes, and what finished answers hold while they wait for
-//! earlier ones.
+//!
+//! Kafka carries out one request of a connection after the other. Here those that write records may
+//! be under way together, because they wait for the disk or for other brokers and their answers are
+//! small. Any other request starts when everything before it has been answered, so it sees what the
+//! client's earlier requests did.
 
+use crate::codec::Reply;
 use crate::codec::messages::ApiKey;
-use crate::codec::{Chunk, Reply};
-use crate::disk;
 use crate::error::Result;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::time::Instant;
 
-/// A connection whose waiting answers hold this many bytes starts no more requests.
-const HELD_MAX: usize = 1 << 20;
-/// While the answers of all connections hold this many bytes, no connection starts a request behind
-/// a waiting answer, and peers that do not read are disconnected early.
-const HELD_IN_ALL_MAX: usize = 128 << 20;
-/// The weight of a file range, in bytes. It needs no memory but keeps its file open, so it weighs
-/// more if the process may open few files.
-static FILE_WEIGHT: LazyLock<usize> = LazyLock::new(|| {
-    let files = disk::momentary_descriptors();
-    (HELD_IN_ALL_MAX / files).max(64 << 10)
-});
-
-/// The weight of a part of an answer, in bytes, until it is sent.
-pub fn weight_of(chunk: &Chunk) -> usize {
-    match chunk {
-        Chunk::Bytes(bytes) => bytes.len(),
-        Chunk::File(_) => *FILE_WEIGHT,
-    }
-}
-
-/// The weight of all answers, on all connections, that peers have not taken yet.
-pub type Total = Arc<AtomicUsize>;
-
-/// A connection's part of the total. It is subtracted when dropped.
-#[derive(Debug)]
-pub struct Held {
-    own: usize,
-    total: Total,
-}
-
-impl Held {
-    pub fn new(total: Total) -> Held {
-        Held { own: 0, total }
-    }
-
-    pub fn add(&mut self, weight: usize) {
-        self.own += weight;
-        self.total.fetch_add(weight, Ordering::Relaxed);
-    }
-
-    fn sub(&mut self, weight: usize) {
-        self.own -= weight;
-        self.total.fetch_sub(weight, Ordering::Relaxed);
-    }
-
-    /// Subtracts all of it from the total.
-    pub fn clear(&mut self) {
-        if self.own > 0 {
-            self.sub(self.own);
-        }
-    }
-
-    /// Whether all connections together hold too much.
-    pub fn is_too_much(&self) -> bool {
-        self.total.load(Ordering::Relaxed) > HELD_IN_ALL_MAX
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
+/// The APIs whose requests may be under way together.
+const WRITING: [ApiKey; 3] = [ApiKey::Produce, ApiKey::OffsetCommit, ApiKey::TxnOffsetCommit];
 
 /// The requests that have been started, and the answers that wait for earlier ones.
 pub struct Pipeline {
@@ -87,7 +26,6 @@ pub struct Pipeline {
     first: u64,
     /// The sum of the bytes of the requests in `places`.
     bytes: usize,
-    held: Held,
 }
 
 /// A request that has been started.
@@ -117,22 +55,9 @@ struct Place {
     answer: Option<(Instant, Result<Reply>)>,
 }
 
-fn weight(reply: &Result<Reply>) -> usize {
-    match reply {
-        Ok(Reply::Frame(chunks)) => chunks.iter().map(weight_of).sum(),
-        _ => 0,
-    }
-}
-
 impl Pipeline {
-    pub fn new(total: Total) -> Pipeline {
-        Pipeline {
-            under_way: FuturesUnordered::new(),
-            places: VecDeque::new(),
-            first: 0,
-            bytes: 0,
-            held: Held::new(total),
-        }
+    pub fn new() -> Pipeline {
+        Pipeline { under_way: FuturesUnordered::new(), places: VecDeque::new(), first: 0, bytes: 0 }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -149,20 +74,21 @@ impl Pipeline {
         self.places.front().map(|place| place.request.dequeued)
     }
 
-    /// Whether a Fetch is under way, which is then the last request. One behind it must not be
-    /// answered from an older state than the Fetch: its client would see an end offset below the
-    /// records it has just read.
-    pub fn waits_for_records(&self) -> bool {
-        self.places.back().is_some_and(|place| place.request.api_key == ApiKey::Fetch as i16)
+    /// Whether a request to this API may start, as far as the order matters. The API is None if the
+    /// request's first bytes have not arrived. Nothing starts behind a request that ends the
+    /// connection.
+    pub fn takes(&self, api_key: Option<i16>) -> bool {
+        let is_writing = |api_key| WRITING.iter().any(|api| *api as i16 == api_key);
+        self.places.back().is_none_or(|last| {
+            !matches!(last.answer, Some((_, Err(_))))
+                && is_writing(last.request.api_key)
+                && api_key.is_none_or(is_writing)
+        })
     }
 
     /// Whether another request may start. If none is under way, one always may.
     pub fn has_room(&self, requests_max: usize, bytes_max: usize) -> bool {
-        let held = self.held.own;
-        self.is_empty()
-            || (self.places.len() < requests_max
-                && self.bytes < bytes_max
-                && (held == 0 || (held < HELD_MAX && !self.held.is_too_much())))
+        self.is_empty() || (self.places.len() < requests_max && self.bytes < bytes_max)
     }
 
     /// Starts a request. Returns its answer if the first poll gives it and no earlier request is under
@@ -180,7 +106,6 @@ impl Pipeline {
                 if self.is_empty() {
                     return Some(Answered { request, at, reply });
                 }
-                self.held.add(weight(&reply));
                 Some((at, reply))
             }
             Poll::Pending => {
@@ -201,7 +126,6 @@ impl Pipeline {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answered>> {
         if let Some((at, reply)) = self.places.front_mut().and_then(|first| first.answer.take()) {
-            self.held.sub(weight(&reply));
             return Poll::Ready(self.answered(at, reply));
         }
         loop {
@@ -212,7 +136,6 @@ impl Pipeline {
             if place == self.first {
                 return Poll::Ready(self.answered(at, reply));
             }
-            self.held.add(weight(&reply));
             self.places[(place - self.first) as usize].answer = Some((at, reply));
         }
     }
@@ -230,7 +153,10 @@ impl Pipeline {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::codec::Chunk;
+    use crate::error::Error;
     use bytes::Bytes;
+    use std::future::{pending, ready};
     use std::time::Duration;
     use tokio::sync::oneshot;
 
@@ -250,59 +176,51 @@ mod tests {
         }
     }
 
-    fn has_room(pipeline: &Pipeline) -> bool {
-        pipeline.has_room(500, 1 << 30)
-    }
-
     #[tokio::test]
-    async fn answers_behind_one_that_waits_are_bounded_and_come_in_order() {
-        let total = Total::default();
-        let mut pipeline = Pipeline::new(total.clone());
+    async fn answers_come_in_order() {
+        let mut pipeline = Pipeline::new();
         let (answer, waits) = oneshot::channel::<()>();
         pipeline.start(request(10), async move {
             waits.await.unwrap();
             frame(1)
         });
-        let mut behind = 0;
-        while has_room(&pipeline) && behind < 400 {
-            behind += 1;
-            pipeline.start(request(10), std::future::ready(frame(100_000)));
+        for bytes in 2..10 {
+            assert!(pipeline.start(request(10), ready(frame(bytes))).is_none());
             assert!(pipeline.next().now_or_never().is_none());
         }
-        assert_eq!(behind, HELD_MAX.div_ceil(100_000));
-        assert_eq!(total.load(Ordering::Relaxed), behind * 100_000);
         answer.send(()).unwrap();
-        assert_eq!(len(pipeline.next().await), 1);
-        for _ in 0..behind {
+        for bytes in 1..10 {
             assert!(!pipeline.is_empty());
-            assert_eq!(len(pipeline.next().await), 100_000);
+            assert_eq!(len(pipeline.next().await), bytes);
         }
         assert!(pipeline.is_empty() && pipeline.next().await.is_none());
-        assert_eq!((total.load(Ordering::Relaxed), pipeline.bytes), (0, 0));
+        assert_eq!(pipeline.bytes(), 0);
     }
 
-    #[tokio::test]
-    async fn while_all_hold_too_much_only_what_need_not_wait_starts() {
-        let total = Total::default();
-        let mut other = Held::new(total.clone());
-        let mut pipeline = Pipeline::new(total.clone());
-        pipeline.start(request(1), std::future::pending());
-        pipeline.start(request(1), std::future::ready(frame(1)));
-        assert!(pipeline.next().now_or_never().is_none());
-        assert!(has_room(&pipeline));
-        other.add(HELD_IN_ALL_MAX);
-        assert!(!has_room(&pipeline));
-        assert!(has_room(&Pipeline::new(total.clone())), "one may always start");
-        drop(other);
-        assert!(has_room(&pipeline));
-        drop(pipeline);
-        assert_eq!(total.load(Ordering::Relaxed), 0, "a closed connection holds nothing");
+    #[test]
+    fn only_requests_that_write_records_are_under_way_together() {
+        let is_writing = |api: &ApiKey| WRITING.contains(api);
+        for first in ApiKey::iter() {
+            let mut pipeline = Pipeline::new();
+            let request = Started { api_key: first as i16, ..request(1) };
+            for next in ApiKey::iter() {
+                assert!(pipeline.takes(Some(next as i16)), "{next:?} alone");
+            }
+            assert!(pipeline.start(request, pending()).is_none());
+            assert_eq!(pipeline.takes(None), is_writing(&first), "{first:?}");
+            for next in ApiKey::iter() {
+                let both = is_writing(&first) && is_writing(&next);
+                assert_eq!(pipeline.takes(Some(next as i16)), both, "{first:?}, {next:?}");
+            }
+            pipeline.start(request, ready(Err(Error::corrupt("no request"))));
+            assert!(!pipeline.takes(None) && !pipeline.takes(Some(0)), "it is the last one");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_request_says_when_it_came_when_it_started_and_when_it_was_answered() {
         let (start, ms) = (Instant::now(), Duration::from_millis);
-        let mut pipeline = Pipeline::new(Total::default());
+        let mut pipeline = Pipeline::new();
         for takes in [50, 20] {
             let request = Started { arrived: start, dequeued: start + ms(takes), ..request(1) };
             pipeline.start(request, tokio::time::sleep(ms(takes)).map(|()| frame(1)));
@@ -316,9 +234,9 @@ mod tests {
 
     #[tokio::test]
     async fn requests_are_bounded_by_number_and_bytes() {
-        let mut pipeline = Pipeline::new(Total::default());
+        let mut pipeline = Pipeline::new();
         assert!(pipeline.has_room(1, 1));
-        pipeline.start(request(100), std::future::pending());
+        pipeline.start(request(100), pending());
         assert!(!pipeline.has_room(1, 1000) && !pipeline.has_room(10, 100));
         assert!(pipeline.has_room(2, 101));
     }

@@ -10,6 +10,7 @@ mod data;
 mod failure;
 mod hostile;
 mod jbod;
+mod pipeline;
 mod protocol;
 mod segments;
 mod settings;

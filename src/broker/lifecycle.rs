@@ -123,9 +123,11 @@ pub(super) async fn tell_assignments(parts: &Parts) {
 
 /// Shuts down in a controlled way. The first heartbeat takes our leaderships away and the next one
 /// fences us; otherwise the next controller would wait for our session to expire before it
-/// registers this broker again.
+/// registers this broker again. Before that, the next start must be able to find out which log
+/// directory is missing or has another id.
 pub(super) async fn leave_cluster(parts: &Parts) -> Result<()> {
     let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
+    tell_assignments(parts).await;
     loop {
         let applied = *parts.applied.borrow();
         let asked = parts.controller.heartbeat(id, epoch, applied, false, true);

@@ -205,9 +205,6 @@ fn relative_directories_are_told_and_named_as_absolute_ones() {
 fn a_directory_that_fails_at_start_is_offline_alone() {
     let mut jbod = Jbod::start();
     let lost = jbod.logs_in("b", "t");
-    // The controller must learn first where the partitions are; otherwise they are created
-    // elsewhere.
-    std::thread::sleep(Duration::from_millis(500));
     jbod.broker.stop();
     jbod.take_away();
     jbod.broker.launch();

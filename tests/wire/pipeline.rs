@@ -63,6 +63,9 @@ fn receive<R: Request>(peer: &mut Peer, version: i16) -> R::Response {
     R::Response::decode(&mut answer, version).unwrap()
 }
 
+/// Requests with a name, and the correlation ids of their answers.
+type Lead<'a> = (&'a str, &'a [&'a Vec<u8>], &'a [i32]);
+
 /// Whatever ends a connection, the requests before it are answered, and those after it are not
 /// carried out.
 #[test]
@@ -85,7 +88,7 @@ fn what_comes_before_bytes_that_are_no_request_is_answered() {
     let wait = bytes_of(11, 1, &fetch("empty", 200));
     let versions = frame(18, 0, 2, &[]);
     let write = bytes_of(8, 3, &produce("t", 0));
-    let leads: [(&str, &[&Vec<u8>], &[i32]); 5] = [
+    let leads: [Lead<'_>; 5] = [
         ("nothing", &[], &[]),
         ("an answer at once", &[&versions], &[2]),
         ("a write", &[&write], &[3]),

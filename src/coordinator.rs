@@ -29,6 +29,7 @@ pub use transaction::Transactions;
 use crate::codec::messages::StrBytes;
 use crate::log::Verification;
 use crate::types::{NO_PRODUCER_ID, ProducerId};
+use std::sync::Arc;
 
 /// Identifies a request whose answer may have to wait.
 pub type Ticket = u64;
@@ -39,9 +40,9 @@ pub struct RequestContext {
     /// The version of the request.
     pub api_version: i16,
     /// `client.id`; empty if there is none.
-    pub client_id: String,
+    pub client_id: StrBytes,
     /// The client's address, as `/127.0.0.1`.
-    pub client_host: String,
+    pub client_host: Arc<str>,
 }
 
 /// In whose name records are written.

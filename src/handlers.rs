@@ -278,7 +278,7 @@ impl Context {
     fn caller(&self) -> RequestContext {
         RequestContext {
             api_version: self.header.api_version,
-            client_id: self.header.client_id.as_deref().unwrap_or_default().to_owned(),
+            client_id: self.header.client_id.clone().unwrap_or_default(),
             client_host: self.session.client_host.clone(),
         }
     }

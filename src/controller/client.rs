@@ -40,7 +40,7 @@ pub struct Requester {
     /// `User:ANONYMOUS` until clients are authenticated.
     pub principal: String,
     /// The client's address, in the form `/127.0.0.1`.
-    pub client_host: String,
+    pub client_host: Arc<str>,
 }
 
 /// The answer to a forwarded request.

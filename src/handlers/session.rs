@@ -18,7 +18,7 @@ pub struct Session {
     /// The client's address.
     pub peer: SocketAddr,
     /// The client's address as Kafka shows it, without the port: `/127.0.0.1`.
-    pub client_host: String,
+    pub client_host: Arc<str>,
     /// The client's software; set once, by its first valid ApiVersions of version 3 or later.
     pub software: OnceLock<Software>,
     /// The turn to append. A produce request that waits before it appends holds the lock, so that
@@ -42,7 +42,7 @@ impl Session {
             listener,
             endpoint,
             peer,
-            client_host: format!("/{}", peer.ip().to_canonical()),
+            client_host: format!("/{}", peer.ip().to_canonical()).into(),
             software: OnceLock::new(),
             turn: tokio::sync::Mutex::default(),
         }

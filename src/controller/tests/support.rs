@@ -166,7 +166,7 @@ impl Node {
                 request: codec::check(key as i16, version, body.freeze())?,
                 by: Requester {
                     principal: "User:ANONYMOUS".to_owned(),
-                    client_host: "/127.0.0.1".to_owned(),
+                    client_host: "/127.0.0.1".into(),
                 },
             })
             .await?;

@@ -232,8 +232,8 @@ impl World {
         let outcome = if args.name == "join" {
             let cx = RequestContext {
                 api_version: args.number("version", 9),
-                client_id: args.get("client").to_owned(),
-                client_host: "/127.0.0.1".to_owned(),
+                client_id: text(args.get("client")),
+                client_host: "/127.0.0.1".into(),
             };
             self.shard.join(self.now, &cx, &args.join(), ticket)
         } else {

@@ -70,8 +70,8 @@ impl Join<'_> {
         Member {
             id,
             instance_id: self.instance_id().map(Arc::from),
-            client_id: self.cx.client_id.clone(),
-            client_host: self.cx.client_host.clone(),
+            client_id: self.cx.client_id.to_string(),
+            client_host: self.cx.client_host.to_string(),
             rebalance_timeout_ms: self.rebalance_timeout_ms(),
             session_timeout_ms: self.request.session_timeout_ms,
             protocols: self.protocols(),

@@ -117,8 +117,8 @@ impl<K: Kind> Member<K> {
         rack: Option<&str>,
         rebalance_timeout_ms: i32,
     ) {
-        self.client_id.clone_from(&cx.client_id);
-        self.client_host.clone_from(&cx.client_host);
+        str::clone_into(&cx.client_id, &mut self.client_id);
+        str::clone_into(&cx.client_host, &mut self.client_host);
         self.instance_id = instance.map(Arc::from).or(self.instance_id.take());
         self.rack_id = rack.map(str::to_owned).or(self.rack_id.take());
         if rebalance_timeout_ms != -1 {

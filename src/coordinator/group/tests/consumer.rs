@@ -84,8 +84,8 @@ impl World {
         let request = args.member(&self.shard.image);
         let cx = RequestContext {
             api_version: args.number("version", 1),
-            client_id: args.get("client").to_owned(),
-            client_host: "/127.0.0.1".to_owned(),
+            client_id: text(args.get("client")),
+            client_host: "/127.0.0.1".into(),
         };
         check_heartbeat(&self.config, cx.api_version, &request)?;
         let outcome = self.shard.consumer_heartbeat(self.now, &cx, &request)?;

@@ -1,7 +1,7 @@
 //! Coordinators on real partitions: loading, unloading, and answers that wait for the high
 //! watermark.
 
-use super::super::{Groups, RequestContext};
+use super::super::{Groups, RequestContext, text};
 use super::Args;
 use crate::clock::Clock;
 use crate::codec::messages::JoinGroupResponse;
@@ -133,8 +133,8 @@ impl Broker {
         tokio::spawn(async move {
             let cx = RequestContext {
                 api_version: 3,
-                client_id: "a".to_owned(),
-                client_host: "/127.0.0.1".to_owned(),
+                client_id: text("a"),
+                client_host: "/127.0.0.1".into(),
             };
             groups.join_group(&cx, &Args::parse(&line).join()).await
         })
@@ -262,11 +262,8 @@ async fn offsets_of_a_deleted_topic_are_forgotten() {
 async fn what_is_wrong_before_any_group_is_asked() {
     let broker = Broker::new();
     broker.loaded().await;
-    let cx = RequestContext {
-        api_version: 9,
-        client_id: String::new(),
-        client_host: "/127.0.0.1".to_owned(),
-    };
+    let cx =
+        RequestContext { api_version: 9, client_id: text(""), client_host: "/127.0.0.1".into() };
     let join = Args::parse("join group= protocols=range:t").join();
     assert_eq!(code(broker.groups.join_group(&cx, &join).await), ResponseError::InvalidGroupId);
     for session_ms in [5_999, 1_800_001] {

@@ -29,8 +29,8 @@ impl World {
             _ => {
                 let cx = RequestContext {
                     api_version: args.number("version", 1),
-                    client_id: "app".to_owned(),
-                    client_host: "/127.0.0.1".to_owned(),
+                    client_id: text("app"),
+                    client_host: "/127.0.0.1".into(),
                 };
                 let request = args.streams_heartbeat();
                 let outcome = self.shard.streams_heartbeat(self.now, &cx, &request)?;

@@ -111,7 +111,7 @@ impl Replicas {
     /// image; otherwise as `partition`.
     pub fn by_name(&self, image: &Image, topic: &str, index: i32) -> Result<Arc<Partition>> {
         let topic = image.topics.by_name(topic);
-        match topic.filter(|topic| topic.partitions.get(index as usize).is_some()) {
+        match topic.filter(|topic| topic.partition(index).is_some()) {
             Some(topic) => {
                 self.partition(TopicIdPartition { topic_id: topic.id, partition: index })
             }

@@ -229,7 +229,7 @@ impl Survey<'_> {
     /// What is wrong with the topic id of a log under the name of `topic`; None if it is right or
     /// something else explains it: a power loss, a deleted topic, a log in another directory.
     fn foreign_identity(&self, preview: &Preview, here: &Here, topic: &Topic) -> Option<String> {
-        let registration = topic.partitions.get(here.partition.partition as usize)?;
+        let registration = topic.partition(here.partition.partition)?;
         let Some(id) = here.topic_id else {
             let may_be_lost = here.dir.stopped == Stopped::Unknown;
             return (!may_be_lost).then(|| "no partition.metadata".to_owned());

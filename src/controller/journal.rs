@@ -164,7 +164,7 @@ fn tell_of_partitions(image: &Image, records: &[MetadataRecord], by: &str) {
     for record in records {
         let MetadataRecord::PartitionChange(change) = record else { continue };
         let topic = image.topics.by_id(change.topic_id);
-        let before = topic.and_then(|topic| topic.partitions.get(change.partition_id as usize));
+        let before = topic.and_then(|topic| topic.partition(change.partition_id));
         let Some((topic, before)) = topic.zip(before) else { continue };
         let after = before.merge(change);
         let partition = format!("{}-{}", topic.name, change.partition_id);

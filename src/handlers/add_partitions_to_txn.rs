@@ -89,7 +89,7 @@ fn partitions_of(topic: &AddPartitionsToTxnTopic) -> Vec<TopicPartition> {
 
 fn exists(image: &Image, TopicPartition { topic, partition }: &TopicPartition) -> bool {
     let topic = image.topics.by_name(topic);
-    topic.is_some_and(|topic| topic.partitions.get(*partition as usize).is_some())
+    topic.is_some_and(|topic| topic.partition(*partition).is_some())
 }
 
 /// Pairs the partitions of the request with `answers`, which are in the same order.

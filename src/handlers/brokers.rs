@@ -57,7 +57,7 @@ impl Leaders {
         topic: &Topic,
         index: i32,
     ) -> (kafka::BrokerId, LeaderEpoch) {
-        let partition = topic.partitions.get(index as usize);
+        let partition = topic.partition(index);
         let (id, epoch) = partition.map_or((-1, -1), |found| (found.leader, found.leader_epoch));
         if self.0.iter().all(|known| known.id != id) {
             let alive = image.brokers.get(&id).filter(|broker| !broker.fenced);

@@ -90,7 +90,7 @@ fn is_share_key(key: &str) -> bool {
 fn leader(cx: &Context, topic: &str, partition: i32) -> Option<Node> {
     let image = cx.image();
     let topic = image.topics.by_name(topic)?;
-    let leader = topic.partitions.get(usize::try_from(partition).ok()?)?.leader;
+    let leader = topic.partition(partition)?.leader;
     let broker = image.brokers.get(&leader)?;
     brokers::node(cx, broker).filter(|node| !node.fenced)
 }

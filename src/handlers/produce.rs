@@ -141,7 +141,7 @@ fn append(
     data: PartitionProduceData,
     asks: &Asks,
 ) -> Result<(Produced, Option<AwaitedOffset>), Produced> {
-    if topic.partitions.get(data.index as usize).is_none() {
+    if topic.partition(data.index).is_none() {
         return Err(Produced::failed(ResponseError::UnknownTopicOrPartition));
     }
     if !matches!(asks.acks, -1..=1) {

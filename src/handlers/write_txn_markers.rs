@@ -64,9 +64,7 @@ async fn write(cx: &Context, request: WritableTxnMarker) -> Answers {
             let unknown = ResponseError::UnknownTopicOrPartition.code();
             let is_new = answers.insert(partition, unknown).is_none();
             // Only partitions that exist are written to; the others keep this error.
-            if is_new
-                && known.is_some_and(|known| known.partitions.get(partition as usize).is_some())
-            {
+            if is_new && known.is_some_and(|known| known.partition(partition).is_some()) {
                 there.push(TopicPartition { topic: name.clone(), partition });
             }
         }

@@ -147,6 +147,13 @@ pub struct Topic {
     pub partitions: imbl::Vector<Arc<Partition>>,
 }
 
+impl Topic {
+    /// The partition of this index, if there is one.
+    pub fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+}
+
 /// Topics by name and by id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Topics {
@@ -170,8 +177,7 @@ impl Topics {
 
     /// The partition, if it exists.
     pub fn partition(&self, topic_id: Uuid, partition: i32) -> Option<&Arc<Partition>> {
-        let index = usize::try_from(partition).ok()?;
-        self.by_id(topic_id)?.partitions.get(index)
+        self.by_id(topic_id)?.partition(partition)
     }
 
     /// All topics, ordered by name.

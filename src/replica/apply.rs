@@ -107,7 +107,7 @@ impl Replicas {
         for found in self.logs.scan()? {
             let is_ours =
                 found.topic_id.and_then(|id| image.topics.by_id(id)).is_some_and(|topic| {
-                    let registration = topic.partitions.get(found.partition.partition as usize);
+                    let registration = topic.partition(found.partition.partition);
                     *topic.name == *found.partition.topic
                         && registration
                             .is_some_and(|r| r.replicas.contains(&self.config.get().node_id))
@@ -166,7 +166,7 @@ impl Replicas {
         for id in missed {
             // The image may still have a topic whose deletion has just removed the entry.
             if let Some(topic) = image.topics.by_id(id.topic_id)
-                && let Some(registration) = topic.partitions.get(id.partition as usize)
+                && let Some(registration) = topic.partition(id.partition)
             {
                 let Ok(config) = configs.of(&topic.name) else { continue };
                 let (index, how) = (id.partition, How { is_first: false, one_of_many: false });

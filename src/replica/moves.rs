@@ -158,7 +158,7 @@ impl Replicas {
         }
         let index = name.partition;
         let known = image.topics.by_name(&name.topic);
-        let known = known.filter(|topic| topic.partitions.get(index as usize).is_some());
+        let known = known.filter(|topic| topic.partition(index).is_some());
         let id = known.map(|topic| TopicIdPartition { topic_id: topic.id, partition: index });
         match id.and_then(|id| self.hosted().get(&id).cloned()) {
             Some(Hosted::Online(partition)) => self.begin_move(&partition, dir),
@@ -407,7 +407,7 @@ impl Replicas {
             let topic = found.topic_id.and_then(|id| image.topics.by_id(id));
             let registration = topic
                 .filter(|topic| *topic.name == *found.partition.topic)
-                .and_then(|topic| topic.partitions.get(found.partition.partition as usize))
+                .and_then(|topic| topic.partition(found.partition.partition))
                 .filter(|known| known.replicas.contains(&self.config.get().node_id));
             let Some(registration) = registration else {
                 tracing::warn!(log = %found.path.display(), "the cluster does not know it: stray");

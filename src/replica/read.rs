@@ -257,7 +257,7 @@ impl Replicas {
 
     fn resolve(&self, image: &Image, slot: &mut Slot) -> Result<Arc<Partition>, ResponseError> {
         let topic = find_topic(image, slot)?;
-        if topic.partitions.get(slot.key.partition as usize).is_none() {
+        if topic.partition(slot.key.partition).is_none() {
             return Err(ResponseError::UnknownTopicOrPartition);
         }
         let id = TopicIdPartition { topic_id: topic.id, partition: slot.key.partition };

@@ -106,7 +106,7 @@ async fn send(
     let mut by_leader: HashMap<BrokerId, Vec<TopicPartition>> = HashMap::new();
     for partition in partitions {
         let topic = image.topics.by_name(&partition.topic);
-        match topic.and_then(|topic| topic.partitions.get(partition.partition as usize)) {
+        match topic.and_then(|topic| topic.partition(partition.partition)) {
             Some(known) => by_leader.entry(known.leader).or_default().push(partition),
             // The partition was deleted.
             None => done.push(partition),

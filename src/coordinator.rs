@@ -27,8 +27,11 @@ pub use internal_topics::{InternalTopics, OFFSETS_TOPIC, TRANSACTION_TOPIC};
 pub use transaction::Transactions;
 
 use crate::codec::messages::StrBytes;
-use crate::log::Verification;
-use crate::types::{NO_PRODUCER_ID, ProducerId};
+use crate::error::Result;
+use crate::log::{Origin, Verification};
+use crate::record::builder::transaction_marker;
+use crate::replica::partition::Partition;
+use crate::types::{NO_EPOCH, NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use std::sync::Arc;
 
 /// Identifies a request whose answer may have to wait.
@@ -83,6 +86,17 @@ pub struct Marker {
     pub committed: bool,
     /// The client's transaction version.
     pub transaction_version: i16,
+}
+
+impl Marker {
+    /// Appends it to a partition; returns the offset after it.
+    fn append_to(&self, partition: &Partition, now: Timestamp) -> Result<Offset> {
+        let (id, epoch) = (self.producer_id, self.producer_epoch);
+        let batch = transaction_marker(id, epoch, self.coordinator_epoch, self.committed, now);
+        let origin = Origin::Marker { transaction_version: self.transaction_version };
+        let appended = partition.append(vec![batch], NO_EPOCH, origin, -1, now)?;
+        Ok(appended.last_offset + 1)
+    }
 }
 
 /// A string in the type that kafka-protocol's messages use.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::log::Origin;
 use crate::metadata::Image;
 use crate::record::Batch;
-use crate::record::builder::{BatchBuilder, transaction_marker};
+use crate::record::builder::BatchBuilder;
 use crate::replica::partition::{Append, Partition};
 use crate::sync::lock;
 use crate::types::{Offset, Timestamp};
@@ -312,16 +312,7 @@ impl<M: StateMachine> Active<M> {
         now: Timestamp,
         marker: &Marker,
     ) -> Result<Offset> {
-        let batches = vec![transaction_marker(
-            marker.producer_id,
-            marker.producer_epoch,
-            marker.coordinator_epoch,
-            marker.committed,
-            now,
-        )];
-        let origin = Origin::Marker { transaction_version: marker.transaction_version };
-        let appended = log.append(batches, -1, origin, -1, now)?;
-        self.written = appended.last_offset + 1;
+        self.written = marker.append_to(log, now)?;
         self.machine.replay_end_transaction(marker.producer_id, marker.committed);
         Ok(self.written)
     }

@@ -6,12 +6,10 @@ use crate::clock::Clock;
 use crate::config::LiveConfig;
 use crate::coordinator::{Groups, OFFSETS_TOPIC};
 use crate::error::Result;
-use crate::log::Origin;
 use crate::metadata::Image;
-use crate::record::builder::transaction_marker;
 use crate::replica::Replicas;
 use crate::sync::lock;
-use crate::types::{BrokerId, NO_EPOCH, TopicPartition};
+use crate::types::{BrokerId, TopicPartition};
 use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
@@ -162,17 +160,8 @@ impl MarkerWriter {
                 _ => error,
             });
         }
-        let now = self.clock.now();
-        let batch = transaction_marker(
-            marker.producer_id,
-            marker.producer_epoch,
-            marker.coordinator_epoch,
-            marker.committed,
-            now,
-        );
-        let origin = Origin::Marker { transaction_version: marker.transaction_version };
-        let appended = partition.append(vec![batch], NO_EPOCH, origin, -1, now)?;
+        let end = marker.append_to(&partition, self.clock.now())?;
         let timeout_ms = self.config.get().request_timeout_ms;
-        partition.wait_for_high_watermark(appended.last_offset + 1, timeout_ms).await
+        partition.wait_for_high_watermark(end, timeout_ms).await
     }
 }

@@ -67,10 +67,22 @@ impl Leaders {
     }
 
     /// The address of each leader, once; leaders without the request's listener are left out.
-    pub(super) fn nodes(self) -> impl Iterator<Item = Node> {
-        self.0.into_iter()
+    pub(super) fn endpoints<E: From<Node>>(self) -> Vec<E> {
+        self.0.into_iter().map(E::from).collect()
     }
 }
+
+/// Each response has a type of its own for these addresses.
+macro_rules! endpoint {
+    ($($response:ident),*) => {$(
+        impl From<Node> for kafka::$response::NodeEndpoint {
+            fn from(Node { id, host, port, rack, .. }: Node) -> Self {
+                Self::default().with_node_id(id).with_host(host).with_port(port).with_rack(rack)
+            }
+        }
+    )*};
+}
+endpoint!(fetch_response, produce_response);
 
 /// The broker that responses name as "the controller": under KRaft any that is not fenced will do.
 pub(super) fn any_alive(image: &Image) -> kafka::BrokerId {

@@ -2,11 +2,10 @@
 //! there.
 
 use super::Context;
-use super::brokers::{Leaders, Node};
+use super::brokers::Leaders;
 use crate::codec::messages::fetch_request::{FetchTopic, ForgottenTopic};
 use crate::codec::messages::fetch_response::{
-    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
-    PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, PartitionData,
 };
 use crate::codec::messages::{FetchRequest, FetchResponse, StrBytes, TopicName};
 use crate::codec::{Reply, splice};
@@ -123,7 +122,7 @@ fn response(
         .with_error_code(answer.error.map_or(0, |error| error.code()))
         .with_session_id(answer.session_id)
         .with_responses(topics)
-        .with_node_endpoints(shaping.leaders.nodes().map(endpoint).collect());
+        .with_node_endpoints(shaping.leaders.endpoints());
     (response, shaping.files)
 }
 
@@ -199,14 +198,6 @@ impl Shaping<'_> {
         }
         data
     }
-}
-
-fn endpoint(node: Node) -> NodeEndpoint {
-    NodeEndpoint::default()
-        .with_node_id(node.id)
-        .with_host(node.host)
-        .with_port(node.port)
-        .with_rack(node.rack)
 }
 
 fn topic_name(name: &str) -> TopicName {

@@ -8,12 +8,11 @@
 mod verify;
 
 use super::Context;
-use super::brokers::{Leaders, Node};
+use super::brokers::Leaders;
 use crate::codec::Reply;
 use crate::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use crate::codec::messages::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
-    TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, PartitionProduceResponse, TopicProduceResponse,
 };
 use crate::codec::messages::{ProduceRequest, ProduceResponse, StrBytes};
 use crate::coordinator::internal_topics::is_internal;
@@ -231,16 +230,7 @@ fn response(cx: &Context, image: &Image, topics: Vec<TopicOutcome>) -> ProduceRe
             .with_topic_id(asked_id)
     });
     let responses = responses.collect();
-    let endpoints = leaders.nodes().map(endpoint).collect();
-    ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints)
-}
-
-fn endpoint(node: Node) -> NodeEndpoint {
-    NodeEndpoint::default()
-        .with_node_id(node.id)
-        .with_host(node.host)
-        .with_port(node.port)
-        .with_rack(node.rack)
+    ProduceResponse::default().with_responses(responses).with_node_endpoints(leaders.endpoints())
 }
 
 fn partition_response(index: i32, outcome: Produced) -> PartitionProduceResponse {

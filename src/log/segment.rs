@@ -118,8 +118,22 @@ impl Segment {
         now: Timestamp,
         suffixes: [&'static str; 4],
     ) -> Result<Segment> {
+        let mut segment = Segment::empty(disk, dir, base_offset, now, suffixes);
+        segment.reset_max_timestamp(segment.no_timestamp());
+        segment.file.get(|| disk.open(&segment.path(segment.suffix)))?;
+        Ok(segment)
+    }
+
+    /// A segment without records, whose files are not made yet.
+    fn empty(
+        disk: &Disk,
+        dir: &Arc<Path>,
+        base_offset: Offset,
+        now: Timestamp,
+        suffixes: [&'static str; 4],
+    ) -> Segment {
         let [suffix, offset_suffix, time_suffix, transaction_suffix] = suffixes;
-        let mut segment = Segment {
+        Segment {
             disk: disk.clone(),
             dir: dir.clone(),
             base_offset,
@@ -138,10 +152,7 @@ impl Segment {
             is_mended: false,
             end: OnceLock::new(),
             is_gap_known: AtomicBool::new(false),
-        };
-        segment.reset_max_timestamp(segment.no_timestamp());
-        segment.file.get(|| disk.open(&segment.path(suffix)))?;
-        Ok(segment)
+        }
     }
 
     /// Opens a segment on disk. Its transaction index is not read yet.
@@ -153,29 +164,10 @@ impl Segment {
     ) -> Result<Segment> {
         let path = dir.join(file_name(base_offset, SUFFIX));
         Ok(Segment {
-            disk: disk.clone(),
-            dir: dir.clone(),
-            base_offset,
-            suffix: SUFFIX,
-            file: Arc::default(),
             size: disk.file_len(&path)?.unwrap_or(0),
             offset_index: OffsetIndex::open(disk, dir, base_offset),
             time_index: TimeIndex::open(disk, dir, base_offset),
-            transaction_index: TransactionIndex::create(
-                disk,
-                dir,
-                base_offset,
-                transaction_index::SUFFIX,
-            ),
-            max_timestamp: OnceLock::new(),
-            first_timestamp: OnceLock::new(),
-            created: now,
-            unindexed_bytes: 0,
-            recent: VecDeque::new(),
-            lies: AtomicBool::new(false),
-            is_mended: false,
-            end: OnceLock::new(),
-            is_gap_known: AtomicBool::new(false),
+            ..Segment::empty(disk, dir, base_offset, now, SUFFIXES)
         })
     }
 

@@ -90,6 +90,19 @@ pub enum Verification {
     Guard(u64),
 }
 
+/// What a producer's coordinator is asked before a transaction begins in this log.
+#[derive(Clone, Copy, Debug)]
+pub struct VerificationRequest {
+    /// The producer.
+    pub producer_id: ProducerId,
+    /// The producer's epoch.
+    pub producer_epoch: i16,
+    /// The sequence number of the transaction's first record here.
+    pub sequence: i32,
+    /// The coordinator shall also add the partition (transaction version 2).
+    pub adds: bool,
+}
+
 /// The result of an append.
 #[derive(Clone, Debug)]
 pub struct Appended {
@@ -336,18 +349,14 @@ impl Log {
     }
 
     /// Notes that a producer's coordinator is about to be asked whether this partition is in the
-    /// producer's transaction, whose first record here has `sequence`. `adds`: the coordinator
-    /// shall add the partition. The result goes with the append. INVALID_PRODUCER_EPOCH if a newer
+    /// producer's transaction. The result goes with the append. INVALID_PRODUCER_EPOCH if a newer
     /// epoch of the producer is known.
     pub fn start_verification(
         &mut self,
-        producer: ProducerId,
-        epoch: i16,
-        sequence: i32,
-        adds: bool,
+        asked: VerificationRequest,
         now: Timestamp,
     ) -> Result<Verification> {
-        self.producers.start_verification(producer, epoch, sequence, adds, now)
+        self.producers.start_verification(asked, now)
     }
 
     /// The producers that the log remembers.

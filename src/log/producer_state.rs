@@ -6,7 +6,7 @@ mod snapshot;
 mod verification;
 
 use super::file_name;
-use super::{Origin, Verification};
+use super::{Origin, Verification, VerificationRequest};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::record::Batch;
@@ -198,19 +198,15 @@ impl ProducerStates {
     /// See `Log::start_verification`.
     pub fn start_verification(
         &mut self,
-        producer: ProducerId,
-        epoch: i16,
-        sequence: i32,
-        adds: bool,
+        asked: VerificationRequest,
         now: Timestamp,
     ) -> Result<Verification> {
-        let known = self.entries.get(&producer);
-        entry::check_epoch(known, producer, epoch, Origin::Client)?;
-        if known.is_some_and(|entry| entry.has_open_transaction(epoch)) {
+        let known = self.entries.get(&asked.producer_id);
+        entry::check_epoch(known, asked.producer_id, asked.producer_epoch, Origin::Client)?;
+        if known.is_some_and(|entry| entry.has_open_transaction(asked.producer_epoch)) {
             return Ok(Verification::Ongoing);
         }
-        let guard = self.verifications.start(producer, epoch, sequence, adds, now);
-        Ok(Verification::Guard(guard))
+        Ok(Verification::Guard(self.verifications.start(asked, now)))
     }
 
     /// Moves an ended transaction from the open ones to the unreplicated ones. Returns the last

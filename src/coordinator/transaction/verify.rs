@@ -4,7 +4,7 @@
 
 use super::{EPOCH_BUMP_VERSION, Producer, Transactions};
 use crate::error::{Error, Result};
-use crate::log::Verification;
+use crate::log::{Verification, VerificationRequest};
 use crate::replica::partition::Partition;
 use crate::types::TopicPartition;
 use kafka_protocol::error::ResponseError;
@@ -81,9 +81,11 @@ impl Transactions {
         partitions: &[(Arc<Partition>, i32)],
     ) -> Vec<Result<Verification>> {
         let adds = ask.support == Support::AddPartitions;
-        let (now, Producer { id, epoch }) = (self.clock.now(), ask.producer);
-        let start = |(partition, sequence): &(Arc<Partition>, i32)| {
-            partition.start_verification(id, epoch, *sequence, adds, now)
+        let (now, Producer { id: producer_id, epoch: producer_epoch }) =
+            (self.clock.now(), ask.producer);
+        let start = |&(ref partition, sequence): &(Arc<Partition>, i32)| {
+            let asked = VerificationRequest { producer_id, producer_epoch, sequence, adds };
+            partition.start_verification(asked, now)
         };
         let mut verified: Vec<Result<Verification>> = partitions.iter().map(start).collect();
         let is_asked =

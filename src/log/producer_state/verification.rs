@@ -4,7 +4,7 @@
 
 use super::refused;
 use crate::error::Result;
-use crate::log::Verification;
+use crate::log::{Verification, VerificationRequest};
 use crate::record::Batch;
 use crate::types::{ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
@@ -23,37 +23,24 @@ pub(super) struct Verifications {
 pub(super) struct PendingVerification {
     guard: u64,
     since: Timestamp,
-    epoch: i16,
-    /// Batches with higher sequence numbers must wait until this one is in the log.
-    lowest_sequence: i32,
-    /// The coordinator shall also add the partition (transaction version 2).
-    adds: bool,
+    /// Has the lowest sequence number of those asked: batches with higher ones must wait until it
+    /// is in the log.
+    request: VerificationRequest,
 }
 
 impl Verifications {
-    /// Notes that the coordinator of `producer` is asked; returns the guard for the answer.
-    pub fn start(
-        &mut self,
-        producer: ProducerId,
-        epoch: i16,
-        sequence: i32,
-        adds: bool,
-        now: Timestamp,
-    ) -> u64 {
-        let entry = self.entries.entry(producer).or_insert_with(|| {
+    /// Notes that the producer's coordinator is asked; returns the guard for the answer.
+    pub fn start(&mut self, request: VerificationRequest, now: Timestamp) -> u64 {
+        let entry = self.entries.entry(request.producer_id).or_insert_with(|| {
             self.last_guard += 1;
-            PendingVerification {
-                guard: self.last_guard,
-                since: now,
-                epoch,
-                lowest_sequence: sequence,
-                adds,
-            }
+            PendingVerification { guard: self.last_guard, since: now, request }
         });
-        if epoch > entry.epoch {
-            (entry.epoch, entry.lowest_sequence) = (epoch, sequence);
-        } else if epoch == entry.epoch {
-            entry.lowest_sequence = entry.lowest_sequence.min(sequence);
+        let first = &mut entry.request;
+        if request.producer_epoch > first.producer_epoch {
+            first.producer_epoch = request.producer_epoch;
+            first.sequence = request.sequence;
+        } else if request.producer_epoch == first.producer_epoch {
+            first.sequence = first.sequence.min(request.sequence);
         }
         entry.guard
     }
@@ -81,7 +68,9 @@ impl Verifications {
     /// be verified before the marker of the last one arrives. Its epoch is then the marker's, and
     /// the question stays.
     pub fn appended(&mut self, producer: ProducerId, epoch: i16, is_marker: bool) {
-        let is_next = |asked: &PendingVerification| asked.adds && is_marker && asked.epoch == epoch;
+        let is_next = |asked: &PendingVerification| {
+            asked.request.adds && is_marker && asked.request.producer_epoch == epoch
+        };
         if !self.get(producer).is_some_and(is_next) {
             self.entries.remove(&producer);
         }
@@ -97,8 +86,8 @@ impl PendingVerification {
     /// refused with a retriable error, and would be out of order after this one.
     pub fn check_sequence(&self, batch: &Batch, has_batches: bool) -> Result<()> {
         let sequence = batch.base_sequence();
-        let expected = match self.lowest_sequence {
-            _ if self.adds && sequence != 0 && !has_batches => 0,
+        let expected = match self.request.sequence {
+            _ if self.request.adds && sequence != 0 && !has_batches => 0,
             lowest if sequence > lowest => lowest,
             _ => return Ok(()),
         };

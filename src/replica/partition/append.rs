@@ -2,9 +2,9 @@
 
 use super::Partition;
 use crate::error::{Error, Result};
-use crate::log::{Appended, Log, Origin, Verification};
+use crate::log::{Appended, Log, Origin, Verification, VerificationRequest};
 use crate::record::Batch;
-use crate::types::{LeaderEpoch, NO_EPOCH, ProducerId, Timestamp};
+use crate::types::{LeaderEpoch, NO_EPOCH, Timestamp};
 use kafka_protocol::error::ResponseError;
 
 /// Batches to append, with what decides whether they may be.
@@ -84,14 +84,11 @@ impl Partition {
     /// leads; otherwise as `Log::start_verification`.
     pub fn start_verification(
         &self,
-        producer: ProducerId,
-        epoch: i16,
-        sequence: i32,
-        adds: bool,
+        asked: VerificationRequest,
         now: Timestamp,
     ) -> Result<Verification> {
         let state = self.state();
         state.check_leader(NO_EPOCH)?;
-        self.log()?.start_verification(producer, epoch, sequence, adds, now)
+        self.log()?.start_verification(asked, now)
     }
 }

@@ -289,9 +289,11 @@ impl Survey<'_> {
             if let Some(assigned) = assigned.filter(|_| !registered.contains(&meta.directory_id)) {
                 let dir = here.dir.path.display();
                 let (assigned, id) = (uuid_to_text(assigned), uuid_to_text(meta.directory_id));
+                let id =
+                    if meta.is_written { &format!("directory.id={id}") } else { "no directory.id" };
                 return Err(refused(
                     &format!(
-                        "{dir}/meta.properties says directory.id={id}, but by the metadata log {} \
+                        "{dir}/meta.properties says {id}, but by the metadata log {} \
                          lies in the directory {assigned}, which none of log.dirs is",
                         here.partition
                     ),

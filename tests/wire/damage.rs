@@ -338,6 +338,18 @@ const DAMAGES: &[Damage] = &[
         mend: |site| restore(site, "b/meta.properties"),
     },
     Damage {
+        name: "no directory id",
+        log_dirs: "a,b",
+        spoil: |site| {
+            keep(site, "b/meta.properties");
+            let path = site.path("b/meta.properties");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, text.split_once("directory.id=").unwrap().0).unwrap();
+        },
+        says: &["/b/meta.properties says no directory.id, but", "Write directory.id="],
+        mend: |site| restore(site, "b/meta.properties"),
+    },
+    Damage {
         name: "one directory id in two directories",
         log_dirs: "a,b",
         spoil: |site| {

@@ -108,7 +108,9 @@ impl Connection {
             Err(error) => {
                 let why = error.message().unwrap_or_else(|| error.to_string());
                 self.shared.told.closed(self.session.peer, &self.session.listener, why);
-                let Connection { mut transport, .. } = self;
+                // Others get the memory at once.
+                let Connection { mut transport, inlet, pipeline, share, output, unsent, .. } = self;
+                drop((inlet, pipeline, share, output, unsent));
                 // If the peer is lost, too, nothing is left to be done.
                 let _ = part(&mut transport).await;
             }
@@ -133,7 +135,7 @@ impl Connection {
             if may_read && !matches!(self.whole_frame(), Ok(None)) {
                 continue;
             }
-            // Requests only put the check off, so it is usually left to come too early.
+            // Requests only delay the check, so the timer is left alone and may fire early.
             let check_at = self.check_at();
             if check_at < due.deadline() {
                 due.as_mut().reset(check_at);
@@ -160,7 +162,7 @@ impl Connection {
         }
     }
 
-    /// When `check` is due if nothing happens before.
+    /// When `check` is due if nothing happens first.
     fn check_at(&self) -> Instant {
         let idle_max = self.idle_max.unwrap_or(FAR);
         let idle_at = self.last_active

@@ -165,6 +165,17 @@ impl Config {
         self.values.layers().into_iter().any(|layer| layer.contains_key(name))
     }
 
+    /// A sentence for each setting that has been changed from its default and has no effect here.
+    pub fn without_effect(&self) -> Vec<String> {
+        let told = SETTINGS.iter().filter_map(|setting| {
+            let Effect::NoEffect(why) = setting.effect else { return None };
+            let text = self.values.get(setting.name)?;
+            let is_news = self.is_set(setting.name) && !setting.is_default(text);
+            is_news.then(|| format!("{} has no effect here: {why}", setting.name))
+        });
+        told.collect()
+    }
+
     /// The replication factor or `min.isr` of an internal topic: the `value` of the setting `name`.
     /// If the setting has not been set, it is at most the number of brokers, so that a single
     /// broker works without configuration.

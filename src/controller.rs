@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  client                the way in: what brokers ask of the controller, and wait for
+//!  envelope              a client's request, and the answer to it
 //!  thread                takes requests from the queue; one fsync for those that wait together
 //!  apis                  clients' requests: decoded, carried out, answered in bytes
 //!  state                 what the thread owns: validate, append, replay; snapshots when due
@@ -25,6 +26,7 @@ mod create_topics;
 mod delete_topics;
 mod describe;
 mod elect_leaders;
+mod envelope;
 mod journal;
 mod partition_change;
 mod placement;
@@ -40,7 +42,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use self::client::{Answer, Client, Forwarded, Requester};
+pub use self::client::Client;
+pub use self::envelope::{Answer, Forwarded, Requester};
 pub use self::preview::{Preview, preview};
 
 use self::client::Embedded;

@@ -24,7 +24,7 @@
 //!  log           segments, indexes, epochs, producer state, recovery, retention, cleaner, manager
 //!  client        connections to other nodes, for requests of our own
 //!  record codec  a batch is bytes with a header; frames <-> messages
-//!  disk          the only way to the file system
+//!  disk          the only way to the log directories
 //!  config        every setting, declared once
 //!  types error clock sync   the words everyone uses
 //! ```
@@ -36,11 +36,14 @@
 //!   `replica/partition.rs`, `log/append.rs`
 //! - how a fetch is answered with sendfile: `replica/read.rs`, `log/read.rs`, `codec/splice.rs`,
 //!   `server/outlet.rs`
+//! - how replicas of other brokers will follow: the leader's side in `handlers/fetch.rs` and
+//!   `replica/read.rs`, our own fetches in `replica/fetcher.rs` over `client`
 //! - who sends a request, what they may do, and how fast: `handlers/session.rs`,
 //!   `handlers/authorize.rs`, `handlers/throttle.rs` (so far everyone may do everything)
 //! - where TLS will go: `server/transport.rs`
 //! - how long a request took, for metrics: `server/pipeline.rs` (`Answered`),
 //!   `server/connection.rs` (`answered`)
+//! - where counters will go: `metrics`, a floor beside `sync`; each is counted where it happens
 //! - who gets a connection, and how much it may hold: `server/quotas.rs`, `server/intake.rs`,
 //!   `server/pipeline.rs`
 //! - how anything is changed: `handlers/forward.rs`, `controller.rs`, then `broker/applier.rs`,
@@ -48,6 +51,8 @@
 //! - how a group rebalances: `coordinator/group.rs`, `coordinator/runtime.rs`,
 //!   `tests/scenarios/*.txt`
 //! - how Kafka Streams gets its tasks: `coordinator/group/streams.rs`
+//! - what share groups have so far: `coordinator/group/share.rs`; acknowledgements will be in
+//!   `replica/share.rs`, behind `handlers/share_*.rs`
 //! - which internal topics there are, and who creates them: `coordinator/internal_topics.rs`
 //! - how a transaction begins and ends: `handlers/produce/verify.rs`, `coordinator/transaction.rs`,
 //!   `tests/scenarios/transaction_*.txt`
@@ -76,7 +81,8 @@
 //!   or the controller are called: `client` and `controller/client.rs`. The log and the
 //!   coordinators take the time as an argument.
 //! - A disk error takes its log directory offline for good; a failed fsync is never repeated.
-//! - Files are accessed only through [`disk`], and wall time comes only from [`clock`].
+//! - Log directories are accessed only through [`disk`], and wall time comes only from [`clock`].
+//!   `tests/tidy.rs` lists who else reads a file, and counts what may panic.
 //!
 //! # Decisions, and why
 //! - **The controller is embedded and has one voter.** One node writes the metadata log that a

@@ -168,6 +168,21 @@ impl Setting {
         }
     }
 
+    /// Why a value is refused that is valid in Kafka but asks for something klamm does not have.
+    fn reason_refused(&self, text: &str) -> Option<&'static str> {
+        let Effect::OnlyThese(others, why) = self.effect else { return None };
+        let value = self.canonical(text);
+        let is_harmless = value.is_empty()
+            || self.default.is_some_and(|default| value == self.canonical(default))
+            || others.contains(&value.as_str());
+        (!is_harmless).then_some(why)
+    }
+
+    /// Whether `text` is the same as the default.
+    pub(super) fn is_default(&self, text: &str) -> bool {
+        self.canonical(text) == self.canonical(self.default.unwrap_or_default())
+    }
+
     fn type_problem(&self, text: &str) -> Option<String> {
         let (fits, name) = match self.kind {
             ConfigType::Boolean => {

@@ -1,8 +1,6 @@
 //! What klamm does with a setting: serve it, accept it without an effect, or refuse the values that
 //! ask for something klamm does not have. The last two have a reason, which the operator is told.
 
-use super::{Config, SETTINGS, Setting};
-
 /// What a setting does here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -42,33 +40,3 @@ pub(super) const TWO_PHASE: &str = "klamm does not serve transactions that outli
 pub(super) const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
 pub(super) const SIMPLE_ASSIGNOR: &str =
     "org.apache.kafka.coordinator.group.assignor.SimpleAssignor";
-
-impl Setting {
-    /// Why a value is refused that is valid in Kafka but asks for something klamm does not have.
-    pub(super) fn reason_refused(&self, text: &str) -> Option<&'static str> {
-        let Effect::OnlyThese(others, why) = self.effect else { return None };
-        let value = self.canonical(text);
-        let is_harmless = value.is_empty()
-            || self.default.is_some_and(|default| value == self.canonical(default))
-            || others.contains(&value.as_str());
-        (!is_harmless).then_some(why)
-    }
-
-    /// Whether `text` is the same as the default.
-    fn is_default(&self, text: &str) -> bool {
-        self.canonical(text) == self.canonical(self.default.unwrap_or_default())
-    }
-}
-
-impl Config {
-    /// A sentence for each setting that has been changed from its default and has no effect here.
-    pub fn without_effect(&self) -> Vec<String> {
-        let told = SETTINGS.iter().filter_map(|setting| {
-            let Effect::NoEffect(why) = setting.effect else { return None };
-            let text = self.values.get(setting.name)?;
-            let is_news = self.is_set(setting.name) && !setting.is_default(text);
-            is_news.then(|| format!("{} has no effect here: {why}", setting.name))
-        });
-        told.collect()
-    }
-}

@@ -1,9 +1,10 @@
 //! The client APIs that the controller answers. Each request is decoded here, carried out, and
 //! answered in bytes.
 
+use super::envelope::{Answer, Forwarded};
 use super::state::ControllerState;
 use super::view::{explained, item_error};
-use super::{Answer, Forwarded, alter_configs, update_features};
+use super::{alter_configs, update_features};
 use crate::codec::messages::*;
 use crate::error::{Error, Result};
 use crate::types::Offset;

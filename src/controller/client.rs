@@ -3,8 +3,8 @@
 
 use super::apis;
 use super::brokers::Heartbeat;
+use super::envelope::{Answer, Forwarded, Requester};
 use super::state::ControllerState;
-use crate::codec::Checked;
 use crate::codec::messages::create_topics_request::CreatableTopic;
 use crate::codec::messages::{
     AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
@@ -15,43 +15,12 @@ use crate::metadata::Image;
 use crate::sync::lock;
 use crate::types::{BrokerId, Offset};
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 /// Requests that may be queued for the controller's thread; further ones wait to be queued.
 const QUEUE_LENGTH: usize = 1000;
-
-/// A client's request for the controller, as it arrived (the content of an Envelope).
-#[derive(Clone, Debug)]
-pub struct Forwarded {
-    /// The API key.
-    pub api_key: i16,
-    /// The request, which only the controller decodes.
-    pub request: Checked,
-    /// Who sent it.
-    pub by: Requester,
-}
-
-/// Who requests a change.
-#[derive(Clone, Debug)]
-pub struct Requester {
-    /// `User:ANONYMOUS` until clients are authenticated.
-    pub principal: String,
-    /// The client's address, in the form `/127.0.0.1`.
-    pub client_host: Arc<str>,
-}
-
-/// The answer to a forwarded request.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The response's body, encoded at the request's version.
-    pub body: Bytes,
-    /// Offset of the last metadata record written for the request, -1 if there was none. The caller
-    /// waits until the broker has applied it.
-    pub offset: Offset,
-}
 
 /// The handle to the controller, wherever it runs. All code that changes metadata holds one.
 ///

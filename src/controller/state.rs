@@ -3,9 +3,10 @@
 
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::describe::QuorumState;
+use super::envelope::Requester;
+use super::journal;
 use super::quorum::{Opened, Quorum, bootstrap_records};
 use super::view::{ControllerResult, View};
-use super::{Requester, journal};
 use crate::clock::Clock;
 use crate::codec::messages::BrokerRegistrationRequest;
 use crate::codec::schema::metadata::register_controller_record::{

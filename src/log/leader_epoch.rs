@@ -83,11 +83,10 @@ impl LeaderEpochs {
     }
 
     /// Records that a leader begins `epoch` at `start`, without a batch so far. Kafka writes this
-    /// at once; here it can wait until the log is closed because no record depends on it.
+    /// at once; here it waits for the first batch, because opening the log forgets an epoch that
+    /// begins at the log's end. So a stop writes nothing of idle logs.
     pub fn begin(&mut self, epoch: LeaderEpoch, start: Offset) {
-        if self.enter(epoch, start) {
-            (self.is_empty, self.is_unwritten) = (true, true);
-        }
+        self.is_empty |= self.enter(epoch, start);
     }
 
     /// Records that `epoch` begins with the batch at `start`, unless that is known. Entries that

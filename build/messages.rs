@@ -156,7 +156,7 @@ fn emit_sample(out: &mut String, message: &Message, part: &Struct) {
 }
 
 fn emit_get(out: &mut String, message: &Message, part: &Struct, dialect: Dialect) {
-    line!(out, "fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self> {{");
+    line!(out, "fn get<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Self> {{");
     line!(out, "let version = how.version; let mut this = Self::default();");
     for field in plain(part) {
         let present = condition(field.versions, message);
@@ -178,7 +178,7 @@ fn emit_get(out: &mut String, message: &Message, part: &Struct, dialect: Dialect
 }
 
 fn emit_put(out: &mut String, message: &Message, part: &Struct, dialect: Dialect) {
-    line!(out, "fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()> {{");
+    line!(out, "fn put<B: ByteBufMut>(&self, buf: &mut B, how: Format) -> Result<()> {{");
     line!(out, "let version = how.version;");
     for field in plain(part) {
         let present = condition(field.versions, message);

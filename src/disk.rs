@@ -28,7 +28,7 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use system::{How, Kind, OpenFile, Os, Stat, System};
+use system::{Kind, Mode, OpenFile, Os, Stat, System};
 
 /// A file system.
 #[derive(Clone, Debug)]
@@ -200,25 +200,25 @@ impl Disk {
         }
     }
 
-    fn open_for(&self, how: How, path: &Path) -> Result<File> {
-        let handle = self.system().open(path, how).map_err(|error| failed(path, error))?;
+    fn open_for(&self, mode: Mode, path: &Path) -> Result<File> {
+        let handle = self.system().open(path, mode).map_err(|error| failed(path, error))?;
         Ok(File { handle, path: path.to_owned() })
     }
 
     /// Opens a file for reading and writing, creating it if it is missing. Something else than a
     /// file is an error (Corrupt), which concerns what the file belongs to, not the disk.
     pub fn open(&self, path: &Path) -> Result<File> {
-        self.open_for(How::Create, path)
+        self.open_for(Mode::Create, path)
     }
 
     /// Opens an existing file for reading and writing.
     pub fn open_existing(&self, path: &Path) -> Result<File> {
-        self.open_for(How::Write, path)
+        self.open_for(Mode::Write, path)
     }
 
     /// Opens a file for reading; None if it does not exist.
     fn open_to_read(&self, path: &Path) -> Result<Option<File>> {
-        match self.open_for(How::Read, path) {
+        match self.open_for(Mode::Read, path) {
             Err(Error::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             opened => opened.map(Some),
         }

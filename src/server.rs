@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use told::Told;
+use told::ConnectionLog;
 use tracing::{debug, info, warn};
 use transport::Transport;
 
@@ -38,7 +38,7 @@ pub struct Shared {
     held: Total,
     /// The memory of all requests that have not been answered.
     intake: Intake,
-    told: Told,
+    told: ConnectionLog,
 }
 
 /// All listeners of the broker, each with a task that accepts connections.
@@ -59,7 +59,7 @@ impl Server {
             parts: parts.clone(),
             held: Total::default(),
             intake: Intake::new(&config),
-            told: Told::default(),
+            told: ConnectionLog::default(),
         });
         let open = Open::default();
         let broker = Quotas::new(&config, &open);

@@ -20,38 +20,38 @@ const MAX_TAGS: u32 = 10_000;
 
 /// How the message that contains a value is written.
 #[derive(Clone, Copy, Debug)]
-pub struct How {
+pub struct Format {
     /// The message's version.
     pub version: i16,
     /// Whether lengths are compact and structs end in tagged fields.
     pub flexible: bool,
 }
 
-impl How {
+impl Format {
     /// Checks that the message has this version.
-    pub fn checked<M: Message>(name: &str, version: i16, flexible: i16) -> Result<How> {
+    pub fn checked<M: Message>(name: &str, version: i16, flexible: i16) -> Result<Format> {
         let VersionRange { min, max } = M::VERSIONS;
         ensure!((min..=max).contains(&version), "{name} has no version {version}");
-        Ok(How { version, flexible: version >= flexible })
+        Ok(Format { version, flexible: version >= flexible })
     }
 }
 
 /// A value in a message.
 pub trait Wire: Sized {
     /// Reads a value.
-    fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self>;
+    fn get<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Self>;
 
     /// Writes the value.
-    fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()>;
+    fn put<B: ByteBufMut>(&self, buf: &mut B, how: Format) -> Result<()>;
 
     /// Reads a value that may be null. This default is for structs, which have a byte before them;
     /// other types override it.
-    fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+    fn get_nullable<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Option<Self>> {
         if buf.try_get_i8()? < 0 { Ok(None) } else { Self::get(buf, how).map(Some) }
     }
 
     /// Writes a value that may be null.
-    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
+    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: Format) -> Result<()> {
         buf.put_i8(if value.is_some() { 1 } else { -1 });
         value.map_or(Ok(()), |value| value.put(buf, how))
     }
@@ -60,11 +60,11 @@ pub trait Wire: Sized {
 macro_rules! number {
     ($($type:ty, $get:ident, $put:ident;)*) => { $(
         impl Wire for $type {
-            fn get<B: ByteBuf>(buf: &mut B, _: How) -> Result<Self> {
+            fn get<B: ByteBuf>(buf: &mut B, _: Format) -> Result<Self> {
                 Ok(buf.$get()?)
             }
 
-            fn put<B: ByteBufMut>(&self, buf: &mut B, _: How) -> Result<()> {
+            fn put<B: ByteBufMut>(&self, buf: &mut B, _: Format) -> Result<()> {
                 buf.$put(*self);
                 Ok(())
             }
@@ -83,24 +83,24 @@ number! {
 }
 
 impl Wire for bool {
-    fn get<B: ByteBuf>(buf: &mut B, _: How) -> Result<Self> {
+    fn get<B: ByteBuf>(buf: &mut B, _: Format) -> Result<Self> {
         Ok(buf.try_get_u8()? != 0)
     }
 
-    fn put<B: ByteBufMut>(&self, buf: &mut B, _: How) -> Result<()> {
+    fn put<B: ByteBufMut>(&self, buf: &mut B, _: Format) -> Result<()> {
         buf.put_u8(u8::from(*self));
         Ok(())
     }
 }
 
 impl Wire for Uuid {
-    fn get<B: ByteBuf>(buf: &mut B, _: How) -> Result<Self> {
+    fn get<B: ByteBuf>(buf: &mut B, _: Format) -> Result<Self> {
         let mut bytes = [0; 16];
         buf.try_copy_to_slice(&mut bytes)?;
         Ok(Uuid::from_bytes(bytes))
     }
 
-    fn put<B: ByteBufMut>(&self, buf: &mut B, _: How) -> Result<()> {
+    fn put<B: ByteBufMut>(&self, buf: &mut B, _: Format) -> Result<()> {
         buf.put_slice(self.as_bytes());
         Ok(())
     }
@@ -109,14 +109,14 @@ impl Wire for Uuid {
 /// Implements the two required methods with the nullable ones.
 macro_rules! through_nullable {
     () => {
-        fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self> {
+        fn get<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Self> {
             match Self::get_nullable(buf, how)? {
                 Some(value) => Ok(value),
                 None => bail!("null where a value must be"),
             }
         }
 
-        fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()> {
+        fn put<B: ByteBufMut>(&self, buf: &mut B, how: Format) -> Result<()> {
             Self::put_nullable(Some(self), buf, how)
         }
     };
@@ -125,13 +125,13 @@ macro_rules! through_nullable {
 impl Wire for StrBytes {
     through_nullable!();
 
-    fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+    fn get_nullable<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Option<Self>> {
         let Some(length) = get_length(buf, how, Width::Short)? else { return Ok(None) };
         ensure!(length <= i16::MAX as usize, "a string of {length} bytes");
         Ok(Some(StrBytes::from_utf8(buf.try_get_bytes(length)?)?))
     }
 
-    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
+    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: Format) -> Result<()> {
         put_text(value.map(|text| text.as_str()), buf, how)
     }
 }
@@ -139,16 +139,16 @@ impl Wire for StrBytes {
 impl Wire for String {
     through_nullable!();
 
-    fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+    fn get_nullable<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Option<Self>> {
         Ok(StrBytes::get_nullable(buf, how)?.map(|text| text.as_str().to_owned()))
     }
 
-    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
+    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: Format) -> Result<()> {
         put_text(value.map(String::as_str), buf, how)
     }
 }
 
-fn put_text<B: ByteBufMut>(text: Option<&str>, buf: &mut B, how: How) -> Result<()> {
+fn put_text<B: ByteBufMut>(text: Option<&str>, buf: &mut B, how: Format) -> Result<()> {
     let length = text.map(str::len);
     ensure!(length.unwrap_or(0) <= i16::MAX as usize, "a string longer than 32767 bytes");
     put_length(length, buf, how, Width::Short)?;
@@ -159,22 +159,22 @@ fn put_text<B: ByteBufMut>(text: Option<&str>, buf: &mut B, how: How) -> Result<
 macro_rules! new_type {
     ($($type:ident,)*) => { $(
         impl Wire for $type {
-            fn get<B: ByteBuf>(buf: &mut B, how: How) -> Result<Self> {
+            fn get<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Self> {
                 Wire::get(buf, how).map($type)
             }
 
-            fn put<B: ByteBufMut>(&self, buf: &mut B, how: How) -> Result<()> {
+            fn put<B: ByteBufMut>(&self, buf: &mut B, how: Format) -> Result<()> {
                 self.0.put(buf, how)
             }
 
-            fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+            fn get_nullable<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Option<Self>> {
                 Ok(Wire::get_nullable(buf, how)?.map($type))
             }
 
             fn put_nullable<B: ByteBufMut>(
                 value: Option<&Self>,
                 buf: &mut B,
-                how: How,
+                how: Format,
             ) -> Result<()> {
                 Wire::put_nullable(value.map(|value| &value.0), buf, how)
             }
@@ -187,12 +187,12 @@ new_type! { BrokerId, GroupId, ProducerId, TopicName, TransactionalId, }
 impl Wire for Bytes {
     through_nullable!();
 
-    fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+    fn get_nullable<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Option<Self>> {
         let Some(length) = get_length(buf, how, Width::Int)? else { return Ok(None) };
         Ok(Some(buf.try_get_bytes(length)?))
     }
 
-    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
+    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: Format) -> Result<()> {
         put_length(value.map(Bytes::len), buf, how, Width::Int)?;
         // All bytes are passed in one call, because codec/splice.rs recognises a slice by its
         // address.
@@ -204,7 +204,7 @@ impl Wire for Bytes {
 impl<T: Wire> Wire for Vec<T> {
     through_nullable!();
 
-    fn get_nullable<B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<Self>> {
+    fn get_nullable<B: ByteBuf>(buf: &mut B, how: Format) -> Result<Option<Self>> {
         let Some(count) = get_length(buf, how, Width::Int)? else { return Ok(None) };
         ensure!(count <= buf.remaining(), "{count} elements in {} bytes", buf.remaining());
         let mut elements = Vec::with_capacity(count.min(RESERVED_ELEMENTS));
@@ -214,7 +214,7 @@ impl<T: Wire> Wire for Vec<T> {
         Ok(Some(elements))
     }
 
-    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: How) -> Result<()> {
+    fn put_nullable<B: ByteBufMut>(value: Option<&Self>, buf: &mut B, how: Format) -> Result<()> {
         put_length(value.map(Vec::len), buf, how, Width::Int)?;
         value.into_iter().flatten().try_for_each(|element| element.put(buf, how))
     }
@@ -228,7 +228,7 @@ enum Width {
 }
 
 /// Reads a length; None if it is null.
-fn get_length<B: ByteBuf>(buf: &mut B, how: How, width: Width) -> Result<Option<usize>> {
+fn get_length<B: ByteBuf>(buf: &mut B, how: Format, width: Width) -> Result<Option<usize>> {
     if how.flexible {
         return Ok((get_varint(buf)? as usize).checked_sub(1));
     }
@@ -245,7 +245,7 @@ fn get_length<B: ByteBuf>(buf: &mut B, how: How, width: Width) -> Result<Option<
 fn put_length<B: ByteBufMut>(
     length: Option<usize>,
     buf: &mut B,
-    how: How,
+    how: Format,
     width: Width,
 ) -> Result<()> {
     let length = length.map(i32::try_from).transpose()?;
@@ -282,7 +282,7 @@ pub fn put_varint<B: BufMut>(buf: &mut B, mut value: u32) {
 /// Reads a field that may be null in some versions.
 pub fn get_optional<T: Wire, B: ByteBuf>(
     buf: &mut B,
-    how: How,
+    how: Format,
     nullable: bool,
 ) -> Result<Option<T>> {
     if nullable { T::get_nullable(buf, how) } else { T::get(buf, how).map(Some) }
@@ -292,7 +292,7 @@ pub fn get_optional<T: Wire, B: ByteBuf>(
 pub fn put_optional<T: Wire, B: ByteBufMut>(
     value: &Option<T>,
     buf: &mut B,
-    how: How,
+    how: Format,
     nullable: bool,
     name: &str,
 ) -> Result<()> {
@@ -305,7 +305,7 @@ pub fn put_optional<T: Wire, B: ByteBufMut>(
 
 /// Reads a nullable struct in a tagged field. There Kafka puts a varint before it instead of a
 /// byte.
-pub fn get_tagged_struct<T: Wire, B: ByteBuf>(buf: &mut B, how: How) -> Result<Option<T>> {
+pub fn get_tagged_struct<T: Wire, B: ByteBuf>(buf: &mut B, how: Format) -> Result<Option<T>> {
     if get_varint(buf)? == 0 { Ok(None) } else { T::get(buf, how).map(Some) }
 }
 
@@ -313,7 +313,7 @@ pub fn get_tagged_struct<T: Wire, B: ByteBuf>(buf: &mut B, how: How) -> Result<O
 pub fn put_tagged_struct<T: Wire, B: ByteBufMut>(
     value: &Option<T>,
     buf: &mut B,
-    how: How,
+    how: Format,
 ) -> Result<()> {
     put_varint(buf, u32::from(value.is_some()));
     value.as_ref().map_or(Ok(()), |value| value.put(buf, how))
@@ -403,7 +403,7 @@ macro_rules! message {
 
         impl Encodable for $name {
             fn encode<B: ByteBufMut>(&self, buf: &mut B, version: i16) -> Result<()> {
-                let how = How::checked::<Self>(stringify!($name), version, $flexible)?;
+                let how = Format::checked::<Self>(stringify!($name), version, $flexible)?;
                 self.put(buf, how)
             }
 
@@ -416,7 +416,7 @@ macro_rules! message {
 
         impl Decodable for $name {
             fn decode<B: ByteBuf>(buf: &mut B, version: i16) -> Result<Self> {
-                let how = How::checked::<Self>(stringify!($name), version, $flexible)?;
+                let how = Format::checked::<Self>(stringify!($name), version, $flexible)?;
                 Self::get(buf, how)
             }
         }

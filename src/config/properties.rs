@@ -29,24 +29,24 @@ const FREE_PREFIXES: [&str; 4] =
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Origin {
+enum Source {
     File(PathBuf, usize),
     Environment(String),
     Override,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::File(path, line) => write!(f, "{}, line {line}", path.display()),
-            Origin::Environment(name) => write!(f, "environment variable {name}"),
-            Origin::Override => write!(f, "--override"),
+            Source::File(path, line) => write!(f, "{}, line {line}", path.display()),
+            Source::Environment(name) => write!(f, "environment variable {name}"),
+            Source::Override => write!(f, "--override"),
         }
     }
 }
 
 /// Values by setting, each with its origin.
-type Sourced = BTreeMap<String, (String, Origin)>;
+type Sourced = BTreeMap<String, (String, Source)>;
 
 /// Reads the file, the environment and the overrides (`key=value`). An invalid setting is an
 /// `Error::Config` that says where it was set and what is valid. The strings are warnings about
@@ -67,14 +67,14 @@ pub fn load(
         let properties = parse(text)?;
         refuse_other_files(path, text, &properties)?;
         for property in properties {
-            let origin = Origin::File(path.to_owned(), property.line);
+            let origin = Source::File(path.to_owned(), property.line);
             sourced.insert(property.key, (property.value, origin));
         }
     }
     let environment: BTreeMap<String, String> = environment.collect();
     for (variable, value) in &environment {
         if let Some(name) = name_of_variable(variable) {
-            sourced.insert(name, (value.clone(), Origin::Environment(variable.clone())));
+            sourced.insert(name, (value.clone(), Source::Environment(variable.clone())));
         }
     }
     for text in overrides {
@@ -82,7 +82,7 @@ pub fn load(
         let (name, value) = named.ok_or_else(|| {
             Error::Config(format!("--override {text}: write it as --override key=value"))
         })?;
-        sourced.insert(name.trim().to_owned(), (value.trim().to_owned(), Origin::Override));
+        sourced.insert(name.trim().to_owned(), (value.trim().to_owned(), Source::Override));
     }
     put_in_what_stands_elsewhere(&mut sourced, &environment)?;
     refuse_zookeeper(&sourced)?;
@@ -187,7 +187,7 @@ fn is_unknown(name: &str) -> bool {
 /// A warning for each unknown name. Kafka ignores these, too.
 fn unknown_names(sourced: &Sourced) -> Vec<String> {
     let unknown = sourced.iter().filter(|(name, _)| is_unknown(name));
-    let warning = |(name, (_, origin)): (&String, &(String, Origin))| match nearest(name) {
+    let warning = |(name, (_, origin)): (&String, &(String, Source))| match nearest(name) {
         _ if name.starts_with("cfg.") => {
             let name = name["cfg.".len()..].to_owned();
             format!("{origin} is ignored: write KAFKA_, without CFG_, to set {name}")

@@ -1,7 +1,7 @@
 //! ElectLeaders (ReplicationControlManager.electLeaders).
 
 use super::partition_change::Election;
-use super::view::{ControllerResult, Told, View, explained, item_error, text};
+use super::view::{ControllerResult, MessageRoom, View, explained, item_error, text};
 use crate::codec::messages::elect_leaders_request::{ElectLeadersRequest, TopicPartitions};
 use crate::codec::messages::elect_leaders_response::{
     ElectLeadersResponse, PartitionResult, ReplicaElectionResult,
@@ -26,7 +26,7 @@ impl View<'_> {
             UNCLEAN => Election::Unclean,
             other => return ControllerResult::unchanged(unknown_type(request, other)),
         };
-        let (mut records, mut told) = (Vec::new(), Told::new());
+        let (mut records, mut messages) = (Vec::new(), MessageRoom::new());
         let all = request.topic_partitions.is_none();
         let asked = request.topic_partitions.clone().unwrap_or_else(|| self.all_topics());
         let elect = |named: &TopicPartitions| {
@@ -37,9 +37,9 @@ impl View<'_> {
                     let needless = |error: &Error| error.code() == ResponseError::ElectionNotNeeded;
                     // If all partitions were requested, those that needed no election are left out.
                     let silent = all && elected.as_ref().is_err_and(needless);
-                    (!silent).then(|| partition_result(index, told.item_error(&elected)))
+                    (!silent).then(|| partition_result(index, messages.item_error(&elected)))
                 }
-                Err(_) => Some(partition_result(index, told.item_error(&topic))),
+                Err(_) => Some(partition_result(index, messages.item_error(&topic))),
             });
             ReplicaElectionResult::default()
                 .with_topic(named.topic.clone())

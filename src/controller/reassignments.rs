@@ -1,7 +1,7 @@
 //! AlterPartitionReassignments and ListPartitionReassignments (KIP-455).
 
 use super::placement::check_manual;
-use super::view::{ControllerResult, Told, View, explained, text};
+use super::view::{ControllerResult, MessageRoom, View, explained, text};
 use crate::codec::messages::alter_partition_reassignments_request::{
     AlterPartitionReassignmentsRequest, ReassignablePartition,
 };
@@ -28,7 +28,7 @@ impl View<'_> {
     ) -> ControllerResult<AlterPartitionReassignmentsResponse> {
         let allow_factor_change = request.allow_replication_factor_change;
         let (mut records, mut responses) = (Vec::new(), Vec::new());
-        let mut told = Told::new();
+        let mut messages = MessageRoom::new();
         for topic in &request.topics {
             let known = self.image.topics.by_name(&topic.name).ok_or_else(|| {
                 let message = format!("No topic is named {}", *topic.name);
@@ -36,11 +36,11 @@ impl View<'_> {
             });
             let results = topic.partitions.iter().map(|partition| {
                 let (code, message) = match &known {
-                    Err(_) => told.item_error(&known),
+                    Err(_) => messages.item_error(&known),
                     Ok(topic) => {
                         let altered =
                             self.alter_reassignment(topic, partition, allow_factor_change);
-                        told.item_error(&altered.map(|record| records.extend(record)))
+                        messages.item_error(&altered.map(|record| records.extend(record)))
                     }
                 };
                 ReassignablePartitionResponse::default()

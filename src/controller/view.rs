@@ -67,19 +67,19 @@ pub(super) fn item_error<T>(result: &Result<T>) -> (i16, Option<StrBytes>) {
 }
 
 /// The most bytes of error messages in one response.
-const TOLD_BYTES_MAX: usize = 1024 * 1024;
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The remaining room for error messages in one response. A message for each of very many
 /// partitions would make the response many times as long as the request, so later ones get their
 /// code only.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct MessageRoom {
     left: usize,
 }
 
-impl Told {
-    pub fn new() -> Told {
-        Told { left: TOLD_BYTES_MAX }
+impl MessageRoom {
+    pub fn new() -> MessageRoom {
+        MessageRoom { left: MESSAGE_BYTES_MAX }
     }
 
     /// As the function `item_error`, but without the message if there is no room for it.

@@ -65,7 +65,7 @@ use crate::metadata::{Delta, Image};
 use crate::replica::Replicas;
 use crate::types::{ProducerId, java_hash};
 use kafka_protocol::error::ResponseError;
-use shard::{Outcome, Shard};
+use shard::{Shard, ShardOutcome};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use turn::Parked;
@@ -195,7 +195,8 @@ impl Groups {
         group: &str,
     ) -> Result<consumer_group_describe_response::DescribedGroup> {
         check_group_id(group)?;
-        let describe = |shard: &mut Shard, _| Ok(Outcome::answer(shard.describe_consumer(group)));
+        let describe =
+            |shard: &mut Shard, _| Ok(ShardOutcome::answer(shard.describe_consumer(group)));
         self.slot(group)?.run(describe).await
     }
 
@@ -228,7 +229,7 @@ impl Groups {
     ) -> Result<streams_group_describe_response::DescribedGroup> {
         check_group_id(group)?;
         let slot = self.slot(group)?;
-        slot.run(|shard, _| Ok(Outcome::answer(shard.describe_streams(group)))).await
+        slot.run(|shard, _| Ok(ShardOutcome::answer(shard.describe_streams(group)))).await
     }
 
     /// Commits offsets of existing topics, whose names and ids are both set.
@@ -268,8 +269,9 @@ impl Groups {
         require_stable: bool,
     ) -> Result<OffsetFetchResponseGroup> {
         let slot = self.slot(&request.group_id)?;
-        let fetched =
-            slot.run(|shard, _| shard.fetch(request, require_stable).map(Outcome::answer)).await;
+        let fetched = slot
+            .run(|shard, _| shard.fetch(request, require_stable).map(ShardOutcome::answer))
+            .await;
         fetched.map_err(|error| match error.code() {
             // Consumers before 3.9 know no other error here that they may retry.
             ResponseError::CoordinatorNotAvailable => ResponseError::NotCoordinator.into(),
@@ -290,7 +292,7 @@ impl Groups {
     /// Describes a classic group. One that does not exist is shown as dead.
     pub async fn describe_group(&self, api_version: i16, group: &str) -> Result<DescribedGroup> {
         let describe =
-            |shard: &mut Shard, _| Ok(Outcome::answer(shard.describe(api_version, group)));
+            |shard: &mut Shard, _| Ok(ShardOutcome::answer(shard.describe(api_version, group)));
         self.slot(group)?.run(describe).await
     }
 
@@ -298,7 +300,7 @@ impl Groups {
     pub async fn list_groups(&self, request: &ListGroupsRequest) -> Result<Vec<ListedGroup>> {
         let mut groups = Vec::new();
         for slot in self.slots.all() {
-            match slot.run(|shard, _| Ok(Outcome::answer(shard.list(request)))).await {
+            match slot.run(|shard, _| Ok(ShardOutcome::answer(shard.list(request)))).await {
                 Ok(listed) => groups.extend(listed),
                 Err(error) if error.code() == ResponseError::NotCoordinator => {}
                 Err(error) => return Err(error),

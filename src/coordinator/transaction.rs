@@ -38,7 +38,7 @@ use crate::types::{ProducerId, Timestamp, TopicPartition};
 pub use admin::Filter;
 pub use end::EndRequest;
 use kafka_protocol::error::ResponseError;
-use machine::{Answer, Machine};
+use machine::{Answer, Machine, MachineOutcome};
 pub use machine::{Init, TransactionalId};
 pub use markers::Written;
 use markers::{MarkerWriter, Senders};
@@ -134,7 +134,7 @@ impl Transactions {
     async fn answer(
         &self,
         slot: &Slot<Machine>,
-        operation: impl Fn(&Machine, Timestamp, Option<ProducerId>) -> machine::Outcome<Answer>,
+        operation: impl Fn(&Machine, Timestamp, Option<ProducerId>) -> MachineOutcome<Answer>,
     ) -> Result<Producer> {
         let mut fresh = None;
         loop {

@@ -7,7 +7,7 @@
 //! changes.
 
 use super::Handle;
-use super::system::{How, Kind, OpenFile, Stat, System};
+use super::system::{Kind, Mode, OpenFile, Stat, System};
 use crate::sync::lock;
 use fastrand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -177,9 +177,9 @@ impl Sim {
 }
 
 impl System for Sim {
-    fn open(&self, path: &Path, how: How) -> io::Result<Handle> {
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Handle> {
         let world = &mut *self.world();
-        let id = if how == How::Create { world.open(path) } else { world.find(path) }?;
+        let id = if mode == Mode::Create { world.open(path) } else { world.find(path) }?;
         Ok(Handle::Sim(SimFile { sim: self.clone(), id, path: path.to_owned() }))
     }
 

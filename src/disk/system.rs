@@ -17,7 +17,7 @@ const MAX_SLICES: usize = 1024;
 /// Operations on paths.
 pub(super) trait System {
     /// Opens a file; fails for directories, pipes and devices.
-    fn open(&self, path: &Path, how: How) -> io::Result<Handle>;
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Handle>;
     /// Follows links.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// Lists a directory, in any order.
@@ -56,7 +56,7 @@ pub(super) trait OpenFile {
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum Mode {
     /// For reading; it must exist.
     Read,
     /// For reading and writing; it must exist.
@@ -90,9 +90,9 @@ pub(super) struct Os;
 
 #[allow(clippy::disallowed_methods, reason = "this is the disk")]
 impl System for Os {
-    fn open(&self, path: &Path, how: How) -> io::Result<Handle> {
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Handle> {
         let mut options = fs::OpenOptions::new();
-        options.read(true).write(how != How::Read).create(how == How::Create).truncate(false);
+        options.read(true).write(mode != Mode::Read).create(mode == Mode::Create).truncate(false);
         // Opening a pipe would otherwise wait until somebody writes to it.
         options.custom_flags(OFlags::NONBLOCK.bits() as i32);
         let file = opened(|| options.open(path)).map_err(|error| match error.kind() {

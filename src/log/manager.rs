@@ -12,7 +12,7 @@ mod tests;
 
 use super::cleaner::Cleaner;
 use super::names::{self, DELETE, dir_name_with_suffix, parse_dir_name};
-use super::versions::Preview;
+use super::versions::SmallFiles;
 use super::{Log, OpenOptions, Stopped, partition_metadata};
 use crate::config::{LiveConfig, TopicConfig, absolute};
 use crate::disk::{Disk, Lock};
@@ -88,7 +88,7 @@ struct Registry {
     /// The number of logs in each log directory.
     counts: Vec<usize>,
     /// One for each log directory, until the logs are opened.
-    previews: Vec<HashMap<String, Preview>>,
+    previews: Vec<HashMap<String, SmallFiles>>,
     /// Hashes of the checkpoints that we wrote.
     written: HashMap<PathBuf, u64>,
     /// Log directories with a log that could not be opened.

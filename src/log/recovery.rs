@@ -45,7 +45,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     let dir: Arc<Path> = dir.into();
     let names = remove_leftovers(disk, &dir, names.unwrap_or_default())?;
     let snapshots = names.iter().filter_map(|name| parse_file_name(name, SNAPSHOT)).collect();
-    let mut loader = Loader {
+    let mut loader = LogLoader {
         disk,
         epochs: match &options.leader_epochs {
             Some(content) => LeaderEpochs::parse(disk, &dir, content)?,
@@ -81,7 +81,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
     Ok(Log { is_dir_durable, is_id_durable: is_dir_durable, ..log })
 }
 
-struct Loader<'a> {
+struct LogLoader<'a> {
     disk: &'a Disk,
     dir: Arc<Path>,
     options: OpenOptions,
@@ -94,7 +94,7 @@ struct Loader<'a> {
     reached: Offset,
 }
 
-impl Loader<'_> {
+impl LogLoader<'_> {
     /// Opens the segments in the directory. Returns the base offsets of those with missing or broken
     /// indexes.
     fn find_segments(&mut self, names: &[String]) -> Result<BTreeSet<Offset>> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// The small files of a log, read once at start.
 #[derive(Debug, Default)]
-pub(super) struct Preview {
+pub(super) struct SmallFiles {
     /// `leader-epoch-checkpoint`.
     pub leader_epochs: Vec<u8>,
     /// `partition.metadata`; None if there is no such file.
@@ -30,7 +30,7 @@ pub(super) fn check_dir(
     disk: &Disk,
     dir: &Path,
     threads: usize,
-) -> Result<HashMap<String, Preview>> {
+) -> Result<HashMap<String, SmallFiles>> {
     for name in disk.list(dir)?.iter().filter(|name| name.ends_with("-offset-checkpoint")) {
         let path = dir.join(name);
         check_version(&path, &disk.read_file(&path)?.unwrap_or_default(), "")?;
@@ -40,7 +40,7 @@ pub(super) fn check_dir(
         parse_dir_name(name).is_some_and(|(_, suffix)| suffix != Some(names::DELETE))
     });
     let previews = in_parallel(threads, &names, |name| preview(disk, &dir.join(name)));
-    let known = |(name, preview): (String, Result<Preview>)| match preview {
+    let known = |(name, preview): (String, Result<SmallFiles>)| match preview {
         // Opening the log will report this, and only this partition goes offline.
         Err(Error::Corrupt { .. }) => None,
         preview => Some(preview.map(|preview| (name, preview))),
@@ -48,14 +48,14 @@ pub(super) fn check_dir(
     names.into_iter().zip(previews).filter_map(known).collect()
 }
 
-fn preview(disk: &Disk, log: &Path) -> Result<Preview> {
+fn preview(disk: &Disk, log: &Path) -> Result<SmallFiles> {
     let path = log.join(leader_epoch::FILE);
     let leader_epochs = disk.read_file(&path)?.unwrap_or_default();
     check_version(&path, &leader_epochs, "")?;
     let path = log.join(partition_metadata::FILE);
     let partition_metadata = disk.read_file(&path)?;
     check_version(&path, partition_metadata.as_deref().unwrap_or_default(), "version: ")?;
-    Ok(Preview { leader_epochs, partition_metadata })
+    Ok(SmallFiles { leader_epochs, partition_metadata })
 }
 
 /// Checks the version in the first line, after `label`; 0 is the only one so far.

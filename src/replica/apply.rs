@@ -30,7 +30,7 @@ struct Assigned<'a> {
 
 /// The circumstances in which a partition is opened.
 #[derive(Clone, Copy)]
-struct How {
+struct Circumstances {
     /// It existed before this start.
     is_first: bool,
     /// It is one of many that are created together.
@@ -82,7 +82,7 @@ impl Replicas {
             }
         }
         let are_many = !is_first && assigned.len() >= MANY;
-        let how = How { is_first, one_of_many: are_many };
+        let how = Circumstances { is_first, one_of_many: are_many };
         let opening = is_first.then(|| Opening::begin(&self.clock, &self.logs, assigned.len()));
         in_parallel(self.logs.threads(), &assigned, |assigned| {
             self.host(assigned, how);
@@ -126,7 +126,7 @@ impl Replicas {
     }
 
     /// Brings one partition in line with its registration, opening its log if it is not open yet.
-    fn host(&self, assigned: &Assigned<'_>, how: How) {
+    fn host(&self, assigned: &Assigned<'_>, how: Circumstances) {
         let Assigned { topic, index, registration, .. } = assigned;
         let id = TopicIdPartition { topic_id: topic.id, partition: *index };
         let hosted = self.hosted().get(&id).cloned();
@@ -169,13 +169,14 @@ impl Replicas {
                 && let Some(registration) = topic.partition(id.partition)
             {
                 let Ok(config) = configs.of(&topic.name) else { continue };
-                let (index, how) = (id.partition, How { is_first: false, one_of_many: false });
+                let (index, how) =
+                    (id.partition, Circumstances { is_first: false, one_of_many: false });
                 self.host(&Assigned { topic, index, registration, config }, how);
             }
         }
     }
 
-    fn open(&self, assigned: &Assigned<'_>, how: How) -> Result<Arc<Partition>> {
+    fn open(&self, assigned: &Assigned<'_>, how: Circumstances) -> Result<Arc<Partition>> {
         let Assigned { topic, index, registration, config } = assigned;
         let name = TopicPartition::new(Arc::clone(&topic.name), *index);
         let config = config.clone();

@@ -211,7 +211,7 @@ impl FetchSession {
 
     /// Records what the response says about `slot`; returns whether an incremental response must
     /// include it (CachedPartition.maybeUpdateResponseData).
-    pub(super) fn answered(&mut self, slot: usize, told: &Told) -> bool {
+    pub(super) fn answered(&mut self, slot: usize, told: &Reported) -> bool {
         let entry = self.slot_mut(slot);
         let is_news = told.has_records
             || told.has_error
@@ -265,7 +265,7 @@ impl FetchSession {
 
 /// What a response says about a partition, as far as the session remembers it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Reported {
     pub(super) offsets: Offsets,
     pub(super) has_records: bool,
     pub(super) has_error: bool,

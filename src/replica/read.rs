@@ -2,7 +2,7 @@
 //! (ReplicaManager.fetchMessages, DelayedFetch).
 
 use super::Replicas;
-use super::fetch_session::{FetchKey, FetchSession, SharedSession, Slot, Told, TopicKey};
+use super::fetch_session::{FetchKey, FetchSession, Reported, SharedSession, Slot, TopicKey};
 use super::partition::{Fetched, Offsets, Partition, PartitionFetch};
 use crate::disk::{Access, FileRange, files_per_answer};
 use crate::metadata::{Image, Topic};
@@ -338,9 +338,9 @@ fn find_topic<'a>(image: &'a Image, slot: &mut Slot) -> Result<&'a Arc<Topic>, R
     })
 }
 
-fn told(outcome: &Result<Fetched, ResponseError>) -> Told {
+fn told(outcome: &Result<Fetched, ResponseError>) -> Reported {
     match outcome {
-        Ok(fetched) => Told {
+        Ok(fetched) => Reported {
             offsets: fetched.offsets,
             has_records: fetched.read.bytes > 0,
             has_error: false,
@@ -349,7 +349,7 @@ fn told(outcome: &Result<Fetched, ResponseError>) -> Told {
         Err(_) => {
             let offsets =
                 Offsets { log_start: -1, log_end: -1, high_watermark: -1, last_stable: -1 };
-            Told { offsets, has_error: true, ..Told::default() }
+            Reported { offsets, has_error: true, ..Reported::default() }
         }
     }
 }

@@ -16,7 +16,7 @@ const SHOWN: usize = 16;
 
 /// Writes the lines, at a limited rate.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct ConnectionLog {
     window: Mutex<Option<Window>>,
 }
 
@@ -27,7 +27,7 @@ struct Window {
     left_out: u64,
 }
 
-impl Told {
+impl ConnectionLog {
     /// Reports that this broker closes a connection, and why.
     pub fn closed(&self, peer: SocketAddr, listener: &str, why: impl Display) {
         self.tell(format_args!("closed the connection of {} on {listener}: {why}", shown(peer)));
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn whoever_scans_the_port_gets_a_few_lines() {
-        let (told, start) = (Told::default(), Instant::now());
+        let (told, start) = (ConnectionLog::default(), Instant::now());
         let lines = (0..1000).filter_map(|ms| told.may_tell(start + Duration::from_millis(ms)));
         assert_eq!(lines.sum::<u64>(), 0);
         assert_eq!(told.may_tell(start + WINDOW / 2), None);

@@ -3,7 +3,7 @@
 
 use super::kind::{Group, not_found, not_of_kind, wrong_kind};
 use super::record::Record;
-use super::shard::{Outcome, Shard};
+use super::shard::{Shard, ShardOutcome};
 use super::{GroupId, classic, listed, text};
 use crate::codec::messages::describe_groups_response::DescribedGroup;
 use crate::codec::messages::list_groups_response::ListedGroup;
@@ -71,7 +71,7 @@ impl Shard {
     }
 
     /// Deletes groups that are empty, with their offsets. Returns a result for each group.
-    pub fn delete(&mut self, ids: &[GroupId]) -> Outcome<Vec<Result<()>>> {
+    pub fn delete(&mut self, ids: &[GroupId]) -> ShardOutcome<Vec<Result<()>>> {
         let mut records = Vec::new();
         let mut answers = Vec::with_capacity(ids.len());
         for id in ids {
@@ -82,7 +82,7 @@ impl Shard {
             }
             answers.push(validated);
         }
-        Outcome::replay(records, answers)
+        ShardOutcome::replay(records, answers)
     }
 
     /// Writes the tombstones of a group without members, and stops its timers.

@@ -24,7 +24,7 @@ pub use describe::dead;
 pub use join::{Join, join_error};
 pub use member::Member;
 pub use membership::sync_error;
-pub use write::{Then, Write};
+pub use write::{ClassicThen, Write};
 
 use super::record::Record;
 use super::timers::Timer;

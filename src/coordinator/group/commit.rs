@@ -4,7 +4,7 @@ use super::consumer::Permit;
 use super::kind::{Group, not_found};
 use super::offsets::{Committed, TopicOffsets};
 use super::record::Record;
-use super::shard::{Outcome, Shard};
+use super::shard::{Shard, ShardOutcome};
 use super::text;
 use crate::codec::messages::offset_commit_request::OffsetCommitRequestPartition;
 use crate::codec::messages::offset_commit_response::{
@@ -55,7 +55,7 @@ impl Shard {
         now: Timestamp,
         version: i16,
         request: &OffsetCommitRequest,
-    ) -> Result<Outcome<OffsetCommitResponse>> {
+    ) -> Result<ShardOutcome<OffsetCommitResponse>> {
         let permit = self.validate_commit(Some(version), request)?;
         // A member's commit is a sign of life.
         let (groups, mut turn) = self.at_hand(now);
@@ -72,7 +72,7 @@ impl Shard {
         &mut self,
         now: Timestamp,
         request: &OffsetCommitRequest,
-    ) -> Result<Outcome<OffsetCommitResponse>> {
+    ) -> Result<ShardOutcome<OffsetCommitResponse>> {
         let validated = self.validate_commit(None, request);
         let outcome = validated.and_then(|permit| self.commit_all(now, request, &permit));
         outcome.map_err(|error| match error.code() {
@@ -88,7 +88,7 @@ impl Shard {
         now: Timestamp,
         request: &OffsetCommitRequest,
         permit: &Permit,
-    ) -> Result<Outcome<OffsetCommitResponse>> {
+    ) -> Result<ShardOutcome<OffsetCommitResponse>> {
         let expire_timestamp =
             (request.retention_time_ms != -1).then(|| now + request.retention_time_ms);
         let mut records = Vec::new();
@@ -118,7 +118,7 @@ impl Shard {
             }
             response.topics.push(answer);
         }
-        Ok(Outcome::replay(records, response))
+        Ok(ShardOutcome::replay(records, response))
     }
 
     fn room(&self) -> Room {
@@ -179,7 +179,7 @@ impl Shard {
     pub fn delete_offsets(
         &self,
         request: &OffsetDeleteRequest,
-    ) -> Result<Outcome<OffsetDeleteResponse>> {
+    ) -> Result<ShardOutcome<OffsetDeleteResponse>> {
         let id: Arc<str> = Arc::from(&**request.group_id);
         let group = self.groups.get(&id).ok_or_else(|| not_found(&id))?;
         group.validate_offset_delete(&id)?;
@@ -209,7 +209,7 @@ impl Shard {
                 .with_partitions(partitions);
             response.topics.push(answer);
         }
-        Ok(Outcome::replay(records, response))
+        Ok(ShardOutcome::replay(records, response))
     }
 
     /// Writes the tombstones of all offsets of a group.
@@ -228,7 +228,7 @@ impl Shard {
 
     /// Deletes the offsets of deleted topics. If a topic of the same name was created since, its
     /// offsets have its id and stay.
-    pub fn forget_topics(&self, topics: &[(Arc<str>, Uuid)]) -> Outcome {
+    pub fn forget_topics(&self, topics: &[(Arc<str>, Uuid)]) -> ShardOutcome {
         let mut records = Vec::new();
         let mut forget =
             |(name, id): &(Arc<str>, Uuid), group: &str, partition, offset: &Committed| {
@@ -248,12 +248,12 @@ impl Shard {
                 }
             }
         }
-        Outcome::replay_in_parts(records, ())
+        ShardOutcome::replay_in_parts(records, ())
     }
 
     /// Deletes offsets that have been unused for `offsets.retention.minutes`, and groups that have
     /// neither members nor offsets any more.
-    pub(super) fn expire_offsets(&mut self, now: Timestamp) -> Outcome {
+    pub(super) fn expire_offsets(&mut self, now: Timestamp) -> ShardOutcome {
         let mut records = Vec::new();
         let mut ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         ids.sort();
@@ -269,7 +269,7 @@ impl Shard {
             let count = records.len();
             tracing::info!("offsets expired after offsets.retention.minutes: {count} tombstones");
         }
-        Outcome::replay_in_parts(records, ())
+        ShardOutcome::replay_in_parts(records, ())
     }
 
     /// Deletes the expired offsets of a group. Returns whether it has no offsets left.

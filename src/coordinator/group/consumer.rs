@@ -30,18 +30,18 @@ mod target;
 pub use embedded::encode_assignment;
 pub use heartbeat::check_heartbeat;
 pub use member::{ConsumerMember, EpochPartitions};
-pub use migration::Then;
+pub use migration::ConsumerThen;
 pub use offsets::Permit;
 
 use super::modern::{Counts, Modern, ModernState};
-use super::turn;
+use super::turn::GroupOutcome;
 use crate::metadata::Image;
 use crate::types::{Offset, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// The result of an operation on a consumer group.
-pub type Outcome<A = ()> = turn::Outcome<Then, A>;
+pub type ConsumerOutcome<A = ()> = GroupOutcome<ConsumerThen, A>;
 
 /// A consumer group.
 pub type ConsumerGroup = Modern<Consumer>;

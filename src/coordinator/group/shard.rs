@@ -1,15 +1,15 @@
 //! The groups and offsets of one partition of `__consumer_offsets`, as a state machine that is
 //! given the time and does no I/O (GroupCoordinatorShard, GroupMetadataManager).
 
-use super::classic::{self, ClassicGroup, Join, Write, join_error, sync_error};
-use super::consumer::{self, ConsumerGroup};
+use super::classic::{ClassicGroup, ClassicThen, Join, Write, join_error, sync_error};
+use super::consumer::{ConsumerGroup, ConsumerThen};
 use super::kind::{Group, not_of_kind};
 use super::offsets::{Committed, Offsets};
 use super::record::Record;
 use super::streams::{self, StreamsGroup};
 use super::timers::{Timer, Timers};
 use super::topic_hash::TopicHashes;
-use super::turn::{self, Parked, Turn};
+use super::turn::{GroupOutcome, Parked, Turn};
 use super::{GroupId, RequestContext, Ticket};
 use crate::codec::messages::leave_group_response::MemberResponse;
 use crate::codec::messages::{
@@ -27,29 +27,29 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The result of an operation on a shard.
-pub type Outcome<A = ()> = turn::Outcome<Then, A>;
+pub type ShardOutcome<A = ()> = GroupOutcome<ShardThen, A>;
 
 /// What may follow an append besides a replay.
 #[derive(Debug)]
-pub enum Then {
+pub enum ShardThen {
     /// The JoinGroup of this ticket made the group, perhaps in the place of an empty one. If its
     /// record cannot be written, the group is removed and the former one put back.
     Created(Ticket, Option<Box<Group>>),
     /// A classic group goes on.
-    Classic(classic::Then),
+    Classic(ClassicThen),
     /// A consumer group goes on.
-    Consumer(consumer::Then),
+    Consumer(ConsumerThen),
 }
 
-impl<A> From<turn::Outcome<classic::Then, A>> for Outcome<A> {
-    fn from(outcome: turn::Outcome<classic::Then, A>) -> Outcome<A> {
-        outcome.map_then(|(id, then)| (id, Then::Classic(then)))
+impl<A> From<GroupOutcome<ClassicThen, A>> for ShardOutcome<A> {
+    fn from(outcome: GroupOutcome<ClassicThen, A>) -> ShardOutcome<A> {
+        outcome.map_then(|(id, then)| (id, ShardThen::Classic(then)))
     }
 }
 
-impl<A> From<turn::Outcome<consumer::Then, A>> for Outcome<A> {
-    fn from(outcome: turn::Outcome<consumer::Then, A>) -> Outcome<A> {
-        outcome.map_then(|(id, then)| (id, Then::Consumer(then)))
+impl<A> From<GroupOutcome<ConsumerThen, A>> for ShardOutcome<A> {
+    fn from(outcome: GroupOutcome<ConsumerThen, A>) -> ShardOutcome<A> {
+        outcome.map_then(|(id, then)| (id, ShardThen::Consumer(then)))
     }
 }
 
@@ -109,7 +109,7 @@ impl Shard {
         cx: &RequestContext,
         request: &JoinGroupRequest,
         ticket: Ticket,
-    ) -> Outcome {
+    ) -> ShardOutcome {
         let id = GroupId::from(&**request.group_id);
         let join = Join { cx, request, ticket };
         let (groups, mut turn) = self.at_hand(now);
@@ -132,7 +132,7 @@ impl Shard {
         };
         if let Some((member, error)) = refusal {
             turn.answer_join(ticket, join_error(member, error));
-            return Outcome::answer(());
+            return ShardOutcome::answer(());
         }
         let mut group = ClassicGroup::new(id.clone(), now);
         let before = groups.remove(&id).map(Box::new);
@@ -142,12 +142,17 @@ impl Shard {
         let mut records = emptied.unwrap_or_default();
         records.push(Record::new_group(&group));
         groups.insert(id.clone(), Group::Classic(Box::new(group)));
-        let then = Completion::Then((id, Then::Created(ticket, before)));
-        Outcome { records, then, answer: () }
+        let then = Completion::Then((id, ShardThen::Created(ticket, before)));
+        ShardOutcome { records, then, answer: () }
     }
 
     /// Handles a SyncGroup, which is answered like a JoinGroup.
-    pub fn sync(&mut self, now: Timestamp, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
+    pub fn sync(
+        &mut self,
+        now: Timestamp,
+        request: &SyncGroupRequest,
+        ticket: Ticket,
+    ) -> ShardOutcome {
         let (groups, mut turn) = self.at_hand(now);
         match groups.get_mut(&**request.group_id) {
             Some(Group::Consumer(group)) if !group.is_empty() => {
@@ -159,20 +164,24 @@ impl Shard {
             }
             _ => {
                 turn.answer_sync(ticket, sync_error(ResponseError::UnknownMemberId));
-                Outcome::answer(())
+                ShardOutcome::answer(())
             }
         }
     }
 
     /// Handles a Heartbeat.
-    pub fn heartbeat(&mut self, now: Timestamp, request: &HeartbeatRequest) -> Result<Outcome> {
+    pub fn heartbeat(
+        &mut self,
+        now: Timestamp,
+        request: &HeartbeatRequest,
+    ) -> Result<ShardOutcome> {
         let (groups, mut turn) = self.at_hand(now);
         match groups.get_mut(&**request.group_id) {
             Some(Group::Consumer(group)) => group.classic_heartbeat(&mut turn, request)?,
             Some(Group::Classic(group)) => group.heartbeat(&mut turn, request)?,
             _ => return Err(ResponseError::UnknownMemberId.into()),
         }
-        Ok(Outcome::answer(()))
+        Ok(ShardOutcome::answer(()))
     }
 
     /// Handles a LeaveGroup. If there is no such group it fails with UNKNOWN_MEMBER_ID.
@@ -180,7 +189,7 @@ impl Shard {
         &mut self,
         now: Timestamp,
         request: &LeaveGroupRequest,
-    ) -> Result<Outcome<Vec<MemberResponse>>> {
+    ) -> Result<ShardOutcome<Vec<MemberResponse>>> {
         let (groups, mut turn) = self.at_hand(now);
         match groups.get_mut(&**request.group_id) {
             Some(Group::Consumer(group)) => Ok(group.classic_leave(&mut turn, request).into()),
@@ -199,7 +208,7 @@ impl Shard {
         now: Timestamp,
         cx: &RequestContext,
         request: &ConsumerGroupHeartbeatRequest,
-    ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
+    ) -> Result<ShardOutcome<ConsumerGroupHeartbeatResponse>> {
         let (id, epoch) = (&**request.group_id, request.member_epoch);
         let (groups, mut turn) = self.at_hand(now);
         let outcome = match groups.get_mut(id) {
@@ -229,7 +238,7 @@ impl Shard {
         now: Timestamp,
         cx: &RequestContext,
         request: &StreamsGroupHeartbeatRequest,
-    ) -> Result<Outcome<streams::Heartbeat>> {
+    ) -> Result<ShardOutcome<streams::Heartbeat>> {
         streams::check(request, cx.api_version)?;
         let (id, epoch) = (request.group_id.as_str(), request.member_epoch);
         let (groups, mut turn) = self.at_hand(now);
@@ -251,7 +260,7 @@ impl Shard {
             }
             other => return Err(not_of_kind(other.as_deref(), id, "streams")),
         };
-        Ok(Outcome::replay(records, heard))
+        Ok(ShardOutcome::replay(records, heard))
     }
 
     /// Stops all timers of a group.
@@ -307,7 +316,7 @@ impl Shard {
 impl StateMachine for Shard {
     const NAME: &'static str = "group coordinator";
     type Record = Record;
-    type Then = (GroupId, Then);
+    type Then = (GroupId, ShardThen);
     type Parked = Parked;
 
     /// The codec of `offsets.topic.compression.codec`, which is an id, at its default level.
@@ -340,7 +349,7 @@ impl StateMachine for Shard {
         self.topic_hashes.clear();
     }
 
-    fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
+    fn expire(&mut self, now: Timestamp) -> Option<ShardOutcome> {
         let timer = self.timers.take_due(now)?;
         let Some(id) = timer.group() else {
             self.set_offset_expiration(now);
@@ -352,8 +361,10 @@ impl StateMachine for Shard {
                 Write::outcome(group.expire(&mut turn, &timer), id, ()).into()
             }
             Some(Group::Consumer(group)) => group.expire(&mut turn, &timer).into(),
-            Some(Group::Streams(group)) => Outcome::replay(group.expire(&mut turn, &timer), ()),
-            Some(Group::Share(_)) | None => Outcome::answer(()),
+            Some(Group::Streams(group)) => {
+                ShardOutcome::replay(group.expire(&mut turn, &timer), ())
+            }
+            Some(Group::Share(_)) | None => ShardOutcome::answer(()),
         })
     }
 
@@ -415,20 +426,20 @@ impl StateMachine for Shard {
     fn complete(
         &mut self,
         now: Timestamp,
-        (id, then): (GroupId, Then),
+        (id, then): (GroupId, ShardThen),
         appended: Result<(), ResponseError>,
     ) {
         let (groups, mut turn) = self.at_hand(now);
         match (then, groups.get_mut(&id)) {
-            (Then::Classic(then), Some(Group::Classic(group))) => {
+            (ShardThen::Classic(then), Some(Group::Classic(group))) => {
                 group.complete(&mut turn, then, appended);
             }
-            (Then::Consumer(then), Some(Group::Consumer(group))) => {
+            (ShardThen::Consumer(then), Some(Group::Consumer(group))) => {
                 if let Some(classic) = group.complete(&mut turn, then, appended) {
                     groups.insert(id, Group::Classic(classic));
                 }
             }
-            (Then::Created(ticket, before), made) => {
+            (ShardThen::Created(ticket, before), made) => {
                 let Err(error) = appended else { return };
                 turn.cancel_timers(made.iter().flat_map(|group| group.timers()));
                 groups.remove(&id);

@@ -19,7 +19,7 @@ mod streams_chance;
 use super::consumer::ConsumerGroup;
 use super::kind::Group;
 use super::record::Record;
-use super::shard::{Outcome, Shard};
+use super::shard::{Shard, ShardOutcome};
 use super::turn::Parked;
 use super::{GroupId, RequestContext, Ticket, text};
 use crate::codec::messages::join_group_request::JoinGroupRequestProtocol;
@@ -89,8 +89,8 @@ impl World {
     }
 
     /// Does what the runtime does, with a vector for a log.
-    pub(super) fn finish<A>(&mut self, outcome: Outcome<A>) -> Result<A> {
-        let Outcome { records, then, answer } = outcome;
+    pub(super) fn finish<A>(&mut self, outcome: ShardOutcome<A>) -> Result<A> {
+        let ShardOutcome { records, then, answer } = outcome;
         let failure = if records.is_empty() { None } else { self.fail_next.take() };
         let appended = match failure {
             Some(error) => Err(error),

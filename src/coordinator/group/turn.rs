@@ -14,7 +14,7 @@ use std::sync::Arc;
 use uuid::{Builder, Uuid};
 
 /// The result of an operation on a group. `T` is what may follow an append besides a replay.
-pub type Outcome<T, A = ()> = state_machine::Outcome<Record, (GroupId, T), A>;
+pub type GroupOutcome<T, A = ()> = state_machine::Outcome<Record, (GroupId, T), A>;
 
 /// The answer to a request that may have waited.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,7 @@
 //! CompleteCommit   invalid    | next epoch  as before  | invalid
 //! ```
 
-use super::machine::{Answer, Machine, Outcome, refuse};
+use super::machine::{Answer, Machine, MachineOutcome, refuse};
 use super::metadata::{EPOCH_BUMP_VERSION, End, Producer, Transaction};
 use super::state::TransactionState;
 use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp};
@@ -37,7 +37,7 @@ impl Machine {
         now: Timestamp,
         request: &EndRequest<'_>,
         fresh: Option<ProducerId>,
-    ) -> Outcome<Answer> {
+    ) -> MachineOutcome<Answer> {
         let Some(known) = self.get(request.id) else {
             return refuse(ResponseError::InvalidProducerIdMapping);
         };
@@ -61,7 +61,7 @@ impl Machine {
             (TransactionState::CompleteCommit, true) | (TransactionState::CompleteAbort, false)
                 if is_retry =>
             {
-                Outcome::answer(Answer::Producer(known.producer))
+                MachineOutcome::answer(Answer::Producer(known.producer))
             }
             (TransactionState::CompleteCommit | TransactionState::CompleteAbort, false)
                 if is_retry =>
@@ -92,10 +92,10 @@ impl Machine {
         commit: bool,
         client_version: i16,
         fresh: Option<ProducerId>,
-    ) -> Outcome<Answer> {
+    ) -> MachineOutcome<Answer> {
         let next_producer_id = match fresh {
             _ if !known.is_exhausted() => NO_PRODUCER_ID,
-            None => return Outcome::answer(Answer::NeedsProducerId),
+            None => return MachineOutcome::answer(Answer::NeedsProducerId),
             Some(fresh) => fresh,
         };
         let next = known.prepare(End { commit, client_version, next_producer_id }, now);
@@ -108,7 +108,7 @@ impl Machine {
         now: Timestamp,
         request: &EndRequest<'_>,
         known: &Transaction,
-    ) -> Outcome<Answer> {
+    ) -> MachineOutcome<Answer> {
         if known.producer.id != request.producer.id {
             return refuse(ResponseError::InvalidProducerIdMapping);
         }
@@ -122,7 +122,7 @@ impl Machine {
                 self.write(request.id, known.prepare(end, now), answer)
             }
             (TransactionState::CompleteCommit, true) | (TransactionState::CompleteAbort, false) => {
-                Outcome::answer(Answer::Producer(Producer::NONE))
+                MachineOutcome::answer(Answer::Producer(Producer::NONE))
             }
             (TransactionState::PrepareCommit | TransactionState::PrepareAbort, _) => {
                 refuse(ResponseError::ConcurrentTransactions)

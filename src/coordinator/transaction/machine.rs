@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// `transactional.id`.
 pub type TransactionalId = Arc<str>;
 /// The result of an operation.
-pub type Outcome<A = ()> = state_machine::Outcome<Record, (), A>;
+pub type MachineOutcome<A = ()> = state_machine::Outcome<Record, (), A>;
 
 /// The state machine of one partition.
 #[derive(Debug)]
@@ -100,9 +100,9 @@ impl Machine {
     }
 
     /// Writes that `next` is the new state of `id`.
-    pub(super) fn write<A>(&self, id: &str, next: Transaction, answer: A) -> Outcome<A> {
+    pub(super) fn write<A>(&self, id: &str, next: Transaction, answer: A) -> MachineOutcome<A> {
         let version = i16::from(self.version >= 1);
-        Outcome::replay(vec![Record { id: id.into(), value: Some((version, next)) }], answer)
+        MachineOutcome::replay(vec![Record { id: id.into(), value: Some((version, next)) }], answer)
     }
 
     /// Gives a producer its first or its next epoch. An open transaction is aborted first, and the
@@ -112,11 +112,11 @@ impl Machine {
         now: Timestamp,
         init: &Init<'_>,
         fresh: Option<ProducerId>,
-    ) -> Outcome<Answer> {
+    ) -> MachineOutcome<Answer> {
         let known = match (self.get(init.id), fresh) {
             (Some(known), _) => known,
             (None, Some(fresh)) => &Transaction::new(fresh, init.timeout_ms, now),
-            (None, None) => return Outcome::answer(Answer::NeedsProducerId),
+            (None, None) => return MachineOutcome::answer(Answer::NeedsProducerId),
         };
         let is_fenced = init.expected.is_some_and(|producer| !known.is_continued_by(producer));
         match known.state {
@@ -126,12 +126,13 @@ impl Machine {
             }
             _ if is_fenced => refuse(ResponseError::ProducerFenced),
             TransactionState::Ongoing => {
-                let Outcome { records, then, answer } = self.fence(now, init.id, known, fresh);
+                let MachineOutcome { records, then, answer } =
+                    self.fence(now, init.id, known, fresh);
                 let answer = match answer {
                     Answer::Producer(_) => Answer::Refused(ResponseError::ConcurrentTransactions),
                     answer => answer,
                 };
-                Outcome { records, then, answer }
+                MachineOutcome { records, then, answer }
             }
             TransactionState::Empty
             | TransactionState::CompleteCommit
@@ -148,14 +149,14 @@ impl Machine {
         init: &Init<'_>,
         known: &Transaction,
         fresh: Option<ProducerId>,
-    ) -> Outcome<Answer> {
+    ) -> MachineOutcome<Answer> {
         let Init { id, timeout_ms, expected } = *init;
         let is_current = expected.is_none_or(|producer| producer.epoch == known.producer.epoch);
         let next = match fresh {
             _ if !(known.is_exhausted() && is_current) => {
                 known.bump_epoch(timeout_ms, expected, now)
             }
-            None => return Outcome::answer(Answer::NeedsProducerId),
+            None => return MachineOutcome::answer(Answer::NeedsProducerId),
             Some(fresh) => Ok(known.rotate(fresh, timeout_ms, expected.is_some(), now)),
         };
         match next {
@@ -174,7 +175,7 @@ impl Machine {
         id: &str,
         known: &Transaction,
         fresh: Option<ProducerId>,
-    ) -> Outcome<Answer> {
+    ) -> MachineOutcome<Answer> {
         if self.version >= super::metadata::EPOCH_BUMP_VERSION {
             return self.end_bumping(now, id, known, false, self.version, fresh);
         }
@@ -192,7 +193,7 @@ impl Machine {
         id: &str,
         producer: Producer,
         fresh: Option<ProducerId>,
-    ) -> Outcome<Answer> {
+    ) -> MachineOutcome<Answer> {
         match self.get(id) {
             Some(known)
                 if known.producer == producer && known.state == TransactionState::Ongoing =>
@@ -211,7 +212,7 @@ impl Machine {
         producer: Producer,
         partitions: &[TopicPartition],
         client_version: i16,
-    ) -> Result<Outcome> {
+    ) -> Result<MachineOutcome> {
         if self.get(id).is_some_and(|known| known.state.is_prepared()) {
             // The client may already have been told that it gets a new producer id.
             return Err(ResponseError::ConcurrentTransactions.into());
@@ -219,7 +220,7 @@ impl Machine {
         let known = self.of_producer(id, producer)?;
         let is_added = |partition| known.partitions.contains(partition);
         if known.state == TransactionState::Ongoing && partitions.iter().all(is_added) {
-            return Ok(Outcome::answer(()));
+            return Ok(MachineOutcome::answer(()));
         }
         let next = known.add(partitions.iter().cloned(), client_version, now);
         Ok(self.write(id, next, ()))
@@ -256,14 +257,14 @@ impl Machine {
 
     /// Answers `ticket` once the transaction of `id` is not prepared, which means that its markers
     /// are written.
-    pub fn wait_for_markers(&mut self, id: &str, ticket: Ticket) -> Outcome {
+    pub fn wait_for_markers(&mut self, id: &str, ticket: Ticket) -> MachineOutcome {
         match self.transactions.get_key_value(id) {
             Some((id, known)) if known.state.is_prepared() => {
                 self.waiting.entry(id.clone()).or_default().push(ticket);
             }
             _ => self.ready.push(ticket),
         }
-        Outcome::answer(())
+        MachineOutcome::answer(())
     }
 
     /// The work that there is. It belongs to the caller once it calls `take`.
@@ -293,16 +294,16 @@ impl Machine {
         id: &str,
         producer: Producer,
         partitions: &[TopicPartition],
-    ) -> Outcome {
-        let Some(known) = self.transactions.get_mut(id) else { return Outcome::answer(()) };
+    ) -> MachineOutcome {
+        let Some(known) = self.transactions.get_mut(id) else { return MachineOutcome::answer(()) };
         if known.producer != producer || !known.state.is_prepared() {
-            return Outcome::answer(());
+            return MachineOutcome::answer(());
         }
         for partition in partitions {
             known.partitions.remove(partition);
         }
         if !known.partitions.is_empty() {
-            return Outcome::answer(());
+            return MachineOutcome::answer(());
         }
         let next = known.complete(now);
         self.write(id, next, ())
@@ -331,19 +332,19 @@ impl Machine {
         self.overdue.extend(overdue.map(|(id, _)| id.clone()));
     }
 
-    fn expire_ids(&self, now: Timestamp) -> Outcome {
+    fn expire_ids(&self, now: Timestamp) -> MachineOutcome {
         let expired_at = now - i64::from(self.config.get().transactional_id_expiration_ms);
         let expired = self.transactions.iter().filter(|(_, transaction)| {
             transaction.state.is_idle() && transaction.updated <= expired_at
         });
         let tombstones = expired.map(|(id, _)| Record { id: id.clone(), value: None });
-        Outcome::replay_in_parts(tombstones.collect(), ())
+        MachineOutcome::replay_in_parts(tombstones.collect(), ())
     }
 }
 
 /// An error, with nothing to write.
-pub(super) fn refuse(error: ResponseError) -> Outcome<Answer> {
-    Outcome::answer(Answer::Refused(error))
+pub(super) fn refuse(error: ResponseError) -> MachineOutcome<Answer> {
+    MachineOutcome::answer(Answer::Refused(error))
 }
 
 impl StateMachine for Machine {
@@ -402,7 +403,7 @@ impl StateMachine for Machine {
         self.next_abort.into_iter().chain(self.next_expiration).min()
     }
 
-    fn expire(&mut self, now: Timestamp) -> Option<Outcome> {
+    fn expire(&mut self, now: Timestamp) -> Option<MachineOutcome> {
         if self.next_abort.is_some_and(|due| due <= now) {
             self.set_next_abort(now);
             self.find_overdue(now);

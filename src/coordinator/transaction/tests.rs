@@ -11,7 +11,7 @@ mod show;
 
 use super::admin::Filter;
 use super::end::EndRequest;
-use super::machine::{Answer, Init, Job, Machine, Outcome};
+use super::machine::{Answer, Init, Job, Machine, MachineOutcome};
 use super::metadata::{EPOCH_BUMP_VERSION, Producer, Transaction};
 use super::record::Record;
 use super::state::TransactionState;
@@ -75,8 +75,8 @@ impl World {
     }
 
     /// Does what the runtime does, with a vector for a log.
-    fn finish<A>(&mut self, outcome: Outcome<A>) -> Result<A> {
-        let Outcome { records, then, answer } = outcome;
+    fn finish<A>(&mut self, outcome: MachineOutcome<A>) -> Result<A> {
+        let MachineOutcome { records, then, answer } = outcome;
         let failure = if records.is_empty() { None } else { self.fail_next.take() };
         let appended = match failure {
             Some(error) => Err(error),
@@ -96,7 +96,7 @@ impl World {
     /// Runs an operation, and again with a new producer id if it asks for one.
     fn answer(
         &mut self,
-        operation: impl Fn(&Machine, Timestamp, Option<ProducerId>) -> Outcome<Answer>,
+        operation: impl Fn(&Machine, Timestamp, Option<ProducerId>) -> MachineOutcome<Answer>,
     ) -> Result<Producer> {
         let mut fresh = None;
         loop {

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::disk::{Disk, Lock};
 use crate::error::{Error, Result};
 use crate::log::Stopped;
-use crate::log::versions::Preview;
+use crate::log::versions::SmallFiles;
 use crate::sync::parallel;
 use std::collections::HashMap;
 use std::io;
@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 pub(super) struct Opened {
     pub dir: LogDir,
     pub checkpoints: Checkpoints,
-    pub previews: HashMap<String, Preview>,
+    pub previews: HashMap<String, SmallFiles>,
     /// None unless the directory is formatted.
     pub lock: Option<Lock>,
 }

@@ -1,7 +1,7 @@
 //! What a log has lost that no crash can take, found before anything is changed, so that the next
 //! start finds the same.
 
-use super::Loader;
+use super::LogLoader;
 use crate::disk::Access;
 use crate::error::Result;
 use crate::log::names::file_name;
@@ -11,7 +11,7 @@ use crate::log::{Stopped, torn};
 use crate::types::Offset;
 use std::collections::BTreeSet;
 
-impl Loader<'_> {
+impl LogLoader<'_> {
     /// Refuses a log that has lost records, as far as it is about to be read, and one that ends
     /// below `reached`. Returns where the last segment ends, unless there was a power loss.
     pub(super) fn refuse_losses(

@@ -28,14 +28,14 @@ fn pending(session: &mut FetchSession) -> Vec<i32> {
     slots.into_iter().map(|slot| session.slot(slot).key.partition).collect()
 }
 
-fn told(high_watermark: Offset, has_records: bool) -> Told {
+fn told(high_watermark: Offset, has_records: bool) -> Reported {
     let offsets = Offsets {
         log_start: 0,
         log_end: high_watermark,
         high_watermark,
         last_stable: high_watermark,
     };
-    Told { offsets, has_records, ..Told::default() }
+    Reported { offsets, has_records, ..Reported::default() }
 }
 
 #[test]
@@ -73,8 +73,8 @@ fn only_news_is_told() {
     moved_start.offsets.log_start = 2;
     assert!(session.answered(slot, &moved_start), "the log start moved");
     assert!(!session.answered(slot, &moved_start));
-    assert!(session.answered(slot, &Told { diverges: true, ..moved_start }));
-    let failed = Told { has_error: true, ..Told::default() };
+    assert!(session.answered(slot, &Reported { diverges: true, ..moved_start }));
+    let failed = Reported { has_error: true, ..Reported::default() };
     assert!(session.answered(slot, &failed));
     assert!(session.answered(slot, &failed), "errors are told each time");
     assert!(session.answered(slot, &moved_start), "and that they went away");

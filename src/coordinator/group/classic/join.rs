@@ -2,7 +2,7 @@
 //! to join again.
 
 use super::membership::sync_error;
-use super::write::{Then, Write};
+use super::write::{ClassicThen, Write};
 use super::{ClassicGroup, GroupState, Member};
 use crate::codec::messages::join_group_response::JoinGroupResponseMember;
 use crate::codec::messages::{JoinGroupRequest, JoinGroupResponse};
@@ -237,7 +237,7 @@ impl ClassicGroup {
                 let assignments = self.assignments();
                 let record = Record::group(self, &assignments);
                 let skip = join.cx.api_version >= SKIP_ASSIGNMENT_VERSION;
-                let then = Then::KeepStatic { id, old: Box::new(old), leader_before, skip };
+                let then = ClassicThen::KeepStatic { id, old: Box::new(old), leader_before, skip };
                 Some(Write { record, then })
             }
             // The leader may have been told the old id, and would assign partitions to nobody.

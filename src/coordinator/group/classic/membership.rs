@@ -1,6 +1,6 @@
 //! SyncGroup, Heartbeat and LeaveGroup on a classic group.
 
-use super::write::{Then, Write};
+use super::write::{ClassicThen, Write};
 use super::{ClassicGroup, GroupState};
 use crate::codec::messages::leave_group_request::MemberIdentity;
 use crate::codec::messages::leave_group_response::MemberResponse;
@@ -80,7 +80,7 @@ impl ClassicGroup {
         assignments.retain(|id, _| self.member(id).is_some());
         let record = Record::group(self, &assignments);
         let owned = assignments.into_iter().map(|(id, bytes)| (MemberId::from(id), bytes));
-        Write { record, then: Then::Assigned(owned.collect()) }
+        Write { record, then: ClassicThen::Assigned(owned.collect()) }
     }
 
     /// A member's sign of life.

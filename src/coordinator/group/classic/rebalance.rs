@@ -7,7 +7,7 @@
 
 use super::join::join_error;
 use super::membership::sync_error;
-use super::write::{Then, Write};
+use super::write::{ClassicThen, Write};
 use super::{ClassicGroup, GroupState, InitialDelay};
 use crate::codec::messages::SyncGroupResponse;
 use crate::coordinator::group::MemberId;
@@ -135,7 +135,7 @@ impl ClassicGroup {
         if self.size() == 0 {
             self.transition(GroupState::Empty, turn.now);
             let record = Record::group(self, &BTreeMap::new());
-            return Some(Write { record, then: Then::Emptied });
+            return Some(Write { record, then: ClassicThen::Emptied });
         }
         self.transition(GroupState::CompletingRebalance, turn.now);
         self.announce_generation(turn);

@@ -2,7 +2,7 @@
 
 use super::{ClassicGroup, Member};
 use crate::coordinator::group::record::Record;
-use crate::coordinator::group::turn::{Outcome, Turn};
+use crate::coordinator::group::turn::{GroupOutcome, Turn};
 use crate::coordinator::group::{GroupId, MemberId};
 use crate::coordinator::state_machine::Completion;
 use bytes::Bytes;
@@ -15,12 +15,12 @@ pub struct Write {
     /// The record of the group's generation.
     pub record: Record,
     /// What follows the append.
-    pub then: Then,
+    pub then: ClassicThen,
 }
 
 /// What a classic group does after its record was appended, or could not be.
 #[derive(Debug)]
-pub enum Then {
+pub enum ClassicThen {
     /// Nothing: the group is empty. If the record could not be written, a restart brings its last
     /// generation back, whose members then time out.
     Emptied,
@@ -41,12 +41,16 @@ pub enum Then {
 
 impl Write {
     /// The outcome of an operation that may want a record written.
-    pub fn outcome<A>(write: Option<Write>, group: &GroupId, answer: A) -> Outcome<Then, A> {
+    pub fn outcome<A>(
+        write: Option<Write>,
+        group: &GroupId,
+        answer: A,
+    ) -> GroupOutcome<ClassicThen, A> {
         match write {
-            None => Outcome::answer(answer),
+            None => GroupOutcome::answer(answer),
             Some(Write { record, then }) => {
                 let then = Completion::Then((group.clone(), then));
-                Outcome { records: vec![record], then, answer }
+                GroupOutcome { records: vec![record], then, answer }
             }
         }
     }
@@ -57,13 +61,13 @@ impl ClassicGroup {
     pub fn complete(
         &mut self,
         turn: &mut Turn<'_>,
-        then: Then,
+        then: ClassicThen,
         appended: Result<(), ResponseError>,
     ) {
         match then {
-            Then::Emptied => {}
-            Then::Assigned(assignments) => self.finish_assignment(turn, assignments, appended),
-            Then::KeepStatic { id, old, leader_before, skip } => {
+            ClassicThen::Emptied => {}
+            ClassicThen::Assigned(owned) => self.finish_assignment(turn, owned, appended),
+            ClassicThen::KeepStatic { id, old, leader_before, skip } => {
                 self.finish_replacement(turn, (id, *old, leader_before, skip), appended);
             }
         }

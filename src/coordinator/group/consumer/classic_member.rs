@@ -5,7 +5,7 @@
 use super::heartbeat::{Change, member_id};
 use super::member::ConsumerMember;
 use super::migration::{MigrationPolicy, classic_metadata};
-use super::{ConsumerGroup, Outcome, Then, embedded};
+use super::{ConsumerGroup, ConsumerOutcome, ConsumerThen, embedded};
 use crate::codec::messages::leave_group_request::MemberIdentity;
 use crate::codec::messages::leave_group_response::MemberResponse;
 use crate::codec::messages::{
@@ -28,15 +28,15 @@ use std::sync::Arc;
 
 impl ConsumerGroup {
     /// Handles a JoinGroup to a group that has members.
-    pub fn join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Outcome {
+    pub fn join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> ConsumerOutcome {
         self.try_join(turn, join).unwrap_or_else(|error| {
             // Unlike with a classic group, Kafka does not tell the member its id here.
             turn.answer_join(join.ticket, join_error("", error.code()));
-            Outcome::answer(())
+            ConsumerOutcome::answer(())
         })
     }
 
-    fn try_join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Result<Outcome> {
+    fn try_join(&mut self, turn: &mut Turn<'_>, join: Join<'_>) -> Result<ConsumerOutcome> {
         let Join { request, ticket, .. } = join;
         let policy = MigrationPolicy::of(&turn.config);
         if !policy.upgrade && !policy.downgrade {
@@ -50,7 +50,7 @@ impl ConsumerGroup {
         }
         if join.needs_member_id() {
             turn.answer_join(ticket, join_error(&id, ResponseError::MemberIdRequired));
-            return Ok(Outcome::answer(()));
+            return Ok(ConsumerOutcome::answer(()));
         }
         let instance = request.group_instance_id.as_deref();
         let mut records = Vec::new();
@@ -73,9 +73,13 @@ impl ConsumerGroup {
                 let id = self.id.clone();
                 if records.is_empty() {
                     self.complete(turn, then, Ok(()));
-                    return Ok(Outcome::answer(()));
+                    return Ok(ConsumerOutcome::answer(()));
                 }
-                Ok(Outcome { records, then: Completion::ReplayThen((id, then)), answer: () })
+                Ok(ConsumerOutcome {
+                    records,
+                    then: Completion::ReplayThen((id, then)),
+                    answer: (),
+                })
             }
         }
     }
@@ -91,11 +95,16 @@ impl ConsumerGroup {
     }
 
     /// Handles a SyncGroup: the member gets its assignment.
-    pub fn sync(&self, turn: &mut Turn<'_>, request: &SyncGroupRequest, ticket: Ticket) -> Outcome {
+    pub fn sync(
+        &self,
+        turn: &mut Turn<'_>,
+        request: &SyncGroupRequest,
+        ticket: Ticket,
+    ) -> ConsumerOutcome {
         let answer = self.try_sync(turn, request);
         let answer = answer.unwrap_or_else(|error| sync_error(error.code()));
         turn.answer_sync(ticket, answer);
-        Outcome::answer(())
+        ConsumerOutcome::answer(())
     }
 
     fn try_sync(
@@ -157,7 +166,7 @@ impl ConsumerGroup {
         &self,
         turn: &mut Turn<'_>,
         request: &LeaveGroupRequest,
-    ) -> Outcome<Vec<MemberResponse>> {
+    ) -> ConsumerOutcome<Vec<MemberResponse>> {
         let mut answers = Vec::with_capacity(request.members.len());
         let mut gone: Vec<Arc<ConsumerMember>> = Vec::new();
         for identity in &request.members {
@@ -264,7 +273,7 @@ impl Change<'_> {
         let Some(old) = replaces else {
             let target = self.follow_epoch(turn, epoch)?;
             self.reconcile(turn, &target, bump, Some(&owned))?;
-            let then = Then::Joined {
+            let then = ConsumerThen::Joined {
                 ticket: join.ticket,
                 answer: Box::new(answer(&self.updated)),
                 session_timeout_ms: join.request.session_timeout_ms,
@@ -290,9 +299,9 @@ impl Change<'_> {
 /// The result of a JoinGroup.
 enum Joined {
     /// The group becomes a classic one.
-    Downgraded(Outcome),
+    Downgraded(ConsumerOutcome),
     /// The group stays a consumer group.
-    Stayed { records: Vec<Record>, then: Then, checked: bool },
+    Stayed { records: Vec<Record>, then: ConsumerThen, checked: bool },
 }
 
 fn updated(

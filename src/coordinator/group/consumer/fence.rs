@@ -1,7 +1,7 @@
 //! Members of a consumer group that leave, and members that are removed.
 
 use super::member::ConsumerMember;
-use super::{ConsumerGroup, Outcome};
+use super::{ConsumerGroup, ConsumerOutcome};
 use crate::codec::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use crate::coordinator::group::modern::LEAVE_STATIC_EPOCH;
 use crate::coordinator::group::record::Record;
@@ -18,13 +18,15 @@ impl ConsumerGroup {
         &self,
         turn: &mut Turn<'_>,
         request: &ConsumerGroupHeartbeatRequest,
-    ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
+    ) -> Result<ConsumerOutcome<ConsumerGroupHeartbeatResponse>> {
         let answer = ConsumerGroupHeartbeatResponse::default()
             .with_member_id(Some(text(&request.member_id)))
             .with_member_epoch(request.member_epoch);
         let member = self.speaker(&request.member_id, request.instance_id.as_deref())?;
         Ok(match request.member_epoch {
-            LEAVE_STATIC_EPOCH => Outcome::replay(vec![self.leave_for_now(turn, member)], answer),
+            LEAVE_STATIC_EPOCH => {
+                ConsumerOutcome::replay(vec![self.leave_for_now(turn, member)], answer)
+            }
             _ => self.fence(turn, std::slice::from_ref(member), "it left", answer),
         })
     }
@@ -37,9 +39,9 @@ impl ConsumerGroup {
         gone: &[Arc<ConsumerMember>],
         why: &str,
         answer: A,
-    ) -> Outcome<A> {
+    ) -> ConsumerOutcome<A> {
         if gone.is_empty() {
-            return Outcome::answer(answer);
+            return ConsumerOutcome::answer(answer);
         }
         let mut named = Sample::default();
         gone.iter().for_each(|member| named.add(|| member.id.to_string()));
@@ -56,17 +58,17 @@ impl ConsumerGroup {
         let topics = self.topics_after(&gone, None);
         let hash = turn.topic_hashes.of_all(turn.image, topics.names());
         records.push(Record::consumer_epoch(id, epoch, hash));
-        Outcome::replay(records, answer)
+        ConsumerOutcome::replay(records, answer)
     }
 
     /// Fires a timer of the group or of a member.
-    pub fn expire(&self, turn: &mut Turn<'_>, timer: &Timer) -> Outcome {
+    pub fn expire(&self, turn: &mut Turn<'_>, timer: &Timer) -> ConsumerOutcome {
         if matches!(timer, Timer::Regexes(_)) {
             return self.resolve_regexes(turn);
         }
         match self.overdue(timer) {
             Some((member, why)) => self.fence(turn, std::slice::from_ref(member), why, ()),
-            None => Outcome::answer(()),
+            None => ConsumerOutcome::answer(()),
         }
     }
 }

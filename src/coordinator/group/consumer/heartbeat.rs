@@ -3,7 +3,7 @@
 
 use super::member::ConsumerMember;
 use super::reconcile::Reconciliation;
-use super::{Consumer, ConsumerGroup, Outcome};
+use super::{Consumer, ConsumerGroup, ConsumerOutcome};
 use crate::codec::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use crate::codec::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use crate::config::Config;
@@ -193,7 +193,7 @@ impl ConsumerGroup {
         cx: &RequestContext,
         request: &ConsumerGroupHeartbeatRequest,
         mut records: Vec<Record>,
-    ) -> Result<Outcome<ConsumerGroupHeartbeatResponse>> {
+    ) -> Result<ConsumerOutcome<ConsumerGroupHeartbeatResponse>> {
         let joins = request.member_epoch == JOIN_EPOCH;
         self.check_stranger(&turn.config, &request.member_id)?;
         let id = member_id(turn, &request.member_id);
@@ -228,7 +228,7 @@ impl ConsumerGroup {
             .with_assignment(shows.then(|| assignment(&change.updated)));
         let Change { records, checked, .. } = change;
         self.note_check(turn, checked);
-        Ok(Outcome::replay(records, answer))
+        Ok(ConsumerOutcome::replay(records, answer))
     }
 
     /// Remembers, if `checked`, that the topics are as the group's metadata hash says.

@@ -3,7 +3,7 @@
 //! when the last such member leaves.
 
 use super::member::ConsumerMember;
-use super::{Consumer, ConsumerGroup, Outcome, embedded};
+use super::{Consumer, ConsumerGroup, ConsumerOutcome, embedded};
 use crate::codec::messages::JoinGroupResponse;
 use crate::codec::schema::group::consumer_group_member_metadata_value::{
     ClassicMemberMetadata, ClassicProtocol,
@@ -40,16 +40,16 @@ pub struct Downgrade {
 
 impl Downgrade {
     /// An outcome after whose append the classic group takes over.
-    pub fn outcome<A>(mut self, answer: A) -> Outcome<A> {
+    pub fn outcome<A>(mut self, answer: A) -> ConsumerOutcome<A> {
         let records = std::mem::take(&mut self.records);
-        let id = self.group.id.clone();
-        Outcome { records, then: Completion::Then((id, Then::Downgraded(self))), answer }
+        let then = Completion::Then((self.group.id.clone(), ConsumerThen::Downgraded(self)));
+        ConsumerOutcome { records, then, answer }
     }
 }
 
 /// What a consumer group does after its records were appended, or could not be.
 #[derive(Debug)]
-pub enum Then {
+pub enum ConsumerThen {
     /// It becomes a classic group.
     Downgraded(Downgrade),
     /// A classic member has joined it.
@@ -181,25 +181,28 @@ impl ConsumerGroup {
     pub fn complete(
         &self,
         turn: &mut Turn<'_>,
-        then: Then,
+        then: ConsumerThen,
         appended: Result<(), ResponseError>,
     ) -> Option<Box<ClassicGroup>> {
         match (then, appended) {
-            (Then::Joined { ticket, answer, .. }, Err(error)) => {
+            (ConsumerThen::Joined { ticket, answer, .. }, Err(error)) => {
                 turn.answer_join(ticket, join_error(&answer.member_id, error));
                 None
             }
-            (Then::Joined { ticket, answer, session_timeout_ms, rebalance_timeout_ms }, Ok(())) => {
+            (
+                ConsumerThen::Joined { ticket, answer, session_timeout_ms, rebalance_timeout_ms },
+                Ok(()),
+            ) => {
                 let timeouts = (session_timeout_ms, rebalance_timeout_ms);
                 self.finish_join(turn, (ticket, *answer), timeouts);
                 None
             }
-            (Then::Downgraded(Downgrade { joined, .. }), Err(error)) => {
+            (ConsumerThen::Downgraded(Downgrade { joined, .. }), Err(error)) => {
                 let (ticket, answer) = joined?;
                 turn.answer_join(ticket, join_error(&answer.member_id, error));
                 None
             }
-            (Then::Downgraded(Downgrade { mut group, rebalance, joined, .. }), Ok(())) => {
+            (ConsumerThen::Downgraded(Downgrade { mut group, rebalance, joined, .. }), Ok(())) => {
                 turn.cancel_timers(self.timers());
                 group.expect_members(turn);
                 if rebalance {

@@ -3,7 +3,7 @@
 //! match again (GroupMetadataManager.maybeUpdateRegularExpressions, TopicRegexResolver).
 
 use super::heartbeat::{Change, Subscribed};
-use super::{ConsumerGroup, Outcome, Resolved};
+use super::{ConsumerGroup, ConsumerOutcome, Resolved};
 use crate::coordinator::group::modern::refuse;
 use crate::coordinator::group::record::Record;
 use crate::coordinator::group::timers::Timer;
@@ -67,7 +67,7 @@ impl Change<'_> {
 
 impl ConsumerGroup {
     /// Resolves the expressions of the group.
-    pub fn resolve_regexes(&self, turn: &mut Turn<'_>) -> Outcome {
+    pub fn resolve_regexes(&self, turn: &mut Turn<'_>) -> ConsumerOutcome {
         let mut own = self.own.clone();
         let mut records = Vec::new();
         let mut bump = false;
@@ -103,7 +103,7 @@ impl ConsumerGroup {
             records.push(Record::consumer_epoch(id, epoch, hash));
             tracing::info!("group {id} moves to epoch {epoch}: its expressions match other topics");
         }
-        Outcome::replay(records, ())
+        ConsumerOutcome::replay(records, ())
     }
 }
 

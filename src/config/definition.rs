@@ -38,7 +38,7 @@ pub enum UpdateMode {
 /// What a value must satisfy besides its type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Check {
-    /// Nothing.
+    /// Any value of the type.
     Any,
     /// A number of at least this.
     AtLeast(i64),
@@ -199,13 +199,14 @@ impl Setting {
             }
             _ => return None,
         };
-        (!fits).then(|| format!("Not a number of type {name}"))
+        (!fits).then(|| format!("Write a number of type {name}"))
     }
 
     fn value_problem(&self, text: &str) -> Option<String> {
         // The type has been checked. The table has no bounds beyond 2^53, so a float is exact
         // enough.
         let number = || text.parse::<f64>().unwrap_or(f64::NAN);
+        // Kafka's own tests of brokers compare the texts about the choices and the bounds.
         let one_of = |all: &[&str]| format!("String must be one of: {}", all.join(", "));
         let values = split_list(text);
         Some(match self.check {
@@ -215,7 +216,7 @@ impl Setting {
             Check::GzipLevel if number() != -1.0 && !(1.0..=9.0).contains(&number()) => {
                 "Levels are 1 to 9, and -1 for the library's own choice".to_owned()
             }
-            Check::NonEmpty if text.is_empty() => "String must be non-empty".to_owned(),
+            Check::NonEmpty if text.is_empty() => "A value is needed".to_owned(),
             Check::OneOf(all) if !all.contains(&text) => one_of(all),
             Check::OneOfIgnoringCase(all)
                 if !all.iter().any(|one| one.eq_ignore_ascii_case(text)) =>

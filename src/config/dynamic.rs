@@ -47,6 +47,7 @@ pub(super) fn check_dynamic_value(name: &str, value: &str, is_own: bool) -> Resu
     let setting = broker_setting(base);
     let is_of_listener = base != name;
     require(is_of_listener || setting.is_none_or(Setting::is_dynamic), || {
+        // Kafka's own tests compare this sentence.
         refused("Cannot update these configs dynamically")
     })?;
     let is_reloaded = |start| name.starts_with(start);

@@ -13,7 +13,7 @@ impl Config {
     /// Checks the settings of a group.
     pub fn check_group(&self, configs: &BTreeMap<String, String>) -> Result<()> {
         for (name, value) in configs {
-            let unknown = || Error::Config(format!("Unknown group config name: {name}"));
+            let unknown = || Error::Config(format!("{name}: groups have no such setting"));
             group_setting(name).ok_or_else(unknown)?.validate(value)?;
         }
         for setting in GROUP_SETTINGS {
@@ -23,7 +23,7 @@ impl Config {
             let session = format!("{kind}.session.timeout.ms");
             let heartbeat = format!("{kind}.heartbeat.interval.ms");
             if self.group_number(&heartbeat, configs) >= self.group_number(&session, configs) {
-                let message = format!("{session} must be greater than {heartbeat}");
+                let message = format!("{heartbeat} must be shorter than {session}");
                 return Err(Error::Config(message));
             }
         }
@@ -38,11 +38,13 @@ impl Config {
     ) -> Result<()> {
         let refuse = |message| Err(Error::Explained(ResponseError::InvalidRequest, message));
         if name.is_empty() {
-            return refuse("Subscription name can't be empty".to_owned());
+            return refuse("The subscription has no name".to_owned());
         }
         for (name, value) in configs {
             let Some(setting) = client_metrics_setting(name) else {
-                return refuse(format!("Unknown client metrics configuration: {name}"));
+                return refuse(format!(
+                    "{name}: client metrics subscriptions have no such setting"
+                ));
             };
             setting.validate(value)?;
             let value = value.trim();
@@ -54,7 +56,8 @@ impl Config {
             }
             let mut patterns = split_list(if name == "match" { value } else { "" }).into_iter();
             if let Some(bad) = patterns.find(|pattern| !is_match(pattern)) {
-                return Err(Error::Config(format!("Illegal client matching pattern: {bad}")));
+                let message = format!("match: write {bad} as name=pattern, as client_id=app-.*");
+                return Err(Error::Config(message));
             }
         }
         Ok(())
@@ -86,10 +89,10 @@ impl Config {
         let value = || self.group_number(name, configs);
         match (self.group_bound(of_group, "min"), self.group_bound(of_group, "max")) {
             (Some((min, of)), _) if value() < min => {
-                Err(Error::Config(format!("{name} must be greater than or equal to {of}")))
+                Err(Error::Config(format!("{name} is below the brokers' {of}={min}")))
             }
             (_, Some((max, of))) if value() > max => {
-                Err(Error::Config(format!("{name} must be less than or equal to {of}")))
+                Err(Error::Config(format!("{name} is above the brokers' {of}={max}")))
             }
             _ => Ok(()),
         }

@@ -123,7 +123,7 @@ impl Config {
             list.iter().map(|entry| parse_listener(entry, &protocols)).collect();
         parsed.and_then(|listeners| check_distinct(listeners, distinct_ports)).map_err(|what| {
             let list = list.join(", ");
-            Error::Config(format!("Error creating broker listeners from '[{list}]': {what}"))
+            Error::Config(format!("The listeners {list} cannot be used: {what}"))
         })
     }
 
@@ -136,12 +136,11 @@ impl Config {
         for entry in split_list(&self.listener_security_protocol_map) {
             let (name, protocol) = entry.split_once(':').ok_or_else(|| {
                 Error::Config(format!(
-                    "Error parsing configuration property '{NAME}': `{entry}` should be in the \
-                     form `name:protocol`"
+                    "{NAME}: {entry} is no listener with its protocol: write NAME:PROTOCOL"
                 ))
             })?;
             let protocol = SecurityProtocol::from_name(protocol.trim()).ok_or_else(|| {
-                Error::Config(format!("Invalid security protocol `{protocol}` defined in {NAME}"))
+                Error::Config(format!("{NAME}: there is no security protocol {protocol}"))
             })?;
             protocols.insert(name.trim().to_uppercase(), protocol);
         }

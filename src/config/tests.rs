@@ -60,7 +60,7 @@ type Refusal = (&'static [(&'static str, &'static str)], &'static str);
 const REFUSALS: &[Refusal] = &[
     (
         &[("num.partitions", "x")],
-        "Invalid value x for configuration num.partitions: Not a number of type INT",
+        "Invalid value x for configuration num.partitions: Write a number of type INT",
     ),
     (
         &[("num.partitions", "0")],
@@ -88,7 +88,7 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         &[("offsets.topic.replication.factor", "40000")],
-        "Invalid value 40000 for configuration offsets.topic.replication.factor: Not a number \
+        "Invalid value 40000 for configuration offsets.topic.replication.factor: Write a number \
              of type SHORT",
     ),
     (
@@ -112,21 +112,21 @@ const REFUSALS: &[Refusal] = &[
     (
         &[("listener.name.plaintext.max.connections", "x")],
         "listener.name.plaintext.max.connections: Invalid value x for configuration \
-         max.connections: Not a number of type INT",
+         max.connections: Write a number of type INT",
     ),
     (
         &[("listeners", "FOO://:9092")],
-        "Error creating broker listeners from '[FOO://:9092]': listener.security.protocol.map \
+        "The listeners FOO://:9092 cannot be used: listener.security.protocol.map \
              has no protocol for the listener FOO",
     ),
     (
         &[("listeners", "localhost:9092")],
-        "Error creating broker listeners from '[localhost:9092]': localhost:9092 is \
+        "The listeners localhost:9092 cannot be used: localhost:9092 is \
              no listener: write NAME://host:port",
     ),
     (
         &[("listeners", "PLAINTEXT://a:9092,CONTROLLER://b:9092")],
-        "Error creating broker listeners from '[PLAINTEXT://a:9092, CONTROLLER://b:9092]': \
+        "The listeners PLAINTEXT://a:9092, CONTROLLER://b:9092 cannot be used: \
              PLAINTEXT://a:9092 and CONTROLLER://b:9092 have the same port; only an IPv4 and an \
              IPv6 address may share one",
     ),
@@ -149,7 +149,8 @@ const REFUSALS: &[Refusal] = &[
     ),
     (
         &[("log.cleaner.min.compaction.lag.ms", "5"), ("log.cleaner.max.compaction.lag.ms", "4")],
-        "conflict topic config setting min.compaction.lag.ms (5) > max.compaction.lag.ms (4)",
+        "min.compaction.lag.ms=5 is above max.compaction.lag.ms=4: compaction would be too late \
+         before it may begin",
     ),
 ];
 
@@ -284,17 +285,17 @@ fn groups_stay_within_their_brokers_bounds() {
         (
             "consumer.session.timeout.ms",
             "100",
-            "consumer.session.timeout.ms must be greater than or equal to \
-             group.consumer.min.session.timeout.ms",
+            "consumer.session.timeout.ms is below the brokers' \
+             group.consumer.min.session.timeout.ms=45000",
         ),
         (
             "streams.num.standby.replicas",
             "3",
-            "streams.num.standby.replicas must be less than or equal to \
-             group.streams.max.standby.replicas",
+            "streams.num.standby.replicas is above the brokers' \
+             group.streams.max.standby.replicas=2",
         ),
         ("share.auto.offset.reset", "by_duration:PT1H", ""),
-        ("nonsense", "1", "Unknown group config name: nonsense"),
+        ("nonsense", "1", "nonsense: groups have no such setting"),
     ] {
         let result = config.check_group(&properties(&[(name, value)]));
         let refused = result.err().map(|error| error.to_string()).unwrap_or_default();

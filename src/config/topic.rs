@@ -115,8 +115,8 @@ impl TopicValues<'_> {
         let max: i64 = self.value("max.compaction.lag.ms");
         if min > max {
             return Err(Error::Config(format!(
-                "conflict topic config setting min.compaction.lag.ms ({min}) > \
-                 max.compaction.lag.ms ({max})"
+                "min.compaction.lag.ms={min} is above max.compaction.lag.ms={max}: compaction would \
+                 be too late before it may begin"
             )));
         }
         Ok(())

@@ -129,6 +129,7 @@ impl View<'_> {
         if !self.config.is_list(resource_type, key) {
             return Err(explained(
                 ResponseError::InvalidConfig,
+                // Kafka's own tests compare this sentence.
                 format!("Can't {operation} to key {key} because its type is not LIST."),
             ));
         }

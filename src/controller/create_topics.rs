@@ -197,6 +197,7 @@ impl View<'_> {
             partitions.insert(index, partition);
         }
         if (0..).zip(partitions.keys()).any(|(expected, index)| expected != *index) {
+            // Kafka's own tests compare this sentence.
             let message = "partitions should be a consecutive 0-based integer sequence";
             return Err(invalid(message.to_owned()));
         }

@@ -72,16 +72,17 @@ impl View<'_> {
         kraft_version: i16,
     ) -> Result<Option<MetadataRecord>> {
         let (name, wanted) = (update.feature.as_str(), update.max_version_level);
+        // Kafka's own tests compare the beginning, and the two sentences about a downgrade.
         let invalid = |message: &str| {
             let message = format!("Invalid update version {wanted} for feature {name}. {message}");
             Err(explained(ResponseError::InvalidUpdateVersion, message))
         };
         let upgrade_type = upgrade_type(update, version);
         if !(UPGRADE..=UNSAFE_DOWNGRADE).contains(&upgrade_type) {
-            return invalid("The controller does not support the given upgrade type.");
+            return invalid(&format!("There is no upgrade type {upgrade_type}."));
         }
         if wanted < 0 {
-            return invalid("A feature version cannot be less than 0.");
+            return invalid("Versions begin at 0.");
         }
         if let Some(reason) = self.reason_not_supported(name, wanted) {
             return invalid(&reason);
@@ -99,7 +100,7 @@ impl View<'_> {
         match name {
             METADATA_VERSION => return self.update_metadata_version(wanted, upgrade_type),
             KRAFT_VERSION if wanted < current => {
-                return invalid("Can't downgrade the version of this feature.");
+                return invalid("The cluster cannot go back to it.");
             }
             // A control record sets this level: see `raised_kraft_version`.
             KRAFT_VERSION => return Ok(None),
@@ -117,11 +118,12 @@ impl View<'_> {
         let invalid = |message| Err(explained(ResponseError::InvalidUpdateVersion, message));
         if !(OLDEST_METADATA_VERSION..=NEWEST_METADATA_VERSION).contains(&wanted) {
             return invalid(format!(
-                "Invalid metadata.version {wanted}. Valid versions are from \
+                "There is no metadata.version {wanted} here: it goes from \
                  {OLDEST_METADATA_VERSION} to {NEWEST_METADATA_VERSION}."
             ));
         }
         if wanted < current && features::changes_records(wanted, current) {
+            // Kafka's own tests compare these sentences.
             let reason = if upgrade_type == UNSAFE_DOWNGRADE {
                 "Unsafe metadata downgrade is not supported in this version."
             } else {

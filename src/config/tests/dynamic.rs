@@ -61,13 +61,13 @@ fn what_may_be_altered() {
             "listener.name.a.max.connections",
             "x",
             true,
-            "Invalid value x for configuration max.connections: Not a number of type INT",
+            "Invalid value x for configuration max.connections: Write a number of type INT",
         ),
         (
             "log.cleaner.threads",
             "x",
             true,
-            "Invalid value x for configuration log.cleaner.threads: Not a number of type INT",
+            "Invalid value x for configuration log.cleaner.threads: Write a number of type INT",
         ),
     ] {
         let result = config.check_dynamic(&properties(&[(name, value)]), per_broker);

@@ -85,7 +85,7 @@ async fn changes_that_kafka_refuses() {
         (
             topic(("retention.ms", SET, Some("x"))),
             40,
-            "Invalid value x for configuration retention.ms: Not a number of type LONG",
+            "Invalid value x for configuration retention.ms: Write a number of type LONG",
         ),
         (
             topic(("retention.ms", APPEND, Some("1"))),
@@ -143,7 +143,7 @@ async fn changes_that_kafka_refuses() {
         (
             resource(GROUP_CONFIG, "g", &[("foo", SET, Some("1"))]),
             40,
-            "Unknown group config name: foo",
+            "foo: groups have no such setting",
         ),
         (
             resource(GROUP_CONFIG, "", &[]),
@@ -154,7 +154,7 @@ async fn changes_that_kafka_refuses() {
         (
             resource(CLIENT_METRICS_CONFIG, "m", &[("foo", SET, Some("1"))]),
             42,
-            "Unknown client metrics configuration: foo",
+            "foo: client metrics subscriptions have no such setting",
         ),
         (
             resource(CLIENT_METRICS_CONFIG, "m", &[("interval.ms", SET, Some("1"))]),

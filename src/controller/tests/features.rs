@@ -47,7 +47,7 @@ async fn levels_move_within_what_everyone_supports() {
             update("transaction.version", -1, UPGRADE),
             95,
             "Invalid update version -1 for feature \
-            transaction.version. A feature version cannot be less than 0.",
+            transaction.version. Versions begin at 0.",
         ),
         (
             update("metadata.version", 29, SAFE_DOWNGRADE),
@@ -61,7 +61,7 @@ async fn levels_move_within_what_everyone_supports() {
             update("transaction.version", 1, 0),
             95,
             "Invalid update version 1 for feature \
-            transaction.version. The controller does not support the given upgrade type.",
+            transaction.version. There is no upgrade type 0.",
         ),
     ] {
         let answer: UpdateFeaturesResponse = node.ask(ApiKey::UpdateFeatures, 2, &request).await;

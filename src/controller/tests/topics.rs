@@ -71,7 +71,7 @@ async fn creations_that_kafka_refuses() {
         (
             with_config(topic("c", 1), "retention.ms", Some("abc")),
             40,
-            "Invalid value abc for configuration retention.ms: Not a number of type LONG".into(),
+            "Invalid value abc for configuration retention.ms: Write a number of type LONG".into(),
         ),
         (
             with_config(topic("c", 1), "retention.ms", None),

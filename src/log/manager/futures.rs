@@ -46,7 +46,7 @@ impl LogManager {
         let mut state = self.state();
         if let Some(other) = state.futures.iter().find(|f| f.partition == future.partition) {
             return Err(Error::Config(format!(
-                "Duplicate log directories found: {}, {}",
+                "{} and {} are future logs of the same partition: remove one",
                 future.path.display(),
                 other.path.display()
             )));

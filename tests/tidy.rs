@@ -320,7 +320,7 @@ fn files_are_short_and_say_what_they_are() {
             broken.push(format!("{shown}: the first line must say what the file is (//!)"));
         }
         if text.contains("unsafe_code") && !UNSAFE.iter().any(|allowed| file.ends_with(allowed)) {
-            broken.push(format!("{shown}: unsafe code belongs into {UNSAFE:?}"));
+            broken.push(format!("{shown}: unsafe code belongs in {UNSAFE:?}"));
         }
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));

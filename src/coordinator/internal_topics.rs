@@ -1,4 +1,4 @@
-//! The internal topics: which there are, what they look like, who creates them and when (Topic,
+//! The internal topics: which exist, what they look like, who creates them and when (Topic,
 //! DefaultAutoTopicCreationManager).
 //!
 //! | topic | written by | created when |

@@ -57,7 +57,7 @@ impl Shard {
         request: &OffsetCommitRequest,
     ) -> Result<ShardOutcome<OffsetCommitResponse>> {
         let permit = self.validate_commit(Some(version), request)?;
-        // A member's commit is a sign of life.
+        // A commit keeps its member's session alive.
         let (groups, mut turn) = self.at_hand(now);
         if let Some(Group::Classic(group)) = groups.get(request.group_id.as_str()) {
             group.keep_alive(&mut turn, &request.member_id);
@@ -66,8 +66,8 @@ impl Shard {
     }
 
     /// Commits offsets in a producer's transaction
-    /// (OffsetMetadataManager.commitTransactionalOffset). Unlike `commit` this is not a sign of
-    /// life.
+    /// (OffsetMetadataManager.commitTransactionalOffset). Unlike `commit` this does not keep a
+    /// member's session alive.
     pub fn commit_in_transaction(
         &mut self,
         now: Timestamp,

@@ -1,5 +1,4 @@
-//! A group of any kind: the questions that all kinds are asked alike, and that each answers in its
-//! own way.
+//! A group of any kind, and what the shard asks of every kind.
 
 use super::GroupId;
 use super::classic::ClassicGroup;
@@ -51,7 +50,7 @@ impl Group {
         }
     }
 
-    /// Whether it is of a kind.
+    /// Whether this is a group of `kind`.
     pub fn is_of(&self, kind: GroupKind) -> bool {
         match self {
             Group::Classic(_) => false,

@@ -8,13 +8,13 @@ use std::collections::{BTreeSet, HashMap};
 /// What a deadline is about. A timer that is set again moves its deadline.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Timer {
-    /// A member has to give a sign of life.
+    /// A member's session ends unless it sends something.
     Session(GroupId, MemberId),
     /// The join phase of a rebalance ends.
     Join(GroupId),
     /// The sync phase of a rebalance ends.
     Sync(GroupId),
-    /// A member has to give something back (KIP-848, KIP-1071).
+    /// A member has to release partitions or tasks (KIP-848, KIP-1071).
     Rebalance(GroupId, MemberId),
     /// A classic member of a consumer group has to join again.
     MemberJoin(GroupId, MemberId),

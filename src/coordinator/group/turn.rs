@@ -62,7 +62,7 @@ impl Turn<'_> {
         self.timers.set(timer, self.now + i64::from(timeout_ms));
     }
 
-    /// Expects a sign of life of `member` within `timeout_ms`.
+    /// Ends the session of `member` in `timeout_ms`, unless it sends something.
     pub fn set_session(&mut self, group: &GroupId, member: &MemberId, timeout_ms: i32) {
         self.set_timer(Timer::Session(group.clone(), member.clone()), timeout_ms);
     }

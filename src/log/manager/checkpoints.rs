@@ -26,7 +26,8 @@ pub(super) struct Checkpoints {
 }
 
 impl Registry {
-    /// Forgets what the checkpoints contained for a log at start. Returns whether they did.
+    /// Forgets what the checkpoints contained for a log at start. Returns whether there was
+    /// anything.
     pub fn forget_start(&mut self, partition: &TopicPartition) -> bool {
         let names = |known: &mut Checkpoints| {
             let Checkpoints { recovery_points, log_starts, high_watermarks } = known;

@@ -155,7 +155,7 @@ impl LogManager {
         index.ok_or_else(|| Error::Config(format!("no log directory {}", log_dir.display())))
     }
 
-    /// Replaces `current` by `future`, which has everything that it has, on disk and in the
+    /// Replaces `current` with `future`, which already holds the same records, on disk and in the
     /// manager. The caller holds both logs and prevents checkpoints from being written. After an
     /// error everything is as before, as far as the disks allow, and `future` is closed.
     pub fn replace(&self, current: &mut Log, future: &mut Log, now: Timestamp) -> Result<()> {

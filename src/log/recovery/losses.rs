@@ -1,5 +1,5 @@
-//! What a log has lost that no crash can take, found before anything is changed, so that the next
-//! start finds the same.
+//! Finds records that a log has lost although no crash explains it. This comes before anything is
+//! changed, so that the next start finds the same.
 
 use super::LogLoader;
 use crate::disk::Access;
@@ -57,7 +57,7 @@ impl LogLoader<'_> {
             match self.segments.get(next).map(|behind| behind.base_offset() - 1) {
                 Some(_) if next > 0 && is_next => {}
                 Some(last) if next > 0 => tracing::warn!(
-                    "{path} is there without its .log file: the offsets {base} to {last} are lost, \
+                    "{path} exists without its .log file: the offsets {base} to {last} are lost, \
                      unless you stop the broker and put that file back"
                 ),
                 _ => {

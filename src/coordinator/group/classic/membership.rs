@@ -83,7 +83,7 @@ impl ClassicGroup {
         Write { record, then: ClassicThen::Assigned(owned.collect()) }
     }
 
-    /// A member's sign of life.
+    /// Keeps a member's session alive.
     pub fn heartbeat(
         &mut self,
         turn: &mut Turn<'_>,

@@ -85,7 +85,7 @@ impl ClassicGroup {
         }
     }
 
-    /// Expects a sign of life of every member.
+    /// Begins the session of every member.
     pub fn expect_members(&self, turn: &mut Turn<'_>) {
         for member in self.members() {
             turn.set_session(&self.id, &member.id, member.session_timeout_ms);

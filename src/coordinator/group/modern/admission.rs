@@ -1,5 +1,5 @@
-//! Who speaks in a heartbeat: a member that is known, one that is new, or a static member that
-//! comes back under another id; and what is written when members leave.
+//! Which member sent a heartbeat: a known one, a new one, or a static member that comes back under
+//! another id; and what is written when members leave.
 
 use super::{Kind, LEAVE_STATIC_EPOCH, Member, Modern, refuse, refuse_if};
 use crate::codec::messages::StrBytes;
@@ -23,8 +23,7 @@ pub struct Admission<'a, K: Kind> {
     pub epoch: Option<(i32, Option<&'a K::Target>)>,
 }
 
-/// Checks who a heartbeat says it is from: no text may be blank, and only static members leave for a
-/// while.
+/// Checks a heartbeat's ids: none may be blank, and only static members leave for a while.
 pub fn check_speaker(
     epoch: i32,
     group: &StrBytes,
@@ -80,7 +79,7 @@ impl<K: Kind> Modern<K> {
         )
     }
 
-    /// The member that a request is of. A static one has to be the present member of its instance,
+    /// The member that sent a request. A static one has to be the present member of its instance,
     /// else it gets FENCED_INSTANCE_ID.
     pub fn speaker(&self, id: &str, instance: Option<&str>) -> Result<&Arc<Member<K>>> {
         let Some(instance) = instance else { return self.known_member(id) };
@@ -95,7 +94,7 @@ impl<K: Kind> Modern<K> {
         refuse(ResponseError::FencedInstanceId, message)
     }
 
-    /// The member as it is before its request. `records` gets those of a static member that comes
+    /// The member's state before its request. `records` gets those of a static member that comes
     /// back under another id.
     pub fn admit(
         &self,

@@ -19,7 +19,7 @@ pub struct TaskMember<'a> {
     pub process_id: &'a str,
     /// Its last target assignment, which it may keep.
     pub previous: &'a Tasks,
-    /// The tasks of whose state it has a copy, and how far each copy is.
+    /// Tasks whose state it has a copy of, and how complete each copy is.
     pub offsets: &'a TaskOffsets,
 }
 

@@ -39,7 +39,7 @@ impl Chunk {
 pub enum Reply {
     /// There is no response.
     None,
-    /// The frame.
+    /// The frame in pieces: bytes in memory and ranges of files.
     Frame(Vec<Chunk>),
     /// The response cannot be encoded (for example a string of more than 32767 bytes or a frame of
     /// more than 2 GiB), for this reason. The connection is closed, as Kafka does.

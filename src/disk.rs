@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use system::{Kind, Mode, OpenFile, Os, Stat, System};
 
-/// A file system.
+/// The file system that everything is read from and written to.
 #[derive(Clone, Debug)]
 pub enum Disk {
     /// The machine's file system.

@@ -217,7 +217,7 @@ fn served_from(api: &Api) -> i16 {
 pub struct Parts {
     /// The settings in effect.
     pub config: LiveConfig,
-    /// The wall clock.
+    /// The only source of wall time.
     pub clock: Clock,
     /// The broker epoch: the offset of this broker's registration in the metadata log.
     pub broker_epoch: i64,
@@ -248,7 +248,7 @@ impl Parts {
 /// What a handler knows besides the request's body.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The broker's parts.
+    /// What all requests of the broker share.
     pub parts: Arc<Parts>,
     /// The connection on which the request came.
     pub session: Arc<Session>,

@@ -93,9 +93,9 @@ pub enum Verification {
 /// What a producer's coordinator is asked before a transaction begins in this log.
 #[derive(Clone, Copy, Debug)]
 pub struct VerificationRequest {
-    /// The producer.
+    /// Whose transaction it is.
     pub producer_id: ProducerId,
-    /// The producer's epoch.
+    /// The epoch that the producer sent; a newer one that is known here refuses the question.
     pub producer_epoch: i16,
     /// The sequence number of the transaction's first record here.
     pub sequence: i32,
@@ -134,9 +134,9 @@ pub struct Read {
 /// A record found by its timestamp (ListOffsets).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampOffset {
-    /// The record's timestamp.
+    /// The one that the record has, at or after the one asked for.
     pub timestamp: Timestamp,
-    /// The record's offset.
+    /// Where to fetch the record.
     pub offset: Offset,
     /// The leader epoch of its batch, -1 if unknown.
     pub leader_epoch: LeaderEpoch,
@@ -145,7 +145,7 @@ pub struct TimestampOffset {
 /// A producer as DescribeProducers shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveProducer {
-    /// The producer's id.
+    /// Given by InitProducerId.
     pub producer_id: ProducerId,
     /// The epoch of its last batch or marker.
     pub producer_epoch: i16,
@@ -173,7 +173,7 @@ pub enum Stopped {
 /// What is known when a log is opened.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
-    /// The topic's settings.
+    /// The settings of the log's topic.
     pub config: Arc<TopicConfig>,
     /// From `log-start-offset-checkpoint`, 0 if missing there.
     pub log_start_offset: Offset,
@@ -185,7 +185,7 @@ pub struct OpenOptions {
     pub stopped: Stopped,
     /// The content of `leader-epoch-checkpoint`, if it was already read.
     pub leader_epochs: Option<Vec<u8>>,
-    /// The current time.
+    /// The time, from which the age of segments is counted.
     pub now: Timestamp,
 }
 
@@ -279,7 +279,7 @@ impl Log {
         &self.partition
     }
 
-    /// The log's directory.
+    /// The directory that has the segments.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

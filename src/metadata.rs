@@ -51,7 +51,7 @@ pub struct Image {
     pub topics: Topics,
     /// Registered brokers, including fenced ones.
     pub brokers: imbl::OrdMap<BrokerId, Arc<Broker>>,
-    /// Registered controllers.
+    /// The last registration of each controller.
     pub controllers: imbl::OrdMap<BrokerId, Arc<RegisterControllerRecord>>,
     /// Finalized features: name -> level. A feature at level 0 is left out.
     pub features: imbl::OrdMap<String, i16>,

@@ -207,7 +207,7 @@ impl Batch {
         }
     }
 
-    /// Number of records.
+    /// How many records the batch's header says it has.
     pub fn count(&self) -> i32 {
         i32::from_be_bytes(array(&self.bytes, 57))
     }

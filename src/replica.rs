@@ -137,7 +137,7 @@ impl Replicas {
         ids
     }
 
-    /// The log manager.
+    /// The logs of all directories.
     pub fn logs(&self) -> &LogManager {
         &self.logs
     }
@@ -159,7 +159,7 @@ impl Replicas {
         }
     }
 
-    /// Allocates producer ids.
+    /// The source of new producer ids.
     pub fn producer_ids(&self) -> &ProducerIds {
         &self.producer_ids
     }

@@ -15,11 +15,11 @@ pub type ProducerId = i64;
 /// The `node.id` of a broker; -1 if there is none.
 pub type BrokerId = i32;
 
-/// No timestamp.
+/// In the place of a timestamp that is not known.
 pub const NO_TIMESTAMP: Timestamp = -1;
-/// No leader epoch.
+/// In the place of a leader epoch that is not known, or not to be checked.
 pub const NO_EPOCH: LeaderEpoch = -1;
-/// No producer.
+/// In the place of a producer id, for a producer that is neither idempotent nor transactional.
 pub const NO_PRODUCER_ID: ProducerId = -1;
 
 /// A partition by the name of its topic, as clients and log directories name it.
@@ -120,7 +120,7 @@ impl Sample {
     /// The most names that are kept; the others are only counted.
     const NAMED_MAX: usize = 5;
 
-    /// Adds a name.
+    /// Counts a name, and makes it only if it is kept.
     pub fn add(&mut self, name: impl FnOnce() -> String) {
         if self.named.len() < Self::NAMED_MAX {
             self.named.push(name());

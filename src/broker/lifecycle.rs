@@ -19,7 +19,6 @@ use uuid::Uuid;
 /// How often a broker that waits for the controller asks again.
 const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
 
-/// This broker's registration.
 pub(super) fn registration(
     config: &Config,
     cluster_id: &str,

@@ -45,7 +45,6 @@ impl Signals {
         }
     }
 
-    /// The next signal.
     pub async fn next(&mut self) -> &'static str {
         poll_fn(|context| {
             for (name, signal) in &mut self.0 {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 /// A client's request for the controller, as it arrived (the content of an Envelope).
 #[derive(Clone, Debug)]
 pub struct Forwarded {
-    /// The API key.
+    /// Which API's request this is.
     pub api_key: i16,
     /// The request, which only the controller decodes.
     pub request: Checked,
-    /// Who sent it.
+    /// The client, for the broker's log.
     pub by: Requester,
 }
 

@@ -47,7 +47,7 @@ pub fn is_internal(topic: &str) -> bool {
 /// A topic that serves as the log of coordinators, as it is created.
 #[derive(Debug)]
 pub struct CoordinatorTopic {
-    /// Its name.
+    /// `__consumer_offsets` or `__transaction_state`.
     pub name: &'static str,
     /// The number of partitions, each of which has a coordinator.
     pub partitions: i32,

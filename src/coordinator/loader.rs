@@ -40,7 +40,6 @@ pub fn load<M: StateMachine>(
     }
 }
 
-/// Replays one batch.
 pub fn replay<M: StateMachine>(machine: &mut M, batch: &Batch) -> Result<()> {
     if batch.is_control() {
         for record in batch.records(MAX_BATCH_BYTES)? {

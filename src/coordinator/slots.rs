@@ -138,7 +138,6 @@ impl<M: StateMachine> Slots<M> {
         Ok(self.led().slots.get(&partition).cloned().ok_or(ResponseError::NotCoordinator)?)
     }
 
-    /// All slots.
     pub fn all(&self) -> Vec<Arc<Slot<M>>> {
         self.led().slots.values().cloned().collect()
     }

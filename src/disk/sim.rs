@@ -26,7 +26,6 @@ const MODIFIED: crate::types::Timestamp = 1_700_000_000_000;
 #[derive(Clone, Debug)]
 pub struct Sim(Arc<Mutex<World>>);
 
-/// An open file.
 #[derive(Clone, Debug)]
 pub struct SimFile {
     sim: Sim,

@@ -15,7 +15,7 @@ pub struct Session {
     pub listener: Arc<str>,
     /// The half of the node that the listener belongs to.
     pub endpoint: Endpoint,
-    /// The client's address.
+    /// The client's address and port.
     pub peer: SocketAddr,
     /// The client's address as Kafka shows it, without the port: `/127.0.0.1`.
     pub client_host: Arc<str>,

@@ -161,7 +161,6 @@ impl LeaderEpochs {
         }
     }
 
-    /// Forgets all epochs.
     pub fn clear(&mut self) -> Result<()> {
         self.entries.clear();
         self.changed();

@@ -68,7 +68,6 @@ impl OffsetIndex {
         self.file.push(bytes)
     }
 
-    /// The last entry.
     pub fn last(&self) -> Result<Option<OffsetPosition>> {
         Ok(self.file.last()?.map(|entry| self.decode(&entry)))
     }

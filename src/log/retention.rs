@@ -61,7 +61,7 @@ impl Log {
         Ok(deleted)
     }
 
-    /// Forgets idle producers.
+    /// Forgets producers that were idle for `producer.id.expiration.ms`.
     pub fn expire_producers(&mut self, now: Timestamp) {
         self.producers.expire(now);
     }

@@ -52,7 +52,6 @@ pub(super) struct Located {
 /// The result of a search.
 pub(super) enum Lookup<T> {
     Found(T),
-    /// Nothing matches.
     Nothing,
     /// This data must be brought into memory first.
     Missed(FileRange),

@@ -18,7 +18,6 @@ const ENTRY_SIZE: usize = 34;
 /// Suffix of the file's name.
 pub(super) const SUFFIX: &str = ".txnindex";
 
-/// An aborted transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AbortedTransaction {
     pub producer_id: ProducerId,

@@ -78,7 +78,7 @@ impl ControlRecord {
         })
     }
 
-    /// Encodes the key.
+    /// A version of 0, and the type.
     pub fn key(&self) -> [u8; 4] {
         let key = match self {
             ControlRecord::LeaderChange(_) => LEADER_CHANGE,
@@ -91,7 +91,7 @@ impl ControlRecord {
         [0, 0, high, low]
     }
 
-    /// Encodes the value.
+    /// The record's message, at version 0.
     pub fn value(&self) -> Bytes {
         let mut value = BytesMut::new();
         match self {

@@ -68,7 +68,6 @@ impl Loader {
         Ok(())
     }
 
-    /// Applies one record.
     pub fn replay(&mut self, record: &MetadataRecord) -> Result<()> {
         match record {
             MetadataRecord::BeginTransaction(_) => {

@@ -141,7 +141,7 @@ fn directories(named: Vec<Uuid>, replicas: usize) -> Vec<Uuid> {
 pub struct Topic {
     /// An id that no other topic ever gets.
     pub id: Uuid,
-    /// The topic's name.
+    /// Unique while the topic exists.
     pub name: Arc<str>,
     /// The partitions, by index.
     pub partitions: imbl::Vector<Arc<Partition>>,

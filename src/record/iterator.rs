@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::types::{Offset, Timestamp};
 use bytes::{Buf, Bytes};
 
-/// One decoded record.
+/// A record with its offset and time in full; in the batch they are differences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The offset in the partition.

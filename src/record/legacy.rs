@@ -28,7 +28,6 @@ const LOG_APPEND_TIME: u8 = 0x08;
 /// The most bytes that a compressed message may decompress to.
 const MAX_DECODED_BYTES: usize = 1 << 30;
 
-/// A single message.
 struct Message {
     offset: Offset,
     attributes: u8,

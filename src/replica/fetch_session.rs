@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// A partition as a fetcher names it: by topic id from version 13 on, before that by topic name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FetchKey {
-    /// The topic.
+    /// Its topic, as the fetcher names it.
     pub topic: TopicKey,
     /// Index of the partition.
     pub partition: i32,
@@ -368,7 +368,7 @@ impl FetchSessions {
         Ok(Arc::clone(&entry.session))
     }
 
-    /// Removes a session.
+    /// Ends a session whose client is done with it.
     pub fn remove(&self, id: i32) {
         let removed = self.lock().remove(id);
         drop(removed);

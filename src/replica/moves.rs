@@ -72,7 +72,7 @@ enum Future {
 /// A future log as DescribeLogDirs shows it.
 #[derive(Clone, Debug)]
 pub struct FutureReplica {
-    /// The partition.
+    /// Which partition moves.
     pub partition: TopicPartition,
     /// The directory it moves to.
     pub dir: Arc<LogDir>,

@@ -90,7 +90,7 @@ pub struct PartitionFetch {
 /// The result of fetching one partition.
 #[derive(Clone, Debug, Default)]
 pub struct Fetched {
-    /// The records.
+    /// What was found at the offset asked for.
     pub read: Read,
     /// The offsets at the time of the read.
     pub offsets: Offsets,
@@ -157,7 +157,7 @@ impl Partition {
         self.topic_id
     }
 
-    /// The partition's index.
+    /// Its number in the topic, from 0.
     pub fn index(&self) -> i32 {
         self.topic_partition.partition
     }
@@ -204,7 +204,7 @@ impl Partition {
         Arc::clone(&self.log)
     }
 
-    /// The current offsets.
+    /// Where the log begins and ends now, and what is committed.
     pub fn offsets(&self) -> Result<Offsets> {
         Ok(offsets_of(&*self.log()?))
     }
@@ -460,7 +460,7 @@ impl Partition {
         Ok(deleted)
     }
 
-    /// Forgets idle producers.
+    /// Forgets producers that were idle for `producer.id.expiration.ms`.
     pub(super) fn expire_producers(&self, now: Timestamp) -> Result<()> {
         self.log()?.expire_producers(now);
         Ok(())

@@ -132,7 +132,6 @@ impl Share {
         async { turn.acquire_owned().await.ok() }
     }
 
-    /// Begins the turn.
     pub fn take(&mut self, turn: Option<OwnedSemaphorePermit>) {
         self.turn = turn.map(|turn| (turn, Instant::now()));
         self.count(0);

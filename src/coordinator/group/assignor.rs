@@ -17,14 +17,13 @@ pub type Partitions = BTreeMap<Uuid, BTreeSet<i32>>;
 /// How many partitions each subscribed topic has.
 pub type PartitionCounts = BTreeMap<Uuid, i32>;
 
-/// A single partition.
 type Partition = (Uuid, i32);
 
 /// A member as an assignor sees it. Racks are not part of it because Kafka's assignors ignore them
 /// (KIP-1101).
 #[derive(Clone, Copy, Debug)]
 pub struct Subscriber<'a> {
-    /// `member.id`.
+    /// `member.id`, by which members are ordered where nothing else tells them apart.
     pub id: &'a MemberId,
     /// `group.instance.id` of a static member.
     pub instance_id: Option<&'a str>,

@@ -69,7 +69,6 @@ pub struct InitialDelay {
     pub member_added: bool,
 }
 
-/// A classic group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassicGroup {
     /// `group.id`.
@@ -100,7 +99,6 @@ pub struct ClassicGroup {
 }
 
 impl ClassicGroup {
-    /// An empty group.
     pub fn new(id: GroupId, now: Timestamp) -> ClassicGroup {
         ClassicGroup {
             id,
@@ -170,7 +168,6 @@ impl ClassicGroup {
         self.members.values_mut()
     }
 
-    /// Their ids.
     pub fn member_ids(&self) -> Vec<MemberId> {
         self.members.keys().cloned().collect()
     }
@@ -180,17 +177,14 @@ impl ClassicGroup {
         self.state == GroupState::Empty
     }
 
-    /// Number of members.
     pub fn size(&self) -> usize {
         self.members.len()
     }
 
-    /// The member `id`.
     pub fn member(&self, id: &str) -> Option<&Member> {
         self.members.get(id)
     }
 
-    /// The member `id`.
     pub fn member_mut(&mut self, id: &str) -> Option<&mut Member> {
         self.members.get_mut(id)
     }

@@ -43,13 +43,11 @@ use uuid::Uuid;
 /// The result of an operation on a consumer group.
 pub type ConsumerOutcome<A = ()> = GroupOutcome<ConsumerThen, A>;
 
-/// A consumer group.
 pub type ConsumerGroup = Modern<Consumer>;
 
 /// The topics that a regular expression matched (ResolvedRegularExpression).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
-    /// The topics' names.
     pub topics: BTreeSet<String>,
     /// Offset of the metadata image whose topics were matched.
     pub version: Offset,

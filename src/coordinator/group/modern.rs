@@ -142,7 +142,6 @@ impl fmt::Display for ModernState {
 }
 
 impl<K: Kind> Modern<K> {
-    /// An empty group.
     pub fn new(id: GroupId) -> Modern<K> {
         Modern {
             id,
@@ -176,7 +175,6 @@ impl<K: Kind> Modern<K> {
         self.members.is_empty()
     }
 
-    /// Number of members.
     pub fn size(&self) -> usize {
         self.members.len()
     }
@@ -186,7 +184,6 @@ impl<K: Kind> Modern<K> {
         self.members.values()
     }
 
-    /// The member `id`.
     pub fn member(&self, id: &str) -> Option<&Arc<Member<K>>> {
         self.members.get(id)
     }

@@ -57,7 +57,6 @@ impl<A> From<GroupOutcome<ConsumerThen, A>> for ShardOutcome<A> {
 #[derive(Debug)]
 pub struct Shard {
     pub(super) config: LiveConfig,
-    /// The newest metadata.
     pub(super) image: Arc<Image>,
     pub(super) groups: HashMap<GroupId, Group>,
     pub(super) offsets: Offsets,
@@ -169,7 +168,6 @@ impl Shard {
         }
     }
 
-    /// Handles a Heartbeat.
     pub fn heartbeat(
         &mut self,
         now: Timestamp,

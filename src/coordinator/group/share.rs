@@ -4,7 +4,6 @@ use super::GroupId;
 use super::record::Record;
 use std::collections::BTreeSet;
 
-/// A share group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShareGroup {
     /// `group.id`.

@@ -44,7 +44,6 @@ use topology::Topology;
 /// The settings that an assignment is made with: `num.standby.replicas`.
 type Configs = BTreeMap<String, String>;
 
-/// A streams group.
 pub type StreamsGroup = Modern<Streams>;
 
 /// What only a streams group has.

@@ -30,15 +30,12 @@ pub enum Parked {
 pub struct Turn<'a> {
     /// The time of the operation.
     pub now: Timestamp,
-    /// The broker's settings.
     pub config: Guard<Arc<Config>>,
-    /// The newest metadata.
     pub image: &'a Image,
     /// Offset of the first image, or of a later one in which topics were created.
     pub topics_made_at: Offset,
     /// The hashes of the topics in `image`.
     pub topic_hashes: &'a mut TopicHashes,
-    /// The shard's timers.
     pub timers: &'a mut Timers,
     /// The answers to waiting requests, perhaps including this one.
     pub answers: &'a mut Vec<(Ticket, Parked)>,
@@ -47,12 +44,10 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Answers a JoinGroup.
     pub fn answer_join(&mut self, ticket: Ticket, answer: JoinGroupResponse) {
         self.answers.push((ticket, Parked::Join(answer)));
     }
 
-    /// Answers a SyncGroup.
     pub fn answer_sync(&mut self, ticket: Ticket, answer: SyncGroupResponse) {
         self.answers.push((ticket, Parked::Sync(answer)));
     }
@@ -77,7 +72,6 @@ impl Turn<'_> {
         Arc::from(format!("{name}-{}", self.new_uuid()))
     }
 
-    /// A random id.
     pub fn new_uuid(&mut self) -> Uuid {
         Builder::from_random_bytes(self.random.u128(..).to_be_bytes()).into_uuid()
     }

@@ -17,7 +17,7 @@ use super::state::TransactionState;
 use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp};
 use kafka_protocol::error::ResponseError;
 
-/// An EndTxn request.
+/// What an EndTxn request asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct EndRequest<'a> {
     /// `transactional.id`.

@@ -58,10 +58,10 @@ pub enum Answer {
     NeedsProducerId,
 }
 
-/// An InitProducerId request.
+/// What an InitProducerId request asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Init<'a> {
-    /// The transactional id.
+    /// `transactional.id`.
     pub id: &'a str,
     /// How many milliseconds a transaction may take.
     pub timeout_ms: i32,

@@ -19,9 +19,9 @@ pub const EPOCH_BUMP_VERSION: i16 = 2;
 /// A producer id and epoch, by which a client knows itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Producer {
-    /// The producer id.
+    /// Given by the broker, and never to two producers; -1 before that.
     pub id: ProducerId,
-    /// The producer's epoch.
+    /// It only rises; requests with an older one are fenced.
     pub epoch: i16,
 }
 

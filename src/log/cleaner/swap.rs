@@ -87,7 +87,6 @@ impl Swap {
 }
 
 impl Step {
-    /// Renames the file.
     pub fn run(&self, disk: &Disk) -> Result<()> {
         disk.rename_unsynced(&self.from, &self.to)
     }

@@ -10,7 +10,7 @@ use kafka_protocol::error::ResponseError;
 /// Batches to append, with what decides whether they may be.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// The validated batches.
+    /// In the order in which they get their offsets.
     pub batches: Vec<Batch>,
     /// The kind of sender.
     pub origin: Origin,

@@ -22,12 +22,9 @@ const SKIP_ASSIGNMENT_VERSION: i16 = 9;
 /// the same constant.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 300_000;
 
-/// A JoinGroup request.
 #[derive(Clone, Copy, Debug)]
 pub struct Join<'a> {
-    /// Who sent it.
     pub cx: &'a RequestContext,
-    /// The request.
     pub request: &'a JoinGroupRequest,
     /// The ticket of its answer.
     pub ticket: Ticket,

@@ -28,7 +28,6 @@ pub enum ClassicThen {
     Assigned(BTreeMap<MemberId, Bytes>),
     /// The static member `old` has got the id `id`.
     KeepStatic {
-        /// The new id.
         id: MemberId,
         /// The member before that.
         old: Box<Member>,

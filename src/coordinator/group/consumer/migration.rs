@@ -27,7 +27,6 @@ use std::sync::Arc;
 /// A consumer group that becomes a classic one.
 #[derive(Debug)]
 pub struct Downgrade {
-    /// The classic group.
     pub group: Box<ClassicGroup>,
     /// The consumer group's tombstones, and the classic group's generation.
     pub records: Vec<Record>,
@@ -56,7 +55,6 @@ pub enum ConsumerThen {
     Joined {
         /// The ticket of its JoinGroup.
         ticket: Ticket,
-        /// The answer.
         answer: Box<JoinGroupResponse>,
         /// How many milliseconds it may be silent.
         session_timeout_ms: i32,

@@ -13,7 +13,6 @@ use std::sync::Arc;
 /// A request by which a member joins or stays.
 #[derive(Debug)]
 pub struct Admission<'a, K: Kind> {
-    /// The member's id.
     pub id: &'a str,
     /// `group.instance.id` of a static member.
     pub instance: Option<&'a str>,

@@ -25,7 +25,6 @@ const ACCEPTABLE_RECOVERY_LAG: i64 = 10_000;
 /// The result of a heartbeat.
 #[derive(Debug)]
 pub struct Heartbeat {
-    /// The answer.
     pub response: StreamsGroupHeartbeatResponse,
     /// Internal topics that the group needs and that do not exist.
     pub missing_topics: Vec<CreatableTopic>,

@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 /// A member as the assignor sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskMember<'a> {
-    /// The member's id.
     pub id: &'a MemberId,
     /// The process that the member is a thread of.
     pub process_id: &'a str,
@@ -26,7 +25,6 @@ pub struct TaskMember<'a> {
 /// A subtopology as the assignor sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskSource<'a> {
-    /// The subtopology's id.
     pub id: &'a str,
     /// How many tasks it has.
     pub tasks: i32,

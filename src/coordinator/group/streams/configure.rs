@@ -95,7 +95,6 @@ pub struct InternalTopic {
     pub partitions: i32,
     /// The replication factor; 0 for the broker's default.
     pub replication_factor: i16,
-    /// The topic's settings.
     pub configs: BTreeMap<String, String>,
 }
 
@@ -119,7 +118,6 @@ impl InternalTopic {
 enum Refusal {
     /// The group continues with this status.
     Status(StatusCode, String),
-    /// The heartbeat fails.
     Error(Error),
 }
 

@@ -131,7 +131,6 @@ pub fn epoch(
     Record::StreamsGroupMetadata(key, Some(value))
 }
 
-/// The group's topology.
 pub fn topology(group: &str, value: StreamsGroupTopologyValue) -> Record {
     let key = StreamsGroupTopologyKey { group_id: group.to_owned() };
     Record::StreamsGroupTopology(key, Some(value))

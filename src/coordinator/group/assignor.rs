@@ -17,7 +17,7 @@ pub type Partitions = BTreeMap<Uuid, BTreeSet<i32>>;
 /// How many partitions each subscribed topic has.
 pub type PartitionCounts = BTreeMap<Uuid, i32>;
 
-type Partition = (Uuid, i32);
+type PartitionId = (Uuid, i32);
 
 /// A member as an assignor sees it. Racks are not part of it because Kafka's assignors ignore them
 /// (KIP-1101).
@@ -114,9 +114,9 @@ fn subscriptions<'a>(members: &[Subscriber<'a>]) -> Vec<(&'a BTreeSet<Uuid>, usi
 /// stays with the first.
 struct Owned {
     /// For each member, in order of topic and partition.
-    by_member: Vec<Vec<Partition>>,
+    by_member: Vec<Vec<PartitionId>>,
     /// The partitions without an owner, in order.
-    free: Vec<Partition>,
+    free: Vec<PartitionId>,
 }
 
 impl Owned {
@@ -146,7 +146,7 @@ impl Owned {
 /// The assignment, made from what each of `members` got.
 fn assignment(
     members: &[Subscriber<'_>],
-    by_member: Vec<Vec<Partition>>,
+    by_member: Vec<Vec<PartitionId>>,
 ) -> BTreeMap<MemberId, Partitions> {
     let gathered = by_member.into_iter().map(|mut partitions| {
         partitions.sort_unstable();

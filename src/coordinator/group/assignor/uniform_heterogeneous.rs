@@ -2,7 +2,9 @@
 //! subscribers that have the least; then, topic by topic, partitions move from those that have the
 //! most to those that have the least (UniformHeterogeneousAssignmentBuilder).
 
-use super::{Owned, Partition, PartitionCounts, Partitions, Subscriber, assignment, subscriptions};
+use super::{
+    Owned, PartitionCounts, PartitionId, Partitions, Subscriber, assignment, subscriptions,
+};
 use crate::coordinator::group::MemberId;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,7 +44,7 @@ struct OwnedTopic {
 fn topics(
     ids: &BTreeSet<Uuid>,
     members: &[Subscriber<'_>],
-    owned: &[Vec<Partition>],
+    owned: &[Vec<PartitionId>],
     counts: &PartitionCounts,
 ) -> Vec<OwnedTopic> {
     let new = |id: &Uuid| {
@@ -69,7 +71,7 @@ fn topics(
     topics
 }
 
-fn by_member(topics: &[OwnedTopic], members: usize) -> Vec<Vec<Partition>> {
+fn by_member(topics: &[OwnedTopic], members: usize) -> Vec<Vec<PartitionId>> {
     let mut by_member = vec![Vec::new(); members];
     for topic in topics {
         for (partition, owner) in (0..).zip(&topic.owners) {

@@ -1,7 +1,7 @@
 //! All members subscribe to the same topics. Each gets the same number of partitions, give or take
 //! one, and keeps what it has as far as possible (UniformHomogeneousAssignmentBuilder).
 
-use super::{Owned, Partition, PartitionCounts, Partitions, Subscriber, assignment};
+use super::{Owned, PartitionCounts, PartitionId, Partitions, Subscriber, assignment};
 use crate::coordinator::group::MemberId;
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(super) fn assign(
 /// Takes from each member what exceeds its share, and returns how many partitions each still has to
 /// get. If the numbers are not even, one more goes to members that already own one more, and then
 /// to the last ones.
-fn level(owned: &mut [Vec<Partition>], free: &mut Vec<Partition>) -> Vec<usize> {
+fn level(owned: &mut [Vec<PartitionId>], free: &mut Vec<PartitionId>) -> Vec<usize> {
     let members = owned.len();
     let total = free.len() + owned.iter().map(Vec::len).sum::<usize>();
     let (share, mut extra) = (total / members, total % members);

@@ -27,7 +27,10 @@ impl Group {
     }
 
     /// The owner of each partition; there is only one, and it subscribes to the topic.
-    fn owners(&self, assignment: &BTreeMap<MemberId, Partitions>) -> BTreeMap<Partition, MemberId> {
+    fn owners(
+        &self,
+        assignment: &BTreeMap<MemberId, Partitions>,
+    ) -> BTreeMap<PartitionId, MemberId> {
         assert!(assignment.keys().eq(self.members.keys()));
         let mut owners = BTreeMap::new();
         for (id, partitions) in assignment {

@@ -270,6 +270,7 @@ impl Context {
         response: &M,
         files: Vec<Vec<FileRange>>,
     ) -> Reply {
+        throttle::charge(self, response);
         let RequestHeader { api_key, api_version, correlation_id, .. } = self.header;
         codec::encode_with_files(api_key, api_version, correlation_id, response, files)
     }
@@ -323,13 +324,11 @@ pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
     }
     authorize::authorize(&cx.session, api)?;
     let request = codec::check(api_key, api_version, body)?;
-    let reply = if request.elements() > large::FROM_ELEMENTS {
-        large::alone(Box::pin(handle(&cx, request))).await?
+    if request.elements() > large::FROM_ELEMENTS {
+        large::alone(Box::pin(handle(&cx, request))).await
     } else {
-        handle(&cx, request).await?
-    };
-    throttle::charge(&cx, &reply);
-    Ok(reply)
+        handle(&cx, request).await
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Requests that only the controller can answer, forwarded unchanged as Kafka does in an Envelope.
 
-use super::Context;
+use super::{Context, throttle};
 use crate::codec::{self, Checked, Reply};
 use crate::controller::Forwarded;
 use crate::error::Result;
@@ -11,5 +11,6 @@ pub(super) async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
     let answer = cx.parts.controller.forward(request).await?;
     // The client then finds what it created as soon as it has the response.
     cx.parts.wait_until_applied(answer.offset).await?;
+    throttle::charge(cx, &answer);
     Ok(codec::frame(key, version, cx.header.correlation_id, answer.body))
 }

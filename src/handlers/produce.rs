@@ -7,8 +7,8 @@
 
 mod verify;
 
-use super::Context;
 use super::brokers::Leaders;
+use super::{Context, throttle};
 use crate::codec::Reply;
 use crate::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use crate::codec::messages::produce_response::{
@@ -196,6 +196,7 @@ async fn wait(awaited: &AwaitedOffset, deadline: Option<Instant>) -> Result<()> 
 /// With acks=0 there is no response. On an error the connection is closed instead, which makes the
 /// producer refresh its metadata.
 fn no_answer(cx: &Context, topics: &[TopicOutcome]) -> Result<Reply> {
+    throttle::charge(cx, &());
     let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
     match partitions.find_map(|partition| partition.outcome.error) {
         None => Ok(Reply::None),

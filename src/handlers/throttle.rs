@@ -1,10 +1,10 @@
 //! Limits the rate of a user or a client. There are no quotas yet.
 
 use super::Context;
-use crate::codec::Reply;
 
-/// Called for each request that has been handled, before its response is written.
+/// Called with each response before it is encoded, as the throttle time is one of its fields; with
+/// the answer of the controller to a forwarded request, and with `()` if there is no response.
 ///
 /// Quotas (KIP-13, KIP-124) will charge the request to its principal and client id here, and tell
 /// the session until when the connection must not start another request (KIP-219).
-pub(super) fn charge(_cx: &Context, _reply: &Reply) {}
+pub(super) fn charge<M>(_cx: &Context, _response: &M) {}

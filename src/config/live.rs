@@ -4,8 +4,9 @@ use super::Config;
 use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
 
-/// The only copy of the settings in a broker. The applier replaces it when the metadata log changes
-/// a setting, so that the new value takes effect wherever it is read. Readers must not keep it.
+/// The settings in effect. The applier replaces them when the metadata log changes one, so that the
+/// new value takes effect wherever it is read. Readers must not keep them. Only the controller has
+/// others: it checks requests against what it has appended, which the applier has yet to see.
 #[derive(Clone, Debug, Default)]
 pub struct LiveConfig(Arc<ArcSwap<Config>>);
 

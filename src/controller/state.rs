@@ -39,7 +39,8 @@ const RECORDS_PER_BATCH_MAX: usize = 10_000;
 pub(super) struct ControllerState {
     disk: Disk,
     clock: Clock,
-    /// The settings in the file, overridden by those in the metadata log, committed or not.
+    /// The settings in the file, overridden by those in the metadata log, committed or not: a
+    /// request is checked against those before it. `LiveConfig` has the ones in effect.
     pub config: Config,
     quorum: Quorum,
     loader: Loader,

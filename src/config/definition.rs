@@ -125,8 +125,8 @@ impl Setting {
 
     /// Describes the valid values to an operator: `an integer of at least 1; the default is 3`.
     pub fn hint(&self) -> String {
-        if let Effect::OnlyThese(..) = self.effect {
-            return "nothing but the default".to_owned();
+        if let Effect::OnlyThese(others, _) = self.effect {
+            return [&["nothing but the default"], others].concat().join(" or ");
         }
         let words = |words: &[&str]| words.join(", ");
         let kind = match self.kind {

@@ -25,6 +25,9 @@ pub(super) const TESTS: &str = "it is for the tests of Kafka itself";
 pub(super) const AT_ONCE: &str = "records of a coordinator are written without waiting for more";
 pub(super) const CONTROLLED: &str = "a clean stop always hands over what the broker leads";
 pub(super) const BACKLOG: &str = "as many connections may wait as the system allows";
+pub(super) const MOVES: &str = "the limit of moves is kept without taking samples";
+pub(super) const NO_WAIT: &str = "klamm goes on as soon as it can";
+pub(super) const OPENED: &str = "no listener waits for an authorizer";
 
 pub(super) const CLASS: &str = "klamm runs no Java classes and has none of this name. Remove the \
                                 setting if the broker may run without it";

@@ -132,7 +132,7 @@ settings! {
     /// Accepted but ignored: which listeners open before the authorizer is ready. klamm has no
     /// authorizer to wait for.
     early_start_listeners: Vec<String> = null, "early.start.listeners", ReadOnly, List
-        => NoEffect(ALONE);
+        => NoEffect(OPENED);
     /// The rack or zone of this broker. Clients see it in metadata and can prefer a replica nearby;
     /// spreading the replicas of a partition over racks is not supported yet.
     broker_rack: Option<String> = null, "broker.rack", ReadOnly;
@@ -337,7 +337,7 @@ settings! {
     /// How many connections a follower opens to each broker it copies from; more help if one cannot
     /// keep up. Not supported yet.
     num_replica_fetchers: i32 = "1", "num.replica.fetchers", ClusterWide, AtLeast(1)
-        => NoEffect(THREADS);
+        => NoEffect(ALONE);
     /// How often, in milliseconds, klamm writes the high watermarks of partitions with new records,
     /// and what a start after a crash needs. A shorter interval leaves less to check after a crash,
     /// but costs more small writes.
@@ -745,7 +745,7 @@ settings! {
     /// Accepted but ignored: how many milliseconds Kafka's controller holds records back to write
     /// them together. klamm's puts into one fsync whatever arrived during the last one.
     controller_quorum_append_linger_ms: i32 =
-        "25", "controller.quorum.append.linger.ms", ReadOnly, AtLeast(0) => NoEffect(ALONE);
+        "25", "controller.quorum.append.linger.ms", ReadOnly, AtLeast(0) => NoEffect(NO_WAIT);
     /// How many milliseconds a node waits for a remote controller's response before it asks again.
     /// Not supported yet.
     controller_quorum_request_timeout_ms: i32 =
@@ -780,7 +780,7 @@ settings! {
     /// for debugging. Not supported yet.
     metrics_recording_level: String = "INFO", "metrics.recording.level", ReadOnly
         => NoEffect(METRICS);
-    /// Accepted but ignored: the Java classes that export Kafka's older metrics. klamm loads none.
+    /// In Kafka, Java classes that export its older metrics. klamm has none and refuses any.
     kafka_metrics_reporters: Vec<String> = "", "kafka.metrics.reporters", ReadOnly, List
         => OnlyThese(&[], REPORTER);
     /// Accepted but ignored: how many seconds the classes of `kafka.metrics.reporters` wait between
@@ -801,7 +801,7 @@ settings! {
     /// `replica.alter.log.dirs.io.max.bytes.per.second` without taking samples.
     alter_log_dirs_replication_quota_window_num: i32 =
         "11", "alter.log.dirs.replication.quota.window.num", ReadOnly, AtLeast(1)
-        => NoEffect(QUOTAS);
+        => NoEffect(MOVES);
     /// How many samples a client's rate of creating and deleting partitions is computed from. Not
     /// supported yet.
     controller_quota_window_num: i32 = "11", "controller.quota.window.num", ReadOnly, AtLeast(1)
@@ -817,7 +817,7 @@ settings! {
     /// directories within their limit without taking samples.
     alter_log_dirs_replication_quota_window_size_seconds: i32 =
         "1", "alter.log.dirs.replication.quota.window.size.seconds", ReadOnly, AtLeast(1)
-        => NoEffect(QUOTAS);
+        => NoEffect(MOVES);
     /// How many seconds one sample of a client's rate of creating and deleting partitions covers;
     /// see `controller.quota.window.num`. Not supported yet.
     controller_quota_window_size_seconds: i32 =
@@ -837,7 +837,7 @@ settings! {
     /// Accepted but ignored: how often, in milliseconds, Kafka asks whether the previous
     /// transaction is complete. klamm continues as soon as it is.
     add_partitions_to_txn_retry_backoff_ms: i32 =
-        "20", "add.partitions.to.txn.retry.backoff.ms", ReadOnly, AtLeast(1) => NoEffect(ALONE);
+        "20", "add.partitions.to.txn.retry.backoff.ms", ReadOnly, AtLeast(1) => NoEffect(NO_WAIT);
     /// How many milliseconds without a heartbeat before a member is removed from its share group.
     /// Not supported yet.
     group_share_session_timeout_ms: i32 =
@@ -983,8 +983,8 @@ settings! {
     /// supported yet.
     group_share_max_share_sessions: i32 =
         "2000", "group.share.max.share.sessions", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// Accepted but ignored: the Java class that stores the state of share groups in Kafka. klamm
-    /// loads none.
+    /// In Kafka, the Java class that stores the state of share groups. klamm runs no Java classes and
+    /// accepts only Kafka's default.
     group_share_persister_class_name: String =
         "org.apache.kafka.server.share.persister.DefaultStatePersister",
         "group.share.persister.class.name", Internal => OnlyThese(&[], CLASS);
@@ -1061,16 +1061,16 @@ settings! {
     remote_log_metadata_manager_impl_prefix: String =
         "rlmm.config.", "remote.log.metadata.manager.impl.prefix", ReadOnly, NonEmpty
         => NoEffect(REMOTE);
-    /// Accepted but ignored: the Java class that stores tiered segments. klamm has no tiered
-    /// storage.
+    /// In Kafka, the Java class that stores tiered segments. klamm has no tiered storage and refuses
+    /// any.
     remote_log_storage_manager_class_name: Option<String> =
         null, "remote.log.storage.manager.class.name", ReadOnly, NonEmpty => OnlyThese(&[], CLASS);
     /// Accepted but ignored: where Java finds the class that stores tiered segments. klamm has no
     /// tiered storage.
     remote_log_storage_manager_class_path: Option<String> =
         null, "remote.log.storage.manager.class.path", ReadOnly => NoEffect(REMOTE);
-    /// Accepted but ignored: the Java class that tracks tiered segments. klamm has no tiered
-    /// storage.
+    /// In Kafka, the Java class that tracks tiered segments. klamm has no tiered storage and accepts
+    /// only Kafka's default.
     remote_log_metadata_manager_class_name: String =
         "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
         "remote.log.metadata.manager.class.name", ReadOnly, NonEmpty => OnlyThese(&[], CLASS);
@@ -1200,7 +1200,7 @@ settings! {
     /// Largest message in bytes that a client may send before it logs in. Not supported yet.
     sasl_server_max_receive_size: i32 = "524288", "sasl.server.max.receive.size", ReadOnly
         => NoEffect(SECURITY);
-    /// Accepted but ignored: Java classes that add cryptography. klamm loads none.
+    /// In Kafka, Java classes that add cryptography. klamm runs no Java classes and refuses any.
     security_providers: Option<String> = null, "security.providers", ReadOnly
         => OnlyThese(&[], CLASS);
     /// In Kafka, a Java class that derives the user's name from a connection's certificate or

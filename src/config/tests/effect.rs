@@ -2,10 +2,12 @@
 
 use super::super::properties::load;
 use super::properties;
-use crate::config::{Config, Effect, GROUP_SETTINGS, SETTINGS, Setting, TOPIC_SETTINGS, setting};
+use crate::config::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS, SETTINGS, TOPIC_SETTINGS};
+use crate::config::{Config, Effect, Setting, setting};
 use std::path::Path;
 
 /// The sources that may use a setting: without the tables, the checks between settings, and tests.
+/// Where `Config` reads its own fields, they say `config` for `self`.
 fn sources(dir: &Path, into: &mut String) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -16,7 +18,10 @@ fn sources(dir: &Path, into: &mut String) {
         if path.is_dir() && name != "tests" {
             sources(&path, into);
         } else if name.ends_with(".rs") && name != "tests.rs" && !is_table {
-            into.push_str(&std::fs::read_to_string(&path).unwrap());
+            let text = std::fs::read_to_string(&path).unwrap();
+            let is_config =
+                path.ends_with("src/config.rs") || path.parent().unwrap().ends_with("config");
+            into.push_str(&if is_config { text.replace("self.", "config.") } else { text });
         }
     }
 }
@@ -27,12 +32,17 @@ fn all_sources() -> String {
     all
 }
 
-/// Whether the sources read the field of this setting or contain its name in a call.
+/// Whether the sources read the field of this setting from a `Config`, by the names that these have
+/// in the sources, or contain its name in a call.
 fn is_read(sources: &str, name: &str) -> bool {
     let field = format!(".{}", name.replace('.', "_"));
     let is_word_end =
         |at: usize| !sources[at..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-    sources.match_indices(&field).any(|(at, _)| is_word_end(at + field.len()))
+    let is_config = |at: usize| {
+        let before = sources[..at].trim_end();
+        ["config", ".get()", "now"].iter().any(|name| before.ends_with(name))
+    };
+    sources.match_indices(&field).any(|(at, _)| is_config(at) && is_word_end(at + field.len()))
         || sources.contains(&format!("(\"{name}\""))
 }
 
@@ -88,6 +98,22 @@ fn what_is_served_is_read_and_what_has_no_effect_is_not() {
 }
 
 #[test]
+fn a_description_says_accepted_but_ignored_if_there_is_no_effect() {
+    let all = [SETTINGS, TOPIC_SETTINGS, GROUP_SETTINGS, CLIENT_METRICS_SETTINGS];
+    for one in all.into_iter().flatten() {
+        let (name, text) = (one.name, one.documentation());
+        let is_ignored = text.starts_with("Accepted but ignored: ");
+        match one.effect {
+            // Of what is to come, the description says already what it will do.
+            Effect::NoEffect(_) => {
+                assert!(is_ignored || text.contains("ot supported yet"), "{name}")
+            }
+            _ => assert!(!text.contains("Accepted but ignored"), "{name}"),
+        }
+    }
+}
+
+#[test]
 fn what_asks_for_what_klamm_does_not_have_is_refused() {
     let check = |name: &str, value: &str, fits: bool| {
         let made = Config::new(properties(&[(name, value)]));
@@ -111,6 +137,8 @@ fn what_asks_for_what_klamm_does_not_have_is_refused() {
         "org.apache.kafka.common.replica.RackAwareReplicaSelector",
         true,
     );
+    let hint = setting("replica.selector.class").unwrap().hint();
+    assert!(hint.starts_with("nothing but the default or org.apache.kafka."), "{hint}");
     check("metric.reporters", "", true);
     check("group.coordinator.rebalance.protocols", "classic,consumer,share", false);
     check("group.coordinator.rebalance.protocols", "classic", true);

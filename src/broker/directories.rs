@@ -52,7 +52,7 @@ fn check_metadata_location(logs: &LogManager) -> Result<()> {
             let dir = dir.path.display();
             return Err(refused(
                 &format!(
-                    "Found unexpected metadata location {dir}/{}: the metadata log belongs in {}, \
+                    "the metadata log is in the wrong directory, {dir}/{}: it belongs in {}, \
                      which is metadata.log.dir, or else the first of log.dirs",
                     quorum::DIR_NAME,
                     wanted.display()

@@ -109,7 +109,7 @@ pub(super) fn refuse_overlaps(disk: &Disk, paths: &[PathBuf], metadata_dir: &Pat
     for (index, path) in paths.iter().enumerate() {
         if let Some(other) = paths[..index].iter().find(|other| is_same(path, other)) {
             return Err(Error::Config(format!(
-                "Duplicate log directory found: log.dirs names one directory as {} and as {}. \
+                "log.dirs names the same directory twice, as {} and as {}. \
                  Leave one of them out.",
                 other.display(),
                 path.display()

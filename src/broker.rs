@@ -43,6 +43,7 @@ use identity::{introduce, metadata_directory_id, previous_broker_epoch};
 use signals::Signals;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -57,20 +58,22 @@ const LAST_WORK: Duration = Duration::from_millis(500);
 /// Runs the broker until SIGTERM, SIGINT or SIGHUP. Returns after a clean stop, or with the reason
 /// why the broker cannot go on.
 pub fn run(config: Config) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::Config(format!("cannot start the runtime: {error}")))?;
-    let ended = runtime.block_on(live(config));
+    let built = |runtime: std::io::Result<Runtime>| {
+        runtime.map_err(|error| Error::Config(format!("cannot start the runtime: {error}")))
+    };
+    let runtime = built(Builder::new_multi_thread().enable_all().build())?;
+    // Signals have a thread of their own: all others may be writing to a log that nobody reads.
+    let signals = built(Builder::new_current_thread().enable_all().build())?;
+    let ended = signals.block_on(live(config, runtime.handle()));
     // Work that is still running may be waiting for a disk that does not answer.
     runtime.shutdown_timeout(LAST_WORK);
     ended
 }
 
 /// Runs start and stop in tasks of their own, so that signals are noticed meanwhile.
-async fn live(config: Config) -> Result<()> {
+async fn live(config: Config, runtime: &Handle) -> Result<()> {
     let mut signals = Signals::listen()?;
-    let mut starting = tokio::spawn(Broker::start(config, Disk::Os, Clock::System));
+    let mut starting = runtime.spawn(Broker::start(config, Disk::Os, Clock::System));
     let (started, early) = tokio::select! {
         started = &mut starting => (started, None),
         // An almost finished start may already serve clients, so it is stopped like a running
@@ -91,13 +94,23 @@ async fn live(config: Config) -> Result<()> {
             what = broker.failed() => return Err(Error::Config(what)),
         },
     };
-    info!("stopping: {signal}");
+    // In the task, too, because whoever reads the log may have stopped reading.
+    let stopping = async move {
+        info!("stopping: {signal}");
+        broker.stop().await
+    };
     tokio::select! {
-        stopped = tokio::spawn(broker.stop()) => stopped.map_err(panicked)?,
-        signal = signals.next_stop() => Err(Error::Config(format!(
-            "{signal} came while the broker was stopping: it ends at once, and the next start \
-             recovers the logs"
-        ))),
+        stopped = runtime.spawn(stopping) => stopped.map_err(panicked)?,
+        signal = signals.next_stop() => {
+            std::thread::spawn(|| {
+                std::thread::sleep(2 * LAST_WORK);
+                std::process::exit(1);
+            });
+            Err(Error::Config(format!(
+                "{signal} came while the broker was stopping: it ends at once, and the next start \
+                 recovers the logs"
+            )))
+        }
     }
 }
 

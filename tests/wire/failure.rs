@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -139,4 +140,40 @@ fn the_second_signal_ends_the_broker_at_once() {
     }
     assert_eq!(status, Some(1), "{last}");
     assert!(last.contains("SIGTERM came while the broker was stopping"), "{last}");
+}
+
+/// Threads that write to a log that nobody reads wait, but a second signal still counts.
+#[test]
+fn a_log_that_nobody_reads_keeps_no_signal_away() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), crate::support::free_port());
+    let mut unread = Command::new(env!("CARGO_BIN_EXE_klamm"))
+        .args(["--log-level", "trace", "--override"])
+        .arg(format!("log.dirs={}", dir.path().join("data").display()))
+        .arg("--override")
+        .arg(format!("listeners=PLAINTEXT://127.0.0.1:{port}"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Each connection logs until the pipe is full.
+    let peers: Vec<Option<TcpStream>> = (0..200)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            let mut peer = TcpStream::connect(("127.0.0.1", port)).ok()?;
+            let requests: Vec<u8> = (0..50).flat_map(|n| super::frame(18, 0, n, &[])).collect();
+            peer.write_all(&requests).ok()?;
+            Some(peer)
+        })
+        .collect();
+    let ended = |unread: &mut Child| unread.try_wait().unwrap();
+    let signal = |unread: &Child| {
+        let pid = unread.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    };
+    signal(&unread);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(ended(&mut unread).is_none(), "the log was read");
+    signal(&unread);
+    super::wait_for("the end", || ended(&mut unread).is_some());
+    assert_eq!(unread.wait().unwrap().code(), Some(1));
+    drop(peers);
 }

@@ -49,6 +49,7 @@ use kafka_protocol::error::ResponseError;
 use leader_epoch::LeaderEpochs;
 use names::file_name;
 use producer_state::ProducerStates;
+pub use producer_state::producer_snapshot_offset;
 use retention::Trash;
 use segment::Segment;
 use std::path::{Path, PathBuf};

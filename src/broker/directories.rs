@@ -24,7 +24,8 @@ const FIRST_DIRECTORY_ID: u128 = 100;
 pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
     let cluster_id = identity::cluster_id(logs, config)?;
     check_metadata_location(logs)?;
-    let preview = preview(logs.disk(), &logs.metadata_dir().path)?;
+    let metadata_dir = logs.metadata_dir();
+    let preview = preview(logs.disk(), &metadata_dir.path, metadata_dir.stopped)?;
     let survey = Survey { logs, config, here: partitions(logs)?, preview: preview.as_ref() };
     survey.check_formatted(cluster_id.as_deref())?;
     match &preview {

@@ -5,7 +5,7 @@ use super::quorum::{DIR_NAME, LEGACY_BOOTSTRAP, last_epoch};
 use crate::codec::schema::metadata::AbortTransactionRecord;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
-use crate::log::{ScanEnd, scan_log};
+use crate::log::{ScanEnd, Stopped, producer_snapshot_offset, scan_log};
 use crate::metadata::Image;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::snapshot::{self, SnapshotId};
@@ -31,8 +31,8 @@ pub struct Preview {
 
 /// Reads what `Quorum::open` will read, without changing anything; None if there is no metadata
 /// log. A file or record that we do not understand is an error that says what to do
-/// (`Error::Config`).
-pub fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
+/// (`Error::Config`), and so is a log that has lost its end.
+pub fn preview(disk: &Disk, metadata_dir: &Path, stopped: Stopped) -> Result<Option<Preview>> {
     let dir = metadata_dir.join(DIR_NAME);
     let names = match disk.file_len(&dir)? {
         Some(_) => disk.list_files(&dir, |name| SnapshotId::parse(name).is_some())?,
@@ -50,10 +50,12 @@ pub fn preview(disk: &Disk, metadata_dir: &Path) -> Result<Option<Preview>> {
     if let Some(id) = snapshot {
         reader.load_snapshot(disk, &dir, id)?;
     }
-    let cut = match names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).min() {
+    let start = names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).min();
+    let (end, cut) = match start {
         Some(start) => reader.load_log(disk, &dir, start)?,
-        None => None,
+        None => (0, None),
     };
+    refuse_loss(&dir, &names, end, stopped)?;
     if reader.loader.in_transaction() {
         // The next leader will abort this transaction.
         reader
@@ -81,8 +83,14 @@ impl Reader {
         snapshot::load(&mut self.loader, id, &contents).map_err(refused)
     }
 
-    /// Returns where the valid records end, if the files go on beyond that.
-    fn load_log(&mut self, disk: &Disk, dir: &Path, start: Offset) -> Result<Option<ScanEnd>> {
+    /// Returns the offset and, if the files go on beyond that, the place where the valid records
+    /// end.
+    fn load_log(
+        &mut self,
+        disk: &Disk,
+        dir: &Path,
+        start: Offset,
+    ) -> Result<(Offset, Option<ScanEnd>)> {
         let mut next = self.loader.image.offset + 1;
         if start > next {
             return Err(Error::Config(format!(
@@ -91,9 +99,13 @@ impl Reader {
                 dir.display()
             )));
         }
-        let mut hole = None;
-        let end = scan_log(disk, dir, next, |path, position, batch| {
-            if hole.is_some() || batch.last_offset() < next {
+        let (mut hole, mut end) = (None, start);
+        let cut = scan_log(disk, dir, next, |path, position, batch| {
+            if hole.is_some() {
+                return Ok(());
+            }
+            if batch.last_offset() < next {
+                end = batch.next_offset();
                 return Ok(());
             }
             if batch.base_offset() > next {
@@ -101,9 +113,10 @@ impl Reader {
                 return Ok(());
             }
             next = batch.next_offset();
+            end = next;
             self.load_batch(batch).map_err(|error| refused(path, error))
         })?;
-        Ok(hole.or(end))
+        Ok((end, hole.or(cut)))
     }
 
     fn load_batch(&mut self, batch: &Batch) -> Result<()> {
@@ -115,6 +128,27 @@ impl Reader {
             }
         }
         self.loader.load_batch(batch)
+    }
+}
+
+/// Refuses a log that ends before what another file shows to have been in it. Records are durable
+/// before a metadata snapshot has them; a producer snapshot may come first, which only matters if
+/// the power was lost.
+fn refuse_loss(dir: &Path, names: &[String], end: Offset, stopped: Stopped) -> Result<()> {
+    let reached = |name: &str| {
+        let snapshot = SnapshotId::parse(name).map(|id| id.offset);
+        snapshot.or_else(|| producer_snapshot_offset(name).filter(|_| stopped != Stopped::Unknown))
+    };
+    let latest = names.iter().filter_map(|name| Some((reached(name)?, name))).max();
+    match latest {
+        Some((reached, name)) if reached > end => Err(Error::Config(format!(
+            "{dir}: the metadata log ends at offset {end}, and {name} shows that it had records up to \
+             {reached}. Nothing was changed. What was created, set or deleted there would be undone, and \
+             the records of such topics lost with it: put the missing .log files back from a copy of \
+             this directory. To start with what is left, move {name} away.",
+            dir = dir.display()
+        ))),
+        _ => Ok(()),
     }
 }
 

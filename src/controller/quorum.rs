@@ -411,9 +411,6 @@ fn open_log(
              at {snapshot_end})"
         )));
     }
-    if log.log_end_offset() < snapshot_end {
-        log.truncate_fully(snapshot_end)?;
-    }
     Ok(log)
 }
 

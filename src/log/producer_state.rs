@@ -22,6 +22,11 @@ use verification::Verifications;
 /// Suffix of a snapshot's name.
 pub(super) const SNAPSHOT: &str = ".snapshot";
 
+/// The offset that a producer snapshot with this file name reaches; None if it is another file.
+pub fn producer_snapshot_offset(name: &str) -> Option<Offset> {
+    super::names::parse_file_name(name, SNAPSHOT)
+}
+
 /// A transaction that a marker has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Completed {

@@ -13,6 +13,7 @@ use crate::config::Compression;
 use crate::controller::preview;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::log::Stopped;
 use crate::log::tests::spoilt::DAMAGES;
 use crate::record::builder::BatchBuilder;
 use kafka_protocol::ResponseError;
@@ -158,11 +159,11 @@ async fn refusal(spoil: impl Fn(&Path, i64)) -> String {
     let node = Node::start(dir.path(), &[]).await;
     node.create(topic("t", 1)).await;
     node.stop().await;
-    preview(&Disk::Os, dir.path()).unwrap();
+    preview(&Disk::Os, dir.path(), Stopped::Cleanly).unwrap();
     let log = dir.path().join("__cluster_metadata-0");
     let end = Node::open(dir.path(), &[]).image().offset + 1;
     spoil(&log, end);
-    match preview(&Disk::Os, dir.path()) {
+    match preview(&Disk::Os, dir.path(), Stopped::Cleanly) {
         Err(Error::Config(message)) => message,
         other => panic!("{other:?}"),
     }
@@ -191,6 +192,39 @@ async fn what_a_newer_kafka_wrote_is_refused() {
     assert!(state.contains("quorum-state: version 2 is not known"), "{state}");
 }
 
+/// A log that ends too early would undo what was acknowledged, and make valid logs strays.
+#[tokio::test]
+async fn a_log_that_has_lost_its_end_is_refused() {
+    let first = "00000000000000000000.log";
+    let cut = |by: u64, zeros: usize| {
+        move |log: &Path| {
+            let file = Disk::Os.open(&log.join(first)).unwrap();
+            file.truncate(file.len().unwrap() - by).unwrap();
+            file.write_at(&vec![0; zeros], file.len().unwrap()).unwrap();
+        }
+    };
+    let away = |log: &Path| std::fs::remove_file(log.join(first)).unwrap();
+    let none = |_: &Path| {};
+    let rows: [(&dyn Fn(&Path), &str); 5] = [
+        (&none, ""),
+        (&cut(1, 0), "the metadata log ends at offset"),
+        (&cut(300, 0), "the metadata log ends at offset"),
+        (&cut(300, 300), "the metadata log ends at offset"),
+        (&away, "the metadata log ends at offset 0"),
+    ];
+    for (spoil, says) in rows {
+        let dir = tempfile::tempdir().unwrap();
+        let node = Node::start(dir.path(), &[]).await;
+        node.create(topic("t", 1)).await;
+        node.stop().await;
+        spoil(&dir.path().join("__cluster_metadata-0"));
+        match preview(&Disk::Os, dir.path(), Stopped::Cleanly) {
+            Ok(found) => assert!(says.is_empty() && found.unwrap().cut.is_none()),
+            Err(error) => assert!(!says.is_empty() && error.to_string().contains(says), "{error}"),
+        }
+    }
+}
+
 /// A node whose `__cluster_metadata-0` was damaged must still know its topic, or refuse to start
 /// with a message that names the file.
 async fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
@@ -199,7 +233,8 @@ async fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
     node.create(topic("t", 1)).await;
     node.stop().await;
     spoil(&dir.path().join("__cluster_metadata-0"));
-    let opened = preview(&Disk::Os, dir.path()).and_then(|_| Node::try_open(dir.path(), &[]));
+    let opened = preview(&Disk::Os, dir.path(), Stopped::Cleanly)
+        .and_then(|_| Node::try_open(dir.path(), &[]));
     match opened {
         Ok(node) => assert!(node.image().topics.by_name("t").is_some(), "{row}"),
         Err(error @ (Error::Config(_) | Error::Corrupt { .. })) => {

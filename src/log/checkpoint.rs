@@ -6,6 +6,8 @@ use crate::types::{Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// The file with the offsets below which logs are durable, the recovery points.
+pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// The only version so far.
 const VERSION: &str = "0";
 

@@ -90,7 +90,8 @@ struct LogLoader<'a> {
     orphans: Vec<(Offset, String)>,
     epochs: LeaderEpochs,
     producers: ProducerStates,
-    /// A snapshot shows that the log had reached this offset; 0 after a power loss.
+    /// A snapshot or the recovery point shows that the log had reached this offset; 0 after a power
+    /// loss.
     reached: Offset,
 }
 
@@ -136,7 +137,7 @@ impl LogLoader<'_> {
     /// last segment ends; None if there is none.
     fn recover(&mut self, mut broken: BTreeSet<Offset>) -> Result<Option<Offset>> {
         if self.options.stopped != Stopped::Unknown {
-            self.reached = self.producers.newest_snapshot();
+            self.reached = self.producers.newest_snapshot().max(self.options.recovery_point);
         }
         let settled = self.load_settled()?;
         let point = settled.unwrap_or(self.options.recovery_point);

@@ -2,6 +2,7 @@
 //! the active segment, which are cut off. Whatever is readable is kept, if necessary in a file
 //! beside the segments.
 
+use super::checkpoint::RECOVERY_POINTS;
 use super::names::file_name;
 use super::segment::{End, SUFFIX, SUFFIXES, Segment};
 use super::sound::Sound;
@@ -106,8 +107,9 @@ impl Segment {
         Error::corrupt(format!(
             "segment {path}: {what}. Nothing was cut off. Restore the file from a copy; or, to do \
              without its records from offset {offset} on, stop the broker, cut the file (truncate -s \
-             {position} {path}), and move its indexes and the .snapshot files above {offset} away; \
-             then start again.",
+             {position} {path}), move its indexes and the .snapshot files above {offset} away, and if no \
+             segment follows and the partition's line in {RECOVERY_POINTS} is above {offset}, correct \
+             it; then start again.",
             path = self.path(SUFFIX).display()
         ))
     }

@@ -2,7 +2,8 @@
 
 use super::{LogDir, LogManager, Registry};
 use crate::error::Result;
-use crate::log::{Log, checkpoint};
+use crate::log::Log;
+use crate::log::checkpoint::{self, RECOVERY_POINTS};
 use crate::sync::lock;
 use crate::types::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,8 +11,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Offsets below which everything is durable.
-pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 /// Log start offsets, where they are above the first segment's base offset.
 pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
 /// High watermarks.

@@ -1,7 +1,8 @@
 //! Opens log directories: reads, creates and locks them.
 
-use super::super::{checkpoint, versions};
-use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS, RECOVERY_POINTS};
+use super::super::checkpoint::{self, RECOVERY_POINTS};
+use super::super::versions;
+use super::checkpoints::{Checkpoints, HIGH_WATERMARKS, LOG_STARTS};
 use super::{LOCK, LogDir, files};
 use crate::config::Config;
 use crate::disk::{Disk, Lock};

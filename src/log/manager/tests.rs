@@ -1,10 +1,10 @@
 //! Log directories: what starts and stops leave in them.
 #![allow(clippy::unwrap_used)]
 
-use super::checkpoints::RECOVERY_POINTS;
 use super::*;
 use crate::config::Config;
 use crate::log::Origin;
+use crate::log::checkpoint::RECOVERY_POINTS;
 use crate::log::tests::spoilt::{DAMAGES, fifo};
 use crate::log::tests::{NOW, batch, config};
 use crate::types::Isolation;

@@ -149,7 +149,7 @@ fn live(
     base: &Base,
     dir: &Path,
     spoilt: Offset,
-    stopped: Stopped,
+    (stopped, point): (Stopped, Offset),
     lines: &Lines,
 ) -> String {
     let evidence = || SUFFIXES.map(|suffix| fs::read(dir.join(file_name(spoilt, suffix))).ok());
@@ -159,12 +159,12 @@ fn live(
     let mut outcomes: Vec<String> = Vec::new();
     for start in 0..3 {
         lines.take();
-        let outcome = match try_open(dir, &base.config, base.end, stopped) {
+        let outcome = match try_open(dir, &base.config, point, stopped) {
             Err(error) => error.to_string(),
             Ok(mut log) => {
                 if start == 1 && !outcomes[0].contains("is spoilt") {
                     look_up(row, base, &log, lines);
-                    log = try_open(dir, &base.config, base.end, stopped).unwrap();
+                    log = try_open(dir, &base.config, point, stopped).unwrap();
                 }
                 log.set_high_watermark(Offset::MAX);
                 let told = read_all(&log, if start == 0 { 1 } else { 4000 }, lines);
@@ -205,7 +205,7 @@ fn nobody_reads_past_what_a_sealed_segment_has_lost() {
                     spoil_indexes(&dir, indexes, segment, other);
                     change(&dir.join(file_name(segment, ".log")), &spoil);
                     let row = format!("{damage}, {indexes}, stopped {stopped:?}");
-                    let outcome = live(&row, &base, &dir, segment, stopped, &lines);
+                    let outcome = live(&row, &base, &dir, segment, (stopped, base.end), &lines);
                     let is_refused = outcome.contains(&file_name(segment, ".log: "));
                     offline += usize::from(outcome.starts_with("corrupt"));
                     silent += usize::from(!is_refused);
@@ -240,7 +240,7 @@ fn the_offsets_of_a_missing_segment_are_named() {
                 remove(&dir);
                 let indexes = fs::read(dir.join(file_name(segment, ".timeindex"))).ok();
                 let row = format!("{way}, stopped {stopped:?}");
-                let outcome = live(&row, &base, &dir, segment, stopped, &lines);
+                let outcome = live(&row, &base, &dir, segment, (stopped, base.end), &lines);
                 assert!(!outcome.contains("corrupt"), "{row}: {outcome}");
                 let left = fs::read(dir.join(file_name(segment, ".timeindex"))).ok();
                 assert!(left == indexes, "{row}: the index is kept until the file is back");
@@ -270,7 +270,7 @@ fn a_log_that_has_become_shorter_is_refused() {
                     continue;
                 }
                 let left = fs::read(dir.join(&name)).unwrap();
-                let outcome = live(&row, &base, &dir, segment, stopped, &lines);
+                let outcome = live(&row, &base, &dir, segment, (stopped, base.end), &lines);
                 let is_refused = outcome.starts_with("corrupt") && outcome.contains(&name);
                 assert!(is_refused || outcome.contains("is spoilt"), "{row}: {outcome}");
                 assert!(fs::read(dir.join(&name)).unwrap() == left, "{row}");
@@ -280,14 +280,15 @@ fn a_log_that_has_become_shorter_is_refused() {
     for stopped in [Stopped::Cleanly, Stopped::Killed] {
         let (_copy, dir) = base.copy();
         segments.iter().for_each(|s| fs::remove_file(dir.join(file_name(*s, ".log"))).unwrap());
-        let outcome = live("no segment", &base, &dir, segment, stopped, &lines);
+        let outcome = live("no segment", &base, &dir, segment, (stopped, base.end), &lines);
         assert!(outcome.contains("it has no segment"), "{outcome}");
     }
 }
 
-/// Does what a message asks for, if there is one.
-fn obey(outcome: &str, dir: &Path, segment: Offset) {
-    let Some((_, rest)) = outcome.split_once("(truncate -s ") else { return };
+/// Does what a message asks for, if there is one. Returns the log's line in
+/// `recovery-point-offset-checkpoint`, which was `point`.
+fn obey(outcome: &str, dir: &Path, segment: Offset, is_last: bool, point: Offset) -> Offset {
+    let Some((_, rest)) = outcome.split_once("(truncate -s ") else { return point };
     let (size, _) = rest.split_once(' ').unwrap();
     let (_, rest) = rest.split_once("snapshot files above ").unwrap();
     let above: Offset = rest.split_once(' ').unwrap().0.parse().unwrap();
@@ -301,6 +302,8 @@ fn obey(outcome: &str, dir: &Path, segment: Offset) {
             fs::remove_file(dir.join(name)).unwrap();
         }
     }
+    assert!(outcome.contains(&format!("recovery-point-offset-checkpoint is above {above}")));
+    if is_last { point.min(above) } else { point }
 }
 
 /// Following the message makes the rest of the log readable.
@@ -315,11 +318,13 @@ fn what_a_refusal_asks_for_helps() {
                     let (_copy, dir) = base.copy();
                     change(&dir.join(file_name(segment, ".log")), &spoil);
                     let row = format!("{segment}, {damage}, stopped {stopped:?}");
+                    let mut point = base.end;
                     // There may be a second damage before the one that is found first.
                     for turn in 0..3 {
-                        let outcome = live(&row, &base, &dir, segment, stopped, &lines);
+                        let outcome = live(&row, &base, &dir, segment, (stopped, point), &lines);
                         assert!(turn < 2 || !outcome.contains("corrupt"), "{row}: {outcome}");
-                        obey(&outcome, &dir, segment);
+                        let is_last = segment == segments[segments.len() - 1];
+                        point = obey(&outcome, &dir, segment, is_last, point);
                     }
                 }
             }

@@ -267,7 +267,7 @@ impl Shard {
         }
         if !records.is_empty() {
             let count = records.len();
-            tracing::info!("offsets expired after offsets.retention.minutes: {count} tombstones");
+            tracing::info!("removed expired offsets and empty groups without offsets: {count} tombstones");
         }
         ShardOutcome::replay_in_parts(records, ())
     }

@@ -212,6 +212,10 @@ impl ConsumerGroup {
         let mut change = Change { group: self, member, updated, records, checked: false };
         let subscribed = change.subscribe(turn)?;
         let epoch = change.follow_topics(turn, subscribed.bumps_epoch);
+        if joins && epoch == change.group.epoch && change.group.member(&id).is_none() {
+            // The epoch moves once the topics of its expression are known.
+            tracing::info!("group {}: {}", change.group.id, change.why_epoch_moved(false));
+        }
         let target = change.follow_epoch(turn, epoch)?;
         change.reconcile(turn, &target, subscribed.changed, owned.as_ref())?;
         change.group.expect_heartbeat(turn, &change.updated.id);

@@ -267,7 +267,9 @@ impl Shard {
         }
         if !records.is_empty() {
             let count = records.len();
-            tracing::info!("removed expired offsets and empty groups without offsets: {count} tombstones");
+            tracing::info!(
+                "removed expired offsets and empty groups without offsets: {count} tombstones"
+            );
         }
         ShardOutcome::replay_in_parts(records, ())
     }

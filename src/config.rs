@@ -215,9 +215,10 @@ impl Config {
         self.cordoned_log_dirs.iter().any(is_meant)
     }
 
-    /// `metadata.log.dir`, else the first of `log.dirs`.
+    /// `metadata.log.dir`; if that is unset or empty, the first of `log.dirs`.
     pub fn metadata_dir(&self) -> &str {
-        self.metadata_log_dir.as_deref().unwrap_or(&self.log_dirs[0])
+        let own = self.metadata_log_dir.as_deref().filter(|dir| !dir.is_empty());
+        own.unwrap_or(&self.log_dirs[0])
     }
 }
 

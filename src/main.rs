@@ -115,6 +115,8 @@ fn print_settings(out: &mut impl Write) -> std::io::Result<()> {
 fn print_setting(out: &mut impl Write, setting: &Setting, more: &str) -> std::io::Result<()> {
     let changes = match setting.update_mode {
         UpdateMode::ReadOnly | UpdateMode::Internal => "at start",
+        // Alone among these it is refused while the broker runs (`config/dynamic.rs`).
+        UpdateMode::PerBroker if setting.name == "listeners" => "at start",
         UpdateMode::ClusterWide => "any time",
         UpdateMode::PerBroker => "any time, per broker",
         UpdateMode::Resource => "any time, per topic",

@@ -101,6 +101,15 @@ const REFUSALS: &[Refusal] = &[
     ),
     (&[("log.roll.ms", "0")], "log.roll.ms=0 is below 1"),
     (
+        &[("log.flush.interval.ms", "-1")],
+        "Invalid value -1 for configuration flush.ms: Value must be at least 0",
+    ),
+    (
+        &[("early.start.listeners", "CONTROLLER,FOO")],
+        "early.start.listeners names FOO, which is neither in listeners nor in \
+             controller.listener.names",
+    ),
+    (
         &[("log.retention.ms", "0")],
         "log.retention.ms=0 would keep nothing; write -1 to keep everything",
     ),

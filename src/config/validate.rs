@@ -2,8 +2,10 @@
 //! would be unsafe to ignore.
 
 use super::definition::{parse_voter, split_list};
-use super::{Config, SecurityProtocol, absolute};
+use super::topic::TopicValues;
+use super::{Config, SecurityProtocol, TOPIC_SETTINGS, absolute};
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 
 impl Config {
     pub(super) fn validate(&self) -> Result<()> {
@@ -15,7 +17,7 @@ impl Config {
         self.check_security()?;
         self.check_listeners()?;
         self.check_connections()?;
-        self.topic(&Default::default()).map(|_| ())
+        self.check_topics()
     }
 
     fn check_roles(&self) -> Result<()> {
@@ -75,6 +77,16 @@ impl Config {
                  waiting follower would leave the ISR"
             )
         })
+    }
+
+    /// Topics without their own settings take the broker's, which must be right for a topic.
+    fn check_topics(&self) -> Result<()> {
+        let none = BTreeMap::new();
+        let values = TopicValues { config: self, overrides: &none };
+        for setting in TOPIC_SETTINGS.iter().filter(|setting| setting.synonym.is_some()) {
+            values.get(setting).map_or(Ok(()), |value| setting.validate(&value))?;
+        }
+        self.topic(&none).map(|_| ())
     }
 
     /// `cordoned.log.dirs` may name some of `log.dirs`, or be `*` alone.
@@ -226,6 +238,18 @@ impl Config {
             let names = self.controller_listener_names.join(",");
             format!("controller.listener.names={names}: listeners lacks one of these")
         })?;
+        let is_listener = |early: &String| {
+            all.iter()
+                .map(|one| &one.name)
+                .chain(&self.controller_listener_names)
+                .any(|n| n == early)
+        };
+        if let Some(early) = self.early_start_listeners.iter().find(|early| !is_listener(early)) {
+            return Err(Error::Config(format!(
+                "early.start.listeners names {early}, which is neither in listeners nor in \
+                 controller.listener.names"
+            )));
+        }
         let advertised = self.parse_advertised()?;
         let names = |listeners: &[super::Listener]| {
             listeners.iter().map(|one| one.name.clone()).collect::<Vec<_>>().join(",")

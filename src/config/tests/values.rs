@@ -58,11 +58,15 @@ fn every_setting_takes_the_values_that_kafka_takes() {
         [
             // Kafka looks at it at a start only.
             ("all", "config.providers"),
+            // Kafka looks at it when it has read its properties, and does not start.
+            ("all", "log.flush.interval.ms"),
             ("broker", "config.providers"),
+            ("broker", "log.flush.interval.ms"),
             // The controller refuses it, as it holds for all brokers alike.
             ("broker", "min.insync.replicas"),
             // klamm loads no classes: it does not look for those without an effect.
             ("broker", "ssl.engine.factory.class"),
+            ("static", "log.flush.interval.ms"),
             ("static", "metric.reporters"),
             ("static", "ssl.engine.factory.class"),
         ]

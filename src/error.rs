@@ -120,6 +120,9 @@ impl fmt::Display for Error {
                         ". Give the user that the broker runs as the right to read and write there \
                          (chown), or name another directory in log.dirs",
                     ),
+                    io::ErrorKind::ReadOnlyFilesystem => f.write_str(
+                        ". Mount the file system writable, or name another directory in log.dirs",
+                    ),
                     _ => Ok(()),
                 }
             }

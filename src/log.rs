@@ -265,10 +265,8 @@ impl Log {
             }
             Some(known) if known == topic_id => {}
             Some(known) => {
-                return Err(Error::Explained(
-                    ResponseError::InconsistentTopicId,
-                    format!("{} holds topic id {known}, not {topic_id}", self.partition),
-                ));
+                let what = partition_metadata::mismatch(&self.dir, known, topic_id);
+                return Err(Error::Explained(ResponseError::InconsistentTopicId, what));
             }
         }
         self.topic_id = Some(topic_id);

@@ -38,6 +38,7 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
             survey.check_strays(preview)?;
             survey.check_directory_ids(preview)?;
             survey.check_absent(preview)?;
+            survey.tell_of_old_copies(preview);
         }
     }
     let given = || std::env::var("CLUSTER_ID").ok().filter(|id| !id.is_empty());
@@ -341,6 +342,26 @@ impl Survey<'_> {
         }
         self.tell_gone(gone);
         Ok(())
+    }
+
+    /// Warns of directories that were last stopped cleanly in an earlier life of this broker than its
+    /// latest.
+    fn tell_of_old_copies(&self, preview: &Preview) {
+        let known = preview.image.brokers.get(&self.config.node_id).map(|broker| broker.epoch);
+        let epoch_of = |dir: &LogDir| dir.clean_shutdown.filter(|epoch| *epoch >= 0);
+        let stopped = self.logs.online_dirs().filter_map(|dir| Some((dir, epoch_of(dir)?)));
+        let stopped: Vec<_> = stopped.collect();
+        let Some(latest) = stopped.iter().map(|(_, epoch)| *epoch).chain(known).max() else {
+            return;
+        };
+        for (dir, epoch) in stopped.iter().filter(|(_, epoch)| *epoch < latest) {
+            tracing::warn!(
+                "{} was last stopped cleanly in broker epoch {epoch}, and this broker last ran in \
+                 epoch {latest}: if the directory comes from a copy, what was written since is \
+                 missing; if it was offline or left out of log.dirs meanwhile, all is well",
+                dir.path.display()
+            );
+        }
     }
 
     /// This broker's partitions that have no log, with their directories in the metadata log.

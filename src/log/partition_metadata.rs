@@ -11,6 +11,10 @@ use uuid::Uuid;
 /// The file's name in the log's directory.
 pub(super) const FILE: &str = "partition.metadata";
 
+/// The directory of the metadata log, and the topic id that it has in every cluster.
+const METADATA_LOG: &str = "__cluster_metadata-0";
+const METADATA_ID: Uuid = Uuid::from_u128(1);
+
 /// Size of the file in bytes.
 const SIZE: usize = 43;
 
@@ -40,12 +44,32 @@ pub(super) fn parse(
     if topic_id.is_some() || (is_part && (may_be_torn || has_no_records(disk, dir)?)) {
         return Ok(topic_id);
     }
+    let remedy = match dir.ends_with(METADATA_LOG) {
+        true => format!(
+            "Delete it, and the next start writes it anew; or write its two lines, \"version: 0\" and \
+             \"topic_id: {}\"",
+            uuid_to_text(METADATA_ID)
+        ),
+        false => "This partition stays offline. Write its two lines anew, \"version: 0\" and \
+                  \"topic_id: ID\" (kafka-topics.sh --describe shows the id), or move the directory \
+                  away"
+            .to_owned(),
+    };
+    let path = dir.join(FILE).display().to_string();
     Err(Error::corrupt(format!(
-        "partition.metadata: {path} names no topic, and so this partition stays offline. Write its \
-         two lines anew, \"version: 0\" and \"topic_id: ID\" (kafka-topics.sh --describe shows the \
-         id), or move the directory away, and start again.",
-        path = dir.join(FILE).display()
+        "partition.metadata: {path} names no topic. {remedy}, and start again."
     )))
+}
+
+/// The message for a log in `dir` whose file names another topic than the log is of.
+pub(super) fn mismatch(dir: &Path, found: Uuid, wanted: Uuid) -> String {
+    format!(
+        "{path} has topic_id: {found}, and the log must have topic_id: {wanted}. If it is that topic's \
+         log, correct the line, and start again.",
+        path = dir.join(FILE).display(),
+        found = uuid_to_text(found),
+        wanted = uuid_to_text(wanted)
+    )
 }
 
 /// Whether this is more than a power loss leaves of a file that was not durable.

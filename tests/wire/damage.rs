@@ -625,6 +625,27 @@ fn a_log_with_the_wrong_identity_is_kept_and_takes_no_other_with_it() {
     }
 }
 
+/// It has the same one in every cluster, which no tool shows.
+#[test]
+fn the_metadata_log_says_which_topic_id_it_must_have() {
+    let mut site = Site::new();
+    let file = site.path(METADATA).join(IDENTITY);
+    let own = fs::read(&file).unwrap();
+    for (content, says) in [
+        (format!("version: 0\ntopic_id: {STRANGE}"), format!("has topic_id: {STRANGE}, and")),
+        ("junk".repeat(12), "names no topic. Delete it, and".to_owned()),
+    ] {
+        fs::write(&file, content).unwrap();
+        let (status, last) = site.broker.refusal();
+        assert_eq!(status, Some(1), "{last}");
+        assert!(last.contains(&format!("{} {says}", file.display())), "{last}");
+        assert!(last.contains("topic_id: AAAAAAAAAAAAAAAAAAAAAQ"), "{last}");
+        fs::remove_file(&file).unwrap();
+        site.serves(&says);
+        assert_eq!(fs::read(&file).unwrap(), own);
+    }
+}
+
 /// They are in a directory that was away, or in the place of a new log, as after a crash.
 #[test]
 fn logs_of_a_topic_that_was_made_again_meanwhile_are_strays() {
@@ -776,6 +797,45 @@ fn a_file_in_the_place_of_a_partition_is_named_and_no_log_begins_anew() {
     site.serves("the directory is back");
 }
 
+/// The lines of the last start that warn.
+fn warnings(site: &Site, before: usize) -> Vec<String> {
+    let log = site.broker.log().split_off(before);
+    log.lines().filter(|line| line.contains(" WARN ")).map(str::to_owned).collect()
+}
+
+/// It may be a copy, or was left out for a while; nobody can tell.
+#[test]
+fn a_directory_of_an_earlier_stop_is_named() {
+    let mut site = Site::new();
+    copy(&site.path("b"), &site.path("old"));
+    site.serves("a life more");
+    assert!(!site.broker.log().contains("last stopped cleanly"));
+    fs::remove_dir_all(site.path("b")).unwrap();
+    copy(&site.path("old"), &site.path("b"));
+    let before = site.broker.log().len();
+    site.serves("the copy");
+    let warnings = warnings(&site, before);
+    let [line] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(line.contains("/b was last stopped cleanly in broker epoch "), "{line}");
+}
+
+/// Nothing else says where the logs begin.
+#[test]
+fn a_lost_checkpoint_of_log_starts_is_named() {
+    let mut site = Site::new();
+    let file = site.path("b/log-start-offset-checkpoint");
+    let whole = fs::read(&file).unwrap();
+    for content in [None, Some(&b""[..]), Some(&[0; 16]), Some(b"junk"), Some(&whole)] {
+        fs::remove_file(&file).unwrap();
+        content.map(|content| fs::write(&file, content).unwrap());
+        let before = site.broker.log().len();
+        site.serves("the next start");
+        let line = format!("{} is missing, empty or damaged", file.display());
+        let told = warnings(&site, before).iter().filter(|said| said.contains(&line)).count();
+        assert_eq!(told, usize::from(content != Some(&whole)), "{content:?}");
+    }
+}
+
 /// The controller may not know yet which partitions were in it.
 #[test]
 fn what_was_in_a_directory_that_is_left_out_begins_anew_with_a_line() {
@@ -819,7 +879,10 @@ fn nothing_is_made_where_one_of_the_new_directories_cannot_be() {
     fs::create_dir(site.path("empty")).unwrap();
     let dirs = dirs(site.root.path(), "new/er,new/est,empty");
     site.broker.set(&[("log.dirs", &format!("{dirs},/proc/klamm"))]);
-    site.refuses(&["/proc/klamm: "], "no directory can be made in /proc");
+    site.refuses(
+        &["/proc/klamm: no directory can be made there", "log.dirs"],
+        "no directory can be made in /proc",
+    );
 }
 
 /// The metadata log is in a directory without partitions.
@@ -828,6 +891,7 @@ fn the_metadata_log_may_have_a_directory_of_its_own() {
     let root = TempDir::new().unwrap();
     let (data, apart) = (dirs(root.path(), "a,b"), dirs(root.path(), "apart"));
     let mut broker = Broker::start_with(&[("log.dirs", &data), ("metadata.log.dir", &apart)]);
+    assert!(!broker.log().contains(" WARN "));
     create(&broker, "damage");
     (0..PARTITIONS).for_each(|partition| assert_eq!(produce(&broker, partition), 0));
     let described = call(&Peer::connect(broker.port), 4, &DescribeLogDirsRequest::default());
@@ -835,6 +899,9 @@ fn the_metadata_log_may_have_a_directory_of_its_own() {
     broker.kill();
     broker.launch();
     (0..PARTITIONS).for_each(|partition| assert_eq!(next(&broker, partition), 1));
+    broker.stop();
+    broker.launch();
+    assert!(!broker.log().contains("log-start-offset-checkpoint"), "after a clean stop");
     broker.stop();
     let has = |path: &str| root.path().join(path).exists();
     assert!(has("apart/meta.properties") && has("apart/__cluster_metadata-0"));

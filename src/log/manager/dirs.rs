@@ -53,10 +53,33 @@ pub(super) fn open(
         None if disk.is_recovered_since_boot(path)? => Stopped::Killed,
         None => Stopped::Unknown,
     };
+    if !previews.is_empty() {
+        tell_of_lost_starts(disk, path, dir.stopped)?;
+    }
     if let Some(meta) = files::read_meta_properties(disk, path)? {
         dir.set_meta(meta);
     }
     Ok(Opened { dir, checkpoints, previews, lock })
+}
+
+/// Warns if nothing says any more where the logs begin. A broker that stops cleanly leaves the file
+/// with its two first lines at least.
+fn tell_of_lost_starts(disk: &Disk, path: &Path, stopped: Stopped) -> Result<()> {
+    let path = path.join(LOG_STARTS);
+    let content = disk.read_file(&path)?.unwrap_or_default();
+    let is_lost = match content.is_empty() {
+        true => stopped == Stopped::Cleanly,
+        false => checkpoint::read_offsets(disk, &path).is_err(),
+    };
+    if is_lost {
+        let path = path.display();
+        tracing::warn!(
+            "{path} is missing, empty or damaged: records that were deleted by DeleteRecords \
+             (kafka-delete-records.sh) and whose segments are still there are back. Restore the \
+             file from a copy, or delete them again."
+        );
+    }
+    Ok(())
 }
 
 fn if_file(path: &Path, error: Error) -> Error {
@@ -64,6 +87,16 @@ fn if_file(path: &Path, error: Error) -> Error {
         Error::Disk { source, .. } if source.kind() == io::ErrorKind::NotADirectory => {
             let what = "a file is in the place of this directory or of one above it. Move it away, or \
                         name another directory in log.dirs";
+            Error::disk(path, io::Error::new(source.kind(), what))
+        }
+        error => error,
+    }
+}
+
+fn if_refused(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Disk { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            let what = "no directory can be made there. Name another one in log.dirs";
             Error::disk(path, io::Error::new(source.kind(), what))
         }
         error => error,
@@ -140,7 +173,7 @@ fn make_dir(disk: &Disk, path: &Path, made: &mut Vec<PathBuf>) -> Result<()> {
         return Ok(());
     }
     make_dir(disk, parent, made)?;
-    disk.create_dir(path)?;
+    disk.create_dir(path).map_err(|error| if_refused(path, error))?;
     made.push(path.to_owned());
     disk.sync_dir(parent)
 }

@@ -1,6 +1,7 @@
 //! Rebuilds a state machine from its log (CoordinatorLoaderImpl).
 
 use super::state_machine::StateMachine;
+use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::record::Batch;
 use crate::replica::partition::Partition;
@@ -28,9 +29,9 @@ pub fn load<M: StateMachine>(
         for range in &read.ranges {
             let mut bytes = range.read()?;
             while !bytes.is_empty() {
-                let batch = Batch::split_stored(&mut bytes)?;
-                replay(machine, &batch)?;
-                offset = batch.next_offset();
+                let position = range.position + (range.len - bytes.len()) as u64;
+                offset = replay_next(machine, &mut bytes)
+                    .map_err(|error| unreadable::<M>(range, position, offset, &error))?;
             }
         }
         // Compaction may have removed everything up to the end.
@@ -38,6 +39,32 @@ pub fn load<M: StateMachine>(
             return Ok(offsets.log_end);
         }
     }
+}
+
+/// Replays the batch that `bytes` begins with, and removes it; returns the offset after it.
+fn replay_next<M: StateMachine>(machine: &mut M, bytes: &mut Bytes) -> Result<Offset> {
+    let batch = Batch::split_stored(bytes)?;
+    if !batch.checksum_holds() {
+        return Err(Error::corrupt("checksum"));
+    }
+    replay(machine, &batch)?;
+    Ok(batch.next_offset())
+}
+
+/// The error of a load that cannot go on behind the records below `offset`.
+fn unreadable<M: StateMachine>(
+    range: &FileRange,
+    position: u64,
+    offset: Offset,
+    error: &Error,
+) -> Error {
+    Error::corrupt(format!(
+        "segment {path}: the batch at byte {position}, with the records from offset {offset} on, \
+         cannot be used ({error}). Restore the file from a copy; or move the partition's directory \
+         away while the broker is stopped: {loss}. Then start again.",
+        path = range.file.path().display(),
+        loss = M::LOSS
+    ))
 }
 
 pub fn replay<M: StateMachine>(machine: &mut M, batch: &Batch) -> Result<()> {

@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub trait StateMachine: Debug + Send + Sized + 'static {
     /// The coordinator's name, for the broker's log.
     const NAME: &'static str;
+    /// What happens if its partition is lost, for the operator.
+    const LOSS: &'static str;
     /// A record of its topic.
     type Record: Debug;
     /// What may follow an append besides a replay.

@@ -836,6 +836,106 @@ fn a_lost_checkpoint_of_log_starts_is_named() {
     }
 }
 
+/// A changed byte in a record, and the file of a partition of a coordinator that has one.
+fn spoil_record(site: &Site, topic: &str) -> PathBuf {
+    let names = fs::read_dir(site.root.path().join("a")).unwrap();
+    let logs = names.map(|entry| entry.unwrap().path().join("00000000000000000000.log"));
+    let of_topic = |path: &PathBuf| path.to_str().unwrap().contains(&format!("/{topic}-"));
+    let has_records = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+    let log = logs.filter(of_topic).find(has_records).unwrap();
+    flip(&log, 80);
+    log
+}
+
+/// What it had acknowledged must not change, and without its log nothing is as it was.
+#[test]
+fn a_coordinator_does_not_load_a_damaged_log_and_says_which() {
+    for (topic, key_type) in [("__consumer_offsets", 0), ("__transaction_state", 1)] {
+        let mut site = Site::running("a");
+        let peer = Peer::connect(site.broker.port);
+        let key = if key_type == 0 { "g" } else { "t" };
+        until_taken(|| find_coordinator(&peer, key, key_type));
+        let ask = |peer: &Peer| match key_type {
+            0 => fetch_offset(peer),
+            _ => init_producer(peer),
+        };
+        if key_type == 0 {
+            until_taken(|| commit_offset(&peer));
+        }
+        let before = until_taken(|| ask(&peer));
+        drop(peer);
+        site.broker.stop();
+        let log = spoil_record(&site, topic);
+        site.broker.launch();
+        let peer = Peer::connect(site.broker.port);
+        let line = format!("segment {}: the batch at byte 0", log.display());
+        while !site.broker.log().contains(&line) {
+            assert_eq!(ask(&peer).map_err(|code| [14, 15, 16].contains(&code)), Err(true));
+        }
+        assert_eq!(ask(&peer), Err(16), "NOT_COORDINATOR");
+        drop(peer);
+        site.broker.stop();
+        // What the line says is true.
+        fs::remove_dir_all(log.parent().unwrap()).unwrap();
+        site.broker.launch();
+        let after = until_taken(|| ask(&Peer::connect(site.broker.port)));
+        assert!(before != after || key_type == 1, "{topic}: {before}");
+        site.broker.stop();
+    }
+}
+
+/// Repeats a request until its coordinator is there.
+fn until_taken(ask: impl Fn() -> Result<i64, i16>) -> i64 {
+    let answers = std::iter::repeat_with(|| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        ask()
+    });
+    answers.take(400).find_map(Result::ok).expect("no coordinator")
+}
+
+fn find_coordinator(peer: &Peer, key: &str, key_type: i8) -> Result<i64, i16> {
+    let request = FindCoordinatorRequest::default().with_key(text(key)).with_key_type(key_type);
+    let response = call(peer, 3, &request);
+    if response.error_code == 0 { Ok(0) } else { Err(response.error_code) }
+}
+
+fn commit_offset(peer: &Peer) -> Result<i64, i16> {
+    use klamm::codec::messages::offset_commit_request::*;
+    let partition = OffsetCommitRequestPartition::default().with_committed_offset(7);
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(text("damage").into())
+        .with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(text("g").into())
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic]);
+    let partition = &call(peer, 7, &request).topics[0].partitions[0];
+    if partition.error_code == 0 { Ok(0) } else { Err(partition.error_code) }
+}
+
+fn fetch_offset(peer: &Peer) -> Result<i64, i16> {
+    use klamm::codec::messages::offset_fetch_request::*;
+    let topic = OffsetFetchRequestTopic::default()
+        .with_name(text("damage").into())
+        .with_partition_indexes(vec![0]);
+    let request = OffsetFetchRequest::default()
+        .with_group_id(text("g").into())
+        .with_topics(Some(vec![topic]));
+    let response = call(peer, 7, &request);
+    match response.error_code {
+        0 => Ok(response.topics[0].partitions[0].committed_offset),
+        code => Err(code),
+    }
+}
+
+fn init_producer(peer: &Peer) -> Result<i64, i16> {
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(Some(text("t").into()))
+        .with_transaction_timeout_ms(10_000);
+    let response = call(peer, 4, &request);
+    if response.error_code == 0 { Ok(response.producer_id.0) } else { Err(response.error_code) }
+}
+
 /// The controller may not know yet which partitions were in it.
 #[test]
 fn what_was_in_a_directory_that_is_left_out_begins_anew_with_a_line() {

@@ -313,6 +313,8 @@ impl Shard {
 
 impl StateMachine for Shard {
     const NAME: &'static str = "group coordinator";
+    const LOSS: &'static str =
+        "the groups in it then begin without members and without committed offsets";
     type Record = Record;
     type Then = (GroupId, ShardThen);
     type Parked = Parked;

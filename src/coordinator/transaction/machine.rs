@@ -349,6 +349,8 @@ pub(super) fn refuse(error: ResponseError) -> MachineOutcome<Answer> {
 
 impl StateMachine for Machine {
     const NAME: &'static str = "transaction coordinator";
+    const LOSS: &'static str = "the transactional ids in it are then forgotten, and transactions that are \
+                                open have to be aborted with kafka-transactions.sh";
     type Record = Record;
     type Then = ();
     type Parked = ();

@@ -1,35 +1,22 @@
 //! Runs requests of very many elements so that they hold up no other request.
 
-use crate::sync::lock;
-use std::future::Future;
+use crate::sync;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Mutex;
-use tokio::task::block_in_place;
 
 /// A request with more array elements than this may take longer than others should wait.
 pub(super) const FROM_ELEMENTS: usize = 5_000;
 
-/// Lets large requests run one at a time: their costs do not add up, and all processors but one are
-/// left to the others. It is held while a request computes, never while it waits.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Runs `request` on a thread that may block, while the runtime's other tasks continue on other
-/// threads. The requests of a connection keep their order, because the first poll runs to its end
-/// before the next request starts.
+/// Runs a request so that it holds up no other. The requests of a connection keep their order,
+/// because the first poll runs to its end before the next request starts.
 pub(super) async fn alone<F: Future>(mut request: Pin<Box<F>>) -> F::Output {
-    std::future::poll_fn(|cx| {
-        block_in_place(|| {
-            let _turn = lock(&TURN);
-            request.as_mut().poll(cx)
-        })
-    })
-    .await
+    poll_fn(|cx| sync::alone(|| request.as_mut().poll(cx))).await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
     use std::time::Duration;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -12,10 +12,14 @@ use super::iterator::Checked;
 use super::{Batch, MAGIC, invalid};
 use crate::config::{Compression, TopicConfig};
 use crate::error::{Error, Result};
+use crate::sync::alone;
 use crate::types::{NO_TIMESTAMP, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 
+/// Decompressed records of up to this many bytes are checked at once; more of them only by one
+/// thread at a time, while others serve the other connections.
+const QUICK_BYTES: usize = 8 << 20;
 /// The most bad records that an answer names. Kafka names all of them, which may be millions.
 const RECORD_ERRORS_MAX: usize = 1000;
 
@@ -50,19 +54,44 @@ pub fn validate(
     let source = batch.compression_type()?;
     check_header(&batch)?;
     let target = config.compression.unwrap_or_else(|| with_default_level(source));
-    let recompress = CompressionType::of(target) != source;
     let rules = Rules { config, now, claims_append_time: batch.is_log_append_time() };
-    let summary = check_records(&batch, &rules)?;
-    // Kafka has always repaired compressed batches with gaps instead of refusing them.
-    if recompress || (batch.is_compressed() && !summary.consecutive) {
-        batch = rebuild(&batch, target, config, now)?;
-        check_size(&batch, config)?;
-    } else if config.log_append_time {
-        batch.set_max_timestamp(now, true);
-    } else {
-        batch.set_max_timestamp(summary.max_timestamp, false);
+    let examined = match examine(&batch, &rules, target, QUICK_BYTES) {
+        // It may be much more than was sent, and may take long.
+        Err(_) if batch.is_compressed() => {
+            alone(|| examine(&batch, &rules, target, DECOMPRESSED_BYTES_MAX))
+        }
+        examined => examined,
+    };
+    match examined? {
+        (_, Some(rebuilt)) => {
+            batch = rebuilt;
+            check_size(&batch, config)?;
+        }
+        _ if config.log_append_time => batch.set_max_timestamp(now, true),
+        (summary, None) => batch.set_max_timestamp(summary.max_timestamp, false),
     }
     Ok(vec![batch])
+}
+
+/// Checks the records, which decompressed may have `bytes_max` bytes, and builds the batch again
+/// if that is needed.
+fn examine(
+    batch: &Batch,
+    rules: &Rules<'_>,
+    target: Compression,
+    bytes_max: usize,
+) -> Result<(Summary, Option<Batch>), Refused> {
+    let summary = sum_up(batch, bytes_max)?;
+    if !rules.hold(&summary) {
+        refuse_flaws(batch, rules, bytes_max)?;
+    }
+    let recompress = CompressionType::of(target) != batch.compression_type()?;
+    // Kafka has always repaired compressed batches with gaps instead of refusing them.
+    if recompress || (batch.is_compressed() && !summary.consecutive) {
+        let rebuilt = rebuild(batch, target, rules, bytes_max)?;
+        return Ok((summary, Some(rebuilt)));
+    }
+    Ok((summary, None))
 }
 
 /// The one batch of a request of version 3 or later. Bytes after it that are no whole batch are
@@ -216,19 +245,11 @@ struct Summary {
     consecutive: bool,
 }
 
-fn check_records(batch: &Batch, rules: &Rules<'_>) -> Result<Summary, Refused> {
-    let summary = sum_up(batch)?;
-    if !rules.hold(&summary) {
-        refuse_flaws(batch, rules)?;
-    }
-    Ok(summary)
-}
-
-fn sum_up(batch: &Batch) -> Result<Summary> {
+fn sum_up(batch: &Batch, bytes_max: usize) -> Result<Summary> {
     let (mut min_timestamp, mut max_timestamp) = (Timestamp::MAX, NO_TIMESTAMP);
     let (mut lacks_keys, mut consecutive) = (false, true);
     let mut offset = batch.base_offset();
-    batch.iter(DECOMPRESSED_BYTES_MAX)?.each_checked(|record| {
+    batch.iter(bytes_max)?.each_checked(|record| {
         min_timestamp = min_timestamp.min(record.timestamp);
         max_timestamp = max_timestamp.max(record.timestamp);
         lacks_keys |= !record.has_key;
@@ -239,10 +260,10 @@ fn sum_up(batch: &Batch) -> Result<Summary> {
 }
 
 #[cold]
-fn refuse_flaws(batch: &Batch, rules: &Rules<'_>) -> Result<(), Refused> {
+fn refuse_flaws(batch: &Batch, rules: &Rules<'_>, bytes_max: usize) -> Result<(), Refused> {
     let mut errors = RecordErrors::default();
     let mut index = 0;
-    batch.iter(DECOMPRESSED_BYTES_MAX)?.each_checked(|record| {
+    batch.iter(bytes_max)?.each_checked(|record| {
         if let Some(flaw) = rules.flaw(record) {
             errors.add(index, rules.explain(flaw, record));
         }
@@ -290,25 +311,26 @@ impl RecordErrors {
 fn rebuild(
     batch: &Batch,
     target: Compression,
-    config: &TopicConfig,
-    now: Timestamp,
+    rules: &Rules<'_>,
+    bytes_max: usize,
 ) -> Result<Batch> {
+    let Rules { config, now, .. } = *rules;
     let mut builder = BatchBuilder::new(batch.base_offset(), target).producer(
         batch.producer_id(),
         batch.producer_epoch(),
         batch.base_sequence(),
         batch.is_transactional(),
     );
-    let bytes_max = config.max_message_bytes as usize;
+    let message_bytes_max = config.max_message_bytes as usize;
     if config.log_append_time {
         builder = builder.log_append_time(now);
     }
-    for record in batch.iter(DECOMPRESSED_BYTES_MAX)? {
+    for record in batch.iter(bytes_max)? {
         let record = record?;
         let (key, value) = (record.key.as_deref(), record.value.as_deref());
         builder.append(record.timestamp, key, value, &record.headers);
         // It will be refused for its size, so the rest of it is not needed.
-        if target == Compression::Uncompressed && builder.uncompressed_bytes() > bytes_max {
+        if target == Compression::Uncompressed && builder.uncompressed_bytes() > message_bytes_max {
             break;
         }
     }

@@ -2,7 +2,7 @@
 //! repeated names, invented names and names of maximal length. The responses, the broker's memory
 //! and the time that others wait must stay within bounds. So must the memory of incomplete requests.
 
-use super::{Peer, call};
+use super::{Peer, call, send};
 use crate::support::Broker;
 use crate::support::requests::{Known, Recipe, Schema};
 use bytes::Bytes;
@@ -403,4 +403,32 @@ fn a_large_request_comes_through_beside_many_that_are_half_here() {
     }
     assert!(!broker.log().contains("closed the connection"), "{}", broker.log());
     drop(half);
+}
+
+/// What small requests hold may be large once it is decompressed. It is checked one at a time, so
+/// neither the memory nor the time of many such requests adds up.
+#[test]
+fn many_small_requests_that_expand_hold_nobody_up() {
+    const EXPANDED: usize = 100 * MIB;
+    const PEERS: usize = 12;
+    let broker = Broker::start();
+    let mut client = Peer::connect(broker.port);
+    populate(&mut client);
+    let mut builder = BatchBuilder::new(0, Compression::Zstd { level: 3 });
+    builder.append(1_700_000_000_000, None, Some(&vec![7; EXPANDED]), &[]);
+    let data = PartitionProduceData::default().with_records(Some(builder.build().to_bytes()));
+    let topic =
+        TopicProduceData::default().with_name(text("here").into()).with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000);
+    let request = request.with_topic_data(vec![topic]);
+    let before = broker.resident_kib();
+    let other = Other::start(broker.port);
+    let mut peers: Vec<Peer> = (0..PEERS).map(|_| Peer::connect(broker.port)).collect();
+    peers.iter_mut().for_each(|peer| send(peer, 8, &request));
+    for peer in &mut peers {
+        assert!(peer.receive().is_some(), "an answer");
+    }
+    let grown = broker.peak_kib().saturating_sub(before) / 1024;
+    assert!(grown < 4 * (EXPANDED / MIB) as u64, "grew by {grown} MiB");
+    assert!(other.longest() < OTHERS_WAIT, "{:?}", other.longest());
 }

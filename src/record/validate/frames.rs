@@ -31,7 +31,7 @@ fn batch(codec: u8, payload: &[u8]) -> Batch {
 
 fn is_accepted(codec: u8, payload: &[u8]) -> bool {
     let batch = batch(codec, payload);
-    let is_accepted = sum_up(&batch).is_ok();
+    let is_accepted = sum_up(&batch, DECOMPRESSED_BYTES_MAX).is_ok();
     let is_read = batch.records(DECOMPRESSED_BYTES_MAX).is_ok();
     assert_eq!(is_accepted, is_read, "what is checked is what is read");
     is_accepted

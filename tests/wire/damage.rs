@@ -827,7 +827,9 @@ fn a_lost_checkpoint_of_log_starts_is_named() {
     let whole = fs::read(&file).unwrap();
     for content in [None, Some(&b""[..]), Some(&[0; 16]), Some(b"junk"), Some(&whole)] {
         fs::remove_file(&file).unwrap();
-        content.map(|content| fs::write(&file, content).unwrap());
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
         let before = site.broker.log().len();
         site.serves("the next start");
         let line = format!("{} is missing, empty or damaged", file.display());

@@ -205,7 +205,8 @@ async fn a_log_that_has_lost_its_end_is_refused() {
     };
     let away = |log: &Path| std::fs::remove_file(log.join(first)).unwrap();
     let none = |_: &Path| {};
-    let rows: [(&dyn Fn(&Path), &str); 5] = [
+    type Row<'a> = (&'a dyn Fn(&Path), &'a str);
+    let rows: [Row<'_>; 5] = [
         (&none, ""),
         (&cut(1, 0), "the metadata log ends at offset"),
         (&cut(300, 0), "the metadata log ends at offset"),

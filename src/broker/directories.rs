@@ -36,6 +36,7 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
             survey.check_whole(preview)?;
             survey.check_identities(preview)?;
             survey.check_strays(preview)?;
+            survey.check_end(preview)?;
             survey.check_directory_ids(preview)?;
             survey.check_absent(preview)?;
             survey.tell_of_old_copies(preview);
@@ -183,7 +184,7 @@ impl Survey<'_> {
                 ),
                 &format!(
                     "Restore it from a copy. To go on without what follows, cut the file there \
-                     (truncate -s {}) and move later segments away.",
+                     (truncate -s {}) and move later segments and snapshots away.",
                     cut.position
                 ),
             ));
@@ -201,6 +202,24 @@ impl Survey<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses a metadata log that has lost its end: what was acknowledged would be undone.
+    fn check_end(&self, preview: &Preview) -> Result<()> {
+        let Some((end, reached, witness)) = &preview.lost else { return Ok(()) };
+        let dir = self.logs.metadata_dir().path.join(quorum::DIR_NAME);
+        Err(refused(
+            &format!(
+                "{}: the metadata log ends at offset {end}, and {witness} shows that it had records up \
+                 to {reached}. What was created, set or deleted there would be undone, and the records \
+                 of such topics lost with it",
+                dir.display()
+            ),
+            &format!(
+                "Put the .log files back from a copy of this directory; or, to start with what is left, \
+                 move {witness} away."
+            ),
+        ))
     }
 
     /// Withholds a log with records that lost its `partition.metadata`, or has one of a topic that

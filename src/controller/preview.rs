@@ -25,13 +25,15 @@ pub struct Preview {
     pub deleted_topics: BTreeSet<Uuid>,
     /// Where the valid records end, if the files go on beyond that; the rest will be cut off.
     pub cut: Option<ScanEnd>,
+    /// The log ends at the first offset, and the file shows that it had reached the second.
+    pub lost: Option<(Offset, Offset, String)>,
     /// Whether the log holds more than what formatting wrote.
     pub is_begun: bool,
 }
 
 /// Reads what `Quorum::open` will read, without changing anything; None if there is no metadata
 /// log. A file or record that we do not understand is an error that says what to do
-/// (`Error::Config`), and so is a log that has lost its end.
+/// (`Error::Config`).
 pub fn preview(disk: &Disk, metadata_dir: &Path, stopped: Stopped) -> Result<Option<Preview>> {
     let dir = metadata_dir.join(DIR_NAME);
     let names = match disk.file_len(&dir)? {
@@ -55,7 +57,8 @@ pub fn preview(disk: &Disk, metadata_dir: &Path, stopped: Stopped) -> Result<Opt
         Some(start) => reader.load_log(disk, &dir, start)?,
         None => (0, None),
     };
-    refuse_loss(&dir, &names, end, stopped)?;
+    let lost = reached(&names, stopped).filter(|(reached, _)| *reached > end);
+    let lost = lost.map(|(reached, name)| (end, reached, name.to_owned()));
     if reader.loader.in_transaction() {
         // The next leader will abort this transaction.
         reader
@@ -64,7 +67,7 @@ pub fn preview(disk: &Disk, metadata_dir: &Path, stopped: Stopped) -> Result<Opt
     }
     let Reader { loader, deleted_topics } = reader;
     let is_begun = is_logged || loader.image.offset >= 0;
-    Ok(Some(Preview { image: loader.image, deleted_topics, cut, is_begun }))
+    Ok(Some(Preview { image: loader.image, deleted_topics, cut, lost, is_begun }))
 }
 
 struct Reader {
@@ -131,25 +134,15 @@ impl Reader {
     }
 }
 
-/// Refuses a log that ends before what another file shows to have been in it. Records are durable
-/// before a metadata snapshot has them; a producer snapshot may come first, which only matters if
-/// the power was lost.
-fn refuse_loss(dir: &Path, names: &[String], end: Offset, stopped: Stopped) -> Result<()> {
+/// How far the log had come according to its snapshots, and the name of that file. Records are
+/// durable before a metadata snapshot has them; a producer snapshot may come first, which only
+/// matters if the power was lost.
+fn reached(names: &[String], stopped: Stopped) -> Option<(Offset, &str)> {
     let reached = |name: &str| {
         let snapshot = SnapshotId::parse(name).map(|id| id.offset);
         snapshot.or_else(|| producer_snapshot_offset(name).filter(|_| stopped != Stopped::Unknown))
     };
-    let latest = names.iter().filter_map(|name| Some((reached(name)?, name))).max();
-    match latest {
-        Some((reached, name)) if reached > end => Err(Error::Config(format!(
-            "{dir}: the metadata log ends at offset {end}, and {name} shows that it had records up to \
-             {reached}. Nothing was changed. What was created, set or deleted there would be undone, and \
-             the records of such topics lost with it: put the missing .log files back from a copy of \
-             this directory. To start with what is left, move {name} away.",
-            dir = dir.display()
-        ))),
-        _ => Ok(()),
-    }
+    names.iter().filter_map(|name| Some((reached(name)?, &**name))).max()
 }
 
 fn refused(path: &Path, error: Error) -> Error {

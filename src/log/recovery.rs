@@ -3,6 +3,7 @@
 
 mod losses;
 
+use super::checkpoint::RECOVERY_POINTS;
 use super::leader_epoch::{self, LeaderEpochs};
 use super::leftovers::remove_leftovers;
 use super::names::{file_name, parse_dir_name, parse_file_name};
@@ -61,6 +62,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         segments: Vec::new(),
         orphans: Vec::new(),
         reached: 0,
+        witness: String::new(),
         options,
     };
     if names.iter().any(|name| name == leader_epoch::SETTLED) {
@@ -90,9 +92,10 @@ struct LogLoader<'a> {
     orphans: Vec<(Offset, String)>,
     epochs: LeaderEpochs,
     producers: ProducerStates,
-    /// A snapshot or the recovery point shows that the log had reached this offset; 0 after a power
-    /// loss.
+    /// The offset that the log is known to have reached; 0 after a power loss.
     reached: Offset,
+    /// The file that says so.
+    witness: String,
 }
 
 impl LogLoader<'_> {
@@ -137,7 +140,11 @@ impl LogLoader<'_> {
     /// last segment ends; None if there is none.
     fn recover(&mut self, mut broken: BTreeSet<Offset>) -> Result<Option<Offset>> {
         if self.options.stopped != Stopped::Unknown {
-            self.reached = self.producers.newest_snapshot().max(self.options.recovery_point);
+            let (snapshot, point) = (self.producers.newest_snapshot(), self.options.recovery_point);
+            (self.reached, self.witness) = match point > snapshot {
+                true => (point, RECOVERY_POINTS.to_owned()),
+                false => (snapshot, file_name(snapshot, SNAPSHOT)),
+            };
         }
         let settled = self.load_settled()?;
         let point = settled.unwrap_or(self.options.recovery_point);

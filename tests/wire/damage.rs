@@ -311,6 +311,17 @@ const DAMAGES: &[Damage] = &[
         mend: |site| put_back(site, LOG),
     },
     Damage {
+        name: "the last batch of the metadata log is cut after a clean stop",
+        log_dirs: "a,b",
+        spoil: |site| {
+            let bytes = fs::read(site.path(LOG)).unwrap();
+            set_aside(site, LOG);
+            fs::write(site.path(LOG), &bytes[..bytes.len() - 7]).unwrap();
+        },
+        says: &["/a/__cluster_metadata-0: the metadata log ends at offset", ".snapshot shows that"],
+        mend: |site| put_back(site, LOG),
+    },
+    Damage {
         name: "meta.properties is missing in the first",
         log_dirs: "a,b",
         spoil: |site| set_aside(site, "a/meta.properties"),
@@ -694,10 +705,6 @@ const HARMLESS: &[Change] = &[
         let mut bytes = fs::read(site.path(LOG)).unwrap();
         bytes.extend([0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 90, 1, 2, 3]);
         fs::write(site.path(LOG), bytes).unwrap();
-    }),
-    ("the last batch of the metadata log, cut after a clean stop", "a,b", |site| {
-        let bytes = fs::read(site.path(LOG)).unwrap();
-        fs::write(site.path(LOG), &bytes[..bytes.len() - 7]).unwrap();
     }),
     ("a log that was being made", "a,b", |site| {
         let unfinished = site.path("b/damage-7");

@@ -4,9 +4,6 @@
 use super::LogLoader;
 use crate::disk::Access;
 use crate::error::Result;
-use crate::log::checkpoint::RECOVERY_POINTS;
-use crate::log::names::file_name;
-use crate::log::producer_state::SNAPSHOT;
 use crate::log::segment::{End, Lookup};
 use crate::log::{Stopped, torn};
 use crate::types::Offset;
@@ -22,13 +19,9 @@ impl LogLoader<'_> {
     ) -> Result<Option<End>> {
         let was_power_lost = self.options.stopped == Stopped::Unknown;
         let durable = if was_power_lost { unflushed } else { usize::MAX };
-        let witness = || match self.producers.newest_snapshot() == self.reached {
-            true => file_name(self.reached, SNAPSHOT),
-            false => RECOVERY_POINTS.to_owned(),
-        };
         let Some((last, sealed)) = self.segments.split_last() else {
             let is_lost = self.reached > 0;
-            return if is_lost { Err(torn::gone(&self.dir, &witness())) } else { Ok(None) };
+            return if is_lost { Err(torn::gone(&self.dir, &self.witness)) } else { Ok(None) };
         };
         for (index, segment) in sealed.iter().enumerate().take(durable) {
             let is_read = index >= unflushed || broken.contains(&segment.base_offset());
@@ -44,7 +37,7 @@ impl LogLoader<'_> {
         let Lookup::Found(end) = last.follow(limit, Access::Waiting)? else { return Ok(None) };
         if end.offset < self.reached {
             let orphan = self.orphans.last().filter(|(base, _)| *base > last.base_offset());
-            let witness = orphan.map_or_else(witness, |(_, index)| index.clone());
+            let witness = orphan.map_or(&self.witness, |(_, index)| index);
             return Err(last.cut_short(end, &format!("{witness} tells")));
         }
         Ok(Some(end))

@@ -205,7 +205,8 @@ async fn a_log_that_has_lost_its_end_is_recognized() {
     };
     let away = |log: &Path| std::fs::remove_file(log.join(first)).unwrap();
     let none = |_: &Path| {};
-    let rows: [(&dyn Fn(&Path), bool); 5] = [
+    type Row<'a> = (&'a dyn Fn(&Path), bool);
+    let rows: [Row<'_>; 5] = [
         (&none, false),
         (&cut(1, 0), true),
         (&cut(300, 0), true),

@@ -83,10 +83,11 @@ impl LeaderEpochs {
     }
 
     /// Records that a leader begins `epoch` at `start`, without a batch so far. Kafka writes this
-    /// at once; here it waits for the first batch, because opening the log forgets an epoch that
-    /// begins at the log's end. So a stop writes nothing of idle logs.
+    /// at once; here it can wait until the log is closed because no record depends on it.
     pub fn begin(&mut self, epoch: LeaderEpoch, start: Offset) {
-        self.is_empty |= self.enter(epoch, start);
+        if self.enter(epoch, start) {
+            (self.is_empty, self.is_unwritten) = (true, true);
+        }
     }
 
     /// Records that `epoch` begins with the batch at `start`, unless that is known. Entries that

@@ -457,17 +457,6 @@ fn a_truncated_log_is_as_if_the_rest_had_never_been() {
 }
 
 #[test]
-fn a_stop_writes_no_epoch_that_has_no_records() {
-    let mut f = Fixture::new(config());
-    f.log.append(vec![batch(2, NOW)], 1, Origin::Client, NOW).unwrap();
-    f.reopen(true);
-    f.log.assign_epoch_start(9).unwrap();
-    f.reopen(true);
-    let written = std::fs::read_to_string(f.path().join("leader-epoch-checkpoint")).unwrap();
-    assert_eq!(written, "0\n1\n1 0\n");
-}
-
-#[test]
 fn epochs_end_where_the_next_begins() {
     let mut f = Fixture::new(config());
     for (epoch, count) in [(1, 2), (1, 1), (3, 4), (7, 1)] {

@@ -73,8 +73,9 @@
 //!   it is decoded, and frames grow with the bytes that have arrived, within a bound for all
 //!   connections together (`server/intake.rs`). The size of a response and
 //!   the time it takes are bounded by the request's bytes and by what the broker holds. What is
-//!   named twice is answered once, and a request with very many elements runs where it holds up
-//!   nobody (`handlers/large.rs`). `tests/wire/bounds.rs` tries this on every API.
+//!   named twice is answered once, and a request with very many elements, or with a batch that
+//!   expands much, runs where it holds up nobody (`handlers/large.rs`, `sync::alone`).
+//!   `tests/wire/bounds.rs` tries this on every API.
 //! - A connection's requests are carried out one after the other, as in Kafka, so each sees what
 //!   the ones before it did. Only those that write records may wait together (`server/pipeline.rs`).
 //! - No lock is held across an await, and nothing below `replica` awaits, except where other nodes

@@ -154,11 +154,17 @@ fn a_log_that_nobody_reads_keeps_no_signal_away() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    // It may also fill the pipe, and wait, before it listens.
+    let connect = || TcpStream::connect(("127.0.0.1", port));
+    let _ = (0..400).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        connect().is_ok()
+    });
     // Each connection logs until the pipe is full.
     let peers: Vec<Option<TcpStream>> = (0..200)
         .map(|_| {
             std::thread::sleep(Duration::from_millis(5));
-            let mut peer = TcpStream::connect(("127.0.0.1", port)).ok()?;
+            let mut peer = connect().ok()?;
             let requests: Vec<u8> = (0..50).flat_map(|n| super::frame(18, 0, n, &[])).collect();
             peer.write_all(&requests).ok()?;
             Some(peer)

@@ -58,6 +58,19 @@ pub enum Compression {
     Zstd { level: i32 },
 }
 
+impl Compression {
+    /// The codec with this id at its default level, as the settings of internal topics name it.
+    pub fn of_codec(id: i32) -> Compression {
+        match id {
+            1 => Compression::Gzip { level: -1 },
+            2 => Compression::Snappy,
+            3 => Compression::Lz4 { level: 9 },
+            4 => Compression::Zstd { level: 3 },
+            _ => Compression::Uncompressed,
+        }
+    }
+}
+
 /// The topic setting with this name.
 pub(super) fn topic_setting(name: &str) -> Option<&'static Setting> {
     TOPIC_SETTINGS.iter().find(|setting| setting.name == name)

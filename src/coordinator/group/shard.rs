@@ -319,15 +319,8 @@ impl StateMachine for Shard {
     type Then = (GroupId, ShardThen);
     type Parked = Parked;
 
-    /// The codec of `offsets.topic.compression.codec`, which is an id, at its default level.
     fn compression(&self) -> Compression {
-        match self.config.get().offsets_topic_compression_codec {
-            1 => Compression::Gzip { level: -1 },
-            2 => Compression::Snappy,
-            3 => Compression::Lz4 { level: 9 },
-            4 => Compression::Zstd { level: 3 },
-            _ => Compression::Uncompressed,
-        }
+        Compression::of_codec(self.config.get().offsets_topic_compression_codec)
     }
 
     fn encode(record: &Record) -> Result<(Bytes, Option<Bytes>)> {

@@ -1,4 +1,4 @@
-//! The coordinators of groups and of transactions: synchronous state machines, one for each
+//! The coordinators of groups, of transactions and of share groups' state: synchronous state machines, one for each
 //! partition of an internal topic, which are rebuilt by replaying that partition.
 //!
 //! ```text
@@ -8,6 +8,7 @@
 //!       ClassicGroup   (join, rebalance, membership)    Offsets  (commit)
 //!       ConsumerGroup, StreamsGroup   (what they share is in modern/...)
 //! Transactions  the same for transactional ids; see there
+//! ShareStates   the same for the states of share partitions; see there
 //! InternalTopics  creates the topics of all these, and those of Kafka Streams
 //! ```
 
@@ -18,12 +19,14 @@ mod pattern;
 mod runtime;
 #[cfg(test)]
 mod script;
+pub mod share;
 mod slots;
 mod state_machine;
 pub mod transaction;
 
 pub use group::Groups;
-pub use internal_topics::{InternalTopics, OFFSETS_TOPIC, TRANSACTION_TOPIC};
+pub use internal_topics::{InternalTopics, OFFSETS_TOPIC, SHARE_TOPIC, TRANSACTION_TOPIC};
+pub use share::{Persister, ShareStates};
 pub use transaction::Transactions;
 
 use crate::codec::messages::StrBytes;

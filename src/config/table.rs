@@ -988,65 +988,53 @@ settings! {
     group_share_persister_class_name: String =
         "org.apache.kafka.server.share.persister.DefaultStatePersister",
         "group.share.persister.class.name", Internal => OnlyThese(&[], CLASS);
-    /// Partitions that `__share_group_state` is created with; must not change later. Not supported
-    /// yet.
+    /// Partitions that `__share_group_state` is created with; must not change later.
     share_coordinator_state_topic_num_partitions: i32 =
-        "50", "share.coordinator.state.topic.num.partitions", ReadOnly, AtLeast(1)
-        => NoEffect(SHARE);
-    /// Replicas that `__share_group_state` is created with; needs as many brokers. Not supported
-    /// yet.
+        "50", "share.coordinator.state.topic.num.partitions", ReadOnly, AtLeast(1);
+    /// Replicas that `__share_group_state` is created with; needs as many brokers.
     share_coordinator_state_topic_replication_factor: i16 =
-        "3", "share.coordinator.state.topic.replication.factor", ReadOnly, AtLeast(1)
-        => NoEffect(SHARE);
-    /// The `min.insync.replicas` that `__share_group_state` is created with. Not supported yet.
+        "3", "share.coordinator.state.topic.replication.factor", ReadOnly, AtLeast(1);
+    /// The `min.insync.replicas` that `__share_group_state` is created with.
     share_coordinator_state_topic_min_isr: i16 =
-        "2", "share.coordinator.state.topic.min.isr", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// Segment size in bytes that `__share_group_state` is created with. Not supported yet.
+        "2", "share.coordinator.state.topic.min.isr", ReadOnly, AtLeast(1);
+    /// Segment size in bytes that `__share_group_state` is created with.
     share_coordinator_state_topic_segment_bytes: i32 =
-        "104857600", "share.coordinator.state.topic.segment.bytes", ReadOnly, AtLeast(1)
-        => NoEffect(SHARE);
+        "104857600", "share.coordinator.state.topic.segment.bytes", ReadOnly, AtLeast(1);
     /// Accepted but ignored: klamm's coordinators have no thread pools; the runtime spreads their
     /// work over the cores.
     share_coordinator_threads: i32 = "1", "share.coordinator.threads", ReadOnly, AtLeast(1)
-        => NoEffect(SHARE);
-    /// How many changes of a share partition's state are written before its whole state is. Not
-    /// supported yet.
+        => NoEffect(THREADS);
+    /// How many changes of a share partition's state are written before its whole state is.
     share_coordinator_snapshot_update_records_per_snapshot: i32 =
         "500",
-        "share.coordinator.snapshot.update.records.per.snapshot", ReadOnly, Between(0.0, 500.0)
-        => NoEffect(SHARE);
+        "share.coordinator.snapshot.update.records.per.snapshot", ReadOnly, Between(0.0, 500.0);
     /// Bytes to read at a time when loading `__share_group_state`; a larger batch is still read
-    /// whole. Not supported yet.
+    /// whole.
     share_coordinator_load_buffer_size: i32 =
-        "5242880", "share.coordinator.load.buffer.size", ReadOnly, AtLeast(1) => NoEffect(SHARE);
+        "5242880", "share.coordinator.load.buffer.size", ReadOnly, AtLeast(1);
     /// How the share coordinator compresses its records: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
-    /// Not supported yet.
     share_coordinator_state_topic_compression_codec: i32 =
-        "0", "share.coordinator.state.topic.compression.codec", ReadOnly, Between(0.0, 4.0)
-        => NoEffect(SHARE);
-    /// How many milliseconds the share coordinator holds writes back to send them together; -1
-    /// adapts to the load. Not supported yet.
+        "0", "share.coordinator.state.topic.compression.codec", ReadOnly, Between(0.0, 4.0);
+    /// Accepted but ignored: how many milliseconds the share coordinator holds writes back to send
+    /// them together. klamm's appends each at once.
     share_coordinator_append_linger_ms: i32 =
-        "-1", "share.coordinator.append.linger.ms", ReadOnly, AtLeast(-1) => NoEffect(SHARE);
+        "-1", "share.coordinator.append.linger.ms", ReadOnly, AtLeast(-1) => NoEffect(AT_ONCE);
     /// How many milliseconds a write of the share coordinator may take to be replicated before it
-    /// fails. Not supported yet.
+    /// fails.
     share_coordinator_write_timeout_ms: i32 =
-        "5000", "share.coordinator.write.timeout.ms", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// How often, in milliseconds, superseded records of `__share_group_state` are deleted. Not
-    /// supported yet.
+        "5000", "share.coordinator.write.timeout.ms", ReadOnly, AtLeast(1);
+    /// How often, in milliseconds, superseded records of `__share_group_state` are deleted.
     share_coordinator_state_topic_prune_interval_ms: i32 =
-        "300000", "share.coordinator.state.topic.prune.interval.ms", Internal, AtLeast(1)
-        => NoEffect(SHARE);
+        "300000", "share.coordinator.state.topic.prune.interval.ms", Internal, AtLeast(1);
     /// How often, in milliseconds, the state of idle share partitions is rewritten so that old
-    /// records can be deleted. Not supported yet.
+    /// records can be deleted.
     share_coordinator_cold_partition_snapshot_interval_ms: i32 =
-        "300000", "share.coordinator.cold.partition.snapshot.interval.ms", Internal, AtLeast(1)
-        => NoEffect(SHARE);
+        "300000", "share.coordinator.cold.partition.snapshot.interval.ms", Internal, AtLeast(1);
     /// Accepted but ignored: up to how many bytes of write buffers Kafka's share coordinator keeps.
     /// klamm keeps none.
     share_coordinator_cached_buffer_max_bytes: i32 =
         "1048588", "share.coordinator.cached.buffer.max.bytes", ClusterWide, AtLeast(524288)
-        => NoEffect(SHARE);
+        => NoEffect(AT_ONCE);
     /// Whether segments may be moved to remote storage. klamm has no tiered storage yet and refuses
     /// `true`.
     remote_log_storage_system_enable: bool = "false", "remote.log.storage.system.enable", ReadOnly

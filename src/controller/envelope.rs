@@ -25,6 +25,14 @@ pub struct Requester {
     pub client_host: Arc<str>,
 }
 
+impl Requester {
+    /// The broker itself.
+    pub fn broker() -> Requester {
+        let client_host = Arc::from("this broker");
+        Requester { principal: "User:ANONYMOUS".to_owned(), client_host }
+    }
+}
+
 /// The answer to a forwarded request.
 #[derive(Clone, Debug)]
 pub struct Answer {

@@ -5,11 +5,11 @@
 //! |---|---|---|
 //! | `__consumer_offsets` | `Groups` | a client looks for the coordinator of a group |
 //! | `__transaction_state` | `Transactions` | a client looks for that of a transactional id |
-//! | `__share_group_state` | nobody yet | never, but Kafka may have left one |
+//! | `__share_group_state` | `ShareStates` | a share partition needs its coordinator |
 //! | `__remote_log_metadata` | nobody yet | never, but Kafka may have left one |
 //! | changelog and repartition topics | Streams applications | a heartbeat of a streams group finds them missing |
 //!
-//! The first two also get their own settings when a Metadata request creates them by name.
+//! The first three also get their own settings when a Metadata request creates them by name.
 
 use crate::clock::Clock;
 use crate::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// The log of the transaction coordinators.
 pub const TRANSACTION_TOPIC: &str = "__transaction_state";
-/// Kafka keeps the state of share groups here.
+/// The log of the share coordinators.
 pub const SHARE_TOPIC: &str = "__share_group_state";
 /// Tiered storage keeps the metadata of remote segments here. To clients it is an ordinary topic.
 pub const REMOTE_LOG_TOPIC: &str = "__remote_log_metadata";
@@ -89,6 +89,25 @@ impl CoordinatorTopic {
                 ("cleanup.policy", "compact".to_owned()),
                 ("min.insync.replicas", config.transaction_state_log_min_isr.to_string()),
                 ("segment.bytes", config.transaction_state_log_segment_bytes.to_string()),
+            ],
+        }
+    }
+
+    /// `__share_group_state`. It is not compacted: its coordinators delete what they do not need.
+    pub fn share(config: &Config) -> CoordinatorTopic {
+        CoordinatorTopic {
+            name: SHARE_TOPIC,
+            partitions: config.share_coordinator_state_topic_num_partitions,
+            replication_factor: (
+                "share.coordinator.state.topic.replication.factor",
+                config.share_coordinator_state_topic_replication_factor,
+            ),
+            configs: vec![
+                ("cleanup.policy", "delete".to_owned()),
+                ("compression.type", "producer".to_owned()),
+                ("segment.bytes", config.share_coordinator_state_topic_segment_bytes.to_string()),
+                ("min.insync.replicas", config.share_coordinator_state_topic_min_isr.to_string()),
+                ("retention.ms", "-1".to_owned()),
             ],
         }
     }
@@ -173,7 +192,11 @@ impl InternalTopics {
     /// A coordinator's topic with the settings that Kafka gives it; None for any other name.
     pub fn of_coordinator(&self, name: &str) -> Option<CreatableTopic> {
         let config = self.config.get();
-        let all = [CoordinatorTopic::offsets(&config), CoordinatorTopic::transactions(&config)];
+        let all = [
+            CoordinatorTopic::offsets(&config),
+            CoordinatorTopic::transactions(&config),
+            CoordinatorTopic::share(&config),
+        ];
         let topic = all.into_iter().find(|topic| topic.name == name)?;
         Some(topic.creatable(&config, self.controller.image().brokers.len()))
     }

@@ -30,7 +30,7 @@ mod unserved;
 use crate::clock::Clock;
 use crate::config::{Config, LiveConfig};
 use crate::controller::{self, Controller};
-use crate::coordinator::{Groups, InternalTopics, Transactions};
+use crate::coordinator::{Groups, InternalTopics, Persister, ShareStates, Transactions};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::handlers::Parts;
@@ -201,6 +201,7 @@ impl Broker {
         let parts = self.parts;
         let left = lifecycle::leave_cluster(&parts).await;
         self.server.stop().await;
+        parts.share_states.close();
         parts.transactions.close();
         parts.groups.close();
         let logs = parts.replicas.close(parts.broker_epoch);
@@ -237,12 +238,15 @@ fn assemble(
         controller.clone(),
         broker_epoch,
     );
+    let share_states = ShareStates::new(config.clone(), clock.clone(), replicas.clone());
+    let persister = Persister::new(share_states.clone(), internal_topics.clone());
     let image = Arc::new(ArcSwap::from(controller.image()));
     let applier = Applier {
         config: config.clone(),
         replicas: replicas.clone(),
         groups: groups.clone(),
         transactions: transactions.clone(),
+        share_states: share_states.clone(),
         image: image.clone(),
         applied,
     };
@@ -254,6 +258,8 @@ fn assemble(
         replicas,
         groups,
         transactions,
+        share_states,
+        persister,
         internal_topics,
         controller,
         image,

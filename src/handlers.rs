@@ -17,6 +17,7 @@ mod create_acls;
 mod delete_acls;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_state;
 mod describe_acls;
 mod describe_client_quotas;
 mod describe_cluster;
@@ -34,6 +35,7 @@ mod find_coordinator;
 mod forward;
 mod heartbeat;
 mod init_producer_id;
+mod initialize_share_group_state;
 mod join_group;
 mod large;
 mod leave_group;
@@ -47,14 +49,18 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod read_share_group_state;
+mod read_share_group_state_summary;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod session;
+mod share_partitions;
 mod streams_group_describe;
 mod streams_group_heartbeat;
 mod sync_group;
 mod throttle;
 mod txn_offset_commit;
+mod write_share_group_state;
 mod write_txn_markers;
 
 pub use session::{Session, Software};
@@ -64,7 +70,9 @@ use crate::codec::messages as kafka;
 use crate::codec::{self, Checked, Reply, RequestHeader};
 use crate::config::LiveConfig;
 use crate::controller;
-use crate::coordinator::{Groups, InternalTopics, RequestContext, Transactions};
+use crate::coordinator::{
+    Groups, InternalTopics, Persister, RequestContext, ShareStates, Transactions,
+};
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
@@ -188,6 +196,11 @@ apis! {
         69 ConsumerGroupDescribe   0..=1  Broker => consumer_group_describe(kafka::ConsumerGroupDescribeRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
+        83 InitializeShareGroupState 0..=0 Broker => initialize_share_group_state(kafka::InitializeShareGroupStateRequest);
+        84 ReadShareGroupState     0..=0 Broker => read_share_group_state(kafka::ReadShareGroupStateRequest);
+        85 WriteShareGroupState    0..=1 Broker => write_share_group_state(kafka::WriteShareGroupStateRequest);
+        86 DeleteShareGroupState   0..=0 Broker => delete_share_group_state(kafka::DeleteShareGroupStateRequest);
+        87 ReadShareGroupStateSummary 0..=1 Broker => read_share_group_state_summary(kafka::ReadShareGroupStateSummaryRequest);
         88 StreamsGroupHeartbeat   0..=1  Broker => streams_group_heartbeat(kafka::StreamsGroupHeartbeatRequest);
         89 StreamsGroupDescribe    0..=1  Broker => streams_group_describe(kafka::StreamsGroupDescribeRequest);
     }
@@ -227,6 +240,10 @@ pub struct Parts {
     pub groups: Arc<Groups>,
     /// The transactional ids that this broker coordinates.
     pub transactions: Arc<Transactions>,
+    /// The share partitions that this broker coordinates.
+    pub share_states: Arc<ShareStates>,
+    /// The way to the coordinators of all share partitions.
+    pub persister: Arc<Persister>,
     /// Creates the topics that coordinators need.
     pub internal_topics: Arc<InternalTopics>,
     /// The controller, through which all metadata is changed.

@@ -1,7 +1,7 @@
 //! Keeps the broker in step with the metadata log.
 
 use crate::config::LiveConfig;
-use crate::coordinator::{Groups, Transactions};
+use crate::coordinator::{Groups, ShareStates, Transactions};
 use crate::error::Result;
 use crate::metadata::{BROKER_CONFIG, Image, Published};
 use crate::replica::Replicas;
@@ -17,6 +17,7 @@ pub(super) struct Applier {
     pub replicas: Arc<Replicas>,
     pub groups: Arc<Groups>,
     pub transactions: Arc<Transactions>,
+    pub share_states: Arc<ShareStates>,
     pub image: Arc<ArcSwap<Image>>,
     pub applied: watch::Sender<i64>,
 }
@@ -43,6 +44,7 @@ impl Applier {
             self.replicas.apply(&step.image, &step.delta)?;
             self.groups.apply(&step.image, &step.delta);
             self.transactions.apply(&step.image);
+            self.share_states.apply(&step.image, &step.delta);
             self.image.store(step.image.clone());
             self.applied.send_replace(step.image.offset);
         }

@@ -1,6 +1,6 @@
 //! What the directories hold that klamm does not serve: it is kept unchanged and reported at start.
 
-use crate::coordinator::internal_topics::{REMOTE_LOG_TOPIC, SHARE_TOPIC};
+use crate::coordinator::internal_topics::REMOTE_LOG_TOPIC;
 use crate::metadata::{CLIENT_METRICS_CONFIG, Image, TOPIC_CONFIG};
 use std::collections::BTreeMap;
 use tracing::warn;
@@ -37,13 +37,9 @@ pub(super) fn unserved(image: &Image) -> Vec<(String, &'static str)> {
     let remote = topics.filter(|(_, configs)| is_remote(configs)).count();
     let tiered = "klamm has no tiered storage, so records that lie there alone are not served";
     add(remote, "topics with remote.storage.enable=true", tiered);
-    let internal =
-        [(SHARE_TOPIC, "klamm does not serve share groups yet"), (REMOTE_LOG_TOPIC, tiered)];
-    for (name, meaning) in internal {
-        if let Some(topic) = image.topics.by_name(name) {
-            let partitions = topic.partitions.len();
-            found.push((format!("{name} is here, with {partitions} partitions"), meaning));
-        }
+    if let Some(topic) = image.topics.by_name(REMOTE_LOG_TOPIC) {
+        let partitions = topic.partitions.len();
+        found.push((format!("{REMOTE_LOG_TOPIC} is here, with {partitions} partitions"), tiered));
     }
     found
 }

@@ -1,17 +1,14 @@
-//! FindCoordinator (10): the broker that coordinates a group or a transactional id. The first
-//! request creates `__consumer_offsets` or `__transaction_state`.
-//!
-//! Share groups have no coordinator here yet. They get COORDINATOR_NOT_AVAILABLE, on which clients
-//! try again.
+//! FindCoordinator (10): the broker that coordinates a group, a transactional id or a share
+//! partition. The first request creates the coordinators' topic.
 
 use super::Context;
 use super::brokers::{self, Node};
 use crate::codec::Reply;
 use crate::codec::messages::find_coordinator_response::Coordinator;
 use crate::codec::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, StrBytes};
-use crate::coordinator::{OFFSETS_TOPIC, TRANSACTION_TOPIC};
+use crate::coordinator::share::SharePartitionKey;
+use crate::coordinator::{OFFSETS_TOPIC, SHARE_TOPIC, TRANSACTION_TOPIC};
 use crate::error::Result;
-use crate::types::uuid_from_text;
 use kafka_protocol::error::ResponseError;
 
 /// The first version whose requests have several keys.
@@ -62,6 +59,7 @@ async fn make_topic(cx: &Context, key_type: i8) {
     let topic = match key_type {
         GROUP => OFFSETS_TOPIC,
         TRANSACTION => TRANSACTION_TOPIC,
+        SHARE if cx.header.api_version >= SHARE_VERSION => SHARE_TOPIC,
         _ => return,
     };
     cx.parts.internal_topics.ensure(topic, || cx.session.requester()).await;
@@ -71,20 +69,13 @@ fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {
     let (topic, partition) = match key_type {
         GROUP => (OFFSETS_TOPIC, cx.parts.groups.partition_for(key)),
         TRANSACTION => (TRANSACTION_TOPIC, cx.parts.transactions.partition_for(key)),
-        SHARE if cx.header.api_version >= SHARE_VERSION && is_share_key(key) => {
-            return Err(ResponseError::CoordinatorNotAvailable.into());
+        SHARE if cx.header.api_version >= SHARE_VERSION => {
+            let key = SharePartitionKey::parse(key).ok_or(ResponseError::InvalidRequest)?;
+            (SHARE_TOPIC, cx.parts.share_states.partition_for(&key))
         }
         _ => return Err(ResponseError::InvalidRequest.into()),
     };
     leader(cx, topic, partition).ok_or_else(|| ResponseError::CoordinatorNotAvailable.into())
-}
-
-/// `group:topic id:partition`, where the group may contain colons.
-fn is_share_key(key: &str) -> bool {
-    let mut parts = key.rsplitn(3, ':');
-    let partition = parts.next().is_some_and(|partition| partition.parse::<i32>().is_ok());
-    let topic = parts.next().is_some_and(|topic| uuid_from_text(topic).is_some());
-    partition && topic && parts.next().is_some_and(|group| !group.trim().is_empty())
 }
 
 fn leader(cx: &Context, topic: &str, partition: i32) -> Option<Node> {

@@ -124,11 +124,11 @@ fn more_logs_than_descriptors_are_served() {
 #[test]
 fn state_that_nobody_serves_is_told_of_at_start() {
     let mut broker = Broker::start();
-    create_topic(&broker, "__share_group_state", 1, &[]);
+    create_topic(&broker, "__remote_log_metadata", 1, &[]);
     broker.stop();
     broker.launch();
     let log = broker.log();
-    assert!(log.contains("klamm does not serve share groups yet"), "{log}");
+    assert!(log.contains("__remote_log_metadata is here, with 1 partitions"), "{log}");
     // Closed logs take no partition offline while the controller still applies changes.
     assert!(!log.contains("goes offline"), "{log}");
 }

@@ -3,11 +3,16 @@
 
 use super::unserved::unserved;
 use super::*;
+use crate::codec::messages::create_topics_request::CreatableTopic;
+use crate::codec::messages::{StrBytes, TopicName};
 use crate::codec::schema::metadata::{
     AccessControlEntryRecord, DelegationTokenRecord, UserScramCredentialRecord,
 };
+use crate::controller::Requester;
+use crate::coordinator::share::{DeliveryBatch, SharePartitionKey, StateWrite};
 use crate::disk::sim::{Fault, Sim};
 use crate::metadata::{CLIENT_METRICS_CONFIG, Image, TOPIC_CONFIG};
+use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use uuid::Uuid;
@@ -36,6 +41,43 @@ fn whoever_drops_a_broker_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path().to_str().unwrap());
     ended(async move { drop(Broker::start(config, Disk::Os, Clock::System).await.unwrap()) });
+}
+
+#[test]
+fn states_of_share_partitions_are_kept_from_the_first_request_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path().to_str().unwrap());
+    ended(async move {
+        let broker = Broker::start(config, Disk::Os, Clock::System).await.unwrap();
+        let parts = broker.parts().clone();
+        let name = TopicName(StrBytes::from_static_str("t"));
+        let topic = CreatableTopic::default().with_name(name).with_num_partitions(1);
+        let topics = vec![topic.with_replication_factor(1)];
+        let made = parts.internal_topics.create(Requester::broker(), topics).await.unwrap();
+        let topic_id = made.topics[0].topic_id;
+        let key = SharePartitionKey { group: "g".into(), topic_id, partition: 0 };
+        let persister = &parts.persister;
+        persister.initialize(&key, 3, 7).await.unwrap();
+        let batches = vec![DeliveryBatch { first: 9, last: 9, state: 2, count: 1 }];
+        let write = StateWrite {
+            state_epoch: 3,
+            leader_epoch: 1,
+            start_offset: 8,
+            delivery_complete_count: 1,
+            batches: batches.clone(),
+        };
+        assert_eq!(persister.read(&key, 1).await.unwrap().start_offset, 7);
+        persister.write(&key, &write).await.unwrap();
+        let read = persister.read(&key, 1).await.unwrap();
+        assert_eq!((read.state_epoch, read.start_offset), (3, 8));
+        assert!(read.batches.iter().eq(&batches));
+        // What no attempt can change is answered at once.
+        let fenced = persister.read(&key, 0).await.map_err(|error| error.code());
+        assert_eq!(fenced, Err(ResponseError::FencedLeaderEpoch));
+        persister.delete(&key).await.unwrap();
+        assert_eq!(persister.summary(&key).await.unwrap().start_offset, -1);
+        broker.stop().await.unwrap();
+    });
 }
 
 /// Each disk call of a start fails once: with a disk error, or because the disk is full.

@@ -22,7 +22,7 @@ const SHARE: i8 = 2;
 pub(super) async fn handle(cx: &Context, request: FindCoordinatorRequest) -> Result<Reply> {
     let mut response = FindCoordinatorResponse::default();
     if cx.header.api_version < BATCH_VERSION || !request.coordinator_keys.is_empty() {
-        make_topic(cx, request.key_type).await;
+        make_topic(cx, &request).await;
     }
     if cx.header.api_version >= BATCH_VERSION {
         for key in request.coordinator_keys {
@@ -55,11 +55,17 @@ fn coordinator(key: StrBytes, found: Result<Node>) -> Coordinator {
 
 /// Creates the coordinator's topic if it is missing. The request tries once for all of its keys,
 /// and a failure is only logged: `find` then answers COORDINATOR_NOT_AVAILABLE.
-async fn make_topic(cx: &Context, key_type: i8) {
-    let topic = match key_type {
+async fn make_topic(cx: &Context, request: &FindCoordinatorRequest) {
+    let is_share_partition = |key: &StrBytes| SharePartitionKey::parse(key).is_some();
+    let topic = match request.key_type {
         GROUP => OFFSETS_TOPIC,
         TRANSACTION => TRANSACTION_TOPIC,
-        SHARE if cx.header.api_version >= SHARE_VERSION => SHARE_TOPIC,
+        SHARE
+            if cx.header.api_version >= SHARE_VERSION
+                && request.coordinator_keys.iter().any(is_share_partition) =>
+        {
+            SHARE_TOPIC
+        }
         _ => return,
     };
     cx.parts.internal_topics.ensure(topic, || cx.session.requester()).await;

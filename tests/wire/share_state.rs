@@ -26,6 +26,9 @@ const FENCED_LEADER_EPOCH: i16 = 74;
 const FENCED_STATE_EPOCH: i16 = 124;
 const TOPIC: &str = "__share_group_state";
 
+/// First and last offset, state and count.
+type Batches = Vec<(i64, i64, i8, i16)>;
+
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
@@ -109,7 +112,7 @@ impl Group {
     }
 
     /// The error code, the state epoch, the start offset and the batches.
-    fn read(&self, partition: i32, epoch: i32) -> (i16, i32, i64, Vec<(i64, i64, i8, i16)>) {
+    fn read(&self, partition: i32, epoch: i32) -> (i16, i32, i64, Batches) {
         let asked =
             read::PartitionData::default().with_partition(partition).with_leader_epoch(epoch);
         let topic = read::ReadStateData::default()
@@ -177,6 +180,8 @@ fn the_first_request_for_a_coordinator_makes_the_topic_with_kafkas_settings() {
     for key in ["g", "g:0", "g:x:0", &format!(":{id}:0"), &format!("g:{id}:x")] {
         assert_eq!(find(peer, 6, key).0, INVALID_REQUEST, "{key}");
     }
+    let topics = call(peer, 12, &MetadataRequest::default().with_topics(None)).topics;
+    assert!(topics.is_empty(), "nothing is made for who asks wrongly");
     let here = (0, i32::from(broker.port));
     assert_eq!(find(peer, 6, &format!("g:with:colons:{id}:0")), here);
 

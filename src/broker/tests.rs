@@ -9,7 +9,7 @@ use crate::codec::schema::metadata::{
     AccessControlEntryRecord, DelegationTokenRecord, UserScramCredentialRecord,
 };
 use crate::controller::Requester;
-use crate::coordinator::share::{DeliveryBatch, SharePartitionKey, StateWrite};
+use crate::coordinator::share::{DeliveryBatch, SharePartitionKey, ShareWrite};
 use crate::disk::sim::{Fault, Sim};
 use crate::metadata::{CLIENT_METRICS_CONFIG, Image, TOPIC_CONFIG};
 use kafka_protocol::error::ResponseError;
@@ -59,7 +59,7 @@ fn states_of_share_partitions_are_kept_from_the_first_request_on() {
         let persister = &parts.persister;
         persister.initialize(&key, 3, 7).await.unwrap();
         let batches = vec![DeliveryBatch { first: 9, last: 9, state: 2, count: 1 }];
-        let write = StateWrite {
+        let write = ShareWrite {
             state_epoch: 3,
             leader_epoch: 1,
             start_offset: 8,

@@ -35,9 +35,9 @@ use crate::types::{LeaderEpoch, Offset};
 pub use batches::{DeliveryBatch, DeliveryBatches};
 pub use key::SharePartitionKey;
 use machine::ShareMachine;
-pub use machine::{StateRead, StateSummary};
+pub use machine::{ShareRead, ShareSummary};
 pub use persister::Persister;
-pub use state::StateWrite;
+pub use state::ShareWrite;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -104,17 +104,17 @@ impl ShareStates {
         &self,
         key: &SharePartitionKey,
         leader_epoch: LeaderEpoch,
-    ) -> Result<StateRead> {
+    ) -> Result<ShareRead> {
         self.slot(key)?.run(|machine, now| machine.read(now, key, leader_epoch)).await
     }
 
     /// Keeps what the share partition's leader writes.
-    pub async fn write(&self, key: &SharePartitionKey, write: &StateWrite) -> Result<()> {
+    pub async fn write(&self, key: &SharePartitionKey, write: &ShareWrite) -> Result<()> {
         self.slot(key)?.run(|machine, now| machine.write(now, key, write)).await
     }
 
     /// How far the group is. It is no error if nothing is known.
-    pub async fn summary(&self, key: &SharePartitionKey) -> Result<StateSummary> {
+    pub async fn summary(&self, key: &SharePartitionKey) -> Result<ShareSummary> {
         self.slot(key)?.run(|machine, _| machine.summary(key).map(Outcome::answer)).await
     }
 

@@ -7,7 +7,7 @@ use crate::codec::messages::read_share_group_state_response::{
     PartitionResult, ReadStateResult, StateBatch,
 };
 use crate::codec::messages::{ReadShareGroupStateRequest, ReadShareGroupStateResponse};
-use crate::coordinator::share::{DeliveryBatch, StateRead};
+use crate::coordinator::share::{DeliveryBatch, ShareRead};
 use crate::error::Result;
 
 pub(super) async fn handle(cx: &Context, request: ReadShareGroupStateRequest) -> Result<Reply> {
@@ -36,7 +36,7 @@ pub(super) async fn handle(cx: &Context, request: ReadShareGroupStateRequest) ->
     Ok(cx.reply(&ReadShareGroupStateResponse::default().with_results(results)))
 }
 
-fn answer(read: &StateRead) -> PartitionResult {
+fn answer(read: &ShareRead) -> PartitionResult {
     let batch = |batch: &DeliveryBatch| {
         StateBatch::default()
             .with_first_offset(batch.first)

@@ -6,7 +6,7 @@ use crate::codec::Reply;
 use crate::codec::messages::write_share_group_state_request::{PartitionData, StateBatch};
 use crate::codec::messages::write_share_group_state_response::{PartitionResult, WriteStateResult};
 use crate::codec::messages::{WriteShareGroupStateRequest, WriteShareGroupStateResponse};
-use crate::coordinator::share::{DeliveryBatch, StateWrite};
+use crate::coordinator::share::{DeliveryBatch, ShareWrite};
 use crate::error::Result;
 
 pub(super) async fn handle(cx: &Context, request: WriteShareGroupStateRequest) -> Result<Reply> {
@@ -33,14 +33,14 @@ pub(super) async fn handle(cx: &Context, request: WriteShareGroupStateRequest) -
     Ok(cx.reply(&WriteShareGroupStateResponse::default().with_results(results)))
 }
 
-fn write(asked: PartitionData) -> StateWrite {
+fn write(asked: PartitionData) -> ShareWrite {
     let batch = |batch: StateBatch| DeliveryBatch {
         first: batch.first_offset,
         last: batch.last_offset,
         state: batch.delivery_state,
         count: batch.delivery_count,
     };
-    StateWrite {
+    ShareWrite {
         state_epoch: asked.state_epoch,
         leader_epoch: asked.leader_epoch,
         start_offset: asked.start_offset,

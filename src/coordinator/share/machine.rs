@@ -7,7 +7,7 @@
 use super::batches::{DeliveryBatch, DeliveryBatches};
 use super::key::SharePartitionKey;
 use super::record::ShareRecord;
-use super::state::{NO_START, NOT_COUNTED, ShareState, StateUpdate, StateWrite};
+use super::state::{NO_START, NOT_COUNTED, ShareState, ShareUpdate, ShareWrite};
 use crate::config::{Compression, LiveConfig};
 use crate::coordinator::Ticket;
 use crate::coordinator::state_machine::{self, StateMachine};
@@ -54,7 +54,7 @@ pub(super) struct Known {
 
 /// What a leader reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateRead {
+pub struct ShareRead {
     /// The group's epoch, which the leader has to write with.
     pub state_epoch: i32,
     /// The first offset that is not done; -1 if the group has not begun.
@@ -65,7 +65,7 @@ pub struct StateRead {
 
 /// What a group reads, to tell how far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateSummary {
+pub struct ShareSummary {
     /// The group's epoch when the state was initialized.
     pub state_epoch: i32,
     /// The leader's epoch.
@@ -117,13 +117,13 @@ impl ShareMachine {
         now: Timestamp,
         key: &SharePartitionKey,
         leader_epoch: LeaderEpoch,
-    ) -> Result<ShareOutcome<StateRead>> {
+    ) -> Result<ShareOutcome<ShareRead>> {
         not_negative("partition", key.partition)?;
         not_negative("leader epoch", leader_epoch)?;
         let known = self.led_by(key, leader_epoch)?;
         self.check_exists(key)?;
         let ShareState { state_epoch, start_offset, ref batches, .. } = known.state;
-        let answer = StateRead { state_epoch, start_offset, batches: batches.clone() };
+        let answer = ShareRead { state_epoch, start_offset, batches: batches.clone() };
         if known.leader_epoch == leader_epoch {
             return Ok(ShareOutcome::answer(answer));
         }
@@ -136,7 +136,7 @@ impl ShareMachine {
         &self,
         now: Timestamp,
         key: &SharePartitionKey,
-        write: &StateWrite,
+        write: &ShareWrite,
     ) -> Result<ShareOutcome> {
         not_negative("partition", key.partition)?;
         not_negative("leader epoch", write.leader_epoch)?;
@@ -156,16 +156,16 @@ impl ShareMachine {
     }
 
     /// How far the group is; nothing is known about a share partition that was not initialized.
-    pub fn summary(&self, key: &SharePartitionKey) -> Result<StateSummary> {
+    pub fn summary(&self, key: &SharePartitionKey) -> Result<ShareSummary> {
         not_negative("partition", key.partition)?;
         self.check_exists(key)?;
-        let nothing = StateSummary {
+        let nothing = ShareSummary {
             state_epoch: 0,
             leader_epoch: 0,
             start_offset: NO_START,
             delivery_complete_count: NOT_COUNTED,
         };
-        Ok(self.known.get(key).map_or(nothing, |Known { state, .. }| StateSummary {
+        Ok(self.known.get(key).map_or(nothing, |Known { state, .. }| ShareSummary {
             state_epoch: state.state_epoch,
             leader_epoch: state.leader_epoch,
             start_offset: state.start_offset,
@@ -219,7 +219,7 @@ impl ShareMachine {
         now: Timestamp,
         key: &SharePartitionKey,
         known: &Known,
-        update: StateUpdate,
+        update: ShareUpdate,
     ) -> ShareRecord {
         match self.is_snapshot_due(known.updates) {
             true => ShareRecord::Snapshot(key.clone(), Some(known.state.with(&update, now))),

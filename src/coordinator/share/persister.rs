@@ -5,7 +5,7 @@
 //! the coordinator is in this broker. Calls to other brokers will begin in `ask`, which then finds
 //! the coordinator first.
 
-use super::{SharePartitionKey, ShareStates, StateRead, StateSummary, StateWrite};
+use super::{SharePartitionKey, ShareRead, ShareStates, ShareSummary, ShareWrite};
 use crate::controller::Requester;
 use crate::coordinator::internal_topics::{InternalTopics, SHARE_TOPIC};
 use crate::error::Result;
@@ -48,17 +48,17 @@ impl Persister {
         &self,
         key: &SharePartitionKey,
         leader_epoch: LeaderEpoch,
-    ) -> Result<StateRead> {
+    ) -> Result<ShareRead> {
         self.ask(|| self.states.read(key, leader_epoch)).await
     }
 
     /// As [`ShareStates::write`].
-    pub async fn write(&self, key: &SharePartitionKey, write: &StateWrite) -> Result<()> {
+    pub async fn write(&self, key: &SharePartitionKey, write: &ShareWrite) -> Result<()> {
         self.ask(|| self.states.write(key, write)).await
     }
 
     /// As [`ShareStates::summary`].
-    pub async fn summary(&self, key: &SharePartitionKey) -> Result<StateSummary> {
+    pub async fn summary(&self, key: &SharePartitionKey) -> Result<ShareSummary> {
         self.ask(|| self.states.summary(key)).await
     }
 

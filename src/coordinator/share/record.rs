@@ -4,7 +4,7 @@
 
 use super::batches::{DeliveryBatch, DeliveryBatches};
 use super::key::SharePartitionKey;
-use super::state::{ShareState, StateUpdate};
+use super::state::{ShareState, ShareUpdate};
 use crate::codec::schema::share::{
     ShareSnapshotKey, ShareSnapshotValue, ShareUpdateKey, ShareUpdateValue, share_snapshot_value,
     share_update_value,
@@ -22,7 +22,7 @@ pub enum ShareRecord {
     /// The whole state; None forgets it.
     Snapshot(SharePartitionKey, Option<ShareState>),
     /// What changes in the state.
-    Update(SharePartitionKey, StateUpdate),
+    Update(SharePartitionKey, ShareUpdate),
 }
 
 impl ShareRecord {
@@ -107,7 +107,7 @@ fn state_of(value: ShareSnapshotValue) -> ShareState {
     }
 }
 
-fn update_of(update: &StateUpdate) -> ShareUpdateValue {
+fn update_of(update: &ShareUpdate) -> ShareUpdateValue {
     let batch = |batch: &DeliveryBatch| share_update_value::StateBatch {
         first_offset: batch.first,
         last_offset: batch.last,
@@ -123,7 +123,7 @@ fn update_of(update: &StateUpdate) -> ShareUpdateValue {
     }
 }
 
-fn changes_of(value: ShareUpdateValue) -> StateUpdate {
+fn changes_of(value: ShareUpdateValue) -> ShareUpdate {
     let batch = |batch: share_update_value::StateBatch| DeliveryBatch {
         first: batch.first_offset,
         last: batch.last_offset,
@@ -131,7 +131,7 @@ fn changes_of(value: ShareUpdateValue) -> StateUpdate {
         count: batch.delivery_count,
     };
     let batches: Vec<DeliveryBatch> = value.state_batches.into_iter().map(batch).collect();
-    StateUpdate {
+    ShareUpdate {
         snapshot_epoch: value.snapshot_epoch,
         leader_epoch: value.leader_epoch,
         start_offset: value.start_offset,

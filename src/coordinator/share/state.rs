@@ -32,7 +32,7 @@ pub struct ShareState {
 
 /// What changes in the state of a share partition. Fields that are -1 do not change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateUpdate {
+pub struct ShareUpdate {
     /// The epoch of the snapshot that it changes.
     pub snapshot_epoch: i32,
     /// The leader epoch.
@@ -47,7 +47,7 @@ pub struct StateUpdate {
 
 /// What a leader writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateWrite {
+pub struct ShareWrite {
     /// The group's epoch, as the leader has read it.
     pub state_epoch: i32,
     /// The leader's epoch.
@@ -81,12 +81,12 @@ impl ShareState {
     }
 
     /// The state of a partition whose snapshot is missing.
-    pub fn without_snapshot(update: &StateUpdate) -> ShareState {
+    pub fn without_snapshot(update: &ShareUpdate) -> ShareState {
         ShareState { snapshot_epoch: update.snapshot_epoch, ..ShareState::new(0, 0, NO_START, 0) }
     }
 
     /// What a leader's write changes. A write that is late does not bring back what is done.
-    pub fn update(&self, write: &StateWrite) -> StateUpdate {
+    pub fn update(&self, write: &ShareWrite) -> ShareUpdate {
         let start_offset = self.start_offset.max(write.start_offset);
         let delivery_complete_count = match write.start_offset.cmp(&self.start_offset) {
             Ordering::Less => self.delivery_complete_count,
@@ -95,16 +95,16 @@ impl ShareState {
         };
         let mut batches = DeliveryBatches::combine(&write.batches);
         batches.forget_before(start_offset);
-        StateUpdate { start_offset, delivery_complete_count, batches, ..self.unchanged() }
+        ShareUpdate { start_offset, delivery_complete_count, batches, ..self.unchanged() }
     }
 
     /// That a new leader has read the state.
-    pub fn led_by(&self, leader_epoch: LeaderEpoch) -> StateUpdate {
-        StateUpdate { leader_epoch, ..self.unchanged() }
+    pub fn led_by(&self, leader_epoch: LeaderEpoch) -> ShareUpdate {
+        ShareUpdate { leader_epoch, ..self.unchanged() }
     }
 
-    fn unchanged(&self) -> StateUpdate {
-        StateUpdate {
+    fn unchanged(&self) -> ShareUpdate {
+        ShareUpdate {
             snapshot_epoch: self.snapshot_epoch,
             leader_epoch: self.leader_epoch,
             start_offset: self.start_offset,
@@ -114,7 +114,7 @@ impl ShareState {
     }
 
     /// Changes it as `update` says.
-    pub fn apply(&mut self, update: &StateUpdate) {
+    pub fn apply(&mut self, update: &ShareUpdate) {
         if update.leader_epoch != NO_EPOCH {
             self.leader_epoch = update.leader_epoch;
         }
@@ -136,7 +136,7 @@ impl ShareState {
     }
 
     /// The next snapshot, with a change.
-    pub fn with(&self, update: &StateUpdate, now: Timestamp) -> ShareState {
+    pub fn with(&self, update: &ShareUpdate, now: Timestamp) -> ShareState {
         let mut next = ShareState { created: now, ..self.again(now) };
         next.apply(update);
         next

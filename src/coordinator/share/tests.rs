@@ -8,7 +8,7 @@ use super::batches::DeliveryBatch;
 use super::key::SharePartitionKey;
 use super::machine::{ShareMachine, ShareOutcome};
 use super::record::ShareRecord;
-use super::state::{ShareState, StateWrite};
+use super::state::{ShareState, ShareWrite};
 use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
 use crate::config::Config;
 use crate::coordinator::state_machine::StateMachine;
@@ -54,8 +54,8 @@ fn batch(first: Offset, last: Offset, state: i8, count: i16) -> DeliveryBatch {
 }
 
 /// A write of state epoch 1 and leader epoch 1.
-fn write(start_offset: Offset, batches: &[DeliveryBatch]) -> StateWrite {
-    StateWrite {
+fn write(start_offset: Offset, batches: &[DeliveryBatch]) -> ShareWrite {
+    ShareWrite {
         state_epoch: 1,
         leader_epoch: 1,
         start_offset,
@@ -112,7 +112,7 @@ impl World {
         self.finish(self.machine.initialize(self.now, key, epoch, start))
     }
 
-    fn write(&mut self, key: &SharePartitionKey, asked: &StateWrite) -> Result<(), ResponseError> {
+    fn write(&mut self, key: &SharePartitionKey, asked: &ShareWrite) -> Result<(), ResponseError> {
         self.finish(self.machine.write(self.now, key, asked))
     }
 
@@ -189,10 +189,10 @@ fn only_the_newest_leader_reads_and_writes() {
     assert_eq!(world.kinds(), "+.", "an epoch is noted once");
     assert_eq!(world.read(&at, 2).map(drop), OLD_LEADER);
     assert_eq!(world.write(&at, &write(0, &[])), OLD_LEADER);
-    let asked = StateWrite { leader_epoch: 3, ..write(5, &[]) };
-    assert_eq!(world.write(&at, &StateWrite { state_epoch: 0, ..asked.clone() }), OLD_STATE);
-    assert_eq!(world.write(&at, &StateWrite { state_epoch: -1, ..asked.clone() }), INVALID);
-    assert_eq!(world.write(&at, &StateWrite { leader_epoch: -1, ..asked.clone() }), INVALID);
+    let asked = ShareWrite { leader_epoch: 3, ..write(5, &[]) };
+    assert_eq!(world.write(&at, &ShareWrite { state_epoch: 0, ..asked.clone() }), OLD_STATE);
+    assert_eq!(world.write(&at, &ShareWrite { state_epoch: -1, ..asked.clone() }), INVALID);
+    assert_eq!(world.write(&at, &ShareWrite { leader_epoch: -1, ..asked.clone() }), INVALID);
     assert_eq!(world.write(&key("g", 1, -1), &asked), INVALID);
     assert_eq!(world.write(&at, &asked), Ok(()));
     // A group that begins again does not bring back an old leader.
@@ -220,7 +220,7 @@ fn a_late_write_does_not_bring_back_what_is_done() {
     let mut world = World::new();
     let at = key("g", 1, 0);
     world.initialize(&at, 1, 0).unwrap();
-    let done = |count, asked| StateWrite { delivery_complete_count: count, ..asked };
+    let done = |count, asked| ShareWrite { delivery_complete_count: count, ..asked };
     let later = [batch(12, 14, 2, 1)];
     for (asked, start, count) in [
         (done(3, write(10, &later)), 10, 3),

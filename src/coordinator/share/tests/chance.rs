@@ -4,7 +4,7 @@
 
 use super::super::batches::DeliveryBatch;
 use super::super::key::SharePartitionKey;
-use super::super::state::StateWrite;
+use super::super::state::ShareWrite;
 use super::{World, states};
 use crate::types::Offset;
 use kafka_protocol::error::ResponseError;
@@ -23,7 +23,7 @@ struct Model {
 }
 
 impl Model {
-    fn write(&mut self, write: &StateWrite) {
+    fn write(&mut self, write: &ShareWrite) {
         let done = write.delivery_complete_count;
         if write.start_offset > self.start {
             (self.start, self.done) = (write.start_offset, done);
@@ -117,7 +117,7 @@ impl Pair {
             state,
             count,
         };
-        let asked = StateWrite {
+        let asked = ShareWrite {
             state_epoch: step.epoch,
             leader_epoch: step.epoch,
             start_offset: step.start,

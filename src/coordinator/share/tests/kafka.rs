@@ -3,7 +3,7 @@
 
 use super::super::batches::DeliveryBatch;
 use super::super::key::SharePartitionKey;
-use super::super::state::StateWrite;
+use super::super::state::ShareWrite;
 use super::World;
 use crate::coordinator::state_machine::StateMachine;
 use crate::types::{Offset, uuid_from_text};
@@ -68,7 +68,7 @@ fn answer(world: &mut World, row: &str) -> String {
             .read(&asked.key, asked.epoch(0))
             .map(|(epoch, start, batches)| format!("{epoch} {start} {}", shown(&batches))),
         "write" => {
-            let write = StateWrite {
+            let write = ShareWrite {
                 state_epoch: asked.epoch(0),
                 leader_epoch: asked.epoch(1),
                 start_offset: asked.numbers[2],

@@ -1,5 +1,5 @@
 //! Work beside requests: deletes the records of `__share_group_state` that no share partition needs
-//! any more. Retention does not, because the topic is not compacted and nothing in it may expire.
+//! any more. Nothing else does: the topic is not compacted, and its records do not expire.
 
 use super::machine::ShareMachine;
 use crate::coordinator::runtime::Slot;

@@ -5,28 +5,35 @@ use crate::codec::messages::StrBytes;
 use crate::coordinator::share::SharePartitionKey;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Answers by topic and partition. A partition that is named twice gets its last answer.
-pub(super) type Answers<A> = BTreeMap<Uuid, BTreeMap<i32, A>>;
-
-/// Puts the answers into the response's type for a topic.
-pub(super) fn by_topic<A, T>(answers: Answers<A>, topic: impl Fn(Uuid, Vec<A>) -> T) -> Vec<T> {
-    let all = answers.into_iter();
-    all.map(|(topic_id, answers)| topic(topic_id, answers.into_values().collect())).collect()
-}
-
-/// The group of a request whose topics have so many partitions; None if the request lacks something.
-/// Kafka answers such a request with an empty response.
-pub(super) fn group(id: &str, partitions: impl IntoIterator<Item = usize>) -> Option<Arc<str>> {
-    let counts: Vec<usize> = partitions.into_iter().collect();
-    let is_complete = !id.is_empty() && !counts.is_empty() && !counts.contains(&0);
-    is_complete.then(|| id.into())
-}
-
-pub(super) fn key(group: &Arc<str>, topic_id: Uuid, partition: i32) -> SharePartitionKey {
-    SharePartitionKey { group: group.clone(), topic_id, partition }
+/// Does what is asked of each partition, one after the other, and returns the answers by topic. A
+/// partition that is named twice gets its last answer. If the request lacks something, nothing is
+/// done, as in Kafka.
+pub(super) async fn answer_each<P, A, F: Future<Output = A>>(
+    group: &str,
+    topics: impl Iterator<Item = (Uuid, Vec<P>)>,
+    index: impl Fn(&P) -> i32,
+    answer: impl Fn(SharePartitionKey, P) -> F,
+) -> Vec<(Uuid, Vec<A>)> {
+    let topics: Vec<(Uuid, Vec<P>)> = topics.collect();
+    if group.is_empty() || topics.iter().any(|(_, partitions)| partitions.is_empty()) {
+        return Vec::new();
+    }
+    let group: Arc<str> = group.into();
+    let mut answers: BTreeMap<Uuid, BTreeMap<i32, A>> = BTreeMap::new();
+    for (topic_id, partitions) in topics {
+        for asked in partitions {
+            let partition = index(&asked);
+            let key = SharePartitionKey { group: group.clone(), topic_id, partition };
+            let answer = answer(key, asked).await;
+            answers.entry(topic_id).or_default().insert(partition, answer);
+        }
+    }
+    let answers = answers.into_iter();
+    answers.map(|(topic_id, answers)| (topic_id, answers.into_values().collect())).collect()
 }
 
 /// The code and the message of an error.

@@ -1,7 +1,7 @@
 //! WriteShareGroupState (85): the leader of share partitions writes what their group has done.
 
 use super::Context;
-use super::share_partitions::{Answers, by_topic, group, key, status};
+use super::share_partitions::{answer_each, status};
 use crate::codec::Reply;
 use crate::codec::messages::write_share_group_state_request::{PartitionData, StateBatch};
 use crate::codec::messages::write_share_group_state_response::{PartitionResult, WriteStateResult};
@@ -10,27 +10,23 @@ use crate::coordinator::share::{DeliveryBatch, ShareWrite};
 use crate::error::Result;
 
 pub(super) async fn handle(cx: &Context, request: WriteShareGroupStateRequest) -> Result<Reply> {
-    let named = request.topics.iter().map(|topic| topic.partitions.len());
-    let Some(group) = group(&request.group_id, named) else {
-        return Ok(cx.reply(&WriteShareGroupStateResponse::default()));
-    };
-    let mut answers = Answers::new();
-    for topic in request.topics {
-        for asked in topic.partitions {
-            let partition = asked.partition;
-            let key = key(&group, topic.topic_id, partition);
+    let topics = request.topics.into_iter().map(|topic| (topic.topic_id, topic.partitions));
+    let answers = answer_each(
+        &request.group_id,
+        topics,
+        |asked| asked.partition,
+        |key, asked| async move {
             let (code, message) = status(&cx.parts.share_states.write(&key, &write(asked)).await);
-            let answer = PartitionResult::default()
-                .with_partition(partition)
+            PartitionResult::default()
+                .with_partition(key.partition)
                 .with_error_code(code)
-                .with_error_message(message);
-            answers.entry(topic.topic_id).or_default().insert(partition, answer);
-        }
-    }
-    let results = by_topic(answers, |topic_id, partitions| {
+                .with_error_message(message)
+        },
+    );
+    let results = answers.await.into_iter().map(|(topic_id, partitions)| {
         WriteStateResult::default().with_topic_id(topic_id).with_partitions(partitions)
     });
-    Ok(cx.reply(&WriteShareGroupStateResponse::default().with_results(results)))
+    Ok(cx.reply(&WriteShareGroupStateResponse::default().with_results(results.collect())))
 }
 
 fn write(asked: PartitionData) -> ShareWrite {

@@ -100,12 +100,17 @@ pub fn uuid_from_text(text: &str) -> Option<Uuid> {
 /// Java's `String.hashCode`, over UTF-16 code units. Kafka uses it to place groups and
 /// transactions.
 pub fn java_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+    java_hash_on(0, text)
 }
 
-/// The partition of an internal topic for `key` (Utils.abs(hash) % partitions).
-pub fn partition_for(key: &str, partitions: i32) -> i32 {
-    let hash = java_hash(key);
+/// The hash of a text that begins with one of this `hash` and goes on with `text`.
+pub fn java_hash_on(hash: i32, text: &str) -> i32 {
+    let add = |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
+    text.encode_utf16().fold(hash, add)
+}
+
+/// The partition of an internal topic for a key of this hash (Utils.abs(hash) % partitions).
+pub fn partition_of_hash(hash: i32, partitions: i32) -> i32 {
     (if hash == i32::MIN { 0 } else { hash.abs() }) % partitions
 }
 
@@ -174,7 +179,7 @@ mod tests {
             ("polygenelubricants", i32::MIN, 0),
             ("grüße😀", 428_562_490, 40),
         ] {
-            assert_eq!((java_hash(key), partition_for(key, 50)), (hash, partition), "{key}");
+            assert_eq!((java_hash(key), partition_of_hash(hash, 50)), (hash, partition), "{key}");
         }
     }
 }

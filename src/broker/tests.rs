@@ -54,8 +54,7 @@ fn states_of_share_partitions_are_kept_from_the_first_request_on() {
         let topic = CreatableTopic::default().with_name(name).with_num_partitions(1);
         let topics = vec![topic.with_replication_factor(1)];
         let made = parts.internal_topics.create(Requester::broker(), topics).await.unwrap();
-        let topic_id = made.topics[0].topic_id;
-        let key = SharePartitionKey { group: "g".into(), topic_id, partition: 0 };
+        let key = SharePartitionKey::new("g", made.topics[0].topic_id, 0);
         let persister = &parts.persister;
         persister.initialize(&key, 3, 7).await.unwrap();
         let batches = vec![DeliveryBatch { first: 9, last: 9, state: 2, count: 1 }];

@@ -80,7 +80,7 @@ impl ShareStates {
 
     /// The partition of `__share_group_state` that a share partition belongs to.
     pub fn partition_for(&self, key: &SharePartitionKey) -> i32 {
-        self.slots.partition_for(&key.to_string())
+        self.slots.partition_of_hash(key.java_hash())
     }
 
     fn slot(&self, key: &SharePartitionKey) -> Result<Arc<Slot<ShareMachine>>> {

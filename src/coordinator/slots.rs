@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::metadata::Image;
 use crate::replica::Replicas;
 use crate::sync::lock;
-use crate::types::{BrokerId, TopicIdPartition, partition_for};
+use crate::types::{BrokerId, TopicIdPartition, java_hash, partition_of_hash};
 use kafka_protocol::error::ResponseError;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -125,7 +125,12 @@ impl<M: StateMachine> Slots<M> {
 
     /// The partition of the topic that `key` belongs to.
     pub fn partition_for(&self, key: &str) -> i32 {
-        partition_for(key, *self.partitions.get().unwrap_or(&self.topic.partitions))
+        self.partition_of_hash(java_hash(key))
+    }
+
+    /// As `partition_for`, for a key of this hash.
+    pub fn partition_of_hash(&self, hash: i32) -> i32 {
+        partition_of_hash(hash, *self.partitions.get().unwrap_or(&self.topic.partitions))
     }
 
     /// The slot that `key` belongs to; NOT_COORDINATOR if this broker does not lead it.

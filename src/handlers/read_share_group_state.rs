@@ -1,7 +1,7 @@
 //! ReadShareGroupState (84): the leader of share partitions reads where their group is.
 
 use super::Context;
-use super::share_partitions::{answer_each, failure};
+use super::share_partitions::{answer_each, failure, last};
 use crate::codec::Reply;
 use crate::codec::messages::read_share_group_state_response::{
     PartitionResult, ReadStateResult, StateBatch,
@@ -11,16 +11,14 @@ use crate::coordinator::share::{DeliveryBatch, ShareRead};
 use crate::error::Result;
 
 pub(super) async fn handle(cx: &Context, request: ReadShareGroupStateRequest) -> Result<Reply> {
-    let topics = request.topics.into_iter().map(|topic| (topic.topic_id, topic.partitions));
-    let answers = answer_each(
-        &request.group_id,
-        topics,
-        |asked| asked.partition,
-        |key, asked| async move {
-            let read = cx.parts.share_states.read(&key, asked.leader_epoch).await;
-            result(&read).with_partition(key.partition)
-        },
-    );
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter();
+        (topic.topic_id, partitions.map(|asked| (asked.partition, asked)).collect())
+    });
+    let answers = answer_each(&request.group_id, topics, last, |key, asked| async move {
+        let read = cx.parts.share_states.read(&key, asked.leader_epoch).await;
+        result(&read).with_partition(key.partition())
+    });
     let results = answers.await.into_iter().map(|(topic_id, partitions)| {
         ReadStateResult::default().with_topic_id(topic_id).with_partitions(partitions)
     });

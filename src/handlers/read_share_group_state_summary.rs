@@ -1,7 +1,7 @@
 //! ReadShareGroupStateSummary (87): how far a group is with partitions of a topic.
 
 use super::Context;
-use super::share_partitions::{answer_each, failure};
+use super::share_partitions::{answer_each, failure, last};
 use crate::codec::Reply;
 use crate::codec::messages::read_share_group_state_summary_response::{
     PartitionResult, ReadStateSummaryResult,
@@ -16,15 +16,13 @@ pub(super) async fn handle(
     cx: &Context,
     request: ReadShareGroupStateSummaryRequest,
 ) -> Result<Reply> {
-    let topics = request.topics.into_iter().map(|topic| (topic.topic_id, topic.partitions));
-    let answers = answer_each(
-        &request.group_id,
-        topics,
-        |asked| asked.partition,
-        |key, _| async move {
-            result(&cx.parts.share_states.summary(&key).await).with_partition(key.partition)
-        },
-    );
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter();
+        (topic.topic_id, partitions.map(|asked| (asked.partition, asked)).collect())
+    });
+    let answers = answer_each(&request.group_id, topics, last, |key, _| async move {
+        result(&cx.parts.share_states.summary(&key).await).with_partition(key.partition())
+    });
     let results = answers.await.into_iter().map(|(topic_id, partitions)| {
         ReadStateSummaryResult::default().with_topic_id(topic_id).with_partitions(partitions)
     });

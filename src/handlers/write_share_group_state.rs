@@ -10,19 +10,18 @@ use crate::coordinator::share::{DeliveryBatch, ShareWrite};
 use crate::error::Result;
 
 pub(super) async fn handle(cx: &Context, request: WriteShareGroupStateRequest) -> Result<Reply> {
-    let topics = request.topics.into_iter().map(|topic| (topic.topic_id, topic.partitions));
-    let answers = answer_each(
-        &request.group_id,
-        topics,
-        |asked| asked.partition,
-        |key, asked| async move {
-            let (code, message) = status(&cx.parts.share_states.write(&key, &write(asked)).await);
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter();
+        (topic.topic_id, partitions.map(|asked| (asked.partition, write(asked))).collect())
+    });
+    let answers =
+        answer_each(&request.group_id, topics, ShareWrite::join, |key, asked| async move {
+            let (code, message) = status(&cx.parts.share_states.write(&key, &asked).await);
             PartitionResult::default()
-                .with_partition(key.partition)
+                .with_partition(key.partition())
                 .with_error_code(code)
                 .with_error_message(message)
-        },
-    );
+        });
     let results = answers.await.into_iter().map(|(topic_id, partitions)| {
         WriteStateResult::default().with_topic_id(topic_id).with_partitions(partitions)
     });

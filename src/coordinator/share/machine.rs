@@ -99,7 +99,7 @@ impl ShareMachine {
         state_epoch: i32,
         start_offset: Offset,
     ) -> Result<ShareOutcome> {
-        not_negative("partition", key.partition)?;
+        not_negative("partition", key.partition())?;
         not_negative("state epoch", state_epoch)?;
         let known = self.known.get(key);
         if known.is_some_and(|known| known.state.state_epoch > state_epoch) {
@@ -118,7 +118,7 @@ impl ShareMachine {
         key: &SharePartitionKey,
         leader_epoch: LeaderEpoch,
     ) -> Result<ShareOutcome<ShareRead>> {
-        not_negative("partition", key.partition)?;
+        not_negative("partition", key.partition())?;
         not_negative("leader epoch", leader_epoch)?;
         let known = self.led_by(key, leader_epoch)?;
         self.check_exists(key)?;
@@ -138,7 +138,7 @@ impl ShareMachine {
         key: &SharePartitionKey,
         write: &ShareWrite,
     ) -> Result<ShareOutcome> {
-        not_negative("partition", key.partition)?;
+        not_negative("partition", key.partition())?;
         not_negative("leader epoch", write.leader_epoch)?;
         not_negative("state epoch", write.state_epoch)?;
         let known = self.led_by(key, write.leader_epoch)?;
@@ -157,7 +157,7 @@ impl ShareMachine {
 
     /// How far the group is; nothing is known about a share partition that was not initialized.
     pub fn summary(&self, key: &SharePartitionKey) -> Result<ShareSummary> {
-        not_negative("partition", key.partition)?;
+        not_negative("partition", key.partition())?;
         self.check_exists(key)?;
         let nothing = ShareSummary {
             state_epoch: 0,
@@ -175,7 +175,7 @@ impl ShareMachine {
 
     /// Forgets a share partition, which may be unknown already.
     pub fn delete(&self, key: &SharePartitionKey) -> Result<ShareOutcome> {
-        not_negative("partition", key.partition)?;
+        not_negative("partition", key.partition())?;
         self.check_exists(key)?;
         let known = self.known.contains_key(key);
         let tombstone = known.then(|| ShareRecord::Snapshot(key.clone(), None));
@@ -184,7 +184,7 @@ impl ShareMachine {
 
     /// Forgets the share partitions of deleted topics.
     pub fn forget_topics(&self, topics: &[Uuid]) -> ShareOutcome {
-        let keys = self.known.keys().filter(|key| topics.contains(&key.topic_id));
+        let keys = self.known.keys().filter(|key| topics.contains(&key.topic_id()));
         let tombstones = keys.map(|key| ShareRecord::Snapshot(key.clone(), None));
         ShareOutcome::replay_in_parts(tombstones.collect(), ())
     }
@@ -198,7 +198,7 @@ impl ShareMachine {
 
     /// What is known about a share partition; FENCED_LEADER_EPOCH if it has had a newer leader.
     fn led_by(&self, key: &SharePartitionKey, leader_epoch: LeaderEpoch) -> Result<&Known> {
-        let missing = || invalid(format!("The share partition {key} was not initialized"));
+        let missing = || invalid("The share partition was not initialized".to_owned());
         let known = self.known.get(key).ok_or_else(missing)?;
         match known.leader_epoch > leader_epoch {
             true => Err(ResponseError::FencedLeaderEpoch.into()),
@@ -207,7 +207,7 @@ impl ShareMachine {
     }
 
     fn check_exists(&self, key: &SharePartitionKey) -> Result<()> {
-        match self.image.topics.partition(key.topic_id, key.partition) {
+        match self.image.topics.partition(key.topic_id(), key.partition()) {
             Some(_) => Ok(()),
             None => Err(ResponseError::UnknownTopicOrPartition.into()),
         }

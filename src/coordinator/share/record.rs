@@ -29,14 +29,16 @@ impl ShareRecord {
     /// Encodes the record as key and value.
     pub fn encode(&self) -> Result<(Bytes, Option<Bytes>)> {
         match self {
-            ShareRecord::Snapshot(SharePartitionKey { group, topic_id, partition }, state) => {
-                let (group_id, topic_id, partition) = (group.to_string(), *topic_id, *partition);
+            ShareRecord::Snapshot(key, state) => {
+                let (group_id, topic_id) = (key.group().to_owned(), key.topic_id());
+                let partition = key.partition();
                 let key = ShareSnapshotKey { group_id, topic_id, partition };
                 let value = state.as_ref().map(|state| message(VERSION, &snapshot_of(state)));
                 Ok((message(ShareSnapshotKey::KEY, &key)?, value.transpose()?))
             }
-            ShareRecord::Update(SharePartitionKey { group, topic_id, partition }, update) => {
-                let (group_id, topic_id, partition) = (group.to_string(), *topic_id, *partition);
+            ShareRecord::Update(key, update) => {
+                let (group_id, topic_id) = (key.group().to_owned(), key.topic_id());
+                let partition = key.partition();
                 let key = ShareUpdateKey { group_id, topic_id, partition };
                 let value = message(VERSION, &update_of(update))?;
                 Ok((message(ShareUpdateKey::KEY, &key)?, Some(value)))
@@ -53,13 +55,13 @@ impl ShareRecord {
             _ if version != VERSION => None,
             (ShareSnapshotKey::KEY, value) => {
                 let ShareSnapshotKey { group_id, topic_id, partition } = read(key)?;
-                let key = SharePartitionKey { group: group_id.into(), topic_id, partition };
+                let key = SharePartitionKey::new(group_id, topic_id, partition);
                 let state = value.map(read).transpose()?.map(state_of);
                 Some(ShareRecord::Snapshot(key, state))
             }
             (ShareUpdateKey::KEY, Some(value)) => {
                 let ShareUpdateKey { group_id, topic_id, partition } = read(key)?;
-                let key = SharePartitionKey { group: group_id.into(), topic_id, partition };
+                let key = SharePartitionKey::new(group_id, topic_id, partition);
                 Some(ShareRecord::Update(key, changes_of(read(value)?)))
             }
             (ShareUpdateKey::KEY, None) => return Err(invalid("an update without a value")),

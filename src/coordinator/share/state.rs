@@ -60,6 +60,32 @@ pub struct ShareWrite {
     pub batches: Vec<DeliveryBatch>,
 }
 
+impl ShareWrite {
+    /// Joins it with a later write of the same leader; a write in other epochs takes its place.
+    pub fn join(&mut self, later: ShareWrite) {
+        let is_same_leader =
+            (self.state_epoch, self.leader_epoch) == (later.state_epoch, later.leader_epoch);
+        if !is_same_leader {
+            *self = later;
+            return;
+        }
+        let start = self.start_offset.cmp(&later.start_offset);
+        let count = self.delivery_complete_count;
+        self.delivery_complete_count = newer_count(start, count, later.delivery_complete_count);
+        self.start_offset = self.start_offset.max(later.start_offset);
+        self.batches.extend(later.batches);
+    }
+}
+
+/// The number of records that are done, of two that belong to start offsets in this order.
+fn newer_count(starts: Ordering, one: i32, other: i32) -> i32 {
+    match starts {
+        Ordering::Less => other,
+        Ordering::Equal => one.max(other),
+        Ordering::Greater => one,
+    }
+}
+
 impl ShareState {
     /// The state that a group begins with.
     pub fn new(
@@ -88,11 +114,11 @@ impl ShareState {
     /// What a leader's write changes. A write that is late does not bring back what is done.
     pub fn update(&self, write: &ShareWrite) -> ShareUpdate {
         let start_offset = self.start_offset.max(write.start_offset);
-        let delivery_complete_count = match write.start_offset.cmp(&self.start_offset) {
-            Ordering::Less => self.delivery_complete_count,
-            Ordering::Equal => self.delivery_complete_count.max(write.delivery_complete_count),
-            Ordering::Greater => write.delivery_complete_count,
-        };
+        let delivery_complete_count = newer_count(
+            self.start_offset.cmp(&write.start_offset),
+            self.delivery_complete_count,
+            write.delivery_complete_count,
+        );
         let mut batches = DeliveryBatches::combine(&write.batches);
         batches.forget_before(start_offset);
         ShareUpdate { start_offset, delivery_complete_count, batches, ..self.unchanged() }

@@ -46,7 +46,7 @@ fn image() -> Arc<Image> {
 }
 
 fn key(group: &str, topic: u128, partition: i32) -> SharePartitionKey {
-    SharePartitionKey { group: group.into(), topic_id: Uuid::from_u128(topic), partition }
+    SharePartitionKey::new(group, Uuid::from_u128(topic), partition)
 }
 
 fn batch(first: Offset, last: Offset, state: i8, count: i16) -> DeliveryBatch {
@@ -236,6 +236,21 @@ fn a_late_write_does_not_bring_back_what_is_done() {
     assert_eq!(world.write(&at, &done(-1, write(13, &[]))), Ok(()));
     assert_eq!(world.read(&at, 0), Ok((1, 13, vec![batch(13, 14, 2, 1)])));
     assert_eq!(world.machine.summary(&at).unwrap().delivery_complete_count, -1);
+}
+
+#[test]
+fn two_writes_of_a_leader_become_one() {
+    let done = |count, asked| ShareWrite { delivery_complete_count: count, ..asked };
+    let (one, other) = (batch(12, 14, 2, 1), batch(20, 20, 4, 2));
+    for (start, count, joined) in [(10, 5, (10, 7)), (11, 5, (11, 5)), (-1, 9, (10, 7))] {
+        let mut asked = done(7, write(10, &[one]));
+        asked.join(done(count, write(start, &[other])));
+        assert_eq!(asked, done(joined.1, write(joined.0, &[one, other])));
+    }
+    let mut asked = write(10, &[one]);
+    let newer = ShareWrite { leader_epoch: 2, ..write(3, &[other]) };
+    asked.join(newer.clone());
+    assert_eq!(asked, newer);
 }
 
 #[test]

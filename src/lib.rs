@@ -52,8 +52,8 @@
 //!   `tests/scenarios/*.txt`
 //! - how Kafka Streams gets its tasks: `coordinator/group/streams.rs`
 //! - what share groups have so far: `coordinator/group/share.rs`, and where they are kept:
-//!   `coordinator/share.rs`; acknowledgements will be in `replica/share.rs`, behind
-//!   `handlers/share_*.rs`
+//!   `coordinator/share.rs`; who has which records of a queue: `replica/share.rs`, which
+//!   `handlers/share_*.rs` will call
 //! - which internal topics there are, and who creates them: `coordinator/internal_topics.rs`
 //! - how a transaction begins and ends: `handlers/produce/verify.rs`, `coordinator/transaction.rs`,
 //!   `tests/scenarios/transaction_*.txt`

@@ -17,6 +17,7 @@ mod aborted;
 mod acknowledge;
 mod acquire;
 mod runs;
+mod session;
 mod write;
 
 use crate::error::{Error, Result};
@@ -27,6 +28,7 @@ pub use acquire::{AcquireMode, AcquireRequest, Acquired, ReadBatches};
 use kafka_protocol::error::ResponseError;
 pub use runs::State;
 use runs::{Run, Runs};
+pub use session::{Accepted, ConnectionId, SessionKey, SessionRequest, ShareSessions, Told};
 use write::StateChanges;
 pub use write::{GivenUp, Reason, StateBatch, StateWrite};
 

@@ -6,6 +6,7 @@ mod acknowledging;
 mod acquiring;
 mod lives;
 mod model;
+mod sessions;
 
 use super::runs::{Run, State};
 use super::write::StateBatch;

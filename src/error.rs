@@ -34,6 +34,11 @@ pub enum Error {
         /// The log append time of the earlier append; -1 under CreateTime.
         append_time: i64,
     },
+    /// A batch has more bytes, decompressed, than it may have there.
+    TooExpanded {
+        /// How many it may have.
+        bytes_max: usize,
+    },
     /// A setting, a command line or a directory that the operator must correct.
     Config(String),
     /// The broker is stopping.
@@ -86,6 +91,7 @@ impl Error {
             Error::Disk { .. } => ResponseError::KafkaStorageError,
             Error::Corrupt { .. } => ResponseError::CorruptMessage,
             Error::Duplicate { .. } => ResponseError::DuplicateSequenceNumber,
+            Error::TooExpanded { .. } => ResponseError::InvalidRecord,
             Error::Config(_) => ResponseError::InvalidConfig,
             Error::Closed => ResponseError::NotLeaderOrFollower,
             Error::Disconnected(_) => ResponseError::NetworkException,
@@ -128,6 +134,9 @@ impl fmt::Display for Error {
             }
             Error::Corrupt { what } => write!(f, "corrupt {what}"),
             Error::Duplicate { base_offset, .. } => write!(f, "appended before at {base_offset}"),
+            Error::TooExpanded { bytes_max } => {
+                write!(f, "The batch holds more than {bytes_max} bytes")
+            }
             Error::Config(message) => f.write_str(message),
             Error::Disconnected(source) => write!(f, "the peer went away: {source}"),
             Error::Closed => f.write_str("the broker is stopping"),

@@ -243,7 +243,7 @@ impl Decompressor {
                 self.remaining = remaining;
                 Ok(())
             }
-            None => invalid(format!("The batch holds more than {} bytes", self.bytes_max)),
+            None => Err(Error::TooExpanded { bytes_max: self.bytes_max }),
         }
     }
 }

@@ -57,7 +57,7 @@ pub fn validate(
     let rules = Rules { config, now, claims_append_time: batch.is_log_append_time() };
     let examined = match examine(&batch, &rules, target, QUICK_BYTES) {
         // It may be much more than was sent, and may take long.
-        Err(_) if batch.is_compressed() => {
+        Err(Refused { error: Error::TooExpanded { .. }, .. }) => {
             alone(|| examine(&batch, &rules, target, DECOMPRESSED_BYTES_MAX))
         }
         examined => examined,

@@ -81,7 +81,11 @@ async fn live(config: Config, runtime: &Handle) -> Result<()> {
         signal = signals.next() => match timeout(LAST_WORK, &mut starting).await {
             Ok(started) => (started, Some(signal)),
             Err(_) => {
-                info!("stopping: {signal}, before the start was done: the next recovers the logs");
+                // In a task, because whoever reads the log may have stopped reading.
+                let tell = async move {
+                    info!("stopping: {signal}, before the start was done: the next recovers the logs");
+                };
+                let _ = timeout(LAST_WORK, runtime.spawn(tell)).await;
                 return Ok(());
             }
         },

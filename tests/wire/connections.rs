@@ -1,14 +1,11 @@
 //! Connections: which are accepted, which are closed, how much they may hold, and how they end.
 
-use super::{Peer, call, frame, send, set, wait_for};
+use super::{Peer, call, create, frame, name, send, set, to_fetch, to_produce, wait_for};
 use crate::support::Broker;
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-use klamm::codec::messages::create_topics_request::CreatableTopic;
-use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::protocol::{Decodable, Encodable};
 use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use klamm::codec::messages::metadata_request::MetadataRequestTopic;
-use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::*;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
@@ -17,28 +14,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const API_VERSIONS: i16 = 18;
 const NOW: i64 = 1_700_000_000_000;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
-fn create(peer: &mut Peer, topic: &str, partitions: i32) {
-    let topic = CreatableTopic::default()
-        .with_name(TopicName(text(topic)))
-        .with_num_partitions(partitions)
-        .with_replication_factor(1);
-    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(30_000);
-    let response = call(peer, 5, &request);
-    assert_eq!(response.topics[0].error_code, 0, "{response:?}");
-}
-
-fn produce(topic: &str, partition: i32, records: Bytes) -> ProduceRequest {
-    let data = PartitionProduceData::default().with_index(partition).with_records(Some(records));
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(text(topic)))
-        .with_partition_data(vec![data]);
-    ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic])
-}
 
 fn batch(sequence: i32, value: &[u8]) -> Bytes {
     let builder = BatchBuilder::new(0, Compression::Uncompressed);
@@ -55,21 +30,6 @@ fn produced(mut answer: Bytes) -> (i16, i64) {
     let response = ProduceResponse::decode(&mut answer, 8).unwrap();
     let partition = &response.responses[0].partition_responses[0];
     (partition.error_code, partition.base_offset)
-}
-
-fn fetch(topic: &str, wait_ms: i32, min_bytes: i32, from: i64) -> FetchRequest {
-    let partition = FetchPartition::default()
-        .with_partition(0)
-        .with_fetch_offset(from)
-        .with_partition_max_bytes(1 << 30);
-    let topic =
-        FetchTopic::default().with_topic(TopicName(text(topic))).with_partitions(vec![partition]);
-    FetchRequest::default()
-        .with_replica_id(BrokerId(-1))
-        .with_max_wait_ms(wait_ms)
-        .with_min_bytes(min_bytes)
-        .with_max_bytes(1 << 30)
-        .with_topics(vec![topic])
 }
 
 fn is_served(peer: &mut Peer) -> bool {
@@ -97,10 +57,10 @@ fn who_does_nothing_for_too_long_is_closed_and_named() {
     let mut idle = Peer::connect(broker.port);
     let mut cut = Peer::connect(broker.port);
     cut.send_raw(&[0, 0, 0, 50, 0, 18]);
-    let mut client = Peer::connect(broker.port);
-    create(&mut client, "big", 1);
+    let client = Peer::connect(broker.port);
+    create(&client, "big", 1, &[]);
     for _ in 0..24 {
-        let request = produce("big", 0, {
+        let request = to_produce("big", 0, {
             let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
             builder.append(NOW, None, Some(&[7; 1_000_000]), &[]);
             builder.build().to_bytes()
@@ -109,7 +69,7 @@ fn who_does_nothing_for_too_long_is_closed_and_named() {
     }
     let mut stuck = Peer::connect(broker.port);
     let from = stuck.0.local_addr().unwrap();
-    send(&mut stuck, 11, &fetch("big", 0, 1, 0));
+    send(&mut stuck, 11, &to_fetch("big", 0, 1, 0));
     let line = format!("closed the connection of {from} on PLAINTEXT: it took nothing");
     wait_for(&line, || broker.log().contains(&line));
     let mut all = Vec::new();
@@ -161,15 +121,15 @@ fn an_address_has_as_many_connections_as_the_setting_says_at_the_time() {
 #[test]
 fn answers_behind_one_that_waits_do_not_pile_up() {
     let broker = Broker::start();
-    let mut client = Peer::connect(broker.port);
-    create(&mut client, "wide", 1500);
-    let topic = MetadataRequestTopic::default().with_name(Some(TopicName(text("wide"))));
+    let client = Peer::connect(broker.port);
+    create(&client, "wide", 1500, &[]);
+    let topic = MetadataRequestTopic::default().with_name(Some(name("wide")));
     let wide = MetadataRequest::default().with_topics(Some(vec![topic]));
     call(&client, 4, &wide);
     let before = broker.resident_kib();
     let mut peers: Vec<Peer> = (0..4).map(|_| Peer::connect(broker.port)).collect();
     for peer in &mut peers {
-        send(peer, 11, &fetch("wide", 3000, 1, 0));
+        send(peer, 11, &to_fetch("wide", 3000, 1, 0));
         (0..400).for_each(|_| send(peer, 4, &wide));
     }
     // Without a limit it took ten times as much. The others are served once the Fetch is answered.
@@ -188,18 +148,17 @@ fn answers_behind_one_that_waits_do_not_pile_up() {
 #[test]
 fn an_end_offset_behind_a_fetch_is_not_below_its_records() {
     let broker = Broker::start();
-    let mut writer = Peer::connect(broker.port);
-    create(&mut writer, "t", 1);
+    let writer = Peer::connect(broker.port);
+    create(&writer, "t", 1, &[]);
     let mut reader = Peer::connect(broker.port);
-    send(&mut reader, 11, &fetch("t", 20_000, 1, 0));
+    send(&mut reader, 11, &to_fetch("t", 20_000, 1, 0));
     let latest = ListOffsetsPartition::default().with_timestamp(-1);
-    let topic =
-        ListOffsetsTopic::default().with_name(TopicName(text("t"))).with_partitions(vec![latest]);
+    let topic = ListOffsetsTopic::default().with_name(name("t")).with_partitions(vec![latest]);
     let offsets =
         ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
     send(&mut reader, 7, &offsets);
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(call(&writer, 9, &produce("t", 0, batch(0, b"value"))).responses.len(), 1);
+    assert_eq!(call(&writer, 9, &to_produce("t", 0, batch(0, b"value"))).responses.len(), 1);
     reader.receive().expect("the records");
     let mut answer = Bytes::from(reader.receive().expect("the offsets"));
     ResponseHeader::decode(&mut answer, 1).unwrap();
@@ -212,12 +171,12 @@ fn an_end_offset_behind_a_fetch_is_not_below_its_records() {
 #[test]
 fn who_leaves_while_answers_wait_gives_its_place_back() {
     let broker = Broker::start_with(&[("max.connections.per.ip", "2")]);
-    let mut client = Peer::connect(broker.port);
-    create(&mut client, "wide", 1500);
-    let topic = MetadataRequestTopic::default().with_name(Some(TopicName(text("wide"))));
+    let client = Peer::connect(broker.port);
+    create(&client, "wide", 1500, &[]);
+    let topic = MetadataRequestTopic::default().with_name(Some(name("wide")));
     let wide = MetadataRequest::default().with_topics(Some(vec![topic]));
     let mut waiting = Peer::connect(broker.port);
-    send(&mut waiting, 11, &fetch("wide", 600_000, 1, 0));
+    send(&mut waiting, 11, &to_fetch("wide", 600_000, 1, 0));
     (0..200).for_each(|_| send(&mut waiting, 4, &wide));
     assert!(!is_served(&mut Peer::connect(broker.port)), "two are there");
     drop(waiting);
@@ -228,9 +187,9 @@ fn who_leaves_while_answers_wait_gives_its_place_back() {
 #[test]
 fn memory_goes_back_when_it_is_no_longer_needed() {
     let broker = Broker::start();
-    let mut client = Peer::connect(broker.port);
-    create(&mut client, "wide", 1500);
-    let topic = MetadataRequestTopic::default().with_name(Some(TopicName(text("wide"))));
+    let client = Peer::connect(broker.port);
+    create(&client, "wide", 1500, &[]);
+    let topic = MetadataRequestTopic::default().with_name(Some(name("wide")));
     let wide = MetadataRequest::default().with_topics(Some(vec![topic]));
     let before = broker.resident_kib();
     let peers: Vec<Peer> = (0..200)
@@ -249,14 +208,14 @@ fn memory_goes_back_when_it_is_no_longer_needed() {
 #[test]
 fn connections_that_would_take_the_descriptors_of_files_are_refused() {
     let mut broker = Broker::start_limited(128);
-    let mut client = Peer::connect(broker.port);
+    let client = Peer::connect(broker.port);
     let mut others: Vec<Peer> = (0..150).map(|_| Peer::connect(broker.port)).collect();
     let served = others.iter_mut().map(is_served).filter(|served| *served).count();
     assert!((8..60).contains(&served), "{served} of 150");
-    create(&mut client, "files", 60);
+    create(&client, "files", 60, &[]);
     for round in 0..2 {
         for partition in 0..60 {
-            let request = produce("files", partition, batch(round, b"x"));
+            let request = to_produce("files", partition, batch(round, b"x"));
             let answer = call(&client, 8, &request);
             let said = &answer.responses[0].partition_responses[0];
             assert_eq!(said.error_code, 0, "{said:?}\n{}", broker.log());
@@ -274,11 +233,11 @@ fn connections_that_would_take_the_descriptors_of_files_are_refused() {
 #[test]
 fn a_clean_stop_is_invisible_to_a_producer() {
     let broker = Broker::start();
-    let mut client = Peer::connect(broker.port);
-    create(&mut client, "kept", 1);
+    let client = Peer::connect(broker.port);
+    create(&client, "kept", 1, &[]);
     // The first request waits until the topic's log exists.
     wait_for("the log", || {
-        let first = call(&client, 8, &produce("kept", 0, batch(0, b"x")));
+        let first = call(&client, 8, &to_produce("kept", 0, batch(0, b"x")));
         first.responses[0].partition_responses[0].error_code == 0
     });
     let mut peer = Peer::connect(broker.port);
@@ -287,7 +246,7 @@ fn a_clean_stop_is_invisible_to_a_producer() {
     'sending: loop {
         while sent < acknowledged + 5 {
             let mut body = BytesMut::new();
-            produce("kept", 0, batch(sent, &[b'x'; 300])).encode(&mut body, 8).unwrap();
+            to_produce("kept", 0, batch(sent, &[b'x'; 300])).encode(&mut body, 8).unwrap();
             // Like a client, the peer gives up its connection when it cannot write any more.
             if peer.0.write_all(&frame(0, 8, sent, &body)).is_err() {
                 break 'sending;
@@ -316,16 +275,15 @@ fn a_clean_stop_is_invisible_to_a_producer() {
     broker.launch();
     let peer = Peer::connect(broker.port);
     let partition = ListOffsetsPartition::default().with_timestamp(-1);
-    let topic = ListOffsetsTopic::default()
-        .with_name(TopicName(text("kept")))
-        .with_partitions(vec![partition]);
+    let topic =
+        ListOffsetsTopic::default().with_name(name("kept")).with_partitions(vec![partition]);
     let request =
         ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
     let end = call(&peer, 1, &request).topics[0].partitions[0].offset;
     assert_eq!(end, i64::from(acknowledged), "what was appended was answered");
     // The last batches that were answered are duplicates, those without an answer are new.
     for sequence in acknowledged - 4..sent {
-        let again = call(&peer, 8, &produce("kept", 0, batch(sequence, &[b'x'; 300])));
+        let again = call(&peer, 8, &to_produce("kept", 0, batch(sequence, &[b'x'; 300])));
         let again = &again.responses[0].partition_responses[0];
         assert_eq!((again.error_code, again.base_offset), (0, i64::from(sequence)), "{again:?}");
     }

@@ -18,16 +18,19 @@ mod share_state;
 mod streams_groups;
 mod transactions;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 use klamm::client::{Connection, Options};
 use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
 use klamm::codec::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
+use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::produce_response::PartitionProduceResponse;
 use klamm::codec::messages::{
-    CreateTopicsRequest, IncrementalAlterConfigsRequest, RequestHeader, TopicName,
+    BrokerId, CreateTopicsRequest, FetchRequest, IncrementalAlterConfigsRequest, ProduceRequest,
+    RequestHeader, TopicName,
 };
 use std::cell::OnceCell;
 use std::io::{ErrorKind, Read, Write};
@@ -147,9 +150,34 @@ pub fn call<R: Request>(peer: &Peer, version: i16, request: &R) -> R::Response {
     RUNTIME.block_on(peer.connection().ask(version, request)).unwrap()
 }
 
+/// A string of a message.
+pub fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
 /// The name of a topic.
 pub fn name(topic: &str) -> TopicName {
-    TopicName(StrBytes::from_string(topic.to_owned()))
+    TopicName(text(topic))
+}
+
+/// A Produce of one batch.
+pub fn to_produce(topic: &str, partition: i32, records: Bytes) -> ProduceRequest {
+    let data = PartitionProduceData::default().with_index(partition).with_records(Some(records));
+    let topic = TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![data]);
+    ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic])
+}
+
+/// A Fetch of partition 0.
+pub fn to_fetch(topic: &str, wait_ms: i32, min_bytes: i32, from: i64) -> FetchRequest {
+    let partition =
+        FetchPartition::default().with_fetch_offset(from).with_partition_max_bytes(1 << 30);
+    let topic = FetchTopic::default().with_topic(name(topic)).with_partitions(vec![partition]);
+    FetchRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_max_wait_ms(wait_ms)
+        .with_min_bytes(min_bytes)
+        .with_max_bytes(1 << 30)
+        .with_topics(vec![topic])
 }
 
 /// Creates a topic with these settings. Returns its id.

@@ -1,44 +1,26 @@
 //! Requests that a client sends before the earlier ones are answered. Kafka carries them out one
 //! after the other.
 
-use super::{Peer, call, create, frame, name, send};
+use super::{Peer, call, create, frame, name, send, text, to_fetch, to_produce};
 use crate::support::Broker;
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::protocol::{Decodable, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Request};
 use klamm::codec::messages::alter_configs_request::{
     AlterConfigsResource, AlterableConfig as AbsoluteConfig,
 };
 use klamm::codec::messages::create_partitions_request::CreatePartitionsTopic;
 use klamm::codec::messages::create_topics_request::CreatableTopic;
 use klamm::codec::messages::describe_configs_request::DescribeConfigsResource;
-use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
 use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use klamm::codec::messages::metadata_request::MetadataRequestTopic;
-use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::*;
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
 
-fn produce(topic: &str, partition: i32) -> ProduceRequest {
+fn batch() -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
     builder.append(1_700_000_000_000, None, Some(b"value"), &[]);
-    let data = PartitionProduceData::default()
-        .with_index(partition)
-        .with_records(Some(builder.build().to_bytes()));
-    let topic = TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![data]);
-    ProduceRequest::default().with_acks(-1).with_timeout_ms(10_000).with_topic_data(vec![topic])
-}
-
-/// A Fetch from offset 0 that waits for records.
-fn fetch(topic: &str, wait_ms: i32) -> FetchRequest {
-    let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
-    let topic = FetchTopic::default().with_topic(name(topic)).with_partitions(vec![partition]);
-    FetchRequest::default()
-        .with_replica_id(BrokerId(-1))
-        .with_max_wait_ms(wait_ms)
-        .with_min_bytes(1)
-        .with_max_bytes(1 << 20)
-        .with_topics(vec![topic])
+    builder.build().to_bytes()
 }
 
 fn end_of(peer: &Peer, topic: &str) -> i64 {
@@ -85,9 +67,9 @@ fn what_comes_before_bytes_that_are_no_request_is_answered() {
         ("half a Produce", frame(0, 8, 9, &[0xff, 0xff, 0])),
         ("a header that ends early", [&8i32.to_be_bytes()[..], &[0, 0, 0, 8, 0, 0, 0, 9]].concat()),
     ];
-    let wait = bytes_of(11, 1, &fetch("empty", 200));
+    let wait = bytes_of(11, 1, &to_fetch("empty", 200, 1, 0));
     let versions = frame(18, 0, 2, &[]);
-    let write = bytes_of(8, 3, &produce("t", 0));
+    let write = bytes_of(8, 3, &to_produce("t", 0, batch()));
     let leads: [Lead<'_>; 5] = [
         ("nothing", &[], &[]),
         ("an answer at once", &[&versions], &[2]),
@@ -148,7 +130,6 @@ fn a_request_sees_what_the_one_before_it_changed() {
             .with_assignments(None);
         let growth =
             CreatePartitionsRequest::default().with_topics(vec![more]).with_timeout_ms(10_000);
-        let text = |text: &str| StrBytes::from_string(text.to_owned());
         let value = (100_000 + round).to_string();
         let config = AbsoluteConfig::default()
             .with_name(text("retention.ms"))
@@ -172,9 +153,9 @@ fn a_request_sees_what_the_one_before_it_changed() {
             .with_timeout_ms(10_000);
 
         send(&mut peer, 4, &creation);
-        send(&mut peer, 8, &produce(&topic, 0));
+        send(&mut peer, 8, &to_produce(&topic, 0, batch()));
         send(&mut peer, 1, &growth);
-        send(&mut peer, 8, &produce(&topic, 1));
+        send(&mut peer, 8, &to_produce(&topic, 1, batch()));
         send(&mut peer, 1, &change);
         send(&mut peer, 3, &question);
         send(&mut peer, 3, &deletion);

@@ -18,6 +18,8 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.KafkaShareConsumer;
+import org.apache.kafka.clients.consumer.ShareConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -147,6 +149,12 @@ final class Broker {
         try (Consumer<String, String> consumer = consumer()) {
             return consumer.endOffsets(List.of(tp)).get(tp);
         }
+    }
+
+    /** A member of a share group. */
+    static ShareConsumer<String, String> shareConsumer(String group, Object... overrides) {
+        return new KafkaShareConsumer<>(configs(Map.of("group.id", group, "default.api.timeout.ms", 20_000, "metadata.max.age.ms", 1000), overrides),
+            new StringDeserializer(), new StringDeserializer());
     }
 
     /** Polls until there are (at least) this many records. */

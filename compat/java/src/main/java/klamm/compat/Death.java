@@ -7,6 +7,7 @@ import org.apache.kafka.clients.KafkaClient;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ShareConsumer;
 import org.apache.kafka.common.KafkaException;
 
 /** Ends a consumer as the end of its process would: its connections close, and nobody is told anything. */
@@ -18,18 +19,34 @@ final class Death {
             Object delegate = field(consumer, "delegate");
             if (delegate.getClass().getSimpleName().equals("AsyncKafkaConsumer")) {
                 // Told to remain in the group, it leaves it nevertheless (4.3.1).
-                Object thread = field(field(delegate, "applicationEventHandler"), "networkThread");
-                of(thread, "closeTimeout").set(thread, Duration.ZERO);
-                of(thread, "running").set(thread, false);
-                ((KafkaClient) field(field(thread, "networkClientDelegate"), "client")).close();
+                disconnect(delegate);
             }
         } catch (ReflectiveOperationException | IOException e) {
             throw new AssertionError(e);
         }
+        close(() -> consumer.close(CloseOptions.timeout(Duration.ZERO).withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP)));
+    }
+
+    static void of(ShareConsumer<?, ?> consumer) {
+        try {
+            disconnect(field(consumer, "delegate"));
+        } catch (ReflectiveOperationException | IOException e) {
+            throw new AssertionError(e);
+        }
+        close(() -> consumer.close(Duration.ZERO));
+    }
+
+    private static void disconnect(Object delegate) throws ReflectiveOperationException, IOException {
+        Object thread = field(field(delegate, "applicationEventHandler"), "networkThread");
+        of(thread, "closeTimeout").set(thread, Duration.ZERO);
+        of(thread, "running").set(thread, false);
+        ((KafkaClient) field(field(thread, "networkClientDelegate"), "client")).close();
+    }
+
+    private static void close(Runnable close) {
         Thread rest = new Thread(() -> {
             try {
-                consumer.close(CloseOptions.timeout(Duration.ZERO)
-                    .withGroupMembershipOperation(GroupMembershipOperation.REMAIN_IN_GROUP));
+                close.run();
             } catch (KafkaException e) {
                 // From 4.4 on it complains that its thread is gone.
             }

@@ -232,8 +232,15 @@ fn assemble(
         controller.clone(),
         watch_applied.clone(),
     );
-    let groups =
-        Groups::new(config.clone(), clock.clone(), replicas.clone(), internal_topics.clone());
+    let share_states = ShareStates::new(config.clone(), clock.clone(), replicas.clone());
+    let persister = Persister::new(share_states.clone(), internal_topics.clone());
+    let groups = Groups::new(
+        config.clone(),
+        clock.clone(),
+        replicas.clone(),
+        internal_topics.clone(),
+        persister.clone(),
+    );
     let transactions = Transactions::new(
         config.clone(),
         clock.clone(),
@@ -242,8 +249,6 @@ fn assemble(
         controller.clone(),
         broker_epoch,
     );
-    let share_states = ShareStates::new(config.clone(), clock.clone(), replicas.clone());
-    let persister = Persister::new(share_states.clone(), internal_topics.clone());
     let image = Arc::new(ArcSwap::from(controller.image()));
     let applier = Applier {
         config: config.clone(),

@@ -6,7 +6,7 @@
 //!   Slot    (runtime) loads a state machine, appends, waits for the high watermark, keeps time
 //!     Shard   groups, offsets and timers of one partition; sync, takes `now`, returns an Outcome
 //!       ClassicGroup   (join, rebalance, membership)    Offsets  (commit)
-//!       ConsumerGroup, StreamsGroup   (what they share is in modern/...)
+//!       ConsumerGroup, StreamsGroup, ShareGroup   (what they have in common is in modern/...)
 //! Transactions  the same for transactional ids; see there
 //! ShareStates   the same for the states of share partitions; see there
 //! InternalTopics  creates the topics of all these, and those of Kafka Streams

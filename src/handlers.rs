@@ -8,6 +8,7 @@
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
 mod alter_replica_log_dirs;
+mod alter_share_group_offsets;
 mod api_versions;
 mod authorize;
 mod brokers;
@@ -17,6 +18,7 @@ mod create_acls;
 mod delete_acls;
 mod delete_groups;
 mod delete_records;
+mod delete_share_group_offsets;
 mod delete_share_group_state;
 mod describe_acls;
 mod describe_client_quotas;
@@ -26,6 +28,7 @@ mod describe_delegation_token;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_share_group_offsets;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod describe_user_scram_credentials;
@@ -54,6 +57,8 @@ mod read_share_group_state_summary;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod session;
+mod share_group_describe;
+mod share_group_heartbeat;
 mod share_partitions;
 mod streams_group_describe;
 mod streams_group_heartbeat;
@@ -196,6 +201,8 @@ apis! {
         69 ConsumerGroupDescribe   0..=1  Broker => consumer_group_describe(kafka::ConsumerGroupDescribeRequest);
         74 ListConfigResources     0..=1  Broker => list_config_resources(kafka::ListConfigResourcesRequest);
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
+        76 ShareGroupHeartbeat     1..=1  Broker => share_group_heartbeat(kafka::ShareGroupHeartbeatRequest);
+        77 ShareGroupDescribe      1..=1  Broker => share_group_describe(kafka::ShareGroupDescribeRequest);
         83 InitializeShareGroupState 0..=0 Broker => initialize_share_group_state(kafka::InitializeShareGroupStateRequest);
         84 ReadShareGroupState     0..=0 Broker => read_share_group_state(kafka::ReadShareGroupStateRequest);
         85 WriteShareGroupState    0..=1 Broker => write_share_group_state(kafka::WriteShareGroupStateRequest);
@@ -203,6 +210,9 @@ apis! {
         87 ReadShareGroupStateSummary 0..=1 Broker => read_share_group_state_summary(kafka::ReadShareGroupStateSummaryRequest);
         88 StreamsGroupHeartbeat   0..=1  Broker => streams_group_heartbeat(kafka::StreamsGroupHeartbeatRequest);
         89 StreamsGroupDescribe    0..=1  Broker => streams_group_describe(kafka::StreamsGroupDescribeRequest);
+        90 DescribeShareGroupOffsets 0..=1 Broker => describe_share_group_offsets(kafka::DescribeShareGroupOffsetsRequest);
+        91 AlterShareGroupOffsets  0..=0  Broker => alter_share_group_offsets(kafka::AlterShareGroupOffsetsRequest);
+        92 DeleteShareGroupOffsets 0..=0  Broker => delete_share_group_offsets(kafka::DeleteShareGroupOffsetsRequest);
     }
     forwarded {
         19 CreateTopics                2..=7 Both;
@@ -312,8 +322,16 @@ impl Context {
 fn check_served(cx: &Context, protocol: &str, feature: &str) -> Result<()> {
     let config = cx.parts.config.get();
     let mut protocols = config.group_coordinator_rebalance_protocols.iter();
-    let is_served = protocols.any(|served| served == protocol);
-    match is_served && cx.image().feature(feature) > 0 {
+    match protocols.any(|served| served == protocol) {
+        true => check_enabled(cx, feature),
+        false => Err(ResponseError::UnsupportedVersion.into()),
+    }
+}
+
+/// Checks that the cluster has enabled the `feature`; UNSUPPORTED_VERSION otherwise. This alone
+/// decides about share groups, whose protocol is not among those that a broker may leave out.
+fn check_enabled(cx: &Context, feature: &str) -> Result<()> {
+    match cx.image().feature(feature) > 0 {
         true => Ok(()),
         false => Err(ResponseError::UnsupportedVersion.into()),
     }

@@ -51,9 +51,9 @@
 //! - how a group rebalances: `coordinator/group.rs`, `coordinator/runtime.rs`,
 //!   `tests/scenarios/*.txt`
 //! - how Kafka Streams gets its tasks: `coordinator/group/streams.rs`
-//! - what share groups have so far: `coordinator/group/share.rs`, and where they are kept:
-//!   `coordinator/share.rs`; who has which records of a queue: `replica/share.rs`, which
-//!   `handlers/share_*.rs` will call
+//! - how a share group gets its partitions: `coordinator/group/share.rs`; where it is in them:
+//!   `coordinator/share.rs`, reached through `coordinator/group/persist.rs`; who has which records
+//!   of a queue: `replica/share.rs`, which `handlers/share_*.rs` will call
 //! - which internal topics there are, and who creates them: `coordinator/internal_topics.rs`
 //! - how a transaction begins and ends: `handlers/produce/verify.rs`, `coordinator/transaction.rs`,
 //!   `tests/scenarios/transaction_*.txt`

@@ -191,13 +191,13 @@ resource_settings! {
     /// every change. Raise it if the group is large and members come and go often.
     "consumer.assignment.interval.ms": i32 =
         "1000", "group.consumer.assignment.interval.ms", AtLeast(0);
-    /// How many milliseconds without a heartbeat before a member is removed from this share group.
-    /// Not supported yet.
-    "share.session.timeout.ms": i32 = "45000", "group.share.session.timeout.ms", AtLeast(1)
-        => NoEffect(SHARE);
-    /// How often, in milliseconds, members of this share group send heartbeats. Not supported yet.
-    "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1)
-        => NoEffect(SHARE);
+    /// How many milliseconds without a heartbeat before a member is removed from this share group,
+    /// between `group.share.min.session.timeout.ms` and `group.share.max.session.timeout.ms`. Raise
+    /// it for poor networks.
+    "share.session.timeout.ms": i32 = "45000", "group.share.session.timeout.ms", AtLeast(1);
+    /// How often, in milliseconds, members of this share group send heartbeats; within the broker's
+    /// bounds and less than the session timeout. Lower it for faster rebalances.
+    "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1);
     /// How many milliseconds a member of this share group may hold a record before another one gets
     /// it. Not supported yet.
     "share.record.lock.duration.ms": i32 =
@@ -221,9 +221,8 @@ resource_settings! {
     /// supported yet.
     "share.renew.acknowledge.enable": bool = "true", null => NoEffect(SHARE);
     /// Least time in milliseconds between two assignments of this share group; 0 reassigns at every
-    /// change. Not supported yet.
-    "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0)
-        => NoEffect(SHARE);
+    /// change. Raise it if the group is large and members come and go often.
+    "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0);
     /// How many milliseconds without a heartbeat before a member is removed from this streams
     /// group, between `group.streams.min.session.timeout.ms` and
     /// `group.streams.max.session.timeout.ms`. Raise it for poor networks.

@@ -376,8 +376,8 @@ settings! {
     replica_selector_class: Option<String> = null, "replica.selector.class", ReadOnly
         => OnlyThese(&[RACK_AWARE], CLASS);
     /// The kinds of groups this broker supports: `classic`, which cannot be left out, `consumer`
-    /// and `streams`; `share` is refused until klamm supports share groups. Leave one out to stop
-    /// clients from using it.
+    /// and `streams`. Leave one out to stop clients from using it. `share` changes nothing: only the
+    /// feature `share.version` enables share groups.
     group_coordinator_rebalance_protocols: Vec<String> =
         "classic,consumer,streams",
         "group.coordinator.rebalance.protocols", ReadOnly,
@@ -839,51 +839,45 @@ settings! {
     add_partitions_to_txn_retry_backoff_ms: i32 =
         "20", "add.partitions.to.txn.retry.backoff.ms", ReadOnly, AtLeast(1) => NoEffect(NO_WAIT);
     /// How many milliseconds without a heartbeat before a member is removed from its share group.
-    /// Not supported yet.
+    /// Lower it to notice dead consumers sooner, raise it for poor networks.
     group_share_session_timeout_ms: i32 =
-        "45000", "group.share.session.timeout.ms", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// Shortest `share.session.timeout.ms` that a group may set, in milliseconds. Share groups are
-    /// not supported yet.
+        "45000", "group.share.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// Shortest `share.session.timeout.ms` that a group may set, in milliseconds.
     group_share_min_session_timeout_ms: i32 =
-        "45000", "group.share.min.session.timeout.ms", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// Longest `share.session.timeout.ms` that a group may set, in milliseconds. Share groups are
-    /// not supported yet.
+        "45000", "group.share.min.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// Longest `share.session.timeout.ms` that a group may set, in milliseconds.
     group_share_max_session_timeout_ms: i32 =
-        "60000", "group.share.max.session.timeout.ms", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// How often, in milliseconds, members of share groups send heartbeats. Not supported yet.
+        "60000", "group.share.max.session.timeout.ms", ReadOnly, AtLeast(1);
+    /// How often, in milliseconds, members of share groups send heartbeats. Lower it for faster
+    /// rebalances at the cost of more requests.
     group_share_heartbeat_interval_ms: i32 =
-        "5000", "group.share.heartbeat.interval.ms", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// Shortest `share.heartbeat.interval.ms` that a group may set, in milliseconds. Share groups
-    /// are not supported yet.
+        "5000", "group.share.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// Shortest `share.heartbeat.interval.ms` that a group may set, in milliseconds.
     group_share_min_heartbeat_interval_ms: i32 =
-        "5000", "group.share.min.heartbeat.interval.ms", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// Longest `share.heartbeat.interval.ms` that a group may set, in milliseconds. Share groups
-    /// are not supported yet.
+        "5000", "group.share.min.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// Longest `share.heartbeat.interval.ms` that a group may set, in milliseconds.
     group_share_max_heartbeat_interval_ms: i32 =
-        "15000", "group.share.max.heartbeat.interval.ms", ReadOnly, AtLeast(1) => NoEffect(SHARE);
-    /// Most members that a share group may have; more are refused. Not supported yet.
-    group_share_max_size: i32 = "200", "group.share.max.size", ReadOnly, Between(1.0, 1000.0)
-        => NoEffect(SHARE);
-    /// The assignor of share groups; Kafka has `simple`. Not supported yet.
+        "15000", "group.share.max.heartbeat.interval.ms", ReadOnly, AtLeast(1);
+    /// Most members that a share group may have; more are refused. Raise it for larger groups, and
+    /// `group.share.max.share.sessions` with it.
+    group_share_max_size: i32 = "200", "group.share.max.size", ReadOnly, Between(1.0, 1000.0);
+    /// The assignor of share groups: `simple`, the only one.
     group_share_assignors: Vec<String> = "simple", "group.share.assignors", ReadOnly, NonEmptyList
         => OnlyThese(&[SIMPLE_ASSIGNOR], CLASS);
     /// Least time in milliseconds between two assignments of a share group; 0 reassigns at every
-    /// change. Not supported yet.
+    /// change. Raise it for large groups whose members come and go often.
     group_share_assignment_interval_ms: i32 =
-        "1000", "group.share.assignment.interval.ms", ClusterWide, AtLeast(0) => NoEffect(SHARE);
-    /// Shortest `share.assignment.interval.ms` that a group may set, in milliseconds. Share groups
-    /// are not supported yet.
+        "1000", "group.share.assignment.interval.ms", ClusterWide, AtLeast(0);
+    /// Shortest `share.assignment.interval.ms` that a group may set, in milliseconds.
     group_share_min_assignment_interval_ms: i32 =
-        "0", "group.share.min.assignment.interval.ms", ReadOnly, AtLeast(0) => NoEffect(SHARE);
-    /// Longest `share.assignment.interval.ms` that a group may set, in milliseconds. Share groups
-    /// are not supported yet.
+        "0", "group.share.min.assignment.interval.ms", ReadOnly, AtLeast(0);
+    /// Longest `share.assignment.interval.ms` that a group may set, in milliseconds.
     group_share_max_assignment_interval_ms: i32 =
-        "15000", "group.share.max.assignment.interval.ms", ReadOnly, AtLeast(0) => NoEffect(SHARE);
-    /// Milliseconds before the group coordinator retries to create a share partition's state; never
-    /// less than `offsets.commit.timeout.ms`. Not supported yet.
+        "15000", "group.share.max.assignment.interval.ms", ReadOnly, AtLeast(0);
+    /// How many milliseconds the share coordinators have to make the states of a share group's
+    /// partitions before they are asked again; at least `offsets.commit.timeout.ms`.
     group_share_initialize_retry_interval_ms: i32 =
-        "30000", "group.share.initialize.retry.interval.ms", Internal, AtLeast(1)
-        => NoEffect(SHARE);
+        "30000", "group.share.initialize.retry.interval.ms", Internal, AtLeast(1);
     /// How many milliseconds without a heartbeat before a member is removed from its streams group.
     /// Lower it to move the tasks of dead instances sooner, raise it for poor networks.
     group_streams_session_timeout_ms: i32 =

@@ -171,11 +171,6 @@ impl Config {
         require(protocols.iter().any(|protocol| protocol == "classic"), || {
             "Disabling the 'classic' protocol is not supported.".to_owned()
         })?;
-        require(protocols.iter().all(|protocol| protocol != "share"), || {
-            "group.coordinator.rebalance.protocols names share: klamm does not serve share groups \
-             yet. Remove it"
-                .to_owned()
-        })?;
         // Kafka 4.4 has the setting for streams groups.
         let known: [(&str, &[&str]); 2] = [
             ("group.consumer.assignors", &["uniform", "range"]),

@@ -4,13 +4,14 @@
 //! From top to bottom; a file uses only those below it:
 //!
 //! ```text
+//!  persist   what share groups ask of their share coordinators; deletes groups
 //!  commit    offsets of a partition: commit, fetch, delete, expire
 //!  admin     describe, list and delete groups
 //!    shard   the groups of a partition: finds the group, hands the request to it
 //!      kind  a group of any kind, and what all kinds are asked alike
 //!        consumer/   KIP-848; may become a classic group, and the reverse
 //!        streams/    KIP-1071
-//!        share       KIP-932; kept but not served
+//!        share/      KIP-932
 //!          modern/   what those kinds share whose members the coordinator assigns
 //!        classic/
 //!          turn      what an operation is given: time, settings, topics, timers, answers
@@ -29,6 +30,7 @@ mod consumer;
 mod kind;
 mod modern;
 mod offsets;
+mod persist;
 mod record;
 mod shard;
 mod share;
@@ -42,6 +44,7 @@ mod tests;
 
 use super::internal_topics::{CoordinatorTopic, InternalTopics};
 use super::runtime::{Settings, Slot};
+use super::share::Persister;
 use super::slots::Slots;
 use super::{Marker, RequestContext, Ticket, Writer, text};
 use crate::clock::Clock;
@@ -55,7 +58,8 @@ use crate::codec::messages::{
     JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
     OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, StreamsGroupHeartbeatRequest,
     StreamsGroupHeartbeatResponse, SyncGroupRequest, SyncGroupResponse,
-    consumer_group_describe_response, streams_group_describe_response,
+    consumer_group_describe_response, share_group_describe_response,
+    streams_group_describe_response,
 };
 use crate::config::{Config, LiveConfig};
 use crate::controller::Requester;
@@ -80,6 +84,7 @@ pub struct Groups {
     config: LiveConfig,
     slots: Slots<Shard>,
     internal_topics: Arc<InternalTopics>,
+    persister: Arc<Persister>,
 }
 
 impl Groups {
@@ -89,6 +94,7 @@ impl Groups {
         clock: Clock,
         replicas: Arc<Replicas>,
         internal_topics: Arc<InternalTopics>,
+        persister: Arc<Persister>,
     ) -> Arc<Groups> {
         let now = config.get();
         let topic = CoordinatorTopic::offsets(&now);
@@ -97,7 +103,7 @@ impl Groups {
             commit_timeout_ms: now.offsets_commit_timeout_ms,
         };
         let slots = Slots::new(topic, settings, now.node_id, clock, replicas);
-        Arc::new(Groups { config, slots, internal_topics })
+        Arc::new(Groups { config, slots, internal_topics, persister })
     }
 
     /// Loads the partitions that this broker has come to lead, unloads the others, and deletes the
@@ -232,6 +238,16 @@ impl Groups {
         slot.run(|shard, _| Ok(ShardOutcome::answer(shard.describe_streams(group)))).await
     }
 
+    /// Describes a share group.
+    pub async fn describe_share(
+        &self,
+        group: &str,
+    ) -> Result<share_group_describe_response::DescribedGroup> {
+        check_group_id(group)?;
+        let slot = self.slot(group)?;
+        slot.run(|shard, _| Ok(ShardOutcome::answer(shard.describe_share(group)))).await
+    }
+
     /// Commits offsets of existing topics, whose names and ids are both set.
     pub async fn commit_offsets(
         &self,
@@ -307,13 +323,6 @@ impl Groups {
             }
         }
         Ok(groups)
-    }
-
-    /// Deletes a group that is empty, with its offsets.
-    pub async fn delete_group(&self, group: &str) -> Result<()> {
-        let ids = [GroupId::from(group)];
-        let mut results = self.slot(group)?.run(|shard, _| Ok(shard.delete(&ids))).await?;
-        results.pop().expect("one answer for one group")
     }
 }
 

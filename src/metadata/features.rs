@@ -11,6 +11,8 @@ pub const ELIGIBLE_LEADER_REPLICAS: &str = "eligible.leader.replicas.version";
 pub const GROUP_VERSION: &str = "group.version";
 /// Streams groups (KIP-1071).
 pub const STREAMS_VERSION: &str = "streams.version";
+/// Share groups (KIP-932); from level 2 on with dead letters (KIP-1191).
+pub const SHARE_VERSION: &str = "share.version";
 /// Voters in the metadata log instead of in the settings (KIP-853). A control record sets its
 /// level.
 pub const KRAFT_VERSION: &str = "kraft.version";
@@ -51,18 +53,17 @@ pub const SUPPORTED: [(&str, i16, i16); 7] = [
     (GROUP_VERSION, 0, 1),
     (KRAFT_VERSION, 0, 1),
     (METADATA_VERSION, OLDEST_METADATA_VERSION, NEWEST_METADATA_VERSION),
-    ("share.version", 0, 2),
+    (SHARE_VERSION, 0, 2),
     (STREAMS_VERSION, 0, 1),
     (TRANSACTION_VERSION, 0, 2),
 ];
 
-/// What a directory that we format finalizes: only what we implement, so that no client relies on
-/// more. Kafka would also finalize `share.version` 1; an operator can raise it with
-/// `kafka-features` once we serve it.
-pub const FORMATTED: [(&str, i16); 5] = [
+/// What a directory that we format finalizes, as Kafka 4.3 does.
+pub const FORMATTED: [(&str, i16); 6] = [
     (METADATA_VERSION, METADATA_VERSION_4_3),
     (ELIGIBLE_LEADER_REPLICAS, 1),
     (GROUP_VERSION, 1),
+    (SHARE_VERSION, 1),
     (STREAMS_VERSION, 1),
     (TRANSACTION_VERSION, 2),
 ];

@@ -140,7 +140,7 @@ fn what_asks_for_what_klamm_does_not_have_is_refused() {
     let hint = setting("replica.selector.class").unwrap().hint();
     assert!(hint.starts_with("nothing but the default or org.apache.kafka."), "{hint}");
     check("metric.reporters", "", true);
-    check("group.coordinator.rebalance.protocols", "classic,consumer,share", false);
+    check("group.coordinator.rebalance.protocols", "classic,consumer,share", true);
     check("group.coordinator.rebalance.protocols", "classic", true);
     check("group.consumer.assignors", "range,com.example.Own", false);
     check("group.consumer.assignors", "range, uniform", true);

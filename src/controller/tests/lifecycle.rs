@@ -71,7 +71,7 @@ async fn check_kafka(fixture: &str, voters: &[(&str, &str)], topic_name: &str, l
         assert_eq!(image.epoch, last_epoch + restart);
         let found = image.topics.by_name(topic_name).unwrap();
         assert!(found.partitions.iter().all(|partition| partition.leader == 1));
-        assert_eq!(image.feature("share.version"), 1, "a feature that we do not serve is kept");
+        assert_eq!(image.feature("share.version"), 1, "a feature is kept");
         let answer = node.create(topic(&format!("new-{restart}"), 2)).await;
         assert_eq!(answer, (0, None));
         node.stop().await;

@@ -1,14 +1,15 @@
 //! What an operator asks a shard: DescribeGroups and its counterparts for other kinds, ListGroups
 //! and DeleteGroups.
 
-use super::kind::{Group, not_found, not_of_kind, wrong_kind};
+use super::kind::{Group, not_found, not_of_kind};
 use super::record::Record;
 use super::shard::{Shard, ShardOutcome};
 use super::{GroupId, classic, listed, text};
 use crate::codec::messages::describe_groups_response::DescribedGroup;
 use crate::codec::messages::list_groups_response::ListedGroup;
 use crate::codec::messages::{
-    ListGroupsRequest, StrBytes, consumer_group_describe_response, streams_group_describe_response,
+    ListGroupsRequest, StrBytes, consumer_group_describe_response, share_group_describe_response,
+    streams_group_describe_response,
 };
 use crate::error::Result;
 use kafka_protocol::error::ResponseError;
@@ -58,6 +59,19 @@ impl Shard {
             .with_error_message(error.message().as_deref().map(text))
     }
 
+    /// Describes a share group with its members, or says why there is none.
+    pub fn describe_share(&self, id: &str) -> share_group_describe_response::DescribedGroup {
+        let found = self.groups.get(id);
+        if let Some(Group::Share(group)) = found {
+            return group.described(&self.image);
+        }
+        let error = not_of_kind(found, id, "share");
+        share_group_describe_response::DescribedGroup::default()
+            .with_group_id(text(id).into())
+            .with_error_code(error.code().code())
+            .with_error_message(error.message().as_deref().map(text))
+    }
+
     /// The groups that pass the filters. An empty filter passes all.
     pub fn list(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
         let passes = |filter: &[StrBytes], value: &str| {
@@ -88,16 +102,14 @@ impl Shard {
     /// Writes the tombstones of a group without members, and stops its timers.
     pub(super) fn delete_group(&mut self, id: &GroupId, records: &mut Vec<Record>) {
         self.cancel_timers(id);
-        records.extend(self.groups.get(id).and_then(Group::tombstones).into_iter().flatten());
+        records.extend(self.groups.get(id).map(Group::tombstones).into_iter().flatten());
     }
 
     fn validate_delete(&self, id: &str) -> Result<()> {
         match self.groups.get(id) {
             None => Err(not_found(id)),
             Some(group) if group.has_members() => Err(ResponseError::NonEmptyGroup.into()),
-            Some(Group::Classic(_) | Group::Consumer(_) | Group::Streams(_)) => Ok(()),
-            // Its records belong to a broker that serves share groups.
-            Some(Group::Share(_)) => Err(wrong_kind(id, "classic")),
+            Some(_) => Ok(()),
         }
     }
 }

@@ -226,8 +226,8 @@ impl Shard {
         }
     }
 
-    /// Deletes the offsets of deleted topics. If a topic of the same name was created since, its
-    /// offsets have its id and stay.
+    /// Deletes the offsets of deleted topics, and what share groups know of them. If a topic of the
+    /// same name was created since, its offsets have its id and stay.
     pub fn forget_topics(&self, topics: &[(Arc<str>, Uuid)]) -> ShardOutcome {
         let mut records = Vec::new();
         let mut forget =
@@ -248,6 +248,12 @@ impl Shard {
                 }
             }
         }
+        let ids = topics.iter().map(|(_, id)| *id).collect();
+        let shares = self.groups.values().filter_map(|group| match group {
+            Group::Share(group) => group.forget_topics(&ids),
+            _ => None,
+        });
+        records.extend(shares);
         ShardOutcome::replay_in_parts(records, ())
     }
 
@@ -260,6 +266,7 @@ impl Shard {
         for id in ids {
             let group = self.groups.get(&id).expect("just listed");
             let all_gone = self.expire_group_offsets(now, &id, group, &mut records);
+            // The offsets of a share group are elsewhere, and it is for an operator to delete them.
             let is_kept = matches!(group, Group::Share(_));
             if all_gone && !is_kept && !group.has_members() {
                 self.delete_group(&id, &mut records);

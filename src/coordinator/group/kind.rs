@@ -24,8 +24,8 @@ pub enum Group {
     Consumer(Box<ConsumerGroup>),
     /// The coordinator assigns tasks of Kafka Streams to its members (KIP-1071).
     Streams(Box<StreamsGroup>),
-    /// A share group (KIP-932), which this broker keeps but does not serve.
-    Share(ShareGroup),
+    /// Its members share the records of their partitions (KIP-932).
+    Share(Box<ShareGroup>),
 }
 
 /// Asks a group of any kind what every kind can answer.
@@ -46,7 +46,7 @@ impl Group {
         match kind {
             GroupKind::Consumer => Group::Consumer(Box::new(ConsumerGroup::new(id))),
             GroupKind::Streams => Group::Streams(Box::new(StreamsGroup::new(id))),
-            GroupKind::Share => Group::Share(ShareGroup::new(id)),
+            GroupKind::Share => Group::Share(Box::new(ShareGroup::new(id))),
         }
     }
 
@@ -90,12 +90,7 @@ impl Group {
 
     /// All timers that may run for it.
     pub fn timers(&self) -> Vec<Timer> {
-        match self {
-            Group::Classic(group) => group.timers(),
-            Group::Consumer(group) => group.timers(),
-            Group::Streams(group) => group.timers(),
-            Group::Share(_) => Vec::new(),
-        }
+        of_any_kind!(self, group => group.timers())
     }
 
     /// Changes the group as a record of its kind says.
@@ -110,22 +105,15 @@ impl Group {
 
     /// Expects the members' heartbeats, now that the group was read from the log.
     pub fn loaded(&mut self, turn: &mut Turn<'_>) {
-        match self {
-            Group::Classic(group) => group.loaded(turn),
-            Group::Consumer(group) => group.loaded(turn),
-            Group::Streams(group) => group.loaded(turn),
-            Group::Share(_) => {}
+        of_any_kind!(self, group => group.loaded(turn));
+        if let Group::Share(group) = self {
+            group.expect_states(turn);
         }
     }
 
-    /// The records that delete the group, which is empty; None if this broker must not delete it.
-    pub fn tombstones(&self) -> Option<Vec<Record>> {
-        match self {
-            Group::Classic(group) => Some(group.tombstones()),
-            Group::Consumer(group) => Some(group.tombstones()),
-            Group::Streams(group) => Some(group.tombstones()),
-            Group::Share(_) => None,
-        }
+    /// The records that delete the group, which is empty.
+    pub fn tombstones(&self) -> Vec<Record> {
+        of_any_kind!(self, group => group.tombstones())
     }
 
     /// Whether offsets may be committed, and of which partitions. `version` is that of
@@ -176,15 +164,9 @@ impl Group {
         }
     }
 
-    /// Whether members use `topic`. A share group's subscriptions are not known here, so its
-    /// members count as using every topic.
+    /// Whether members use `topic`.
     pub fn is_subscribed_to(&self, topic: &str) -> bool {
-        match self {
-            Group::Classic(group) => group.is_subscribed_to(topic),
-            Group::Consumer(group) => group.is_subscribed_to(topic),
-            Group::Streams(group) => group.is_subscribed_to(topic),
-            Group::Share(group) => !group.is_empty(),
-        }
+        of_any_kind!(self, group => group.is_subscribed_to(topic))
     }
 }
 

@@ -129,11 +129,27 @@ records! {
     ConsumerGroupRegularExpression(
         ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue
     ) written as 0 of Consumer;
-    /// A share group (KIP-932), which this broker keeps but does not serve.
+    /// A share group (KIP-932) reached an epoch.
     ShareGroupMetadata(ShareGroupMetadataKey, ShareGroupMetadataValue) written as 0 of Share;
-    /// A member of a share group.
+    /// What a member of a share group subscribes to.
     ShareGroupMemberMetadata(
         ShareGroupMemberMetadataKey, ShareGroupMemberMetadataValue
+    ) written as 0 of Share;
+    /// The epoch that a share group's target assignment was made for.
+    ShareGroupTargetAssignmentMetadata(
+        ShareGroupTargetAssignmentMetadataKey, ShareGroupTargetAssignmentMetadataValue
+    ) written as 0 of Share;
+    /// The partitions that a member of a share group is to have.
+    ShareGroupTargetAssignmentMember(
+        ShareGroupTargetAssignmentMemberKey, ShareGroupTargetAssignmentMemberValue
+    ) written as 0 of Share;
+    /// The partitions that a member of a share group has.
+    ShareGroupCurrentMemberAssignment(
+        ShareGroupCurrentMemberAssignmentKey, ShareGroupCurrentMemberAssignmentValue
+    ) written as 0 of Share;
+    /// The partitions that the share coordinators know for a share group.
+    ShareGroupStatePartitionMetadata(
+        ShareGroupStatePartitionMetadataKey, ShareGroupStatePartitionMetadataValue
     ) written as 0 of Share;
     /// A streams group (KIP-1071) reached an epoch.
     StreamsGroupMetadata(StreamsGroupMetadataKey, StreamsGroupMetadataValue) written as 0 of Streams;

@@ -6,15 +6,18 @@ use super::consumer::{ConsumerGroup, ConsumerThen};
 use super::kind::{Group, not_of_kind};
 use super::offsets::{Committed, Offsets};
 use super::record::Record;
+use super::share::{self, ShareGroup};
 use super::streams::{self, StreamsGroup};
 use super::timers::{Timer, Timers};
 use super::topic_hash::TopicHashes;
 use super::turn::{GroupOutcome, Parked, Turn};
 use super::{GroupId, RequestContext, Ticket};
+use crate::codec::messages::alter_share_group_offsets_request::AlterShareGroupOffsetsRequestTopic;
 use crate::codec::messages::leave_group_response::MemberResponse;
 use crate::codec::messages::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, HeartbeatRequest,
-    JoinGroupRequest, LeaveGroupRequest, StreamsGroupHeartbeatRequest, SyncGroupRequest,
+    JoinGroupRequest, LeaveGroupRequest, ShareGroupHeartbeatRequest, StreamsGroupHeartbeatRequest,
+    SyncGroupRequest,
 };
 use crate::config::{Compression, LiveConfig};
 use crate::coordinator::state_machine::{Completion, StateMachine};
@@ -127,7 +130,7 @@ impl Shard {
             }
             Some(Group::Share(_)) => (None, Some(("", ResponseError::InconsistentGroupProtocol))),
             _ if !request.member_id.is_empty() => (None, Some((&*request.member_id, unknown))),
-            other => (other.and_then(|group| group.tombstones()), None),
+            other => (other.map(|group| group.tombstones()), None),
         };
         if let Some((member, error)) = refusal {
             turn.answer_join(ticket, join_error(member, error));
@@ -261,6 +264,61 @@ impl Shard {
         Ok(ShardOutcome::replay(records, heard))
     }
 
+    /// Handles a ShareGroupHeartbeat that is valid by itself. A member that joins creates the group.
+    pub fn share_heartbeat(
+        &mut self,
+        now: Timestamp,
+        cx: &RequestContext,
+        request: &ShareGroupHeartbeatRequest,
+    ) -> Result<ShardOutcome<share::Heartbeat>> {
+        let (id, epoch) = (request.group_id.as_str(), request.member_epoch);
+        let (groups, mut turn) = self.at_hand(now);
+        let (records, heard) = match groups.get_mut(id) {
+            Some(Group::Share(group)) if epoch < 0 => group.leave(&mut turn, request)?,
+            Some(Group::Share(group)) => group.heartbeat(&mut turn, cx, request)?,
+            None if epoch == 0 => {
+                ShareGroup::new(GroupId::from(id)).heartbeat(&mut turn, cx, request)?
+            }
+            None if epoch > 0 => {
+                let message = format!("There is no share group {id}.");
+                return Err(Error::Explained(ResponseError::GroupIdNotFound, message));
+            }
+            other => return Err(not_of_kind(other.as_deref(), id, "share")),
+        };
+        Ok(ShardOutcome::replay(records, heard))
+    }
+
+    /// The share group `id`, and what an operation on it needs.
+    pub(super) fn share_group(
+        &mut self,
+        now: Timestamp,
+        id: &str,
+    ) -> Result<(&mut ShareGroup, Turn<'_>)> {
+        let (groups, turn) = self.at_hand(now);
+        match groups.get_mut(id) {
+            Some(Group::Share(group)) => Ok((group, turn)),
+            other => Err(not_of_kind(other.as_deref(), id, "share")),
+        }
+    }
+
+    /// Lets an empty share group, or a new one, begin at other offsets.
+    pub fn alter_share_offsets(
+        &mut self,
+        now: Timestamp,
+        id: &str,
+        topics: &[AlterShareGroupOffsetsRequestTopic],
+    ) -> Result<ShardOutcome<share::Alteration>> {
+        if !self.groups.contains_key(id) {
+            let (_, mut turn) = self.at_hand(now);
+            let new = ShareGroup::new(GroupId::from(id));
+            let (records, asked) = new.alter_offsets(&mut turn, topics)?;
+            return Ok(ShardOutcome::replay(records, asked));
+        }
+        let (group, mut turn) = self.share_group(now, id)?;
+        let (records, asked) = group.alter_offsets(&mut turn, topics)?;
+        Ok(ShardOutcome::replay(records, asked))
+    }
+
     /// Stops all timers of a group.
     pub(super) fn cancel_timers(&mut self, group: &str) {
         for timer in self.groups.get(group).map(Group::timers).unwrap_or_default() {
@@ -290,24 +348,6 @@ impl Shard {
             self.groups.insert(GroupId::from(id), Group::new(kind, GroupId::from(id)));
         }
         self.groups.get_mut(id).expect("it is there, or was just put there").replay(record);
-    }
-
-    /// Warns if share groups were loaded, because this broker does not serve them.
-    fn warn_of_share_groups(&self) {
-        let (mut groups, mut members) = (0, 0);
-        for group in self.groups.values() {
-            if let Group::Share(share) = group {
-                (groups, members) = (groups + 1, members + share.members.len());
-            }
-        }
-        if groups > 0 {
-            tracing::warn!(
-                groups,
-                members,
-                "share groups are in __consumer_offsets, which klamm does not serve yet: their \
-                 records are kept untouched, and Apache Kafka finds them as they were"
-            );
-        }
     }
 }
 
@@ -357,7 +397,8 @@ impl StateMachine for Shard {
             Some(Group::Streams(group)) => {
                 ShardOutcome::replay(group.expire(&mut turn, &timer), ())
             }
-            Some(Group::Share(_)) | None => ShardOutcome::answer(()),
+            Some(Group::Share(group)) => ShardOutcome::replay(group.expire(&mut turn, &timer), ()),
+            None => ShardOutcome::answer(()),
         })
     }
 
@@ -408,7 +449,6 @@ impl StateMachine for Shard {
     }
 
     fn loaded(&mut self, now: Timestamp) {
-        self.warn_of_share_groups();
         self.set_offset_expiration(now);
         let (groups, mut turn) = self.at_hand(now);
         for group in groups.values_mut() {

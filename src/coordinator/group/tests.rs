@@ -12,6 +12,7 @@ mod consumer;
 mod kafka;
 mod kafka_streams;
 mod running;
+mod share;
 mod show;
 mod streams;
 mod streams_chance;
@@ -101,7 +102,9 @@ impl World {
                 let (key, value) = record.encode().unwrap();
                 assert_eq!(Record::decode(&key, value.as_ref()).unwrap(), *record);
                 self.log.push((key, value, NO_PRODUCER_ID));
-                let line = consumer::show_record(record, &self.shard.image);
+                let image = &self.shard.image;
+                let line = consumer::show_record(record, image);
+                let line = line.or_else(|| share::record(record, image));
                 let line = line.unwrap_or_else(|| show::record(record));
                 writeln!(self.output, "record {line}").unwrap();
             }
@@ -189,6 +192,12 @@ impl World {
             "config" => self.config(&args),
             "log" => self.log_foreign(&args),
             "streams" | "describe-streams" => result = self.streams(&args),
+            "share"
+            | "initialized"
+            | "alter-share"
+            | "delete-share-offsets"
+            | "delete-share-states"
+            | "describe-share" => result = self.share(&args),
             "state" => self.output.push_str(&show::state(&self.shard)),
             "describe" | "describe-consumer" | "list" | "fetch" => result = self.look(&args),
             _ => result = self.operate(&args),
@@ -216,6 +225,7 @@ impl World {
             let number: i32 = value.parse().unwrap();
             match key.as_str() {
                 "group_max_size" => config.group_max_size = number,
+                "share_max_size" => config.group_share_max_size = number,
                 "streams_max_size" => config.group_streams_max_size = number,
                 "initial_delay" => config.group_initial_rebalance_delay_ms = number,
                 "metadata_max" => config.offset_metadata_max_bytes = number,

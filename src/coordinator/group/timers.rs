@@ -24,6 +24,9 @@ pub enum Timer {
     Regexes(GroupId),
     /// A new streams group gets its first assignment.
     FirstAssignment(GroupId),
+    /// The states of a share group's partitions are being made; if that takes longer, they are asked
+    /// for again.
+    Initializing(GroupId),
     /// Expired offsets have to be looked for.
     OffsetExpiration,
 }
@@ -39,7 +42,8 @@ impl Timer {
             | Timer::MemberJoin(group, _)
             | Timer::MemberSync(group, _)
             | Timer::Regexes(group)
-            | Timer::FirstAssignment(group) => Some(group),
+            | Timer::FirstAssignment(group)
+            | Timer::Initializing(group) => Some(group),
             Timer::OffsetExpiration => None,
         }
     }

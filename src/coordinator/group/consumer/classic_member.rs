@@ -44,7 +44,7 @@ impl ConsumerGroup {
         }
         let is_unknown = request.member_id.is_empty();
         let id = member_id(turn, &request.member_id);
-        self.check_stranger(&turn.config, &id)?;
+        self.check_stranger(turn.config.group_consumer_max_size, &id)?;
         if !self.supports_classic(request) {
             return Err(ResponseError::InconsistentGroupProtocol.into());
         }

@@ -195,7 +195,7 @@ impl ConsumerGroup {
         mut records: Vec<Record>,
     ) -> Result<ConsumerOutcome<ConsumerGroupHeartbeatResponse>> {
         let joins = request.member_epoch == JOIN_EPOCH;
-        self.check_stranger(&turn.config, &request.member_id)?;
+        self.check_stranger(turn.config.group_consumer_max_size, &request.member_id)?;
         let id = member_id(turn, &request.member_id);
         let owned = request.topic_partitions.as_ref().map(|topics| {
             let topics = topics.iter();
@@ -239,14 +239,6 @@ impl ConsumerGroup {
     pub fn note_check(&mut self, turn: &Turn<'_>, checked: bool) {
         if checked {
             self.checked_at = Some(turn.image.offset);
-        }
-    }
-
-    /// Refuses a new member if the group is full.
-    pub fn check_stranger(&self, config: &Config, id: &str) -> Result<()> {
-        match self.member(id) {
-            Some(_) => Ok(()),
-            None => self.check_room(config.group_consumer_max_size),
         }
     }
 }

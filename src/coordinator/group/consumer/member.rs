@@ -54,10 +54,4 @@ impl ConsumerMember {
         let topics = self.assigned.iter().chain(self.pending_revocation.iter());
         topics.flat_map(|(topic, partitions)| partitions.keys().map(|index| (*topic, *index)))
     }
-
-    /// Enters `epoch`, and remembers the one before.
-    pub fn move_to(&mut self, epoch: i32) {
-        self.previous_epoch = self.epoch;
-        self.epoch = epoch;
-    }
 }

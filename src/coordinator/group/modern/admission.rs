@@ -53,6 +53,11 @@ impl<K: Kind> Modern<K> {
         refuse(ResponseError::GroupMaxSizeReached, message)
     }
 
+    /// Refuses `id`, unless it is a member, if there are `limit` members already.
+    pub fn check_stranger(&self, limit: i32, id: &str) -> Result<()> {
+        self.member(id).map_or_else(|| self.check_room(limit), |_| Ok(()))
+    }
+
     /// The member `id`, or UNKNOWN_MEMBER_ID.
     pub fn known_member(&self, id: &str) -> Result<&Arc<Member<K>>> {
         self.member(id).map_or_else(

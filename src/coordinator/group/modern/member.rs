@@ -109,6 +109,11 @@ impl<K: Kind> Member<K> {
         self.state == MemberState::Stable && self.epoch == epoch
     }
 
+    /// Enters `epoch`, and remembers the one before.
+    pub fn move_to(&mut self, epoch: i32) {
+        (self.previous_epoch, self.epoch) = (self.epoch, epoch);
+    }
+
     /// Notes who sent its request and what that says of the member; what it leaves out stays.
     pub fn hear(
         &mut self,

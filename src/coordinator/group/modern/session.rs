@@ -49,7 +49,9 @@ impl<K: Kind> Modern<K> {
 
     /// All timers that may run for the group.
     pub fn timers(&self) -> Vec<Timer> {
-        let of_group = [Timer::Regexes(self.id.clone()), Timer::FirstAssignment(self.id.clone())];
+        let of_group: [fn(_) -> Timer; 3] =
+            [Timer::Regexes, Timer::FirstAssignment, Timer::Initializing];
+        let of_group = of_group.map(|timer| timer(self.id.clone()));
         self.members().flat_map(|member| self.timers_of(&member.id)).chain(of_group).collect()
     }
 

@@ -142,7 +142,7 @@ impl Args {
 }
 
 /// `t-0,t-1`
-fn partitions(text: &str, separator: char, image: &Image) -> Partitions {
+pub fn partitions(text: &str, separator: char, image: &Image) -> Partitions {
     let mut partitions = Partitions::new();
     for item in text.split(separator).filter(|item| !item.is_empty()) {
         let (topic, index) = item.rsplit_once('-').unwrap();
@@ -182,7 +182,7 @@ fn shown<'a>(topics: impl Iterator<Item = (&'a Uuid, Vec<String>)>, image: &Imag
     format!("[{}]", items.join(" "))
 }
 
-fn shown_target(partitions: &Partitions, image: &Image) -> String {
+pub fn shown_target(partitions: &Partitions, image: &Image) -> String {
     let texts = |p: &std::collections::BTreeSet<i32>| p.iter().map(ToString::to_string).collect();
     shown(partitions.iter().map(|(id, partitions)| (id, texts(partitions))), image)
 }

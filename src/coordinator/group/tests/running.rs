@@ -10,7 +10,7 @@ use crate::codec::schema::metadata::{
 };
 use crate::config::{Config, LiveConfig};
 use crate::controller::Client;
-use crate::coordinator::{InternalTopics, OFFSETS_TOPIC};
+use crate::coordinator::{InternalTopics, OFFSETS_TOPIC, Persister, ShareStates};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::log::manager::LogManager;
@@ -42,7 +42,9 @@ fn groups(config: &LiveConfig, clock: Clock, replicas: &Arc<Replicas>) -> Arc<Gr
     let (_, applied) = watch::channel(-1);
     let internal_topics =
         InternalTopics::new(config.clone(), clock.clone(), Client::closed(), applied);
-    Groups::new(config.clone(), clock, replicas.clone(), internal_topics)
+    let states = ShareStates::new(config.clone(), clock.clone(), replicas.clone());
+    let persister = Persister::new(states, internal_topics.clone());
+    Groups::new(config.clone(), clock, replicas.clone(), internal_topics, persister)
 }
 
 impl Broker {

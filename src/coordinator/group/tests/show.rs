@@ -233,9 +233,7 @@ pub fn state(shard: &Shard) -> String {
             Group::Classic(group) => lines.push_str(&classic(group)),
             Group::Consumer(group) => lines.push_str(&show_group(group, &shard.image)),
             Group::Streams(group) => lines.push_str(&super::streams::state(group)),
-            Group::Share(share) => {
-                writeln!(lines, "{id} share members={:?}", share.members).unwrap();
-            }
+            Group::Share(group) => lines.push_str(&super::share::state(group, &shard.image)),
         }
         for (topic, partitions) in shard.offsets.of(id).into_iter().flatten() {
             for (partition, committed) in partitions {

@@ -49,6 +49,7 @@ public final class SwapGroups {
     private final Admin admin = Broker.admin();
     private final List<Group> groups = new ArrayList<>();
     private final List<SwapStreamsMember> streams = new ArrayList<>();
+    private SwapShare shares;
     private final Producer<String, String> producer = Broker.producer("delivery.timeout.ms", 300_000, "request.timeout.ms", 5000, "reconnect.backoff.max.ms", 200);
     private final Map<String, String> noted = new TreeMap<>();
     private Thread load;
@@ -126,6 +127,9 @@ public final class SwapGroups {
             producer.send(new ProducerRecord<>(MATCHING.get(written % 2), written / 2 % 2, null, "" + written));
         }
         producer.flush();
+        if (shares != null) {
+            shares.write(producer, count);
+        }
     }
 
     /** Each group has its partitions shared by its members, has read everything and committed that. */
@@ -149,6 +153,9 @@ public final class SwapGroups {
                 Map<TopicPartition, OffsetAndMetadata> committed = admin.listConsumerGroupOffsets(group.name).partitionsToOffsetAndMetadata().get();
                 return ends.entrySet().stream().allMatch(e -> e.getValue() == 0 || committed.get(e.getKey()) != null && committed.get(e.getKey()).offset() == e.getValue());
             });
+        }
+        if (shares != null) {
+            shares.awaitQuiet();
         }
         if (!streams.isEmpty()) {
             try {
@@ -194,6 +201,9 @@ public final class SwapGroups {
                 state.put(group.name + " member " + i, metadata.memberId() + epoch + " lost " + member.lost + " owns " + member.assigned);
             }
         }
+        if (shares != null) {
+            shares.capture(state);
+        }
         if (!streams.isEmpty()) {
             var group = admin.describeStreamsGroups(List.of(Swap.STREAMS_GROUP)).all().get().get(Swap.STREAMS_GROUP);
             state.put("streams group", group.groupState() + " epoch " + group.groupEpoch() + " assigned " + group.targetAssignmentEpoch() + " topology " + group.topologyEpoch()
@@ -207,6 +217,9 @@ public final class SwapGroups {
 
     private void note() throws Exception {
         awaitQuiet();
+        if (shares != null) {
+            shares.hold();
+        }
         noted.clear();
         noted.putAll(capture());
     }
@@ -236,6 +249,9 @@ public final class SwapGroups {
             streams.add(new SwapStreamsMember(Swap.STREAMS_GROUP, TOPIC));
             streams.add(new SwapStreamsMember(Swap.STREAMS_GROUP, TOPIC));
         }
+        if (KINDS.contains("share")) {
+            shares = new SwapShare();
+        }
         write(200);
         note();
     }
@@ -245,6 +261,9 @@ public final class SwapGroups {
         if (!streams.isEmpty()) {
             streams.add(new SwapStreamsMember(Swap.STREAMS_GROUP, TOPIC));
         }
+        if (shares != null) {
+            shares.join();
+        }
         write(100);
         awaitQuiet();
         write(100);
@@ -253,6 +272,9 @@ public final class SwapGroups {
         }
         if (!streams.isEmpty()) {
             streams.remove(streams.size() - 1).leave();
+        }
+        if (shares != null) {
+            shares.leave();
         }
         note();
     }
@@ -282,6 +304,12 @@ public final class SwapGroups {
             awaitQuiet();
             return null;
         });
+        if (shares != null) {
+            one(name + ": a share group's records in flight", () -> {
+                shares.takeOver();
+                return null;
+            });
+        }
         Map<String, String> now = capture();
         for (Map.Entry<String, String> entry : noted.entrySet()) {
             if (!loaded || !entry.getKey().endsWith(" offsets")) {

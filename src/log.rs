@@ -51,6 +51,7 @@ use names::file_name;
 use producer_state::ProducerStates;
 pub use producer_state::producer_snapshot_offset;
 use retention::Trash;
+pub use scan::{Header, Headers};
 use segment::Segment;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

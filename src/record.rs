@@ -50,8 +50,8 @@ const LENGTH_MIN: i32 = 14;
 
 const COMPRESSION_MASK: i16 = 0x07;
 const LOG_APPEND_TIME_FLAG: i16 = 0x08;
-const TRANSACTIONAL_FLAG: i16 = 0x10;
-const CONTROL_FLAG: i16 = 0x20;
+pub(crate) const TRANSACTIONAL_FLAG: i16 = 0x10;
+pub(crate) const CONTROL_FLAG: i16 = 0x20;
 const DELETE_HORIZON_FLAG: i16 = 0x40;
 const KNOWN_ATTRIBUTES: i16 = 0x7f;
 

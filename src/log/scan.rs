@@ -3,8 +3,11 @@
 
 use crate::disk::{Access, File, FileRange};
 use crate::error::{Error, Result};
-use crate::record::{Batch, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, legacy_header};
-use crate::types::{Offset, Timestamp};
+use crate::record::{
+    Batch, CONTROL_FLAG, HEADER_SIZE, LOG_OVERHEAD, MAGIC, MAGIC_AT, TRANSACTIONAL_FLAG,
+    legacy_header,
+};
+use crate::types::{NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -17,14 +20,21 @@ const BATCH_WINDOW: u64 = 1 << 20;
 
 /// The part of a batch that searches need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub struct Header {
     /// Position in the file, in bytes.
     pub position: u64,
     /// Size of the batch in bytes.
     pub size: u64,
+    /// The offset of the first record; before Kafka 0.11 that of the last one.
     pub base_offset: Offset,
+    /// The offset of the last record.
     pub last_offset: Offset,
+    /// The largest timestamp of the records.
     pub max_timestamp: Timestamp,
+    /// The producer; -1 if there is none.
+    pub producer_id: ProducerId,
+    /// None before Kafka 0.11.
+    pub(super) attributes: Option<i16>,
 }
 
 impl Header {
@@ -39,7 +49,16 @@ impl Header {
         {
             // The first offset in a compressed message is unknown without decompressing it.
             let (size, base_offset) = (size as u64, last_offset);
-            return Some(Header { position, size, base_offset, last_offset, max_timestamp });
+            let (producer_id, attributes) = (NO_PRODUCER_ID, None);
+            return Some(Header {
+                position,
+                size,
+                base_offset,
+                last_offset,
+                max_timestamp,
+                producer_id,
+                attributes,
+            });
         }
         let (base_offset, delta) = (long(0), int(23));
         let is_sound = bytes[MAGIC_AT] as i8 == MAGIC && size >= HEADER_SIZE as i64;
@@ -48,8 +67,30 @@ impl Header {
         if !is_sound || base_offset < 0 || delta < 0 || last_offset == Offset::MAX {
             return None;
         }
-        let (size, max_timestamp) = (size as u64, long(35));
-        Some(Header { position, size, base_offset, last_offset, max_timestamp })
+        Some(Header {
+            position,
+            size: size as u64,
+            base_offset,
+            last_offset,
+            max_timestamp: long(35),
+            producer_id: long(43),
+            attributes: Some(i16::from_be_bytes([bytes[21], bytes[22]])),
+        })
+    }
+
+    /// Whether the batch is from before Kafka 0.11.
+    pub fn is_legacy(&self) -> bool {
+        self.attributes.is_none()
+    }
+
+    /// Whether the batch is part of a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.attributes.is_some_and(|attributes| attributes & TRANSACTIONAL_FLAG != 0)
+    }
+
+    /// Whether the batch ends a transaction.
+    pub fn is_control(&self) -> bool {
+        self.attributes.is_some_and(|attributes| attributes & CONTROL_FLAG != 0)
     }
 
     /// The position after the batch.
@@ -59,7 +100,8 @@ impl Header {
 }
 
 /// The headers of the batches between two positions of a file.
-pub(super) struct Headers {
+#[derive(Debug)]
+pub struct Headers {
     file: Arc<File>,
     position: u64,
     end: u64,
@@ -72,6 +114,7 @@ pub(super) struct Headers {
 }
 
 impl Headers {
+    /// The headers of the batches between two positions; at the first one a batch begins.
     pub fn new(file: Arc<File>, position: u64, end: u64) -> Headers {
         Headers {
             file,

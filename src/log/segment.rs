@@ -333,6 +333,8 @@ impl Segment {
             base_offset: batch.base_offset(),
             last_offset: batch.last_offset(),
             max_timestamp: batch.max_timestamp(),
+            producer_id: batch.producer_id(),
+            attributes: Some(batch.attributes()),
         };
         self.enter(&header, index_interval_bytes)
     }

@@ -5,7 +5,7 @@ mod settle;
 mod state;
 mod wait;
 
-use super::purgatory::{Waiters, Watch, WatchId};
+use super::purgatory::{Line, Waiters, Watch, WatchId};
 use crate::config::TopicConfig;
 use crate::disk::Access;
 use crate::error::{Error, Result};
@@ -378,8 +378,13 @@ impl Partition {
         self.waiters.watch(watch, slot)
     }
 
-    /// Ends a registration made by `watch`.
-    pub(super) fn unwatch(&self, id: WatchId) {
+    /// Lets every change of the partition call the first of `line`, until `unwatch`.
+    pub fn watch_for(&self, line: &Arc<Line>) -> WatchId {
+        self.waiters.watch_for(line)
+    }
+
+    /// Ends a registration.
+    pub fn unwatch(&self, id: WatchId) {
         self.waiters.unwatch(id);
     }
 

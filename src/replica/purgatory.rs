@@ -20,7 +20,15 @@ pub struct Waiters {
 struct Inner {
     next_id: u64,
     produces: BTreeMap<(Offset, u64), oneshot::Sender<Result<(), ResponseError>>>,
-    fetches: BTreeMap<u64, (Arc<Watch>, usize)>,
+    fetches: BTreeMap<u64, Watcher>,
+}
+
+/// Who wants to know of changes.
+#[derive(Debug)]
+enum Watcher {
+    /// A fetch, and the slot under which it watches the partition.
+    Fetch(Arc<Watch>, usize),
+    Line(Arc<Line>),
 }
 
 impl Waiters {
@@ -35,13 +43,22 @@ impl Waiters {
 
     /// Lets every change of the partition mark `slot` of `watch`, until `unwatch`.
     pub fn watch(&self, watch: &Arc<Watch>, slot: usize) -> WatchId {
+        self.register(Watcher::Fetch(Arc::clone(watch), slot))
+    }
+
+    /// Lets every change of the partition call the first of `line`, until `unwatch`.
+    pub fn watch_for(&self, line: &Arc<Line>) -> WatchId {
+        self.register(Watcher::Line(Arc::clone(line)))
+    }
+
+    fn register(&self, watcher: Watcher) -> WatchId {
         let mut inner = self.lock();
         let id = inner.take_id();
-        inner.fetches.insert(id, (Arc::clone(watch), slot));
+        inner.fetches.insert(id, watcher);
         WatchId(id)
     }
 
-    /// Ends a registration made by `watch`.
+    /// Ends a registration.
     pub fn unwatch(&self, id: WatchId) {
         self.lock().fetches.remove(&id.0);
     }
@@ -56,7 +73,12 @@ impl Waiters {
             // The receiver may have just timed out.
             let _ = reached.remove().send(Ok(()));
         }
-        inner.mark_fetches();
+        for watcher in inner.fetches.values() {
+            match watcher {
+                Watcher::Fetch(watch, slot) => watch.mark(*slot),
+                Watcher::Line(line) => line.call(),
+            }
+        }
     }
 
     /// Ends every wait: produces fail with `error`, fetches look and find out for themselves.
@@ -65,7 +87,12 @@ impl Waiters {
         for (_, sender) in std::mem::take(&mut inner.produces) {
             let _ = sender.send(Err(error));
         }
-        inner.mark_fetches();
+        for watcher in inner.fetches.values() {
+            match watcher {
+                Watcher::Fetch(watch, slot) => watch.mark(*slot),
+                Watcher::Line(line) => line.call_all(),
+            }
+        }
     }
 
     /// The numbers of waiting produces and of waiting fetches.
@@ -85,15 +112,9 @@ impl Inner {
         self.next_id += 1;
         self.next_id
     }
-
-    fn mark_fetches(&self) {
-        for (watch, slot) in self.fetches.values() {
-            watch.mark(*slot);
-        }
-    }
 }
 
-/// A registration made by [`Waiters::watch`].
+/// A registration with [`Waiters`].
 #[derive(Debug)]
 pub struct WatchId(u64);
 
@@ -118,6 +139,58 @@ impl OffsetWait<'_> {
 impl Drop for OffsetWait<'_> {
     fn drop(&mut self) {
         self.waiters.lock().produces.remove(&self.key);
+    }
+}
+
+/// Fetches that wait for the same records, each of which only one of them gets. They are called one
+/// at a time, those first that have waited longest.
+#[derive(Debug, Default)]
+pub struct Line {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next_place: u64,
+    fetches: BTreeMap<u64, (Arc<Watch>, usize)>,
+}
+
+impl Line {
+    /// Puts a fetch at the end; a call marks `slot` of `watch`. Returns its place.
+    pub fn join(&self, watch: &Arc<Watch>, slot: usize) -> u64 {
+        let mut waiting = lock(&self.waiting);
+        let place = waiting.next_place;
+        waiting.next_place += 1;
+        waiting.fetches.insert(place, (Arc::clone(watch), slot));
+        place
+    }
+
+    /// Ends a wait.
+    pub fn leave(&self, place: u64) {
+        lock(&self.waiting).fetches.remove(&place);
+    }
+
+    /// Calls the first fetch.
+    pub fn call(&self) {
+        self.call_from(0);
+    }
+
+    /// Calls the fetch behind `place`, whose own cannot use what is there.
+    pub fn call_behind(&self, place: u64) {
+        self.call_from(place + 1);
+    }
+
+    /// Calls all fetches, because each has to learn what has happened.
+    pub fn call_all(&self) {
+        for (watch, slot) in lock(&self.waiting).fetches.values() {
+            watch.mark(*slot);
+        }
+    }
+
+    fn call_from(&self, place: u64) {
+        if let Some((_, (watch, slot))) = lock(&self.waiting).fetches.range(place..).next() {
+            watch.mark(*slot);
+        }
     }
 }
 

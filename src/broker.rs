@@ -37,6 +37,7 @@ use crate::handlers::Parts;
 use crate::log::manager::LogManager;
 use crate::replica::Replicas;
 use crate::server::Server;
+use crate::share::SharePartitions;
 use applier::Applier;
 use arc_swap::ArcSwap;
 use identity::{introduce, metadata_directory_id, previous_broker_epoch};
@@ -250,12 +251,20 @@ fn assemble(
         broker_epoch,
     );
     let image = Arc::new(ArcSwap::from(controller.image()));
+    let share = SharePartitions::new(
+        config.clone(),
+        clock.clone(),
+        image.clone(),
+        replicas.clone(),
+        persister.clone(),
+    );
     let applier = Applier {
         config: config.clone(),
         replicas: replicas.clone(),
         groups: groups.clone(),
         transactions: transactions.clone(),
         share_states: share_states.clone(),
+        share: share.clone(),
         image: image.clone(),
         applied,
     };
@@ -269,6 +278,7 @@ fn assemble(
         transactions,
         share_states,
         persister,
+        share,
         internal_topics,
         controller,
         image,

@@ -30,7 +30,7 @@ mod validate;
 #[cfg(test)]
 mod tests;
 
-pub use definition::{Check, ClassName, ConfigType, Password, Setting, UpdateMode};
+pub use definition::{Check, ClassName, ConfigType, OffsetReset, Password, Setting, UpdateMode};
 pub use describe::{ConfigSource, Row, Synonym, is_sensitive};
 pub use dynamic::MOVE_RATE;
 pub use effect::Effect;

@@ -57,6 +57,8 @@ mod read_share_group_state_summary;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod session;
+mod share_acknowledge;
+mod share_fetch;
 mod share_group_describe;
 mod share_group_heartbeat;
 mod share_partitions;
@@ -82,6 +84,7 @@ use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::replica::Replicas;
+use crate::share::SharePartitions;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -203,6 +206,8 @@ apis! {
         75 DescribeTopicPartitions 0..=0  Broker => describe_topic_partitions(kafka::DescribeTopicPartitionsRequest);
         76 ShareGroupHeartbeat     1..=1  Broker => share_group_heartbeat(kafka::ShareGroupHeartbeatRequest);
         77 ShareGroupDescribe      1..=1  Broker => share_group_describe(kafka::ShareGroupDescribeRequest);
+        78 ShareFetch              1..=2  Broker => share_fetch(kafka::ShareFetchRequest);
+        79 ShareAcknowledge        1..=2  Broker => share_acknowledge(kafka::ShareAcknowledgeRequest);
         83 InitializeShareGroupState 0..=0 Broker => initialize_share_group_state(kafka::InitializeShareGroupStateRequest);
         84 ReadShareGroupState     0..=0 Broker => read_share_group_state(kafka::ReadShareGroupStateRequest);
         85 WriteShareGroupState    0..=1 Broker => write_share_group_state(kafka::WriteShareGroupStateRequest);
@@ -254,6 +259,8 @@ pub struct Parts {
     pub share_states: Arc<ShareStates>,
     /// The way to the coordinators of all share partitions.
     pub persister: Arc<Persister>,
+    /// The share partitions that this broker leads.
+    pub share: Arc<SharePartitions>,
     /// Creates the topics that coordinators need.
     pub internal_topics: Arc<InternalTopics>,
     /// The controller, through which all metadata is changed.

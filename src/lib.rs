@@ -16,6 +16,7 @@
 //!  broker        assembly and controlled shutdown; the only file that knows every part
 //!  server        listeners; one task per connection: read, dispatch, write responses in order
 //!  handlers      the table of APIs; one file per API: check, call, shape the response
+//!  share         share partitions led here: who acquires which records, and acknowledges them
 //!  coordinator   groups, transactions: synchronous state machines rebuilt by replaying their topic
 //!  replica       partitions led here: leader epoch, high watermark, fetch sessions, waiters
 //!                                                                     -- async ends here --
@@ -52,8 +53,9 @@
 //!   `tests/scenarios/*.txt`
 //! - how Kafka Streams gets its tasks: `coordinator/group/streams.rs`
 //! - how a share group gets its partitions: `coordinator/group/share.rs`; where it is in them:
-//!   `coordinator/share.rs`, reached through `coordinator/group/persist.rs`; who has which records
-//!   of a queue: `replica/share.rs`, which `handlers/share_*.rs` will call
+//!   `coordinator/share.rs`, reached through `coordinator/group/persist.rs`
+//! - how a record of a queue is delivered and acknowledged: `handlers/share_fetch.rs`,
+//!   `share/fetch.rs`, `share/led.rs`, `share/partition.rs`
 //! - which internal topics there are, and who creates them: `coordinator/internal_topics.rs`
 //! - how a transaction begins and ends: `handlers/produce/verify.rs`, `coordinator/transaction.rs`,
 //!   `tests/scenarios/transaction_*.txt`
@@ -130,5 +132,6 @@ pub mod metadata;
 pub mod record;
 pub mod replica;
 pub mod server;
+pub mod share;
 pub mod sync;
 pub mod types;

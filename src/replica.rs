@@ -13,7 +13,6 @@ pub mod producer_ids;
 pub mod purgatory;
 pub mod read;
 mod room;
-pub mod share;
 
 use crate::clock::Clock;
 use crate::config::LiveConfig;

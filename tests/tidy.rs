@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["controller"],
     &["replica"],
     &["coordinator"],
+    &["share"],
     &["handlers"],
     &["server"],
     &["broker"],

@@ -5,6 +5,7 @@ use crate::coordinator::{Groups, ShareStates, Transactions};
 use crate::error::Result;
 use crate::metadata::{BROKER_CONFIG, Image, Published};
 use crate::replica::Replicas;
+use crate::share::SharePartitions;
 use arc_swap::ArcSwap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(super) struct Applier {
     pub groups: Arc<Groups>,
     pub transactions: Arc<Transactions>,
     pub share_states: Arc<ShareStates>,
+    pub share: Arc<SharePartitions>,
     pub image: Arc<ArcSwap<Image>>,
     pub applied: watch::Sender<i64>,
 }
@@ -45,6 +47,7 @@ impl Applier {
             self.groups.apply(&step.image, &step.delta);
             self.transactions.apply(&step.image);
             self.share_states.apply(&step.image, &step.delta);
+            self.share.apply(&step.image, &step.delta);
             self.image.store(step.image.clone());
             self.applied.send_replace(step.image.offset);
         }

@@ -46,6 +46,8 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     tasks.spawn(move_logs(parts.clone()));
     let replicas = parts.replicas.clone();
     tasks.spawn(async move { replicas.tell_of_failures().await });
+    let share = parts.share.clone();
+    tasks.spawn(async move { share.keep_time().await });
     tasks.spawn(heartbeat(parts.clone()));
     tasks.spawn(watch_cordons(parts.clone()));
     tasks.spawn(tell_directories(parts.clone()));

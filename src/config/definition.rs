@@ -247,7 +247,7 @@ impl Setting {
                  0:1,1:2"
                     .to_owned()
             }
-            Check::OffsetReset if !is_offset_reset(text) => {
+            Check::OffsetReset if OffsetReset::parse(text).is_none() => {
                 "Write earliest, latest, or by_duration: and an ISO 8601 duration, such as \
                  by_duration:P1DT6H"
                     .to_owned()
@@ -257,9 +257,47 @@ impl Setting {
     }
 }
 
-fn is_offset_reset(text: &str) -> bool {
-    let duration = text.strip_prefix("by_duration:");
-    matches!(text, "earliest" | "latest") || duration.is_some_and(|text| text.starts_with('P'))
+/// Where a share group begins in a partition that is new to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// With the first record.
+    Earliest,
+    /// With the next record.
+    Latest,
+    /// With the first record that is not older, in milliseconds.
+    ByDuration(i64),
+}
+
+impl OffsetReset {
+    /// Reads `earliest`, `latest`, or `by_duration:` and an ISO 8601 duration.
+    pub fn parse(text: &str) -> Option<OffsetReset> {
+        match text {
+            "earliest" => Some(OffsetReset::Earliest),
+            "latest" => Some(OffsetReset::Latest),
+            _ => duration_ms(text.strip_prefix("by_duration:")?).map(OffsetReset::ByDuration),
+        }
+    }
+}
+
+/// The milliseconds of an ISO 8601 duration that is not negative, such as `P1DT6H` or `PT0.5S`.
+fn duration_ms(text: &str) -> Option<i64> {
+    let text = text.to_ascii_uppercase();
+    let (days, time) = match text.strip_prefix('P')?.split_once('T') {
+        Some((days, time)) if !time.is_empty() => (days, time),
+        Some(_) => return None,
+        None => (text.strip_prefix('P')?, ""),
+    };
+    let (mut rest, mut ms) = ((days, time), 0.0);
+    for (unit, unit_ms) in [('D', 86_400e3), ('H', 3_600e3), ('M', 60e3), ('S', 1e3)] {
+        let part = if unit == 'D' { &mut rest.0 } else { &mut rest.1 };
+        let Some((number, after)) = part.split_once(unit) else { continue };
+        let is_number = |c: char| c.is_ascii_digit() || (c == '.' && unit == 'S');
+        let number = Some(number).filter(|number| number.chars().all(is_number))?;
+        ms += number.parse::<f64>().ok()? * unit_ms;
+        *part = after;
+    }
+    let is_read = rest == ("", "") && text.len() > 1;
+    is_read.then_some(ms as i64)
 }
 
 fn are_throttled_replicas(text: &str) -> bool {

@@ -18,7 +18,6 @@ pub(super) const ALONE: &str = "one node is the whole cluster, and nothing cross
 pub(super) const PURGATORY: &str = "a request that waits is forgotten as soon as it is answered";
 pub(super) const METRICS: &str = "klamm measures nothing in Kafka's way yet";
 pub(super) const QUOTAS: &str = "quotas are not enforced yet";
-pub(super) const SHARE: &str = "share groups are not supported yet";
 pub(super) const REMOTE: &str = "tiered storage is not supported yet";
 pub(super) const SECURITY: &str = "TLS, SASL and delegation tokens are not supported yet";
 pub(super) const TESTS: &str = "it is for the tests of Kafka itself";

@@ -119,6 +119,12 @@ impl Config {
         i32::try_from(number.min(most).max(least)).unwrap_or(i32::MAX)
     }
 
+    /// The text in effect of a group's setting; `name` is one of `GROUP_SETTINGS`.
+    pub fn group_text(&self, name: &str, group: &BTreeMap<String, String>) -> String {
+        let setting = group_setting(name);
+        setting.and_then(|setting| self.resource_value(setting, group)).unwrap_or_default()
+    }
+
     /// The numbers in effect for groups that set nothing themselves, by the names of the settings.
     pub(super) fn numbers_of_groups(&self) -> BTreeMap<&'static str, i32> {
         let numbers = GROUP_SETTINGS.iter().filter(|setting| setting.kind == ConfigType::Int);
@@ -199,27 +205,23 @@ resource_settings! {
     /// bounds and less than the session timeout. Lower it for faster rebalances.
     "share.heartbeat.interval.ms": i32 = "5000", "group.share.heartbeat.interval.ms", AtLeast(1);
     /// How many milliseconds a member of this share group may hold a record before another one gets
-    /// it. Not supported yet.
+    /// it.
     "share.record.lock.duration.ms": i32 =
-        "30000", "group.share.record.lock.duration.ms", AtLeast(1000) => NoEffect(SHARE);
-    /// How often a record is delivered to this share group before it counts as unprocessable. Not
-    /// supported yet.
-    "share.delivery.count.limit": i32 = "5", "group.share.delivery.count.limit", AtLeast(2)
-        => NoEffect(SHARE);
-    /// How many records of one partition members of this share group may hold unacknowledged. Not
-    /// supported yet.
+        "30000", "group.share.record.lock.duration.ms", AtLeast(1000);
+    /// How often a record is delivered to this share group before it counts as unprocessable.
+    "share.delivery.count.limit": i32 = "5", "group.share.delivery.count.limit", AtLeast(2);
+    /// How many records of one partition members of this share group may hold unacknowledged.
     "share.partition.max.record.locks": i32 =
-        "2000", "group.share.partition.max.record.locks", AtLeast(100) => NoEffect(SHARE);
+        "2000", "group.share.partition.max.record.locks", AtLeast(100);
     /// Where this share group starts in a partition that is new to it: `earliest`, `latest`, or
-    /// `by_duration:` and an ISO 8601 duration to go back, such as `PT1H`. Not supported yet.
-    "share.auto.offset.reset": String = "latest", null, OffsetReset => NoEffect(SHARE);
+    /// `by_duration:` and an ISO 8601 duration to go back, such as `PT1H`.
+    "share.auto.offset.reset": String = "latest", null, OffsetReset;
     /// Whether this share group also sees records of open and aborted transactions
-    /// (`read_uncommitted`) or only committed ones (`read_committed`). Not supported yet.
+    /// (`read_uncommitted`) or only committed ones (`read_committed`).
     "share.isolation.level": String =
-        "read_uncommitted", null, OneOf(&["read_committed", "read_uncommitted"]) => NoEffect(SHARE);
-    /// Whether members of this share group may ask for more time for a record they hold. Not
-    /// supported yet.
-    "share.renew.acknowledge.enable": bool = "true", null => NoEffect(SHARE);
+        "read_uncommitted", null, OneOf(&["read_committed", "read_uncommitted"]);
+    /// Whether members of this share group may ask for more time for a record they hold.
+    "share.renew.acknowledge.enable": bool = "true", null;
     /// Least time in milliseconds between two assignments of this share group; 0 reassigns at every
     /// change. Raise it if the group is large and members come and go often.
     "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0);

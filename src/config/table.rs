@@ -926,57 +926,43 @@ settings! {
     /// Longest `streams.assignment.interval.ms` that a group may set, in milliseconds.
     group_streams_max_assignment_interval_ms: i32 =
         "15000", "group.streams.max.assignment.interval.ms", ReadOnly, AtLeast(0);
-    /// How often a record is delivered to a share group before it counts as unprocessable. Not
-    /// supported yet.
+    /// How often a record is delivered to a share group before it counts as unprocessable.
     group_share_delivery_count_limit: i32 =
-        "5", "group.share.delivery.count.limit", ReadOnly, Between(2.0, 10.0) => NoEffect(SHARE);
-    /// Largest `share.delivery.count.limit` that a group may set. Share groups are not supported
-    /// yet.
+        "5", "group.share.delivery.count.limit", ReadOnly, Between(2.0, 10.0);
+    /// Largest `share.delivery.count.limit` that a group may set.
     group_share_max_delivery_count_limit: i32 =
-        "10", "group.share.max.delivery.count.limit", ReadOnly, Between(5.0, 25.0)
-        => NoEffect(SHARE);
-    /// Smallest `share.delivery.count.limit` that a group may set. Share groups are not supported
-    /// yet.
+        "10", "group.share.max.delivery.count.limit", ReadOnly, Between(5.0, 25.0);
+    /// Smallest `share.delivery.count.limit` that a group may set.
     group_share_min_delivery_count_limit: i32 =
-        "2", "group.share.min.delivery.count.limit", ReadOnly, Between(2.0, 5.0) => NoEffect(SHARE);
+        "2", "group.share.min.delivery.count.limit", ReadOnly, Between(2.0, 5.0);
     /// How many milliseconds a member of a share group may hold a record before another one gets
-    /// it. Not supported yet.
+    /// it.
     group_share_record_lock_duration_ms: i32 =
-        "30000", "group.share.record.lock.duration.ms", ReadOnly, Between(1000.0, 3600000.0)
-        => NoEffect(SHARE);
-    /// Shortest `share.record.lock.duration.ms` that a group may set, in milliseconds. Share groups
-    /// are not supported yet.
+        "30000", "group.share.record.lock.duration.ms", ReadOnly, Between(1000.0, 3600000.0);
+    /// Shortest `share.record.lock.duration.ms` that a group may set, in milliseconds.
     group_share_min_record_lock_duration_ms: i32 =
-        "15000", "group.share.min.record.lock.duration.ms", ReadOnly, Between(1000.0, 30000.0)
-        => NoEffect(SHARE);
-    /// Longest `share.record.lock.duration.ms` that a group may set, in milliseconds. Share groups
-    /// are not supported yet.
+        "15000", "group.share.min.record.lock.duration.ms", ReadOnly, Between(1000.0, 30000.0);
+    /// Longest `share.record.lock.duration.ms` that a group may set, in milliseconds.
     group_share_max_record_lock_duration_ms: i32 =
-        "60000", "group.share.max.record.lock.duration.ms", ReadOnly, Between(30000.0, 3600000.0)
-        => NoEffect(SHARE);
-    /// How many records of one partition members of a share group may hold unacknowledged. Not
-    /// supported yet.
+        "60000", "group.share.max.record.lock.duration.ms", ReadOnly, Between(30000.0, 3600000.0);
+    /// How many records of one partition members of a share group may hold unacknowledged.
     group_share_partition_max_record_locks: i32 =
-        "2000", "group.share.partition.max.record.locks", ReadOnly, Between(100.0, 10000.0)
-        => NoEffect(SHARE);
+        "2000", "group.share.partition.max.record.locks", ReadOnly, Between(100.0, 10000.0);
     /// Largest `share.partition.max.record.locks` that a group may set. Share groups are not
     /// supported yet.
     group_share_max_partition_max_record_locks: i32 =
-        "4000", "group.share.max.partition.max.record.locks", ReadOnly, Between(2000.0, 10000.0)
-        => NoEffect(SHARE);
+        "4000", "group.share.max.partition.max.record.locks", ReadOnly, Between(2000.0, 10000.0);
     /// Smallest `share.partition.max.record.locks` that a group may set. Share groups are not
     /// supported yet.
     group_share_min_partition_max_record_locks: i32 =
-        "100", "group.share.min.partition.max.record.locks", ReadOnly, Between(100.0, 2000.0)
-        => NoEffect(SHARE);
+        "100", "group.share.min.partition.max.record.locks", ReadOnly, Between(100.0, 2000.0);
     /// Accepted but ignored: Kafka sweeps its list of waiting share fetches after this many of
     /// them. klamm keeps no such list.
     share_fetch_purgatory_purge_interval_requests: i32 =
         "1000", "share.fetch.purgatory.purge.interval.requests", ReadOnly => NoEffect(PURGATORY);
-    /// How many share sessions the broker keeps, one for each consumer of a share group. Not
-    /// supported yet.
+    /// How many share sessions the broker keeps, one for each consumer of a share group.
     group_share_max_share_sessions: i32 =
-        "2000", "group.share.max.share.sessions", ReadOnly, AtLeast(1) => NoEffect(SHARE);
+        "2000", "group.share.max.share.sessions", ReadOnly, AtLeast(1);
     /// In Kafka, the Java class that stores the state of share groups. klamm runs no Java classes and
     /// accepts only Kafka's default.
     group_share_persister_class_name: String =

@@ -82,7 +82,7 @@ macro_rules! endpoint {
         }
     )*};
 }
-endpoint!(fetch_response, produce_response);
+endpoint!(fetch_response, produce_response, share_acknowledge_response, share_fetch_response);
 
 /// The broker that responses name as "the controller": under KRaft any that is not fenced will do.
 pub(super) fn any_alive(image: &Image) -> kafka::BrokerId {

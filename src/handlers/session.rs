@@ -3,6 +3,7 @@
 use super::Endpoint;
 use crate::controller::Requester;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The principal of every client while there is no authentication.
@@ -11,6 +12,8 @@ const ANONYMOUS: &str = "User:ANONYMOUS";
 /// What all requests of a connection share. It is made when the connection is accepted.
 #[derive(Debug)]
 pub struct Session {
+    /// Tells the connections of the broker apart.
+    pub id: u64,
     /// The name of the listener that accepted the connection.
     pub listener: Arc<str>,
     /// The half of the node that the listener belongs to.
@@ -38,7 +41,9 @@ pub struct Software {
 impl Session {
     /// The session of a connection that `listener` has accepted from `peer`.
     pub fn new(listener: Arc<str>, endpoint: Endpoint, peer: SocketAddr) -> Session {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Session {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             listener,
             endpoint,
             peer,

@@ -320,7 +320,7 @@ const EVICTION_MS: i64 = 120_000;
 
 /// The most partitions in all sessions together. Kafka has no such limit, but without it a few
 /// clients that name partitions that do not exist could fill the memory.
-pub(super) const PARTITIONS_MAX: usize = 5_000_000;
+pub const PARTITIONS_MAX: usize = 5_000_000;
 
 impl FetchSessions {
     /// A cache for at most `max` sessions.

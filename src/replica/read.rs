@@ -309,7 +309,7 @@ fn read_one(
 }
 
 /// Reads the missing ranges in threads that may wait for the disk.
-async fn bring_in(ranges: Vec<FileRange>) {
+pub async fn bring_in(ranges: Vec<FileRange>) {
     let read = move || ranges.iter().try_for_each(FileRange::bring_in);
     if let Ok(Err(error)) = tokio::task::spawn_blocking(read).await {
         tracing::debug!(%error, "not brought into memory");

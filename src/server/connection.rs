@@ -100,7 +100,9 @@ impl Connection {
     /// Serves requests until the peer leaves, breaks the protocol or is idle for too long, or the
     /// broker stops.
     pub async fn serve(mut self, stopped: watch::Receiver<bool>) {
-        match self.run(stopped).await {
+        let ended = self.run(stopped).await;
+        self.shared.parts.share.disconnected(self.session.id);
+        match ended {
             Ok(()) => {}
             Err(Error::Disconnected(error)) => {
                 debug!(peer = %shown(self.session.peer), %error, "connection lost");

@@ -14,6 +14,7 @@ mod pipeline;
 mod protocol;
 mod segments;
 mod settings;
+mod share_consumers;
 mod share_groups;
 mod share_state;
 mod streams_groups;

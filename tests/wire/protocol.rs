@@ -26,7 +26,6 @@ const ABSENT: &[(&[i16], &str)] = &[
     (&[38, 39, 40], "delegation tokens"),
     (&[49], "client quotas"),
     (&[51], "SCRAM credentials"),
-    (&[78, 79], "fetches of share groups"),
     (&[80, 81, 94], "a quorum of several controllers"),
     (&[93], "descriptions of topologies, which Kafka takes with a plugin only"),
 ];

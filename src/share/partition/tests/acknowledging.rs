@@ -27,8 +27,11 @@ fn each_type_has_its_state() {
         state(6, 6, State::Archived, 1),
         state(8, 9, State::Acknowledged, 1),
     ];
-    assert_eq!(write.batches, written);
-    assert_eq!((write.state_epoch, write.start_offset, write.delivery_complete_count), (3, 0, 6));
+    assert_eq!(write.change.batches, written);
+    assert_eq!(
+        (write.change.state_epoch, write.change.start_offset, write.change.delivery_complete_count),
+        (3, 0, 6)
+    );
     assert_eq!(partition.next_fetch_offset(), 10, "what is being released is not available yet");
 
     let given_up = partition.written(write, true);
@@ -46,7 +49,7 @@ fn the_start_moves_past_what_is_finished_and_the_next_write_says_so() {
     done(&mut partition, "a", 0, 3, 3);
     assert_eq!((partition.start_offset(), partition.delivery_complete_count()), (6, 0));
     let write = say(&mut partition, "a", &[(8, 8, &[1])], 0).unwrap().unwrap();
-    assert_eq!((write.start_offset, write.delivery_complete_count), (6, 1));
+    assert_eq!((write.change.start_offset, write.change.delivery_complete_count), (6, 1));
     partition.written(write, true);
     done(&mut partition, "a", 6, 7, 1);
     done(&mut partition, "a", 9, 9, 0);
@@ -107,7 +110,7 @@ fn what_is_before_the_start_is_passed_over() {
     assert!(say(&mut partition, "x", &[(0, 0, &[3]), (1, 2, &[2])], 0).unwrap().is_none());
     let write = say(&mut partition, "a", &[(1, 4, &[1, 1, 1, 2])], 0).unwrap().unwrap();
     let batches = [state(3, 3, State::Acknowledged, 1), state(4, 4, State::Available, 1)];
-    assert_eq!(write.batches, batches);
+    assert_eq!(write.change.batches, batches);
 }
 
 #[test]
@@ -166,7 +169,7 @@ fn a_lock_that_ends_during_a_write_counts_only_if_the_write_fails() {
         assert!(partition.expire(1200).is_none());
         partition.written(write, is_written);
         assert_eq!(shown(&partition), then);
-        let expired = partition.expire(1200).map(|write| write.batches);
+        let expired = partition.expire(1200).map(|write| write.change.batches);
         let released = vec![state(0, 4, State::Available, 1)];
         assert_eq!(expired, (!is_written).then_some(released));
     }
@@ -179,12 +182,12 @@ fn locks_can_be_renewed_if_the_group_lets_them() {
     assert_eq!(partition.next_deadline(), Some(1000));
     assert!(say(&mut partition, "a", &[(0, 4, &[4])], 700).unwrap().is_none());
     assert_eq!(shown(&partition), "0: 0-4 a 1, 5-9 a 1, 10");
-    let released = partition.expire(1000).unwrap().batches;
+    let released = partition.expire(1000).unwrap().change.batches;
     assert_eq!(released, [state(5, 9, State::Available, 1)]);
     assert_eq!(partition.next_deadline(), Some(1700));
     // Renewed and answered in one.
     let write = say(&mut partition, "a", &[(0, 2, &[4, 1, 4])], 900).unwrap().unwrap();
-    assert_eq!(write.batches, [state(1, 1, State::Acknowledged, 1)]);
+    assert_eq!(write.change.batches, [state(1, 1, State::Acknowledged, 1)]);
 
     partition.settings.may_renew = false;
     let before = shown(&partition);
@@ -212,7 +215,7 @@ fn check_given_up(
         let [(first, last, _)] = acquired[..] else { panic!("{acquired:?}") };
         let write = fail(&mut partition).unwrap();
         let expected = if keeps_dead_letters { State::Archiving } else { State::Archived };
-        assert_eq!(write.batches, [state(first, last, expected, deliveries)]);
+        assert_eq!(write.change.batches, [state(first, last, expected, deliveries)]);
         let given_up = partition.written(write, true);
         assert_eq!(given_up, [GivenUp { first, last, deliveries, reason }]);
         assert_eq!(partition.start_offset(), if keeps_dead_letters { 0 } else { last + 1 });
@@ -220,7 +223,7 @@ fn check_given_up(
         let written = partition.archived(first, last);
         let archived =
             keeps_dead_letters.then(|| vec![state(first, last, State::Archived, deliveries)]);
-        assert_eq!(written.map(|write| write.batches), archived);
+        assert_eq!(written.map(|write| write.change.batches), archived);
         assert_eq!(partition.start_offset(), last + 1);
     }
 }

@@ -176,6 +176,11 @@ impl ShareSessions {
         keys.into_iter().filter_map(end).collect()
     }
 
+    /// Forgets all sessions.
+    pub fn clear(&mut self) {
+        *self = ShareSessions::new(self.max);
+    }
+
     /// Whether a group has a session. Without one its share partitions need not be kept.
     pub fn has_group(&self, group: &str) -> bool {
         let mut sessions = self.sessions.range(SessionKey::first_of(group)..);
@@ -310,3 +315,6 @@ impl ShareSession {
 fn next_epoch(epoch: i32) -> i32 {
     if epoch == i32::MAX { 1 } else { epoch + 1 }
 }
+
+#[cfg(test)]
+mod tests;

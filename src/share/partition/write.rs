@@ -1,20 +1,7 @@
 //! What the share coordinator is to keep of a share partition.
 
-use super::runs::State;
+use crate::coordinator::share::{DeliveryBatch, ShareWrite};
 use crate::types::Offset;
-
-/// Records in the same state (PersisterStateBatch).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateBatch {
-    /// The offset of the first one.
-    pub first: Offset,
-    /// The offset of the last one.
-    pub last: Offset,
-    /// Their state.
-    pub state: State,
-    /// How often they were delivered.
-    pub deliveries: i16,
-}
 
 /// Why a record is not delivered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +25,13 @@ pub struct GivenUp {
     pub reason: Reason,
 }
 
-/// A change of a share partition, for the share coordinator. StateChanges are written in the order in
-/// which they were made, and each one's result is told to
-/// [`SharePartition::written`](super::SharePartition::written).
+/// A change of a share partition. Changes are written in the order in which they were made, and
+/// each one's result is told to [`SharePartition::written`](super::SharePartition::written).
 #[must_use]
 #[derive(Debug)]
 pub struct StateWrite {
-    /// The epoch of the state, as it was read.
-    pub state_epoch: i32,
-    /// Everything before this offset is finished.
-    pub start_offset: Offset,
-    /// The number of records from `start_offset` on that are finished.
-    pub delivery_complete_count: i32,
-    /// What has changed.
-    pub batches: Vec<StateBatch>,
+    /// What the share coordinator is to keep.
+    pub change: ShareWrite,
     pub(super) given_up: Vec<GivenUp>,
     /// The change is made even if it cannot be written.
     pub(super) is_certain: bool,
@@ -60,18 +40,17 @@ pub struct StateWrite {
 /// The changes that one operation has made.
 #[derive(Debug, Default)]
 pub(super) struct StateChanges {
-    pub(super) batches: Vec<StateBatch>,
+    pub(super) batches: Vec<DeliveryBatch>,
     pub(super) given_up: Vec<GivenUp>,
 }
 
 impl StateChanges {
     /// Notes the new state of some records, and why they are given up, if they are.
-    pub(super) fn add(&mut self, batch: StateBatch, reason: Option<Reason>) {
-        let StateBatch { first, last, state, deliveries } = batch;
+    pub(super) fn add(&mut self, batch: DeliveryBatch, reason: Option<Reason>) {
+        let DeliveryBatch { first, last, state, count: deliveries } = batch;
         match self.batches.last_mut() {
             Some(left)
-                if left.last + 1 == first
-                    && (left.state, left.deliveries) == (state, deliveries) =>
+                if left.last + 1 == first && (left.state, left.count) == (state, deliveries) =>
             {
                 left.last = last;
             }

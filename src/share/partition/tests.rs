@@ -6,11 +6,10 @@ mod acknowledging;
 mod acquiring;
 mod lives;
 mod model;
-mod sessions;
 
 use super::runs::{Run, State};
-use super::write::StateBatch;
 use super::*;
+use crate::coordinator::share::DeliveryBatches;
 use std::sync::Arc;
 
 const SETTINGS: ShareSettings = ShareSettings {
@@ -28,13 +27,13 @@ fn member(name: &str) -> Arc<str> {
     Arc::from(name)
 }
 
-fn state(first: Offset, last: Offset, state: State, deliveries: i16) -> StateBatch {
-    StateBatch { first, last, state, deliveries }
+fn state(first: Offset, last: Offset, state: State, count: i16) -> DeliveryBatch {
+    DeliveryBatch { first, last, state: state.id(), count }
 }
 
-fn reopen(start_offset: Offset, batches: &[StateBatch]) -> Result<SharePartition> {
-    let batches = batches.to_vec();
-    SharePartition::open(&Persisted { state_epoch: 3, start_offset, batches }, SETTINGS)
+fn reopen(start_offset: Offset, batches: &[DeliveryBatch]) -> Result<SharePartition> {
+    let batches = DeliveryBatches::combine(batches);
+    SharePartition::open(&ShareRead { state_epoch: 3, start_offset, batches }, 7, SETTINGS)
 }
 
 fn new() -> SharePartition {

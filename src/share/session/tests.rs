@@ -1,6 +1,6 @@
 //! The epochs of sessions, what a response has, and how sessions end.
 
-use super::super::session::*;
+use super::*;
 use crate::types::TopicIdPartition;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;

@@ -17,20 +17,19 @@ mod aborted;
 mod acknowledge;
 mod acquire;
 mod runs;
-mod session;
 mod write;
 
+use crate::coordinator::share::{DeliveryBatch, ShareRead, ShareWrite};
 use crate::error::{Error, Result};
-use crate::types::{Offset, Timestamp};
+use crate::types::{LeaderEpoch, Offset, Timestamp};
 pub use aborted::{BatchHead, aborted_batches};
 pub use acknowledge::{Acknowledgement, check_acknowledgements};
 pub use acquire::{AcquireMode, AcquireRequest, Acquired, ReadBatches};
 use kafka_protocol::error::ResponseError;
 pub use runs::State;
 use runs::{Run, Runs};
-pub use session::{Accepted, ConnectionId, SessionKey, SessionRequest, ShareSessions, Told};
 use write::StateChanges;
-pub use write::{GivenUp, Reason, StateBatch, StateWrite};
+pub use write::{GivenUp, Reason, StateWrite};
 
 /// The settings of a group that share partitions need. They may change at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +44,6 @@ pub struct ShareSettings {
     pub may_renew: bool,
     /// Whether records that are given up become dead letters (KIP-1191).
     pub keeps_dead_letters: bool,
-}
-
-/// What the share coordinator has of a share partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Persisted {
-    /// The epoch of the state.
-    pub state_epoch: i32,
-    /// Everything before this offset is finished.
-    pub start_offset: Offset,
-    /// The states of records, in order.
-    pub batches: Vec<StateBatch>,
 }
 
 /// What becomes of a record that a member had.
@@ -74,42 +62,54 @@ pub struct SharePartition {
     /// The group's settings, which the caller keeps up to date.
     pub settings: ShareSettings,
     state_epoch: i32,
+    leader_epoch: LeaderEpoch,
     start: Offset,
     end: Offset,
     runs: Runs,
 }
 
 impl SharePartition {
-    /// A share partition that goes on where `persisted` ends. What that does not mention was
-    /// acquired when it was written, if it exists; it is delivered again.
-    pub fn open(persisted: &Persisted, settings: ShareSettings) -> Result<SharePartition> {
+    /// A share partition that goes on where `read` ends, led in `leader_epoch`. What `read` does not
+    /// mention was acquired when it was written, if it exists; it is delivered again.
+    pub fn open(
+        read: &ShareRead,
+        leader_epoch: LeaderEpoch,
+        settings: ShareSettings,
+    ) -> Result<SharePartition> {
         let mut runs = Runs::default();
-        let mut end = persisted.start_offset;
-        for batch in &persisted.batches {
-            if batch.first < end || batch.last < batch.first {
-                let what = format!("share state {batch:?} after offset {end}");
-                return Err(Error::Corrupt { what });
-            }
+        let mut end = read.start_offset;
+        for batch in read.batches.iter() {
+            let state = State::from_id(batch.state).filter(|_| batch.first >= end);
+            let Some(state) = state else {
+                return Err(Error::corrupt(format!("share state {batch:?} after offset {end}")));
+            };
             if batch.first > end {
                 runs.add(end, Run::new(end, batch.first - 1, State::Available, 0));
             }
             // A lock does not outlive its leader.
-            let state = match batch.state {
+            let state = match state {
                 State::Acquired => State::Available,
                 state => state,
             };
-            runs.add(batch.first, Run::new(batch.first, batch.last, state, batch.deliveries));
+            runs.add(batch.first, Run::new(batch.first, batch.last, state, batch.count));
             end = batch.last + 1;
         }
-        let (state_epoch, start) = (persisted.state_epoch, persisted.start_offset);
-        let mut partition = SharePartition { settings, state_epoch, start, end, runs };
+        let (state_epoch, start) = (read.state_epoch, read.start_offset);
+        let mut partition =
+            SharePartition { settings, state_epoch, leader_epoch, start, end, runs };
         partition.advance();
         Ok(partition)
     }
 
     /// Everything before this offset is finished.
+    #[cfg(test)]
     pub fn start_offset(&self) -> Offset {
         self.start
+    }
+
+    /// Nobody has got what follows from this offset on.
+    pub fn end_offset(&self) -> Offset {
+        self.end
     }
 
     /// The offset to read from for the next delivery.
@@ -171,7 +171,7 @@ impl SharePartition {
         if write.is_certain {
             return write.given_up;
         }
-        for batch in &write.batches {
+        for batch in &write.change.batches {
             // What the log start has passed is gone.
             self.runs.change(batch.first, batch.last, |_, run| {
                 if is_written {
@@ -208,10 +208,11 @@ impl SharePartition {
         let mut changes = StateChanges::default();
         self.runs.change(first, last, |first, run| {
             if run.state == State::Archiving && !run.is_pending {
-                let (last, deliveries) = (run.last, run.deliveries);
+                let (last, count) = (run.last, run.deliveries);
                 run.state = State::Archived;
                 run.settle();
-                changes.add(StateBatch { first, last, state: State::Archived, deliveries }, None);
+                let state = State::Archived.id();
+                changes.add(DeliveryBatch { first, last, state, count }, None);
             }
         });
         let write = self.write(changes, true);
@@ -247,9 +248,9 @@ impl SharePartition {
     ) {
         let settings = self.settings;
         self.runs.change(first, last, |first, run| {
-            let (last, deliveries) = (run.last, run.deliveries);
-            let (state, reason) = settings.outcome(verdict, deliveries);
-            changes.add(StateBatch { first, last, state, deliveries }, reason);
+            let (last, count) = (run.last, run.deliveries);
+            let (state, reason) = settings.outcome(verdict, count);
+            changes.add(DeliveryBatch { first, last, state: state.id(), count }, reason);
             run.state = state;
             run.is_pending = true;
             if is_certain {
@@ -260,13 +261,15 @@ impl SharePartition {
 
     fn write(&self, changes: StateChanges, is_certain: bool) -> Option<StateWrite> {
         let StateChanges { batches, given_up } = changes;
-        (!batches.is_empty()).then(|| StateWrite {
-            state_epoch: self.state_epoch,
-            start_offset: self.start,
-            delivery_complete_count: self.delivery_complete_count(),
-            batches,
-            given_up,
-            is_certain,
+        (!batches.is_empty()).then(|| {
+            let change = ShareWrite {
+                state_epoch: self.state_epoch,
+                leader_epoch: self.leader_epoch,
+                start_offset: self.start,
+                delivery_complete_count: self.delivery_complete_count(),
+                batches,
+            };
+            StateWrite { change, given_up, is_certain }
         })
     }
 

@@ -44,7 +44,7 @@ import org.apache.kafka.common.TopicPartition;
 public final class SwapGroups {
     private static final String TOPIC = "live";
     private static final List<String> MATCHING = List.of("live-match-a", "live-match-b");
-    private static final List<String> KINDS = List.of(System.getenv().getOrDefault("SWAP_GROUPS", "classic consumer streams").split(" "));
+    private static final List<String> KINDS = List.of(System.getenv().getOrDefault("SWAP_GROUPS", "classic consumer streams share").split(" "));
 
     private final Admin admin = Broker.admin();
     private final List<Group> groups = new ArrayList<>();

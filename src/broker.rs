@@ -257,6 +257,7 @@ fn assemble(
         image.clone(),
         replicas.clone(),
         persister.clone(),
+        internal_topics.clone(),
     );
     let applier = Applier {
         config: config.clone(),

@@ -34,7 +34,7 @@ pub use definition::{Check, ClassName, ConfigType, OffsetReset, Password, Settin
 pub use describe::{ConfigSource, Row, Synonym, is_sensitive};
 pub use dynamic::MOVE_RATE;
 pub use effect::Effect;
-pub use group::{CLIENT_METRICS_SETTINGS, GROUP_SETTINGS};
+pub use group::{CLIENT_METRICS_SETTINGS, DeadLetterConfig, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
 pub use live::LiveConfig;
 pub use table::{Config, SETTINGS};

@@ -56,6 +56,7 @@
 //!   `coordinator/share.rs`, reached through `coordinator/group/persist.rs`
 //! - how a record of a queue is delivered and acknowledged: `handlers/share_fetch.rs`,
 //!   `share/fetch.rs`, `share/led.rs`, `share/partition.rs`
+//! - what becomes of a record that a share group gives up: `share/dead_letters.rs`
 //! - which internal topics there are, and who creates them: `coordinator/internal_topics.rs`
 //! - how a transaction begins and ends: `handlers/produce/verify.rs`, `coordinator/transaction.rs`,
 //!   `tests/scenarios/transaction_*.txt`

@@ -326,4 +326,4 @@ fn no_clean_stop(reason: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

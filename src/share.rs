@@ -8,8 +8,10 @@
 //!     SharePartition   (partition) who has which records; sync, takes `now`
 //!   ShareSessions  (session) what each member fetches
 //!   Locks          the time of all acquired records
+//!   DeadLetters    what becomes of records that a group gives up
 //! ```
 
+mod dead_letters;
 mod fetch;
 mod led;
 mod locks;
@@ -21,6 +23,7 @@ mod settings;
 use crate::clock::Clock;
 use crate::config::LiveConfig;
 use crate::coordinator::Persister;
+use crate::coordinator::internal_topics::InternalTopics;
 use crate::coordinator::share::SharePartitionKey;
 use crate::error::{Error, Result};
 use crate::metadata::features::SHARE_VERSION;
@@ -29,6 +32,7 @@ use crate::replica::Replicas;
 use crate::sync::{lock, read, write};
 use crate::types::{NO_EPOCH, TopicIdPartition};
 use arc_swap::ArcSwap;
+use dead_letters::DeadLetters;
 pub use fetch::{Delivered, ShareFetch};
 use kafka_protocol::error::ResponseError;
 use led::{Led, Tools};
@@ -59,13 +63,21 @@ impl SharePartitions {
         image: Arc<ArcSwap<Image>>,
         replicas: Arc<Replicas>,
         persister: Arc<Persister>,
+        topics: Arc<InternalTopics>,
     ) -> Arc<SharePartitions> {
+        let dead_letters = DeadLetters::new(
+            config.clone(),
+            clock.clone(),
+            image.clone(),
+            replicas.clone(),
+            topics,
+        );
         let sessions = config.get().group_share_max_share_sessions.max(0) as usize;
         Arc::new(SharePartitions {
             config,
             image,
             replicas,
-            tools: Arc::new(Tools { clock, persister, locks: Locks::default() }),
+            tools: Arc::new(Tools { clock, persister, dead_letters, locks: Locks::default() }),
             sessions: Mutex::new(ShareSessions::new(sessions)),
             led: RwLock::default(),
         })

@@ -68,6 +68,8 @@ pub enum Check {
     ThrottledReplicas,
     /// `earliest`, `latest`, or `by_duration:` with an ISO 8601 duration.
     OffsetReset,
+    /// The name of a topic that may have dead letters.
+    DeadLetterTopic,
 }
 
 /// One row of the tables in `table.rs`, `topic.rs` and `group.rs`.
@@ -246,6 +248,9 @@ impl Setting {
                 "Write * for all replicas, or partition:broker pairs with commas between, such as \
                  0:1,1:2"
                     .to_owned()
+            }
+            Check::DeadLetterTopic if text.starts_with("__") => {
+                "Dead letters cannot go to a topic whose name begins with __".to_owned()
             }
             Check::OffsetReset if OffsetReset::parse(text).is_none() => {
                 "Write earliest, latest, or by_duration: and an ISO 8601 duration, such as \

@@ -9,7 +9,24 @@ use crate::error::{Error, Result};
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
 
+/// Where the dead letters of a share group go (KIP-1191).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterConfig {
+    /// The topic's name.
+    pub topic: String,
+    /// Whether they contain the records.
+    pub copies_records: bool,
+}
+
 impl Config {
+    /// Where the dead letters of a group go, if it wants any.
+    pub fn dead_letters(&self, group: &BTreeMap<String, String>) -> Option<DeadLetterConfig> {
+        let topic = self.group_text("errors.deadletterqueue.topic.name", group);
+        let copies = self.group_text("errors.deadletterqueue.copy.record.enable", group);
+        let copies_records = copies == "true";
+        (!topic.is_empty()).then_some(DeadLetterConfig { topic, copies_records })
+    }
+
     /// Checks the settings of a group.
     pub fn check_group(&self, configs: &BTreeMap<String, String>) -> Result<()> {
         for (name, value) in configs {
@@ -122,7 +139,8 @@ impl Config {
     /// The text in effect of a group's setting; `name` is one of `GROUP_SETTINGS`.
     pub fn group_text(&self, name: &str, group: &BTreeMap<String, String>) -> String {
         let setting = group_setting(name);
-        setting.and_then(|setting| self.resource_value(setting, group)).unwrap_or_default()
+        let text = setting.and_then(|one| Some(one.canonical(&self.resource_value(one, group)?)));
+        text.unwrap_or_default()
     }
 
     /// The numbers in effect for groups that set nothing themselves, by the names of the settings.
@@ -225,6 +243,13 @@ resource_settings! {
     /// Least time in milliseconds between two assignments of this share group; 0 reassigns at every
     /// change. Raise it if the group is large and members come and go often.
     "share.assignment.interval.ms": i32 = "1000", "group.share.assignment.interval.ms", AtLeast(0);
+    /// The topic for the dead letters of this share group: what it has rejected, or got as often as
+    /// `share.delivery.count.limit` allows. Empty means that they are only dropped. The topic needs
+    /// `errors.deadletterqueue.group.enable=true` and the cluster `share.version` 2.
+    "errors.deadletterqueue.topic.name": String = "", null, DeadLetterTopic;
+    /// Whether dead letters contain the keys and values of the records, or only say in their headers
+    /// where these are.
+    "errors.deadletterqueue.copy.record.enable": bool = "false", null;
     /// How many milliseconds without a heartbeat before a member is removed from this streams
     /// group, between `group.streams.min.session.timeout.ms` and
     /// `group.streams.max.session.timeout.ms`. Raise it for poor networks.

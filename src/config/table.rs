@@ -878,6 +878,15 @@ settings! {
     /// partitions before they are asked again; at least `offsets.commit.timeout.ms`.
     group_share_initialize_retry_interval_ms: i32 =
         "30000", "group.share.initialize.retry.interval.ms", Internal, AtLeast(1);
+    /// Whether the topic that a share group names for its dead letters is created when the first
+    /// one is written. If not, an operator must create it, with
+    /// `errors.deadletterqueue.group.enable=true`, or the dead letters are lost.
+    errors_deadletterqueue_auto_create_topics_enable: bool =
+        "false", "errors.deadletterqueue.auto.create.topics.enable", ClusterWide;
+    /// How the names of topics for dead letters must begin; empty means no restriction. The dead
+    /// letters of a group that names another topic are lost.
+    errors_deadletterqueue_topic_name_prefix: String =
+        "dlq.", "errors.deadletterqueue.topic.name.prefix", ClusterWide;
     /// How many milliseconds without a heartbeat before a member is removed from its streams group.
     /// Lower it to move the tasks of dead instances sooner, raise it for poor networks.
     group_streams_session_timeout_ms: i32 =
@@ -968,6 +977,11 @@ settings! {
     group_share_persister_class_name: String =
         "org.apache.kafka.server.share.persister.DefaultStatePersister",
         "group.share.persister.class.name", Internal => OnlyThese(&[], CLASS);
+    /// In Kafka, the Java class that writes the dead letters of share groups. klamm runs no Java
+    /// classes and writes them itself.
+    group_share_dlq_manager_class_name: String =
+        "org.apache.kafka.server.share.dlq.DefaultShareGroupDLQManager",
+        "group.share.dlq.manager.class.name", Internal => OnlyThese(&[], CLASS);
     /// Partitions that `__share_group_state` is created with; must not change later.
     share_coordinator_state_topic_num_partitions: i32 =
         "50", "share.coordinator.state.topic.num.partitions", ReadOnly, AtLeast(1);

@@ -43,6 +43,7 @@ pub struct TopicConfig {
     pub message_timestamp_after_max_ms: i64,
     pub preallocate: bool,
     pub unclean_leader_election_enable: bool,
+    pub errors_deadletterqueue_group_enable: bool,
     /// The broker's `producer.id.expiration.ms`, which topics cannot set.
     pub producer_id_expiration_ms: i64,
 }
@@ -185,6 +186,7 @@ impl TopicValues<'_> {
             message_timestamp_after_max_ms: self.value("message.timestamp.after.max.ms"),
             preallocate: self.value("preallocate"),
             unclean_leader_election_enable: self.value("unclean.leader.election.enable"),
+            errors_deadletterqueue_group_enable: self.value("errors.deadletterqueue.group.enable"),
             producer_id_expiration_ms: i64::from(self.config.producer_id_expiration_ms),
         }
     }
@@ -291,6 +293,9 @@ resource_settings! {
     /// `LogAppendTime`.
     "message.timestamp.after.max.ms": i64 =
         "3600000", "log.message.timestamp.after.max.ms", AtLeast(0);
+    /// Whether share groups may write dead letters to this topic: records that they have given up.
+    /// It takes effect from `share.version` 2 on.
+    "errors.deadletterqueue.group.enable": bool = "false", null;
     /// Replicas that send data to followers no faster than `leader.replication.throttled.rate`, as
     /// `partition:broker` pairs or `*` for all; set by reassignment tools. Not supported yet.
     "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas

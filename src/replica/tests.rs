@@ -1,7 +1,7 @@
 //! Partitions with real logs in a temporary directory, led as the metadata log says.
 #![allow(clippy::unwrap_used)]
 
-mod cluster;
+pub(crate) mod cluster;
 mod compacting;
 mod durable;
 mod fetching;

@@ -1,6 +1,7 @@
 //! A share partition that is led here: its state is read once, each change is written in order, and
 //! the fetches that wait for it are called.
 
+use super::dead_letters::{DeadLetters, Origin};
 use super::locks::Locks;
 use super::partition::{
     Acknowledgement, AcquireRequest, Acquired, GivenUp, ReadBatches, SharePartition, StateWrite,
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 pub(super) struct Tools {
     pub(super) clock: Clock,
     pub(super) persister: Arc<Persister>,
+    pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) locks: Locks,
 }
 
@@ -48,7 +50,10 @@ struct State {
     /// Changes that have not been written, and who wants to know how that ends.
     unwritten: Unwritten,
     is_writing: bool,
-    /// Nobody needs it any more. It is dropped once everything is written.
+    /// The number of tasks that send records to the dead letters.
+    senders: usize,
+    /// Nobody needs it any more. It is dropped once everything is written, and no sooner: whoever
+    /// opened it again would send the same records once more.
     is_leaving: bool,
     /// When `Locks` calls next.
     alarm: Option<Timestamp>,
@@ -106,6 +111,7 @@ impl Led {
             phase: Phase::Opening,
             unwritten: Vec::new(),
             is_writing: false,
+            senders: 0,
             is_leaving: false,
             alarm: None,
         });
@@ -251,24 +257,37 @@ impl Led {
         self.line.call();
     }
 
-    /// Begins the way of records to the dead letters. There are none yet, so they are there at once.
+    /// Sends records to the dead letters.
     fn give_up(&self, given_up: Vec<GivenUp>) {
-        for GivenUp { first, last, .. } in given_up {
-            self.archived(first, last);
+        if let Some(this) = self.this.upgrade().filter(|_| !given_up.is_empty()) {
+            lock(&self.state).senders += 1;
+            carry_out(this.send(given_up));
         }
     }
 
-    /// Learns that records have arrived at the dead letters, or never will.
-    pub(super) fn archived(&self, first: Offset, last: Offset) {
-        let _ = self.change(|partition| Ok(partition.archived(first, last)));
+    async fn send(self: Arc<Led>, given_up: Vec<GivenUp>) {
+        let group = Arc::from(self.key.group());
+        let origin = Origin { group, topic: Arc::clone(self.log.topic()), id: self.log.id() };
+        // At a stop they stay on their way; the next start sends them again.
+        if self.tools.dead_letters.write(origin, given_up.clone()).await.is_ok() {
+            let _ = self.change(|partition| Ok(partition.archived(&given_up)));
+        }
+        let mut state = lock(&self.state);
+        state.senders -= 1;
+        self.drop_if_leaving(&mut state);
     }
 
     /// Drops it as soon as everything is written, unless it is needed again before.
     pub(super) fn leave(&self) {
         let mut state = lock(&self.state);
         state.is_leaving = true;
-        if !state.is_writing && !matches!(state.phase, Phase::Opening) {
-            self.drop_state(&mut state);
+        self.drop_if_leaving(&mut state);
+    }
+
+    fn drop_if_leaving(&self, state: &mut State) {
+        let is_busy = state.is_writing || state.senders > 0;
+        if state.is_leaving && !is_busy && !matches!(state.phase, Phase::Opening) {
+            self.drop_state(state);
         }
     }
 
@@ -360,9 +379,7 @@ impl Led {
         let mut state = lock(&self.state);
         if state.unwritten.is_empty() {
             state.is_writing = false;
-            if state.is_leaving {
-                self.drop_state(&mut state);
-            }
+            self.drop_if_leaving(&mut state);
             return None;
         }
         Some(mem::take(&mut state.unwritten))
@@ -374,6 +391,7 @@ impl Led {
         for (write, told) in unwritten {
             if let Phase::Open(partition) = &mut state.phase {
                 given_up.extend(partition.written(write, written.is_ok()));
+                given_up.retain(|run| partition.is_archiving(run));
             }
             // Whoever asked may be gone.
             let _ = told.send(written.as_ref().map(|()| ()).map_err(again));

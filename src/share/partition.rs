@@ -203,18 +203,25 @@ impl SharePartition {
         self.runs.iter().filter(archiving).map(given_up).collect()
     }
 
+    /// Whether these are on their way to the dead letters.
+    pub fn is_archiving(&self, given_up: &GivenUp) -> bool {
+        self.runs.at(given_up.first).is_some_and(|(_, run)| run.state == State::Archiving)
+    }
+
     /// Learns that records have arrived at the dead letters, or never will.
-    pub fn archived(&mut self, first: Offset, last: Offset) -> Option<StateWrite> {
+    pub fn archived(&mut self, given_up: &[GivenUp]) -> Option<StateWrite> {
         let mut changes = StateChanges::default();
-        self.runs.change(first, last, |first, run| {
-            if run.state == State::Archiving && !run.is_pending {
-                let (last, count) = (run.last, run.deliveries);
-                run.state = State::Archived;
-                run.settle();
-                let state = State::Archived.id();
-                changes.add(DeliveryBatch { first, last, state, count }, None);
-            }
-        });
+        for &GivenUp { first, last, .. } in given_up {
+            self.runs.change(first, last, |first, run| {
+                if run.state == State::Archiving && !run.is_pending {
+                    let (last, count) = (run.last, run.deliveries);
+                    run.state = State::Archived;
+                    run.settle();
+                    let state = State::Archived.id();
+                    changes.add(DeliveryBatch { first, last, state, count }, None);
+                }
+            });
+        }
         let write = self.write(changes, true);
         self.advance();
         write

@@ -2,8 +2,12 @@
 
 use super::partition::ShareSettings;
 use crate::config::{Config, OffsetReset};
+use crate::metadata::features::SHARE_VERSION;
 use crate::metadata::{GROUP_CONFIG, Image};
 use crate::types::Isolation;
+
+/// From this level of `share.version` on there are dead letters.
+const DEAD_LETTERS: i16 = 2;
 
 /// What the settings of a share group say to the leaders of its share partitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +33,8 @@ impl GroupSettings {
                 delivery_count_limit: i16::try_from(limit).unwrap_or(i16::MAX),
                 lock_duration_ms: number("share.record.lock.duration.ms"),
                 may_renew: text("share.renew.acknowledge.enable") == "true",
-                keeps_dead_letters: false,
+                keeps_dead_letters: image.feature(SHARE_VERSION) >= DEAD_LETTERS
+                    && config.dead_letters(&own).is_some(),
             },
             isolation: match text("share.isolation.level").as_str() {
                 "read_committed" => Isolation::Committed,

@@ -7,6 +7,7 @@ mod connections;
 mod consumer_groups;
 mod damage;
 mod data;
+mod dead_letters;
 mod failure;
 mod hostile;
 mod jbod;
@@ -203,9 +204,16 @@ pub fn create(peer: &Peer, topic: &str, partitions: i32, configs: &[(&str, &str)
 
 /// Sets a setting of all brokers while they run.
 pub fn set(peer: &Peer, name: &str, value: &str) {
-    let text = |text: &str| StrBytes::from_string(text.to_owned());
+    set_of(peer, 4, "", name, value);
+}
+
+/// Sets a setting of a resource.
+pub fn set_of(peer: &Peer, kind: i8, resource: &str, name: &str, value: &str) {
     let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
-    let resource = AlterConfigsResource::default().with_resource_type(4).with_configs(vec![config]);
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(text(resource))
+        .with_configs(vec![config]);
     let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
     let answer = call(peer, 0, &request);
     assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");

@@ -51,13 +51,13 @@ fn set_level(peer: &Peer, level: i16) {
 }
 
 /// A topic of two partitions, from which the group "g" takes.
-struct Queue {
-    peer: Peer,
-    topic_id: Uuid,
+pub struct Queue {
+    pub peer: Peer,
+    pub topic_id: Uuid,
 }
 
 impl Queue {
-    fn new(broker: &Broker) -> Queue {
+    pub fn new(broker: &Broker) -> Queue {
         let peer = Peer::connect(broker.port);
         let topic_id = create(&peer, "t", 2, &[]);
         let queue = Queue { peer, topic_id };
@@ -87,7 +87,7 @@ impl Queue {
     }
 
     /// Appends one batch to a partition.
-    fn produce(&self, partition: i32, values: &[&str]) {
+    pub fn produce(&self, partition: i32, values: &[&str]) {
         let mut batch = BatchBuilder::new(0, Compression::Uncompressed);
         for value in values {
             batch.append(0, None, Some(value.as_bytes()), &[]);
@@ -109,7 +109,7 @@ impl Queue {
     }
 
     /// What the coordinator has: the start offset, and first and last offset, state and count.
-    fn state(&self, partition: i32) -> (i64, Vec<(i64, i64, i8, i16)>) {
+    pub fn state(&self, partition: i32) -> (i64, Vec<(i64, i64, i8, i16)>) {
         let asked = read::PartitionData::default().with_partition(partition);
         let topic = read::ReadStateData::default()
             .with_topic_id(self.topic_id)
@@ -132,7 +132,7 @@ impl Queue {
         (start, batches)
     }
 
-    fn member(&self, broker: &Broker, id: &str) -> Member {
+    pub fn member(&self, broker: &Broker, id: &str) -> Member {
         Member {
             peer: Peer::connect(broker.port),
             topic_id: self.topic_id,
@@ -149,15 +149,15 @@ impl Queue {
 }
 
 /// A member of "g" with a connection of its own.
-struct Member {
+pub struct Member {
     peer: Peer,
     topic_id: Uuid,
     /// Its next fetch; `send` moves the epoch on.
-    request: ShareFetchRequest,
+    pub request: ShareFetchRequest,
 }
 
 impl Member {
-    fn send(&mut self) -> ShareFetchResponse {
+    pub fn send(&mut self) -> ShareFetchResponse {
         let answer = call(&self.peer, 2, &self.request);
         self.request.share_session_epoch += 1;
         self.request.topics.clear();
@@ -165,7 +165,7 @@ impl Member {
     }
 
     /// Begins a session with these partitions.
-    fn begin(&mut self, partitions: &[i32]) -> ShareFetchResponse {
+    pub fn begin(&mut self, partitions: &[i32]) -> ShareFetchResponse {
         self.request.share_session_epoch = 0;
         for partition in partitions {
             self.say(*partition, &[]);
@@ -189,7 +189,7 @@ impl Member {
         self
     }
 
-    fn acknowledge(&mut self, epoch: i32, said: &[Said]) -> (i16, i16) {
+    pub fn acknowledge(&mut self, epoch: i32, said: &[Said]) -> (i16, i16) {
         self.acknowledge_in(0, epoch, false, said)
     }
 
@@ -235,7 +235,7 @@ fn acquired(data: &PartitionData) -> Vec<(i64, i64, i16)> {
 }
 
 /// The acquired records of a response with one partition.
-fn only(answer: &ShareFetchResponse) -> Vec<(i64, i64, i16)> {
+pub fn only(answer: &ShareFetchResponse) -> Vec<(i64, i64, i16)> {
     assert_eq!(answer.error_code, 0, "{answer:?}");
     match &answer.responses[..] {
         [] => Vec::new(),

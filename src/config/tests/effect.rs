@@ -131,7 +131,7 @@ fn what_asks_for_what_klamm_does_not_have_is_refused() {
         }
         refused += 1;
     }
-    assert_eq!(refused, 15);
+    assert_eq!(refused, 16);
     check(
         "replica.selector.class",
         "org.apache.kafka.common.replica.RackAwareReplicaSelector",
@@ -165,10 +165,6 @@ fn settings_that_do_not_fit_each_other_are_refused() {
         check(&format!("group.{kind}.max.heartbeat.interval.ms"), "4999");
     }
     check("group.streams.num.standby.replicas", "3");
-    check("group.share.record.lock.duration.ms", "14999");
-    check("group.share.record.lock.duration.ms", "60001");
-    check("group.share.partition.max.record.locks", "4001");
-    check("group.share.max.share.sessions", "199");
     for cordoned in ["/elsewhere", "*,/a"] {
         let pairs = [("log.dirs", "/a,/b"), ("cordoned.log.dirs", cordoned)];
         let refused = Config::new(properties(&pairs)).unwrap_err().to_string();

@@ -95,6 +95,3 @@ fn share_out(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

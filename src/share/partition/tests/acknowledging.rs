@@ -219,8 +219,10 @@ fn check_given_up(
         let given_up = partition.written(write, true);
         assert_eq!(given_up, [GivenUp { first, last, deliveries, reason }]);
         assert_eq!(partition.start_offset(), if keeps_dead_letters { 0 } else { last + 1 });
-        assert_eq!(partition.archiving(), if keeps_dead_letters { given_up } else { vec![] });
-        let written = partition.archived(first, last);
+        assert_eq!(partition.is_archiving(&given_up[0]), keeps_dead_letters);
+        let archiving = if keeps_dead_letters { given_up.clone() } else { vec![] };
+        assert_eq!(partition.archiving(), archiving);
+        let written = partition.archived(&given_up);
         let archived =
             keeps_dead_letters.then(|| vec![state(first, last, State::Archived, deliveries)]);
         assert_eq!(written.map(|write| write.change.batches), archived);

@@ -457,7 +457,8 @@ impl World {
         let beside = told[index..].iter().zip(told[index]..);
         let first = told[index];
         let last = beside.take_while(|(at, next)| *at == next).last().unwrap().1;
-        let write = self.partition.archived(first, last);
+        let arrived = GivenUp { first, last, deliveries: 1, reason: Reason::Rejected };
+        let write = self.partition.archived(&[arrived]);
         let mut changes = BTreeMap::new();
         for (offset, record) in self.records.range_mut(first..=last) {
             record.state = State::Archived;

@@ -188,6 +188,12 @@ impl Config {
         for kind in ["consumer", "share", "streams"] {
             self.check_group_times(kind)?;
         }
+        for name in
+            ["delivery.count.limit", "record.lock.duration.ms", "partition.max.record.locks"]
+        {
+            self.in_bounds("share", name)?;
+        }
+        self.in_order("group.share.max.size", "group.share.max.share.sessions")?;
         self.in_order("group.streams.num.standby.replicas", "group.streams.max.standby.replicas")
     }
 
@@ -201,16 +207,20 @@ impl Config {
         require(low <= high, || format!("{less}={low} is more than {more}={high}"))
     }
 
+    /// `group.<kind>.<name>` must lie between its `min` and `max`.
+    fn in_bounds(&self, kind: &str, name: &str) -> Result<()> {
+        let own = format!("group.{kind}.{name}");
+        let (min, max) = (format!("group.{kind}.min.{name}"), format!("group.{kind}.max.{name}"));
+        self.in_order(&min, &max)?;
+        self.in_order(&min, &own)?;
+        self.in_order(&own, &max)
+    }
+
     /// Each `group.<kind>.<time>` must lie between its `min` and `max`, and the session timeout
     /// must exceed the heartbeat interval.
     fn check_group_times(&self, kind: &str) -> Result<()> {
         for time in ["heartbeat.interval.ms", "session.timeout.ms", "assignment.interval.ms"] {
-            let own = format!("group.{kind}.{time}");
-            let (min, max) =
-                (format!("group.{kind}.min.{time}"), format!("group.{kind}.max.{time}"));
-            self.in_order(&min, &max)?;
-            self.in_order(&min, &own)?;
-            self.in_order(&own, &max)?;
+            self.in_bounds(kind, time)?;
         }
         let heartbeat = format!("group.{kind}.heartbeat.interval.ms");
         let session = format!("group.{kind}.session.timeout.ms");

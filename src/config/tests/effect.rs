@@ -165,6 +165,10 @@ fn settings_that_do_not_fit_each_other_are_refused() {
         check(&format!("group.{kind}.max.heartbeat.interval.ms"), "4999");
     }
     check("group.streams.num.standby.replicas", "3");
+    check("group.share.record.lock.duration.ms", "14999");
+    check("group.share.record.lock.duration.ms", "60001");
+    check("group.share.partition.max.record.locks", "4001");
+    check("group.share.max.share.sessions", "199");
     for cordoned in ["/elsewhere", "*,/a"] {
         let pairs = [("log.dirs", "/a,/b"), ("cordoned.log.dirs", cordoned)];
         let refused = Config::new(properties(&pairs)).unwrap_err().to_string();

@@ -10,9 +10,11 @@
 mod chance;
 mod consumer;
 mod kafka;
+mod kafka_share;
 mod kafka_streams;
 mod running;
 mod share;
+mod share_chance;
 mod show;
 mod streams;
 mod streams_chance;

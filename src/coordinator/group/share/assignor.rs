@@ -95,3 +95,6 @@ fn share_out(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,10 +204,16 @@ impl ShareGroup {
         if missing.is_empty() {
             return None;
         }
-        let partitions = missing
-            .iter()
-            .flat_map(|(topic, of)| of.partitions.iter().map(|index| ((*topic, *index), -1)));
-        let (group, offsets) = (self.id.clone(), partitions.collect());
+        // What was written to a partition before the group knew of it must not be missed, if the
+        // group has begun with others of the topic (Kafka 4.4).
+        let is_begun = |topic| {
+            self.own.states.as_ref().is_some_and(|states| states.initialized.contains_key(topic))
+        };
+        let offsets = missing.iter().flat_map(|(topic, of)| {
+            let offset = if is_begun(topic) { 0 } else { -1 };
+            of.partitions.iter().map(move |index| ((*topic, *index), offset))
+        });
+        let (group, offsets) = (self.id.clone(), offsets.collect());
         records.push(self.initializing(turn, missing));
         Some(Initialization { group, epoch, offsets })
     }

@@ -15,9 +15,11 @@ use crate::metadata::record::MetadataRecord;
 use crate::record::Batch;
 use bytes::Bytes;
 
-fn batches() -> Vec<Batch> {
-    let mut log =
-        Bytes::from_static(include_bytes!("../../../../tests/fixtures/consumer_offsets.log"));
+const LOG: &[u8] = include_bytes!("../../../../tests/fixtures/consumer_offsets.log");
+
+/// The batches of a log of Kafka's.
+pub fn batches_of(log: &'static [u8]) -> Vec<Batch> {
+    let mut log = Bytes::from_static(log);
     let mut batches = Vec::new();
     while !log.is_empty() {
         batches.push(Batch::split_from(&mut log).unwrap());
@@ -25,29 +27,39 @@ fn batches() -> Vec<Batch> {
     batches
 }
 
+/// The keys and values of their records.
+pub fn records_of(batches: &[Batch]) -> Vec<(Bytes, Option<Bytes>)> {
+    let batches = batches.iter().filter(|batch| !batch.is_control());
+    let records = batches.flat_map(|batch| batch.records(1 << 20).unwrap());
+    records.map(|record| (record.key.unwrap(), record.value)).collect()
+}
+
+/// A shard that has loaded them.
+pub fn loaded(batches: &[Batch]) -> Shard {
+    let mut shard = Shard::new(LiveConfig::default(), 1);
+    for batch in batches {
+        loader::replay(&mut shard, batch).unwrap();
+    }
+    shard.loaded(0);
+    shard
+}
+
 #[test]
 fn records_are_written_byte_for_byte_as_kafka_writes_them() {
-    let mut records = 0;
-    for batch in batches().iter().filter(|batch| !batch.is_control()) {
-        for record in batch.records(1 << 20).unwrap() {
-            let key = record.key.unwrap();
-            let decoded = Record::decode(&key, record.value.as_ref()).unwrap();
-            assert_eq!(decoded.encode().unwrap(), (key, record.value), "{decoded:?}");
-            records += 1;
-        }
+    let records = records_of(&batches_of(LOG));
+    assert_eq!(records.len(), 67);
+    for (key, value) in records {
+        let decoded = Record::decode(&key, value.as_ref()).unwrap();
+        assert_eq!(decoded.encode().unwrap(), (key, value), "{decoded:?}");
     }
-    assert_eq!(records, 67);
 }
 
 /// So that the group does not rebalance because it has a new coordinator.
 #[test]
 fn the_hash_of_the_topics_is_kafkas_to_the_bit() {
-    let batches = batches();
-    let records = batches.iter().filter(|batch| !batch.is_control());
-    let records = records.flat_map(|batch| batch.records(1 << 20).unwrap());
-    let decoded: Vec<Record> = records
-        .map(|record| Record::decode(&record.key.unwrap(), record.value.as_ref()).unwrap())
-        .collect();
+    let records = records_of(&batches_of(LOG)).into_iter();
+    let decoded: Vec<Record> =
+        records.map(|(key, value)| Record::decode(&key, value.as_ref()).unwrap()).collect();
     let hash = decoded.iter().find_map(|record| match record {
         Record::ConsumerGroupMetadata(_, Some(value)) => Some(value.metadata_hash),
         _ => None,
@@ -71,11 +83,6 @@ fn the_hash_of_the_topics_is_kafkas_to_the_bit() {
 
 #[test]
 fn a_log_of_kafkas_is_loaded() {
-    let mut shard = Shard::new(LiveConfig::default(), 1);
-    for batch in batches() {
-        loader::replay(&mut shard, &batch).unwrap();
-    }
-    shard.loaded(0);
-    let state = show::state(&shard);
+    let state = show::state(&loaded(&batches_of(LOG)));
     assert_eq!(state, include_str!("../../../../tests/fixtures/consumer_offsets.txt"), "\n{state}");
 }

@@ -2,18 +2,14 @@
 //! the only partition of `__consumer_offsets` after a run of `compat/streams`.
 
 use super::super::record::Record;
-use super::super::shard::Shard;
 use super::super::topic_hash::TopicHashes;
+use super::kafka::{batches_of, loaded, records_of};
 use super::show;
 use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
-use crate::config::LiveConfig;
-use crate::coordinator::loader;
 use crate::coordinator::state_machine::StateMachine;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::{Image, Loader};
-use crate::record::Batch;
 use crate::types::uuid_from_text;
-use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -26,21 +22,7 @@ const TOPICS: [(&str, &str); 5] = [
     ("wordcount-streams-words-repartition", "zp-qLhjCQWimAN1e61RD-g"),
 ];
 
-fn batches() -> Vec<Batch> {
-    let mut log =
-        Bytes::from_static(include_bytes!("../../../../tests/fixtures/streams_group.log"));
-    let mut batches = Vec::new();
-    while !log.is_empty() {
-        batches.push(Batch::split_from(&mut log).unwrap());
-    }
-    batches
-}
-
-fn records() -> Vec<(Bytes, Option<Bytes>)> {
-    let batches = batches();
-    let records = batches.iter().flat_map(|batch| batch.records(1 << 20).unwrap());
-    records.map(|record| (record.key.unwrap(), record.value)).collect()
-}
+const LOG: &[u8] = include_bytes!("../../../../tests/fixtures/streams_group.log");
 
 fn image() -> Arc<Image> {
     let mut loader = Loader::new("a cluster");
@@ -66,7 +48,7 @@ fn image() -> Arc<Image> {
 #[test]
 fn records_are_written_byte_for_byte_as_kafka_writes_them() {
     let mut kinds = BTreeSet::new();
-    for (key, value) in records() {
+    for (key, value) in records_of(&batches_of(LOG)) {
         let decoded = Record::decode(&key, value.as_ref()).unwrap();
         kinds.insert((key[1], value.is_some()));
         assert_eq!(decoded.encode().unwrap(), (key, value), "{decoded:?}");
@@ -83,8 +65,8 @@ fn records_are_written_byte_for_byte_as_kafka_writes_them() {
 /// Records made from the replayed state are Kafka's records again.
 #[test]
 fn records_are_made_as_kafka_makes_them() {
-    let mut shard = Shard::new(LiveConfig::default(), 1);
-    for (offset, (key, value)) in records().into_iter().enumerate() {
+    let mut shard = loaded(&[]);
+    for (offset, (key, value)) in records_of(&batches_of(LOG)).into_iter().enumerate() {
         let record = Record::decode(&key, value.as_ref()).unwrap();
         shard.replay(i64::try_from(offset).unwrap(), -1, &record);
         let remade = super::streams::remade(&shard, &record);
@@ -96,12 +78,7 @@ fn records_are_made_as_kafka_makes_them() {
 
 #[test]
 fn a_log_of_kafkas_is_loaded() {
-    let mut shard = Shard::new(LiveConfig::default(), 1);
-    for batch in batches() {
-        loader::replay(&mut shard, &batch).unwrap();
-    }
-    shard.loaded(0);
-    let state = show::state(&shard);
+    let state = show::state(&loaded(&batches_of(LOG)));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/streams_group.txt");
     if std::env::var_os("KLAMM_REWRITE_SCENARIOS").is_some() {
         std::fs::write(path, &state).unwrap();
@@ -113,7 +90,7 @@ fn a_log_of_kafkas_is_loaded() {
 fn the_metadata_hash_is_that_of_the_real_topics() {
     let image = image();
     let topics: BTreeSet<String> = TOPICS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let hashes = records().into_iter().filter_map(|(key, value)| {
+    let hashes = records_of(&batches_of(LOG)).into_iter().filter_map(|(key, value)| {
         match Record::decode(&key, value.as_ref()).unwrap() {
             Record::StreamsGroupMetadata(_, Some(value)) => Some(value.metadata_hash),
             _ => None,

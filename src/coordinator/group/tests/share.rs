@@ -5,9 +5,11 @@
 //! could not. What a deletion asks of them is shown as `delete`.
 
 use super::super::assignor::Partitions;
+use super::super::kind::Group;
+use super::super::modern::Kind;
 use super::super::record::{GroupKind, Record};
-use super::super::shard::ShardOutcome;
-use super::super::share::{Initialization, ShareGroup, check};
+use super::super::shard::{Shard, ShardOutcome};
+use super::super::share::{Initialization, Share, ShareGroup, check};
 use super::consumer::{partitions, shown_target};
 use super::{Args, World, show};
 use crate::codec::messages::alter_share_group_offsets_request::{
@@ -251,5 +253,32 @@ pub fn record(record: &Record, image: &Image) -> Option<String> {
             format!("share-states {}", value.as_ref().map_or(none, states))
         }
         _ => unreachable!("not of a share group"),
+    })
+}
+
+/// A record that was replayed, made again from the group's state after that; None for a tombstone.
+pub fn remade(shard: &Shard, record: &Record) -> Option<Record> {
+    let Group::Share(group) = shard.groups.get(record.group_named()?.1)? else { return None };
+    let member = |id: &str| group.member(id).map(|member| &**member);
+    let id = &*group.id;
+    Some(match record {
+        Record::ShareGroupMetadata(_, Some(_)) => {
+            Record::share_epoch(id, group.epoch, group.metadata_hash)
+        }
+        Record::ShareGroupMemberMetadata(key, Some(_)) => {
+            Share::member_record(id, &key.member_id, member(&key.member_id))
+        }
+        Record::ShareGroupTargetAssignmentMetadata(_, Some(_)) => {
+            let made = (group.assignment_epoch, group.assignment_timestamp);
+            Share::target_epoch_record(id, Some(made))
+        }
+        Record::ShareGroupTargetAssignmentMember(key, Some(_)) => {
+            Share::target_record(id, &key.member_id, Some(&group.target(&key.member_id)))
+        }
+        Record::ShareGroupCurrentMemberAssignment(key, Some(_)) => {
+            Share::current_record(id, &key.member_id, member(&key.member_id))
+        }
+        Record::ShareGroupStatePartitionMetadata(_, Some(_)) => group.states_record(),
+        _ => return None,
     })
 }

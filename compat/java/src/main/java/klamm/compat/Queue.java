@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -21,6 +23,8 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ShareConsumer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicIdPartition;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 
@@ -159,6 +163,25 @@ final class Queue {
         }
         equal(expected, show(records), "deliveries");
         return records;
+    }
+
+    /** A commit was answered for these partitions, and without errors. */
+    void committed(Map<TopicIdPartition, Optional<KafkaException>> answer, int... partitions) {
+        Map<String, Optional<KafkaException>> got = new TreeMap<>();
+        answer.forEach((partition, error) -> got.put(partition.topicPartition().toString(), error));
+        Map<String, Optional<KafkaException>> expected = new TreeMap<>();
+        for (int partition : partitions) {
+            expected.put(topic + "-" + partition, Optional.empty());
+        }
+        equal(expected, got, "partitions committed");
+    }
+
+    /** What the callback of acknowledgements is told. */
+    static List<String> told(ShareConsumer<String, String> consumer) {
+        List<String> told = new CopyOnWriteArrayList<>();
+        consumer.setAcknowledgementCommitCallback((offsets, exception) -> offsets.forEach((partition, of) ->
+            told.add(partition.topicPartition() + " " + new TreeSet<>(of) + " " + (exception == null ? null : exception.getClass().getSimpleName()))));
+        return told;
     }
 
     /** Nothing comes for a while. */

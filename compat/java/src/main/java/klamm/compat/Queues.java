@@ -8,7 +8,10 @@ public final class Queues {
         Suite suite = new Suite(words);
         // Most of a check's time is waiting: three at a time.
         List<Thread> threads = List.of(new Thread(() -> ShareChecks.run(suite)), new Thread(() -> ShareOffsetChecks.run(suite)),
-            new Thread(() -> ShareCrowdChecks.run(suite)));
+            new Thread(() -> {
+                ShareCrowdChecks.run(suite);
+                ShareLockChecks.run(suite);
+            }));
         threads.forEach(Thread::start);
         for (Thread thread : threads) {
             thread.join();

@@ -11,6 +11,7 @@
 //!   DeadLetters    what becomes of records that a group gives up
 //! ```
 
+mod acknowledge;
 mod dead_letters;
 mod fetch;
 mod led;
@@ -25,12 +26,13 @@ use crate::config::LiveConfig;
 use crate::coordinator::Persister;
 use crate::coordinator::internal_topics::InternalTopics;
 use crate::coordinator::share::SharePartitionKey;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metadata::features::SHARE_VERSION;
 use crate::metadata::{Delta, Image};
 use crate::replica::Replicas;
 use crate::sync::{lock, read, write};
 use crate::types::{NO_EPOCH, TopicIdPartition};
+pub use acknowledge::Acknowledging;
 use arc_swap::ArcSwap;
 use dead_letters::DeadLetters;
 pub use fetch::{Delivered, ShareFetch};
@@ -95,7 +97,7 @@ impl SharePartitions {
             self.sessions().clear();
         }
         write(&self.led).retain(|_, led| {
-            let stays = has_groups && led.is_led();
+            let stays = has_groups && led.is_led() && !led.is_dropped();
             if !stays {
                 led.drop_now();
             }
@@ -118,61 +120,6 @@ impl SharePartitions {
         GroupSettings::of(group, &self.image.load(), &self.config.get())
     }
 
-    /// Carries out what a member says about its records, of each partition or nothing and the
-    /// reason.
-    pub async fn acknowledge(
-        &self,
-        key: &SessionKey,
-        said: &[(TopicIdPartition, Vec<Acknowledgement<'_>>)],
-        may_renew: bool,
-    ) -> Vec<(TopicIdPartition, Result<()>)> {
-        let settings = self.settings(&key.group);
-        let image = self.image.load_full();
-        let begun: Vec<_> = said
-            .iter()
-            .map(|(id, batches)| {
-                let written =
-                    self.begin_acknowledge(&image, key, *id, batches, &settings, may_renew);
-                (*id, written)
-            })
-            .collect();
-        let mut results = Vec::with_capacity(begun.len());
-        for (id, written) in begun {
-            let result = match written {
-                Ok(Some(written)) => written.await.unwrap_or(Err(Error::Closed)),
-                other => other.map(|_| ()),
-            };
-            results.push((id, result));
-        }
-        results
-    }
-
-    fn begin_acknowledge(
-        &self,
-        image: &Image,
-        key: &SessionKey,
-        id: TopicIdPartition,
-        batches: &[Acknowledgement],
-        settings: &GroupSettings,
-        may_renew: bool,
-    ) -> Result<Option<led::Written>> {
-        let Some(topic) = image.topics.by_id(id.topic_id) else {
-            return Err(ResponseError::UnknownTopicId.into());
-        };
-        check_acknowledgements(batches, may_renew)?;
-        if topic.partition(id.partition).is_none() {
-            return Err(ResponseError::UnknownTopicOrPartition.into());
-        }
-        if batches.is_empty() {
-            return Ok(None);
-        }
-        let led = self.find(&share_key(&key.group, id)).filter(|led| led.is_usable());
-        match led {
-            Some(led) => led.acknowledge(settings, &key.member, batches),
-            None => Err(ResponseError::UnknownTopicOrPartition.into()),
-        }
-    }
-
     /// Ends a member's session, and gives back what it has. SHARE_SESSION_NOT_FOUND.
     pub fn end_session(&self, key: &SessionKey) -> Result<()> {
         let partitions = self.sessions().end(key)?;
@@ -189,37 +136,40 @@ impl SharePartitions {
     }
 
     fn ended(&self, key: &SessionKey, partitions: &[TopicIdPartition]) {
-        let of_group = SharePartitionKey::new(key.group.clone(), Uuid::nil(), 0);
-        for id in partitions {
-            if let Some(led) = self.find(&of_group.with_partition(id.topic_id, id.partition)) {
-                led.release(&key.member);
-            }
+        let of_group = of_group(&key.group);
+        for led in partitions.iter().filter_map(|id| self.find(&of_group, *id)) {
+            led.release(&key.member);
         }
         if !self.sessions().has_group(&key.group) {
-            let first = SharePartitionKey::new(key.group.clone(), Uuid::nil(), i32::MIN);
             let of_group: Vec<_> = read(&self.led)
-                .range(first..)
+                .range(of_group..)
                 .take_while(|(at, _)| at.group() == &*key.group)
-                .map(|(_, led)| Arc::clone(led))
+                .map(|(at, led)| (at.clone(), Arc::clone(led)))
                 .collect();
-            of_group.iter().for_each(|led| led.leave());
+            of_group.iter().for_each(|(_, led)| led.leave());
+            let mut all = write(&self.led);
+            for (at, led) in of_group.iter().filter(|(_, led)| led.is_dropped()) {
+                if all.get(at).is_some_and(|known| Arc::ptr_eq(known, led)) {
+                    all.remove(at);
+                }
+            }
         }
     }
 
-    fn find(&self, key: &SharePartitionKey) -> Option<Arc<Led>> {
-        read(&self.led).get(key).cloned()
+    fn find(&self, of_group: &SharePartitionKey, id: TopicIdPartition) -> Option<Arc<Led>> {
+        read(&self.led).get(&of_group.with_partition(id.topic_id, id.partition)).cloned()
     }
 
     /// The share partition of a group, which is opened if it is not known. UNKNOWN_TOPIC_ID,
     /// UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER or KAFKA_STORAGE_ERROR.
     fn led(
         &self,
-        group: &Arc<str>,
+        of_group: &SharePartitionKey,
         id: TopicIdPartition,
         settings: &GroupSettings,
     ) -> Result<Arc<Led>> {
-        let key = share_key(group, id);
-        if let Some(led) = self.find(&key).filter(|led| led.is_usable()) {
+        let usable = self.find(of_group, id).filter(|led| led.is_usable());
+        if let Some(led) = usable {
             return Ok(led);
         }
         let image = self.image.load();
@@ -228,6 +178,7 @@ impl SharePartitions {
             return Err(ResponseError::UnknownTopicOrPartition.into());
         }
         let log = self.replicas.leader(id, NO_EPOCH)?;
+        let key = of_group.with_partition(id.topic_id, id.partition);
         let mut all = write(&self.led);
         if let Some(led) = all.get(&key).filter(|led| led.is_usable()) {
             return Ok(Arc::clone(led));
@@ -243,6 +194,7 @@ impl SharePartitions {
     }
 }
 
-fn share_key(group: &Arc<str>, id: TopicIdPartition) -> SharePartitionKey {
-    SharePartitionKey::new(Arc::clone(group), id.topic_id, id.partition)
+/// The first key that a share partition of a group could have, from which the others are made.
+fn of_group(group: &Arc<str>) -> SharePartitionKey {
+    SharePartitionKey::new(Arc::clone(group), Uuid::nil(), i32::MIN)
 }

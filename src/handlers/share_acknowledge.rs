@@ -1,7 +1,7 @@
 //! ShareAcknowledge (79): a member of a share group says what has become of the records that it had.
 
-use super::Context;
 use super::brokers::Leaders;
+use super::{Context, check_enabled};
 use crate::codec::Reply;
 use crate::codec::messages::share_acknowledge_response::{
     LeaderIdAndEpoch, PartitionData, ShareAcknowledgeTopicResponse,
@@ -11,7 +11,7 @@ use crate::codec::messages::{
 };
 use crate::error::{Error, Result};
 use crate::metadata::features::SHARE_VERSION;
-use crate::share::{Acknowledgement, SessionKey};
+use crate::share::{Acknowledgement, GroupSettings, SessionKey};
 use crate::types::TopicIdPartition;
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub(super) type Results = Vec<(TopicIdPartition, Result<()>)>;
 
 pub(super) async fn handle(cx: &Context, request: ShareAcknowledgeRequest) -> Result<Reply> {
     let response = match acknowledge(cx, &request).await {
-        Ok((key, results)) => response(cx, &key, results),
+        Ok((settings, results)) => response(cx, &settings, results),
         Err(error) => ShareAcknowledgeResponse::default()
             .with_error_code(error.code().code())
             .with_error_message(error.message().map(StrBytes::from_string)),
@@ -38,7 +38,7 @@ pub(super) async fn handle(cx: &Context, request: ShareAcknowledgeRequest) -> Re
 async fn acknowledge(
     cx: &Context,
     request: &ShareAcknowledgeRequest,
-) -> Result<(SessionKey, Results)> {
+) -> Result<(GroupSettings, Results)> {
     let key = session_key(cx, request.group_id.as_ref(), request.member_id.as_ref())?;
     let share = &cx.parts.share;
     share.sessions().acknowledge(&key, request.share_session_epoch)?;
@@ -55,12 +55,16 @@ async fn acknowledge(
             said.insert(TopicIdPartition { topic_id, partition }, batches.collect());
         }
     }
-    let results = share.acknowledge(&key, &Vec::from_iter(said), request.is_renew_ack).await;
+    let settings = share.settings(&key.group);
+    let said = Vec::from_iter(said);
+    let acknowledging = share.acknowledge(&key, &settings, &said, request.is_renew_ack);
+    acknowledging.write();
+    let results = acknowledging.written().await;
     if request.share_session_epoch == LAST_EPOCH {
         // A later request or the end of the connection may have ended it.
         let _ = share.end_session(&key);
     }
-    Ok((key, results))
+    Ok((settings, results))
 }
 
 /// Whose session a request is about. UNSUPPORTED_VERSION if the cluster has no share groups,
@@ -70,9 +74,7 @@ pub(super) fn session_key(
     group: Option<&GroupId>,
     member: Option<&StrBytes>,
 ) -> Result<SessionKey> {
-    if cx.image().feature(SHARE_VERSION) == 0 {
-        return Err(ResponseError::UnsupportedVersion.into());
-    }
+    check_enabled(cx, SHARE_VERSION)?;
     let is_valid = |id: &&StrBytes| !id.is_empty() && id.encode_utf16().count() <= MEMBER_ID_MAX;
     match (group, member.filter(is_valid)) {
         (Some(group), Some(member)) => {
@@ -85,7 +87,7 @@ pub(super) fn session_key(
     }
 }
 
-fn response(cx: &Context, key: &SessionKey, results: Results) -> ShareAcknowledgeResponse {
+fn response(cx: &Context, settings: &GroupSettings, results: Results) -> ShareAcknowledgeResponse {
     let image = cx.image();
     let mut leaders = Leaders::default();
     let mut topics: BTreeMap<Uuid, Vec<PartitionData>> = BTreeMap::new();
@@ -108,9 +110,7 @@ fn response(cx: &Context, key: &SessionKey, results: Results) -> ShareAcknowledg
         ShareAcknowledgeTopicResponse::default().with_topic_id(id).with_partitions(partitions)
     });
     ShareAcknowledgeResponse::default()
-        .with_acquisition_lock_timeout_ms(
-            cx.parts.share.settings(&key.group).records.lock_duration_ms,
-        )
+        .with_acquisition_lock_timeout_ms(settings.records.lock_duration_ms)
         .with_responses(topics.collect())
         .with_node_endpoints(leaders.endpoints())
 }

@@ -20,6 +20,9 @@ use bytes::Bytes;
 use futures_util::future::join;
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// `ShareAcquireMode` of a request that wants at most `max_records`.
@@ -46,8 +49,10 @@ async fn fetch(
     let (accepted, partitions) = begin(cx, &key, request, !said.is_empty()).await?;
     let share = &cx.parts.share;
     let max_bytes = request.max_bytes.min(cx.parts.config.get().fetch_max_bytes).max(0) as usize;
+    let settings = share.settings(&key.group);
     let fetch = ShareFetch {
         key,
+        settings,
         partitions,
         mode: match request.share_acquire_mode {
             RECORD_LIMIT => AcquireMode::RecordLimit,
@@ -59,8 +64,15 @@ async fn fetch(
         min_bytes: (request.min_bytes.max(0) as usize).min(max_bytes),
         max_bytes,
     };
-    let acknowledging = share.acknowledge(&fetch.key, &said, request.is_renew_ack);
-    let (acknowledged, fetched) = join(acknowledging, share.fetch(&fetch)).await;
+    let acknowledging = share.acknowledge(&fetch.key, &settings, &said, request.is_renew_ack);
+    let mut fetching = pin!(share.fetch(&fetch));
+    let fetched = poll_fn(|cx| Poll::Ready(fetching.as_mut().poll(cx))).await;
+    acknowledging.write();
+    let acknowledged = acknowledging.written();
+    let (acknowledged, fetched) = match fetched {
+        Poll::Ready(fetched) => (acknowledged.await, fetched),
+        Poll::Pending => join(acknowledged, fetching).await,
+    };
     if accepted == Accepted::Ending {
         // A later request or the end of the connection may have ended it.
         let _ = share.end_session(&fetch.key);
@@ -70,7 +82,7 @@ async fn fetch(
         shaping.add(id, result);
     }
     shaping.add_acknowledged(acknowledged);
-    Ok(shaping.finish(share.settings(&fetch.key.group).records.lock_duration_ms))
+    Ok(shaping.finish(settings.records.lock_duration_ms))
 }
 
 /// A request that renews locks fetches nothing (KIP-1222).

@@ -1,11 +1,11 @@
 //! Share fetches: answered at once, or when there is something to acquire (DelayedShareFetch).
 
-use super::SharePartitions;
 use super::led::{Led, Place, Ready};
 use super::partition::{AcquireMode, AcquireRequest, Acquired, ReadBatches};
 use super::reading::{Batches, Scan};
 use super::session::SessionKey;
 use super::settings::GroupSettings;
+use super::{SharePartitions, of_group};
 use crate::disk::{Access, FileRange, files_per_answer};
 use crate::error::{Error, Result};
 use crate::log::Read;
@@ -27,6 +27,8 @@ const MISSES_MAX: usize = 8;
 pub struct ShareFetch {
     /// Who fetches.
     pub key: SessionKey,
+    /// The settings of its group.
+    pub settings: GroupSettings,
     /// What it fetches from, in the order in which it is served.
     pub partitions: Vec<TopicIdPartition>,
     /// How `max_records` is meant.
@@ -114,15 +116,15 @@ impl SharePartitions {
     }
 
     fn begin<'a>(&'a self, fetch: &'a ShareFetch) -> Fetching<'a> {
-        let settings = self.settings(&fetch.key.group);
+        let of_group = of_group(&fetch.key.group);
         let slot = |id: &TopicIdPartition| {
-            let led = self.led(&fetch.key.group, *id, &settings);
+            let led = self.led(&of_group, *id, &fetch.settings);
             Slot { id: *id, led, place: None }
         };
         Fetching {
             share: self,
             fetch,
-            settings,
+            settings: fetch.settings,
             watch: Arc::default(),
             slots: fetch.partitions.iter().map(slot).collect(),
             access: Access::Cached,
@@ -167,10 +169,7 @@ impl Fetching<'_> {
                 break;
             }
             let Ok(led) = &slot.led else { continue };
-            match led
-                .failure()
-                .map_or_else(|| led.ready(&self.settings, self.fetch.max_records), Err)
-            {
+            match led.ready(&self.settings, self.fetch.max_records) {
                 Ok(Some(found)) => {
                     wanted -= found.records;
                     ready.push((index, found));
@@ -273,9 +272,9 @@ impl Fetching<'_> {
         self.settings = self.share.settings(group);
         self.watch.take();
         for slot in &mut self.slots {
-            if slot.led.as_ref().is_ok_and(|led| led.failure().is_none() && !led.is_usable()) {
+            if slot.led.as_ref().is_ok_and(|led| led.is_dropped()) {
                 slot.place = None;
-                slot.led = self.share.led(group, slot.id, &self.settings);
+                slot.led = self.share.led(&of_group(group), slot.id, &self.settings);
             }
         }
     }

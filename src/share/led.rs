@@ -148,6 +148,9 @@ impl Led {
                 }
             };
         }
+        if state.is_leaving {
+            self.drop_state(&mut state);
+        }
         drop(state);
         self.give_up(given_up);
         self.line.call_all();
@@ -189,22 +192,24 @@ impl Led {
         !matches!(state.phase, Phase::Dropped | Phase::Failed(_)) && self.is_led()
     }
 
-    /// Why its state could not be read.
-    pub(super) fn failure(&self) -> Option<Error> {
-        match &lock(&self.state).phase {
-            Phase::Failed(error) => Some(again(error)),
-            _ => None,
-        }
+    /// Whether it has to be opened anew.
+    pub(super) fn is_dropped(&self) -> bool {
+        matches!(lock(&self.state).phase, Phase::Dropped)
     }
 
-    /// Whether something can be delivered now.
+    /// Whether something can be delivered now. An error if its state could not be read, or if this
+    /// broker does not lead it any more.
     pub(super) fn ready(
         &self,
         settings: &GroupSettings,
         max_records: i32,
     ) -> Result<Option<Ready>> {
         let mut state = lock(&self.state);
-        let Phase::Open(partition) = &mut state.phase else { return Ok(None) };
+        let partition = match &mut state.phase {
+            Phase::Open(partition) => partition,
+            Phase::Failed(error) => return Err(again(error)),
+            Phase::Opening | Phase::Dropped => return Ok(None),
+        };
         self.log.check_leader(NO_EPOCH)?;
         let offsets = self.log.offsets()?;
         partition.settings = settings.records;
@@ -230,7 +235,8 @@ impl Led {
         (acquired, has_moved)
     }
 
-    /// Carries out what a member says about its records. Nothing is written if it only renews locks.
+    /// Carries out what a member says about its records; `flush` has it written. Nothing is written
+    /// if it only renews locks.
     pub(super) fn acknowledge(
         &self,
         settings: &GroupSettings,
@@ -247,12 +253,14 @@ impl Led {
     /// Gives back what a member has.
     pub(super) fn release(&self, member: &str) {
         let _ = self.change(|partition| Ok(partition.release(member)));
+        self.flush();
     }
 
     /// Ends the locks that are due.
     pub(super) fn expire(&self, now: Timestamp) {
         lock(&self.state).alarm = None;
         let _ = self.change(|partition| Ok(partition.expire(now)));
+        self.flush();
         // They are available at once.
         self.line.call();
     }
@@ -271,6 +279,7 @@ impl Led {
         // At a stop they stay on their way; the next start sends them again.
         if self.tools.dead_letters.write(origin, given_up.clone()).await.is_ok() {
             let _ = self.change(|partition| Ok(partition.archived(&given_up)));
+            self.flush();
         }
         let mut state = lock(&self.state);
         state.senders -= 1;
@@ -285,7 +294,7 @@ impl Led {
     }
 
     fn drop_if_leaving(&self, state: &mut State) {
-        let is_busy = state.is_writing || state.senders > 0;
+        let is_busy = state.is_writing || state.senders > 0 || !state.unwritten.is_empty();
         if state.is_leaving && !is_busy && !matches!(state.phase, Phase::Opening) {
             self.drop_state(state);
         }
@@ -327,7 +336,7 @@ impl Led {
         }
     }
 
-    /// Changes the state, and has the change written.
+    /// Changes the state. `flush` has the change written.
     fn change(
         &self,
         change: impl FnOnce(&mut SharePartition) -> Result<Option<StateWrite>>,
@@ -345,12 +354,19 @@ impl Led {
         let Some(write) = write else { return Ok(None) };
         let (told, written) = oneshot::channel();
         state.unwritten.push((write, told));
-        let is_writing = mem::replace(&mut state.is_writing, true);
+        Ok(Some(written))
+    }
+
+    /// Has all changes written, if that is not under way.
+    pub(super) fn flush(&self) {
+        let mut state = lock(&self.state);
+        if state.unwritten.is_empty() || mem::replace(&mut state.is_writing, true) {
+            return;
+        }
         drop(state);
-        if !is_writing && let Some(this) = self.this.upgrade() {
+        if let Some(this) = self.this.upgrade() {
             carry_out(this.write());
         }
-        Ok(Some(written))
     }
 
     fn set_alarm(&self, state: &mut State) {

@@ -4,12 +4,18 @@ use super::{Peer, call, create, name, wait_for};
 use crate::support::Broker;
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
+use klamm::codec::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
 use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::share_fetch_request::{
     AcknowledgementBatch, FetchPartition, FetchTopic,
 };
 use klamm::codec::messages::share_fetch_response::PartitionData;
 use klamm::codec::messages::update_features_request::FeatureUpdateKey;
+use klamm::codec::messages::write_txn_markers_request::{
+    WritableTxnMarker, WritableTxnMarkerTopic,
+};
 use klamm::codec::messages::*;
 use klamm::codec::messages::{
     delete_topics_request::DeleteTopicState, initialize_share_group_state_request as initialize,
@@ -50,7 +56,7 @@ fn set_level(peer: &Peer, level: i16) {
     assert_eq!(answer.error_code, 0, "{answer:?}");
 }
 
-/// A topic of two partitions, from which the group "g" takes.
+/// A topic of three partitions, from which the group "g" takes.
 pub struct Queue {
     pub peer: Peer,
     pub topic_id: Uuid,
@@ -59,9 +65,9 @@ pub struct Queue {
 impl Queue {
     pub fn new(broker: &Broker) -> Queue {
         let peer = Peer::connect(broker.port);
-        let topic_id = create(&peer, "t", 2, &[]);
+        let topic_id = create(&peer, "t", 3, &[]);
         let queue = Queue { peer, topic_id };
-        for partition in [0, 1] {
+        for partition in 0..3 {
             queue.initialize(partition, 0, 0);
         }
         queue
@@ -101,7 +107,8 @@ impl Queue {
         let topic =
             TopicProduceData::default().with_name(name("t")).with_partition_data(vec![data]);
         let request = ProduceRequest::default()
-            .with_acks(1)
+            .with_transactional_id(Some(text("x").into()))
+            .with_acks(-1)
             .with_timeout_ms(10_000)
             .with_topic_data(vec![topic]);
         let answer = call(&self.peer, 9, &request);
@@ -264,16 +271,17 @@ fn a_record_goes_to_one_member_until_it_is_acknowledged() {
     let answer = one.say(0, &[(0, 2, &[1, 2, 3])]).send();
     let data = &answer.responses[0].partitions[0];
     assert_eq!((data.error_code, data.acknowledge_error_code), (0, 0));
-    assert_eq!(acquired(data), [(1, 1, 2)], "it gets back what it has released");
+    assert_eq!(acquired(data), [], "what it releases is available only when that is written");
     assert_eq!(queue.state(0), (1, vec![(1, 1, 0, 1), (2, 2, 4, 1)]));
-    assert_eq!(one.acknowledge(2, &[(1, 1, &[1]), (3, 3, &[1])]), (0, 0));
+    assert_eq!(only(&one.send()), [(1, 1, 2)]);
+    assert_eq!(one.acknowledge(3, &[(1, 1, &[1]), (3, 3, &[1])]), (0, 0));
     assert_eq!(queue.state(0), (4, vec![]));
 
     queue.produce(0, &["e"]);
     assert_eq!(only(&other.send()), [(4, 4, 1)]);
     let end = one.acknowledge(-1, &[]);
     assert_eq!(end, (0, 0));
-    assert_eq!(one.acknowledge(3, &[]).0, SHARE_SESSION_NOT_FOUND);
+    assert_eq!(one.acknowledge(4, &[]).0, SHARE_SESSION_NOT_FOUND);
 }
 
 #[test]
@@ -318,7 +326,7 @@ fn what_is_said_wrongly_changes_nothing() {
     assert_eq!(one.acknowledge(epoch + 1, said), (INVALID_SHARE_SESSION_EPOCH, -1));
     assert_eq!(one.acknowledge(epoch - 1, said), (INVALID_SHARE_SESSION_EPOCH, -1));
     assert_eq!(one.acknowledge_in(1, epoch, false, said), (0, UNKNOWN_TOPIC_OR_PARTITION));
-    assert_eq!(one.acknowledge_in(2, epoch + 1, false, said), (0, UNKNOWN_TOPIC_OR_PARTITION));
+    assert_eq!(one.acknowledge_in(3, epoch + 1, false, said), (0, UNKNOWN_TOPIC_OR_PARTITION));
     one.topic_id = Uuid::from_u128(1);
     assert_eq!(one.acknowledge(epoch + 2, said), (0, UNKNOWN_TOPIC_ID));
     one.topic_id = queue.topic_id;
@@ -366,8 +374,10 @@ fn a_fetch_that_cannot_be_meant_so_is_refused() {
     let answer = member.begin(&[2]);
     assert_eq!(answer.responses[0].partitions[0].error_code, UNKNOWN_TOPIC_OR_PARTITION);
     queue.initialize(1, 0, 0);
-    let answer = member.begin(&[0]);
-    assert_eq!(answer.responses[0].partitions[0].error_code, UNKNOWN_SERVER_ERROR);
+    wait_for("the coordinator knows nothing of it", || {
+        let answer = member.begin(&[0]);
+        answer.responses[0].partitions[0].error_code == UNKNOWN_SERVER_ERROR
+    });
     member.request.share_session_epoch = 7;
     assert_eq!(member.send().error_code, INVALID_SHARE_SESSION_EPOCH);
 }
@@ -472,7 +482,10 @@ fn a_lock_is_renewed_by_a_request_that_fetches_nothing() {
 
 #[test]
 fn a_member_that_leaves_gives_back_what_it_has() {
-    let broker = Broker::start_with(&[("group.share.max.share.sessions", "2")]);
+    let broker = Broker::start_with(&[
+        ("group.share.max.size", "2"),
+        ("group.share.max.share.sessions", "2"),
+    ]);
     let queue = Queue::new(&broker);
     queue.produce(0, &["a", "b"]);
     let (mut one, mut other) = (queue.member(&broker, "one"), queue.member(&broker, "other"));
@@ -534,4 +547,120 @@ fn what_was_acknowledged_stays_so_after_a_kill() {
         got.len() >= 3
     });
     assert_eq!(got, [(0, 0, 1), (3, 3, 2), (5, 5, 1)]);
+}
+
+#[test]
+fn what_was_aborted_is_not_for_read_committed() {
+    let broker = Broker::start_with(&[("transaction.partition.verification.enable", "false")]);
+    let queue = Queue::new(&broker);
+    set_of_group(&queue.peer, "share.isolation.level", "read_committed");
+    let transactional = |producer: i64, sequence: i32, value: &str| {
+        let mut batch =
+            BatchBuilder::new(0, Compression::Uncompressed).producer(producer, 0, sequence, true);
+        batch.append(now_ms(), None, Some(value.as_bytes()), &[]);
+        queue.append(0, batch.build().to_bytes());
+    };
+    transactional(1, 0, "a");
+    transactional(2, 0, "b");
+    transactional(1, 1, "c");
+    queue.produce(0, &["d"]);
+    let mut one = queue.member(&broker, "one");
+    assert_eq!(only(&one.begin(&[0])), [], "the transactions are open");
+    for (producer, is_committed) in [(1, false), (2, true)] {
+        let topic =
+            WritableTxnMarkerTopic::default().with_name(name("t")).with_partition_indexes(vec![0]);
+        let marker = WritableTxnMarker::default()
+            .with_producer_id(producer.into())
+            .with_transaction_result(is_committed)
+            .with_topics(vec![topic]);
+        let request = WriteTxnMarkersRequest::default().with_markers(vec![marker]);
+        let answer = call(&queue.peer, 1, &request);
+        assert_eq!(answer.markers[0].topics[0].partitions[0].error_code, 0);
+    }
+    // The markers at 4 and 5 are nobody's records; the client says so.
+    assert_eq!(only(&one.send()), [(1, 1, 1), (3, 5, 1)]);
+    assert_eq!(one.acknowledge(2, &[(1, 1, &[1]), (3, 3, &[1]), (4, 5, &[0])]), (0, 0));
+    transactional(1, 2, "e");
+    let mut other = queue.member(&broker, "other");
+    other.begin(&[0]);
+    set_of_group(&queue.peer, "share.isolation.level", "read_uncommitted");
+    wait_for("the group reads all", || only(&other.send()) == [(6, 6, 1)]);
+}
+
+/// Sets a setting of the group "g".
+fn set_of_group(peer: &Peer, name: &str, value: &str) {
+    let config = AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(32)
+        .with_resource_name(text("g"))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let answer = call(peer, 0, &request);
+    assert_eq!(answer.responses[0].error_code, 0, "{answer:?}");
+}
+
+#[test]
+fn a_group_that_is_new_begins_where_its_setting_says() {
+    let broker = Broker::start();
+    let queue = Queue::new(&broker);
+    for (partition, (reset, first)) in
+        (0..).zip([("by_duration:PT1H", 2), ("earliest", 0), ("latest", 3)])
+    {
+        queue.produce(partition, &["old", "old"]);
+        queue.append(partition, now("new"));
+        set_of_group(&queue.peer, "share.auto.offset.reset", reset);
+        queue.initialize(partition, 1, -1);
+        let mut one = queue.member(&broker, "one");
+        let mut got = acquired(&one.begin(&[partition]).responses[0].partitions[0]);
+        queue.append(partition, now("newest"));
+        wait_for("everything from there on", || {
+            got.extend(only(&one.send()));
+            got.last().is_some_and(|(_, last, _)| *last == 3)
+        });
+        assert_eq!(got[0].0, first, "{reset}");
+    }
+}
+
+/// A batch with one record of this moment.
+fn now(value: &str) -> Bytes {
+    let mut batch = BatchBuilder::new(0, Compression::Uncompressed);
+    batch.append(now_ms(), None, Some(value.as_bytes()), &[]);
+    batch.build().to_bytes()
+}
+
+fn now_ms() -> i64 {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    time.as_millis() as i64
+}
+
+#[test]
+fn members_that_wait_are_served_in_turn() {
+    let broker = Broker::start();
+    let queue = Queue::new(&broker);
+    let mut members: Vec<Member> = ["a", "b", "c", "d"].map(|id| queue.member(&broker, id)).into();
+    for member in &mut members {
+        assert_eq!(only(&member.begin(&[0])), []);
+        member.request.max_wait_ms = 10_000;
+        (member.request.max_records, member.request.share_acquire_mode) = (1, 1);
+    }
+    let mut got = std::thread::scope(|scope| {
+        let waiting: Vec<_> = members
+            .iter_mut()
+            .map(|member| {
+                let waiting = scope.spawn(|| timed(member));
+                std::thread::sleep(Duration::from_millis(100));
+                waiting
+            })
+            .collect();
+        // One batch for three of them, and one for the last.
+        queue.produce(0, &["0", "1", "2"]);
+        queue.produce(0, &["3"]);
+        waiting.into_iter().map(|waiting| waiting.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(got.iter().all(|(took, _)| *took < LONG));
+    let first = got.remove(0).1;
+    assert_eq!(first, [(0, 0, 1)], "who has waited longest is first");
+    let mut others: Vec<_> = got.into_iter().flat_map(|(_, got)| got).collect();
+    others.sort_unstable();
+    assert_eq!(others, [(1, 1, 1), (2, 2, 1), (3, 3, 1)]);
 }

@@ -92,3 +92,27 @@ fn what_is_read_at_a_start_cannot_be_set_while_the_broker_runs() {
         }
     }
 }
+
+#[test]
+fn a_group_begins_where_its_setting_says() {
+    use crate::config::OffsetReset::{self, *};
+    for (text, reset) in [
+        ("earliest", Some(Earliest)),
+        ("latest", Some(Latest)),
+        ("by_duration:PT1H", Some(ByDuration(3_600_000))),
+        ("by_duration:P1DT2H3M4.5S", Some(ByDuration(93_784_500))),
+        ("by_duration:p2d", Some(ByDuration(172_800_000))),
+        ("by_duration:PT0S", Some(ByDuration(0))),
+        ("by_duration:P", None),
+        ("by_duration:PT", None),
+        ("by_duration:P1H", None),
+        ("by_duration:PT1M1H", None),
+        ("by_duration:PT-1H", None),
+        ("by_duration:PT1.5H", None),
+        ("by_duration:PT1H1", None),
+        ("by_duration:", None),
+        ("Latest", None),
+    ] {
+        assert_eq!(OffsetReset::parse(text), reset, "{text}");
+    }
+}

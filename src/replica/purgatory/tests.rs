@@ -61,3 +61,26 @@ async fn a_watch_tells_which_slots_moved_and_only_once() {
     }
     assert!(woken <= 1, "moves before the wait wake it at most once more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_in_a_line_are_called_one_after_the_other() {
+    let (waiters, line) = (Waiters::default(), Arc::new(Line::default()));
+    let id = waiters.watch_for(&line);
+    let watches: Vec<Arc<Watch>> = (0..3).map(|_| Arc::default()).collect();
+    let places: Vec<u64> = watches.iter().map(|watch| line.join(watch, 7)).collect();
+    let called = || watches.iter().map(|watch| watch.take().len()).collect::<Vec<_>>();
+    waiters.moved(1);
+    assert_eq!(called(), [1, 0, 0]);
+    line.call_behind(places[0]);
+    assert_eq!(called(), [0, 1, 0]);
+    line.call_behind(places[2]);
+    assert_eq!(called(), [0, 0, 0]);
+    line.leave(places[0]);
+    line.call();
+    assert_eq!(called(), [0, 1, 0]);
+    waiters.fail(ResponseError::NotLeaderOrFollower);
+    assert_eq!(called(), [0, 1, 1]);
+    waiters.unwatch(id);
+    waiters.moved(2);
+    assert_eq!(called(), [0, 0, 0]);
+}

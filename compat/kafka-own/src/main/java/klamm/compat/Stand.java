@@ -158,6 +158,7 @@ final class Stand {
                 : describe(node, call.getArgument(0)).isPresent();
             case "getTopicId" -> describe(node, call.getArgument(0)).map(TopicDescription::topicId).orElse(Uuid.ZERO_UUID);
             case "hasAliveBroker" -> call.getArgument(0).equals(0) && node.isAlive();
+            case "getAliveBrokerNodes" -> node.isAlive() ? List.copyOf(node.admin().describeCluster().nodes().get()) : List.of();
             default -> beyond(call);
         });
     }

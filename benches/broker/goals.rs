@@ -32,6 +32,8 @@ const MANY: &str = "10,000 partitions";
 const ONE: &str = "one record, one in flight, acks=all";
 const DURABLE: &str = "1 KB of 32 producers, flush.messages=1";
 
+const SHARE_CPU: &str = "broker CPU us each";
+
 const GOALS: &[Goal] = &[
     goal("produce 256 KiB batches, acks=1", CPU, &[Floor(1.3), Kafka(0.45)]),
     goal("produce 16 KiB batches, acks=1", CPU, &[Floor(1.3), Kafka(0.40)]),
@@ -42,6 +44,15 @@ const GOALS: &[Goal] = &[
     goal(ONE, "broker CPU us each", &[Kafka(0.3)]),
     goal(DURABLE, "us/ack", &[Kafka(0.33)]),
     goal(DURABLE, "p99 us", &[Kafka(1.0)]),
+    goal("1 share consumer, by batch", SHARE_CPU, &[Kafka(0.3)]),
+    goal("10 share consumers, by batch", SHARE_CPU, &[Kafka(0.3)]),
+    goal("100 share consumers, by batch", SHARE_CPU, &[Kafka(0.3)]),
+    goal("1 share consumer, each record", SHARE_CPU, &[Kafka(0.3)]),
+    goal("10 share consumers, each record", SHARE_CPU, &[Kafka(0.3)]),
+    goal("100 share consumers, each record", SHARE_CPU, &[Kafka(0.3)]),
+    goal("one record to a waiting share consumer", "p99.9 us", &[Kafka(0.3)]),
+    goal("one acknowledgement", SHARE_CPU, &[Kafka(0.3)]),
+    goal("100,000 records in flight", "bytes each, every other acknowledged", &[Most(200.0)]),
     goal("resident memory", "busy MiB", &[Most(40.0)]),
     goal("resident memory", "idle MiB", &[Most(12.0)]),
     goal("start on an empty directory", FIRST, &[Most(20.0)]),

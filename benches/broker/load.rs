@@ -72,6 +72,17 @@ impl Measured {
         Measured { requests, bytes: 0, wall, processor, latencies: Vec::new(), is_durable: false }
     }
 
+    /// The cost of work of which each request's microseconds are known.
+    pub fn of_latencies(
+        requests: usize,
+        wall: f64,
+        processor: f64,
+        mut latencies: Vec<f64>,
+    ) -> Measured {
+        latencies.sort_by(f64::total_cmp);
+        Measured { latencies, ..Measured::of_requests(requests, wall, processor) }
+    }
+
     /// The figures by name. For all of them less is better.
     pub fn figures(&self) -> Vec<(&'static str, f64)> {
         let gigabytes = self.bytes as f64 / 1e9;

@@ -6,6 +6,7 @@
 //! cargo bench --bench broker                       the loads alone
 //! cargo bench --bench broker -- starts             from the start to the first record
 //! cargo bench --bench broker -- --groups           the group coordinator
+//! cargo bench --bench broker -- shares [--rounds N] [--load TEXT]   share groups
 //! cargo bench --bench broker -- recovery [--partitions N] [--gib N]   kill -9 with much data
 //! cargo bench --bench broker -- many [--load TEXT]  many connections, consumers and partitions
 //! cargo bench --bench broker -- tails [--minutes N] [--rate N] [--gib N] [--load TEXT]
@@ -33,6 +34,7 @@ mod many;
 mod plot;
 mod recovery;
 mod report;
+mod share;
 mod starts;
 mod tails;
 mod target;
@@ -124,6 +126,12 @@ fn main() {
             });
         }
         table.finish("groups");
+    } else if arguments.has("shares") {
+        let start = |name| Target::start_with(name, share::SETTINGS);
+        let targets: Vec<Target> = brokers.into_iter().filter_map(start).collect();
+        let scale = if is_quick { 8 } else { 1 };
+        share::measure(&mut table, &targets, scale, arguments.number("--rounds", 3, 1), part);
+        table.finish("shares");
     } else if arguments.has("starts") {
         starts::measure(&mut table, &brokers, is_quick, rounds);
         table.finish("starts");

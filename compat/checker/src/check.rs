@@ -71,14 +71,20 @@ impl Kind {
 
 impl Display for Kind {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (at, letter) in format!("{self:?}").chars().enumerate() {
-            if at > 0 && letter.is_uppercase() {
-                f.write_str("-")?;
-            }
-            write!(f, "{}", letter.to_ascii_lowercase())?;
-        }
-        Ok(())
+        f.write_str(&dashed(self))
     }
+}
+
+/// A name with dashes between its words.
+pub fn dashed(name: &impl fmt::Debug) -> String {
+    let mut dashed = String::new();
+    for letter in format!("{name:?}").chars() {
+        if !dashed.is_empty() && letter.is_uppercase() {
+            dashed.push('-');
+        }
+        dashed.push(letter.to_ascii_lowercase());
+    }
+    dashed
 }
 
 /// One thing found, with what shows it.

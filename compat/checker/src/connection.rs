@@ -5,13 +5,18 @@ use kafka_protocol::ResponseError as Code;
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use klamm::codec::messages::describe_producers_request::TopicRequest;
+use klamm::codec::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
 use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use klamm::codec::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopics,
 };
+use klamm::codec::messages::update_features_request::FeatureUpdateKey;
 use klamm::codec::messages::{
     ApiKey, CreateTopicsRequest, DescribeProducersRequest, FindCoordinatorRequest,
-    ListOffsetsRequest, ListTransactionsRequest, OffsetFetchRequest, RequestHeader,
+    IncrementalAlterConfigsRequest, ListOffsetsRequest, ListTransactionsRequest,
+    OffsetFetchRequest, RequestHeader, UpdateFeaturesRequest,
 };
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -87,7 +92,8 @@ impl Connection {
         self.socket = None;
     }
 
-    fn ask_once<R: Request>(&mut self, version: i16, request: &R) -> io::Result<R::Response> {
+    /// Sends a request once; after an error the next one goes over a new connection.
+    pub fn ask_once<R: Request>(&mut self, version: i16, request: &R) -> io::Result<R::Response> {
         let answered = self.send(version, request).and_then(|()| self.receive::<R>(version));
         if answered.is_err() {
             self.socket = None;
@@ -158,6 +164,42 @@ impl Connection {
         let exists = Code::TopicAlreadyExists.code();
         assert!(code == 0 || code == exists, "create topic: {code}");
         (0..partitions).try_for_each(|partition| self.end_of(name, partition, false).map(drop))
+    }
+
+    /// Sets configurations of a resource of this type.
+    pub fn alter_configs(
+        &mut self,
+        kind: i8,
+        name: &str,
+        configs: &[(&str, &str)],
+    ) -> Result<(), GaveUp> {
+        let text = |text: &str| StrBytes::from_string(text.to_owned());
+        let configs = configs.iter().map(|(name, value)| {
+            AlterableConfig::default().with_name(text(name)).with_value(Some(text(value)))
+        });
+        let resource = AlterConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(name))
+            .with_configs(configs.collect());
+        let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+        let answer = self.ask(1, &request)?;
+        let answer = &answer.responses[0];
+        assert_eq!(answer.error_code, 0, "{name}: {:?}", answer.error_message);
+        Ok(())
+    }
+
+    /// Raises a feature, or leaves it where it is.
+    pub fn raise_feature(&mut self, name: &str, level: i16) -> Result<(), GaveUp> {
+        let update = FeatureUpdateKey::default()
+            .with_feature(StrBytes::from_string(name.to_owned()))
+            .with_max_version_level(level)
+            .with_upgrade_type(1);
+        let request = UpdateFeaturesRequest::default()
+            .with_timeout_ms(30_000)
+            .with_feature_updates(vec![update]);
+        let answer = self.ask(1, &request)?;
+        assert_eq!(answer.error_code, 0, "{name}: {:?}", answer.error_message);
+        Ok(())
     }
 
     /// The log's end, or its last stable offset.

@@ -4,18 +4,31 @@ use crate::connection::GaveUp;
 use crate::history::{History, Step};
 use crate::reader::Reader;
 use crate::workload::{GROUP, PARTITIONS, Run, SOURCES, place};
+use std::ops::Range;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Transactions that nobody ends time out in the meantime.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Waits for open transactions, then reads the whole log and the committed positions.
+/// The whole log and the committed positions.
 pub fn read(run: &Run) -> Result<History, GaveUp> {
+    let mut history = read_log(run, 0..PARTITIONS)?;
+    let mut connection = run.connect();
+    for source in 0..SOURCES {
+        let (topic, index) = place(source);
+        let position = connection.position_of(GROUP, topic, index)?;
+        history.positions.push((source, position.max(0)));
+    }
+    Ok(history)
+}
+
+/// Waits for open transactions, then reads these partitions.
+pub fn read_log(run: &Run, partitions: Range<i32>) -> Result<History, GaveUp> {
     let mut history = History::default();
     let mut connection = run.connect();
     let end = Instant::now() + OPEN_TIMEOUT;
-    for partition in 0..PARTITIONS {
+    for partition in partitions {
         let (topic, index) = place(partition);
         while connection.end_of(topic, index, true)? < connection.end_of(topic, index, false)? {
             if Instant::now() > end {
@@ -26,11 +39,6 @@ pub fn read(run: &Run) -> Result<History, GaveUp> {
             sleep(Duration::from_millis(50));
         }
         read_partition(run, partition, &mut history)?;
-    }
-    for source in 0..SOURCES {
-        let (topic, index) = place(source);
-        let position = connection.position_of(GROUP, topic, index)?;
-        history.positions.push((source, position.max(0)));
     }
     Ok(history)
 }

@@ -185,13 +185,13 @@ fn send(text: &str) -> Option<Step> {
     Some(Step::Send { partition, offset, value, source })
 }
 
-fn record(text: &str) -> Option<Record> {
+pub fn record(text: &str) -> Option<Record> {
     let (at, value) = text.split_once('=')?;
     let (partition, offset) = place(at)?;
     Some(Record { partition, offset, value: value.parse().ok()? })
 }
 
-fn place(text: &str) -> Option<(i32, i64)> {
+pub fn place(text: &str) -> Option<(i32, i64)> {
     let (partition, offset) = text.split_once('/')?;
     Some((partition.parse().ok()?, offset.parse().ok()?))
 }

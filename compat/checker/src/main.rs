@@ -2,6 +2,7 @@
 //! while somebody else kills it, writes down what they see, and finds what must not be.
 //!
 //!     checker run --bootstrap HOST:PORT --seconds 60 --seed 7 --history FILE
+//!     checker queue --bootstrap HOST:PORT --seconds 60 --seed 7 --history FILE --downs FILE
 //!     checker check FILE
 #![allow(clippy::disallowed_methods, missing_docs)]
 
@@ -10,17 +11,21 @@ mod connection;
 mod end;
 mod history;
 mod producer;
+mod queue;
 mod reader;
 mod sender;
 mod workload;
 
-use check::{Anomaly, Kind, check};
+use check::{Kind, check};
 use clap::Parser;
+use connection::GaveUp;
 use history::{History, Outcome, Step};
+use queue::history::Queue;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use workload::Run;
 
 /// After the load: time for transactions to time out and for reading everything.
@@ -31,58 +36,109 @@ const SHOWN: usize = 3;
 #[derive(Parser)]
 enum Command {
     /// Drives a broker and checks what the clients saw.
-    Run {
+    Run(Arguments),
+    /// The same with the members of a share group.
+    Queue {
+        #[command(flatten)]
+        arguments: Arguments,
+        /// Whether what they give up has to become dead letters (`share.version` 2).
         #[arg(long)]
-        bootstrap: String,
-        #[arg(long, default_value_t = 30)]
-        seconds: u64,
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Where the history is kept.
+        letters: bool,
+        /// A file in which somebody notes when the broker was down: two times a line, in
+        /// microseconds of the epoch.
         #[arg(long)]
-        history: Option<String>,
+        downs: String,
     },
     /// Checks a history that was kept.
     Check { history: String },
 }
 
-fn main() -> ExitCode {
-    let history = match Command::parse() {
-        Command::Check { history: file } => {
-            let text = std::fs::read_to_string(&file).expect("a history that can be read");
-            history::parse(&text).expect("a history")
-        }
-        Command::Run { bootstrap, seconds, seed, history: file } => {
-            let Some(seen) = run(bootstrap, Duration::from_secs(seconds), seed) else {
-                println!("FAIL checker: the broker did not answer to the end");
-                return ExitCode::FAILURE;
-            };
-            if let Some(file) = file {
-                std::fs::write(file, seen.to_string()).expect("a file that can be written");
-            }
-            seen
-        }
-    };
-    println!("{}", summary(&history));
-    report(&check(&history))
+#[derive(clap::Args)]
+struct Arguments {
+    #[arg(long)]
+    bootstrap: String,
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the history is kept.
+    #[arg(long)]
+    history: Option<String>,
 }
 
-fn run(bootstrap: String, time: Duration, seed: u64) -> Option<History> {
-    let begun = Instant::now();
-    let run = Run {
-        bootstrap,
-        seed,
-        begun,
-        give_up: begun + time + PATIENCE,
-        stop: AtomicBool::new(false),
-        operations: Mutex::default(),
+fn main() -> ExitCode {
+    let seen = match Command::parse() {
+        Command::Check { history } => {
+            let text = std::fs::read_to_string(&history).expect("a history that can be read");
+            if queue::history::is_queue(&text) {
+                return report_queue(&queue::history::parse(&text).expect("a queue's history"));
+            }
+            return report_log(&history::parse(&text).expect("a history"));
+        }
+        Command::Run(arguments) => {
+            run(&arguments).map(|seen| (arguments.history, seen.to_string(), report_log(&seen)))
+        }
+        Command::Queue { arguments, letters, downs } => run_queue(&arguments, letters, &downs)
+            .map(|seen| (arguments.history, seen.to_string(), report_queue(&seen))),
     };
-    run.create_topics().ok()?;
-    run.drive(time);
-    let mut history = end::read(&run).ok()?;
-    history.operations = run.operations.into_inner().expect("no process has panicked");
-    history.operations.sort_by_key(|operation| operation.begun);
-    Some(history)
+    let Ok((file, text, code)) = seen else {
+        println!("FAIL checker: the broker did not answer to the end");
+        return ExitCode::FAILURE;
+    };
+    if let Some(file) = file {
+        std::fs::write(file, text).expect("a file that can be written");
+    }
+    code
+}
+
+impl Arguments {
+    fn time(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    fn start(&self) -> Run {
+        let begun = Instant::now();
+        Run {
+            bootstrap: self.bootstrap.clone(),
+            seed: self.seed,
+            begun,
+            give_up: begun + self.time() + PATIENCE,
+            stop: AtomicBool::new(false),
+            operations: Mutex::default(),
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<History, GaveUp> {
+    let run = arguments.start();
+    run.create_topics()?;
+    run.drive(arguments.time(), workload::PROCESSES);
+    let mut history = end::read(&run)?;
+    history.operations = run.operations();
+    Ok(history)
+}
+
+fn run_queue(arguments: &Arguments, letters: bool, downs: &str) -> Result<Queue, GaveUp> {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    let begun = begun.as_micros() as u64;
+    let run = arguments.start();
+    queue::run(&run, arguments.time(), letters, || {
+        let text = std::fs::read_to_string(downs).unwrap_or_default();
+        let time = |text: &str| text.parse::<u64>().expect("a time").saturating_sub(begun);
+        let times = text.lines().filter_map(|line| line.split_once(' '));
+        times.map(|(from, to)| (time(from), time(to))).collect()
+    })
+}
+
+fn report_log(history: &History) -> ExitCode {
+    println!("{}", summary(history));
+    let found = check(history).into_iter();
+    report(&Kind::ALL, &found.map(|found| (found.kind, found.evidence)).collect::<Vec<_>>())
+}
+
+fn report_queue(queue: &Queue) -> ExitCode {
+    println!("{}", queue::summary(queue));
+    report(&queue::check::Kind::ALL, &queue::check::check(queue))
 }
 
 /// What was done, in one line.
@@ -106,16 +162,17 @@ fn summary(history: &History) -> String {
 }
 
 /// A line for each kind of anomaly.
-fn report(found: &[Anomaly]) -> ExitCode {
-    for kind in Kind::ALL {
-        let of_kind: Vec<&Anomaly> = found.iter().filter(|anomaly| anomaly.kind == kind).collect();
+fn report<K: Display + PartialEq>(kinds: &[K], found: &[(K, String)]) -> ExitCode {
+    for kind in kinds {
+        let of_kind: Vec<&String> =
+            found.iter().filter(|found| found.0 == *kind).map(|found| &found.1).collect();
         if of_kind.is_empty() {
             println!("ok no {kind}");
             continue;
         }
         println!("FAIL {kind}: {}", of_kind.len());
-        for anomaly in of_kind.iter().take(SHOWN) {
-            println!("    {}", anomaly.evidence.chars().take(400).collect::<String>());
+        for evidence in of_kind.iter().take(SHOWN) {
+            println!("    {}", evidence.chars().take(400).collect::<String>());
         }
     }
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

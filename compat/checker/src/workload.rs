@@ -7,6 +7,7 @@ use crate::producer::{Ended, Failure, Producer, Protocol};
 use crate::reader::Reader;
 use crate::sender::Sender;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -21,6 +22,9 @@ const COPY_TOPIC: &str = "checker-copies";
 const SENDERS: u32 = 2;
 const TRANSACTORS: u32 = 4;
 const READERS: u32 = 2;
+/// The processes that write to the sources, and all.
+pub const WRITERS: Range<u32> = 0..SENDERS + TRANSACTORS;
+pub const PROCESSES: Range<u32> = 0..WRITERS.end + READERS + SOURCES as u32;
 /// Values of one process start at a multiple of this.
 const VALUES: Value = 1_000_000_000;
 
@@ -61,15 +65,23 @@ impl Run {
         connection.find_coordinator(GROUP, false)
     }
 
-    /// Runs all processes for this time.
-    pub fn drive(&self, time: Duration) {
+    /// Runs these processes for this time.
+    pub fn drive(&self, time: Duration, processes: Range<u32>) {
         std::thread::scope(|scope| {
-            for process in 0..SENDERS + TRANSACTORS + READERS + SOURCES as u32 {
+            for process in processes {
                 scope.spawn(move || Process::new(self, process).work());
             }
             sleep(time);
             self.stop.store(true, Ordering::Relaxed);
         });
+    }
+
+    /// What the processes have noted, in order.
+    pub fn operations(&self) -> Vec<Operation> {
+        let mut operations =
+            std::mem::take(&mut *self.operations.lock().expect("no process has panicked"));
+        operations.sort_by_key(|operation| operation.begun);
+        operations
     }
 
     fn is_stopped(&self) -> bool {

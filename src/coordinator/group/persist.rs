@@ -31,9 +31,8 @@ impl Groups {
         if let Some(missing) = heartbeat.missing {
             let persister = self.persister.clone();
             tokio::spawn(async move {
-                let made = initialize(&persister, &missing).await;
-                if let Err(error) = note(&slot, &missing.group, &made).await {
-                    let group = missing.group;
+                let group = &missing.group;
+                if let Err(error) = make_missing(&persister, &slot, &missing).await {
                     tracing::warn!(%error, "cannot note that states of group {group} were made");
                 }
             });
@@ -88,12 +87,12 @@ impl Groups {
     ) -> Result<Vec<DeleteShareGroupOffsetsResponseTopic>> {
         check_group_id(group)?;
         let slot = self.slot(group)?;
-        let delete = |shard: &mut Shard, now| {
+        let begin = |shard: &mut Shard, now| {
             let (group, turn) = shard.share_group(now, group)?;
             let (records, asked) = group.delete_offsets(turn.image, topics)?;
             Ok(ShardOutcome::replay(records, asked))
         };
-        let asked = slot.run(delete).await?;
+        let asked = slot.run(begin).await?;
         let (mut answers, mut deleted) = (Vec::with_capacity(asked.len()), BTreeSet::new());
         for (name, asked) in asked {
             let mut answer =
@@ -101,7 +100,7 @@ impl Groups {
             let result = match asked {
                 Ok((topic, partitions)) => {
                     answer.topic_id = topic;
-                    self.delete_states(group, &[(topic, partitions)].into()).await
+                    delete(&self.persister, group, &[(topic, partitions)].into()).await
                 }
                 Err(error) => Err(error),
             };
@@ -136,20 +135,10 @@ impl Groups {
             Err(_) => Ok(ShardOutcome::answer(Partitions::new())),
         };
         let states = slot.run(begin).await?;
-        self.delete_states(group, &states).await?;
+        delete(&self.persister, group, &states).await?;
         let ids = [GroupId::from(group)];
         let mut results = slot.run(|shard, _| Ok(shard.delete(&ids))).await?;
         results.pop().expect("one answer for one group")
-    }
-
-    async fn delete_states(&self, group: &str, partitions: &Partitions) -> Result<()> {
-        let of_group = SharePartitionKey::new(group, Uuid::nil(), 0);
-        for (topic, partitions) in partitions {
-            for partition in partitions {
-                self.persister.delete(&of_group.with_partition(*topic, *partition)).await?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -160,6 +149,20 @@ struct Initialized {
     failed: Partitions,
     /// Why the last ones could not be made.
     error: Option<Error>,
+}
+
+/// Makes states that heartbeats found missing. If the group has been deleted meanwhile, so are they:
+/// the next group of this name would be taken for an older one.
+async fn make_missing(
+    persister: &Persister,
+    slot: &Slot<Shard>,
+    missing: &Initialization,
+) -> Result<()> {
+    let done = initialize(persister, missing).await;
+    match note(slot, &missing.group, &done).await? {
+        true => Ok(()),
+        false => delete(persister, &missing.group, &done.made).await,
+    }
 }
 
 /// Makes the states one after the other. After a failure no other is tried: it would most likely
@@ -184,14 +187,25 @@ async fn initialize(persister: &Persister, asked: &Initialization) -> Initialize
     done
 }
 
-/// Tells the group which states were made. If it is gone, nobody needs to know.
-async fn note(slot: &Slot<Shard>, group: &str, done: &Initialized) -> Result<()> {
+/// Tells the group which states were made. Returns whether it is still there.
+async fn note(slot: &Slot<Shard>, group: &str, done: &Initialized) -> Result<bool> {
     let note = |shard: &mut Shard, now| {
         let Ok((group, turn)) = shard.share_group(now, group) else {
-            return Ok(ShardOutcome::answer(()));
+            return Ok(ShardOutcome::answer(false));
         };
         let record = group.note_initialized(turn.image, &done.made, &done.failed);
-        Ok(ShardOutcome::replay(vec![record], ()))
+        Ok(ShardOutcome::replay(vec![record], true))
     };
     slot.run(note).await
+}
+
+/// Deletes states one after the other, until one cannot be deleted.
+async fn delete(persister: &Persister, group: &str, partitions: &Partitions) -> Result<()> {
+    let of_group = SharePartitionKey::new(group, Uuid::nil(), 0);
+    for (topic, partitions) in partitions {
+        for partition in partitions {
+            persister.delete(&of_group.with_partition(*topic, *partition)).await?;
+        }
+    }
+    Ok(())
 }

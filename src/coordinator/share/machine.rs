@@ -13,6 +13,7 @@ use crate::coordinator::Ticket;
 use crate::coordinator::state_machine::{self, StateMachine};
 use crate::error::{Error, Result};
 use crate::metadata::Image;
+use crate::metadata::features::SHARE_VERSION;
 use crate::types::{LeaderEpoch, Offset, ProducerId, Timestamp};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
@@ -333,13 +334,17 @@ impl StateMachine for ShareMachine {
     }
 
     fn expire(&mut self, now: Timestamp) -> Option<ShareOutcome> {
+        // Without the feature everything stays as it is.
+        let is_enabled = self.image.feature(SHARE_VERSION) > 0;
         if self.next_pruning.is_some_and(|due| due <= now) {
             self.set_next_pruning(now);
-            self.is_pruning_due = true;
+            self.is_pruning_due = is_enabled;
         }
         if self.next_rewrite.is_some_and(|due| due <= now) {
             self.set_next_rewrite(now);
-            self.find_idle(now);
+            if is_enabled {
+                self.find_idle(now);
+            }
         }
         // Each is written for itself, because they may be large.
         let key = self.idle.pop()?;

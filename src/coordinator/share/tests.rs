@@ -9,7 +9,7 @@ use super::key::SharePartitionKey;
 use super::machine::{ShareMachine, ShareOutcome};
 use super::record::ShareRecord;
 use super::state::{ShareState, ShareWrite};
-use crate::codec::schema::metadata::{PartitionRecord, TopicRecord};
+use crate::codec::schema::metadata::{FeatureLevelRecord, PartitionRecord, TopicRecord};
 use crate::config::Config;
 use crate::coordinator::state_machine::StateMachine;
 use crate::error::{Error, Result};
@@ -30,9 +30,11 @@ struct World {
     now: Timestamp,
 }
 
-/// Topics 1 and 2 with two partitions each.
-fn image() -> Arc<Image> {
+/// Topics 1 and 2 with two partitions each, and a level of `share.version`.
+fn image(feature_level: i16) -> Arc<Image> {
     let mut loader = Loader::new("a cluster");
+    let feature = FeatureLevelRecord { name: "share.version".to_owned(), feature_level };
+    loader.replay(&MetadataRecord::FeatureLevel(feature)).unwrap();
     for id in [1, 2] {
         let topic_id = Uuid::from_u128(id);
         let topic = TopicRecord { name: format!("t{id}"), topic_id };
@@ -84,7 +86,7 @@ impl World {
             let record = ShareRecord::decode(key, value.as_ref()).unwrap().unwrap();
             machine.replay(offset as Offset, NO_PRODUCER_ID, &record);
         }
-        machine.apply(&image());
+        machine.apply(&image(1));
         machine.loaded(self.now);
         machine
     }
@@ -376,4 +378,16 @@ fn what_cannot_be_read_stops_the_load_and_what_is_newer_does_not() {
         assert!(is_corrupt(decode(&key[..key.len() - 1], Some(&value))));
         assert!(is_corrupt(decode(&key, Some(&value[..value.len() - 1]))));
     }
+}
+
+#[test]
+fn without_the_feature_nothing_is_written_again_or_deleted() {
+    let mut world = World::new();
+    world.initialize(&key("g", 1, 0), 1, 0).unwrap();
+    world.machine.apply(&image(0));
+    world.advance(1500);
+    assert_eq!((world.kinds().as_str(), world.machine.has_work()), ("+", false));
+    world.machine.apply(&image(1));
+    world.advance(1500);
+    assert_eq!((world.kinds().as_str(), world.machine.has_work()), ("++", true));
 }

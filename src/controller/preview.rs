@@ -102,13 +102,9 @@ impl Reader {
                 dir.display()
             )));
         }
-        let (mut hole, mut end) = (None, start);
-        let cut = scan_log(disk, dir, next, |path, position, batch| {
-            if hole.is_some() {
-                return Ok(());
-            }
-            if batch.last_offset() < next {
-                end = batch.next_offset();
+        let mut hole = None;
+        let (end, cut) = scan_log(disk, dir, next, |path, position, batch| {
+            if hole.is_some() || batch.last_offset() < next {
                 return Ok(());
             }
             if batch.base_offset() > next {
@@ -116,10 +112,12 @@ impl Reader {
                 return Ok(());
             }
             next = batch.next_offset();
-            end = next;
             self.load_batch(batch).map_err(|error| refused(path, error))
         })?;
-        Ok((end, hole.or(cut)))
+        Ok(match hole {
+            Some(hole) => (next, Some(hole)),
+            None => (end, cut),
+        })
     }
 
     fn load_batch(&mut self, batch: &Batch) -> Result<()> {

@@ -97,24 +97,22 @@ impl ScanEnd {
     }
 }
 
-/// Calls `visit` for the batches from `from` on of a log that is not open, with file and position.
-/// Stops before the first batch that is incomplete or damaged and returns where that is; recovery
-/// would truncate there.
+/// Calls `visit` for the batches of a log that is not open, with file and position, from the segment
+/// on that has `from`. Stops before the first batch that is incomplete or damaged, where recovery
+/// would truncate. Returns the end offset of what is sound, and that place.
 pub(crate) fn scan_log(
     disk: &Disk,
     dir: &Path,
     from: Offset,
     mut visit: impl FnMut(&Path, u64, &Batch) -> Result<()>,
-) -> Result<Option<ScanEnd>> {
-    if disk.file_len(dir)?.is_none() {
-        return Ok(None);
-    }
+) -> Result<(Offset, Option<ScanEnd>)> {
     let names = disk.list(dir)?;
     let mut segments: Vec<_> = names
         .iter()
         .filter_map(|name| Some((parse_file_name(name, segment::SUFFIX)?, name)))
         .collect();
     let first = segments.iter().rposition(|(base_offset, _)| *base_offset <= from).unwrap_or(0);
+    let mut end = segments.get(first).map_or(0, |(base_offset, _)| *base_offset);
     for (_, name) in segments.drain(first..) {
         let path = dir.join(name);
         let file = Arc::new(disk.open_existing(&path)?);
@@ -124,15 +122,14 @@ pub(crate) fn scan_log(
             let position = batches.position;
             match batches.next() {
                 Ok(Some(batch)) if batch.checksum_holds() => {
-                    if batch.last_offset() >= from {
-                        visit(&path, position, &batch)?;
-                    }
+                    end = batch.next_offset();
+                    visit(&path, position, &batch)?;
                 }
                 Err(error @ Error::Disk { .. }) => return Err(error),
                 Ok(None) if batches.position == len => break,
-                _ => return Ok(Some(ScanEnd { path, position })),
+                _ => return Ok((end, Some(ScanEnd { path, position }))),
             }
         }
     }
-    Ok(None)
+    Ok((end, None))
 }

@@ -15,6 +15,7 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::log::Stopped;
 use crate::log::tests::spoilt::DAMAGES;
+use crate::metadata::snapshot::SnapshotId;
 use crate::record::builder::BatchBuilder;
 use kafka_protocol::ResponseError;
 use std::path::Path;
@@ -204,10 +205,17 @@ async fn a_log_that_has_lost_its_end_is_recognized() {
         }
     };
     let away = |log: &Path| std::fs::remove_file(log.join(first)).unwrap();
+    let ends_with_snapshot = |log: &Path| {
+        let found = preview(&Disk::Os, log.parent().unwrap(), Stopped::Cleanly).unwrap().unwrap();
+        let at_end = SnapshotId { offset: found.image.offset + 1, epoch: 1 };
+        let any = log.join(SnapshotId::BOOTSTRAP.file_name());
+        std::fs::copy(any, log.join(at_end.file_name())).unwrap();
+    };
     let none = |_: &Path| {};
     type Row<'a> = (&'a dyn Fn(&Path), bool);
-    let rows: [Row<'_>; 5] = [
+    let rows: [Row<'_>; 6] = [
         (&none, false),
+        (&ends_with_snapshot, false),
         (&cut(1, 0), true),
         (&cut(300, 0), true),
         (&cut(300, 300), true),

@@ -79,7 +79,7 @@ impl SharePartitions {
             config,
             image,
             replicas,
-            tools: Arc::new(Tools { clock, persister, dead_letters, locks: Locks::default() }),
+            tools: Arc::new(Tools { clock, persister, dead_letters, locks: Locks::new() }),
             sessions: Mutex::new(ShareSessions::new(sessions)),
             led: RwLock::default(),
         })
@@ -107,7 +107,7 @@ impl SharePartitions {
 
     /// Ends the locks of acquired records in time. One task runs this.
     pub async fn keep_time(&self) {
-        self.tools.locks.keep_time(&self.tools.clock).await;
+        self.tools.locks.keep_time(&self.tools.clock, Led::expire).await;
     }
 
     /// The sessions of all members.

@@ -28,7 +28,7 @@ pub(super) struct Tools {
     pub(super) clock: Clock,
     pub(super) persister: Arc<Persister>,
     pub(super) dead_letters: Arc<DeadLetters>,
-    pub(super) locks: Locks,
+    pub(super) locks: Locks<Led>,
 }
 
 /// A share partition that this broker leads (SharePartition, DelayedShareFetchGroupKey).

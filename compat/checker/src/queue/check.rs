@@ -295,42 +295,44 @@ fn had(said: &Said, life: &Life) -> bool {
 }
 
 /// Deliveries while another one's lock holds.
-fn locks((partition, offset): Place, life: &Life, index: &Index<'_>) -> Vec<Anomaly> {
-    let mut found = Vec::new();
-    for (at, first) in life.taken.iter().enumerate() {
-        for second in &life.taken[at + 1..] {
-            // Requests that overlap may have been carried out the other way round.
-            let may_precede =
-                second.begun <= first.ended && index.held_until(second, life) <= first.ended;
-            if second.ended < index.held_until(first, life) && !may_precede {
-                let members = format!("{} and {}", first.member, second.member);
-                let what = format!("{partition}/{offset} to {members}{life}");
-                found.push((Kind::SharedLock, what));
-            }
-        }
-    }
-    found
+fn locks((partition, offset): Place, life: &Life, index: &Index<'_>) -> Option<Anomaly> {
+    let held: Vec<u64> = life.taken.iter().map(|taken| index.held_until(taken, life)).collect();
+    let (first, second) = pairs(&life.taken).find(|&(first, second)| {
+        let (one, other) = (&life.taken[first], &life.taken[second]);
+        // Requests that overlap may have been carried out the other way round.
+        let may_precede = other.begun <= one.ended && held[second] <= one.ended;
+        other.ended < held[first] && !may_precede
+    })?;
+    let members = format!("{} and {}", life.taken[first].member, life.taken[second].member);
+    Some((Kind::SharedLock, format!("{partition}/{offset} to {members}{life}")))
+}
+
+/// All pairs of an earlier and a later one, by their places.
+fn pairs(taken: &[Taken]) -> impl Iterator<Item = (usize, usize)> {
+    (0..taken.len()).flat_map(|first| (first + 1..taken.len()).map(move |second| (first, second)))
 }
 
 /// Delivery counts that do not grow.
 fn counts((partition, offset): Place, life: &Life, index: &Index<'_>) -> Vec<Anomaly> {
-    let mut found = Vec::new();
-    let what = || format!("{partition}/{offset}{life}");
-    for (at, first) in life.taken.iter().enumerate() {
-        for second in life.taken[at + 1..].iter().filter(|second| second.begun > first.ended) {
-            let is_explained = index.was_down(first.begun, second.ended)
-                || index.has_left(first.member, second.ended);
-            if second.count < first.count {
-                found.push((Kind::FallenCount, what()));
-            } else if second.count == first.count && !is_explained {
-                found.push((Kind::RepeatedCount, what()));
-            }
+    let mut kinds = BTreeSet::new();
+    for (first, second) in pairs(&life.taken) {
+        let (first, second) = (&life.taken[first], &life.taken[second]);
+        let is_explained = || {
+            index.was_down(first.begun, second.ended) || index.has_left(first.member, second.ended)
+        };
+        if second.begun <= first.ended {
+            continue;
+        }
+        if second.count < first.count {
+            kinds.insert(Kind::FallenCount);
+        } else if second.count == first.count && !is_explained() {
+            kinds.insert(Kind::RepeatedCount);
         }
     }
     if life.taken.iter().any(|taken| taken.count > index.queue.policy.limit) {
-        found.push((Kind::ExcessiveDelivery, what()));
+        kinds.insert(Kind::ExcessiveDelivery);
     }
-    found
+    kinds.into_iter().map(|kind| (kind, format!("{partition}/{offset}{life}"))).collect()
 }
 
 /// Refusals without a reason. A request is refused for a whole partition, so that one record can

@@ -31,7 +31,7 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const MAX_WAIT_MS: i32 = 200;
 /// Longer than a lock.
 const TOO_LONG: Duration = Duration::from_millis(2_500);
-/// One record of so many is never finished.
+/// One record of so many is never finished while there is more to come.
 const POISON: i64 = 50;
 const GAP: i8 = 0;
 /// The epoch with which a member, and its session, ends.
@@ -323,9 +323,9 @@ impl<'a> Member<'a> {
     /// What it says of a record; None for nothing, so that the lock ends.
     fn verdict(&mut self, (_, offset): Place) -> Option<Verdict> {
         match self.random.u8(0..100) {
+            _ if self.is_draining() => Some(Verdict::Accept),
             0..90 if offset % POISON == 0 => Some(Verdict::Release),
             _ if offset % POISON == 0 => None,
-            _ if self.is_draining() => Some(Verdict::Accept),
             0..80 => Some(Verdict::Accept),
             80..92 => Some(Verdict::Release),
             92..97 => Some(Verdict::Reject),

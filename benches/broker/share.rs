@@ -40,8 +40,8 @@ const SHARE_VERSION: i16 = 2;
 const GROUP_CONFIG: i8 = 32;
 const MAX_WAIT_MS: i32 = 500;
 const ACCEPT: i8 = 1;
-/// Records of a fetch.
-const FETCHED: i32 = 100;
+/// Records of a fetch, as the Java client asks for without settings.
+const FETCHED: i32 = 500;
 /// Bytes of a batch of ten records.
 const BATCH: usize = 1200;
 const READY: Duration = Duration::from_secs(60);

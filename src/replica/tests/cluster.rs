@@ -39,7 +39,7 @@ pub struct Cluster {
     pub images: ArcSwap<Image>,
     pub clock: Arc<AtomicI64>,
     loader: Loader,
-    config: LiveConfig,
+    pub config: LiveConfig,
     disk: Disk,
     pub dir: TempDir,
 }
@@ -141,7 +141,13 @@ impl Cluster {
         self.write_config(BROKER_CONFIG, "", name, value);
     }
 
-    fn write_config(&mut self, resource_type: i8, resource_name: &str, name: &str, value: &str) {
+    pub fn write_config(
+        &mut self,
+        resource_type: i8,
+        resource_name: &str,
+        name: &str,
+        value: &str,
+    ) {
         self.write(MetadataRecord::Config(ConfigRecord {
             resource_type,
             resource_name: resource_name.to_owned(),

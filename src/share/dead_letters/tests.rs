@@ -5,12 +5,14 @@ use super::letters::Letters;
 use super::originals::Originals;
 use super::*;
 use crate::config::Compression;
+use crate::controller::Client;
 use crate::record::Record;
 use crate::record::builder::BatchBuilder;
 use crate::replica::tests::cluster::{Cluster, NOW};
 use crate::share::partition::Reason;
-use crate::types::Offset;
+use crate::types::{Isolation, Offset};
 use bytes::Bytes;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Larger than anything here.
@@ -189,4 +191,64 @@ fn control_batches_and_partial_ones_are_passed_over() {
     let expected: Vec<_> =
         offsets.iter().map(|offset| (offset.to_string(), Some(len(*offset)))).collect();
     assert_eq!(found, expected);
+}
+
+/// A topic of two partitions for the letters of the group "g".
+fn with_letters(cluster: &mut Cluster) -> Uuid {
+    cluster.write_config(GROUP_CONFIG, "g", "errors.deadletterqueue.topic.name", "dlq.g");
+    let topic = cluster.create_topic("dlq.g", 2);
+    cluster.configure("dlq.g", ENABLE, "true");
+    topic
+}
+
+/// Writes two letters about partition 5 of some topic.
+fn write(cluster: &Cluster) -> impl Future<Output = Result<()>> + use<> {
+    let (config, clock) = (cluster.config.clone(), Clock::Manual(Arc::clone(&cluster.clock)));
+    let (_, applied) = watch::channel(-1);
+    let topics = InternalTopics::new(config.clone(), clock.clone(), Client::closed(), applied);
+    let images = Arc::new(ArcSwap::from(cluster.images.load_full()));
+    let writer = DeadLetters::new(config, clock, images, Arc::clone(&cluster.replicas), topics);
+    let id = TopicIdPartition { topic_id: Uuid::from_u128(1), partition: 5 };
+    let origin = Origin { group: "g".into(), topic: "t".into(), id };
+    async move { writer.write(origin, vec![rejected(7, 7), rejected(3, 3)]).await }
+}
+
+/// The offsets that the letters in a partition are about.
+fn written(cluster: &Cluster, topic: Uuid, partition: i32) -> Vec<String> {
+    let partition = cluster.partition(topic, partition);
+    let (read, _) = partition.read(0, NO_LIMIT, Isolation::HighWatermark, true).unwrap();
+    let mut bytes = read.ranges.first().map_or(Bytes::new(), |range| range.read().unwrap());
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        found.extend(Batch::split_from(&mut bytes).unwrap().records(NO_LIMIT).unwrap());
+    }
+    found.iter().map(|letter| brief(letter).0).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn letters_wait_until_their_topic_takes_them() {
+    let mut cluster = Cluster::new();
+    let topic = with_letters(&mut cluster);
+    cluster.change(topic, 1, |change| change.replicas = Some(vec![1, 2]));
+    cluster.configure("dlq.g", "min.insync.replicas", "2");
+    let hour = Duration::from_secs(3600);
+    assert!(tokio::time::timeout(hour, write(&cluster)).await.is_err());
+    let (done, ()) = tokio::join!(write(&cluster), async {
+        tokio::time::sleep(hour).await;
+        assert_eq!(written(&cluster, topic, 1), [""; 0]);
+        cluster.configure("dlq.g", "min.insync.replicas", "1");
+    });
+    done.unwrap();
+    assert_eq!(written(&cluster, topic, 1), ["3", "7"]);
+    assert_eq!(written(&cluster, topic, 0), [""; 0]);
+}
+
+#[tokio::test]
+async fn nothing_is_dropped_because_the_broker_stops() {
+    let mut cluster = Cluster::new();
+    cluster.write_config(GROUP_CONFIG, "g", "errors.deadletterqueue.topic.name", "dlq.g");
+    write(&cluster).await.unwrap();
+    cluster.configure_broker("errors.deadletterqueue.auto.create.topics.enable", "true");
+    // The topic has to be made, but there is no controller any more.
+    assert!(matches!(write(&cluster).await, Err(Error::Closed)));
 }

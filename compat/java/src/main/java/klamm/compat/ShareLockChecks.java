@@ -180,14 +180,13 @@ final class ShareLockChecks {
     private void deliveryLimit() throws Exception {
         Queue queue = Queue.of("limit", 1, "share.delivery.count.limit", "3");
         queue.send(0, 1);
-        queue.sendSingly(0, 1);
-        try (ShareConsumer<String, String> one = queue.explicit("share.acquire.mode", "record_limit", "max.poll.records", 1)) {
+        try (ShareConsumer<String, String> one = queue.explicit()) {
             for (int count = 1; count <= 3; count++) {
                 all(one, take(one, "0:" + count), AcknowledgeType.RELEASE);
                 one.commitSync();
             }
+            queue.send(0, 1);
             accept(one, "1:1");
-            one.commitSync();
             queue.awaitLag(0, 0);
             nothing(one, 500);
         }
@@ -213,11 +212,10 @@ final class ShareLockChecks {
         for (long offset = 0; offset < 64; offset++) {
             equal("12345", counts.get(offset), "counts of offset " + offset);
         }
-        List<Integer> expected = new ArrayList<>(List.of(64, 64, 64));
-        for (int half = 0; half < 2; half++) {
-            expected.add(32);
-            expected.addAll(Collections.nCopies(32, 1));
-        }
+        // A member may ask for more before it acknowledges: the halves come one after the other, or with single records in between.
+        sizes.sort(Collections.reverseOrder());
+        List<Integer> expected = new ArrayList<>(List.of(64, 64, 64, 32, 32));
+        expected.addAll(Collections.nCopies(64, 1));
         equal(expected, sizes, "sizes of the deliveries");
         queue.awaitLag(0, 0);
     }

@@ -120,8 +120,15 @@ impl Config {
         source: ConfigSource,
     ) -> Row {
         let value = value.map(|text| setting.canonical(&text));
-        let mut synonyms =
-            setting.synonym.map(|name| self.synonyms(name, false)).unwrap_or_default();
+        let mut synonyms = match setting.synonym {
+            Some(name) => self.synonyms(name, false),
+            // Only of groups does Kafka name such a default.
+            None if source == ConfigSource::Group => {
+                let (name, value) = (setting.name.to_owned(), setting.default.map(str::to_owned));
+                vec![Synonym { name, value, source: ConfigSource::Default }]
+            }
+            None => Vec::new(),
+        };
         if overrides.contains_key(setting.name) {
             let (name, value) = (setting.name.to_owned(), value.clone());
             synonyms.insert(0, Synonym { name, value, source });

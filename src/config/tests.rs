@@ -329,6 +329,19 @@ fn synonyms(row: &Row) -> Vec<(&str, &str, ConfigSource)> {
 }
 
 #[test]
+fn a_setting_that_only_groups_have_names_its_default() {
+    let config = Config::new(properties(&[])).unwrap();
+    let name = "share.isolation.level";
+    let sources = |set: &[(&str, &str)]| {
+        let row = config.group_rows(&properties(set)).into_iter().find(|row| row.name == name);
+        row.unwrap().synonyms.iter().map(|synonym| synonym.source).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(&[]), [ConfigSource::Default]);
+    let set = sources(&[(name, "read_committed")]);
+    assert_eq!(set, [ConfigSource::Group, ConfigSource::Default]);
+}
+
+#[test]
 fn settings_are_described_as_kafka_describes_them() {
     use ConfigSource::*;
     let config = config(&[

@@ -43,6 +43,7 @@ pub use partition::{Acknowledgement, AcquireMode, Acquired, check_acknowledgemen
 pub use session::{Accepted, ConnectionId, SessionKey, SessionRequest, ShareSessions, Told};
 pub use settings::GroupSettings;
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use uuid::Uuid;
 
@@ -79,7 +80,13 @@ impl SharePartitions {
             config,
             image,
             replicas,
-            tools: Arc::new(Tools { clock, persister, dead_letters, locks: Locks::new() }),
+            tools: Arc::new(Tools {
+                clock,
+                persister,
+                dead_letters,
+                locks: Locks::new(),
+                dropped: Mutex::default(),
+            }),
             sessions: Mutex::new(ShareSessions::new(sessions)),
             led: RwLock::default(),
         })
@@ -144,13 +151,21 @@ impl SharePartitions {
             let of_group: Vec<_> = read(&self.led)
                 .range(of_group..)
                 .take_while(|(at, _)| at.group() == &*key.group)
-                .map(|(at, led)| (at.clone(), Arc::clone(led)))
+                .map(|(_, led)| Arc::clone(led))
                 .collect();
-            of_group.iter().for_each(|(_, led)| led.leave());
+            of_group.iter().for_each(|led| led.leave());
+        }
+        self.forget_dropped();
+    }
+
+    /// Removes what has been dropped, at once or when its last write was done.
+    fn forget_dropped(&self) {
+        let dropped = mem::take(&mut *lock(&self.tools.dropped));
+        if !dropped.is_empty() {
             let mut all = write(&self.led);
-            for (at, led) in of_group.iter().filter(|(_, led)| led.is_dropped()) {
-                if all.get(at).is_some_and(|known| Arc::ptr_eq(known, led)) {
-                    all.remove(at);
+            for key in dropped {
+                if all.get(&key).is_some_and(|led| led.is_dropped()) {
+                    all.remove(&key);
                 }
             }
         }
@@ -178,6 +193,7 @@ impl SharePartitions {
             return Err(ResponseError::UnknownTopicOrPartition.into());
         }
         let log = self.replicas.leader(id, NO_EPOCH)?;
+        self.forget_dropped();
         let key = of_group.with_partition(id.topic_id, id.partition);
         let mut all = write(&self.led);
         if let Some(led) = all.get(&key).filter(|led| led.is_usable()) {

@@ -29,6 +29,8 @@ pub(super) struct Tools {
     pub(super) persister: Arc<Persister>,
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) locks: Locks<Led>,
+    /// Those that were dropped and may still be in the map.
+    pub(super) dropped: Mutex<Vec<SharePartitionKey>>,
 }
 
 /// A share partition that this broker leads (SharePartition, DelayedShareFetchGroupKey).
@@ -147,9 +149,6 @@ impl Led {
                     Phase::Failed(error)
                 }
             };
-        }
-        if state.is_leaving {
-            self.drop_state(&mut state);
         }
         drop(state);
         self.give_up(given_up);
@@ -295,7 +294,7 @@ impl Led {
 
     fn drop_if_leaving(&self, state: &mut State) {
         let is_busy = state.is_writing || state.senders > 0 || !state.unwritten.is_empty();
-        if state.is_leaving && !is_busy && !matches!(state.phase, Phase::Opening) {
+        if state.is_leaving && !is_busy {
             self.drop_state(state);
         }
     }
@@ -309,6 +308,7 @@ impl Led {
         state.phase = Phase::Dropped;
         if let Some(watch) = lock(&self.watch).take() {
             self.log.unwatch(watch);
+            lock(&self.tools.dropped).push(self.key.clone());
         }
         self.line.call_all();
     }

@@ -25,9 +25,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// `ShareAcquireMode` of a request that wants at most `max_records`.
-const RECORD_LIMIT: i8 = 1;
-
 pub(super) async fn handle(cx: &Context, request: ShareFetchRequest) -> Result<Reply> {
     match fetch(cx, &request).await {
         Ok((response, files)) => Ok(cx.reply_with_files(&response, files)),
@@ -45,6 +42,7 @@ async fn fetch(
 ) -> Result<(ShareFetchResponse, Vec<Vec<FileRange>>)> {
     let key = session_key(cx, request.group_id.as_ref(), request.member_id.as_ref())?;
     check_renewal(request)?;
+    let mode = acquire_mode(request.share_acquire_mode)?;
     let said = said(request);
     let (accepted, partitions) = begin(cx, &key, request, !said.is_empty()).await?;
     let share = &cx.parts.share;
@@ -54,10 +52,7 @@ async fn fetch(
         key,
         settings,
         partitions,
-        mode: match request.share_acquire_mode {
-            RECORD_LIMIT => AcquireMode::RecordLimit,
-            _ => AcquireMode::BatchOptimized,
-        },
+        mode,
         max_records: request.max_records,
         batch_size: request.batch_size,
         max_wait_ms: request.max_wait_ms,
@@ -83,6 +78,18 @@ async fn fetch(
     }
     shaping.add_acknowledged(acknowledged);
     Ok(shaping.finish(settings.records.lock_duration_ms))
+}
+
+/// How many records to acquire (KIP-1206). Kafka has no error of its own for other numbers either.
+fn acquire_mode(id: i8) -> Result<AcquireMode> {
+    match id {
+        0 => Ok(AcquireMode::BatchOptimized),
+        1 => Ok(AcquireMode::RecordLimit),
+        _ => {
+            let message = format!("ShareAcquireMode is {id}; it can be 0 or 1");
+            Err(Error::Explained(ResponseError::UnknownServerError, message))
+        }
+    }
 }
 
 /// A request that renews locks fetches nothing (KIP-1222).

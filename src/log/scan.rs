@@ -133,7 +133,7 @@ impl Headers {
     }
 
     /// The next header. None at the end, at an incomplete batch there, or if data was `missed`.
-    pub fn next(&mut self) -> Result<Option<Header>> {
+    pub fn next_header(&mut self) -> Result<Option<Header>> {
         let left = (self.end - self.position.min(self.end)) as usize;
         let len = left.min(HEADER_SIZE);
         if len <= MAGIC_AT {
@@ -183,14 +183,14 @@ impl Headers {
     /// The next header, without consuming it.
     pub fn peek(&mut self) -> Result<Option<Header>> {
         let position = self.position;
-        let next = self.next();
+        let next = self.next_header();
         self.position = position;
         next
     }
 
     /// The next header that `wanted` accepts.
     pub fn find(&mut self, wanted: impl Fn(&Header) -> bool) -> Result<Option<Header>> {
-        while let Some(header) = self.next()? {
+        while let Some(header) = self.next_header()? {
             if wanted(&header) {
                 return Ok(Some(header));
             }

@@ -270,7 +270,7 @@ impl Segment {
     /// The largest timestamp of the first batch; None if there is no batch.
     pub fn first_timestamp(&self) -> Result<Option<Timestamp>> {
         if self.first_timestamp.get().is_none()
-            && let Some(first) = Headers::new(self.file()?, 0, self.size).next()?
+            && let Some(first) = Headers::new(self.file()?, 0, self.size).next_header()?
         {
             self.first_timestamp.get_or_init(|| first.max_timestamp);
         }
@@ -393,7 +393,7 @@ impl Segment {
         self.transaction_index.truncate_to(offset)?;
         let last = self.offset_index.last()?;
         if let Some(last) = last {
-            let header = Headers::new(self.file()?, last.position, self.size).next();
+            let header = Headers::new(self.file()?, last.position, self.size).next_header();
             let fits = |header: Header| header.last_offset == last.last_offset;
             if !header.ok().flatten().is_some_and(fits) {
                 return Ok(None);

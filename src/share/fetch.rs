@@ -18,6 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
+/// What is delivered of share partitions, by their index in the fetch.
+type Deliveries = Vec<(usize, Delivered)>;
+
 /// How many times a fetch brings missing data into memory before it reads; after that it waits for
 /// the disk itself.
 const MISSES_MAX: usize = 8;
@@ -75,7 +78,7 @@ struct Slot {
 
 /// How an attempt to answer ends.
 enum Attempt {
-    Answer(Vec<(usize, Delivered)>),
+    Answer(Deliveries),
     /// There is not enough to answer yet.
     Early,
     /// Something has become known, so another attempt may succeed.
@@ -214,7 +217,7 @@ impl Fetching<'_> {
     fn acquire(
         &mut self,
         reads: &[(usize, Ready, Read)],
-    ) -> Result<(Vec<(usize, Delivered)>, bool), Vec<FileRange>> {
+    ) -> Result<(Deliveries, bool), Vec<FileRange>> {
         let mut scans = Vec::new();
         let mut missed = Vec::new();
         for (index, found, read) in reads {
@@ -279,10 +282,7 @@ impl Fetching<'_> {
         }
     }
 
-    fn answer(
-        self,
-        delivered: Vec<(usize, Delivered)>,
-    ) -> Vec<(TopicIdPartition, Result<Delivered>)> {
+    fn answer(self, delivered: Deliveries) -> Vec<(TopicIdPartition, Result<Delivered>)> {
         let mut delivered = delivered.into_iter().peekable();
         let mut answer = Vec::with_capacity(self.slots.len());
         for (index, slot) in self.slots.into_iter().enumerate() {

@@ -410,7 +410,7 @@ impl Led {
                 given_up.retain(|run| partition.is_archiving(run));
             }
             // Whoever asked may be gone.
-            let _ = told.send(written.as_ref().map(|()| ()).map_err(again));
+            let _ = told.send(written.as_ref().copied().map_err(again));
         }
         self.set_alarm(&mut state);
         if written.as_ref().is_err_and(is_fenced) {

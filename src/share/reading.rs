@@ -38,7 +38,7 @@ impl Batches {
         let mut batches = Batches { range: Some(range.clone()), ..Batches::default() };
         let (mut heads, mut next) = (Vec::new(), from);
         while next <= until
-            && let Some(header) = headers.next()?
+            && let Some(header) = headers.next_header()?
         {
             // Only the last offset of an old batch is known for sure.
             let first = if header.is_legacy() { next } else { header.base_offset };

@@ -25,7 +25,7 @@ impl Segment {
         let mut offset = self.base_offset;
         loop {
             let position = headers.position();
-            match headers.next() {
+            match headers.next_header() {
                 Ok(Some(h))
                     if (offset..limit).contains(&h.base_offset) && h.last_offset < limit =>
                 {

@@ -48,7 +48,7 @@ impl Segment {
     ) -> Result<Lookup<Located>> {
         let (from, mut next) = (headers.position(), self.base_offset);
         let found = loop {
-            match headers.next() {
+            match headers.next_header() {
                 Ok(Some(header)) if !wanted(&header) => next = header.last_offset + 1,
                 Err(Error::Corrupt { .. }) => break None,
                 found => break found?,
@@ -171,7 +171,7 @@ impl Segment {
         self.first_timestamp = OnceLock::new();
         (self.size, self.unindexed_bytes) = (0, 0);
         let mut entered = Ok(());
-        while let (Ok(()), Ok(Some(header))) = (&entered, headers.next()) {
+        while let (Ok(()), Ok(Some(header))) = (&entered, headers.next_header()) {
             if !self.can_hold(header.last_offset) {
                 break;
             }
@@ -189,7 +189,7 @@ impl Segment {
 fn greatest(known: TimestampEntry, mut headers: Headers) -> Result<TimestampEntry> {
     let mut max = known;
     loop {
-        match headers.next() {
+        match headers.next_header() {
             Ok(Some(header)) if header.max_timestamp > max.timestamp => {
                 let (timestamp, offset) = (header.max_timestamp, header.last_offset);
                 max = TimestampEntry { timestamp, offset };

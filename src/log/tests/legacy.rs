@@ -72,17 +72,17 @@ fn every_message_is_read_as_kafka_reads_it() {
         assert_eq!(rows(&log), expected);
         let mut headers = log.segments[0].headers_at(0).unwrap();
         for batch in batches {
-            let header = headers.next().unwrap().unwrap();
+            let header = headers.next_header().unwrap().unwrap();
             assert_eq!((header.last_offset, header.max_timestamp, header.size), batch);
         }
-        assert!(headers.next().unwrap().is_none());
+        assert!(headers.next_header().unwrap().is_none());
         // Consumers get the stored bytes, from any offset on.
         for from in 0..END {
             let read = log.read(from, 1 << 20, Isolation::HighWatermark, true).unwrap();
             let range = &read.ranges[0];
             assert_eq!(range.read().unwrap(), original[range.position as usize..]);
             let file = log.segments[0].file().unwrap();
-            let first = scan::Headers::new(file, range.position, log.size()).next().unwrap();
+            let first = scan::Headers::new(file, range.position, log.size()).next_header().unwrap();
             assert!(first.unwrap().last_offset >= from);
         }
         for timestamp in (1_499_999_999_900..1_500_000_002_500).step_by(37) {

@@ -359,8 +359,8 @@ fn refusals(queue: &Queue, index: &Index<'_>) -> Vec<Anomaly> {
 /// Whether the member certainly had the record until the answer.
 fn is_held(event: &Event, place: Place, index: &Index<'_>) -> bool {
     let life = &index.lives[&place];
-    let own = life.taken.iter().filter(|taken| taken.member == event.member);
-    let last = own.filter(|taken| taken.ended <= event.begun).next_back();
+    let mut own = life.taken.iter().filter(|taken| taken.member == event.member);
+    let last = own.rfind(|taken| taken.ended <= event.begun);
     last.is_some_and(|taken| {
         let others = life.said.iter().filter(|said| {
             said.member == event.member && said.begun > taken.begun && said.begun < event.begun

@@ -38,6 +38,10 @@ impl Originals {
     /// The record with this offset, which is never less than in the call before. None if it is no
     /// longer there or cannot be read.
     pub fn find(&mut self, offset: Offset) -> Option<&Record> {
+        // A batch may go on beyond the log start.
+        if self.partition.offsets().is_ok_and(|offsets| offset < offsets.log_start) {
+            return None;
+        }
         while !self.is_unreadable && self.found.as_ref().is_none_or(|found| found.offset < offset) {
             self.found = self.next_from(offset).unwrap_or_else(|error| {
                 self.tell(offset, &error);

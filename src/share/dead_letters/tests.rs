@@ -111,12 +111,12 @@ fn a_record_that_is_gone_leaves_a_letter_without_it() {
     cluster.partition(topic, 0).delete_records(2).unwrap();
     let all = batches(letters(&cluster, topic, &[rejected(0, 3), rejected(7, 8)], true), NO_LIMIT);
     let found: Vec<_> = all.concat().iter().map(|letter| brief(letter).1).collect();
-    // The deleted ones are still in the file, in the batch with the first one that is not.
-    assert_eq!(found, [Some(2), Some(2), Some(2000), Some(2), None, None]);
+    // They are still in the file, in the batch with the first one that is not deleted.
+    assert_eq!(found, [None, None, Some(2000), Some(2), None, None]);
     cluster.partition(topic, 0).delete_records(4).unwrap();
     let all = batches(letters(&cluster, topic, &[rejected(1, 4)], true), NO_LIMIT);
     let found: Vec<_> = all.concat().iter().map(|letter| brief(letter).1).collect();
-    assert_eq!(found, [None, None, Some(2), Some(2)]);
+    assert_eq!(found, [None, None, None, Some(2)]);
 }
 
 #[test]

@@ -42,9 +42,9 @@ async fn fetch(
 ) -> Result<(ShareFetchResponse, Vec<Vec<FileRange>>)> {
     let key = session_key(cx, request.group_id.as_ref(), request.member_id.as_ref())?;
     check_renewal(request)?;
-    let mode = acquire_mode(request.share_acquire_mode)?;
     let said = said(request);
     let (accepted, partitions) = begin(cx, &key, request, !said.is_empty()).await?;
+    let mode = acquire_mode(request.share_acquire_mode)?;
     let share = &cx.parts.share;
     let max_bytes = request.max_bytes.min(cx.parts.config.get().fetch_max_bytes).max(0) as usize;
     let settings = share.settings(&key.group);

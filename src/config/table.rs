@@ -957,12 +957,10 @@ settings! {
     /// How many records of one partition members of a share group may hold unacknowledged.
     group_share_partition_max_record_locks: i32 =
         "2000", "group.share.partition.max.record.locks", ReadOnly, Between(100.0, 10000.0);
-    /// Largest `share.partition.max.record.locks` that a group may set. Share groups are not
-    /// supported yet.
+    /// Largest `share.partition.max.record.locks` that a group may set.
     group_share_max_partition_max_record_locks: i32 =
         "4000", "group.share.max.partition.max.record.locks", ReadOnly, Between(2000.0, 10000.0);
-    /// Smallest `share.partition.max.record.locks` that a group may set. Share groups are not
-    /// supported yet.
+    /// Smallest `share.partition.max.record.locks` that a group may set.
     group_share_min_partition_max_record_locks: i32 =
         "100", "group.share.min.partition.max.record.locks", ReadOnly, Between(100.0, 2000.0);
     /// Accepted but ignored: Kafka sweeps its list of waiting share fetches after this many of

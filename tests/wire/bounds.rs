@@ -2,11 +2,10 @@
 //! repeated names, invented names and names of maximal length. The responses, the broker's memory
 //! and the time that others wait must stay within bounds. So must the memory of incomplete requests.
 
-use super::{Peer, call, send};
+use super::{Peer, call, send, text};
 use crate::support::Broker;
 use crate::support::requests::{Known, Recipe, Schema};
 use bytes::Bytes;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::guard::request_header_version;
 use klamm::codec::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use klamm::codec::messages::create_topics_request::CreatableTopic;
@@ -43,10 +42,6 @@ const OTHERS_WAIT: Duration = Duration::from_secs(3);
 const PARTITIONS: i32 = 30;
 /// Set this to print the cost of each request.
 const SHOWN: bool = false;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 /// Gives each name in `Known` some content: a topic, a group with a member and offsets, and a
 /// transaction.

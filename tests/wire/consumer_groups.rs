@@ -1,8 +1,7 @@
 //! Consumer groups (KIP-848) are served only while `group.version` is finalized.
 
-use super::{Peer, call};
+use super::{Peer, call, text};
 use crate::support::Broker;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::create_topics_request::CreatableTopic;
 use klamm::codec::messages::update_features_request::FeatureUpdateKey;
 use klamm::codec::messages::{
@@ -19,10 +18,6 @@ const UNSUPPORTED_VERSION: i16 = 35;
 const INVALID_REQUEST: i16 = 42;
 const UNSUPPORTED_ASSIGNOR: i16 = 112;
 const INVALID_REGULAR_EXPRESSION: i16 = 128;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 fn joins() -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest::default()

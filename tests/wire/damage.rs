@@ -1,9 +1,8 @@
 //! Damaged log directories: the start is refused with a message and changes no file, and once the
 //! damage is repaired all records are there. Changes that are no damage do not prevent a start.
 
-use super::{Peer, call};
+use super::{Peer, call, text};
 use crate::support::Broker;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::create_topics_request::CreatableTopic;
 use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -118,10 +117,6 @@ fn copy(from: &Path, to: &Path) {
             false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
         }
     }
-}
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
 }
 
 fn create(broker: &Broker, topic: &str) {

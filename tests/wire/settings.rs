@@ -1,9 +1,8 @@
 //! Dynamic settings: what one is set to holds for whoever reads it, without a restart.
 
-use super::{Peer, call, set, wait_for};
+use super::{Peer, call, set, text, wait_for};
 use crate::support::Broker;
 use bytes::Bytes;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::{
@@ -14,10 +13,6 @@ use klamm::record::builder::BatchBuilder;
 use std::time::Duration;
 
 const MESSAGE_TOO_LARGE: i16 = 10;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 fn create(peer: &Peer, topic: &str, settings: &[(&str, &str)]) {
     let configs = settings.iter().map(|(name, value)| {

@@ -1,13 +1,12 @@
 //! Share groups by hand: what members get, what they may say about it, and what they are told.
 
-use super::{Peer, call, create, name, wait_for};
+use super::share_state::to_initialize;
+use super::{Peer, call, create, name, text, to_produce, wait_for};
 use crate::support::Broker;
 use bytes::Bytes;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
-use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::share_fetch_request::{
     AcknowledgementBatch, FetchPartition, FetchTopic,
 };
@@ -18,8 +17,8 @@ use klamm::codec::messages::write_txn_markers_request::{
 };
 use klamm::codec::messages::*;
 use klamm::codec::messages::{
-    delete_topics_request::DeleteTopicState, initialize_share_group_state_request as initialize,
-    read_share_group_state_request as read, share_acknowledge_request as acknowledge,
+    delete_topics_request::DeleteTopicState, read_share_group_state_request as read,
+    share_acknowledge_request as acknowledge,
 };
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
@@ -39,10 +38,6 @@ const SHARE_SESSION_LIMIT_REACHED: i16 = 133;
 
 /// First and last offset, and the types of their acknowledgement.
 type Said<'a> = (i64, i64, &'a [i8]);
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 /// Sets the level of `share.version`.
 fn set_level(peer: &Peer, level: i16) {
@@ -75,16 +70,7 @@ impl Queue {
 
     fn initialize(&self, partition: i32, epoch: i32, start: i64) {
         wait_for("the coordinator", || {
-            let asked = initialize::PartitionData::default()
-                .with_partition(partition)
-                .with_state_epoch(epoch)
-                .with_start_offset(start);
-            let topic = initialize::InitializeStateData::default()
-                .with_topic_id(self.topic_id)
-                .with_partitions(vec![asked]);
-            let request = InitializeShareGroupStateRequest::default()
-                .with_group_id(text("g"))
-                .with_topics(vec![topic]);
+            let request = to_initialize(self.topic_id, partition, epoch, start);
             let find = FindCoordinatorRequest::default().with_key_type(2);
             let key = format!("g:{}:0", klamm::types::uuid_to_text(self.topic_id));
             call(&self.peer, 6, &find.with_coordinator_keys(vec![text(&key)]));
@@ -102,15 +88,8 @@ impl Queue {
     }
 
     fn append(&self, partition: i32, records: Bytes) {
-        let data =
-            PartitionProduceData::default().with_index(partition).with_records(Some(records));
-        let topic =
-            TopicProduceData::default().with_name(name("t")).with_partition_data(vec![data]);
-        let request = ProduceRequest::default()
-            .with_transactional_id(Some(text("x").into()))
-            .with_acks(-1)
-            .with_timeout_ms(10_000)
-            .with_topic_data(vec![topic]);
+        let request =
+            to_produce("t", partition, records).with_transactional_id(Some(text("x").into()));
         let answer = call(&self.peer, 9, &request);
         assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
     }

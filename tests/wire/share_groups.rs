@@ -1,9 +1,8 @@
 //! Share groups (KIP-932): their members get partitions, and operators say where they begin. They
 //! are served only while `share.version` is finalized.
 
-use super::{Peer, call, create, name, wait_for};
+use super::{Peer, call, create, name, text, wait_for};
 use crate::support::Broker;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::alter_share_group_offsets_request::{
     AlterShareGroupOffsetsRequestPartition, AlterShareGroupOffsetsRequestTopic,
 };
@@ -24,10 +23,6 @@ const INVALID_GROUP_ID: i16 = 24;
 const UNSUPPORTED_VERSION: i16 = 35;
 const NON_EMPTY_GROUP: i16 = 68;
 const GROUP_ID_NOT_FOUND: i16 = 69;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 /// A broker with the topics `t`, of two partitions, and `u`, of one.
 fn started() -> (Broker, Peer) {

@@ -1,9 +1,8 @@
 //! The states of share partitions (KIP-932), as leaders of share partitions and group coordinators
 //! of other brokers would keep them here.
 
-use super::{Peer, call, create, name, wait_for};
+use super::{Peer, call, create, name, text, wait_for};
 use crate::support::Broker;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::delete_topics_request::DeleteTopicState;
 use klamm::codec::messages::describe_configs_request::DescribeConfigsResource;
 use klamm::codec::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -29,16 +28,29 @@ const TOPIC: &str = "__share_group_state";
 /// First and last offset, state and count.
 type Batches = Vec<(i64, i64, i8, i16)>;
 
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
 /// Finds the coordinator of a key; answers the error code and the port.
 fn find(peer: &Peer, version: i16, key: &str) -> (i16, i32) {
     let request =
         FindCoordinatorRequest::default().with_key_type(2).with_coordinator_keys(vec![text(key)]);
     let found = call(peer, version, &request).coordinators.remove(0);
     (found.error_code, found.port)
+}
+
+/// An InitializeShareGroupState of one partition for the group "g".
+pub fn to_initialize(
+    topic_id: Uuid,
+    partition: i32,
+    epoch: i32,
+    start: i64,
+) -> InitializeShareGroupStateRequest {
+    let asked = initialize::PartitionData::default()
+        .with_partition(partition)
+        .with_state_epoch(epoch)
+        .with_start_offset(start);
+    let topic = initialize::InitializeStateData::default()
+        .with_topic_id(topic_id)
+        .with_partitions(vec![asked]);
+    InitializeShareGroupStateRequest::default().with_group_id(text("g")).with_topics(vec![topic])
 }
 
 /// The group "g" with partitions of the topic.
@@ -74,16 +86,7 @@ impl Group {
     }
 
     fn initialize(&self, partition: i32, epoch: i32, start: i64) -> i16 {
-        let asked = initialize::PartitionData::default()
-            .with_partition(partition)
-            .with_state_epoch(epoch)
-            .with_start_offset(start);
-        let topic = initialize::InitializeStateData::default()
-            .with_topic_id(self.topic_id)
-            .with_partitions(vec![asked]);
-        let request = InitializeShareGroupStateRequest::default()
-            .with_group_id(text("g"))
-            .with_topics(vec![topic]);
+        let request = to_initialize(self.topic_id, partition, epoch, start);
         let answer = call(&self.peer, 0, &request).results.remove(0).partitions.remove(0);
         assert_eq!(answer.partition, partition);
         answer.error_code

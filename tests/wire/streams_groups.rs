@@ -1,6 +1,6 @@
 //! The internal topics of streams groups (KIP-1071): klamm creates them, and says why it could not.
 
-use super::{Peer, call, wait_for};
+use super::{Peer, call, text, wait_for};
 use crate::support::Broker;
 use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::StreamsGroupHeartbeatRequest;
@@ -10,10 +10,6 @@ use klamm::codec::messages::streams_group_heartbeat_request::{Subtopology, Topic
 use klamm::codec::messages::{CreateTopicsRequest, FindCoordinatorRequest, MetadataRequest};
 
 const MISSING_INTERNAL_TOPICS: i8 = 3;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 /// Joins the group, which keeps a changelog with so many replicas; returns what the status says of
 /// missing topics, None if there is no coordinator yet.

@@ -1,9 +1,8 @@
 //! Transactions by hand: the answers to clients that are late, wrong or old.
 
-use super::{Peer, call, once_verified};
+use super::{Peer, call, once_verified, text};
 use crate::support::Broker;
 use bytes::Bytes;
-use kafka_protocol::protocol::StrBytes;
 use klamm::codec::messages::WriteTxnMarkersRequest;
 use klamm::codec::messages::add_partitions_to_txn_request::{
     AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
@@ -41,10 +40,6 @@ const UNKNOWN_TOPIC_ID: i16 = 100;
 const TRANSACTIONAL_ID_NOT_FOUND: i16 = 105;
 const TRANSACTION_ABORTABLE: i16 = 120;
 const INVALID_REGULAR_EXPRESSION: i16 = 128;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 /// A producer with the transactional id "x" and the topic "t".
 struct Client {

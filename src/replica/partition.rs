@@ -11,7 +11,7 @@ use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
 use crate::log::{ActiveProducer, Log, Read, TimestampOffset};
-use crate::metadata;
+use crate::metadata::{self, topics::NO_LEADER};
 use crate::sync::{read, write};
 use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
@@ -132,7 +132,7 @@ impl Partition {
                 leader_epoch: NO_EPOCH,
                 partition_epoch: -1,
                 replicas: Vec::new(),
-                role: Role::Follower { led_to: 0 },
+                role: Role::Follower { leader: None, led_to: 0 },
             }),
             log: Arc::new(Mutex::new(log)),
             is_closed: AtomicBool::new(false),
@@ -175,6 +175,16 @@ impl Partition {
     /// The latest leader epoch in the metadata log.
     pub fn leader_epoch(&self) -> LeaderEpoch {
         self.state().leader_epoch
+    }
+
+    /// The leader that the metadata log names, if there is one, and its epoch.
+    pub fn leader(&self) -> (Option<BrokerId>, LeaderEpoch) {
+        let state = self.state();
+        let leader = match state.role {
+            Role::Leader { .. } => Some(self.broker_id),
+            Role::Follower { leader, .. } => leader,
+        };
+        (leader, state.leader_epoch)
     }
 
     /// The log directory that holds the log.
@@ -418,7 +428,7 @@ impl Partition {
         let mut log = self.log()?;
         let led_to = match state.role {
             Role::Leader { .. } => log.high_watermark(),
-            Role::Follower { led_to } => led_to,
+            Role::Follower { led_to, .. } => led_to,
         };
         let epoch_start = match &state.role {
             Role::Leader { epoch_start, .. } if registration.leader_epoch <= state.leader_epoch => {
@@ -436,7 +446,7 @@ impl Partition {
             role: if leads {
                 Role::Leader { isr: registration.isr.clone(), epoch_start }
             } else {
-                Role::Follower { led_to }
+                Role::Follower { leader: known_leader(registration), led_to }
             },
         };
         let high_watermark = self.advance_high_watermark(&state, &mut log);
@@ -518,6 +528,10 @@ impl Partition {
         // The state is replaced in one assignment, so a panic cannot leave it half changed.
         read(&self.state)
     }
+}
+
+fn known_leader(registration: &metadata::Partition) -> Option<BrokerId> {
+    (registration.leader != NO_LEADER).then_some(registration.leader)
 }
 
 /// Where the fetcher's history diverges from ours, if it does (KIP-595).

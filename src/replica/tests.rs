@@ -108,11 +108,15 @@ async fn losing_the_lead_ends_waits_and_refuses_everything() {
         async move { partition.wait_for_high_watermark(1, 60_000).await }
     });
     tokio::task::yield_now().await;
+    assert_eq!(partition.leader(), (Some(1), 0));
     cluster.change(id, 0, |change| change.leader = 2);
+    assert_eq!(partition.leader(), (Some(2), 1));
     assert_eq!(code(waiting.await.unwrap()), ResponseError::NotLeaderOrFollower);
     let refused = partition.append(vec![batch(1)], NO_EPOCH, Origin::Client, 1, NOW);
     assert_eq!(code(refused), ResponseError::NotLeaderOrFollower);
     assert_eq!(code(partition.check_leader(0)), ResponseError::FencedLeaderEpoch);
+    cluster.change(id, 0, |change| change.leader = -1);
+    assert_eq!(partition.leader(), (None, 2));
 }
 
 /// At a stop, leaderships are given up while requests are under way.

@@ -23,8 +23,10 @@ pub(super) enum Role {
         /// The log end offset when the epoch began.
         epoch_start: Offset,
     },
-    /// Another broker leads, or none does. (The state of a follower's fetching will go here.)
+    /// Another broker leads, or none does.
     Follower {
+        /// The broker that leads, to be followed; None if there is none.
+        leader: Option<BrokerId>,
         /// The high watermark when this broker last ceased to lead: what it had appended below was
         /// replicated to the ISR. 0 if it never led.
         led_to: Offset,

@@ -39,7 +39,7 @@ impl Partition {
         let wait = self.waiters.wait_for(offset);
         let state = self.state();
         // This broker may have ceased to lead since the append, but not before that was replicated.
-        if matches!(state.role, Role::Follower { led_to } if led_to >= offset) {
+        if matches!(state.role, Role::Follower { led_to, .. } if led_to >= offset) {
             return Ok(None);
         }
         state.check_leader(NO_EPOCH)?;

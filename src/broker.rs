@@ -35,6 +35,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::handlers::Parts;
 use crate::log::manager::LogManager;
+use crate::peers::Peers;
 use crate::replica::Replicas;
 use crate::server::Server;
 use crate::share::SharePartitions;
@@ -225,6 +226,8 @@ fn assemble(
     controller: controller::Client,
     broker_epoch: i64,
 ) -> (Arc<Parts>, Applier) {
+    let image = Arc::new(ArcSwap::from(controller.image()));
+    let peers = Peers::new(config.clone(), image.clone());
     let replicas = Replicas::new(config.clone(), clock.clone(), logs);
     let (applied, watch_applied) = watch::channel(-1);
     let internal_topics = InternalTopics::new(
@@ -250,7 +253,6 @@ fn assemble(
         controller.clone(),
         broker_epoch,
     );
-    let image = Arc::new(ArcSwap::from(controller.image()));
     let share = SharePartitions::new(
         config.clone(),
         clock.clone(),
@@ -274,6 +276,7 @@ fn assemble(
         config,
         clock,
         broker_epoch,
+        peers,
         replicas,
         groups,
         transactions,

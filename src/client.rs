@@ -66,6 +66,11 @@ impl Client {
         Client { address, options, link: Mutex::default() }
     }
 
+    /// `host:port` of the peer.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Sends a request at the highest of `versions` that the peer serves, and returns the response.
     /// UNSUPPORTED_VERSION if there is none; after Disconnected the request may have been carried
     /// out.

@@ -83,6 +83,7 @@ use crate::coordinator::{
 use crate::disk::FileRange;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
+use crate::peers::Peers;
 use crate::replica::Replicas;
 use crate::share::SharePartitions;
 use arc_swap::ArcSwap;
@@ -249,6 +250,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The broker epoch: the offset of this broker's registration in the metadata log.
     pub broker_epoch: i64,
+    /// The connections to the other brokers.
+    pub peers: Arc<Peers>,
     /// The partitions that this broker hosts.
     pub replicas: Arc<Replicas>,
     /// The groups that this broker coordinates.

@@ -20,6 +20,7 @@
 //!  coordinator   groups, transactions: synchronous state machines rebuilt by replaying their topic
 //!  replica       partitions led here: leader epoch, high watermark, fetch sessions, waiters
 //!                                                                     -- async ends here --
+//!  peers         the other brokers of the cluster, and the connections to them
 //!  controller    requests -> records of the metadata log -> Image -> those who follow it
 //!  metadata      an immutable Image, moved forward by records of the metadata log
 //!  log           segments, indexes, epochs, producer state, recovery, retention, cleaner, manager
@@ -83,7 +84,7 @@
 //! - A connection's requests are carried out one after the other, as in Kafka, so each sees what
 //!   the ones before it did. Only those that write records may wait together (`server/pipeline.rs`).
 //! - No lock is held across an await, and nothing below `replica` awaits, except where other nodes
-//!   or the controller are called: `client` and `controller/client.rs`. The log and the
+//!   or the controller are called: `client`, `controller/client.rs` and `peers`. The log and the
 //!   coordinators take the time as an argument.
 //! - A disk error takes its log directory offline for good; a failed fsync is never repeated.
 //! - Log directories are accessed only through [`disk`], and wall time comes only from [`clock`].
@@ -130,6 +131,7 @@ pub mod error;
 pub mod handlers;
 pub mod log;
 pub mod metadata;
+pub mod peers;
 pub mod record;
 pub mod replica;
 pub mod server;

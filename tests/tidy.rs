@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["log"],
     &["metadata"],
     &["controller"],
+    &["peers"],
     &["replica"],
     &["coordinator"],
     &["share"],
@@ -97,6 +98,7 @@ const BANS: &[Ban] = &[
             ("src/client.rs", "other nodes are waited for"),
             ("src/client/", "other nodes are waited for"),
             ("src/controller/client.rs", "the controller's thread is waited for"),
+            ("src/peers.rs", "other brokers are waited for"),
         ],
     },
     Ban {

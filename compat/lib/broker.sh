@@ -58,7 +58,10 @@ PROPERTIES
 
 # broker_start DIR: starts the broker of DIR as a child of this shell, waits until it answers
 # ApiVersions and sets BROKER_PID. Logs go to DIR/logs.
-broker_start() {
+broker_start() { broker_launch "$1" && broker_await "$1"; }
+
+# broker_launch DIR: the same without waiting.
+broker_launch() {
   local dir=$1
   case $TARGET in
     klamm)
@@ -81,13 +84,12 @@ broker_start() {
   BROKER_PID=$!
   export BROKER_PID
   echo "$BROKER_PID" > "$dir/pid"
-  broker_await "$dir"
 }
 
 # broker_await DIR: waits until the broker answers an ApiVersions v0 request with its correlation id.
 broker_await() {
   local dir=$1 port end=$((SECONDS + ${START_TIMEOUT:-60})) answer
-  port=$(sed -n 's/^listeners=PLAINTEXT:\/\/127.0.0.1:\([0-9]*\),.*/\1/p' "$dir/server.properties")
+  port=$(sed -n 's/^listeners=[A-Z]*:\/\/127.0.0.1:\([0-9]*\).*/\1/p' "$dir/server.properties")
   while [ $SECONDS -lt $end ]; do
     if ! kill -0 "$BROKER_PID" 2>/dev/null; then
       echo "the broker exited at start:" >&2; tail -n 5 "$dir/logs/broker.log" >&2; return 1

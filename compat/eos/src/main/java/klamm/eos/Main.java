@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
@@ -75,7 +76,7 @@ public final class Main {
         try (Admin admin = Admin.create(config())) {
             List<NewTopic> topics = new ArrayList<>();
             for (String topic : List.of(INPUT, COPIES, COUNTS)) {
-                topics.add(new NewTopic(topic, PARTITIONS, (short) 1));
+                topics.add(new NewTopic(topic, Optional.of(PARTITIONS), Optional.empty()));
             }
             admin.createTopics(topics).all().get();
         }

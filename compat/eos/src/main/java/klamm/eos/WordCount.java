@@ -27,7 +27,7 @@ final class WordCount {
                 .mapValues(count -> "" + count)
                 .to(Main.COUNTS, Produced.with(Serdes.String(), Serdes.String()));
         Properties config = Main.config("application.id", "word-count", "processing.guarantee", "exactly_once_v2",
-                "commit.interval.ms", 100, "num.stream.threads", 2, "replication.factor", 1, "statestore.cache.max.bytes", 0,
+                "commit.interval.ms", 100, "num.stream.threads", 2, "replication.factor", -1, "statestore.cache.max.bytes", 0,
                 "state.dir", stateDirectory, "auto.offset.reset", "earliest",
                 "consumer.session.timeout.ms", 6000, "consumer.heartbeat.interval.ms", 500, "consumer.max.poll.records", 50);
         KafkaStreams streams = new KafkaStreams(builder.build(), config);

@@ -40,7 +40,7 @@ tools() {
 
   tool kafka-metadata-quorum "${server[@]}" describe --status; succeeded
   expect "^LeaderId:${s}10[123]\$"
-  expect '^CurrentObservers:.*"id": 1,.*"id": 2,.*"id": 3,.*"id": 4'
+  for name in "${BROKERS[@]}"; do expect "^CurrentObservers:.*\"id\": $(node_id "$name"),"; done
   tool kafka-metadata-quorum "${server[@]}" describe --replication; succeeded
   for name in "${BROKERS[@]}"; do expect "^$(node_id "$name")$s.*Observer"; done
   check_done 'kafka-metadata-quorum'

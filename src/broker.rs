@@ -11,7 +11,7 @@
 //!  listeners             sockets, and the ports that are advertised
 //!  directories unserved  what a start finds and whether it may go on; what klamm does not serve
 //!  identity              cluster id, directory ids, the previous broker epoch
-//!  lifecycle             registration, heartbeats, controlled shutdown
+//!  lifecycle heartbeats  registration, the session with the controller, controlled shutdown
 //!  applier               applies the steps of the metadata log to the parts
 //!  background            periodic work
 //! ```
@@ -19,6 +19,7 @@
 mod applier;
 mod background;
 mod directories;
+mod heartbeats;
 mod identity;
 mod lifecycle;
 mod listeners;
@@ -41,6 +42,7 @@ use crate::server::Server;
 use crate::share::SharePartitions;
 use applier::Applier;
 use arc_swap::ArcSwap;
+use heartbeats::Heartbeats;
 use identity::{introduce, metadata_directory_id, previous_broker_epoch};
 use signals::Signals;
 use std::sync::Arc;
@@ -128,6 +130,7 @@ fn panicked(error: tokio::task::JoinError) -> Error {
 #[derive(Debug)]
 pub struct Broker {
     parts: Arc<Parts>,
+    heartbeats: Arc<Heartbeats>,
     server: Server,
     background: JoinSet<()>,
     failed: mpsc::Receiver<String>,
@@ -163,21 +166,24 @@ impl Broker {
         )?;
         let registration =
             lifecycle::registration(&config, &cluster_id, &bound, &logs, clean_epoch);
-        let broker_epoch = controller.client().register(registration).await?;
+        let (heartbeats, broker_epoch) =
+            Heartbeats::begin(controller.client(), registration, &config).await?;
         let (parts, applier) = assemble(live, clock, logs, controller.client(), broker_epoch);
         let mut background = JoinSet::new();
         let (fail, mut failed) = mpsc::channel(1);
         let applier_fails = fail.clone();
         background.spawn_blocking(move || applier.run(published, &applier_fails));
-        if let Err(error) = lifecycle::become_running(&parts).await {
+        if let Err(error) = lifecycle::become_running(&parts, &heartbeats).await {
             return Err(failed.try_recv().map_or(error, Error::Config));
         }
         warn_of_unserved(&parts.image.load());
-        background::start(&parts, &mut background, fail);
+        let heartbeats = Arc::new(heartbeats);
+        background::start(&parts, &heartbeats, &mut background, fail);
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
         let server = Server::start(bound, &parts);
         lifecycle::announce(&parts.config.get());
-        Ok(Broker { parts, server, background, failed, ports, controller: Some(controller) })
+        let controller = Some(controller);
+        Ok(Broker { parts, heartbeats, server, background, failed, ports, controller })
     }
 
     /// The ports listened on, by listener name. A port configured as 0 appears as the one assigned.
@@ -205,7 +211,7 @@ impl Broker {
         // closed.
         self.background.abort_all();
         let parts = self.parts;
-        let left = lifecycle::leave_cluster(&parts).await;
+        let left = lifecycle::leave_cluster(&parts, &self.heartbeats).await;
         self.server.stop().await;
         parts.share_states.close();
         parts.transactions.close();

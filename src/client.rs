@@ -14,7 +14,7 @@ mod connection;
 #[cfg(test)]
 mod tests;
 
-pub use connection::Connection;
+pub use connection::{Connection, Ranges};
 
 use crate::error::{Error, Result};
 use kafka_protocol::protocol::Request;
@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// The open connection, or a new one.
-    async fn connection(&self) -> Result<Arc<Connection>> {
+    pub async fn connection(&self) -> Result<Arc<Connection>> {
         let deadline = Instant::now() + self.options.request_timeout;
         let mut link = timeout_at(deadline, self.link.lock()).await.map_err(|_| too_late())?;
         if let Some(open) = link.connection.as_ref().filter(|open| !open.is_closed()) {

@@ -57,58 +57,69 @@ pub struct RequestHeader {
     pub correlation_id: i32,
     /// The name that the client gives itself.
     pub client_id: Option<StrBytes>,
+    /// The bytes of the header; the body follows them.
+    pub size: usize,
 }
 
-/// Takes the header off `frame`, a request without its size.
+/// Reads the header of `frame`, a request without its size.
 ///
 /// An API key that Kafka does not have is an error, as the end of the header is then unknown. The
 /// version is not checked, because ApiVersions is answered even if its version is unknown.
-pub fn decode_header(frame: &mut Bytes) -> Result<RequestHeader> {
+pub fn decode_header(frame: &Bytes) -> Result<RequestHeader> {
+    let mut rest = &frame[..];
     let cut_short = |_| Error::corrupt("request header: it is cut short");
-    let mut take = || frame.try_get_i16().map_err(cut_short);
+    let mut take = || rest.try_get_i16().map_err(cut_short);
     let (api_key, api_version) = (take()?, take()?);
-    let correlation_id = frame.try_get_i32().map_err(cut_short)?;
+    let correlation_id = rest.try_get_i32().map_err(cut_short)?;
     if !guard::has_versions(api_key) {
         return Err(Error::corrupt(format!("request header: no API {api_key}")));
     }
-    let client_id = take_client_id(frame)?;
+    let client_id = take_client_id(frame, &mut rest)?;
     if guard::request_header_version(api_key, api_version) >= 2 {
-        frame.advance(guard::check_tags(frame)?);
+        rest.advance(guard::check_tags(rest)?);
     }
-    Ok(RequestHeader { api_key, api_version, correlation_id, client_id })
+    let size = frame.len() - rest.len();
+    Ok(RequestHeader { api_key, api_version, correlation_id, client_id, size })
 }
 
 /// The client id is a nullable string of the old form even in header version 2, not a compact one.
-fn take_client_id(frame: &mut Bytes) -> Result<Option<StrBytes>> {
+fn take_client_id(frame: &Bytes, rest: &mut &[u8]) -> Result<Option<StrBytes>> {
     let cut_short = || Error::corrupt("request header: it is cut short");
-    let length = frame.try_get_i16().map_err(|_| cut_short())?;
+    let length = rest.try_get_i16().map_err(|_| cut_short())?;
     if length == -1 {
         return Ok(None);
     }
     let length = usize::try_from(length)
         .map_err(|_| Error::corrupt("request header: a length is negative"))?;
-    if length > frame.len() {
-        return Err(cut_short());
-    }
-    let text = StrBytes::from_utf8(frame.split_to(length));
+    let (text, behind) = rest.split_at_checked(length).ok_or_else(cut_short)?;
+    *rest = behind;
+    let text = StrBytes::from_utf8(frame.slice_ref(text));
     text.map(Some).map_err(|_| Error::corrupt("request header: a client id that is not UTF-8"))
 }
 
-/// The body of a request that the guard has checked. Only such a body can be decoded.
+/// A request whose body the guard has checked. Only such a body can be decoded.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    body: Bytes,
+    /// The header and the body, as they came.
+    frame: Bytes,
+    /// Where the body begins.
+    body: usize,
     version: i16,
     elements: usize,
 }
 
-/// Checks the body of a request with the guard.
-pub fn check(api_key: i16, version: i16, body: Bytes) -> Result<Checked> {
-    let elements = guard::check(api_key, version, &body)?;
-    Ok(Checked { body, version, elements })
+/// Checks the body of a request with the guard. It begins at `body` in the frame, after the header.
+pub fn check(api_key: i16, version: i16, frame: Bytes, body: usize) -> Result<Checked> {
+    let elements = guard::check(api_key, version, frame.get(body..).unwrap_or_default())?;
+    Ok(Checked { frame, body, version, elements })
 }
 
 impl Checked {
+    /// The request as it came, with its header and without its size.
+    pub fn frame(&self) -> Bytes {
+        self.frame.clone()
+    }
+
     /// The number of elements in all of its arrays together.
     pub fn elements(&self) -> usize {
         self.elements
@@ -123,7 +134,8 @@ impl Checked {
     /// body.
     pub fn decode<R: Request>(mut self) -> Result<R> {
         let version = self.version;
-        R::decode(&mut self.body, version).map_err(|error| {
+        self.frame.advance(self.body);
+        R::decode(&mut self.frame, version).map_err(|error| {
             Error::corrupt(format!("request of API {} v{version}: {error}", R::KEY))
         })
     }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  client                the way in: what brokers ask of the controller, and wait for
+//!  leader remote         in a process that is only a broker: the quorum's active controller
 //!  envelope              a client's request, and the answer to it
 //!  thread                takes requests from the queue; one fsync for those that wait together
 //!  apis                  clients' requests: decoded, carried out, answered in bytes
@@ -28,11 +29,13 @@ mod describe;
 mod elect_leaders;
 mod envelope;
 mod journal;
+pub mod leader;
 mod partition_change;
 mod placement;
 mod preview;
 pub mod quorum;
 mod reassignments;
+mod remote;
 mod replicas;
 mod state;
 mod thread;
@@ -42,9 +45,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use self::brokers::{BrokerStatus, Heartbeat};
 pub use self::client::Client;
 pub use self::envelope::{Answer, Forwarded, Requester};
+pub use self::leader::Leader;
 pub use self::preview::{Preview, preview};
+pub use self::remote::Remote;
 
 use self::client::Embedded;
 use self::quorum::{Options, Quorum};

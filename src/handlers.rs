@@ -353,9 +353,9 @@ fn each_once<T: Clone + Eq + Hash>(named: Vec<T>) -> impl Iterator<Item = T> {
     named.into_iter().filter(move |name| seen.insert(name.clone()))
 }
 
-/// Serves one request: looks up its API, lets the guard check the body, decodes it and calls the
-/// handler.
-pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
+/// Serves one request, a frame with the header of `cx`: looks up its API, lets the guard check the
+/// body, decodes it and calls the handler.
+pub async fn dispatch(cx: Context, frame: Bytes) -> Result<Reply> {
     let RequestHeader { api_key, api_version, .. } = cx.header;
     let api = TABLE.iter().find(|api| api.key == api_key && api.is_on(cx.session.endpoint));
     let Some(api) = api else {
@@ -368,7 +368,7 @@ pub async fn dispatch(cx: Context, body: Bytes) -> Result<Reply> {
         return Err(Error::corrupt(format!("version {api_version} of {}", api.name)));
     }
     authorize::authorize(&cx.session, api)?;
-    let request = codec::check(api_key, api_version, body)?;
+    let request = codec::check(api_key, api_version, frame, cx.header.size)?;
     if request.elements() > large::FROM_ELEMENTS {
         large::alone(Box::pin(handle(&cx, request))).await
     } else {

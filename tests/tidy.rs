@@ -99,6 +99,7 @@ const BANS: &[Ban] = &[
             ("src/client/", "other nodes are waited for"),
             ("src/controller/client.rs", "the controller's thread is waited for"),
             ("src/peers.rs", "other brokers are waited for"),
+            ("src/controller/remote", "the active controller is waited for"),
         ],
     },
     Ban {
@@ -107,6 +108,7 @@ const BANS: &[Ban] = &[
         except: &[
             ("src/broker.rs", "it starts the runtime"),
             ("src/broker/applier.rs", "it is a thread of its own"),
+            ("src/broker/heartbeats.rs", "they are a thread of its own"),
             ("src/controller.rs", "the controller is a thread of its own"),
             ("src/controller/thread.rs", "the controller is a thread of its own"),
             ("src/disk/cached.rs", "a write waits for the files that others hold"),

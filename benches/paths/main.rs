@@ -70,7 +70,7 @@ fn validates(bencher: Bencher, size: usize, compression: Compression) {
 fn decode_produce_of_partitions(bencher: Bencher, partitions: i32) {
     let body = produce_request(partitions, 1200);
     bencher.bench_local(|| {
-        let checked = codec::check(PRODUCE, PRODUCE_VERSION, body.clone()).unwrap();
+        let checked = codec::check(PRODUCE, PRODUCE_VERSION, body.clone(), 0).unwrap();
         checked.decode::<ProduceRequest>().unwrap()
     });
 }

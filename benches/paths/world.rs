@@ -83,7 +83,13 @@ impl World {
         let context = Context {
             parts: Arc::clone(self.parts()),
             session: self.session.clone(),
-            header: RequestHeader { api_key, api_version, correlation_id: 7, client_id: None },
+            header: RequestHeader {
+                api_key,
+                api_version,
+                correlation_id: 7,
+                client_id: None,
+                size: 0,
+            },
         };
         self.runtime.block_on(dispatch(context, body)).unwrap()
     }

@@ -1,6 +1,7 @@
 //! Periodic work besides clients' requests.
 
-use super::lifecycle::{heartbeat, tell_assignments, watch_cordons};
+use super::heartbeats::Heartbeats;
+use super::lifecycle::{tell_assignments, watch_cordons};
 use crate::handlers::Parts;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,13 @@ const SETTINGS: Duration = Duration::from_millis(500);
 /// How often the metadata log and the log directories are checked for failures.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Starts the periodic tasks: heartbeats, checkpoints, retention and so on.
-pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sender<String>) {
+/// Starts the periodic tasks: checkpoints, retention and so on.
+pub(super) fn start(
+    parts: &Arc<Parts>,
+    heartbeats: &Arc<Heartbeats>,
+    tasks: &mut JoinSet<()>,
+    fail: mpsc::Sender<String>,
+) {
     let config = parts.config.get();
     let settle_ms = config.replica_high_watermark_checkpoint_interval_ms;
     repeat(tasks, settle_ms, parts, |parts| parts.replicas.settle());
@@ -48,9 +54,9 @@ pub(super) fn start(parts: &Arc<Parts>, tasks: &mut JoinSet<()>, fail: mpsc::Sen
     tasks.spawn(async move { replicas.tell_of_failures().await });
     let share = parts.share.clone();
     tasks.spawn(async move { share.keep_time().await });
-    tasks.spawn(heartbeat(parts.clone()));
-    tasks.spawn(watch_cordons(parts.clone()));
-    tasks.spawn(tell_directories(parts.clone()));
+    tasks.spawn(watch_cordons(parts.clone(), heartbeats.clone()));
+    tasks.spawn(tell_assigned(parts.clone()));
+    tasks.spawn(tell_failed(parts.clone(), heartbeats.clone(), fail.clone()));
     tasks.spawn(watch_over(parts.clone(), fail));
 }
 
@@ -112,19 +118,33 @@ async fn move_logs(parts: Arc<Parts>) {
     }
 }
 
-/// Tells the controller where partitions are and which log directories have failed.
-async fn tell_directories(parts: Arc<Parts>) {
-    let mut told = Vec::new();
+/// Tells the controller in which log directories partitions are.
+async fn tell_assigned(parts: Arc<Parts>) {
     loop {
         tokio::time::sleep(TICK).await;
-        let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
         tell_assignments(&parts).await;
+    }
+}
+
+/// Tells the controller which log directories have failed. If it cannot be told in time, it goes on
+/// to believe that this broker leads what was there, so the broker must end.
+async fn tell_failed(parts: Arc<Parts>, heartbeats: Arc<Heartbeats>, fail: mpsc::Sender<String>) {
+    let mut untold_since = None;
+    loop {
+        tokio::time::sleep(TICK).await;
         let failed = parts.replicas.failed_directories();
-        if failed != told {
-            match parts.controller.lose_directories(id, epoch, failed.clone()).await {
-                Ok(()) => told = failed,
-                Err(error) => error!(%error, "the controller refused a failed directory"),
-            }
+        heartbeats.set_offline(&failed);
+        let seen = heartbeats.seen();
+        if failed.iter().all(|directory| seen.offline.contains(directory)) {
+            untold_since = None;
+            continue;
+        }
+        let since = *untold_since.get_or_insert_with(Instant::now);
+        let patience_ms = parts.config.get().log_dir_failure_timeout_ms.max(1).unsigned_abs();
+        if parts.controller.is_remote() && since.elapsed() >= Duration::from_millis(patience_ms) {
+            let why = "no controller could be told of a failed log directory within";
+            let _ = fail.send(format!("{why} log.dir.failure.timeout.ms={patience_ms}")).await;
+            return;
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The broker from the controller's view: registered, unfenced, kept alive by heartbeats, shut down
-//! (BrokerLifecycleManager).
+//! The broker from the controller's view: what it registers with, when it is ready to run, and how
+//! it leaves.
 
+use super::heartbeats::Heartbeats;
 use super::identity::directory_ids;
 use super::listeners::port_of;
 use crate::codec::messages::broker_registration_request::{Feature, Listener};
@@ -9,15 +10,15 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::handlers::Parts;
 use crate::log::manager::LogManager;
-use crate::metadata::{Broker, features};
+use crate::metadata::features;
 use crate::server::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info};
 use uuid::Uuid;
 
-/// How often a broker that waits for the controller asks again.
-const HEARTBEAT_RETRY: Duration = Duration::from_millis(5);
+/// The longest controlled shutdown (KafkaBroker).
+const LEAVE_MAX: Duration = Duration::from_secs(5 * 60);
 
 pub(super) fn registration(
     config: &Config,
@@ -51,21 +52,16 @@ pub(super) fn registration(
         .with_previous_broker_epoch(previous_broker_epoch)
 }
 
-/// Sends heartbeats until the controller has unfenced us and we have applied that.
-pub(super) async fn become_running(parts: &Parts) -> Result<()> {
-    let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
-    parts.wait_until_applied(epoch).await?;
-    tell_cordoned(parts).await?;
+/// Waits until this broker has applied its registration and the controller has unfenced it. What it
+/// hosts is open then.
+pub(super) async fn become_running(parts: &Parts, heartbeats: &Heartbeats) -> Result<()> {
+    heartbeats.follow(parts.applied.clone());
+    parts.wait_until_applied(parts.broker_epoch).await?;
+    heartbeats.set_cordoned(parts.replicas.cordoned_dirs());
     // A partition that was created again in another directory has no leader until this is told.
     tell_assignments(parts).await;
-    loop {
-        let applied = *parts.applied.borrow();
-        let (fenced, _) = parts.controller.heartbeat(id, epoch, applied, false, false).await?;
-        if !fenced {
-            return parts.wait_until_applied(parts.controller.image().offset).await;
-        }
-        tokio::time::sleep(HEARTBEAT_RETRY).await;
-    }
+    heartbeats.run().await?;
+    parts.wait_until_applied(parts.controller.image().offset).await
 }
 
 /// Logs the lines that Testcontainers modules and init scripts wait for, as Kafka prints them.
@@ -75,65 +71,35 @@ pub(super) fn announce(config: &Config) {
     info!("[KafkaRaftServer nodeId={id}] Kafka Server started");
 }
 
-/// Sends heartbeats while the broker runs.
-pub(super) async fn heartbeat(parts: Arc<Parts>) {
-    let pause =
-        Duration::from_millis(parts.config.get().broker_heartbeat_interval_ms.max(1) as u64);
-    loop {
-        tokio::time::sleep(pause).await;
-        let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
-        let applied = *parts.applied.borrow();
-        if let Err(error) = parts.controller.heartbeat(id, epoch, applied, false, false).await {
-            error!(%error, "the controller refused a heartbeat");
-        }
-    }
-}
-
 /// Tells the controller of cordoned log directories as soon as the metadata changes.
-pub(super) async fn watch_cordons(parts: Arc<Parts>) {
+pub(super) async fn watch_cordons(parts: Arc<Parts>, heartbeats: Arc<Heartbeats>) {
     let mut applied = parts.applied.clone();
     while applied.changed().await.is_ok() {
-        if let Err(error) = tell_cordoned(&parts).await {
-            error!(%error, "the controller was not told which log directories are cordoned");
-        }
+        heartbeats.set_cordoned(parts.replicas.cordoned_dirs());
     }
-}
-
-/// Tells the controller which log directories take no new partitions, if that has changed.
-async fn tell_cordoned(parts: &Parts) -> Result<()> {
-    let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
-    let cordoned = parts.replicas.cordoned_dirs();
-    let image = parts.controller.image();
-    let is_news = |broker: &Broker| broker.cordoned_log_dirs != cordoned;
-    if image.brokers.get(&id).is_some_and(|broker| is_news(broker)) {
-        parts.controller.cordon_directories(id, epoch, cordoned).await?;
-    }
-    Ok(())
 }
 
 /// Tells the controller in which log directories new or moved partitions are.
 pub(super) async fn tell_assignments(parts: &Parts) {
     while let Some(request) = parts.replicas.next_assignments(parts.broker_epoch) {
-        if let Err(error) = parts.controller.assign_replicas(request).await {
-            error!(%error, "the controller refused to hear where partitions lie");
+        let Err(error) = parts.controller.assign_replicas(request.clone()).await else { continue };
+        error!(%error, "the controller refused to hear where partitions lie");
+        if parts.controller.is_remote() {
+            parts.replicas.note_again(request);
+            return;
         }
     }
 }
 
-/// Shuts down in a controlled way. The first heartbeat takes our leaderships away and the next one
+/// Shuts down in a controlled way. The first heartbeat takes our leaderships away and a later one
 /// fences us; otherwise the next controller would wait for our session to expire before it
 /// registers this broker again. Before that, the next start must be able to find out which log
 /// directory is missing or has another id.
-pub(super) async fn leave_cluster(parts: &Parts) -> Result<()> {
-    let (id, epoch) = (parts.config.get().node_id, parts.broker_epoch);
-    tell_assignments(parts).await;
-    loop {
-        let applied = *parts.applied.borrow();
-        let asked = parts.controller.heartbeat(id, epoch, applied, false, true);
-        let (_, may_go) = asked.await?;
-        if may_go {
-            return Ok(());
-        }
-        tokio::time::sleep(HEARTBEAT_RETRY).await;
+pub(super) async fn leave_cluster(parts: &Parts, heartbeats: &Heartbeats) -> Result<()> {
+    let session_ms = parts.config.get().broker_session_timeout_ms.max(1).unsigned_abs();
+    let session_timeout = Duration::from_millis(session_ms.into());
+    if tokio::time::timeout(session_timeout, tell_assignments(parts)).await.is_err() {
+        error!("the controller was not told where all partitions lie");
     }
+    heartbeats.leave(LEAVE_MAX, session_timeout).await
 }

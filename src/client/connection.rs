@@ -22,15 +22,17 @@ const READ_ROOM: usize = 64 * 1024;
 /// The version of ApiVersions to try first. A peer that lacks it answers in version 0.
 const API_VERSIONS: i16 = 4;
 
+/// The first and last version of each API that a peer serves, by API key.
+pub type Ranges = BTreeMap<i16, (i16, i16)>;
+
 /// A connection to another node. It is closed when dropped.
 #[derive(Debug)]
 pub struct Connection {
     options: Options,
     requests: mpsc::Sender<Outgoing>,
     next_correlation_id: AtomicI32,
-    /// The first and last version of each API that the peer serves, by API key. Empty until
-    /// `agree_on_versions`.
-    versions: BTreeMap<i16, (i16, i16)>,
+    /// What the peer serves. Empty until `agree_on_versions`.
+    ranges: Arc<Ranges>,
     tasks: [AbortHandle; 2],
     /// Why the connection ended.
     end: Arc<OnceLock<io::Error>>,
@@ -68,7 +70,7 @@ impl Connection {
             options,
             requests,
             next_correlation_id: AtomicI32::new(0),
-            versions: BTreeMap::new(),
+            ranges: Arc::default(),
             tasks: [writing.abort_handle(), reading.abort_handle()],
             end,
         }
@@ -95,14 +97,19 @@ impl Connection {
             return Err(error.into());
         }
         let ranges = response.api_keys.iter();
-        self.versions =
-            ranges.map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
+        let ranges = ranges.map(|api| (api.api_key, (api.min_version, api.max_version)));
+        self.ranges = Arc::new(ranges.collect());
         Ok(())
+    }
+
+    /// The versions that the peer serves; empty until `agree_on_versions`.
+    pub fn ranges(&self) -> &Arc<Ranges> {
+        &self.ranges
     }
 
     /// The highest of `versions` that the peer serves, too; UNSUPPORTED_VERSION if there is none.
     pub fn version_of(&self, api_key: i16, versions: RangeInclusive<i16>) -> Result<i16> {
-        let (first, last) = self.versions.get(&api_key).copied().unwrap_or((0, -1));
+        let (first, last) = self.ranges.get(&api_key).copied().unwrap_or((0, -1));
         let highest = last.min(*versions.end());
         if highest < first.max(*versions.start()) {
             let message = format!(

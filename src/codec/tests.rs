@@ -8,7 +8,7 @@ use kafka_protocol::messages::{
 };
 
 fn decode<R: Request>(body: Bytes, version: i16) -> Result<R> {
-    check(R::KEY, version, body)?.decode()
+    check(R::KEY, version, body, 0)?.decode()
 }
 
 fn encoded(message: &impl Encodable, version: i16) -> BytesMut {
@@ -32,11 +32,13 @@ fn request_frame<R: Request>(request: &R, version: i16, client_id: Option<&'stat
 #[track_caller]
 fn check_request<R: Request + PartialEq + std::fmt::Debug>(request: R, version: i16) {
     for client_id in [None, Some(""), Some("kl\u{e4}mm")] {
-        let mut rest = request_frame(&request, version, client_id);
-        let header = decode_header(&mut rest).unwrap();
+        let frame = request_frame(&request, version, client_id);
+        let header = decode_header(&frame).unwrap();
         assert_eq!((header.api_key, header.api_version), (R::KEY, version));
         assert_eq!((header.correlation_id, header.client_id.as_deref()), (77, client_id));
-        assert_eq!(decode::<R>(rest, version).unwrap(), request);
+        let checked = check(R::KEY, version, frame.clone(), header.size).unwrap();
+        assert_eq!(checked.frame(), frame, "untouched");
+        assert_eq!(checked.decode::<R>().unwrap(), request);
     }
 }
 
@@ -54,7 +56,7 @@ fn headers_of_both_versions() {
 /// Checks the client id or the error that `decode_header` returns.
 #[track_caller]
 fn check_header(bytes: &[u8], said: &str) {
-    let header = decode_header(&mut Bytes::copy_from_slice(bytes));
+    let header = decode_header(&Bytes::copy_from_slice(bytes));
     match header {
         Ok(header) => assert_eq!(header.client_id.as_deref().unwrap_or("null"), said),
         Err(error) => assert_eq!(error.to_string(), format!("corrupt request header: {said}")),
@@ -67,7 +69,7 @@ fn headers_that_are_not_right() {
     let whole = [0, 18, 0, 3, 0, 0, 0, 9, 0, 2, b'h', b'i', 2, 5, 1, 0xff, 9, 0];
     check_header(&whole, "hi");
     for end in 0..whole.len() - 1 {
-        let torn = decode_header(&mut Bytes::copy_from_slice(&whole[..end]));
+        let torn = decode_header(&Bytes::copy_from_slice(&whole[..end]));
         assert!(torn.is_err(), "cut at {end}");
     }
     check_header(&[], SHORT);
@@ -94,10 +96,10 @@ fn records_stay_slices_of_the_frame() {
     let topic =
         produce_request::TopicProduceData::default().with_partition_data(vec![partition.clone()]);
     let request = ProduceRequest::default().with_topic_data(vec![topic]);
-    let mut rest = request_frame(&request, 9, None);
-    let frame = rest.as_ptr_range();
-    decode_header(&mut rest).unwrap();
-    let request: ProduceRequest = decode(rest, 9).unwrap();
+    let bytes = request_frame(&request, 9, None);
+    let frame = bytes.as_ptr_range();
+    let body = decode_header(&bytes).unwrap().size;
+    let request: ProduceRequest = check(0, 9, bytes, body).unwrap().decode().unwrap();
     let found = request.topic_data[0].partition_data[0].records.as_ref().unwrap();
     assert_eq!(found.len(), 1000);
     assert!(frame.contains(&found.as_ptr()), "not copied");

@@ -19,20 +19,30 @@ const FENCE: i8 = 1;
 const UNFENCE: i8 = -1;
 
 /// What a broker reports and requests with a heartbeat.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Heartbeat {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// `node.id`.
     pub broker_id: BrokerId,
+    /// The epoch of the registration.
     pub broker_epoch: i64,
     /// Offset up to which the broker has applied the metadata log.
     pub applied: Offset,
+    /// Whether the broker is not ready to lead or follow.
     pub want_fence: bool,
+    /// Whether it wants to hand over what it leads, and stop.
     pub want_shut_down: bool,
+    /// Ids of the log directories that have failed since the broker's start.
+    pub offline: Vec<Uuid>,
+    /// Ids of the log directories that take no new partitions; None while that is not known.
+    pub cordoned: Option<Vec<Uuid>>,
 }
 
 /// The answer to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BrokerStatus {
+pub struct BrokerStatus {
+    /// Whether the broker may neither lead nor follow.
     pub fenced: bool,
+    /// Whether nothing is left that it would have to hand over.
     pub should_shut_down: bool,
 }
 
@@ -222,7 +232,7 @@ impl View<'_> {
     /// broker's RegisterBrokerRecord.
     pub fn heartbeat(
         self,
-        heartbeat: Heartbeat,
+        heartbeat: &Heartbeat,
         registered_at: Offset,
     ) -> Result<ControllerResult<BrokerStatus>> {
         let broker = self.check_broker_epoch(heartbeat.broker_id, heartbeat.broker_epoch)?;
@@ -250,7 +260,7 @@ impl View<'_> {
     fn next_state(
         self,
         current: BrokerState,
-        heartbeat: Heartbeat,
+        heartbeat: &Heartbeat,
         registered_at: Offset,
     ) -> BrokerState {
         let leads = || {

@@ -2,9 +2,11 @@
 //! synchronous.
 
 use super::apis;
-use super::brokers::Heartbeat;
+use super::brokers::{BrokerStatus, Heartbeat};
 use super::envelope::{Answer, Forwarded, Requester};
+use super::remote::Remote;
 use super::state::ControllerState;
+use crate::client::Ranges;
 use crate::codec::messages::create_topics_request::CreatableTopic;
 use crate::codec::messages::{
     AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
@@ -23,15 +25,12 @@ use tokio::sync::{Semaphore, oneshot, watch};
 const QUEUE_LENGTH: usize = 1000;
 
 /// The handle to the controller, wherever it runs. All code that changes metadata holds one.
-///
-/// It is an enum with one variant because a second will come and no third: in a process that is
-/// only a broker, `Remote` will send the same requests to the quorum's leader through
-/// [`crate::client`]. Each method then has one arm per variant, and the compiler finds the missing
-/// ones.
 #[derive(Clone, Debug)]
 pub enum Client {
     /// The controller is a thread of this process.
     Embedded(Arc<Embedded>),
+    /// This process is only a broker, and the controllers are other nodes.
+    Remote(Arc<Remote>),
 }
 
 impl Client {
@@ -44,35 +43,52 @@ impl Client {
 
     /// The newest committed image.
     pub fn image(&self) -> Arc<Image> {
-        let Client::Embedded(controller) = self;
-        controller.image.load_full()
+        match self {
+            Client::Embedded(controller) => controller.image.load_full(),
+            Client::Remote(controller) => controller.image.load_full(),
+        }
     }
 
-    /// Why the metadata log can no longer be written, in which case the broker must stop.
+    /// Why the metadata log can no longer be written or followed, in which case the broker must
+    /// stop.
     pub fn failure(&self) -> Option<String> {
-        let Client::Embedded(controller) = self;
-        controller.failure()
+        match self {
+            Client::Embedded(controller) => controller.failure(),
+            Client::Remote(controller) => controller.failure(),
+        }
+    }
+
+    /// Whether the controllers are other nodes.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Client::Remote(_))
+    }
+
+    /// The versions that a remote controller serves; None if they are not known.
+    pub fn ranges(&self) -> Option<Arc<Ranges>> {
+        match self {
+            Client::Embedded(_) => None,
+            Client::Remote(controller) => controller.ranges(),
+        }
     }
 
     /// Registers this broker and returns its epoch, the offset of its RegisterBrokerRecord.
     pub async fn register(&self, request: BrokerRegistrationRequest) -> Result<i64> {
-        let Client::Embedded(controller) = self;
-        controller.submit(move |state| state.register_broker(&request)).await
+        match self {
+            Client::Embedded(controller) => {
+                controller.submit(move |state| state.register_broker(&request)).await
+            }
+            Client::Remote(controller) => controller.register(request).await,
+        }
     }
 
-    /// Sends a heartbeat; returns (is fenced, should shut down).
-    pub async fn heartbeat(
-        &self,
-        broker_id: BrokerId,
-        broker_epoch: i64,
-        applied: Offset,
-        want_fence: bool,
-        want_shut_down: bool,
-    ) -> Result<(bool, bool)> {
-        let Client::Embedded(controller) = self;
-        let heartbeat = Heartbeat { broker_id, broker_epoch, applied, want_fence, want_shut_down };
-        let status = controller.submit(move |state| state.heartbeat(heartbeat)).await?;
-        Ok((status.fenced, status.should_shut_down))
+    /// Sends a heartbeat, and with it which log directories have failed or are cordoned.
+    pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<BrokerStatus> {
+        match self {
+            Client::Embedded(controller) => {
+                controller.submit(move |state| state.heartbeat(&heartbeat)).await
+            }
+            Client::Remote(controller) => controller.heartbeat(heartbeat).await,
+        }
     }
 
     /// Changes the ISR of partitions that the broker leads.
@@ -81,50 +97,30 @@ impl Client {
         request: AlterPartitionRequest,
         version: i16,
     ) -> Result<AlterPartitionResponse> {
-        let Client::Embedded(controller) = self;
-        let alter = move |state: &mut ControllerState| {
-            let outcome = state.view().alter_partition(&request, version)?;
-            Ok(state.conclude(outcome)?.0)
-        };
-        controller.submit(alter).await
-    }
-
-    /// Reports which log directories of a broker take no new partitions.
-    pub async fn cordon_directories(
-        &self,
-        broker_id: BrokerId,
-        broker_epoch: i64,
-        cordoned: Vec<uuid::Uuid>,
-    ) -> Result<()> {
-        let Client::Embedded(controller) = self;
-        let cordon = move |state: &mut ControllerState| {
-            state.cordon_directories(broker_id, broker_epoch, &cordoned)
-        };
-        controller.submit(cordon).await
-    }
-
-    /// Reports that log directories of a broker have failed.
-    pub async fn lose_directories(
-        &self,
-        broker_id: BrokerId,
-        broker_epoch: i64,
-        failed: Vec<uuid::Uuid>,
-    ) -> Result<()> {
-        let Client::Embedded(controller) = self;
-        let lose = move |state: &mut ControllerState| {
-            state.lose_directories(broker_id, broker_epoch, &failed)
-        };
-        controller.submit(lose).await
+        match self {
+            Client::Embedded(controller) => {
+                let alter = move |state: &mut ControllerState| {
+                    let outcome = state.view().alter_partition(&request, version)?;
+                    Ok(state.conclude(outcome)?.0)
+                };
+                controller.submit(alter).await
+            }
+            Client::Remote(controller) => controller.alter_partition(request, version).await,
+        }
     }
 
     /// Reports in which log directories a broker has placed its replicas.
     pub async fn assign_replicas(&self, request: AssignReplicasToDirsRequest) -> Result<()> {
-        let Client::Embedded(controller) = self;
-        let assign = move |state: &mut ControllerState| {
-            let outcome = state.view().assign_replicas(&request)?;
-            state.conclude(outcome).map(drop)
-        };
-        controller.submit(assign).await
+        match self {
+            Client::Embedded(controller) => {
+                let assign = move |state: &mut ControllerState| {
+                    let outcome = state.view().assign_replicas(&request)?;
+                    state.conclude(outcome).map(drop)
+                };
+                controller.submit(assign).await
+            }
+            Client::Remote(controller) => controller.assign_replicas(request).await,
+        }
     }
 
     /// Allocates a block of producer ids; returns (first id, number of ids).
@@ -133,30 +129,42 @@ impl Client {
         broker_id: BrokerId,
         epoch: i64,
     ) -> Result<(i64, i32)> {
-        let Client::Embedded(controller) = self;
-        controller.submit(move |state| state.allocate_producer_ids(broker_id, epoch)).await
+        match self {
+            Client::Embedded(controller) => {
+                controller.submit(move |state| state.allocate_producer_ids(broker_id, epoch)).await
+            }
+            Client::Remote(controller) => controller.allocate_producer_ids(broker_id, epoch).await,
+        }
     }
 
     /// Creates topics as a CreateTopics request does. Returns the response and the offset of the
-    /// last record written for it, -1 if there was none.
+    /// last record written for it, -1 if there was none or it is not known.
     pub async fn create_topics(
         &self,
         by: Requester,
         topics: Vec<CreatableTopic>,
     ) -> Result<(CreateTopicsResponse, Offset)> {
-        let Client::Embedded(controller) = self;
-        let request = CreateTopicsRequest::default().with_topics(topics);
-        let create = move |state: &mut ControllerState| {
-            state.in_name_of(by, |state| state.change(|view| view.create_topics(&request)))
-        };
-        controller.submit(create).await
+        match self {
+            Client::Embedded(controller) => {
+                let request = CreateTopicsRequest::default().with_topics(topics);
+                let create = move |state: &mut ControllerState| {
+                    state.in_name_of(by, |state| state.change(|view| view.create_topics(&request)))
+                };
+                controller.submit(create).await
+            }
+            Client::Remote(controller) => Ok((controller.create_topics(by, topics).await?, -1)),
+        }
     }
 
-    /// Forwards a client's request. `apis.rs` lists the APIs; any other is UNSUPPORTED_VERSION. An
-    /// error concerns the request as a whole.
+    /// Forwards a client's request. An embedded controller serves the APIs that `apis.rs` lists; any
+    /// other is UNSUPPORTED_VERSION. An error concerns the request as a whole.
     pub async fn forward(&self, request: Forwarded) -> Result<Answer> {
-        let Client::Embedded(controller) = self;
-        controller.submit(move |state| apis::forward(state, &request)).await
+        match self {
+            Client::Embedded(controller) => {
+                controller.submit(move |state| apis::forward(state, &request)).await
+            }
+            Client::Remote(controller) => controller.forward(request).await,
+        }
     }
 }
 

@@ -312,7 +312,14 @@ impl ControllerState {
     }
 
     /// Handles a heartbeat.
-    pub fn heartbeat(&mut self, heartbeat: Heartbeat) -> Result<BrokerStatus> {
+    pub fn heartbeat(&mut self, heartbeat: &Heartbeat) -> Result<BrokerStatus> {
+        let (id, epoch) = (heartbeat.broker_id, heartbeat.broker_epoch);
+        if !heartbeat.offline.is_empty() {
+            self.lose_directories(id, epoch, &heartbeat.offline)?;
+        }
+        if let Some(cordoned) = &heartbeat.cordoned {
+            self.cordon_directories(id, epoch, cordoned)?;
+        }
         let known = self.registered_at.get(&heartbeat.broker_id);
         let registered_at = known.copied().unwrap_or(heartbeat.broker_epoch);
         let outcome = self.view().heartbeat(heartbeat, registered_at)?;
@@ -321,13 +328,13 @@ impl ControllerState {
     }
 
     /// Sets which log directories of a broker take no new partitions.
-    pub fn cordon_directories(&mut self, id: BrokerId, epoch: i64, dirs: &[Uuid]) -> Result<()> {
+    fn cordon_directories(&mut self, id: BrokerId, epoch: i64, dirs: &[Uuid]) -> Result<()> {
         let outcome = self.view().cordon_directories(id, epoch, dirs)?;
         self.conclude(outcome).map(drop)
     }
 
     /// Records that log directories of a broker have failed.
-    pub fn lose_directories(&mut self, id: BrokerId, epoch: i64, failed: &[Uuid]) -> Result<()> {
+    fn lose_directories(&mut self, id: BrokerId, epoch: i64, failed: &[Uuid]) -> Result<()> {
         let outcome = self.view().lose_directories(id, epoch, failed)?;
         self.commit_in_batches(&outcome.records).map(drop)
     }

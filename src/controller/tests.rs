@@ -7,6 +7,6 @@ mod leadership;
 mod lifecycle;
 mod quorum;
 mod sim;
-mod support;
+pub mod support;
 mod topics;
 mod versions;

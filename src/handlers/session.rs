@@ -55,8 +55,11 @@ impl Session {
 
     /// The client as the one who requests a change of the metadata.
     pub fn requester(&self) -> Requester {
-        let (principal, client_host) = (self.principal().to_owned(), self.client_host.clone());
-        Requester { principal, client_host }
+        Requester {
+            principal: self.principal().to_owned(),
+            client_host: self.client_host.clone(),
+            address: Some(self.peer.ip().to_canonical()),
+        }
     }
 
     /// The client's principal. With TLS or SASL it will be a field of the session.

@@ -50,6 +50,20 @@ impl Replicas {
         Some(request)
     }
 
+    /// Notes again what the controller has not heard, except where something newer is noted.
+    pub fn note_again(&self, request: AssignReplicasToDirsRequest) {
+        let mut unassigned = lock(&self.unassigned);
+        for directory in request.directories {
+            for topic in directory.topics {
+                for partition in topic.partitions {
+                    let partition = partition.partition_index;
+                    let id = TopicIdPartition { topic_id: topic.topic_id, partition };
+                    unassigned.entry(id).or_insert(directory.id);
+                }
+            }
+        }
+    }
+
     /// Ids of the directories that have failed since the start.
     pub fn failed_directories(&self) -> Vec<Uuid> {
         self.logs.dirs().iter().filter(|dir| dir.is_offline()).filter_map(|dir| dir.id()).collect()

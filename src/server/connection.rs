@@ -281,11 +281,11 @@ impl Connection {
             let started = |api_key, bytes| Started { api_key, bytes, arrived, dequeued };
             let answer = match self.take_request() {
                 Ok(None) => break,
-                Ok(Some((bytes, header, body))) => {
+                Ok(Some((bytes, header, frame))) => {
                     let request = started(header.api_key, bytes);
                     let (parts, session) = (self.shared.parts.clone(), self.session.clone());
                     let context = Context { parts, session, header };
-                    self.pipeline.start(request, handlers::dispatch(context, body))
+                    self.pipeline.start(request, handlers::dispatch(context, frame))
                 }
                 // It ends the connection when the requests before it have been answered.
                 Err(error) => self.pipeline.start(started(-1, 0), ready(Err(error))),
@@ -297,12 +297,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes the first request out of the buffer if it is complete: its size, header and body.
+    /// Takes the first request out of the buffer if it is complete: its size, header and frame.
     fn take_request(&mut self) -> Result<Option<(usize, RequestHeader, Bytes)>> {
         let Some(size) = self.whole_frame()? else { return Ok(None) };
-        let mut body = self.inlet.take(size);
-        let header = codec::decode_header(&mut body)?;
-        Ok(Some((size, header, body)))
+        let frame = self.inlet.take(size);
+        let header = codec::decode_header(&frame)?;
+        Ok(Some((size, header, frame)))
     }
 
     /// Takes the answers that are next in order and ready, without waiting.

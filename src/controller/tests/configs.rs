@@ -179,7 +179,7 @@ async fn a_value_that_no_record_holds_is_refused() {
     let operation = Operation::Set("0:1,".repeat(10_000));
     let change = ConfigChange::Some([(list.to_owned(), operation)].into());
     let asked = vec![((TOPIC_CONFIG, "t".to_owned()), Ok(change))];
-    let Client::Embedded(controller) = &node.controller;
+    let Client::Embedded(controller) = &node.controller else { unreachable!() };
     let answered = controller.submit(|state| Ok(state.view().alter_configs(asked).response));
     let message = answered.await.unwrap()[0].1.as_ref().unwrap_err().message();
     let expected = format!("{list} has more than 32767 characters");

@@ -46,8 +46,9 @@ fn check(start: i64, end: i64, ours: impl FnOnce(View<'_>) -> Vec<MetadataRecord
 fn heartbeat(view: View<'_>, want_shut_down: bool) -> Vec<MetadataRecord> {
     let broker_epoch = view.broker(1).unwrap().epoch;
     let applied = i64::MAX;
-    let beat = Heartbeat { broker_id: 1, broker_epoch, applied, want_fence: false, want_shut_down };
-    view.heartbeat(beat, broker_epoch).unwrap().records
+    let beat = Heartbeat::default();
+    let beat = Heartbeat { broker_id: 1, broker_epoch, applied, want_shut_down, ..beat };
+    view.heartbeat(&beat, broker_epoch).unwrap().records
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::codec::messages::create_topics_response::CreateTopicsResponse;
 use crate::codec::messages::{ApiKey, BrokerId, BrokerRegistrationRequest, StrBytes, TopicName};
 use crate::config::Config;
 use crate::controller::state::ControllerState;
-use crate::controller::{Answer, Client, Controller, Forwarded, Requester};
+use crate::controller::{Answer, Client, Controller, Forwarded, Heartbeat, Requester};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::metadata::features::SUPPORTED;
@@ -111,9 +111,24 @@ impl Node {
     }
 
     pub async fn beat(&self, want_shut_down: bool) -> (bool, bool) {
-        let applied = self.image().offset;
-        let controller = &self.controller;
-        controller.heartbeat(1, self.epoch, applied, false, want_shut_down).await.unwrap()
+        let heartbeat = Heartbeat { want_shut_down, ..self.heartbeat() };
+        let status = self.controller.heartbeat(heartbeat).await.unwrap();
+        (status.fenced, status.should_shut_down)
+    }
+
+    /// The heartbeat of a broker that runs.
+    pub fn heartbeat(&self) -> Heartbeat {
+        Heartbeat {
+            broker_id: 1,
+            broker_epoch: self.epoch,
+            applied: self.image().offset,
+            ..Heartbeat::default()
+        }
+    }
+
+    pub async fn cordon(&self, directories: Vec<Uuid>) {
+        let heartbeat = Heartbeat { cordoned: Some(directories), ..self.heartbeat() };
+        self.controller.heartbeat(heartbeat).await.unwrap();
     }
 
     pub fn image(&self) -> Arc<Image> {
@@ -126,7 +141,7 @@ impl Node {
 
     /// Does what the thread does on its own, now.
     pub async fn tick(&self) {
-        let Client::Embedded(controller) = &self.controller;
+        let Client::Embedded(controller) = &self.controller else { unreachable!() };
         controller.submit(ControllerState::tick).await.unwrap();
     }
 
@@ -163,10 +178,11 @@ impl Node {
             .controller
             .forward(Forwarded {
                 api_key: key as i16,
-                request: codec::check(key as i16, version, body.freeze())?,
+                request: codec::check(key as i16, version, body.freeze(), 0)?,
                 by: Requester {
                     principal: "User:ANONYMOUS".to_owned(),
                     client_host: "/127.0.0.1".into(),
+                    address: None,
                 },
             })
             .await?;

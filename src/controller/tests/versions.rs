@@ -86,7 +86,7 @@ async fn check_level(level: i16) {
     assert_eq!((partition.leader, &partition.isr[..]), (1, &[1][..]), "at {level}");
     assert_eq!(node.image().brokers[&1].log_dirs.is_empty(), level < 17);
     // Before 4.3 a directory cannot be cordoned.
-    node.controller.cordon_directories(1, node.epoch, vec![DIRECTORY]).await.unwrap();
+    node.cordon(vec![DIRECTORY]).await;
     assert!(node.image().brokers[&1].cordoned_log_dirs.is_empty());
     check_upgrade(&node, level).await;
     node.tick().await;
@@ -111,10 +111,10 @@ async fn check_upgrade(node: &Node, level: i16) {
     assert_eq!(node.image().metadata_version(), features::METADATA_VERSION_4_3);
     assert_eq!(node.create(topic("u", 1)).await, (0, None));
     if level >= features::DIRECTORIES {
-        node.controller.cordon_directories(1, node.epoch, vec![DIRECTORY]).await.unwrap();
+        node.cordon(vec![DIRECTORY]).await;
         assert_eq!(node.image().brokers[&1].cordoned_log_dirs, [DIRECTORY]);
         assert_ne!(node.create(topic("v", 1)).await.0, 0, "all directories are cordoned");
-        node.controller.cordon_directories(1, node.epoch, Vec::new()).await.unwrap();
+        node.cordon(Vec::new()).await;
         assert_eq!(node.create(topic("v", 1)).await, (0, None));
     }
 }

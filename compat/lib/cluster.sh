@@ -100,7 +100,7 @@ cluster_broker() {
   NODE_KIND[$name]=$kind
   node_ports "$name"
   node_configure "$name" PLAINTEXT broker inter.broker.listener.name=PLAINTEXT broker.session.timeout.ms="${SESSION_MS:-6000}" \
-    broker.heartbeat.interval.ms="${HEARTBEAT_MS:-500}" \
+    broker.heartbeat.interval.ms="${HEARTBEAT_MS:-1000}" \
     offsets.topic.replication.factor=3 offsets.topic.num.partitions=4 \
     transaction.state.log.replication.factor=3 transaction.state.log.min.isr=2 transaction.state.log.num.partitions=4 \
     share.coordinator.state.topic.replication.factor=3 share.coordinator.state.topic.min.isr=2 \

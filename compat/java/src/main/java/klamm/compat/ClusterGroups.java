@@ -164,14 +164,14 @@ final class ClusterGroups {
     /** Ends when the groups have read and committed everything. */
     void stop() throws Exception {
         for (Group group : groups) {
-            Broker.eventually(90_000, group.id() + " has read everything", () -> {
+            Broker.eventually(90_000, group.id() + " has read everything", ClusterState.trying(() -> {
                 for (int p = 0; p < ClusterNumbers.PARTITIONS; p++) {
                     if (group.committed.getOrDefault(new TopicPartition(topic, p), 0L) < Broker.end(topic, p)) {
                         return false;
                     }
                 }
                 return true;
-            });
+            }));
         }
         stops = true;
         for (Thread member : members) {

@@ -25,7 +25,7 @@ import org.apache.kafka.common.config.ConfigResource;
 
 /**
  * A share group of two members that accept what {@link ClusterNumbers} writes. What the cluster has confirmed as accepted may not come
- * again, and in the end everything has come.
+ * again, and in the end everything has come. What was accepted with an answer that is lost may come again or not.
  */
 final class ClusterShare {
     private static final String GROUP = "sharers";
@@ -33,12 +33,17 @@ final class ClusterShare {
     private final String topic;
     private final ConcurrentLinkedQueue<String> problems = new ConcurrentLinkedQueue<>();
     /** The confirmed offsets of each partition. */
-    private final List<BitSet> settled = IntStream.range(0, ClusterNumbers.PARTITIONS).mapToObj(p -> new BitSet()).toList();
+    private final List<BitSet> settled = offsets();
+    private final List<BitSet> delivered = offsets();
     private final List<Thread> members = new ArrayList<>();
     private volatile boolean stops;
 
     ClusterShare(String topic) {
         this.topic = topic;
+    }
+
+    private static List<BitSet> offsets() {
+        return IntStream.range(0, ClusterNumbers.PARTITIONS).mapToObj(p -> new BitSet()).toList();
     }
 
     void start() throws Exception {
@@ -75,6 +80,7 @@ final class ClusterShare {
                 if (settled.get(record.partition()).get((int) record.offset())) {
                     problems.add(record.offset() + " of partition " + record.partition() + " comes again after it was accepted");
                 }
+                delivered.get(record.partition()).set((int) record.offset());
             }
             if (!record.key().equals("" + record.offset())) {
                 problems.add("found " + record.key() + " at " + record.offset() + " of partition " + record.partition());
@@ -97,9 +103,9 @@ final class ClusterShare {
         }
     }
 
-    private List<Integer> counts() {
+    private List<Integer> counts(List<BitSet> offsets) {
         synchronized (settled) {
-            return settled.stream().map(BitSet::cardinality).toList();
+            return offsets.stream().map(BitSet::cardinality).toList();
         }
     }
 
@@ -108,19 +114,19 @@ final class ClusterShare {
     }
 
     Callable<Boolean> progress() {
-        int before = sum(counts());
+        int before = sum(counts(settled));
         return () -> {
             equal(List.of(), problems.stream().limit(5).toList(), "problems");
-            return sum(counts()) > before + 50;
+            return sum(counts(settled)) > before + 50;
         };
     }
 
-    /** Ends when everything is accepted. */
+    /** Ends when everything has come. */
     void stop() throws Exception {
         for (int p = 0; p < ClusterNumbers.PARTITIONS; p++) {
             int partition = p;
             long end = Broker.end(topic, p);
-            Broker.eventually(120_000, GROUP + " has accepted everything up to " + end + " of partition " + p, () -> counts().get(partition) == end);
+            Broker.eventually(120_000, GROUP + " has got everything up to " + end + " of partition " + p, () -> counts(delivered).get(partition) == end);
         }
         stops = true;
         for (Thread member : members) {
@@ -130,11 +136,11 @@ final class ClusterShare {
 
     String check() {
         equal(List.of(), problems.stream().limit(5).toList(), "problems");
-        return sum(counts()) + " records";
+        return sum(counts(settled)) + " records";
     }
 
     @Override
     public String toString() {
-        return GROUP + " " + counts() + " " + problems.stream().limit(5).toList();
+        return GROUP + " got " + counts(delivered) + ", accepted " + counts(settled) + " " + problems.stream().limit(5).toList();
     }
 }

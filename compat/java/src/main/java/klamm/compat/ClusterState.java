@@ -56,7 +56,7 @@ final class ClusterState {
     }
 
     /** While a node is down, what is asked may fail and is asked again. */
-    private static Callable<Boolean> trying(Callable<Boolean> condition) {
+    static Callable<Boolean> trying(Callable<Boolean> condition) {
         return () -> {
             try {
                 return condition.call();

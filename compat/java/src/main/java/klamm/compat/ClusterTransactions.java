@@ -122,10 +122,12 @@ final class ClusterTransactions {
             that(!load.isAlive(), load.id + " is stuck");
         }
         var undecided = new ListTransactionsOptions().filterStates(List.of(TransactionState.ONGOING, TransactionState.PREPARE_COMMIT, TransactionState.PREPARE_ABORT));
-        Broker.eventually(90_000, "all transactions have ended", () -> Broker.admin().listTransactions(undecided).all().get().isEmpty());
+        Broker.eventually(90_000, "all transactions have ended",
+            ClusterState.trying(() -> Broker.admin().listTransactions(undecided).all().get().isEmpty()));
         for (int p = 0; p < PARTITIONS; p++) {
             TopicPartition tp = new TopicPartition(TOPIC, p);
-            Broker.eventually(60_000, "all is stable", () -> end(tp, "read_committed") == end(tp, "read_uncommitted"));
+            Broker.eventually(60_000, "all is stable",
+                ClusterState.trying(() -> end(tp, "read_committed") == end(tp, "read_uncommitted")));
         }
     }
 

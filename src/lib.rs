@@ -38,8 +38,9 @@
 //!   `replica/partition.rs`, `log/append.rs`
 //! - how a fetch is answered with sendfile: `replica/read.rs`, `log/read.rs`, `codec/splice.rs`,
 //!   `server/outlet.rs`
-//! - how replicas of other brokers will follow: the leader's side in `handlers/fetch.rs` and
-//!   `replica/read.rs`, our own fetches in `replica/fetcher.rs` over `client`
+//! - how other brokers follow a partition that is led here: `handlers/fetch.rs`, `replica/read.rs`,
+//!   `replica/partition/lead.rs`; how its ISR changes: `replica/partition/isr.rs`,
+//!   `replica/isr.rs`; our own fetches: `replica/fetcher.rs` over `client`
 //! - who sends a request, what they may do, and how fast: `handlers/session.rs`,
 //!   `handlers/authorize.rs`, `handlers/throttle.rs` (so far everyone may do everything)
 //! - where TLS will go: `server/transport.rs`
@@ -71,7 +72,8 @@
 //! # Invariants
 //! - Metadata changes only by appending records to the metadata log and replaying them.
 //! - Consumers and coordinators see only records below the high watermark. It is computed from the
-//!   ISR, even if the ISR is only this broker.
+//!   ISR, even if the ISR is only this broker. Who may be in the ISR counts as well: the controller
+//!   may have decided on a change before we hear of it.
 //! - A batch's offset and leader epoch are written over the producer's bytes on their way to the
 //!   file. A batch is not encoded again unless the topic asks for it.
 //! - Nothing that a peer sends decides an allocation: `codec::guard` walks through a request before
@@ -107,6 +109,9 @@
 //!   the process. The guard's tables come from the same schemas and cover both kinds of messages.
 //! - **The log and the coordinators' state machines are synchronous and are given the time.** Tests
 //!   can therefore run them step by step from a seed, on a simulated disk, and repeat a failure.
+//! - **A change of the ISR is asked for until the metadata log has decided.** A partition keeps the
+//!   change that it wants, and the one task that asks the controller comes for it. An answer counts
+//!   only if that change is still wanted, so a late or lost one does no harm.
 //! - **A placeholder stands for records that stay in files** ([`codec::splice`]). kafka-protocol's
 //!   encoder wants the bytes of a records field. It gets addresses that nobody reads; the frame is
 //!   cut there and file ranges take their place, so that sendfile needs no encoder of our own.

@@ -6,6 +6,7 @@ mod apply;
 mod assignment;
 mod compaction;
 pub mod fetch_session;
+mod isr;
 pub mod moves;
 mod opening;
 pub mod partition;
@@ -22,10 +23,11 @@ use crate::metadata::Image;
 use crate::sync::parallel::in_parallel;
 use crate::sync::{lock, read, write};
 use crate::types::{LeaderEpoch, TopicIdPartition};
+use arc_swap::ArcSwap;
 use fetch_session::FetchSessions;
 use kafka_protocol::error::ResponseError;
 use moves::Moves;
-use partition::{Partition, Unsettled};
+use partition::{Common, Partition};
 use producer_ids::ProducerIds;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,8 +40,7 @@ pub struct Replicas {
     config: LiveConfig,
     clock: Clock,
     logs: LogManager,
-    /// The partitions that `settle` has to check.
-    unsettled: Unsettled,
+    common: Arc<Common>,
     hosted: RwLock<HashMap<TopicIdPartition, Hosted>>,
     /// Whether the first image was applied. Stray logs are looked for only then.
     is_loaded: AtomicBool,
@@ -65,14 +66,20 @@ enum Hosted {
 }
 
 impl Replicas {
-    /// A broker without partitions; the first `apply` adds them.
-    pub fn new(config: LiveConfig, clock: Clock, logs: LogManager) -> Arc<Replicas> {
+    /// A broker without partitions; the first `apply` adds them. `images` has what this broker has
+    /// applied of the metadata log.
+    pub fn new(
+        config: LiveConfig,
+        clock: Clock,
+        logs: LogManager,
+        images: Arc<ArcSwap<Image>>,
+    ) -> Arc<Replicas> {
         let sessions = config.get().max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
+            common: Common::new(config.clone(), images),
             config,
             clock,
             logs,
-            unsettled: Unsettled::default(),
             hosted: RwLock::default(),
             is_loaded: AtomicBool::new(false),
             unassigned: Mutex::default(),
@@ -245,7 +252,7 @@ impl Replicas {
 
     /// Takes the partitions that were appended to, moved or opened since the last call.
     fn take_unsettled(&self) -> Vec<Arc<Partition>> {
-        let mut unsettled = lock(&self.unsettled);
+        let mut unsettled = lock(&self.common.unsettled);
         std::mem::take(&mut *unsettled).iter().filter_map(Weak::upgrade).collect()
     }
 

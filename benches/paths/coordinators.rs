@@ -96,11 +96,14 @@ fn fetch(partitions: i32, session_id: i32, session_epoch: i32) -> Fetch {
         max_bytes: 1 << 20,
         current_leader_epoch: -1,
         last_fetched_epoch: -1,
+        log_start: -1,
     };
     let key = |partition| FetchKey { topic: TopicKey::Name(TOPIC.into()), partition };
     Fetch {
         isolation: Isolation::HighWatermark,
         follower: None,
+        only_leader: true,
+        location: None,
         max_wait_ms: 0,
         min_bytes: 1,
         max_bytes: 8 << 20,

@@ -50,6 +50,9 @@ pub(super) fn start(
     repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));
     repeat(tasks, SYNC_MS, parts, |parts| parts.replicas.sync_new_logs());
     tasks.spawn(move_logs(parts.clone()));
+    // Kafka also looks twice in the time that a follower has.
+    repeat(tasks, config.replica_lag_time_max_ms / 2, parts, |parts| parts.replicas.shrink_isrs());
+    tasks.spawn(send_isr_changes(parts.clone()));
     let replicas = parts.replicas.clone();
     tasks.spawn(async move { replicas.tell_of_failures().await });
     let share = parts.share.clone();
@@ -116,6 +119,11 @@ async fn move_logs(parts: Arc<Parts>) {
         }
         tokio::time::sleep(MOVE).await;
     }
+}
+
+/// Asks the controller to change ISRs, whenever a partition wants that.
+async fn send_isr_changes(parts: Arc<Parts>) {
+    parts.replicas.send_isr_changes(&parts.controller, parts.broker_epoch).await;
 }
 
 /// Tells the controller in which log directories partitions are.

@@ -304,9 +304,10 @@ settings! {
     /// Replicas of a new topic whose creator does not give a number; also of topics created on
     /// first use. Set it to 3 in a cluster; a single broker can only have 1.
     default_replication_factor: i32 = "1", "default.replication.factor", ReadOnly;
-    /// How many milliseconds a follower may lag before it leaves the in-sync replicas; klamm only
-    /// checks that it is not below `replica.fetch.wait.max.ms`. Not supported yet.
-    replica_lag_time_max_ms: i64 = "30000", "replica.lag.time.max.ms", ReadOnly => NoEffect(ALONE);
+    /// How many milliseconds a follower may lag before its leader asks the controller to remove it
+    /// from the in-sync replicas. A higher value tolerates longer pauses, but produces with
+    /// `acks=all` wait that long for a follower that is gone.
+    replica_lag_time_max_ms: i64 = "30000", "replica.lag.time.max.ms", ReadOnly;
     /// How many milliseconds a follower waits for the leader's response; klamm only checks that it
     /// is not below `replica.fetch.wait.max.ms`. Not supported yet.
     replica_socket_timeout_ms: i32 = "30000", "replica.socket.timeout.ms", ReadOnly
@@ -372,7 +373,8 @@ settings! {
     /// `true` only where availability matters more than keeping every record.
     unclean_leader_election_enable: bool = "false", "unclean.leader.election.enable", ClusterWide;
     /// Chooses the replica that a consumer reads from, so that one in its own rack can replace the
-    /// leader. Not supported yet.
+    /// leader. The only value is `org.apache.kafka.common.replica.RackAwareReplicaSelector`; without
+    /// it, all consumers read from leaders.
     replica_selector_class: Option<String> = null, "replica.selector.class", ReadOnly
         => OnlyThese(&[RACK_AWARE], CLASS);
     /// The kinds of groups this broker supports: `classic`, which cannot be left out, `consumer`

@@ -13,13 +13,16 @@ use crate::disk::FileRange;
 use crate::error::Result;
 use crate::metadata::Image;
 use crate::replica::fetch_session::{FetchKey, TopicKey};
-use crate::replica::partition::{Fetched, PartitionFetch};
+use crate::replica::partition::{Fetched, FetchingReplica, Location, PartitionFetch};
 use crate::replica::read::{Fetch, FetchAnswer, FetchedPartition};
 use crate::types::{Isolation, NO_EPOCH};
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// The version from which on consumers may read from followers (KIP-392).
+const READ_FROM_FOLLOWERS: i16 = 11;
 
 pub(super) async fn handle(cx: &Context, request: FetchRequest) -> Result<Reply> {
     let fetch = to_fetch(cx, request);
@@ -30,10 +33,11 @@ pub(super) async fn handle(cx: &Context, request: FetchRequest) -> Result<Reply>
 }
 
 fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
-    let replica_id: i32 = if cx.header.api_version < 15 {
-        request.replica_id.into()
+    let version = cx.header.api_version;
+    let (replica_id, broker_epoch): (i32, i64) = if version < 15 {
+        (request.replica_id.into(), -1)
     } else {
-        request.replica_state.replica_id.into()
+        (request.replica_state.replica_id.into(), request.replica_state.replica_epoch)
     };
     // -1 is a consumer. -2 is a debugging consumer, which sees as much as a follower.
     let isolation = match (replica_id, request.isolation_level) {
@@ -42,10 +46,12 @@ fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
         _ => Isolation::LogEnd,
     };
     let max_bytes = request.max_bytes.min(cx.parts.config.get().fetch_max_bytes).max(0) as usize;
-    let by_topic_id = cx.header.api_version >= 13;
+    let by_topic_id = version >= 13;
     Fetch {
         isolation,
-        follower: (replica_id >= 0).then_some(replica_id),
+        follower: (replica_id >= 0).then_some(FetchingReplica { id: replica_id, broker_epoch }),
+        only_leader: replica_id >= 0 || version < READ_FROM_FOLLOWERS,
+        location: if replica_id < 0 { location(cx, &request.rack_id) } else { None },
         max_wait_ms: request.max_wait_ms,
         min_bytes: (request.min_bytes.max(0) as usize).min(max_bytes),
         max_bytes,
@@ -55,6 +61,14 @@ fn to_fetch(cx: &Context, request: FetchRequest) -> Fetch {
         partitions: asked(request.topics, by_topic_id),
         forgotten: forgotten(request.forgotten_topics_data, by_topic_id),
     }
+}
+
+/// Where the consumer is, if it tells and `replica.selector.class` is set.
+fn location(cx: &Context, rack: &StrBytes) -> Option<Location> {
+    let config = cx.parts.config.get();
+    let selects = config.replica_selector_class.as_deref().is_some_and(|class| !class.is_empty());
+    let listener = Arc::clone(&cx.session.listener);
+    (selects && !rack.is_empty()).then(|| Location { rack: rack.to_string(), listener })
 }
 
 fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, PartitionFetch)> {
@@ -71,6 +85,7 @@ fn asked(topics: Vec<FetchTopic>, by_topic_id: bool) -> Vec<(FetchKey, Partition
                     // Kafka treats every negative epoch as none.
                     current_leader_epoch: partition.current_leader_epoch.max(NO_EPOCH),
                     last_fetched_epoch: partition.last_fetched_epoch.max(NO_EPOCH),
+                    log_start: partition.log_start_offset,
                 },
             ));
         }
@@ -144,7 +159,7 @@ impl Shaping<'_> {
     }
 
     fn found(&mut self, index: i32, found: Fetched) -> PartitionData {
-        let Fetched { read, offsets, diverging } = found;
+        let Fetched { read, offsets, diverging, preferred } = found;
         let aborted = read.aborted.into_iter().map(|(producer_id, first_offset)| {
             AbortedTransaction::default()
                 .with_producer_id(producer_id.into())
@@ -155,6 +170,7 @@ impl Shaping<'_> {
             .with_high_watermark(offsets.high_watermark)
             .with_last_stable_offset(offsets.last_stable)
             .with_log_start_offset(offsets.log_start)
+            .with_preferred_read_replica(preferred.unwrap_or(-1).into())
             .with_aborted_transactions(self.is_committed.then(|| aborted.collect()))
             .with_records(Some(splice::placeholder(read.bytes)));
         if read.bytes > 0 {

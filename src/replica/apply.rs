@@ -130,11 +130,12 @@ impl Replicas {
         let Assigned { topic, index, registration, .. } = assigned;
         let id = TopicIdPartition { topic_id: topic.id, partition: *index };
         let hosted = self.hosted().get(&id).cloned();
+        let now = self.clock.now();
         let outcome = match &hosted {
-            Some(Hosted::Online(partition)) => partition.apply(registration),
+            Some(Hosted::Online(partition)) => partition.apply(registration, now),
             Some(Hosted::Offline) => return,
             None | Some(Hosted::NoRoom) => self.open(assigned, how).and_then(|partition| {
-                partition.apply(registration)?;
+                partition.apply(registration, now)?;
                 let assigned = registration.directory_of(self.config.get().node_id);
                 if let Some(directory) = partition.dir().id().filter(|&d| assigned != Some(d)) {
                     self.note_assignment(id, directory);
@@ -203,8 +204,7 @@ impl Replicas {
         log.set_high_watermark(high_watermark.max(log.log_start_offset()));
         let dir = self.logs.dir_of(log.dir()).cloned();
         let dir = dir.ok_or_else(|| Error::Config(format!("no log directory of {name}")))?;
-        let node_id = self.config.get().node_id;
-        Ok(Partition::new(name, topic.id, node_id, log, dir, &self.unsettled))
+        Ok(Partition::new(name, topic.id, log, dir, &self.common))
     }
 
     /// Stops hosting a partition and deletes its log, if there is one.

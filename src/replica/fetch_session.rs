@@ -78,6 +78,8 @@ pub struct FetchSession {
     pending: BTreeMap<u64, usize>,
     next_position: u64,
     isolation: Isolation,
+    /// When all partitions were last looked at for a follower.
+    looked_at_all: Timestamp,
     watch: Arc<Watch>,
 }
 
@@ -111,6 +113,9 @@ impl Drop for Watched {
     }
 }
 
+/// How often, in milliseconds, a follower's fetches look at all its partitions.
+const LOOK_MS: i64 = 200;
+
 impl FetchSession {
     /// A session that is not in the cache yet.
     pub fn new(by_topic_id: bool) -> FetchSession {
@@ -124,6 +129,7 @@ impl FetchSession {
             pending: BTreeMap::new(),
             next_position: 0,
             isolation: Isolation::HighWatermark,
+            looked_at_all: 0,
             watch: Arc::default(),
         }
     }
@@ -162,6 +168,17 @@ impl FetchSession {
     pub(super) fn set_isolation(&mut self, isolation: Isolation) {
         if self.isolation != isolation {
             self.isolation = isolation;
+            for slot in 0..self.slots.len() {
+                self.set_pending(slot);
+            }
+        }
+    }
+
+    /// Lets a follower's fetch look at all partitions, if that was not done just before. A follower
+    /// that waits for records is up to date in all of them, and the leader has to know that.
+    pub(super) fn look_at_all(&mut self, now: Timestamp) {
+        if now - self.looked_at_all >= LOOK_MS {
+            self.looked_at_all = now;
             for slot in 0..self.slots.len() {
                 self.set_pending(slot);
             }
@@ -215,7 +232,7 @@ impl FetchSession {
         let entry = self.slot_mut(slot);
         let is_news = told.has_records
             || told.has_error
-            || told.diverges
+            || told.sends_elsewhere
             || entry.high_watermark != told.offsets.high_watermark
             || entry.log_start != told.offsets.log_start;
         // After an error the partition is included again once the error is gone.
@@ -269,7 +286,8 @@ pub(super) struct Reported {
     pub(super) offsets: Offsets,
     pub(super) has_records: bool,
     pub(super) has_error: bool,
-    pub(super) diverges: bool,
+    /// The fetcher is to truncate, or to read from another replica.
+    pub(super) sends_elsewhere: bool,
 }
 
 /// A session, shared by its cache and the requests that use it. A panic under its lock at worst

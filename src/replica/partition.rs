@@ -1,6 +1,12 @@
 //! A partition: its log behind one lock, its role, its high watermark and its waiters.
 
 mod append;
+mod common;
+mod delete;
+mod follower;
+mod isr;
+mod lead;
+mod nearest;
 mod settle;
 mod state;
 mod wait;
@@ -11,14 +17,19 @@ use crate::disk::Access;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
 use crate::log::{ActiveProducer, Log, Read, TimestampOffset};
-use crate::metadata::{self, topics::NO_LEADER};
+use crate::metadata;
 use crate::sync::{read, write};
 use crate::types::{
     BrokerId, Isolation, LeaderEpoch, NO_EPOCH, Offset, Timestamp, TopicIdPartition, TopicPartition,
 };
 pub use append::Append;
 use arc_swap::{ArcSwap, Guard};
+pub(super) use common::Common;
+pub use delete::Deleted;
+pub use isr::{IsrChange, IsrCommitted};
 use kafka_protocol::error::ResponseError;
+pub use lead::FetchingReplica;
+pub use nearest::Location;
 pub(super) use settle::Unsettled;
 use state::{PartitionState, Role};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -31,7 +42,7 @@ pub struct Partition {
     this: Weak<Partition>,
     topic_partition: TopicPartition,
     topic_id: Uuid,
-    broker_id: BrokerId,
+    common: Arc<Common>,
     /// Changes only under the log's lock.
     dir: ArcSwap<LogDir>,
     config: RwLock<Arc<TopicConfig>>,
@@ -41,7 +52,6 @@ pub struct Partition {
     is_closed: AtomicBool,
     /// `settle` has work here, or has to check; changes only under the log's lock.
     is_unsettled: AtomicBool,
-    unsettled: Unsettled,
     waiters: Waiters,
     flushing: tokio::sync::Mutex<()>,
     last_flush: AtomicI64,
@@ -85,6 +95,22 @@ pub struct PartitionFetch {
     pub current_leader_epoch: LeaderEpoch,
     /// The epoch of the last record that the fetcher has, -1 if unknown.
     pub last_fetched_epoch: LeaderEpoch,
+    /// The start of the fetcher's own log, -1 unless it is a follower.
+    pub log_start: Offset,
+}
+
+/// Who reads with a fetch, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reader<'a> {
+    /// What may be done to get at the data.
+    pub access: Access,
+    /// How far it may read.
+    pub isolation: Isolation,
+    /// Whether it reads only from the leader. Consumers since Fetch version 11 also read from
+    /// followers (KIP-392).
+    pub only_leader: bool,
+    /// Where a consumer is that wants to read from the nearest replica.
+    pub location: Option<&'a Location>,
 }
 
 /// The result of fetching one partition.
@@ -96,6 +122,8 @@ pub struct Fetched {
     pub offsets: Offsets,
     /// Set if the histories diverge: the largest epoch in common, and where it ends here.
     pub diverging: Option<(LeaderEpoch, Offset)>,
+    /// Set if the consumer should read from this replica instead (KIP-392).
+    pub preferred: Option<BrokerId>,
 }
 
 /// A timestamp to look up with ListOffsets, or one of its special values.
@@ -113,31 +141,24 @@ pub enum OffsetSpec {
 
 impl Partition {
     /// A partition around its open log. Its leader is not known yet.
-    pub fn new(
+    pub(super) fn new(
         topic_partition: TopicPartition,
         topic_id: Uuid,
-        broker_id: BrokerId,
         log: Log,
         dir: Arc<LogDir>,
-        unsettled: &Unsettled,
+        common: &Arc<Common>,
     ) -> Arc<Partition> {
         let partition = Arc::new_cyclic(|this| Partition {
             this: Weak::clone(this),
             topic_partition,
             topic_id,
-            broker_id,
+            common: Arc::clone(common),
             dir: ArcSwap::from(dir),
             config: RwLock::new(Arc::clone(log.config())),
-            state: RwLock::new(PartitionState {
-                leader_epoch: NO_EPOCH,
-                partition_epoch: -1,
-                replicas: Vec::new(),
-                role: Role::Follower { leader: None, led_to: 0 },
-            }),
+            state: RwLock::new(PartitionState::unknown()),
             log: Arc::new(Mutex::new(log)),
             is_closed: AtomicBool::new(false),
             is_unsettled: AtomicBool::new(false),
-            unsettled: Arc::clone(unsettled),
             waiters: Waiters::default(),
             flushing: tokio::sync::Mutex::new(()),
             last_flush: AtomicI64::new(0),
@@ -181,7 +202,7 @@ impl Partition {
     pub fn leader(&self) -> (Option<BrokerId>, LeaderEpoch) {
         let state = self.state();
         let leader = match state.role {
-            Role::Leader { .. } => Some(self.broker_id),
+            Role::Leader { .. } => Some(self.common.broker_id),
             Role::Follower { leader, .. } => leader,
         };
         (leader, state.leader_epoch)
@@ -239,19 +260,27 @@ impl Partition {
         Ok((read, offsets))
     }
 
-    /// Reads for a Fetch request to the leader: checks epochs and reports a diverging history.
+    /// Reads for a Fetch request: checks epochs and reports a diverging history.
     pub fn fetch(
         &self,
-        access: Access,
+        reader: Reader<'_>,
         asked: &PartitionFetch,
-        isolation: Isolation,
         max_bytes: usize,
         at_least_one: bool,
     ) -> Result<Fetched> {
         let state = self.state();
-        state.check_leader(asked.current_leader_epoch)?;
+        if reader.only_leader {
+            state.check_leader(asked.current_leader_epoch)?;
+        } else {
+            state.check_epoch(asked.current_leader_epoch)?;
+        }
         let log = self.log()?;
         let offsets = offsets_of(&log);
+        if let Some(location) = reader.location
+            && let preferred @ Some(_) = self.nearest(&state, &log, location, asked.fetch_offset)
+        {
+            return Ok(Fetched { offsets, preferred, ..Fetched::default() });
+        }
         if asked.last_fetched_epoch != NO_EPOCH
             && let Some(diverging) = divergence(&log, asked)?
         {
@@ -260,6 +289,7 @@ impl Partition {
         drop(state);
         let max_bytes = max_bytes.min(asked.max_bytes);
         let from = asked.fetch_offset;
+        let Reader { access, isolation, .. } = reader;
         let read = log.read_by(access, from, max_bytes, isolation, at_least_one);
         if log.has_lying_index(from) {
             self.note_moved();
@@ -271,22 +301,7 @@ impl Partition {
             tracing::error!("{name} cannot be read at offset {from}: {error}");
         }
         let read = self.dir().observe(read)?;
-        Ok(Fetched { read, offsets, diverging: None })
-    }
-
-    /// Whether `follower` may fetch. No other broker is a replica of our partitions yet, so the
-    /// error is Kafka's for a replica that is not assigned (Partition.followerReplicaOrThrow).
-    pub fn check_follower(&self, follower: BrokerId, asked: &PartitionFetch) -> Result<()> {
-        self.check_leader(asked.current_leader_epoch)?;
-        let state = self.state();
-        if follower != self.broker_id && state.replicas.contains(&follower) {
-            return Ok(());
-        }
-        Err(Error::Code(if asked.current_leader_epoch == NO_EPOCH {
-            ResponseError::NotLeaderOrFollower
-        } else {
-            ResponseError::UnknownLeaderEpoch
-        }))
+        Ok(Fetched { read, offsets, ..Fetched::default() })
     }
 
     /// Flushes the log if the topic's `flush.ms` has passed since the last such flush.
@@ -353,31 +368,6 @@ impl Partition {
         Ok(log.end_offset_for_epoch(epoch))
     }
 
-    /// Moves the log start offset up to `offset` (-1: the high watermark) and returns the low
-    /// watermark. POLICY_VIOLATION if `cleanup.policy` is only `compact`, OFFSET_OUT_OF_RANGE above
-    /// the high watermark.
-    pub fn delete_records(&self, offset: Offset) -> Result<Offset> {
-        let state = self.state();
-        state.check_leader(NO_EPOCH)?;
-        let mut log = self.log()?;
-        if log.config().compact && !log.config().delete {
-            return Err(Error::Code(ResponseError::PolicyViolation));
-        }
-        let high_watermark = log.high_watermark();
-        let offset = if offset == -1 { high_watermark } else { offset };
-        if offset < 0 || offset > high_watermark {
-            return Err(Error::Code(ResponseError::OffsetOutOfRange));
-        }
-        if offset > log.log_start_offset() {
-            self.dir().observe(log.advance_log_start(offset))?;
-        }
-        let low_watermark = log.log_start_offset();
-        drop(log);
-        drop(state);
-        self.waiters.moved(high_watermark);
-        Ok(low_watermark)
-    }
-
     /// The idempotent and transactional producers that the log knows.
     pub fn active_producers(&self) -> Result<Vec<ActiveProducer>> {
         Ok(self.log()?.active_producers())
@@ -418,38 +408,30 @@ impl Partition {
 
     /// Takes the role given by the metadata log (Partition.makeLeader, makeFollower). A new leader
     /// records where its epoch begins before anything is appended. An older partition epoch is
-    /// ignored.
-    pub(super) fn apply(&self, registration: &metadata::Partition) -> Result<()> {
+    /// ignored: the controller's answers may be ahead of the metadata log.
+    pub(super) fn apply(&self, registration: &metadata::Partition, now: Timestamp) -> Result<()> {
         let mut state = write(&self.state);
         if registration.partition_epoch < state.partition_epoch {
             return Ok(());
         }
-        let leads = registration.leader == self.broker_id;
+        let id = self.common.broker_id;
+        let leads = registration.leader == id;
         let mut log = self.log()?;
-        let led_to = match state.role {
-            Role::Leader { .. } => log.high_watermark(),
-            Role::Follower { led_to, .. } => led_to,
-        };
-        let epoch_start = match &state.role {
-            Role::Leader { epoch_start, .. } if registration.leader_epoch <= state.leader_epoch => {
-                *epoch_start
-            }
-            _ => log.log_end_offset(),
-        };
         if leads && registration.leader_epoch > state.leader_epoch {
             self.dir().observe(log.assign_epoch_start(registration.leader_epoch))?;
         }
+        let role = if leads {
+            state.lead(id, registration, log.log_end_offset(), now)
+        } else {
+            state.role.follow(registration.leader, log.high_watermark())
+        };
         *state = PartitionState {
             leader_epoch: registration.leader_epoch,
             partition_epoch: registration.partition_epoch,
             replicas: registration.replicas.clone(),
-            role: if leads {
-                Role::Leader { isr: registration.isr.clone(), epoch_start }
-            } else {
-                Role::Follower { leader: known_leader(registration), led_to }
-            },
+            role,
         };
-        let high_watermark = self.advance_high_watermark(&state, &mut log);
+        let high_watermark = self.advance_high_watermark(&state, &mut log, now);
         self.note_moved();
         drop(log);
         drop(state);
@@ -507,31 +489,10 @@ impl Partition {
         self.dir().observe(log.close())
     }
 
-    /// Advances the high watermark to what all in-sync replicas have, and returns it.
-    fn advance_high_watermark(&self, state: &PartitionState, log: &mut Log) -> Offset {
-        let current = log.high_watermark();
-        if let Role::Leader { isr, .. } = &state.role
-            && !state.is_below_min_isr(log.config())
-        {
-            let log_end = log.log_end_offset();
-            // A follower is known to have the records below the high watermark, and no more.
-            let end_of = |id: &BrokerId| if *id == self.broker_id { log_end } else { current };
-            let reached = isr.iter().map(end_of).min().unwrap_or(current);
-            if reached > current {
-                log.set_high_watermark(reached);
-            }
-        }
-        log.high_watermark()
-    }
-
     fn state(&self) -> RwLockReadGuard<'_, PartitionState> {
-        // The state is replaced in one assignment, so a panic cannot leave it half changed.
+        // Each change of the state is complete when a call can panic.
         read(&self.state)
     }
-}
-
-fn known_leader(registration: &metadata::Partition) -> Option<BrokerId> {
-    (registration.leader != NO_LEADER).then_some(registration.leader)
 }
 
 /// Where the fetcher's history diverges from ours, if it does (KIP-595).

@@ -3,11 +3,14 @@
 
 use super::Replicas;
 use super::fetch_session::{FetchKey, FetchSession, Reported, SharedSession, Slot, TopicKey};
-use super::partition::{Fetched, Offsets, Partition, PartitionFetch};
+use super::partition::{
+    Fetched, FetchingReplica, Location, Offsets, Partition, PartitionFetch, Reader,
+};
 use crate::disk::{Access, FileRange, files_per_answer};
+use crate::error::Error;
 use crate::metadata::{Image, Topic};
 use crate::sync::lock;
-use crate::types::{BrokerId, Isolation, TopicIdPartition};
+use crate::types::{Isolation, TopicIdPartition};
 use arc_swap::ArcSwap;
 use kafka_protocol::error::ResponseError;
 use std::sync::{Arc, Mutex};
@@ -20,7 +23,11 @@ pub struct Fetch {
     /// How far the fetcher may read.
     pub isolation: Isolation,
     /// The broker that replicates with this fetch; None for a consumer.
-    pub follower: Option<BrokerId>,
+    pub follower: Option<FetchingReplica>,
+    /// Whether only the leader may answer.
+    pub only_leader: bool,
+    /// Where a consumer is that wants to read from the nearest replica.
+    pub location: Option<Location>,
     /// How long to wait for `min_bytes`, in milliseconds.
     pub max_wait_ms: i32,
     /// The number of bytes that ends the wait early.
@@ -80,6 +87,8 @@ const MISSES_MAX: usize = 8;
 /// How an attempt to answer proceeds.
 #[derive(Clone, Copy)]
 struct Manner {
+    /// It is the first attempt, in which the place of a follower is noted.
+    is_first: bool,
     /// Register with the partitions that are looked at.
     watches: bool,
     /// Answer with whatever there is.
@@ -123,11 +132,14 @@ impl Replicas {
         let is_last = fetch.max_wait_ms <= 0;
         // A fetch without a session registers only once it has to wait.
         let watches = mode != Mode::Once;
-        let mut manner = Manner { watches, is_last, access: Access::Cached };
+        let access = Access::Cached;
+        let mut manner = Manner { is_first: true, watches, is_last, access };
         let mut misses = 0;
         loop {
             let image = images.load_full();
-            match self.try_answer(&image, &session, mode, &fetch, manner) {
+            let attempt = self.try_answer(&image, &session, mode, &fetch, manner);
+            manner.is_first = false;
+            match attempt {
                 Attempt::Answer(answer) => return answer,
                 Attempt::Missed(ranges) => {
                     bring_in(ranges).await;
@@ -165,6 +177,9 @@ impl Replicas {
         }
         session.set_isolation(fetch.isolation);
         session.update(partitions, &fetch.forgotten);
+        if fetch.follower.is_some() {
+            session.look_at_all(self.clock.now());
+        }
         if session.is_empty() {
             drop(session);
             self.sessions.remove(fetch.session_id);
@@ -242,7 +257,7 @@ impl Replicas {
                         session.watch_partition(slot, &partition);
                     }
                     let asked = &session.slot(slot).asked;
-                    read_one(&partition, asked, fetch, manner.access, &look)
+                    self.read_one(&partition, asked, fetch, manner, &look)
                 }
                 Err(error) => {
                     // Only a partition that has just gone away is a reason to answer early.
@@ -253,6 +268,37 @@ impl Replicas {
             look.add(slot, session.slot(slot), outcome);
         }
         look
+    }
+
+    /// Reads one partition, within the bytes and open files left for the response. The first batch
+    /// of a response is returned whole.
+    fn read_one(
+        &self,
+        partition: &Partition,
+        asked: &PartitionFetch,
+        fetch: &Fetch,
+        manner: Manner,
+        before: &Look,
+    ) -> Result<Fetched, ResponseError> {
+        let has_files = before.files < files_per_answer();
+        let left = if has_files { fetch.max_bytes.saturating_sub(before.bytes) } else { 0 };
+        let Fetch { isolation, only_leader, .. } = *fetch;
+        let (access, location) = (manner.access, fetch.location.as_ref());
+        let reader = Reader { access, isolation, only_leader, location };
+        let read = || {
+            if let Some(follower) = fetch.follower {
+                partition.check_follower(follower.id, asked)?;
+            }
+            let fetched = partition.fetch(reader, asked, left, before.bytes == 0)?;
+            if let Some(follower) = fetch.follower
+                && manner.is_first
+                && fetched.diverging.is_none()
+            {
+                partition.followed(follower, asked, fetched.offsets.log_end, self.clock.now())?;
+            }
+            Ok(fetched)
+        };
+        read().map_err(|error: Error| error.code())
     }
 
     fn resolve(&self, image: &Image, slot: &mut Slot) -> Result<Arc<Partition>, ResponseError> {
@@ -278,7 +324,9 @@ impl Look {
                 self.files += usize::from(fetched.read.bytes > 0);
                 // As in Kafka, a fetcher that is a whole segment behind never waits (DelayedFetch,
                 // case F).
-                self.is_urgent |= fetched.diverging.is_some() || fetched.read.goes_on;
+                self.is_urgent |= fetched.diverging.is_some()
+                    || fetched.preferred.is_some()
+                    || fetched.read.goes_on;
             }
             Err(_) => self.is_urgent |= !is_unknown,
         }
@@ -286,26 +334,6 @@ impl Look {
         let found = (slot, FetchedPartition { key, topic, outcome });
         if is_unknown { self.unknown.push(found) } else { self.found.push(found) }
     }
-}
-
-/// Reads one partition, within the bytes and open files left for the response. The first batch of a
-/// response is returned whole.
-fn read_one(
-    partition: &Partition,
-    asked: &PartitionFetch,
-    fetch: &Fetch,
-    access: Access,
-    before: &Look,
-) -> Result<Fetched, ResponseError> {
-    let has_files = before.files < files_per_answer();
-    let left = if has_files { fetch.max_bytes.saturating_sub(before.bytes) } else { 0 };
-    let read = || {
-        if let Some(follower) = fetch.follower {
-            partition.check_follower(follower, asked)?;
-        }
-        partition.fetch(access, asked, fetch.isolation, left, before.bytes == 0)
-    };
-    read().map_err(|error| error.code())
 }
 
 /// Reads the missing ranges in threads that may wait for the disk.
@@ -344,7 +372,7 @@ fn told(outcome: &Result<Fetched, ResponseError>) -> Reported {
             offsets: fetched.offsets,
             has_records: fetched.read.bytes > 0,
             has_error: false,
-            diverges: fetched.diverging.is_some(),
+            sends_elsewhere: fetched.diverging.is_some() || fetched.preferred.is_some(),
         },
         Err(_) => {
             let offsets =

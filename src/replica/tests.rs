@@ -5,10 +5,12 @@ pub(crate) mod cluster;
 mod compacting;
 mod durable;
 mod fetching;
+mod leading;
+mod leading_at_random;
 mod moving;
 mod producing;
 
-use super::partition::{OffsetSpec, PartitionFetch};
+use super::partition::{OffsetSpec, PartitionFetch, Reader};
 use super::*;
 use crate::disk::Access;
 use crate::log::Origin;
@@ -164,8 +166,11 @@ fn a_reader_with_another_history_is_told_where_it_ends() {
             max_bytes: 1 << 20,
             current_leader_epoch: 1,
             last_fetched_epoch,
+            log_start: -1,
         };
-        partition.fetch(Access::Waiting, &asked, Isolation::HighWatermark, 1 << 20, true)
+        let (access, isolation) = (Access::Waiting, Isolation::HighWatermark);
+        let reader = Reader { access, isolation, only_leader: true, location: None };
+        partition.fetch(reader, &asked, 1 << 20, true)
     };
     assert_eq!(fetch(5, 0).unwrap().diverging, None);
     assert_eq!(fetch(6, 0).unwrap().diverging, Some((0, 5)));
@@ -198,11 +203,11 @@ fn records_are_deleted_up_to_the_high_watermark() {
     let id = cluster.create_topic("t", 1);
     let partition = cluster.partition(id, 0);
     partition.append(vec![batch(5)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
-    assert_eq!(partition.delete_records(2).unwrap(), 2);
-    assert_eq!(partition.delete_records(1).unwrap(), 2, "never back");
+    assert_eq!(partition.delete_records(2).unwrap().low_watermark, 2);
+    assert_eq!(partition.delete_records(1).unwrap().low_watermark, 2, "never back");
     assert_eq!(code(partition.delete_records(6)), ResponseError::OffsetOutOfRange);
     assert_eq!(code(partition.delete_records(-2)), ResponseError::OffsetOutOfRange);
-    assert_eq!(partition.delete_records(-1).unwrap(), 5);
+    assert_eq!(partition.delete_records(-1).unwrap().low_watermark, 5);
     cluster.configure("t", "cleanup.policy", "compact");
     assert_eq!(code(partition.delete_records(-1)), ResponseError::PolicyViolation);
 }

@@ -9,7 +9,7 @@ use super::{SharePartitions, of_group};
 use crate::disk::{Access, FileRange, files_per_answer};
 use crate::error::{Error, Result};
 use crate::log::Read;
-use crate::replica::partition::PartitionFetch;
+use crate::replica::partition::{PartitionFetch, Reader};
 use crate::replica::purgatory::Watch;
 use crate::replica::read::bring_in;
 use crate::types::{NO_EPOCH, TopicIdPartition};
@@ -196,9 +196,11 @@ impl Fetching<'_> {
                 max_bytes: each,
                 current_leader_epoch: NO_EPOCH,
                 last_fetched_epoch: NO_EPOCH,
+                log_start: -1,
             };
-            let isolation = self.settings.isolation;
-            match led.log.fetch(self.access, &asked, isolation, each, bytes == 0) {
+            let (access, isolation) = (self.access, self.settings.isolation);
+            let reader = Reader { access, isolation, only_leader: true, location: None };
+            match led.log.fetch(reader, &asked, each, bytes == 0) {
                 Ok(fetched) => {
                     bytes += fetched.read.bytes;
                     missed.extend(fetched.read.missed.clone());

@@ -14,6 +14,7 @@ fn asked(fetch_offset: Offset) -> PartitionFetch {
         max_bytes: 1 << 20,
         current_leader_epoch: NO_EPOCH,
         last_fetched_epoch: NO_EPOCH,
+        log_start: -1,
     }
 }
 
@@ -73,7 +74,7 @@ fn only_news_is_told() {
     moved_start.offsets.log_start = 2;
     assert!(session.answered(slot, &moved_start), "the log start moved");
     assert!(!session.answered(slot, &moved_start));
-    assert!(session.answered(slot, &Reported { diverges: true, ..moved_start }));
+    assert!(session.answered(slot, &Reported { sends_elsewhere: true, ..moved_start }));
     let failed = Reported { has_error: true, ..Reported::default() };
     assert!(session.answered(slot, &failed));
     assert!(session.answered(slot, &failed), "errors are told each time");

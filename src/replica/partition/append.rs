@@ -49,7 +49,7 @@ impl Partition {
         }
         let mut log = self.log()?;
         let appended = self.append_to(&mut log, append, state.leader_epoch, now)?;
-        let high_watermark = self.advance_high_watermark(&state, &mut log);
+        let high_watermark = self.advance_high_watermark(&state, &mut log, now);
         self.note_moved();
         drop(log);
         drop(state);

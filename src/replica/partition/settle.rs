@@ -20,7 +20,7 @@ impl Partition {
     /// Notes that the log or its high watermark has changed. The caller holds the log's lock.
     pub(super) fn note_moved(&self) {
         if !self.is_unsettled.swap(true, Ordering::Relaxed) {
-            let mut unsettled = lock(&self.unsettled);
+            let mut unsettled = lock(&self.common.unsettled);
             unsettled.push(Weak::clone(&self.this));
         }
     }

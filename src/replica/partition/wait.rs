@@ -27,7 +27,7 @@ impl Partition {
                 Err(_) => return Err(Error::Code(ResponseError::RequestTimedOut)),
             }
         }
-        if self.state().is_below_min_isr(&self.config()) {
+        if self.state().is_certainly_below_min_isr(&self.config()) {
             return Err(Error::Code(ResponseError::NotEnoughReplicasAfterAppend));
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! One broker's partitions, driven by metadata records that the tests write.
 
 use crate::clock::Clock;
+use crate::codec::schema::metadata::register_broker_record::BrokerEndpoint;
 use crate::codec::schema::metadata::{
-    ConfigRecord, PartitionChangeRecord, PartitionRecord, RemoveTopicRecord, TopicRecord,
+    BrokerRegistrationChangeRecord, ConfigRecord, PartitionChangeRecord, PartitionRecord,
+    RegisterBrokerRecord, RemoveTopicRecord, TopicRecord,
 };
 use crate::config::{Compression, Config, LiveConfig};
 use crate::disk::Disk;
@@ -13,7 +15,7 @@ use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
 use crate::replica::Replicas;
 use crate::replica::partition::Partition;
-use crate::types::{Timestamp, TopicIdPartition};
+use crate::types::{BrokerId, Timestamp, TopicIdPartition};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +38,7 @@ pub fn batch(count: usize) -> Batch {
 /// Broker 1, with its metadata.
 pub struct Cluster {
     pub replicas: Arc<Replicas>,
-    pub images: ArcSwap<Image>,
+    pub images: Arc<ArcSwap<Image>>,
     pub clock: Arc<AtomicI64>,
     loader: Loader,
     pub config: LiveConfig,
@@ -63,8 +65,8 @@ impl Cluster {
             properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let config = LiveConfig::from(Config::new(properties).unwrap());
         let clock = Arc::new(AtomicI64::new(NOW));
-        let replicas = open(&disk, &config, &clock);
-        let images = ArcSwap::default();
+        let images = Arc::new(ArcSwap::default());
+        let replicas = open(&disk, &config, &clock, &images);
         let loader = Loader::new("a cluster");
         let mut cluster = Cluster { replicas, images, clock, loader, config, disk, dir };
         cluster.publish();
@@ -75,8 +77,8 @@ impl Cluster {
     pub fn restart(&mut self) {
         let idle = LiveConfig::from(Config::new(self.idle_properties()).unwrap());
         // The old replicas hold the lock on the log directory, so they must be dropped first.
-        self.replicas = open(&self.disk, &idle, &self.clock);
-        self.replicas = open(&self.disk, &self.config, &self.clock);
+        self.replicas = open(&self.disk, &idle, &self.clock, &self.images);
+        self.replicas = open(&self.disk, &self.config, &self.clock, &self.images);
         self.publish();
     }
 
@@ -157,6 +159,32 @@ impl Cluster {
         self.publish();
     }
 
+    /// Registers a broker in this epoch, in a rack of its own, with the listener `CLIENTS`.
+    pub fn register(&mut self, broker_id: BrokerId, broker_epoch: i64, fenced: bool) {
+        let (name, host) = ("CLIENTS".to_owned(), "localhost".to_owned());
+        let record = RegisterBrokerRecord {
+            broker_id,
+            broker_epoch,
+            fenced,
+            rack: Some(format!("rack {broker_id}")),
+            end_points: vec![BrokerEndpoint { name, host, ..BrokerEndpoint::default() }],
+            ..RegisterBrokerRecord::default()
+        };
+        self.write(MetadataRecord::RegisterBroker(record));
+    }
+
+    /// Fences a broker or lets it run, or tells that it is about to stop.
+    pub fn change_broker(&mut self, id: BrokerId, epoch: i64, fenced: i8, stopping: i8) {
+        let record = BrokerRegistrationChangeRecord {
+            broker_id: id,
+            broker_epoch: epoch,
+            fenced,
+            in_controlled_shutdown: stopping,
+            ..BrokerRegistrationChangeRecord::default()
+        };
+        self.write(MetadataRecord::BrokerRegistrationChange(record));
+    }
+
     /// Lets the controller process the reported log directories.
     pub fn assign(&mut self) {
         let Some(request) = self.replicas.next_assignments(1) else { return };
@@ -175,11 +203,12 @@ impl Cluster {
         self.publish();
     }
 
-    fn write(&mut self, record: MetadataRecord) {
+    pub fn write(&mut self, record: MetadataRecord) {
         self.loader.replay(&record).unwrap();
     }
 
-    fn publish(&mut self) {
+    /// Lets the broker see what was written.
+    pub fn publish(&mut self) {
         let published = self.loader.take();
         let (config, _) = published.image.broker_config(&self.config.get());
         self.config.set(config);
@@ -188,9 +217,14 @@ impl Cluster {
     }
 }
 
-fn open(disk: &Disk, config: &LiveConfig, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
+fn open(
+    disk: &Disk,
+    config: &LiveConfig,
+    clock: &Arc<AtomicI64>,
+    images: &Arc<ArcSwap<Image>>,
+) -> Arc<Replicas> {
     let mut logs = LogManager::open(disk.clone(), config).unwrap();
     logs.claim().unwrap();
     logs.format("a cluster", 1).unwrap();
-    Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs)
+    Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs, Arc::clone(images))
 }

@@ -3,7 +3,7 @@
 use super::cluster::{Cluster, NOW, batch};
 use crate::log::Origin;
 use crate::replica::fetch_session::{FetchKey, TopicKey};
-use crate::replica::partition::PartitionFetch;
+use crate::replica::partition::{FetchingReplica, PartitionFetch};
 use crate::replica::read::{Fetch, FetchAnswer};
 use crate::types::{Isolation, NO_EPOCH, Offset};
 use kafka_protocol::error::ResponseError;
@@ -22,6 +22,7 @@ fn from(fetch_offset: Offset) -> PartitionFetch {
         max_bytes: 1 << 20,
         current_leader_epoch: NO_EPOCH,
         last_fetched_epoch: NO_EPOCH,
+        log_start: -1,
     }
 }
 
@@ -30,6 +31,8 @@ fn fetch(partitions: Vec<(FetchKey, PartitionFetch)>) -> Fetch {
     Fetch {
         isolation: Isolation::HighWatermark,
         follower: None,
+        only_leader: true,
+        location: None,
         max_wait_ms: 0,
         min_bytes: 1,
         max_bytes: 1 << 20,
@@ -120,7 +123,10 @@ async fn what_is_wrong_is_told_per_partition() {
         assert_eq!(answer.partitions[0].outcome.as_ref().unwrap_err(), &error);
         assert_eq!(began.elapsed(), Duration::ZERO, "{error}");
     }
-    let follower = Fetch { follower: Some(2), ..fetch(vec![(key(id, 0), from(0))]) };
+    let follower = Fetch {
+        follower: Some(FetchingReplica { id: 2, broker_epoch: -1 }),
+        ..fetch(vec![(key(id, 0), from(0))])
+    };
     let answer = cluster.replicas.fetch(&cluster.images, follower).await;
     assert_eq!(told(&answer), [(0, Err(ResponseError::NotLeaderOrFollower))]);
 }
@@ -239,7 +245,7 @@ async fn a_session_tells_only_news() {
     assert_eq!(consumer.poll(&cluster, vec![]).await, [(1, Ok(size))]);
     assert_eq!(consumer.poll(&cluster, vec![]).await, [(1, Ok(size))], "until it moves on");
     assert_eq!(consumer.poll(&cluster, vec![(key(id, 1), from(3))]).await, []);
-    let deleted = cluster.partition(id, 1).delete_records(2).unwrap();
+    let deleted = cluster.partition(id, 1).delete_records(2).unwrap().low_watermark;
     assert_eq!(deleted, 2);
     assert_eq!(consumer.poll(&cluster, vec![]).await, [(1, Ok(0))], "the log start moved");
     assert_eq!(consumer.poll(&cluster, vec![]).await, []);

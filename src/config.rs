@@ -22,6 +22,7 @@ mod listeners;
 mod live;
 pub mod properties;
 mod providers;
+mod quorum;
 mod syntax;
 mod table;
 mod topic;
@@ -37,6 +38,7 @@ pub use effect::Effect;
 pub use group::{CLIENT_METRICS_SETTINGS, DeadLetterConfig, GROUP_SETTINGS};
 pub use listeners::{Listener, SecurityProtocol};
 pub use live::LiveConfig;
+pub use quorum::QuorumVoter;
 pub use table::{Config, SETTINGS};
 pub use topic::{Compression, TOPIC_SETTINGS, TopicConfig};
 

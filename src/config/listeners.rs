@@ -130,7 +130,7 @@ impl Config {
     /// The protocol of each listener name. A controller's listener that is not in the map is
     /// PLAINTEXT if no listener is encrypted or authenticated
     /// (effectiveListenerSecurityProtocolMap).
-    fn protocols(&self) -> Result<BTreeMap<String, SecurityProtocol>> {
+    pub(super) fn protocols(&self) -> Result<BTreeMap<String, SecurityProtocol>> {
         const NAME: &str = "listener.security.protocol.map";
         let mut protocols = BTreeMap::new();
         for entry in split_list(&self.listener_security_protocol_map) {

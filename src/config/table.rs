@@ -52,8 +52,9 @@ macro_rules! settings {
 }
 
 settings! {
-    /// The roles of this process. So far klamm is always broker and controller at once and refuses
-    /// to start with anything but `broker,controller`.
+    /// The roles of this process: `broker,controller` for a single node that is its own controller,
+    /// `broker` for one of a cluster whose controllers are Apache Kafka's. klamm refuses
+    /// `controller` alone.
     process_roles: Vec<String> =
         "broker,controller", "process.roles", ReadOnly, NonEmptyListOf(&["broker", "controller"]);
     /// The id of this broker and its controller. It is written into every log directory and must
@@ -724,13 +725,14 @@ settings! {
     transaction_two_phase_commit_enable: bool =
         "false", "transaction.two.phase.commit.enable", ReadOnly => OnlyThese(&[], TWO_PHASE);
     /// The controllers of the cluster as `id@host:port` entries, for directories formatted with a
-    /// fixed set of voters. klamm, its own only controller so far, accepts a single entry with its
-    /// own `node.id`. Keep it as it was if the directory comes from a Kafka that had it.
+    /// fixed set of voters. A node that is its own controller accepts a single entry with its own
+    /// `node.id`; a broker must have an id that none of them has. Keep it as it was if the directory
+    /// comes from a Kafka that had it.
     controller_quorum_voters: Vec<String> = "", "controller.quorum.voters", ReadOnly, QuorumVoters;
-    /// Addresses, as `host:port` entries, where a starting node finds its cluster's controllers.
-    /// Not supported yet.
+    /// Addresses, as `host:port` entries, where a starting broker finds its cluster's controllers;
+    /// some of them are enough. Of no effect in a node that is its own controller.
     controller_quorum_bootstrap_servers: Vec<String> =
-        "", "controller.quorum.bootstrap.servers", ReadOnly, BootstrapServers => NoEffect(ALONE);
+        "", "controller.quorum.bootstrap.servers", ReadOnly, BootstrapServers;
     /// How many milliseconds a candidate for the controllers' leadership waits for votes before it
     /// tries again. Not supported yet.
     controller_quorum_election_timeout_ms: i32 =
@@ -748,25 +750,24 @@ settings! {
     /// them together. klamm's puts into one fsync whatever arrived during the last one.
     controller_quorum_append_linger_ms: i32 =
         "25", "controller.quorum.append.linger.ms", ReadOnly, AtLeast(0) => NoEffect(NO_WAIT);
-    /// How many milliseconds a node waits for a remote controller's response before it asks again.
-    /// Not supported yet.
+    /// How many milliseconds a broker that follows the metadata log waits for a controller's answer
+    /// before it asks another one.
     controller_quorum_request_timeout_ms: i32 =
-        "2000", "controller.quorum.request.timeout.ms", ReadOnly, AtLeast(0) => NoEffect(ALONE);
-    /// Pause in milliseconds after a remote controller failed to respond. Not supported yet.
+        "2000", "controller.quorum.request.timeout.ms", ReadOnly, AtLeast(0);
+    /// Pause in milliseconds after a controller did not give such an answer.
     controller_quorum_retry_backoff_ms: i32 =
-        "20", "controller.quorum.retry.backoff.ms", ReadOnly, AtLeast(0) => NoEffect(ALONE);
+        "20", "controller.quorum.retry.backoff.ms", ReadOnly, AtLeast(0);
     /// Whether a new controller adds itself to the voters instead of waiting for
     /// `kafka-metadata-quorum` to do it. Not supported yet.
     controller_quorum_auto_join_enable: bool =
         "false", "controller.quorum.auto.join.enable", ReadOnly => NoEffect(ALONE);
-    /// Bytes of a metadata snapshot that a node fetches at a time. Not supported yet.
+    /// Bytes of a metadata snapshot that a broker fetches from a controller at a time.
     controller_quorum_fetch_snapshot_max_bytes: i32 =
-        "1048576", "controller.quorum.fetch.snapshot.max.bytes", ReadOnly, AtLeast(1)
-        => NoEffect(ALONE);
-    /// Bytes of the metadata log that a node fetches from a controller at a time; a larger single
-    /// batch is still returned. Not supported yet.
+        "1048576", "controller.quorum.fetch.snapshot.max.bytes", ReadOnly, AtLeast(1);
+    /// Bytes of the metadata log that a broker fetches from a controller at a time; a larger single
+    /// batch is still returned.
     controller_quorum_fetch_max_bytes: i32 =
-        "1048576", "controller.quorum.fetch.max.bytes", ReadOnly, AtLeast(1) => NoEffect(ALONE);
+        "1048576", "controller.quorum.fetch.max.bytes", ReadOnly, AtLeast(1);
     /// How many samples a rate or an average metric is computed from. Not supported yet.
     metrics_num_samples: i32 = "2", "metrics.num.samples", ReadOnly, AtLeast(1)
         => NoEffect(METRICS);

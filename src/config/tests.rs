@@ -157,6 +157,77 @@ const REFUSALS: &[Refusal] = &[
         "controller.quorum.voters=2@host:9093 leaves out this node, 1; add it",
     ),
     (
+        &[("controller.quorum.voters", "1@host:9093,2@host:9093")],
+        "controller.quorum.voters names other controllers: with process.roles=broker,controller \
+             klamm is its own only controller. To join a cluster, set process.roles=broker",
+    ),
+    (
+        &[("process.roles", "broker")],
+        "process.roles=broker needs controllers: name some as host:port in \
+             controller.quorum.bootstrap.servers, or all as id@host:port in controller.quorum.voters",
+    ),
+    (
+        &[("process.roles", "broker"), ("controller.quorum.voters", "1@host:9093")],
+        "controller.quorum.voters=1@host:9093 has a controller with this broker's id, node.id=1; \
+             give the broker an id of its own",
+    ),
+    (
+        &[
+            ("process.roles", "broker"),
+            ("controller.quorum.bootstrap.servers", "host:9093"),
+            ("controller.listener.names", "PLAINTEXT"),
+        ],
+        "controller.listener.names has all of listeners; clients need one of their own",
+    ),
+    (
+        &[
+            ("process.roles", "broker"),
+            ("controller.quorum.bootstrap.servers", "host:9093"),
+            ("listeners", "PLAINTEXT://h:1,CONTROLLER://h:2"),
+            ("controller.listener.names", "CONTROLLER"),
+        ],
+        "controller.listener.names and listeners both have CONTROLLER, and process.roles=broker: \
+             that listener is the controllers'; take it out of listeners",
+    ),
+    (
+        &[
+            ("process.roles", "broker"),
+            ("controller.quorum.bootstrap.servers", "host:9093"),
+            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT"),
+            ("controller.listener.names", "CONTROLLER"),
+        ],
+        "controller.listener.names=CONTROLLER: listener.security.protocol.map has no protocol for \
+             it; add CONTROLLER:PLAINTEXT there",
+    ),
+    (
+        &[
+            ("process.roles", "broker"),
+            ("controller.quorum.bootstrap.servers", "host:9093"),
+            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:SSL"),
+            ("controller.listener.names", "CONTROLLER"),
+        ],
+        "The controllers' listener CONTROLLER is not PLAINTEXT: klamm does not speak TLS and SASL \
+             yet. Name one in controller.listener.names that is, or map it to PLAINTEXT in \
+             listener.security.protocol.map",
+    ),
+    (
+        &[
+            ("process.roles", "broker"),
+            ("controller.quorum.bootstrap.servers", "host:9093"),
+            ("controller.quorum.auto.join.enable", "true"),
+        ],
+        "controller.quorum.auto.join.enable=true is for controllers, and process.roles=broker; \
+             remove it",
+    ),
+    (
+        &[("process.roles", "controller"), ("controller.quorum.voters", "1@host:9093")],
+        "process.roles=controller: klamm is a broker, or a broker with its own controller. The \
+             controllers of a cluster are Apache Kafka's: format their directories with \
+             `kafka-storage.sh format` and start them with `kafka-server-start.sh` on this file; \
+             then start klamm with process.roles=broker and name them in \
+             controller.quorum.bootstrap.servers",
+    ),
+    (
         &[("log.cleaner.min.compaction.lag.ms", "5"), ("log.cleaner.max.compaction.lag.ms", "4")],
         "min.compaction.lag.ms=5 is above max.compaction.lag.ms=4: compaction would be too late \
          before it may begin",
@@ -168,6 +239,24 @@ fn what_is_refused_and_how() {
     for (pairs, message) in REFUSALS {
         assert_eq!(refusal(pairs), *message);
     }
+}
+
+#[test]
+fn a_broker_of_a_cluster() {
+    let joined = config(&[
+        ("process.roles", "broker"),
+        ("node.id", "4"),
+        ("controller.quorum.bootstrap.servers", "a:9093, [::1]:9094"),
+        ("controller.quorum.voters", "1@a:9093,2@b:9095"),
+        ("controller.listener.names", "CONTROLLER"),
+    ]);
+    assert!(joined.is_broker_only() && !config(&[]).is_broker_only());
+    assert_eq!(joined.controllers_listener(), "CONTROLLER");
+    let servers = [("a".to_owned(), 9093), ("::1".to_owned(), 9094)];
+    assert_eq!(joined.quorum_bootstrap_servers(), servers);
+    let ids: Vec<_> = joined.quorum_voters().iter().map(|one| (one.id, one.port)).collect();
+    assert_eq!(ids, [(1, 9093), (2, 9095)]);
+    assert_eq!(joined.controller_listeners(), []);
 }
 
 /// A setting that is meant to keep somebody out is not ignored.

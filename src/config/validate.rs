@@ -1,7 +1,7 @@
 //! Checks settings that depend on each other (KafkaConfig.validateValues), and refuses those that
 //! would be unsafe to ignore.
 
-use super::definition::{parse_voter, split_list};
+use super::definition::split_list;
 use super::topic::TopicValues;
 use super::{Config, SecurityProtocol, TOPIC_SETTINGS, absolute};
 use crate::error::{Error, Result};
@@ -18,33 +18,6 @@ impl Config {
         self.check_listeners()?;
         self.check_connections()?;
         self.check_topics()
-    }
-
-    fn check_roles(&self) -> Result<()> {
-        let (node, broker) = (self.node_id, self.broker_id);
-        require(node == broker, || {
-            format!("node.id={node} and broker.id={broker} differ; set node.id alone")
-        })?;
-        let mut roles = self.process_roles.clone();
-        roles.sort();
-        require(roles == ["broker", "controller"], || {
-            format!(
-                "process.roles={}: klamm is broker and controller in one node so far; set \
-                 process.roles=broker,controller",
-                self.process_roles.join(",")
-            )
-        })?;
-        let voters: Vec<_> =
-            self.controller_quorum_voters.iter().filter_map(|voter| parse_voter(voter)).collect();
-        require(voters.is_empty() || voters.iter().any(|(id, ..)| *id == node), || {
-            let voters = self.controller_quorum_voters.join(",");
-            format!("controller.quorum.voters={voters} leaves out this node, {node}; add it")
-        })?;
-        require(voters.len() <= 1, || {
-            "controller.quorum.voters names other controllers: klamm is its own only controller \
-             so far"
-                .to_owned()
-        })
     }
 
     fn check_log(&self) -> Result<()> {
@@ -238,11 +211,14 @@ impl Config {
         })?;
         let has = |name: &String| all.iter().any(|one| one.name == name.to_uppercase());
         // If they are not set, the controller has no listener; it is in this process.
-        let named = self.is_set("controller.listener.names");
+        let named = self.is_set("controller.listener.names") && !self.is_broker_only();
         require(!named || self.controller_listener_names.iter().all(has), || {
             let names = self.controller_listener_names.join(",");
             format!("controller.listener.names={names}: listeners lacks one of these")
         })?;
+        if self.is_broker_only() {
+            self.check_controllers_listeners()?;
+        }
         let is_listener = |early: &String| {
             all.iter()
                 .map(|one| &one.name)

@@ -10,7 +10,10 @@
 //!  state                 what the thread owns: validate, append, replay; snapshots when due
 //!  view                  what a request is validated against, and its outcome; the files named
 //!                        after APIs and nouns extend it
-//!  quorum preview        the metadata log's directory; reads it before anything is changed
+//!  quorum                the metadata log as its only voter keeps it
+//!  metadata_log snapshots election     that log's directory, whoever leads it
+//!  preview               reads it before anything is changed
+//!  observer              that log as a broker follows it, whose controllers are others
 //! ```
 //!
 //! One thread owns the metadata log. It takes everything that waits in its queue, validates and
@@ -27,9 +30,12 @@ mod create_topics;
 mod delete_topics;
 mod describe;
 mod elect_leaders;
+mod election;
 mod envelope;
 mod journal;
-pub mod leader;
+mod leader;
+mod metadata_log;
+mod observer;
 mod partition_change;
 mod placement;
 mod preview;
@@ -37,6 +43,7 @@ pub mod quorum;
 mod reassignments;
 mod remote;
 mod replicas;
+mod snapshots;
 mod state;
 mod thread;
 mod update_features;
@@ -49,10 +56,13 @@ pub use self::brokers::{BrokerStatus, Heartbeat};
 pub use self::client::Client;
 pub use self::envelope::{Answer, Forwarded, Requester};
 pub use self::leader::Leader;
+pub use self::metadata_log::DIR_NAME;
+pub use self::observer::Observer;
 pub use self::preview::{Preview, preview};
 pub use self::remote::Remote;
 
 use self::client::Embedded;
+use self::metadata_log::LogOptions;
 use self::quorum::{Options, Quorum};
 use self::state::ControllerState;
 use crate::clock::Clock;
@@ -61,7 +71,6 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::metadata::Published;
 use crate::types::BrokerId;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -92,8 +101,8 @@ impl Controller {
         published: mpsc::Sender<Published>,
     ) -> Result<Controller> {
         let options = options(&config, cluster_id, directory_id)?;
-        let opened = Quorum::open(disk.clone(), metadata_dir, options, clock.now())?;
-        let (mut state, first) = ControllerState::lead(disk, clock, config, opened)?;
+        let opened = Quorum::open(disk, metadata_dir, options, clock.now())?;
+        let (mut state, first) = ControllerState::lead(clock, config, opened)?;
         let (embedded, jobs) = Embedded::new(first.image.clone(), state.failed.subscribe());
         let for_thread = embedded.clone();
         let thread = std::thread::Builder::new()
@@ -136,19 +145,6 @@ fn options(config: &Config, cluster_id: &str, directory_id: uuid::Uuid) -> Resul
         let host = if listener.host.is_empty() { "localhost".to_owned() } else { listener.host };
         (listener.name, host, listener.port)
     });
-    let log = [
-        ("segment.bytes", config.metadata_log_segment_bytes.to_string()),
-        ("segment.ms", config.metadata_log_segment_ms.to_string()),
-        ("segment.jitter.ms", "0".to_owned()),
-        ("retention.bytes", "-1".to_owned()),
-        ("retention.ms", "-1".to_owned()),
-        ("cleanup.policy", "delete".to_owned()),
-        ("max.message.bytes", i32::MAX.to_string()),
-        ("compression.type", "producer".to_owned()),
-        ("message.timestamp.type", "CreateTime".to_owned()),
-    ];
-    let log: BTreeMap<String, String> =
-        log.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Ok(Options {
         node_id: config.node_id,
         cluster_id: cluster_id.to_owned(),
@@ -156,8 +152,6 @@ fn options(config: &Config, cluster_id: &str, directory_id: uuid::Uuid) -> Resul
         static_voters: static_voters
             .ok_or_else(|| Error::Config("controller.quorum.voters: no node id".to_owned()))?,
         listeners: listeners.collect(),
-        log: config.topic(&log)?,
-        retention_bytes: config.metadata_max_retention_bytes,
-        retention_ms: config.metadata_max_retention_ms,
+        log: LogOptions::new(config)?,
     })
 }

@@ -100,6 +100,7 @@ const BANS: &[Ban] = &[
             ("src/controller/client.rs", "the controller's thread is waited for"),
             ("src/peers.rs", "other brokers are waited for"),
             ("src/controller/remote", "the active controller is waited for"),
+            ("src/controller/observer.rs", "the controllers are waited for"),
         ],
     },
     Ban {
@@ -110,6 +111,7 @@ const BANS: &[Ban] = &[
             ("src/broker/applier.rs", "it is a thread of its own"),
             ("src/broker/heartbeats.rs", "they are a thread of its own"),
             ("src/controller.rs", "the controller is a thread of its own"),
+            ("src/controller/observer.rs", "it is a thread of its own"),
             ("src/controller/thread.rs", "the controller is a thread of its own"),
             ("src/disk/cached.rs", "a write waits for the files that others hold"),
             ("src/sync/throttle.rs", "only threads of their own are slowed down"),

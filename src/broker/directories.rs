@@ -4,7 +4,7 @@
 
 use super::identity::{self, refused};
 use crate::config::Config;
-use crate::controller::{Preview, preview, quorum};
+use crate::controller::{DIR_NAME, Preview, preview};
 use crate::error::Result;
 use crate::log::Stopped;
 use crate::log::manager::{Found, FoundFuture, LogDir, LogManager};
@@ -51,13 +51,13 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
 fn check_metadata_location(logs: &LogManager) -> Result<()> {
     let wanted = &logs.metadata_dir().path;
     for dir in logs.online_dirs().filter(|dir| dir.path != *wanted) {
-        if logs.disk().file_len(&dir.path.join(quorum::DIR_NAME))?.is_some() {
+        if logs.disk().file_len(&dir.path.join(DIR_NAME))?.is_some() {
             let dir = dir.path.display();
             return Err(refused(
                 &format!(
                     "the metadata log is in the wrong directory, {dir}/{}: it belongs in {}, \
                      which is metadata.log.dir, or else the first of log.dirs",
-                    quorum::DIR_NAME,
+                    DIR_NAME,
                     wanted.display()
                 ),
                 &format!(
@@ -147,7 +147,7 @@ impl Survey<'_> {
                     "{} are here, and the metadata log that knows them is not: {metadata_dir}/{} is \
                      missing or empty",
                     shown_with_dirs(&here),
-                    quorum::DIR_NAME
+                    DIR_NAME
                 ),
                 "If it lies in another directory, name that one in metadata.log.dir or first in \
                  log.dirs; if it is lost, restore it from a copy. To begin a new cluster, move the \
@@ -207,7 +207,7 @@ impl Survey<'_> {
     /// Refuses a metadata log that has lost its end: what was acknowledged would be undone.
     fn check_end(&self, preview: &Preview) -> Result<()> {
         let Some((end, reached, witness)) = &preview.lost else { return Ok(()) };
-        let dir = self.logs.metadata_dir().path.join(quorum::DIR_NAME);
+        let dir = self.logs.metadata_dir().path.join(DIR_NAME);
         Err(refused(
             &format!(
                 "{}: the metadata log ends at offset {end}, and {witness} shows that it had records up \

@@ -1,8 +1,8 @@
 //! CreateTopics (ReplicationControlManager.createTopics, ControllerApis.createTopics).
 
 use super::configs::{self, Operation};
+use super::metadata_log::TOPIC_NAME as METADATA_TOPIC_NAME;
 use super::placement::{self, check_manual, new_partition, nobody_active};
-use super::quorum::TOPIC_NAME as METADATA_TOPIC_NAME;
 use super::view::{
     ControllerResult, RECORDS_PER_REQUEST_MAX, View, explained, item_error, too_large,
 };

@@ -1,6 +1,6 @@
 //! DescribeQuorum: what the controller says about the quorum.
 
-use super::quorum::TOPIC_NAME;
+use super::metadata_log::TOPIC_NAME;
 use super::view::text;
 use crate::codec::messages::describe_quorum_request::DescribeQuorumRequest;
 use crate::codec::messages::describe_quorum_response::{

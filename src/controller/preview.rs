@@ -1,7 +1,9 @@
 //! Reads a metadata log before anything is changed: whether we understand all of it, and which
 //! partitions it has, so that a start that would treat their logs as strays can be refused.
 
-use super::quorum::{DIR_NAME, LEGACY_BOOTSTRAP, last_epoch};
+use super::election::Election;
+use super::metadata_log::DIR_NAME;
+use super::quorum::LEGACY_BOOTSTRAP;
 use crate::codec::schema::metadata::AbortTransactionRecord;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -11,7 +13,7 @@ use crate::metadata::record::MetadataRecord;
 use crate::metadata::snapshot::{self, SnapshotId};
 use crate::metadata::{Loader, decode_batch};
 use crate::record::Batch;
-use crate::types::Offset;
+use crate::types::{BrokerId, Offset};
 use std::collections::BTreeSet;
 use std::path::Path;
 use uuid::Uuid;
@@ -29,6 +31,10 @@ pub struct Preview {
     pub lost: Option<(Offset, Offset, String)>,
     /// Whether the log holds more than what formatting wrote.
     pub is_begun: bool,
+    /// Who last led the quorum.
+    pub leader: Option<BrokerId>,
+    /// The voters in the log; empty if they come from the settings.
+    pub voters: Vec<BrokerId>,
 }
 
 /// Reads what `Quorum::open` will read, without changing anything; None if there is no metadata
@@ -47,7 +53,7 @@ pub fn preview(disk: &Disk, metadata_dir: &Path, stopped: Stopped) -> Result<Opt
     if !is_logged && !is_formatted {
         return Ok(None);
     }
-    last_epoch(disk, &dir)?;
+    let leader = Election::read(disk, &dir)?.leader;
     let mut reader = Reader { loader: Loader::new(""), deleted_topics: BTreeSet::new() };
     if let Some(id) = snapshot {
         reader.load_snapshot(disk, &dir, id)?;
@@ -67,7 +73,10 @@ pub fn preview(disk: &Disk, metadata_dir: &Path, stopped: Stopped) -> Result<Opt
     }
     let Reader { loader, deleted_topics } = reader;
     let is_begun = is_logged || loader.image.offset >= 0;
-    Ok(Some(Preview { image: loader.image, deleted_topics, cut, lost, is_begun }))
+    let voters = loader.voters.iter().flat_map(|record| &record.voters);
+    let voters = voters.map(|voter| voter.voter_id).collect();
+    let image = loader.image;
+    Ok(Some(Preview { image, deleted_topics, cut, lost, is_begun, leader, voters }))
 }
 
 struct Reader {

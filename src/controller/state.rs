@@ -6,6 +6,7 @@ use super::describe::QuorumState;
 use super::envelope::Requester;
 use super::journal;
 use super::quorum::{Opened, Quorum, bootstrap_records};
+use super::snapshots::Snapshots;
 use super::view::{ControllerResult, View};
 use crate::clock::Clock;
 use crate::codec::messages::BrokerRegistrationRequest;
@@ -14,16 +15,13 @@ use crate::codec::schema::metadata::register_controller_record::{
 };
 use crate::codec::schema::metadata::*;
 use crate::config::Config;
-use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::metadata::Loader;
 use crate::metadata::record::MetadataRecord;
-use crate::metadata::snapshot::{self, SnapshotId};
 use crate::metadata::{BROKER_CONFIG, Published, features};
 use crate::types::{BrokerId, Offset, Timestamp};
 use kafka_protocol::ResponseError;
 use std::collections::HashMap;
-use std::thread::JoinHandle;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -37,7 +35,6 @@ const RECORDS_PER_BATCH_MAX: usize = 10_000;
 
 /// Everything that the controller's thread owns.
 pub(super) struct ControllerState {
-    disk: Disk,
     clock: Clock,
     /// The settings in the file, overridden by those in the metadata log, committed or not: a
     /// request is checked against those before it. `LiveConfig` has the ones in effect.
@@ -50,9 +47,7 @@ pub(super) struct ControllerState {
     /// Whether something was appended that is not durable yet.
     dirty: bool,
     last_append: Timestamp,
-    bytes_since_snapshot: u64,
-    last_snapshot: Timestamp,
-    snapshot: Option<(SnapshotId, JoinHandle<Result<()>>)>,
+    snapshots: Snapshots,
     /// Who requested the change in progress, in the form that `journal::tell` takes.
     by: String,
     /// Why nothing is accepted any more, once the disk has failed. Closed when the thread has ended.
@@ -64,24 +59,20 @@ impl ControllerState {
     /// cluster, fences our previous incarnation and registers the controller. All of this is
     /// durable on return. Also returns the whole state, to be published.
     pub fn lead(
-        disk: Disk,
         clock: Clock,
         config: Config,
         opened: Opened,
     ) -> Result<(ControllerState, Published)> {
         let now = clock.now();
         let mut state = ControllerState {
-            disk,
             clock,
+            snapshots: Snapshots::new(&config, now),
             config,
             quorum: opened.quorum,
             loader: opened.loader,
             registered_at: HashMap::new(),
             dirty: true,
             last_append: now,
-            bytes_since_snapshot: 0,
-            last_snapshot: now,
-            snapshot: None,
             by: String::new(),
             failed: watch::channel(None).0,
         };
@@ -227,7 +218,7 @@ impl ControllerState {
         self.loader.image.offset = offset;
         self.loader.image.epoch = self.quorum.epoch();
         self.loader.timestamp = now;
-        self.bytes_since_snapshot += size as u64;
+        self.snapshots.add(size);
         self.last_append = now;
         self.dirty = true;
         Ok(offset)
@@ -385,16 +376,12 @@ impl ControllerState {
     /// Does what is due: finishes or starts a snapshot, and appends a NoOp record after idle time.
     pub fn tick(&mut self) -> Result<()> {
         let now = self.clock.now();
-        if self.snapshot.as_ref().is_some_and(|(_, thread)| thread.is_finished()) {
-            self.finish_snapshot(now)?;
-        }
-        let bytes = self.config.metadata_log_max_record_bytes_between_snapshots;
-        let interval = self.config.metadata_log_max_snapshot_interval_ms;
-        let is_due = self.bytes_since_snapshot >= bytes.max(1) as u64
-            || (interval > 0 && now - self.last_snapshot >= interval);
+        self.snapshots.collect(self.quorum.log(), now)?;
         // A snapshot may contain only what is durable.
-        if is_due && self.snapshot.is_none() && !self.dirty {
-            self.begin_snapshot(now)?;
+        if self.snapshots.is_due(now) && !self.dirty {
+            let image = &self.loader.image;
+            let head = self.quorum.snapshot_head(self.loader.timestamp, image.metadata_version());
+            self.snapshots.begin(self.quorum.log(), image, head, now)?;
         }
         let idle = i64::from(self.config.metadata_max_idle_interval_ms);
         if idle > 0 && now - self.last_append >= idle {
@@ -406,44 +393,9 @@ impl ControllerState {
         Ok(())
     }
 
-    /// Writes a snapshot in a thread of its own, which gets a cheap clone of the image.
-    fn begin_snapshot(&mut self, now: Timestamp) -> Result<()> {
-        self.last_snapshot = now;
-        self.bytes_since_snapshot = 0;
-        let image = self.loader.image.clone();
-        let id = SnapshotId { offset: image.offset + 1, epoch: image.epoch };
-        if self.quorum.latest_snapshot() == Some(id) {
-            return Ok(());
-        }
-        let head = self.quorum.snapshot_head(self.loader.timestamp, image.metadata_version());
-        let (disk, dir) = (self.disk.clone(), self.quorum.dir().to_owned());
-        let thread = std::thread::Builder::new()
-            .name("metadata-snapshot".to_owned())
-            .spawn(move || snapshot::write(&disk, &dir, id, &head, image.to_records(), now))
-            .map_err(|source| Error::disk(self.quorum.dir(), source))?;
-        self.snapshot = Some((id, thread));
-        Ok(())
-    }
-
-    fn finish_snapshot(&mut self, now: Timestamp) -> Result<()> {
-        let Some((id, thread)) = self.snapshot.take() else { return Ok(()) };
-        let written = thread.join().unwrap_or(Err(Error::Closed));
-        match written {
-            Ok(()) => {
-                info!(offset = id.offset, epoch = id.epoch, "wrote a metadata snapshot");
-                self.quorum.snapshot_written(id, now)
-            }
-            // Nothing is lost: the log has every record, and the next snapshot may succeed.
-            Err(error) => {
-                error!(%error, offset = id.offset, "could not write a metadata snapshot");
-                Ok(())
-            }
-        }
-    }
-
     /// Waits for a snapshot in progress, then closes the log.
     pub fn close(&mut self) -> Result<()> {
-        self.finish_snapshot(self.clock.now())?;
+        self.snapshots.finish(self.quorum.log(), self.clock.now())?;
         self.quorum.close()
     }
 }

@@ -1,5 +1,6 @@
 //! What a step of the metadata log changed.
 
+use super::Image;
 use super::topics::Topic;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,21 @@ pub struct Delta {
 }
 
 impl Delta {
+    /// What differs between two images, for a step that was not replayed record by record.
+    pub fn between(before: &Image, after: &Image) -> Delta {
+        let changed =
+            after.topics.iter().filter(|topic| before.topics.by_id(topic.id) != Some(topic));
+        let deleted = before.topics.iter().filter(|topic| after.topics.by_id(topic.id).is_none());
+        let names: BTreeSet<_> = before.configs.keys().chain(after.configs.keys()).collect();
+        let differs =
+            |name: &&&(i8, String)| before.configs.get(**name) != after.configs.get(**name);
+        Delta {
+            changed_topics: changed.map(|topic| topic.id).collect(),
+            deleted_topics: deleted.cloned().collect(),
+            changed_configs: names.iter().filter(differs).map(|name| (*name).clone()).collect(),
+        }
+    }
+
     /// The names of the resources of that type whose settings changed.
     pub fn configs_of(&self, resource_type: i8) -> impl Iterator<Item = &str> {
         let of_type = self.changed_configs.iter().filter(move |(kind, _)| *kind == resource_type);

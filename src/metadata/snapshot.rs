@@ -48,6 +48,11 @@ impl SnapshotId {
     }
 }
 
+/// The name of the file while it is not complete.
+pub fn part_name(id: SnapshotId) -> String {
+    format!("{}{PART}", id.file_name())
+}
+
 /// Whether the file is an unfinished snapshot or one that is to be deleted.
 pub fn is_left_over(name: &str) -> bool {
     name.ends_with(".checkpoint.part") || name.ends_with(".checkpoint.deleted")
@@ -74,7 +79,7 @@ pub fn write(
     now: Timestamp,
 ) -> Result<()> {
     let path = dir.join(id.file_name());
-    let part = dir.join(format!("{}{PART}", id.file_name()));
+    let part = dir.join(part_name(id));
     disk.remove_file(&part)?;
     let file = disk.open(&part)?;
     let written = write_to(file, id, head, records, now);

@@ -5,6 +5,7 @@
 
 use crate::codec::schema::metadata::ConfigRecord;
 use crate::config::TopicConfig;
+use crate::controller::metadata_log::LogOptions;
 use crate::controller::quorum::{Options, Quorum};
 use crate::disk::Disk;
 use crate::disk::sim::{Fault, Lie, Sim, check, is_told};
@@ -55,9 +56,11 @@ fn some_options(random: &mut Rng) -> Options {
         directory_id: Uuid::from_u128(7),
         static_voters: if random.bool() { vec![1] } else { Vec::new() },
         listeners: vec![("CONTROLLER".to_owned(), "localhost".to_owned(), 9093)],
-        log: Arc::new(log),
-        retention_bytes: if random.bool() { -1 } else { random.i64(1000..5000) },
-        retention_ms: if random.bool() { -1 } else { random.i64(1000..60_000) },
+        log: LogOptions {
+            log: Arc::new(log),
+            retention_bytes: if random.bool() { -1 } else { random.i64(1000..5000) },
+            retention_ms: if random.bool() { -1 } else { random.i64(1000..60_000) },
+        },
     }
 }
 
@@ -119,7 +122,7 @@ impl Life {
             0..14 => self.append(),
             14..20 => self.flush(),
             20..24 => self.snapshot(),
-            24 => self.quorum.clean_up(self.now),
+            24 => self.quorum.log().clean_up(self.now),
             25 => self.full_disk(),
             26 => {
                 // After a failed fsync the state in memory is worthless.
@@ -187,13 +190,13 @@ impl Life {
         self.flush()?;
         let image = &self.loader.image;
         let id = SnapshotId { offset: image.offset + 1, epoch: image.epoch };
-        if image.offset + 1 != self.committed || self.quorum.latest_snapshot() == Some(id) {
+        if image.offset + 1 != self.committed || self.quorum.log().latest_snapshot() == Some(id) {
             return Ok(());
         }
         let head = self.quorum.snapshot_head(self.now, features::METADATA_VERSION_4_3);
-        let (disk, dir) = (Disk::Sim(self.sim.clone()), self.quorum.dir().to_owned());
+        let (disk, dir) = (Disk::Sim(self.sim.clone()), self.quorum.log().dir().to_owned());
         snapshot::write(&disk, &dir, id, &head, image.to_records(), self.now)?;
-        self.quorum.snapshot_written(id, self.now)
+        self.quorum.log().snapshot_written(id, self.now)
     }
 
     fn full_disk(&mut self) -> Result<()> {

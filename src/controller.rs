@@ -57,7 +57,7 @@ pub use self::client::Client;
 pub use self::envelope::{Answer, Forwarded, Requester};
 pub use self::leader::Leader;
 pub use self::metadata_log::DIR_NAME;
-pub use self::observer::Observer;
+pub use self::observer::{Observer, ask_cluster_id};
 pub use self::preview::{Preview, preview};
 pub use self::remote::Remote;
 

@@ -14,6 +14,8 @@
 mod contacts;
 mod download;
 mod replica;
+#[cfg(test)]
+mod tests;
 
 use self::contacts::Contacts;
 use self::replica::{Options, Pace, Question, Replica};
@@ -21,6 +23,7 @@ use super::leader::Leader;
 use super::metadata_log::LogOptions;
 use crate::client::{self, Client};
 use crate::clock::Clock;
+use crate::codec::messages::DescribeClusterRequest;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -39,6 +42,8 @@ const FETCH_SNAPSHOT: std::ops::RangeInclusive<i16> = 0..=1;
 /// How long a controller may keep a Fetch that it has nothing for
 /// (KafkaRaftClient.DEFAULT_FETCH_MAX_WAIT_MS).
 const MAX_WAIT_MS: i32 = 500;
+/// What DescribeCluster is asked about: the controllers, not the brokers.
+const CONTROLLERS: i8 = 2;
 /// How many bytes an answer may have beyond the records asked for, and for one large batch.
 const ANSWER_ROOM: usize = 16 * 1024 * 1024;
 
@@ -49,6 +54,7 @@ pub struct Observer {
     pub image: Arc<ArcSwap<Image>>,
     /// The active controller.
     pub leader: watch::Receiver<Leader>,
+    is_caught_up: watch::Receiver<bool>,
     /// Why the log can no longer be followed, in which case the broker must stop.
     pub failed: watch::Receiver<Option<String>>,
     stop: Option<oneshot::Sender<()>>,
@@ -82,23 +88,16 @@ impl Observer {
         let replica = Replica::open(disk, config, metadata_dir, options, contacts, clock.now())?;
         let (stop, stopped) = oneshot::channel();
         let (fail, failed) = watch::channel(None);
+        let (catch_up, is_caught_up) = watch::channel(false);
         let image = Arc::new(ArcSwap::from(Arc::new(Image::default())));
         let follower = Follower {
             replica,
             clock,
             published,
             image: image.clone(),
+            catch_up,
             backoff: ms(config.controller_quorum_retry_backoff_ms),
-            options: client::Options {
-                client_id: format!("raft-client-{}", config.node_id),
-                request_timeout: ms(config.controller_quorum_request_timeout_ms),
-                max_in_flight: 1,
-                max_answer_bytes: ANSWER_ROOM
-                    + config
-                        .controller_quorum_fetch_max_bytes
-                        .max(config.controller_quorum_fetch_snapshot_max_bytes)
-                        .unsigned_abs() as usize,
-            },
+            options: client_options(config),
             client: None,
         };
         let failed_to = |source| Error::disk(metadata_dir, source);
@@ -108,7 +107,21 @@ impl Observer {
             .name("observer".to_owned())
             .spawn(move || runtime.block_on(follower.run(stopped, &fail)))
             .map_err(failed_to)?;
-        Ok(Observer { image, leader, failed, stop: Some(stop), thread: Some(thread) })
+        let (stop, thread) = (Some(stop), Some(thread));
+        Ok(Observer { image, leader, is_caught_up, failed, stop, thread })
+    }
+
+    /// Waits until the first step is published.
+    pub async fn caught_up(&self) -> Result<()> {
+        let (mut is_caught_up, mut failed) = (self.is_caught_up.clone(), self.failed.clone());
+        tokio::select! {
+            caught_up = is_caught_up.wait_for(|yes| *yes) => {
+                caught_up.map(drop).map_err(|_| Error::Closed)
+            }
+            Ok(why) = failed.wait_for(Option::is_some) => {
+                Err(Error::Config(why.clone().unwrap_or_default()))
+            }
+        }
     }
 
     /// Stops following, and flushes and closes our copy. Blocks.
@@ -123,12 +136,42 @@ fn ms(ms: i32) -> Duration {
     Duration::from_millis(ms.max(1).unsigned_abs().into())
 }
 
+fn client_options(config: &Config) -> client::Options {
+    let bytes = config.controller_quorum_fetch_max_bytes;
+    let bytes = bytes.max(config.controller_quorum_fetch_snapshot_max_bytes);
+    client::Options {
+        client_id: format!("raft-client-{}", config.node_id),
+        request_timeout: ms(config.controller_quorum_request_timeout_ms),
+        max_in_flight: 1,
+        max_answer_bytes: ANSWER_ROOM + bytes.unsigned_abs() as usize,
+    }
+}
+
+/// Asks the controllers that the settings name for their cluster's id until one answers.
+pub async fn ask_cluster_id(config: &Config) -> String {
+    let mut contacts = Contacts::new(config, Leader::channel().0);
+    let request = DescribeClusterRequest::default().with_endpoint_type(CONTROLLERS);
+    loop {
+        let address = contacts.choose(None).unwrap_or_default();
+        let client = Client::new(address.clone(), client_options(config));
+        match client.ask(1..=2, &request).await {
+            Ok(response) if response.error_code == 0 => return response.cluster_id.to_string(),
+            Ok(response) => {
+                contacts.unanswered(&address, &format!("error {}", response.error_code));
+            }
+            Err(error) => contacts.unanswered(&address, &error),
+        }
+        tokio::time::sleep(ms(config.controller_quorum_retry_backoff_ms)).await;
+    }
+}
+
 /// What the thread owns.
 struct Follower {
     replica: Replica,
     clock: Clock,
     published: mpsc::Sender<Published>,
     image: Arc<ArcSwap<Image>>,
+    catch_up: watch::Sender<bool>,
     backoff: Duration,
     options: client::Options,
     /// The connection to whom we asked last, by address.
@@ -159,6 +202,7 @@ impl Follower {
             let pace = self.ask().await?;
             while let Some(step) = self.replica.take()? {
                 self.image.store(step.image.clone());
+                self.catch_up.send_replace(true);
                 // Nobody receives it any more: the broker is stopping.
                 let _ = self.published.send(step).await;
             }

@@ -130,8 +130,8 @@ impl Contacts {
         self.is_suspected = true;
         if self.unanswered == SILENCE {
             warn!(
-                "no controller answers, the last asked was {address}: {why}. The broker goes on with \
-                 what it knows and keeps asking"
+                "no controller answers, the last asked was {address}: {why}. Asking on; a running \
+                 broker goes on with what it knows"
             );
         }
     }

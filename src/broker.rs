@@ -2,7 +2,8 @@
 //! stop.
 //!
 //! At start it binds the listeners, then locks the log directories and examines what is in them.
-//! Only then does it change them: it opens the metadata log and becomes its leader, registers,
+//! Only then does it change them: it opens the metadata log and becomes its leader or, as a broker
+//! only, follows the leader until it has all that is committed; it registers,
 //! opens the partitions that the metadata assigns to this broker (recovery runs here), gets
 //! unfenced, and accepts clients. A stop does the same in reverse.
 //!
@@ -11,6 +12,7 @@
 //!  listeners             sockets, and the ports that are advertised
 //!  directories unserved  what a start finds and whether it may go on; what klamm does not serve
 //!  identity              cluster id, directory ids, the previous broker epoch
+//!  quorum                the metadata log, led or followed
 //!  lifecycle heartbeats  registration, the session with the controller, controlled shutdown
 //!  applier               applies the steps of the metadata log to the parts
 //!  background            periodic work
@@ -23,6 +25,7 @@ mod heartbeats;
 mod identity;
 mod lifecycle;
 mod listeners;
+mod quorum;
 mod signals;
 #[cfg(test)]
 mod tests;
@@ -30,7 +33,7 @@ mod unserved;
 
 use crate::clock::Clock;
 use crate::config::{Config, LiveConfig};
-use crate::controller::{self, Controller};
+use crate::controller;
 use crate::coordinator::{Groups, InternalTopics, Persister, ShareStates, Transactions};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
@@ -43,7 +46,8 @@ use crate::share::SharePartitions;
 use applier::Applier;
 use arc_swap::ArcSwap;
 use heartbeats::Heartbeats;
-use identity::{introduce, metadata_directory_id, previous_broker_epoch};
+use identity::{introduce, new_cluster_id, previous_broker_epoch};
+use quorum::Quorum;
 use signals::Signals;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,9 +139,8 @@ pub struct Broker {
     background: JoinSet<()>,
     failed: mpsc::Receiver<String>,
     ports: Vec<(String, u16)>,
-    /// None in a process that is only a broker. The applier ignores aborts and ends with the
-    /// controller.
-    controller: Option<Controller>,
+    /// The applier ignores aborts and ends with it.
+    quorum: Quorum,
 }
 
 impl Broker {
@@ -147,34 +150,32 @@ impl Broker {
         let bound = listeners::bind(&config).await?;
         let live = LiveConfig::from(config.clone());
         let mut logs = LogManager::open(disk.clone(), &live)?;
-        let cluster_id = directories::check(&logs, &config)?;
+        let cluster_id = match directories::check(&logs, &config)? {
+            Some(known) => known,
+            None => new_cluster_id(&config).await?,
+        };
         introduce(&config, &cluster_id, &logs.metadata_dir().path);
         listeners::tell_of_listeners(&config, &bound);
         // The directories are changed from here on.
         logs.claim()?;
         logs.format(&cluster_id, config.node_id)?;
-        let clean_epoch = previous_broker_epoch(&logs);
+        let clean_epoch = previous_broker_epoch(&logs, &config);
         let (publish, published) = mpsc::channel(PUBLISHED_MAX);
-        let controller = Controller::open(
-            disk,
-            clock.clone(),
-            config.clone(),
-            &logs.metadata_dir().path,
-            &cluster_id,
-            metadata_directory_id(&logs)?,
-            publish,
-        )?;
+        let quorum =
+            Quorum::open(disk, clock.clone(), &config, &logs, &cluster_id, publish).await?;
+        let controller = quorum.client(&config);
         let registration =
             lifecycle::registration(&config, &cluster_id, &bound, &logs, clean_epoch);
         let (heartbeats, broker_epoch) =
-            Heartbeats::begin(controller.client(), registration, &config).await?;
-        let (parts, applier) = assemble(live, clock, logs, controller.client(), broker_epoch);
+            Heartbeats::begin(controller.clone(), registration, &config).await?;
+        let (parts, applier) = assemble(live, clock, logs, controller, broker_epoch);
         let mut background = JoinSet::new();
         let (fail, mut failed) = mpsc::channel(1);
         let applier_fails = fail.clone();
         background.spawn_blocking(move || applier.run(published, &applier_fails));
         if let Err(error) = lifecycle::become_running(&parts, &heartbeats).await {
-            return Err(failed.try_recv().map_or(error, Error::Config));
+            let why = failed.try_recv().ok().or_else(|| parts.controller.failure());
+            return Err(why.map_or(error, Error::Config));
         }
         warn_of_unserved(&parts.image.load());
         let heartbeats = Arc::new(heartbeats);
@@ -182,8 +183,7 @@ impl Broker {
         let ports = bound.iter().map(|b| (b.listener.name.clone(), b.port())).collect();
         let server = Server::start(bound, &parts);
         lifecycle::announce(&parts.config.get());
-        let controller = Some(controller);
-        Ok(Broker { parts, heartbeats, server, background, failed, ports, controller })
+        Ok(Broker { parts, heartbeats, server, background, failed, ports, quorum })
     }
 
     /// The ports listened on, by listener name. A port configured as 0 appears as the one assigned.
@@ -207,8 +207,8 @@ impl Broker {
     /// Stops cleanly, so that nothing acknowledged needs recovery at the next start. If a step
     /// fails, the rest is still closed; returns the first failure.
     pub async fn stop(mut self) -> Result<()> {
-        // Timers end here. The applier ignores the abort and goes on until the controller is
-        // closed.
+        // Timers end here. The applier ignores the abort and goes on until the metadata
+        // log is closed.
         self.background.abort_all();
         let parts = self.parts;
         let left = lifecycle::leave_cluster(&parts, &self.heartbeats).await;
@@ -217,7 +217,7 @@ impl Broker {
         parts.transactions.close();
         parts.groups.close();
         let logs = parts.replicas.close(parts.broker_epoch);
-        let metadata = self.controller.map_or(Ok(()), Controller::close);
+        let metadata = self.quorum.close();
         left.and(logs).and(metadata)?;
         info!("stopped");
         Ok(())

@@ -67,8 +67,9 @@ pub(super) fn start(
 async fn watch_over(parts: Arc<Parts>, fail: mpsc::Sender<String>) {
     loop {
         tokio::time::sleep(TICK).await;
+        let verb = if parts.config.get().is_broker_only() { "followed" } else { "written" };
         let reason = match (parts.controller.failure(), parts.replicas.failure()) {
-            (Some(why), _) => format!("the metadata log cannot be written any more: {why}"),
+            (Some(why), _) => format!("the metadata log cannot be {verb} any more: {why}"),
             (None, Some(why)) => format!("all log directories are offline: {why}"),
             (None, None) => continue,
         };

@@ -20,14 +20,20 @@ const NAMED: usize = 3;
 /// Smaller directory ids have special meanings (DirectoryId).
 const FIRST_DIRECTORY_ID: u128 = 100;
 
-/// Checks everything; returns the cluster id, a new one if there is none yet.
-pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
+/// Checks everything; returns the cluster id, None if there is none yet.
+pub(super) fn check(logs: &LogManager, config: &Config) -> Result<Option<String>> {
     let cluster_id = identity::cluster_id(logs, config)?;
     check_metadata_location(logs)?;
     let metadata_dir = logs.metadata_dir();
     let preview = preview(logs.disk(), &metadata_dir.path, metadata_dir.stopped)?;
     let survey = Survey { logs, config, here: partitions(logs)?, preview: preview.as_ref() };
     survey.check_formatted(cluster_id.as_deref())?;
+    if config.is_broker_only() {
+        // The quorum has the metadata log: ours may be absent, behind, or cut, and is mended.
+        survey.check_follower()?;
+        return Ok(cluster_id);
+    }
+    survey.check_leader()?;
     match &preview {
         // Nothing is there but what formatting wrote, which Kafka puts into every directory.
         Some(preview) if !preview.is_begun && !survey.here.is_empty() => survey.check_new()?,
@@ -42,8 +48,7 @@ pub(super) fn check(logs: &LogManager, config: &Config) -> Result<String> {
             survey.tell_of_old_copies(preview);
         }
     }
-    let given = || std::env::var("CLUSTER_ID").ok().filter(|id| !id.is_empty());
-    Ok(cluster_id.or_else(given).unwrap_or_else(|| uuid_to_text(Uuid::new_v4())))
+    Ok(cluster_id)
 }
 
 /// Refuses a metadata log in the wrong directory, as Kafka does: a new cluster would begin beside
@@ -124,6 +129,42 @@ impl Survey<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses to follow others with a metadata log that this node has led: they do not have it.
+    fn check_follower(&self) -> Result<()> {
+        let node_id = self.config.node_id;
+        let Some(preview) = self.preview else { return Ok(()) };
+        if preview.leader != Some(node_id) && !preview.voters.contains(&node_id) {
+            return Ok(());
+        }
+        let dir = self.logs.metadata_dir().path.join(DIR_NAME);
+        Err(refused(
+            &format!(
+                "{}: the metadata log here is that of a node with process.roles=broker,controller, \
+                 whose only controller was node.id={node_id} itself",
+                dir.display()
+            ),
+            "Start it with these roles again. If the controllers have taken this metadata log over, \
+             move that directory away: it is fetched from them.",
+        ))
+    }
+
+    /// Refuses to lead a metadata log that another node has led: a cluster would fall apart.
+    fn check_leader(&self) -> Result<()> {
+        let node_id = self.config.node_id;
+        let leader = self.preview.and_then(|preview| preview.leader);
+        let Some(leader) = leader.filter(|leader| *leader != node_id) else { return Ok(()) };
+        let dir = self.logs.metadata_dir().path.join(DIR_NAME);
+        Err(refused(
+            &format!(
+                "{}: node {leader} led this metadata log, so it is a broker's copy of a cluster's, \
+                 and with process.roles=broker,controller this node would lead one of its own",
+                dir.display()
+            ),
+            "Set process.roles=broker, and name the controllers in \
+             controller.quorum.bootstrap.servers.",
+        ))
     }
 
     /// The id of the directory with these partitions, as far as it can be inferred.

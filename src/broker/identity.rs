@@ -1,6 +1,7 @@
 //! The identity of this broker: its cluster, its log directories and its previous epoch.
 
 use crate::config::Config;
+use crate::controller;
 use crate::error::{Error, Result};
 use crate::log::manager::{LogDir, LogManager};
 use crate::types::uuid_to_text;
@@ -53,6 +54,21 @@ pub(super) fn cluster_id(logs: &LogManager, config: &Config) -> Result<Option<St
     Ok(known)
 }
 
+/// The id of a cluster that no directory knows yet: `CLUSTER_ID`, or else what the controllers say.
+/// A node that is its own controller makes one up.
+pub(super) async fn new_cluster_id(config: &Config) -> Result<String> {
+    if let Some(given) = std::env::var("CLUSTER_ID").ok().filter(|id| !id.is_empty()) {
+        return Ok(given);
+    }
+    if !config.is_broker_only() {
+        return Ok(uuid_to_text(Uuid::new_v4()));
+    }
+    info!("log.dirs are not formatted: asking the controllers for their cluster.id");
+    let learned = controller::ask_cluster_id(config).await;
+    info!("the controllers have cluster.id={learned}: formatting log.dirs for it");
+    Ok(learned)
+}
+
 /// The ids of all log directories, sorted as in Kafka.
 pub(super) fn directory_ids(logs: &LogManager) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = logs.dirs().iter().filter_map(|dir| dir.id()).collect();
@@ -66,8 +82,12 @@ pub(super) fn metadata_directory_id(logs: &LogManager) -> Result<Uuid> {
     dir.id().ok_or_else(|| Error::Config(format!("{} cannot be used", dir.path.display())))
 }
 
-/// The epoch in which this broker last stopped cleanly; -1 unless every directory says the same.
-pub(super) fn previous_broker_epoch(logs: &LogManager) -> i64 {
+/// The epoch in which this broker last stopped cleanly; -1 unless every directory says the same. In a
+/// cluster a directory that is offline may lack what others have, so none may be.
+pub(super) fn previous_broker_epoch(logs: &LogManager, config: &Config) -> i64 {
+    if config.is_broker_only() && logs.has_offline_dir() {
+        return -1;
+    }
     let mut epochs = logs.online_dirs().map(|dir| dir.clean_shutdown.unwrap_or(-1));
     let first = epochs.next().unwrap_or(-1);
     if epochs.all(|epoch| epoch == first) { first } else { -1 }

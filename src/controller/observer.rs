@@ -192,6 +192,8 @@ impl Follower {
         if let Err(error) = followed {
             tracing::error!(%error, "the metadata log cannot be followed any more");
             fail.send_replace(Some(error.to_string()));
+            // Whoever waits for the next step learns that there is none.
+            drop(self.published);
             let _ = stopped.await;
         }
         self.replica.close(self.clock.now())

@@ -136,12 +136,14 @@ impl Api {
 }
 
 /// Declares the table. A `handled` row names the handler's file and the request's type; requests of
-/// a `forwarded` row go to the controller unchanged.
+/// a `forwarded` row go to the controller unchanged. So do those of a `clustered` row, which other
+/// nodes than this one can serve; without them it does what the rows above say.
 macro_rules! apis {
     (
         handled { $($key:literal $name:ident $min:literal..=$max:literal $on:ident
             => $file:ident($request:ty);)* }
         forwarded { $($fkey:literal $fname:ident $fmin:literal..=$fmax:literal $fon:ident;)* }
+        clustered { $($ckey:literal $cname:ident $cmin:literal..=$cmax:literal;)* }
     ) => {
         /// Every API that klamm serves.
         pub const TABLE: &[Api] = &[
@@ -149,8 +151,21 @@ macro_rules! apis {
             $(Api { key: $fkey, name: stringify!($fname), min: $fmin, max: $fmax, on: On::$fon },)*
         ];
 
+        /// The APIs that only controllers on other nodes serve.
+        const CLUSTERED: &[Api] = &[$(Api {
+            key: $ckey,
+            name: stringify!($cname),
+            min: $cmin,
+            max: $cmax,
+            on: On::Broker,
+        },)*];
+
+        /// The APIs that Kafka's brokers forward.
+        const FORWARDABLE: &[i16] = &[$($fkey,)* $($ckey,)*];
+
         async fn handle(cx: &Context, request: Checked) -> Result<Reply> {
             match cx.header.api_key {
+                key if cx.is_clustered(key) => Box::pin(forward::handle(cx, request)).await,
                 // Each on the heap, so that the small ones do not take as much memory as the largest.
                 $($key => Box::pin($file::handle(cx, request.decode::<$request>()?)).await,)*
                 $($fkey => Box::pin(forward::handle(cx, request)).await,)*
@@ -232,6 +247,18 @@ apis! {
         55 DescribeQuorum              0..=2 Both;
         57 UpdateFeatures              0..=2 Both;
         64 UnregisterBroker            0..=0 Both;
+    }
+    clustered {
+        30 CreateAcls                 1..=3;
+        31 DeleteAcls                 1..=3;
+        38 CreateDelegationToken      1..=3;
+        39 RenewDelegationToken       1..=2;
+        40 ExpireDelegationToken      1..=2;
+        49 AlterClientQuotas          0..=1;
+        51 AlterUserScramCredentials  0..=0;
+        80 AddRaftVoter               0..=1;
+        81 RemoveRaftVoter            0..=0;
+        94 UnregisterController       0..=0;
     }
 }
 
@@ -325,6 +352,19 @@ impl Context {
     pub fn image(&self) -> Arc<Image> {
         self.parts.image.load_full()
     }
+
+    /// Whether the API is forwarded only because the controllers are other nodes.
+    fn is_clustered(&self, api_key: i16) -> bool {
+        self.parts.controller.is_remote() && CLUSTERED.iter().any(|api| api.key == api_key)
+    }
+
+    /// The APIs that are served on this connection.
+    fn served(&self) -> impl Iterator<Item = &'static Api> {
+        let clustered = if self.parts.controller.is_remote() { CLUSTERED } else { &[] };
+        let is_own = |api: &&Api| clustered.iter().all(|other| other.key != api.key);
+        let endpoint = self.session.endpoint;
+        TABLE.iter().filter(is_own).chain(clustered).filter(move |api| api.is_on(endpoint))
+    }
 }
 
 /// Checks that this broker serves the groups that `protocol` names and that the cluster has enabled
@@ -357,7 +397,7 @@ fn each_once<T: Clone + Eq + Hash>(named: Vec<T>) -> impl Iterator<Item = T> {
 /// body, decodes it and calls the handler.
 pub async fn dispatch(cx: Context, frame: Bytes) -> Result<Reply> {
     let RequestHeader { api_key, api_version, .. } = cx.header;
-    let api = TABLE.iter().find(|api| api.key == api_key && api.is_on(cx.session.endpoint));
+    let api = cx.served().find(|api| api.key == api_key);
     let Some(api) = api else {
         return Err(Error::corrupt(format!("API key {api_key}, not served here")));
     };
@@ -384,6 +424,8 @@ mod tests {
     fn each_key_stands_once_in_the_table_and_the_guard_knows_its_versions() {
         for (at, api) in TABLE.iter().enumerate() {
             assert!(TABLE[..at].iter().all(|other| other.key != api.key), "{}", api.name);
+        }
+        for api in TABLE.iter().chain(CLUSTERED) {
             for version in served_from(api)..=api.max {
                 assert!(codec::guard::known(api.key, version), "{} {version}", api.name);
             }

@@ -179,17 +179,17 @@ settings! {
     /// no such switch.
     unstable_feature_versions_enable: bool = "false", "unstable.feature.versions.enable", Internal
         => NoEffect(TESTS);
-    /// How many milliseconds a starting broker keeps trying to register with a remote controller.
-    /// Not supported yet.
+    /// How many milliseconds a starting broker keeps trying to register with the controllers of its
+    /// cluster. A single node registers with itself at once.
     initial_broker_registration_timeout_ms: i32 =
-        "60000", "initial.broker.registration.timeout.ms", ReadOnly => NoEffect(ALONE);
+        "60000", "initial.broker.registration.timeout.ms", ReadOnly;
     /// How often, in milliseconds, this broker sends its controller a heartbeat. Rarely needs
     /// changing.
     broker_heartbeat_interval_ms: i32 = "2000", "broker.heartbeat.interval.ms", ReadOnly;
-    /// How many milliseconds without a heartbeat before the controller considers a broker dead and
-    /// elects other leaders. Not supported yet.
-    broker_session_timeout_ms: i32 = "9000", "broker.session.timeout.ms", ReadOnly
-        => NoEffect(ALONE);
+    /// How many milliseconds without a heartbeat before the controllers of a cluster consider a
+    /// broker dead and elect other leaders; theirs counts. A broker that stops waits this long for a
+    /// controller that does not answer.
+    broker_session_timeout_ms: i32 = "9000", "broker.session.timeout.ms", ReadOnly;
     /// Accepted but ignored: how often, in milliseconds, Kafka's controller logs how long its
     /// events take. klamm's does not.
     controller_performance_sample_period_ms: i64 =
@@ -298,10 +298,9 @@ settings! {
     /// is free.
     num_network_threads: i32 = "3", "num.network.threads", ClusterWide, AtLeast(1)
         => NoEffect(THREADS);
-    /// How many milliseconds a broker and a remote controller wait for each other on a connection.
-    /// Not supported yet.
-    controller_socket_timeout_ms: i32 = "30000", "controller.socket.timeout.ms", ReadOnly
-        => NoEffect(ALONE);
+    /// How many milliseconds a broker waits for an answer of its cluster's active controller before
+    /// it connects again. A single node has its controller in itself.
+    controller_socket_timeout_ms: i32 = "30000", "controller.socket.timeout.ms", ReadOnly;
     /// Replicas of a new topic whose creator does not give a number; also of topics created on
     /// first use. Set it to 3 in a cluster; a single broker can only have 1.
     default_replication_factor: i32 = "1", "default.replication.factor", ReadOnly;
@@ -660,10 +659,9 @@ settings! {
     /// refuses to start with one rather than skip its rules.
     alter_config_policy_class_name: Option<ClassName> =
         null, "alter.config.policy.class.name", ReadOnly => OnlyThese(&[], CLASS);
-    /// How many milliseconds a broker tries to report a failed log directory to a remote controller
-    /// before it stops. Not supported yet.
-    log_dir_failure_timeout_ms: i64 = "30000", "log.dir.failure.timeout.ms", ReadOnly, AtLeast(1)
-        => NoEffect(ALONE);
+    /// How many milliseconds a broker tries to report a failed log directory to the controllers of
+    /// its cluster before it stops.
+    log_dir_failure_timeout_ms: i64 = "30000", "log.dir.failure.timeout.ms", ReadOnly, AtLeast(1);
     /// Accepted but ignored: how many milliseconds Kafka waits after a start before background work
     /// on logs, for its tests; klamm's begins after one interval of each task.
     log_initial_task_delay_ms: i64 = "30000", "log.initial.task.delay.ms", Internal, AtLeast(0)

@@ -2,13 +2,15 @@
 
 use super::configs::{Change, Operation, Resource, is_known_type};
 use super::state::ControllerState;
-use super::view::{explained, item_error, text};
+use super::view::{View, explained, item_error, text};
 use crate::codec::messages::{
     AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse, alter_configs_response as replaced,
     incremental_alter_configs_response as altered,
 };
-use crate::error::Result;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::metadata::{BROKER_CONFIG, BROKER_LOGGER_CONFIG, Image};
 use crate::types::Offset;
 use kafka_protocol::ResponseError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +55,11 @@ fn preprocess(
     checked.collect()
 }
 
-/// Carries out IncrementalAlterConfigs.
-pub(super) fn alter(
-    state: &mut ControllerState,
-    request: &IncrementalAlterConfigsRequest,
-) -> Result<(IncrementalAlterConfigsResponse, Offset)> {
+/// A resource with the change to its configs, or why it is refused.
+pub(super) type Asks = Vec<(Resource, Result<Change>)>;
+
+/// What an IncrementalAlterConfigs request asks for, resource by resource.
+pub(super) fn alterations(request: &IncrementalAlterConfigsRequest) -> Asks {
     let asked = request.resources.iter().map(|resource| {
         let configs = resource
             .configs
@@ -65,7 +67,7 @@ pub(super) fn alter(
             .map(|config| (config.name.as_str(), config.config_operation, config.value.as_deref()));
         ((resource.resource_type, resource.resource_name.to_string()), configs.collect())
     });
-    let changes = preprocess(asked.collect(), |configs| {
+    preprocess(asked.collect(), |configs| {
         let operation = |&(key, operation, value): &(&str, i8, Option<&str>)| {
             let value = value.unwrap_or_default().to_owned();
             let operation = match operation {
@@ -81,7 +83,15 @@ pub(super) fn alter(
             Ok((key.to_owned(), operation))
         };
         configs.iter().map(operation).collect::<Result<_>>().map(Change::Some)
-    });
+    })
+}
+
+/// Carries out IncrementalAlterConfigs.
+pub(super) fn alter(
+    state: &mut ControllerState,
+    request: &IncrementalAlterConfigsRequest,
+) -> Result<(IncrementalAlterConfigsResponse, Offset)> {
+    let changes = alterations(request);
     let outcome = state.view().alter_configs(changes).unless(request.validate_only);
     let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
@@ -96,21 +106,26 @@ pub(super) fn alter(
     Ok((response, offset))
 }
 
-/// Carries out AlterConfigs, which replaces all configs of a resource.
-pub(super) fn replace(
-    state: &mut ControllerState,
-    request: &AlterConfigsRequest,
-) -> Result<(AlterConfigsResponse, Offset)> {
+/// What an AlterConfigs request asks for, resource by resource.
+pub(super) fn replacements(request: &AlterConfigsRequest) -> Asks {
     let asked = request.resources.iter().map(|resource| {
         let configs = resource.configs.iter();
         let configs = configs.map(|config| (config.name.as_str(), SET, config.value.as_deref()));
         ((resource.resource_type, resource.resource_name.to_string()), configs.collect())
     });
-    let changes = preprocess(asked.collect(), |configs| {
+    preprocess(asked.collect(), |configs| {
         let configs =
             configs.iter().map(|(key, _, value)| ((*key).to_owned(), value.map(str::to_owned)));
         Ok(Change::All(configs.collect()))
-    });
+    })
+}
+
+/// Carries out AlterConfigs, which replaces all configs of a resource.
+pub(super) fn replace(
+    state: &mut ControllerState,
+    request: &AlterConfigsRequest,
+) -> Result<(AlterConfigsResponse, Offset)> {
+    let changes = replacements(request);
     let outcome = state.view().alter_configs(changes).unless(request.validate_only);
     let (results, offset) = state.conclude(outcome)?;
     let responses = results.into_iter().map(|((resource_type, name), result)| {
@@ -122,4 +137,19 @@ pub(super) fn replace(
             .with_resource_name(text(name))
     });
     Ok((AlterConfigsResponse::default().with_responses(responses.collect()), offset))
+}
+
+/// Why a broker refuses a change of a resource's configs before it asks the controller: it is wrong
+/// whatever the configs are, or the settings of this broker cannot be changed so; None for what the
+/// controller decides. `image` and `config` are the broker's.
+pub(super) fn refusals(asks: Asks, image: &Image, config: &Config) -> Vec<Option<Error>> {
+    let view = View { image, config };
+    let refusal = |(resource, change): (Resource, Result<Change>)| {
+        if change.is_ok() && !matches!(resource.0, BROKER_CONFIG | BROKER_LOGGER_CONFIG) {
+            return None;
+        }
+        let mut altered = view.alter_configs(vec![(resource, change)]).response;
+        altered.pop().and_then(|(_, altered)| altered.err())
+    };
+    asks.into_iter().map(refusal).collect()
 }

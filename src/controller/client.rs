@@ -1,17 +1,19 @@
 //! The handle to the controller. All waiting for it happens here; the rest of the module is
 //! synchronous.
 
-use super::apis;
 use super::brokers::{BrokerStatus, Heartbeat};
 use super::envelope::{Answer, Forwarded, Requester};
 use super::remote::Remote;
 use super::state::ControllerState;
+use super::{alter_configs, apis};
 use crate::client::Ranges;
 use crate::codec::messages::create_topics_request::CreatableTopic;
 use crate::codec::messages::{
-    AlterPartitionRequest, AlterPartitionResponse, AssignReplicasToDirsRequest,
-    BrokerRegistrationRequest, CreateTopicsRequest, CreateTopicsResponse,
+    AlterConfigsRequest, AlterPartitionRequest, AlterPartitionResponse,
+    AssignReplicasToDirsRequest, BrokerRegistrationRequest, CreateTopicsRequest,
+    CreateTopicsResponse, IncrementalAlterConfigsRequest,
 };
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::metadata::Image;
 use crate::sync::lock;
@@ -154,6 +156,25 @@ impl Client {
             }
             Client::Remote(controller) => Ok((controller.create_topics(by, topics).await?, -1)),
         }
+    }
+
+    /// Why `config`'s broker refuses some of the changes of settings that a request asks for, in
+    /// their order. It asks a remote controller only for the others.
+    pub fn refused_alterations(
+        &self,
+        request: &IncrementalAlterConfigsRequest,
+        config: &Config,
+    ) -> Vec<Option<Error>> {
+        alter_configs::refusals(alter_configs::alterations(request), &self.image(), config)
+    }
+
+    /// As `refused_alterations`, for a request that replaces all settings of a resource.
+    pub fn refused_replacements(
+        &self,
+        request: &AlterConfigsRequest,
+        config: &Config,
+    ) -> Vec<Option<Error>> {
+        alter_configs::refusals(alter_configs::replacements(request), &self.image(), config)
     }
 
     /// Forwards a client's request. An embedded controller serves the APIs that `apis.rs` lists; any

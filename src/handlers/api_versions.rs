@@ -1,6 +1,7 @@
 //! ApiVersions (18): the APIs that this listener serves, and the cluster's features.
 
-use super::{Api, Context, Session, Software, TABLE};
+use super::{Api, Context, FORWARDABLE, Session, Software};
+use crate::client::Ranges;
 use crate::codec::messages::api_versions_response::{
     ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
 };
@@ -69,16 +70,27 @@ fn described(cx: &Context) -> ApiVersionsResponse {
 }
 
 fn api_keys(cx: &Context) -> Vec<ApiVersion> {
-    let served = TABLE.iter().filter(|api| api.is_on(cx.session.endpoint));
+    let controller = cx.parts.controller.ranges();
     let versions = |api: &Api| {
-        ApiVersion::default()
-            .with_api_key(api.key)
-            .with_min_version(api.min)
-            .with_max_version(api.max)
+        let (min, max) = common(api, controller.as_deref())?;
+        let versions = ApiVersion::default().with_api_key(api.key);
+        Some(versions.with_min_version(min).with_max_version(max))
     };
-    let mut keys: Vec<ApiVersion> = served.map(versions).collect();
+    let mut keys: Vec<ApiVersion> = cx.served().filter_map(versions).collect();
     keys.sort_by_key(|api| api.api_key);
     keys
+}
+
+/// The lowest and the highest version of an API that we serve, and, if it is forwarded, the active
+/// `controller` too, as far as that is known; None if there is none.
+fn common(api: &Api, controller: Option<&Ranges>) -> Option<(i16, i16)> {
+    let ours = (api.min, api.max);
+    let Some(ranges) = controller.filter(|_| FORWARDABLE.contains(&api.key)) else {
+        return Some(ours);
+    };
+    let (min, max) = *ranges.get(&api.key)?;
+    let common = (min.max(ours.0), max.min(ours.1));
+    (common.0 <= common.1).then_some(common)
 }
 
 /// Whether name and version of the client's software consist of letters, digits, '-' and '.', and
@@ -94,8 +106,23 @@ fn valid(request: &ApiVersionsRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Endpoint;
+    use super::super::{Endpoint, On};
     use super::*;
+
+    #[test]
+    fn a_forwarded_api_has_the_versions_that_the_controller_has_too() {
+        let api = |key| Api { key, name: "", min: 2, max: 7, on: On::Both };
+        let check = |key, controller: Option<(i16, i16)>, expected| {
+            let ranges: Ranges = controller.map(|range| (key, range)).into_iter().collect();
+            assert_eq!(common(&api(key), Some(&ranges)), expected, "{key} {controller:?}");
+        };
+        check(19, Some((0, 5)), Some((2, 5)));
+        check(19, Some((3, 9)), Some((3, 7)));
+        check(19, Some((8, 9)), None);
+        check(19, None, None);
+        check(3, None, Some((2, 7)));
+        assert_eq!(common(&api(19), None), Some((2, 7)), "not known yet");
+    }
 
     #[test]
     fn a_session_keeps_the_first_name_of_its_client() {

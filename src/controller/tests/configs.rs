@@ -11,7 +11,9 @@ use crate::codec::messages::{
 };
 use crate::controller::Client;
 use crate::controller::configs::{Change as ConfigChange, Operation};
-use crate::metadata::{BROKER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG};
+use crate::metadata::{
+    BROKER_CONFIG, BROKER_LOGGER_CONFIG, CLIENT_METRICS_CONFIG, GROUP_CONFIG, TOPIC_CONFIG,
+};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -215,5 +217,30 @@ async fn the_old_request_replaces_everything() {
         let message = result.error_message.unwrap().to_string();
         assert_eq!(message, "t occurs more than once in the request");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_refuses_what_it_could_not_apply_and_leaves_the_rest_to_the_controller() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]).await;
+    let asked = |kind: i8, name: &str, key: &str, value: &str| {
+        let config = AlterableConfig::default().with_name(text(key)).with_value(Some(text(value)));
+        AlterConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(name))
+            .with_configs(vec![config])
+    };
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![
+        asked(BROKER_CONFIG, "1", "log.cleaner.threads", "2"),
+        asked(BROKER_CONFIG, "2", "log.cleaner.threads", "2"),
+        asked(BROKER_CONFIG, "", "log.cleaner.threads", "none"),
+        asked(TOPIC_CONFIG, "missing", "retention.ms", "none"),
+        asked(BROKER_LOGGER_CONFIG, "1", "kafka", "DEBUG"),
+        asked(99, "x", "y", "z"),
+    ]);
+    let refused = node.controller.refused_alterations(&request, &config(&[]));
+    let is_refused: Vec<bool> = refused.iter().map(Option::is_some).collect();
+    assert_eq!(is_refused, [false, true, true, false, true, true]);
     node.stop().await;
 }

@@ -12,18 +12,22 @@ import org.apache.kafka.server.fault.FaultHandlerException;
 import org.opentest4j.TestAbortedException;
 
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
-/** The cluster of one test: one node, however many brokers the test would like. */
+/** The cluster of one test: one node, however many brokers the test would like, or as many as it would. */
 final class Cluster implements ClusterInstance {
     private static final String LISTENER = "EXTERNAL";
 
     private final ClusterConfig config;
-    private Node node;
-    private KafkaBroker broker;
+    private final List<Node> nodes = new ArrayList<>();
+    private final Map<Integer, KafkaBroker> brokers = new HashMap<>();
+    private Node controllerNode;
     private ControllerServer controller;
 
     Cluster(ClusterConfig config) {
@@ -35,27 +39,45 @@ final class Cluster implements ClusterInstance {
             || config.controllerSecurityProtocol() != SecurityProtocol.PLAINTEXT) {
             throw new TestAbortedException("SSL or SASL");
         }
-        Map<String, String> properties = new HashMap<>(config.serverProperties());
+        if (Node.SEVERAL) {
+            if (config.numControllers() > 1) {
+                throw new TestAbortedException("several controllers");
+            }
+            controllerNode = Node.controller(settings(Node.CONTROLLER_ID));
+            for (int id = 0; id < config.numBrokers(); id++) {
+                nodes.add(Node.broker(settings(id), config.disksPerBroker(), id, config.numBrokers(), controllerNode));
+            }
+        } else {
+            controllerNode = new Node(settings(0), config.disksPerBroker());
+            nodes.add(controllerNode);
+        }
+        if (config.metadataVersion() != MetadataVersion.LATEST_PRODUCTION || !config.features().isEmpty()) {
+            Map<String, Short> features = new HashMap<>();
+            config.features().forEach((feature, level) -> features.put(feature.featureName(), level));
+            controllerNode.format(config.metadataVersion(), features, formatter -> { });
+        }
+        nodes.forEach(node -> brokers.put(node.id, Stand.broker(node)));
+        controller = Stand.controller(controllerNode);
+        if (config.autoStart()) {
+            start();
+        }
+    }
+
+    private Map<String, String> settings(int id) {
+        Map<String, String> properties = new HashMap<>(config.propertiesOf(id));
         properties.putIfAbsent("listeners", LISTENER + "://localhost:0");
         properties.putIfAbsent("inter.broker.listener.name", LISTENER);
         properties.putIfAbsent("listener.security.protocol.map", LISTENER + ":PLAINTEXT,CONTROLLER:PLAINTEXT");
         properties.putIfAbsent("unstable.feature.versions.enable", "true");
-        node = new Node(properties, config.disksPerBroker());
-        if (config.metadataVersion() != MetadataVersion.LATEST_PRODUCTION || !config.features().isEmpty()) {
-            Map<String, Short> features = new HashMap<>();
-            config.features().forEach((feature, level) -> features.put(feature.featureName(), level));
-            node.format(config.metadataVersion(), features, formatter -> { });
-        }
-        broker = Stand.broker(node);
-        controller = Stand.controller(node);
-        if (config.autoStart()) {
-            node.start();
-        }
+        return properties;
     }
 
     void close() throws IOException {
-        if (node != null) {
+        for (Node node : nodes) {
             node.close();
+        }
+        if (controllerNode != null) {
+            controllerNode.close();
         }
     }
 
@@ -71,22 +93,22 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public Map<Integer, KafkaBroker> brokers() {
-        return new HashMap<>(Map.of(0, broker));
+        return new HashMap<>(brokers);
     }
 
     @Override
     public Map<Integer, ControllerServer> controllers() {
-        return Map.of(0, controller);
+        return Map.of(controllerNode.id, controller);
     }
 
     @Override
     public Set<Integer> controllerIds() {
-        return Set.of(0);
+        return Set.of(controllerNode.id);
     }
 
     @Override
     public ListenerName clientListener() {
-        return new ListenerName(node.clientListener());
+        return new ListenerName(nodes.get(0).clientListener());
     }
 
     @Override
@@ -96,17 +118,17 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public String bootstrapServers() {
-        return node.bootstrap();
+        return nodes.stream().map(Node::bootstrap).collect(Collectors.joining(","));
     }
 
     @Override
     public String bootstrapControllers() {
-        return node.bootstrapController();
+        return controllerNode.bootstrapController();
     }
 
     @Override
     public String clusterId() {
-        return broker.clusterId();
+        return brokers.get(0).clusterId();
     }
 
     @Override
@@ -116,29 +138,28 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public void start() {
-        node.start();
+        controllerNode.start();
+        nodes.parallelStream().forEach(Node::start);
     }
 
     @Override
     public void stop() {
-        node.stop();
+        nodes.forEach(Node::stop);
+        controllerNode.stop();
     }
 
     @Override
     public void shutdownBroker(int id) {
-        only(id);
-        node.stop();
+        node(id).stop();
     }
 
     @Override
     public void startBroker(int id) {
-        only(id);
-        node.start();
+        node(id).start();
     }
 
-    private static void only(int id) {
-        if (id != 0) {
-            throw new TestAbortedException("several brokers");
-        }
+    private Node node(int id) {
+        return nodes.stream().filter(node -> node.id == id).findFirst()
+            .orElseThrow(() -> new TestAbortedException("several brokers"));
     }
 }

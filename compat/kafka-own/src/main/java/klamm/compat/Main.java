@@ -30,6 +30,8 @@ import static net.bytebuddy.matcher.ElementMatchers.named;
 
 /** Runs what a list says and prints a line for each test: {@code Main tests.txt [regex]}. */
 public final class Main implements TestExecutionListener {
+    private static final Pattern ALL = Pattern.compile(".*");
+
     private final PrintStream out = System.out;
     private final Map<TestIdentifier, Long> began = new HashMap<>();
     private int passed;
@@ -37,14 +39,21 @@ public final class Main implements TestExecutionListener {
 
     public static void main(String[] arguments) throws Exception {
         Instrumentation instrumentation = ByteBuddyAgent.install();
-        oneReplica(instrumentation);
+        if (!Node.SEVERAL) {
+            oneReplica(instrumentation);
+        }
         noMetrics(instrumentation);
         Pattern wanted = Pattern.compile(arguments.length > 1 ? arguments[1] : "");
         List<DiscoverySelector> classes = new ArrayList<>();
         List<String> left = new ArrayList<>();
+        Map<String, Pattern> some = new HashMap<>();
         for (String line : Files.readAllLines(Path.of(arguments[0]))) {
             if (line.startsWith("run ")) {
-                classes.add(DiscoverySelectors.selectClass(line.substring(4).trim()));
+                String[] parts = line.substring(4).trim().split("#", 2);
+                classes.add(DiscoverySelectors.selectClass(parts[0]));
+                if (parts.length > 1) {
+                    some.put(parts[0], Pattern.compile(parts[1]));
+                }
             } else if (line.startsWith("not ")) {
                 left.add(line.substring(4).replaceAll(":.*", ""));
             }
@@ -54,7 +63,8 @@ public final class Main implements TestExecutionListener {
             .selectors(classes)
             .filters((PostDiscoveryFilter) test -> FilterResult.includedIf(
                 !(test.getSource().orElse(null) instanceof MethodSource source)
-                || !leftOut.matcher(name(source)).matches() && wanted.matcher(name(source)).find()))
+                || !leftOut.matcher(name(source)).matches() && wanted.matcher(name(source)).find()
+                    && some.getOrDefault(source.getClassName(), ALL).matcher(source.getMethodName()).matches()))
             .configurationParameter("junit.jupiter.extensions.autodetection.enabled", "true")
             .configurationParameter("junit.jupiter.params.displayname.default", "{displayName}.{argumentsWithNames}")
             .configurationParameter("junit.jupiter.execution.timeout.testable.method.default", "60 s")

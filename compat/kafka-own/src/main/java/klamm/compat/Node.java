@@ -28,20 +28,40 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 
-/** One broker and controller in a process of its own, klamm or Apache Kafka, with a fresh directory. */
+/**
+ * A process of its own with a fresh directory: a broker and controller in one, or a broker of a cluster, both klamm or
+ * Apache Kafka, or the controller of that cluster, which is Apache Kafka.
+ */
 final class Node {
     static final String CONTROLLER = "CONTROLLER";
+    static final int CONTROLLER_ID = 3000;
+    /** Tests get as many brokers as they ask for. */
+    static final boolean SEVERAL = "several".equals(System.getenv("BROKERS"));
     private static final boolean REFERENCE = "kafka".equals(System.getenv("TARGET"));
+    private static final List<String> FACTORS = List.of("default.replication.factor", "min.insync.replicas",
+        "offsets.topic.replication.factor",
+        "transaction.state.log.replication.factor", "transaction.state.log.min.isr",
+        "share.coordinator.state.topic.replication.factor", "share.coordinator.state.topic.min.isr");
 
+    final int id;
     final Path directory;
     final Properties properties;
     private final Map<String, Integer> ports = new LinkedHashMap<>();
     private boolean isFormatted;
+    private Node controller;
     private Process process;
     private Admin admin;
 
     /** Takes the settings that a test wants; what makes one node of them is put in their place here. */
     Node(Map<?, ?> wanted, int disks) {
+        this(wanted, disks, 0, "broker,controller");
+        FACTORS.forEach(factor -> properties.setProperty(factor, "1"));
+        listen(true, true);
+        properties.setProperty("controller.quorum.voters", "0@" + bootstrapController());
+    }
+
+    private Node(Map<?, ?> wanted, int disks, int id, String roles) {
+        this.id = id;
         try {
             directory = Files.createTempDirectory("kafka-own");
         } catch (IOException e) {
@@ -49,11 +69,10 @@ final class Node {
         }
         properties = new Properties();
         wanted.forEach((key, value) -> properties.setProperty(key.toString(), value.toString()));
-        properties.setProperty("process.roles", "broker,controller");
-        properties.setProperty("node.id", "0");
+        properties.setProperty("process.roles", roles);
+        properties.setProperty("node.id", "" + id);
         properties.remove("broker.id");
         properties.remove("controller.quorum.bootstrap.servers");
-        listen();
         List<String> directories = new ArrayList<>();
         for (int disk = 0; disk < disks; disk++) {
             directories.add(directory.resolve("data" + disk).toString());
@@ -62,12 +81,6 @@ final class Node {
         if (properties.getProperty("log.dirs", properties.getProperty("log.dir")) == null) {
             properties.setProperty("log.dirs", String.join(",", directories));
         }
-        for (String factor : List.of("default.replication.factor", "min.insync.replicas",
-            "offsets.topic.replication.factor",
-            "transaction.state.log.replication.factor", "transaction.state.log.min.isr",
-            "share.coordinator.state.topic.replication.factor", "share.coordinator.state.topic.min.isr")) {
-            properties.setProperty(factor, "1");
-        }
         // Versions that are not released yet are not klamm's; tests look here whether to use them.
         properties.setProperty("unstable.api.versions.enable", "false");
         properties.putIfAbsent("group.initial.rebalance.delay.ms", "0");
@@ -75,24 +88,50 @@ final class Node {
         properties.putIfAbsent("log.segment.delete.delay.ms", "1000");
     }
 
+    /** The controller of a cluster, with those of the settings that are a controller's. */
+    static Node controller(Map<?, ?> wanted) {
+        Node node = new Node(wanted, 1, CONTROLLER_ID, "controller");
+        node.properties.setProperty("log.dirs", node.directory.resolve("data0").toString());
+        node.properties.remove("log.dir");
+        node.properties.remove("inter.broker.listener.name");
+        node.listen(false, true);
+        node.properties.setProperty("controller.quorum.voters", CONTROLLER_ID + "@" + node.bootstrapController());
+        return node;
+    }
+
+    /** One of several brokers. */
+    static Node broker(Map<?, ?> wanted, int disks, int id, int brokers, Node controller) {
+        Node node = new Node(wanted, disks, id, "broker");
+        FACTORS.forEach(factor -> node.properties.putIfAbsent(factor, factor.startsWith("offsets") ? "" + Math.min(3, brokers) : "1"));
+        node.listen(true, false);
+        node.properties.setProperty("controller.quorum.voters", controller.properties.getProperty("controller.quorum.voters"));
+        node.controller = controller;
+        return node;
+    }
+
     /** Every listener gets a free port of its own, on loopback. */
-    private void listen() {
+    private void listen(boolean isBroker, boolean isController) {
         StringBuilder listeners = new StringBuilder();
         StringBuilder advertised = new StringBuilder();
         for (String listener : properties.getProperty("listeners", "PLAINTEXT://localhost:0").split(",")) {
             String name = listener.substring(0, listener.indexOf(':')).trim();
-            if (!name.equals(CONTROLLER)) {
+            if (isBroker && !name.equals(CONTROLLER)) {
                 ports.put(name, freePort());
                 listeners.append(name).append("://localhost:").append(ports.get(name)).append(',');
                 advertised.append(advertised.isEmpty() ? "" : ",")
                     .append(name).append("://localhost:").append(ports.get(name));
             }
         }
-        ports.put(CONTROLLER, freePort());
-        properties.setProperty("listeners", listeners + CONTROLLER + "://localhost:" + ports.get(CONTROLLER));
-        properties.setProperty("advertised.listeners", advertised.toString());
+        if (isController) {
+            ports.put(CONTROLLER, freePort());
+            listeners.append(CONTROLLER + "://localhost:").append(ports.get(CONTROLLER));
+        }
+        properties.setProperty("listeners", listeners.toString().replaceAll(",$", ""));
+        properties.remove("advertised.listeners");
+        if (isBroker) {
+            properties.setProperty("advertised.listeners", advertised.toString());
+        }
         properties.setProperty("controller.listener.names", CONTROLLER);
-        properties.setProperty("controller.quorum.voters", "0@localhost:" + ports.get(CONTROLLER));
         String map = properties.getProperty("listener.security.protocol.map", "");
         if (!map.contains(CONTROLLER + ":")) {
             map += (map.isEmpty() ? "" : ",") + CONTROLLER + ":PLAINTEXT";
@@ -116,7 +155,7 @@ final class Node {
         Formatter formatter = new Formatter()
             .setPrintStream(new PrintStream(OutputStream.nullOutputStream()))
             .setClusterId("klammCompatKafkaOwn0AA")
-            .setNodeId(0)
+            .setNodeId(id)
             .setDirectories(dataDirectories())
             .setMetadataLogDirectory(dataDirectories().get(0))
             .setControllerListenerName(CONTROLLER)
@@ -133,14 +172,15 @@ final class Node {
         }
         Path settings = directory.resolve("server.properties");
         try {
-            if (REFERENCE && !isFormatted) {
+            boolean isKafka = REFERENCE || id == CONTROLLER_ID;
+            if (isKafka && !isFormatted) {
                 format(MetadataVersion.LATEST_PRODUCTION, Map.of(), formatter -> { });
             }
             List<String> lines = new ArrayList<>();
             new TreeMap<>(properties).forEach((key, value) -> lines.add(key + "=" + value));
             Files.write(settings, lines);
-            List<String> command = REFERENCE
-                ? List.of("java", "-Xmx512M", "-cp", System.getProperty("java.class.path"), "kafka.Kafka", settings.toString())
+            List<String> command = isKafka
+                ? List.of("java", SEVERAL ? "-Xmx256M" : "-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"), "kafka.Kafka", settings.toString())
                 : List.of(System.getenv("KLAMM_BIN"), settings.toString());
             process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
@@ -148,7 +188,9 @@ final class Node {
                 .start();
             // What outlives its test must not outlive this process.
             Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
-            admin = Admin.create(Map.of("bootstrap.servers", bootstrap(), "reconnect.backoff.ms", "20"));
+            admin = Admin.create(id == CONTROLLER_ID
+                ? Map.of("bootstrap.controllers", bootstrapController(), "reconnect.backoff.ms", "20")
+                : Map.of("bootstrap.servers", bootstrap(), "reconnect.backoff.ms", "20"));
             await(admin.describeCluster().nodes());
         } catch (Exception e) {
             throw new IllegalStateException("the broker did not start: " + lastLine(), e);
@@ -156,7 +198,7 @@ final class Node {
     }
 
     private void await(Future<?> answer) throws Exception {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (true) {
             try {
                 answer.get(50, TimeUnit.MILLISECONDS);
@@ -181,7 +223,7 @@ final class Node {
                 throw new IllegalStateException("the broker did not stop on SIGTERM; see " + log());
             }
             int status = process.exitValue();
-            if (status != 0 && !(REFERENCE && status == 143)) {
+            if (status != 0 && status != 143) { // 143: the JVM reports the signal
                 throw new IllegalStateException("the broker exited with status " + status + "; see " + log());
             }
         } catch (InterruptedException e) {
@@ -226,7 +268,7 @@ final class Node {
     }
 
     String bootstrapController() {
-        return "localhost:" + port(CONTROLLER);
+        return "localhost:" + (controller == null ? this : controller).port(CONTROLLER);
     }
 
     private String lastLine() {

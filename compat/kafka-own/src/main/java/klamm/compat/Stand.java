@@ -30,6 +30,7 @@ import org.apache.kafka.metadata.KRaftMetadataCache;
 import org.apache.kafka.metadata.LeaderAndIsr;
 import org.apache.kafka.raft.LogOffsetMetadata;
 import org.apache.kafka.raft.RaftLog;
+import org.apache.kafka.server.BrokerLifecycleManager;
 import org.apache.kafka.storage.internals.log.ProducerStateEntry;
 import org.apache.kafka.storage.internals.log.ProducerStateManager;
 import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
@@ -84,14 +85,20 @@ final class Stand {
         ReplicaManager replicas = stand(ReplicaManager.class, call -> switch (call.getMethod().getName()) {
             case "localLog" -> Option.apply(log(node, call.getArgument(0)));
             case "localLogOrException" -> log(node, call.getArgument(0));
-            case "onlinePartition" -> Option.apply(partition(log(node, call.getArgument(0))));
+            case "onlinePartition" -> Option.apply(partition(node, call.getArgument(0)));
             case "logManager" -> logs;
+            case "checkpointHighWatermarks" -> run(Stand::pause);
+            default -> beyond(call);
+        });
+        BrokerLifecycleManager lifecycle = stand(BrokerLifecycleManager.class, call -> switch (call.getMethod().getName()) {
+            case "initialUnfenceFuture" -> CompletableFuture.completedFuture(null); // a node that has started is unfenced
             default -> beyond(call);
         });
         return stand(BrokerServer.class, call -> switch (call.getMethod().getName()) {
             case "config" -> config;
             case "socketServer" -> sockets;
             case "sharedServer" -> shared;
+            case "lifecycleManager" -> lifecycle;
             case "metadataCache" -> metadata;
             case "groupCoordinator" -> groups;
             case "dataPlaneRequestProcessor" -> apis;
@@ -136,7 +143,7 @@ final class Stand {
     }
 
     private static String setting(Node node, String name) throws Exception {
-        ConfigResource broker = new ConfigResource(ConfigResource.Type.BROKER, "0");
+        ConfigResource broker = new ConfigResource(ConfigResource.Type.BROKER, "" + node.id);
         return node.admin().describeConfigs(List.of(broker)).all().get().get(broker).get(name).value();
     }
 
@@ -152,12 +159,14 @@ final class Stand {
             case "numPartitions" -> describe(node, call.getArgument(0)).map(topic -> topic.partitions().size());
             case "getLeaderAndIsr" -> partition(node, call.getArgument(0), call.getArgument(1))
                 .filter(partition -> partition.leader() != null)
-                .map(partition -> new LeaderAndIsr(partition.leader().id(), List.of(partition.leader().id())));
+                .map(partition -> new LeaderAndIsr(partition.leader().id(),
+                    partition.isr().stream().map(replica -> replica.id()).toList()));
             case "contains" -> call.getArgument(0) instanceof TopicPartition one
                 ? partition(node, one.topic(), one.partition()).isPresent()
                 : describe(node, call.getArgument(0)).isPresent();
             case "getTopicId" -> describe(node, call.getArgument(0)).map(TopicDescription::topicId).orElse(Uuid.ZERO_UUID);
-            case "hasAliveBroker" -> call.getArgument(0).equals(0) && node.isAlive();
+            case "hasAliveBroker" -> node.admin().describeCluster().nodes().get().stream()
+                .anyMatch(alive -> call.getArgument(0).equals(alive.id()));
             case "getAliveBrokerNodes" -> node.isAlive() ? List.copyOf(node.admin().describeCluster().nodes().get()) : List.of();
             default -> beyond(call);
         });
@@ -171,18 +180,28 @@ final class Stand {
             case "dir" -> found;
             case "logStartOffset" -> offset(node, partition, OffsetSpec.earliest());
             // With one replica everything is committed at once.
-            case "logEndOffset", "highWatermark" -> offset(node, partition, OffsetSpec.latest());
+            case "logEndOffset" -> Node.SEVERAL ? Replica.endOffset(found) : offset(node, partition, OffsetSpec.latest());
+            case "highWatermark" -> Node.SEVERAL ? Replica.highWatermark(node, partition) : offset(node, partition, OffsetSpec.latest());
             case "producerStateManager" -> producers(node, partition);
             default -> beyond(call);
         })).orElse(null);
     }
 
-    private static Partition partition(UnifiedLog log) {
+    private static Partition partition(Node node, TopicPartition partition) {
+        UnifiedLog log = log(node, partition);
         return log == null ? null : stand(Partition.class, call -> switch (call.getMethod().getName()) {
-            case "leaderLogIfLocal" -> Option.apply(log);
-            case "leaderIdIfLocal" -> Option.apply(0);
+            case "leaderLogIfLocal" -> leads(node, partition) ? Option.apply(log) : Option.empty();
+            case "leaderIdIfLocal" -> leads(node, partition) ? Option.apply(node.id) : Option.empty();
+            case "inSyncReplicaIds" -> scala.jdk.javaapi.CollectionConverters.asScala(
+                partition(node, partition.topic(), partition.partition()).orElseThrow().isr().stream()
+                    .map(replica -> (Object) replica.id()).collect(Collectors.toSet())).toSet();
             default -> beyond(call);
         });
+    }
+
+    private static boolean leads(Node node, TopicPartition partition) throws Exception {
+        return partition(node, partition.topic(), partition.partition())
+            .filter(info -> info.leader() != null && info.leader().id() == node.id).isPresent();
     }
 
     private static long offset(Node node, TopicPartition partition, OffsetSpec spec) throws Exception {
@@ -240,6 +259,15 @@ final class Stand {
         settings.put("compression.type", "producer");
         settings.put("segment.bytes", "104857600");
         return settings;
+    }
+
+    /** A broker writes its high watermarks down every five seconds. */
+    private static void pause() {
+        try {
+            Thread.sleep(6000);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     private static Object run(Runnable action) {

@@ -19,8 +19,16 @@ public record ClusterConfig(
     SecurityProtocol controllerSecurityProtocol,
     MetadataVersion metadataVersion,
     Map<String, String> serverProperties,
+    Map<Integer, Map<String, String>> perServerProperties,
     Map<Feature, Short> features
 ) {
+    /** What all nodes have in common, and what is this one's. */
+    public Map<String, String> propertiesOf(int node) {
+        Map<String, String> properties = new HashMap<>(serverProperties);
+        properties.putAll(perServerProperties.getOrDefault(node, Map.of()));
+        return properties;
+    }
+
     public static Builder defaultBuilder() {
         return new Builder();
     }
@@ -35,7 +43,7 @@ public record ClusterConfig(
         private SecurityProtocol controllerSecurity = SecurityProtocol.PLAINTEXT;
         private MetadataVersion metadataVersion = MetadataVersion.LATEST_PRODUCTION;
         private Map<String, String> serverProperties = Map.of();
-        private final Map<String, String> ownProperties = new HashMap<>();
+        private final Map<Integer, Map<String, String>> ownProperties = new HashMap<>();
         private Map<Feature, Short> features = Map.of();
 
         public Builder setTypes(Set<Type> value) {
@@ -83,9 +91,8 @@ public record ClusterConfig(
             return this;
         }
 
-        /** Only node 0 is there; what is meant for the others is dropped. */
         public Builder setPerServerProperties(Map<Integer, Map<String, String>> value) {
-            ownProperties.putAll(value.getOrDefault(0, Map.of()));
+            ownProperties.putAll(value);
             return this;
         }
 
@@ -95,10 +102,8 @@ public record ClusterConfig(
         }
 
         public ClusterConfig build() {
-            Map<String, String> properties = new HashMap<>(serverProperties);
-            properties.putAll(ownProperties);
             return new ClusterConfig(types, brokers, controllers, disksPerBroker, autoStart, brokerSecurity,
-                controllerSecurity, metadataVersion, properties, features);
+                controllerSecurity, metadataVersion, serverProperties, ownProperties, features);
         }
     }
 }

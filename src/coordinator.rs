@@ -30,11 +30,10 @@ pub use share::{Persister, ShareStates};
 pub use transaction::Transactions;
 
 use crate::codec::messages::StrBytes;
-use crate::error::Result;
 use crate::log::{Origin, Verification};
 use crate::record::builder::transaction_marker;
-use crate::replica::partition::Partition;
-use crate::types::{NO_EPOCH, NO_PRODUCER_ID, Offset, ProducerId, Timestamp};
+use crate::replica::partition::Append;
+use crate::types::{NO_PRODUCER_ID, ProducerId, Timestamp};
 use std::sync::Arc;
 
 /// Identifies a request whose answer may have to wait.
@@ -92,13 +91,12 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// Appends it to a partition; returns the offset after it.
-    fn append_to(&self, partition: &Partition, now: Timestamp) -> Result<Offset> {
+    /// The batch that tells a partition.
+    fn append(&self, now: Timestamp) -> Append {
         let (id, epoch) = (self.producer_id, self.producer_epoch);
         let batch = transaction_marker(id, epoch, self.coordinator_epoch, self.committed, now);
         let origin = Origin::Marker { transaction_version: self.transaction_version };
-        let appended = partition.append(vec![batch], NO_EPOCH, origin, -1, now)?;
-        Ok(appended.last_offset + 1)
+        Append { batches: vec![batch], origin, verification: Verification::NotNeeded }
     }
 }
 

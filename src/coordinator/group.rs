@@ -101,6 +101,7 @@ impl Groups {
         let settings = Settings {
             load_buffer_size: usize::try_from(now.offsets_load_buffer_size).unwrap_or(0),
             commit_timeout_ms: now.offsets_commit_timeout_ms,
+            required_acks: 1,
         };
         let slots = Slots::new(topic, settings, now.node_id, clock, replicas);
         Arc::new(Groups { config, slots, internal_topics, persister })

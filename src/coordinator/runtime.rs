@@ -5,23 +5,25 @@
 //! An operation, the append of its records and the change of state are one step under the state
 //! machine's lock, so the records in the log are in the order of the changes. The state may
 //! therefore be ahead of the high watermark. Nobody notices, because every answer, including that
-//! of a read, waits for all that was written before it. When leadership is lost, the state machine
-//! is thrown away.
+//! of a read, waits for all that was written before it. That holds after a load, too: what the last
+//! leader appended and did not see replicated is waited for like records of our own. When
+//! leadership is lost, the state machine is thrown away.
 
 use super::state_machine::{Completion, Outcome, StateMachine};
 use super::{Marker, Ticket, Writer, loader};
 use crate::clock::Clock;
 use crate::config::Compression;
 use crate::error::{Error, Result};
-use crate::log::Origin;
+use crate::log::{Appended, Origin};
 use crate::metadata::Image;
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
 use crate::replica::partition::{Append, Partition};
 use crate::sync::lock;
-use crate::types::{Offset, Timestamp};
+use crate::types::{LeaderEpoch, Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -31,7 +33,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 pub struct Slot<M: StateMachine> {
     settings: Settings,
     clock: Clock,
-    log: Arc<Partition>,
+    led: Led,
     state: Mutex<ShardState<M>>,
     /// The newest image. A machine that is still loading gets it when it is loaded.
     image: Mutex<Option<Arc<Image>>>,
@@ -48,6 +50,41 @@ pub struct Settings {
     pub load_buffer_size: usize,
     /// How many milliseconds the replicas have to take what is written.
     pub commit_timeout_ms: i32,
+    /// -1 if nothing is appended while the ISR is below `min.insync.replicas`; 1 if the answers
+    /// only wait until it is not.
+    pub required_acks: i16,
+}
+
+/// The partition of a slot, in the uninterrupted time in which this broker leads it.
+#[derive(Debug)]
+struct Led {
+    log: Arc<Partition>,
+    /// The epoch in which this broker led it last, as far as the slot was told.
+    epoch: AtomicI32,
+    required_acks: i16,
+}
+
+impl Led {
+    /// Whether this broker led in the slot's epoch and leads in `next` without that another broker
+    /// can have led in between.
+    fn continues_in(&self, next: LeaderEpoch) -> bool {
+        let epoch = self.epoch.load(Ordering::Acquire);
+        next == epoch || next == epoch.saturating_add(1)
+    }
+
+    /// NOT_COORDINATOR if another broker may have led since the slot was loaded. The partition is
+    /// told of a new epoch a little earlier than the slot.
+    fn check(&self) -> Result<LeaderEpoch> {
+        let epoch = self.log.leader_epoch();
+        if !self.continues_in(epoch) {
+            return Err(ResponseError::NotCoordinator.into());
+        }
+        Ok(epoch)
+    }
+
+    fn append(&self, append: Append, now: Timestamp) -> Result<Appended> {
+        self.log.append_verified(append, self.check()?, self.required_acks, now)
+    }
 }
 
 #[derive(Debug)]
@@ -69,21 +106,23 @@ struct Active<M: StateMachine> {
 }
 
 impl<M: StateMachine> Slot<M> {
-    /// Makes a slot that begins to load `machine`, which is empty. It has to be called in a tokio
-    /// runtime. At most as many slots load at the same time as `permits` has.
+    /// Makes a slot that begins to load `machine`, which is empty, from a partition that this broker
+    /// leads in `epoch`. It has to be called in a tokio runtime. At most as many slots load at the
+    /// same time as `permits` has.
     pub fn load(
         machine: M,
         settings: Settings,
         clock: Clock,
-        log: Arc<Partition>,
+        (log, epoch): (Arc<Partition>, LeaderEpoch),
         permits: Arc<Semaphore>,
     ) -> Arc<Slot<M>> {
+        let led = Led { log, epoch: AtomicI32::new(epoch), required_acks: settings.required_acks };
         let state = Mutex::new(ShardState::Loading);
         let image = Mutex::default();
         let slot = Arc::new(Slot {
             settings,
             clock,
-            log,
+            led,
             state,
             image,
             wake: Notify::new(),
@@ -100,6 +139,25 @@ impl<M: StateMachine> Slot<M> {
             }
         });
         slot
+    }
+
+    /// Tells the slot that this broker leads in `epoch`. Returns whether the state can stay: it has
+    /// to be loaded anew if another broker may have led meanwhile, and a failed slot gets another
+    /// chance in each epoch.
+    pub fn lead_on(&self, epoch: LeaderEpoch) -> bool {
+        if epoch == self.leader_epoch() {
+            return true;
+        }
+        if !self.led.continues_in(epoch) || matches!(*self.state(), ShardState::Failed) {
+            return false;
+        }
+        self.led.epoch.store(epoch, Ordering::Release);
+        true
+    }
+
+    /// The epoch in which this broker leads the partition, or led it before the slot was closed.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.led.epoch.load(Ordering::Acquire)
     }
 
     /// Tells the machine of a new image.
@@ -125,8 +183,8 @@ impl<M: StateMachine> Slot<M> {
     fn read_log(&self, mut machine: M) -> bool {
         let is_wanted = || matches!(*self.state(), ShardState::Loading);
         let buffer_size = self.settings.load_buffer_size;
-        let loaded = loader::load(&self.log, &mut machine, buffer_size, is_wanted);
-        let partition = self.log.index();
+        let loaded = loader::load(&self.led.log, &mut machine, buffer_size, is_wanted);
+        let partition = self.led.log.index();
         let mut state = self.state();
         if !matches!(*state, ShardState::Loading) {
             return false;
@@ -180,8 +238,8 @@ impl<M: StateMachine> Slot<M> {
         let mut state = self.state();
         let ShardState::Active(active) = &mut *state else { return };
         while let Some(outcome) = active.machine.expire(now) {
-            if let Err(error) = active.write(&self.log, now, outcome, &Writer::Coordinator) {
-                let partition = self.log.index();
+            if let Err(error) = active.write(&self.led, now, outcome, &Writer::Coordinator) {
+                let partition = self.led.log.index();
                 tracing::warn!(partition, %error, "cannot write what a timer calls for");
             }
         }
@@ -214,7 +272,7 @@ impl<M: StateMachine> Slot<M> {
 
     /// The partition that holds the machine's records.
     pub fn log(&self) -> &Arc<Partition> {
-        &self.log
+        &self.led.log
     }
 
     /// Runs an operation and writes its records. The inner result is that of the append. The answer
@@ -229,7 +287,7 @@ impl<M: StateMachine> Slot<M> {
         let active = state.active()?;
         let deadline = active.machine.next_deadline();
         let outcome = operation(active, now)?;
-        let answer = active.write(&self.log, now, outcome, writer);
+        let answer = active.write(&self.led, now, outcome, writer);
         let next = active.machine.next_deadline();
         if next.is_some_and(|next| deadline.is_none_or(|deadline| next < deadline)) {
             self.wake.notify_one();
@@ -280,13 +338,16 @@ impl<M: StateMachine> Slot<M> {
     /// Ends a transaction in this log: writes its marker and changes the state.
     pub async fn end_transaction(&self, marker: &Marker) -> Result<()> {
         let now = self.clock.now();
-        let written = self.state().active()?.end_transaction(&self.log, now, marker)?;
+        let written = self.state().active()?.end_transaction(&self.led, now, marker)?;
         self.committed(written).await
     }
 
     async fn committed(&self, written: Offset) -> Result<()> {
         let timeout_ms = self.settings.commit_timeout_ms;
-        match self.log.wait_for_high_watermark(written, timeout_ms).await {
+        let waited = self.led.log.wait_for_high_watermark(written, timeout_ms).await;
+        // Another leader may have put other records in the place of ours.
+        self.led.check()?;
+        match waited {
             // The high watermark has been reached. That replicas have fallen behind since does not
             // matter.
             Err(error) if error.code() == ResponseError::NotEnoughReplicasAfterAppend => Ok(()),
@@ -306,13 +367,8 @@ impl<M: StateMachine> ShardState<M> {
 }
 
 impl<M: StateMachine> Active<M> {
-    fn end_transaction(
-        &mut self,
-        log: &Partition,
-        now: Timestamp,
-        marker: &Marker,
-    ) -> Result<Offset> {
-        self.written = marker.append_to(log, now)?;
+    fn end_transaction(&mut self, led: &Led, now: Timestamp, marker: &Marker) -> Result<Offset> {
+        self.written = led.append(marker.append(now), now)?.last_offset + 1;
         self.machine.replay_end_transaction(marker.producer_id, marker.committed);
         Ok(self.written)
     }
@@ -320,7 +376,7 @@ impl<M: StateMachine> Active<M> {
     /// Appends an outcome's records, changes the state, and sends the answers that are ready.
     fn write<A>(
         &mut self,
-        log: &Partition,
+        led: &Led,
         now: Timestamp,
         outcome: Outcome<M::Record, M::Then, A>,
         writer: &Writer,
@@ -328,8 +384,8 @@ impl<M: StateMachine> Active<M> {
         let Outcome { records, then, answer } = outcome;
         let written = match then {
             _ if records.is_empty() => Ok(()),
-            Completion::ReplayInParts => self.write_in_parts(log, now, &records, writer),
-            then => self.append(log, now, then, &records, writer),
+            Completion::ReplayInParts => self.write_in_parts(led, now, &records, writer),
+            then => self.append(led, now, then, &records, writer),
         };
         for (ticket, answer) in self.machine.take_answers() {
             if let Some(sender) = self.parked.remove(&ticket) {
@@ -342,19 +398,19 @@ impl<M: StateMachine> Active<M> {
 
     fn write_in_parts(
         &mut self,
-        log: &Partition,
+        led: &Led,
         now: Timestamp,
         records: &[M::Record],
         writer: &Writer,
     ) -> Result<()> {
         const PART: usize = 500;
         let mut parts = records.chunks(PART);
-        parts.try_for_each(|part| self.append(log, now, Completion::Replay, part, writer))
+        parts.try_for_each(|part| self.append(led, now, Completion::Replay, part, writer))
     }
 
     fn append(
         &mut self,
-        log: &Partition,
+        led: &Led,
         now: Timestamp,
         then: Completion<M::Then>,
         records: &[M::Record],
@@ -362,12 +418,16 @@ impl<M: StateMachine> Active<M> {
     ) -> Result<()> {
         let compression = self.machine.compression();
         let appended = batch_of::<M>(records, now, compression, writer).and_then(|batch| {
-            if batch.size() > usize::try_from(log.log()?.config().max_message_bytes).unwrap_or(0) {
+            if batch.size()
+                > usize::try_from(led.log.log()?.config().max_message_bytes).unwrap_or(0)
+            {
                 return Err(ResponseError::RecordListTooLarge.into());
             }
             let verification = writer.verification();
-            let (batches, origin) = (vec![batch], Origin::Coordinator);
-            log.append_verified(Append { batches, origin, verification }, -1, -1, now)
+            led.append(
+                Append { batches: vec![batch], origin: Origin::Coordinator, verification },
+                now,
+            )
         });
         if let Ok(appended) = &appended {
             self.written = appended.last_offset + 1;
@@ -405,7 +465,10 @@ fn error_code(error: &Error) -> ResponseError {
         E::UnknownTopicOrPartition | E::NotEnoughReplicas | E::RequestTimedOut => {
             E::CoordinatorNotAvailable
         }
-        E::NotLeaderOrFollower | E::KafkaStorageError => E::NotCoordinator,
+        E::NotLeaderOrFollower
+        | E::FencedLeaderEpoch
+        | E::UnknownLeaderEpoch
+        | E::KafkaStorageError => E::NotCoordinator,
         E::MessageTooLarge | E::RecordListTooLarge | E::InvalidFetchSize => E::UnknownServerError,
         other => other,
     }

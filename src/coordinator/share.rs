@@ -56,6 +56,7 @@ impl ShareStates {
         let settings = Settings {
             load_buffer_size: usize::try_from(now.share_coordinator_load_buffer_size).unwrap_or(0),
             commit_timeout_ms: now.share_coordinator_write_timeout_ms,
+            required_acks: 1,
         };
         let slots = Slots::new(topic, settings, now.node_id, clock, replicas);
         Arc::new(ShareStates { config, slots })

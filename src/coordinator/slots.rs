@@ -9,9 +9,9 @@ use crate::error::Result;
 use crate::metadata::Image;
 use crate::replica::Replicas;
 use crate::sync::lock;
-use crate::types::{BrokerId, TopicIdPartition, java_hash, partition_of_hash};
+use crate::types::{BrokerId, LeaderEpoch, TopicIdPartition, java_hash, partition_of_hash};
 use kafka_protocol::error::ResponseError;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -63,8 +63,9 @@ impl<M: StateMachine> Slots<M> {
     }
 
     /// Begins to load the partitions that this broker has come to lead, into machines that `new`
-    /// makes, and unloads the others. All slots get the image. Returns the new slots. Call it after
-    /// `Replicas::apply`, in a tokio runtime.
+    /// makes, and unloads the others. What another broker may have led since is loaded anew. All
+    /// slots get the image. Returns the new slots. Call it after `Replicas::apply`, in a tokio
+    /// runtime.
     pub fn apply(&self, image: &Arc<Image>, new: impl Fn() -> M) -> Vec<Arc<Slot<M>>> {
         let (topic_id, wanted) = self.led_partitions(image);
         let mut begun = Vec::new();
@@ -72,21 +73,21 @@ impl<M: StateMachine> Slots<M> {
         let is_same_topic = led.topic_id == topic_id;
         led.topic_id = topic_id;
         led.slots.retain(|partition, slot| {
-            let stays = is_same_topic && wanted.contains(partition);
+            let goes_on = |epoch: &LeaderEpoch| slot.lead_on(*epoch);
+            let stays = is_same_topic && wanted.get(partition).is_some_and(goes_on);
             if !stays {
                 slot.close();
             }
             stays
         });
-        for partition in wanted {
-            // If this broker stays the leader in a new epoch, the state stays as it is.
+        for (partition, epoch) in wanted {
             if led.slots.contains_key(&partition) {
                 continue;
             }
-            match self.replicas.leader(TopicIdPartition { topic_id, partition }, -1) {
+            match self.replicas.leader(TopicIdPartition { topic_id, partition }, epoch) {
                 Ok(log) => {
                     let (clock, loads) = (self.clock.clone(), self.loads.clone());
-                    let slot = Slot::load(new(), self.settings, clock, log, loads);
+                    let slot = Slot::load(new(), self.settings, clock, (log, epoch), loads);
                     begun.push(slot.clone());
                     led.slots.insert(partition, slot);
                 }
@@ -104,16 +105,16 @@ impl<M: StateMachine> Slots<M> {
         begun
     }
 
-    /// The topic's id, and those of its partitions that this broker leads.
-    fn led_partitions(&self, image: &Image) -> (Uuid, HashSet<i32>) {
+    /// The topic's id, and those of its partitions that this broker leads, with the leader epochs.
+    fn led_partitions(&self, image: &Image) -> (Uuid, HashMap<i32, LeaderEpoch>) {
         let Some(topic) = image.topics.by_name(self.topic.name) else {
-            return (Uuid::nil(), HashSet::new());
+            return (Uuid::nil(), HashMap::new());
         };
         let count = i32::try_from(topic.partitions.len()).expect("Kafka counts partitions in i32");
         // The partition of a key must not change while the broker runs, so the first number stays.
         self.partitions.get_or_init(|| count);
         let led = (0..).zip(&topic.partitions).filter(|(_, p)| p.leader == self.node_id);
-        (topic.id, led.map(|(partition, _)| partition).collect())
+        (topic.id, led.map(|(partition, known)| (partition, known.leader_epoch)).collect())
     }
 
     /// Stops all coordinators. Whoever waits for an answer gets NOT_COORDINATOR.

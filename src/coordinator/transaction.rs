@@ -74,7 +74,11 @@ impl Transactions {
         let topic = CoordinatorTopic::transactions(&now);
         let load_buffer_size =
             usize::try_from(now.transaction_state_log_load_buffer_size).unwrap_or(0);
-        let settings = Settings { load_buffer_size, commit_timeout_ms: now.request_timeout_ms };
+        let settings = Settings {
+            load_buffer_size,
+            commit_timeout_ms: now.request_timeout_ms,
+            required_acks: -1,
+        };
         let slots = Slots::new(topic, settings, now.node_id, clock.clone(), replicas.clone());
         let writer = MarkerWriter::new(config.clone(), clock.clone(), replicas.clone(), groups);
         let writer = Arc::new(writer);

@@ -11,7 +11,7 @@ use super::machine::{Job, Machine, TransactionalId};
 use super::metadata::Transaction;
 use super::state::TransactionState;
 use crate::coordinator::state_machine::Outcome;
-use crate::types::{BrokerId, TopicPartition};
+use crate::types::{BrokerId, NO_EPOCH, TopicPartition};
 use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
@@ -61,15 +61,17 @@ async fn finish(
     id: TransactionalId,
     mut prepared: Transaction,
 ) {
-    let marker = Marker {
+    let mut marker = Marker {
         producer_id: prepared.producer.id,
         producer_epoch: prepared.producer.epoch,
-        coordinator_epoch: slot.log().leader_epoch(),
+        coordinator_epoch: NO_EPOCH,
         committed: prepared.state == TransactionState::PrepareCommit,
         transaction_version: prepared.client_version,
     };
     loop {
         let partitions = std::mem::take(&mut prepared.partitions).into_iter().collect();
+        // If this broker leads on in a newer epoch, the partitions may know that one already.
+        marker.coordinator_epoch = slot.leader_epoch();
         let Some((done, failed)) = send(&transactions, &marker, partitions).await else {
             tracing::info!(
                 id = &*id,

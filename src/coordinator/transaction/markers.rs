@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::metadata::Image;
 use crate::replica::Replicas;
 use crate::sync::lock;
-use crate::types::{BrokerId, TopicPartition};
+use crate::types::{BrokerId, NO_EPOCH, TopicPartition};
 use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
@@ -160,8 +160,9 @@ impl MarkerWriter {
                 _ => error,
             });
         }
-        let end = marker.append_to(&partition, self.clock.now())?;
+        let now = self.clock.now();
+        let appended = partition.append_verified(marker.append(now), NO_EPOCH, -1, now)?;
         let timeout_ms = self.config.get().request_timeout_ms;
-        partition.wait_for_high_watermark(end, timeout_ms).await
+        partition.wait_for_high_watermark(appended.last_offset + 1, timeout_ms).await
     }
 }

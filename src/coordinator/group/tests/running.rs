@@ -83,9 +83,20 @@ impl Broker {
     }
 
     fn change(&mut self, change: PartitionChangeRecord) {
+        self.replay(change);
+        self.publish();
+    }
+
+    fn replay(&mut self, change: PartitionChangeRecord) {
         let change = PartitionChangeRecord { topic_id: self.topic_id, partition_id: 0, ..change };
         self.loader.replay(&MetadataRecord::PartitionChange(change)).unwrap();
-        self.publish();
+    }
+
+    /// Lets these brokers lead one after the other, of which only the last is seen.
+    fn elect(&mut self, leaders: &[i32]) {
+        for leader in leaders {
+            self.replay(PartitionChangeRecord { leader: *leader, ..Default::default() });
+        }
     }
 
     fn publish(&mut self) {
@@ -170,6 +181,48 @@ async fn a_coordinator_comes_and_goes_with_the_leadership() {
     assert_eq!(broker.fetch("g").await.unwrap(), 5);
     broker.groups.close();
     assert_eq!(code(broker.fetch("g").await), ResponseError::NotCoordinator);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_stays_unless_another_broker_may_have_led() {
+    let mut broker = Broker::new();
+    broker.loaded().await;
+    broker.commit("h", 5).await.unwrap();
+    let waiting = broker.join("");
+    tokio::task::yield_now().await;
+    for _ in 0..3 {
+        broker.elect(&[1]);
+        broker.publish();
+        assert_eq!(broker.commit("h", 6).await.unwrap(), 0);
+    }
+    assert!(!waiting.is_finished(), "it waits on");
+
+    broker.elect(&[2, 1]);
+    broker.publish();
+    assert_eq!(code(waiting.await.unwrap()), ResponseError::NotCoordinator);
+    assert_eq!(code(broker.commit("h", 7).await), ResponseError::CoordinatorLoadInProgress);
+    broker.loaded().await;
+    assert_eq!(broker.fetch("h").await.unwrap(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_of_an_older_epoch_writes_nothing() {
+    let mut broker = Broker::new();
+    broker.loaded().await;
+    broker.commit("g", 5).await.unwrap();
+    // The partition is told of a new epoch before the coordinator is.
+    broker.elect(&[1]);
+    let published = broker.loader.take();
+    broker.replicas.apply(&published.image, &published.delta).unwrap();
+    broker.commit("g", 6).await.unwrap();
+    broker.elect(&[2, 1]);
+    let published = broker.loader.take();
+    broker.replicas.apply(&published.image, &published.delta).unwrap();
+    assert_eq!(code(broker.commit("g", 7).await), ResponseError::NotCoordinator);
+    assert_eq!(code(broker.fetch("g").await), ResponseError::NotCoordinator);
+    broker.groups.apply(&published.image, &published.delta);
+    broker.loaded().await;
+    assert_eq!(broker.fetch("g").await.unwrap(), 6);
 }
 
 #[tokio::test(start_paused = true)]

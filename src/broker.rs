@@ -243,7 +243,13 @@ fn assemble(
         watch_applied.clone(),
     );
     let share_states = ShareStates::new(config.clone(), clock.clone(), replicas.clone());
-    let persister = Persister::new(share_states.clone(), internal_topics.clone());
+    let persister = Persister::new(
+        config.get().node_id,
+        image.clone(),
+        share_states.clone(),
+        peers.clone(),
+        internal_topics.clone(),
+    );
     let groups = Groups::new(
         config.clone(),
         clock.clone(),
@@ -257,6 +263,7 @@ fn assemble(
         replicas.clone(),
         groups.clone(),
         controller.clone(),
+        peers.clone(),
         broker_epoch,
     );
     let share = SharePartitions::new(
@@ -265,6 +272,7 @@ fn assemble(
         image.clone(),
         replicas.clone(),
         persister.clone(),
+        peers.clone(),
         internal_topics.clone(),
     );
     let applier = Applier {

@@ -9,16 +9,20 @@
 //!       ConsumerGroup, StreamsGroup, ShareGroup   (what they have in common is in modern/...)
 //! Transactions  the same for transactional ids; see there
 //! ShareStates   the same for the states of share partitions; see there
+//! Outbox      what is asked of coordinators and leaders in other brokers, in as few requests as possible
 //! InternalTopics  creates the topics of all these, and those of Kafka Streams
 //! ```
 
 pub mod group;
 pub mod internal_topics;
 mod loader;
+mod outbox;
 mod pattern;
 mod runtime;
 #[cfg(test)]
 mod script;
+#[cfg(test)]
+pub(crate) mod scripted_peer;
 pub mod share;
 mod slots;
 mod state_machine;

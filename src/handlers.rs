@@ -41,6 +41,7 @@ mod init_producer_id;
 mod initialize_share_group_state;
 mod join_group;
 mod large;
+mod latest_offsets;
 mod leave_group;
 mod list_config_resources;
 mod list_groups;

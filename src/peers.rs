@@ -33,6 +33,8 @@ pub enum Purpose {
     Markers,
     /// The state of share groups, whose writes are answered once they are replicated.
     ShareState,
+    /// Dead letters for topics that are led elsewhere.
+    DeadLetters,
 }
 
 /// The connections to the other brokers. They are made when they are first used.
@@ -81,9 +83,10 @@ impl Peers {
         let (timeout_ms, max_answer_bytes) = match purpose {
             // The leader exceeds replica.fetch.response.max.bytes for a large batch only.
             Purpose::Replication => (config.replica_socket_timeout_ms, i32::MAX),
-            Purpose::Coordination | Purpose::Markers | Purpose::ShareState => {
-                (config.request_timeout_ms, config.socket_request_max_bytes)
-            }
+            Purpose::Coordination
+            | Purpose::Markers
+            | Purpose::ShareState
+            | Purpose::DeadLetters => (config.request_timeout_ms, config.socket_request_max_bytes),
         };
         let options = Options {
             client_id,

@@ -29,6 +29,7 @@ use crate::coordinator::share::SharePartitionKey;
 use crate::error::Result;
 use crate::metadata::features::SHARE_VERSION;
 use crate::metadata::{Delta, Image};
+use crate::peers::Peers;
 use crate::replica::Replicas;
 use crate::sync::{lock, read, write};
 use crate::types::{NO_EPOCH, TopicIdPartition};
@@ -66,6 +67,7 @@ impl SharePartitions {
         image: Arc<ArcSwap<Image>>,
         replicas: Arc<Replicas>,
         persister: Arc<Persister>,
+        peers: Arc<Peers>,
         topics: Arc<InternalTopics>,
     ) -> Arc<SharePartitions> {
         let dead_letters = DeadLetters::new(
@@ -73,6 +75,7 @@ impl SharePartitions {
             clock.clone(),
             image.clone(),
             replicas.clone(),
+            peers,
             topics,
         );
         let sessions = config.get().group_share_max_share_sessions.max(0) as usize;

@@ -66,7 +66,7 @@ fn states_of_share_partitions_are_kept_from_the_first_request_on() {
             batches: batches.clone(),
         };
         assert_eq!(persister.read(&key, 1).await.unwrap().start_offset, 7);
-        persister.write(&key, &write).await.unwrap();
+        persister.write(&key, write).await.unwrap();
         let read = persister.read(&key, 1).await.unwrap();
         assert_eq!((read.state_epoch, read.start_offset), (3, 8));
         assert!(read.batches.iter().eq(&batches));

@@ -23,7 +23,9 @@ use crate::types::{Offset, Timestamp};
 use kafka_protocol::error::ResponseError;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// The log of the group coordinators.
 pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -34,6 +36,8 @@ pub const SHARE_TOPIC: &str = "__share_group_state";
 /// Tiered storage keeps the metadata of remote segments here. To clients it is an ordinary topic.
 pub const REMOTE_LOG_TOPIC: &str = "__remote_log_metadata";
 
+/// How long a request waits for the creation of a coordinator's topic.
+const CREATION_WAIT: Duration = Duration::from_secs(5);
 /// At most this many failures are remembered.
 const FAILURES_MAX: usize = 1_000;
 /// At most this many failures are named in a status.
@@ -135,6 +139,8 @@ pub struct InternalTopics {
     controller: controller::Client,
     /// The offset up to which this broker has applied the metadata log.
     applied: watch::Receiver<Offset>,
+    /// Held while a coordinator's topic is created.
+    creating: Arc<tokio::sync::Mutex<()>>,
     streams: Mutex<Streams>,
 }
 
@@ -155,8 +161,8 @@ impl InternalTopics {
         controller: controller::Client,
         applied: watch::Receiver<Offset>,
     ) -> Arc<InternalTopics> {
-        let streams = Mutex::default();
-        Arc::new(InternalTopics { config, clock, controller, applied, streams })
+        let (creating, streams) = Default::default();
+        Arc::new(InternalTopics { config, clock, controller, applied, creating, streams })
     }
 
     /// Creates topics; returns when this broker has applied them.
@@ -171,14 +177,34 @@ impl InternalTopics {
         Ok(response)
     }
 
-    /// Creates a coordinator's topic unless it exists. Another request may have been faster.
-    pub async fn ensure(&self, name: &str, by: impl FnOnce() -> Requester) {
-        let image = self.controller.image();
-        if image.topics.by_name(name).is_some() {
+    /// Creates a coordinator's topic unless it exists, in the broker's name. Those who need it at the
+    /// same time wait for the same request, and nobody waits long for a controller that does not
+    /// answer.
+    pub async fn ensure(self: &Arc<Self>, name: &'static str) {
+        if self.exists(name) {
             return;
         }
+        let turn = Arc::clone(&self.creating).lock_owned();
+        let Ok(turn) = timeout(CREATION_WAIT, turn).await else { return };
+        if self.exists(name) {
+            return;
+        }
+        let this = Arc::clone(self);
+        let made = tokio::spawn(async move {
+            this.make(name).await;
+            drop(turn);
+        });
+        // Who has waited in vain finds no coordinator, and tries again.
+        let _ = timeout(CREATION_WAIT, made).await;
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        self.controller.image().topics.by_name(name).is_some()
+    }
+
+    async fn make(&self, name: &str) {
         let topics = self.of_coordinator(name).into_iter().collect();
-        let failed = match self.create(by(), topics).await {
+        let failed = match self.create(Requester::broker(), topics).await {
             Ok(response) => {
                 response.topics.iter().filter(|topic| !is_there(topic)).find_map(failure)
             }
@@ -198,7 +224,13 @@ impl InternalTopics {
             CoordinatorTopic::share(&config),
         ];
         let topic = all.into_iter().find(|topic| topic.name == name)?;
-        Some(topic.creatable(&config, self.controller.image().brokers.len()))
+        // A node that is a cluster by itself needs no setting in order to begin; in a larger one the
+        // topic waits until there are as many brokers as it needs.
+        let brokers = match config.process_roles.iter().any(|role| role == "controller") {
+            true => self.controller.image().brokers.len(),
+            false => usize::MAX,
+        };
+        Some(topic.creatable(&config, brokers))
     }
 
     /// Creates those of a streams group's missing `topics` that are not being created already, without

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! Persister       the way here for leaders of share partitions and for groups; tries again
+//!   RemoteStates  (remote) the share coordinators in other brokers
 //!   ShareStates   one method per API
 //!     Slot        (runtime) as for groups
 //!       ShareMachine   the share partitions of one partition of the topic
@@ -17,6 +18,7 @@ mod machine;
 mod persister;
 mod pruning;
 mod record;
+mod remote;
 mod state;
 
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use key::SharePartitionKey;
 use machine::ShareMachine;
 pub use machine::{ShareRead, ShareSummary};
 pub use persister::Persister;
+use remote::{Answer, Question};
 pub use state::ShareWrite;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -86,6 +89,21 @@ impl ShareStates {
 
     fn slot(&self, key: &SharePartitionKey) -> Result<Arc<Slot<ShareMachine>>> {
         self.slots.at(self.partition_for(key))
+    }
+
+    /// Answers what could also be asked of another broker.
+    async fn answer(&self, key: &SharePartitionKey, question: &Question) -> Result<Answer> {
+        match question {
+            Question::Initialize { state_epoch, start_offset } => {
+                self.initialize(key, *state_epoch, *start_offset).await.map(|()| Answer::Done)
+            }
+            Question::Read { leader_epoch } => {
+                self.read(key, *leader_epoch).await.map(Answer::Read)
+            }
+            Question::Write(write) => self.write(key, write).await.map(|()| Answer::Done),
+            Question::Summary => self.summary(key).await.map(Answer::Summary),
+            Question::Delete => self.delete(key).await.map(|()| Answer::Done),
+        }
     }
 
     /// Begins a share partition at `start_offset`, or begins it again in a newer epoch of the group.

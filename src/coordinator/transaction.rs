@@ -8,6 +8,7 @@
 //!   finish        beside requests: tells partitions the end, aborts what takes too long
 //!     Senders     a queue of markers for each broker; MarkerWriter writes those for this one
 //!   verify        the other side: a partition that asks whether it is in a transaction
+//!     Coordinators  those in other brokers, which are asked over the wire
 //! ```
 
 mod admin;
@@ -33,6 +34,7 @@ use crate::config::LiveConfig;
 use crate::controller;
 use crate::error::Result;
 use crate::metadata::Image;
+use crate::peers::Peers;
 use crate::replica::Replicas;
 use crate::types::{ProducerId, Timestamp, TopicPartition};
 pub use admin::Filter;
@@ -45,6 +47,7 @@ use markers::{MarkerWriter, Senders};
 pub use metadata::{EPOCH_BUMP_VERSION, NO_PRODUCER_EPOCH, Producer, Transaction};
 pub use state::TransactionState;
 use std::sync::Arc;
+use verify::Coordinators;
 pub use verify::{Ask, Support};
 
 /// All transactional ids whose partition of `__transaction_state` this broker leads.
@@ -58,6 +61,7 @@ pub struct Transactions {
     slots: Slots<Machine>,
     writer: Arc<MarkerWriter>,
     senders: Senders,
+    coordinators: Coordinators,
 }
 
 impl Transactions {
@@ -68,6 +72,7 @@ impl Transactions {
         replicas: Arc<Replicas>,
         groups: Arc<Groups>,
         controller: controller::Client,
+        peers: Arc<Peers>,
         broker_epoch: i64,
     ) -> Arc<Transactions> {
         let now = config.get();
@@ -82,7 +87,7 @@ impl Transactions {
         let slots = Slots::new(topic, settings, now.node_id, clock.clone(), replicas.clone());
         let writer = MarkerWriter::new(config.clone(), clock.clone(), replicas.clone(), groups);
         let writer = Arc::new(writer);
-        let senders = Senders::new(now.node_id, writer.clone());
+        let senders = Senders::new(now.node_id, writer.clone(), peers.clone());
         Arc::new(Transactions {
             config,
             clock,
@@ -92,6 +97,7 @@ impl Transactions {
             slots,
             writer,
             senders,
+            coordinators: Coordinators::new(peers),
         })
     }
 
@@ -108,6 +114,7 @@ impl Transactions {
     pub fn close(&self) {
         self.slots.close();
         self.senders.close();
+        self.coordinators.close();
     }
 
     /// The partition of `__transaction_state` that a transactional id belongs to.

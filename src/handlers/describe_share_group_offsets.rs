@@ -1,7 +1,7 @@
 //! DescribeShareGroupOffsets (90): where share groups are in their partitions, and how many records
 //! they have yet to finish (KIP-1226).
 
-use super::{Context, check_enabled};
+use super::{Context, check_enabled, latest_offsets};
 use crate::codec::Reply;
 use crate::codec::messages::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup;
 use crate::codec::messages::describe_share_group_offsets_response::{
@@ -15,9 +15,7 @@ use crate::coordinator::share::{SharePartitionKey, ShareSummary};
 use crate::error::Result;
 use crate::metadata::Image;
 use crate::metadata::features::SHARE_VERSION;
-use crate::replica::partition::OffsetSpec;
-use crate::types::{Isolation, Offset};
-use kafka_protocol::error::ResponseError;
+use crate::types::{Offset, TopicPartition};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use uuid::Uuid;
@@ -59,25 +57,40 @@ async fn describe(
     let image = cx.image();
     let of_group = SharePartitionKey::new(group.group_id.as_str(), Uuid::nil(), 0);
     let asked = asked(cx, &image, group).await?;
-    let mut topics = Vec::with_capacity(asked.len());
+    let (mut found, mut begun) = (Vec::with_capacity(asked.len()), Vec::new());
     for (name, partitions) in asked {
         let topic = image.topics.by_name(&name);
         let topic_id = topic.map_or(Uuid::nil(), |topic| topic.id);
-        let mut answers = Vec::with_capacity(partitions.len());
+        let mut summaries = Vec::with_capacity(partitions.len());
         for index in partitions {
             let exists = topic.is_some_and(|topic| topic.partition(index).is_some());
             let key = of_group.with_partition(topic_id, index);
             // What is not known is no error, as with committed offsets.
             let summary = if exists { cx.parts.persister.summary(&key).await.ok() } else { None };
-            answers.push(position(cx, &image, &name, index, summary));
+            if summary.as_ref().is_some_and(is_counted) {
+                begun.push(TopicPartition::new(name.as_str(), index));
+            }
+            summaries.push((index, summary));
         }
-        let answer = DescribeShareGroupOffsetsResponseTopic::default()
+        found.push((name, topic_id, summaries));
+    }
+    let ends = latest_offsets::find(cx, &image, begun).await;
+    let topics = found.into_iter().map(|(name, topic_id, summaries)| {
+        let answers = summaries.into_iter().map(|(index, summary)| {
+            position(index, summary, ends.get(&TopicPartition::new(name.as_str(), index)))
+        });
+        let answers = answers.collect();
+        DescribeShareGroupOffsetsResponseTopic::default()
             .with_topic_name(name)
             .with_topic_id(topic_id)
-            .with_partitions(answers);
-        topics.push(answer);
-    }
-    Ok(topics)
+            .with_partitions(answers)
+    });
+    Ok(topics.collect())
+}
+
+/// Whether the group has begun and counts what it has finished.
+fn is_counted(summary: &ShareSummary) -> bool {
+    summary.start_offset != NONE && i64::from(summary.delivery_complete_count) != NONE
 }
 
 /// The partitions that are asked for; those that the group has begun with, if none are named.
@@ -101,32 +114,21 @@ async fn asked(
     Ok(asked)
 }
 
-/// Where the group is in a partition, and how many records it has yet to finish.
+/// Where the group is in a partition, and how many records it has yet to finish until its `end`.
 fn position(
-    cx: &Context,
-    image: &Image,
-    topic: &str,
     index: i32,
     summary: Option<ShareSummary>,
+    end: Option<&Result<Offset>>,
 ) -> DescribeShareGroupOffsetsResponsePartition {
     let unknown = DescribeShareGroupOffsetsResponsePartition::default().with_partition_index(index);
     let Some(summary) = summary else { return unknown.with_start_offset(NONE) };
     let ShareSummary { leader_epoch, start_offset, delivery_complete_count: done, .. } = summary;
     let known = unknown.clone().with_start_offset(start_offset).with_leader_epoch(leader_epoch);
-    if start_offset == NONE || i64::from(done) == NONE {
-        return known;
-    }
-    match end(cx, image, topic, index) {
-        Ok(end) => known.with_lag(end - start_offset - i64::from(done)),
-        Err(error) => unknown
+    match end {
+        None => known,
+        Some(Ok(end)) => known.with_lag(end - start_offset - i64::from(done)),
+        Some(Err(error)) => unknown
             .with_error_code(error.code().code())
             .with_error_message(error.message().map(StrBytes::from_string)),
     }
-}
-
-/// The offset of the next record that consumers will see.
-fn end(cx: &Context, image: &Image, topic: &str, index: i32) -> Result<Offset> {
-    let partition = cx.parts.replicas.by_name(image, topic, index)?;
-    let end = partition.offset_for(OffsetSpec::Latest, Isolation::HighWatermark, -1)?;
-    Ok(end.ok_or(ResponseError::OffsetNotAvailable)?.offset)
 }

@@ -68,7 +68,7 @@ async fn make_topic(cx: &Context, request: &FindCoordinatorRequest) {
         }
         _ => return,
     };
-    cx.parts.internal_topics.ensure(topic, || cx.session.requester()).await;
+    cx.parts.internal_topics.ensure(topic).await;
 }
 
 fn find(cx: &Context, key_type: i8, key: &str) -> Result<Node> {

@@ -88,6 +88,14 @@ fn understood(cx: &Context, error: ResponseError) -> ResponseError {
         ResponseError::CoordinatorLoadInProgress if cx.header.api_version < LOADING_VERSION => {
             ResponseError::CoordinatorNotAvailable
         }
+        // What prevents the question whether the group is in the transaction.
+        ResponseError::NotLeaderOrFollower | ResponseError::KafkaStorageError => {
+            ResponseError::NotCoordinator
+        }
+        ResponseError::NetworkException if cx.header.api_version < LOADING_VERSION => {
+            ResponseError::CoordinatorNotAvailable
+        }
+        ResponseError::NetworkException => ResponseError::CoordinatorLoadInProgress,
         error => error,
     }
 }

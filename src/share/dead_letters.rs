@@ -11,6 +11,7 @@
 //! No crash can lose a dead letter: what is still archiving at the next start is copied then. So a
 //! crash between the two lower steps leaves a dead letter twice, as in Kafka.
 
+mod destination;
 mod letters;
 mod originals;
 
@@ -22,14 +23,13 @@ use crate::config::{DeadLetterConfig, LiveConfig};
 use crate::controller::Requester;
 use crate::coordinator::internal_topics::InternalTopics;
 use crate::error::{Error, Result};
-use crate::log::Verification;
-use crate::metadata::{GROUP_CONFIG, Image};
-use crate::record::Batch;
+use crate::metadata::topics::NO_LEADER;
+use crate::metadata::{GROUP_CONFIG, Image, TOPIC_CONFIG};
+use crate::peers::Peers;
 use crate::replica::Replicas;
-use crate::replica::append::AwaitedOffset;
-use crate::replica::partition::Partition;
-use crate::types::{NO_EPOCH, TopicIdPartition};
+use crate::types::TopicIdPartition;
 use arc_swap::ArcSwap;
+use destination::Destination;
 use kafka_protocol::error::ResponseError;
 use letters::Letters;
 use originals::Originals;
@@ -56,6 +56,7 @@ pub struct DeadLetters {
     clock: Clock,
     images: Arc<ArcSwap<Image>>,
     replicas: Arc<Replicas>,
+    peers: Arc<Peers>,
     topics: Arc<InternalTopics>,
     turns: Semaphore,
 }
@@ -78,10 +79,11 @@ impl DeadLetters {
         clock: Clock,
         images: Arc<ArcSwap<Image>>,
         replicas: Arc<Replicas>,
+        peers: Arc<Peers>,
         topics: Arc<InternalTopics>,
     ) -> Arc<DeadLetters> {
         let turns = Semaphore::new(AT_ONCE);
-        Arc::new(DeadLetters { config, clock, images, replicas, topics, turns })
+        Arc::new(DeadLetters { config, clock, images, replicas, peers, topics, turns })
     }
 
     /// Writes dead letters for records and returns when they are committed. If the settings do not
@@ -121,38 +123,20 @@ impl DeadLetters {
         let originals = originals.flatten().map(Originals::new);
         let mut letters = Letters::new(origin.clone(), left.clone(), originals);
         loop {
-            let max_bytes = to.config().max_message_bytes.max(0) as usize;
             let now = self.clock.now();
-            let next = move || (letters.next_batch(max_bytes, now), letters);
+            let next = move || (letters.next_batch(to.max_bytes, now), letters);
             let batch;
             (batch, letters) =
                 tokio::task::spawn_blocking(next).await.map_err(|_| Error::Closed)?;
             let Some(batch) = batch else { return Ok(()) };
-            self.append(to.id(), &batch).await?;
+            self.append(to, &batch).await?;
             left.clone_from(letters.left());
-        }
-    }
-
-    /// Appends a batch as Produce with acks=all does.
-    async fn append(&self, to: TopicIdPartition, batch: &Batch) -> Result<()> {
-        let (records, now) = (batch.to_bytes(), self.clock.now());
-        let (produced, awaited) =
-            self.replicas.produce(to, records, -1, PRODUCE_VERSION, Verification::NotNeeded, now);
-        if let Some(error) = produced.error {
-            let told = produced.record_errors.into_iter().find_map(|(_, message)| message);
-            return Err(Error::Explained(error, told.or(produced.message).unwrap_or_default()));
-        }
-        let Some(AwaitedOffset { partition, offset }) = awaited else { return Ok(()) };
-        match partition.wait_for_high_watermark(offset, i32::MAX).await {
-            // Another attempt would only append them once more.
-            Err(error) if error.code() == ResponseError::NotEnoughReplicasAfterAppend => Ok(()),
-            waited => waited,
         }
     }
 
     /// The partition of `topic` that gets the dead letters of a partition. The topic is created if
     /// it does not exist and may be created.
-    async fn destination(&self, origin: &Origin, topic: &str) -> Result<Arc<Partition>> {
+    async fn destination(&self, origin: &Origin, topic: &str) -> Result<Destination> {
         self.check_name(topic)?;
         if self.images.load().topics.by_name(topic).is_none() {
             self.create(topic).await?;
@@ -161,10 +145,15 @@ impl DeadLetters {
         let found = image.topics.by_name(topic);
         let found = found.ok_or(Error::Code(ResponseError::UnknownTopicOrPartition))?;
         let partition = origin.id.partition % found.partitions.len() as i32;
-        let id = TopicIdPartition { topic_id: found.id, partition };
-        let found = self.replicas.leader(id, NO_EPOCH)?;
-        match found.config().errors_deadletterqueue_group_enable {
-            true => Ok(found),
+        let leader = found.partition(partition).map_or(NO_LEADER, |known| known.leader);
+        let overrides = image.configs_of(TOPIC_CONFIG, topic);
+        let (settings, _) = self.config.get().topic_in_effect(&overrides)?;
+        match settings.errors_deadletterqueue_group_enable {
+            true => Ok(Destination {
+                id: TopicIdPartition { topic_id: found.id, partition },
+                leader,
+                max_bytes: settings.max_message_bytes.max(0) as usize,
+            }),
             false => refuse(format!("the topic {topic} does not set {ENABLE}=true")),
         }
     }

@@ -385,7 +385,7 @@ impl Led {
             let mut changes = unwritten.iter().map(|(write, _)| write.change.clone());
             let Some(mut joined) = changes.next() else { return };
             changes.for_each(|change| joined.join(change));
-            let written = self.tools.persister.write(&self.key, &joined).await.map_err(as_leader);
+            let written = self.tools.persister.write(&self.key, joined).await.map_err(as_leader);
             self.written(unwritten, written);
         }
     }

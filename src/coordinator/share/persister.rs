@@ -1,17 +1,19 @@
 //! The way to the share coordinator for those who need it: leaders of share partitions and group
 //! coordinators (PersisterStateManager).
 //!
-//! Each call is about one share partition and returns what its coordinator answers at last. So far
-//! the coordinator is in this broker. Calls to other brokers will begin in `ask`, which then finds
-//! the coordinator first.
+//! Each call is about one share partition and returns what its coordinator answers at last. The
+//! coordinator is the leader of a partition of `__share_group_state`, in this broker or in another
+//! one; it is looked up in the image for each attempt.
 
+use super::remote::{Answer, Question, RemoteStates};
 use super::{SharePartitionKey, ShareRead, ShareStates, ShareSummary, ShareWrite};
-use crate::controller::Requester;
 use crate::coordinator::internal_topics::{InternalTopics, SHARE_TOPIC};
 use crate::error::Result;
-use crate::types::{LeaderEpoch, Offset};
+use crate::metadata::Image;
+use crate::peers::Peers;
+use crate::types::{BrokerId, LeaderEpoch, Offset};
+use arc_swap::ArcSwap;
 use kafka_protocol::error::ResponseError;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,14 +25,25 @@ const ATTEMPTS: u32 = 11;
 /// Reads and writes the states of share partitions.
 #[derive(Debug)]
 pub struct Persister {
+    node_id: BrokerId,
+    images: Arc<ArcSwap<Image>>,
     states: Arc<ShareStates>,
+    remote: RemoteStates,
     topics: Arc<InternalTopics>,
 }
 
 impl Persister {
-    /// A persister that finds all coordinators in this broker.
-    pub fn new(states: Arc<ShareStates>, topics: Arc<InternalTopics>) -> Arc<Persister> {
-        Arc::new(Persister { states, topics })
+    /// A persister that finds the coordinators in the image in effect: those of this broker,
+    /// `node_id`, are `states`.
+    pub fn new(
+        node_id: BrokerId,
+        images: Arc<ArcSwap<Image>>,
+        states: Arc<ShareStates>,
+        peers: Arc<Peers>,
+        topics: Arc<InternalTopics>,
+    ) -> Arc<Persister> {
+        let remote = RemoteStates::new(peers);
+        Arc::new(Persister { node_id, images, states, remote, topics })
     }
 
     /// As [`ShareStates::initialize`].
@@ -40,7 +53,7 @@ impl Persister {
         state_epoch: i32,
         start_offset: Offset,
     ) -> Result<()> {
-        self.ask(|| self.states.initialize(key, state_epoch, start_offset)).await
+        self.ask(key, &Question::Initialize { state_epoch, start_offset }).await.map(drop)
     }
 
     /// As [`ShareStates::read`].
@@ -49,39 +62,63 @@ impl Persister {
         key: &SharePartitionKey,
         leader_epoch: LeaderEpoch,
     ) -> Result<ShareRead> {
-        self.ask(|| self.states.read(key, leader_epoch)).await
+        match self.ask(key, &Question::Read { leader_epoch }).await? {
+            Answer::Read(read) => Ok(read),
+            _ => Err(ResponseError::UnknownServerError.into()),
+        }
     }
 
     /// As [`ShareStates::write`].
-    pub async fn write(&self, key: &SharePartitionKey, write: &ShareWrite) -> Result<()> {
-        self.ask(|| self.states.write(key, write)).await
+    pub async fn write(&self, key: &SharePartitionKey, write: ShareWrite) -> Result<()> {
+        self.ask(key, &Question::Write(write)).await.map(drop)
     }
 
     /// As [`ShareStates::summary`].
     pub async fn summary(&self, key: &SharePartitionKey) -> Result<ShareSummary> {
-        self.ask(|| self.states.summary(key)).await
+        match self.ask(key, &Question::Summary).await? {
+            Answer::Summary(summary) => Ok(summary),
+            _ => Err(ResponseError::UnknownServerError.into()),
+        }
     }
 
     /// As [`ShareStates::delete`].
     pub async fn delete(&self, key: &SharePartitionKey) -> Result<()> {
-        self.ask(|| self.states.delete(key)).await
+        self.ask(key, &Question::Delete).await.map(drop)
     }
 
     /// Asks the coordinator, and again for a while as long as it is not there.
-    async fn ask<A, F: Future<Output = Result<A>>>(&self, call: impl Fn() -> F) -> Result<A> {
+    async fn ask(&self, key: &SharePartitionKey, question: &Question) -> Result<Answer> {
         let mut pause = FIRST_PAUSE;
         for _ in 1..ATTEMPTS {
-            match call().await {
+            match self.ask_once(key, question).await {
                 Err(error) if may_retry(error.code()) => {
                     tracing::debug!(%error, "the share coordinator does not answer yet");
                 }
                 answer => return answer,
             }
-            self.topics.ensure(SHARE_TOPIC, Requester::broker).await;
+            self.topics.ensure(SHARE_TOPIC).await;
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        call().await
+        self.ask_once(key, question).await
+    }
+
+    async fn ask_once(&self, key: &SharePartitionKey, question: &Question) -> Result<Answer> {
+        let elsewhere = self.coordinator(key).filter(|broker| *broker != self.node_id);
+        let Some(broker) = elsewhere else { return self.states.answer(key, question).await };
+        let answer = self.remote.ask(broker, key, question.clone()).await;
+        answer.map_err(|error| match error.code() {
+            // It is gone, and the next one is not known yet.
+            ResponseError::BrokerNotAvailable => ResponseError::CoordinatorNotAvailable.into(),
+            _ => error,
+        })
+    }
+
+    /// The broker that has the state; None if it is not known, or if the topic does not exist yet.
+    fn coordinator(&self, key: &SharePartitionKey) -> Option<BrokerId> {
+        let image = self.images.load();
+        let topic = image.topics.by_name(SHARE_TOPIC)?;
+        Some(topic.partition(self.states.partition_for(key))?.leader)
     }
 }
 
@@ -93,5 +130,7 @@ fn may_retry(error: ResponseError) -> bool {
             | E::CoordinatorLoadInProgress
             | E::NotCoordinator
             | E::UnknownTopicOrPartition
+            | E::NetworkException
+            | E::RequestTimedOut
     )
 }

@@ -123,6 +123,10 @@ async fn send(
             Err(
                 ResponseError::InvalidProducerEpoch | ResponseError::TransactionCoordinatorFenced,
             ) => return None,
+            // Nothing of the transaction can be in such a partition.
+            Err(ResponseError::UnsupportedForMessageFormat | ResponseError::UnsupportedVersion) => {
+                done.push(partition);
+            }
             Err(error) => {
                 tracing::debug!(%partition, %error, "cannot write a transaction marker yet; trying again");
                 failed.push(partition);

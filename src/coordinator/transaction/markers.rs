@@ -1,25 +1,27 @@
 //! Sends markers to the leaders of a transaction's partitions, through a queue for each broker
 //! (TransactionMarkerChannelManager), and writes those that this broker gets (WriteTxnMarkers).
 
+mod request;
+
 use super::super::Marker;
 use crate::clock::Clock;
 use crate::config::LiveConfig;
+use crate::coordinator::outbox::Outbox;
 use crate::coordinator::{Groups, OFFSETS_TOPIC};
 use crate::error::Result;
 use crate::metadata::Image;
+use crate::peers::{Peers, Purpose};
 use crate::replica::Replicas;
 use crate::sync::lock;
 use crate::types::{BrokerId, NO_EPOCH, TopicPartition};
 use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-/// The most markers that wait for one broker; a sender that has more waits itself.
-const QUEUE_MAX: usize = 1000;
-/// The most markers in one request.
-const BATCH_MAX: usize = 100;
+/// The versions of WriteTxnMarkers that are sent. Before version 2 a marker does not tell its
+/// transaction version.
+const VERSIONS: std::ops::RangeInclusive<i16> = 1..=2;
 
 /// The result of a marker in each partition.
 pub type Written = Vec<(TopicPartition, Result<(), ResponseError>)>;
@@ -35,15 +37,22 @@ struct PendingMarker {
 /// A queue of markers for each broker.
 #[derive(Debug)]
 pub struct Senders {
-    node_id: BrokerId,
-    here: Arc<MarkerWriter>,
-    queues: Mutex<HashMap<BrokerId, mpsc::Sender<PendingMarker>>>,
+    outbox: Outbox<BrokerId, PendingMarker>,
 }
 
 impl Senders {
     /// No queues yet. `here` writes the markers for this broker.
-    pub fn new(node_id: BrokerId, here: Arc<MarkerWriter>) -> Senders {
-        Senders { node_id, here, queues: Mutex::default() }
+    pub fn new(node_id: BrokerId, here: Arc<MarkerWriter>, peers: Arc<Peers>) -> Senders {
+        let outbox = Outbox::new(move |broker, markers| {
+            let (here, peers) = (Arc::clone(&here), Arc::clone(&peers));
+            async move {
+                match broker == node_id {
+                    true => write_here(&here, markers).await,
+                    false => send(&peers, broker, markers).await,
+                }
+            }
+        });
+        Senders { outbox }
     }
 
     /// Sends a marker to `broker`, for partitions that it leads.
@@ -53,49 +62,50 @@ impl Senders {
         marker: Marker,
         partitions: Vec<TopicPartition>,
     ) -> Written {
-        let lost = |partitions: Vec<TopicPartition>| {
-            let lost = Err(ResponseError::NotLeaderOrFollower);
-            partitions.into_iter().map(|partition| (partition, lost)).collect()
-        };
-        if broker != self.node_id {
-            // There is only one broker yet, so no other leads a partition.
-            return lost(partitions);
-        }
         let (written, answer) = oneshot::channel();
-        let entry = PendingMarker { marker, partitions: partitions.clone(), written };
-        if self.queue(broker).send(entry).await.is_err() {
-            return lost(partitions);
-        }
-        answer.await.unwrap_or_else(|_| lost(partitions))
-    }
-
-    fn queue(&self, broker: BrokerId) -> mpsc::Sender<PendingMarker> {
-        let mut queues = lock(&self.queues);
-        let queue = queues.entry(broker).or_insert_with(|| {
-            let (sender, queue) = mpsc::channel(QUEUE_MAX);
-            tokio::spawn(deliver(self.here.clone(), queue));
-            sender
-        });
-        queue.clone()
+        let pending = PendingMarker { marker, partitions: partitions.clone(), written };
+        self.outbox.put(broker, pending).await;
+        answer.await.unwrap_or_else(|_| failed(partitions, ResponseError::NotLeaderOrFollower))
     }
 
     /// Closes the queues; nothing more is sent.
     pub fn close(&self) {
-        lock(&self.queues).clear();
+        self.outbox.close();
     }
 }
 
+fn failed(partitions: Vec<TopicPartition>, error: ResponseError) -> Written {
+    partitions.into_iter().map(|partition| (partition, Err(error))).collect()
+}
+
 /// Writes the markers that have come together in the meantime, as one WriteTxnMarkers would.
-async fn deliver(here: Arc<MarkerWriter>, mut queue: mpsc::Receiver<PendingMarker>) {
-    let mut entries = Vec::new();
-    while queue.recv_many(&mut entries, BATCH_MAX).await > 0 {
-        let here = &here;
-        let writes = entries.drain(..).map(|entry| async move {
-            let written = here.write(&entry.marker, entry.partitions).await;
-            // If the receiver is gone, nobody wants the result.
-            drop(entry.written.send(written));
-        });
-        join_all(writes).await;
+async fn write_here(here: &MarkerWriter, markers: Vec<PendingMarker>) {
+    let writes = markers.into_iter().map(|pending| async move {
+        let written = here.write(&pending.marker, pending.partitions).await;
+        // If the receiver is gone, nobody wants the result.
+        drop(pending.written.send(written));
+    });
+    join_all(writes).await;
+}
+
+/// Sends markers to another broker in one WriteTxnMarkers. Whatever prevents an answer is the same
+/// to the partitions: they have to be tried again, perhaps with another leader.
+async fn send(peers: &Peers, broker: BrokerId, markers: Vec<PendingMarker>) {
+    let request = request::request(markers.iter().map(|it| (&it.marker, &*it.partitions)));
+    let answered = peers.ask(Purpose::Markers, broker, VERSIONS, &request).await;
+    let answers = match answered {
+        Ok(response) => Ok(request::answers(response)),
+        Err(error) => {
+            tracing::debug!(broker, %error, "transaction markers could not be sent");
+            Err(ResponseError::NotLeaderOrFollower)
+        }
+    };
+    for PendingMarker { marker, partitions, written } in markers {
+        let result = match &answers {
+            Ok(answers) => answers.of(marker.producer_id, partitions),
+            Err(error) => failed(partitions, *error),
+        };
+        drop(written.send(result));
     }
 }
 

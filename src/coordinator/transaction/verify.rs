@@ -2,11 +2,15 @@
 //! it asks the coordinator whether it is in the transaction, or has itself added to it
 //! (AddPartitionsToTxnManager, ReplicaManager.maybeSendPartitionsToTransactionCoordinator).
 
+mod coordinators;
+
 use super::{EPOCH_BUMP_VERSION, Producer, Transactions};
+use crate::coordinator::TRANSACTION_TOPIC;
 use crate::error::{Error, Result};
 use crate::log::{Verification, VerificationRequest};
 use crate::replica::partition::Partition;
-use crate::types::TopicPartition;
+use crate::types::{BrokerId, Timestamp, TopicPartition};
+pub use coordinators::Coordinators;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,25 +53,43 @@ impl Transactions {
             return partitions.iter().map(|_| Ok(Verification::NotNeeded)).collect();
         }
         let verified = self.verify_once(ask, partitions).await;
-        let is_concurrent = |verified: &Result<Verification>| {
-            matches!(verified, Err(error)
-                if error.code() == ResponseError::ConcurrentTransactions)
-        };
         if !(ask.retries && adds && verified.iter().any(is_concurrent)) {
             return verified;
         }
-        self.wait_for_markers(ask.id).await;
-        self.verify_once(ask, partitions).await
-    }
-
-    /// Waits until the last transaction of `id` is complete, but no longer than Kafka would keep
-    /// asking; after that the client has to retry.
-    async fn wait_for_markers(&self, id: &str) {
         let limit_ms = {
             let config = self.config.get();
             config.add_partitions_to_txn_retry_backoff_max_ms.min(config.request_timeout_ms)
         };
-        let limit = Duration::from_millis(limit_ms.max(0) as u64);
+        if self.coordinator_elsewhere(ask.id).is_some() {
+            return self
+                .verify_until(self.clock.now() + i64::from(limit_ms), ask, partitions)
+                .await;
+        }
+        self.wait_for_markers(ask.id, Duration::from_millis(limit_ms.max(0) as u64)).await;
+        self.verify_once(ask, partitions).await
+    }
+
+    /// Asks a coordinator in another broker every so often, until the last transaction is complete
+    /// or the time is over; after that the client has to retry.
+    async fn verify_until(
+        &self,
+        end: Timestamp,
+        ask: &Ask<'_>,
+        partitions: &[(Arc<Partition>, i32)],
+    ) -> Vec<Result<Verification>> {
+        let pause_ms = self.config.get().add_partitions_to_txn_retry_backoff_ms;
+        loop {
+            tokio::time::sleep(Duration::from_millis(pause_ms.max(1) as u64)).await;
+            let verified = self.verify_once(ask, partitions).await;
+            if self.clock.now() >= end || !verified.iter().any(is_concurrent) {
+                return verified;
+            }
+        }
+    }
+
+    /// Waits until the last transaction of `id` is complete, but no longer than Kafka would keep
+    /// asking; after that the client has to retry.
+    async fn wait_for_markers(&self, id: &str, limit: Duration) {
         if let Ok(slot) = self.slots.of(id) {
             let end = slot.run_parked(|machine, _, ticket| machine.wait_for_markers(id, ticket));
             // The next request to the coordinator shows what came of it.
@@ -109,18 +131,28 @@ impl Transactions {
         verified
     }
 
-    /// Asks the coordinator. With only one broker it is either here or nowhere.
+    /// The other broker that coordinates `id`, or should if it were there; None if this one does,
+    /// or if nobody is known to.
+    fn coordinator_elsewhere(&self, id: &str) -> Option<BrokerId> {
+        let image = self.writer.image();
+        let topic = image.topics.by_name(TRANSACTION_TOPIC)?;
+        let leader = topic.partition(self.partition_for(id))?.leader;
+        (leader != self.config.get().node_id).then_some(leader)
+    }
+
+    /// Asks the coordinator, here or in another broker.
     async fn ask_coordinator(
         &self,
         ask: &Ask<'_>,
         partitions: &[TopicPartition],
     ) -> Vec<Result<()>> {
-        let answered = match ask.support {
-            Support::AddPartitions => self
+        let answered = match (self.coordinator_elsewhere(ask.id), ask.support) {
+            (Some(broker), _) => self.coordinators.ask(broker, ask, partitions).await,
+            (None, Support::AddPartitions) => self
                 .add_partitions(ask.id, ask.producer, partitions, EPOCH_BUMP_VERSION)
                 .await
                 .map(|()| partitions.iter().map(|_| Ok(())).collect()),
-            _ => self.verify_partitions(ask.id, ask.producer, partitions).await,
+            (None, _) => self.verify_partitions(ask.id, ask.producer, partitions).await,
         };
         let translate = |error: ResponseError| -> Error {
             match error {
@@ -137,4 +169,9 @@ impl Transactions {
             Err(error) => partitions.iter().map(|_| Err(translate(error.code()))).collect(),
         }
     }
+}
+
+fn is_concurrent(verified: &Result<Verification>) -> bool {
+    let concurrent = ResponseError::ConcurrentTransactions;
+    verified.as_ref().is_err_and(|error| error.code() == concurrent)
 }

@@ -1,16 +1,20 @@
 //! Dead letters of records in real logs.
 #![allow(clippy::unwrap_used)]
 
+use super::destination::Destination;
 use super::letters::Letters;
 use super::originals::Originals;
 use super::*;
+use crate::codec::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use crate::codec::messages::{ProduceRequest, ProduceResponse};
 use crate::config::Compression;
 use crate::controller::Client;
-use crate::record::Record;
+use crate::coordinator::scripted_peer::{PEER, peer};
 use crate::record::builder::BatchBuilder;
+use crate::record::{Batch, Record};
 use crate::replica::tests::cluster::{Cluster, NOW};
 use crate::share::partition::Reason;
-use crate::types::{Isolation, Offset};
+use crate::types::{Isolation, NO_EPOCH, Offset};
 use bytes::Bytes;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -207,7 +211,9 @@ fn write(cluster: &Cluster) -> impl Future<Output = Result<()>> + use<> {
     let (_, applied) = watch::channel(-1);
     let topics = InternalTopics::new(config.clone(), clock.clone(), Client::closed(), applied);
     let images = Arc::new(ArcSwap::from(cluster.images.load_full()));
-    let writer = DeadLetters::new(config, clock, images, Arc::clone(&cluster.replicas), topics);
+    let peers = Peers::new(config.clone(), Arc::clone(&images));
+    let replicas = Arc::clone(&cluster.replicas);
+    let writer = DeadLetters::new(config, clock, images, replicas, peers, topics);
     let id = TopicIdPartition { topic_id: Uuid::from_u128(1), partition: 5 };
     let origin = Origin { group: "g".into(), topic: "t".into(), id };
     async move { writer.write(origin, vec![rejected(7, 7), rejected(3, 3)]).await }
@@ -251,4 +257,41 @@ async fn nothing_is_dropped_because_the_broker_stops() {
     cluster.configure_broker("errors.deadletterqueue.auto.create.topics.enable", "true");
     // The topic has to be made, but there is no controller any more.
     assert!(matches!(write(&cluster).await, Err(Error::Closed)));
+}
+
+/// What becomes of a batch that the leader, another broker, answers with `error`.
+async fn sent_to_the_leader(error: i16) -> Result<(), ResponseError> {
+    let cluster = Cluster::new();
+    let (config, clock) = (cluster.config.clone(), Clock::Manual(Arc::clone(&cluster.clock)));
+    let (_, applied) = watch::channel(-1);
+    let topics = InternalTopics::new(config.clone(), clock.clone(), Client::closed(), applied);
+    let peers = peer(PRODUCE_VERSION..=PRODUCE_VERSION, move |_, request: ProduceRequest| {
+        let topic = &request.topic_data[0];
+        let partition = &topic.partition_data[0];
+        let records = partition.records.clone().unwrap();
+        let batch = Batch::split_from(&mut records.clone()).unwrap();
+        assert_eq!((request.acks, batch.records(NO_LIMIT).unwrap().len()), (-1, 1));
+        let partition =
+            PartitionProduceResponse::default().with_index(partition.index).with_error_code(error);
+        let topic = TopicProduceResponse::default()
+            .with_topic_id(topic.topic_id)
+            .with_partition_responses(vec![partition]);
+        Some(ProduceResponse::default().with_responses(vec![topic]))
+    });
+    let (images, replicas) = (Arc::default(), Arc::clone(&cluster.replicas));
+    let writer = DeadLetters::new(config, clock, images, replicas, peers.await, topics);
+    let mut batch = BatchBuilder::new(0, Compression::Uncompressed);
+    batch.append(5, None, Some(b"a letter"), &[]);
+    let id = TopicIdPartition { topic_id: Uuid::from_u128(1), partition: 0 };
+    let to = Destination { id, leader: PEER, max_bytes: NO_LIMIT };
+    writer.append(to, &batch.build()).await.map_err(|error| error.code())
+}
+
+#[tokio::test]
+async fn a_leader_in_another_broker_gets_the_letters() {
+    let after = ResponseError::NotEnoughReplicasAfterAppend;
+    let moved = ResponseError::NotLeaderOrFollower;
+    assert_eq!(sent_to_the_leader(0).await, Ok(()));
+    assert_eq!(sent_to_the_leader(after.code()).await, Ok(()), "it is in the log");
+    assert_eq!(sent_to_the_leader(moved.code()).await, Err(moved));
 }

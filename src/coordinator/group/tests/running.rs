@@ -16,7 +16,9 @@ use crate::error::Result;
 use crate::log::manager::LogManager;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::{Image, Loader};
+use crate::peers::Peers;
 use crate::replica::Replicas;
+use arc_swap::ArcSwap;
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +45,9 @@ fn groups(config: &LiveConfig, clock: Clock, replicas: &Arc<Replicas>) -> Arc<Gr
     let internal_topics =
         InternalTopics::new(config.clone(), clock.clone(), Client::closed(), applied);
     let states = ShareStates::new(config.clone(), clock.clone(), replicas.clone());
-    let persister = Persister::new(states, internal_topics.clone());
+    let images = Arc::new(ArcSwap::default());
+    let peers = Peers::new(config.clone(), Arc::clone(&images));
+    let persister = Persister::new(1, images, states, peers, internal_topics.clone());
     Groups::new(config.clone(), clock, replicas.clone(), internal_topics, persister)
 }
 

@@ -62,6 +62,10 @@
 //! - which internal topics there are, and who creates them: `coordinator/internal_topics.rs`
 //! - how a transaction begins and ends: `handlers/produce/verify.rs`, `coordinator/transaction.rs`,
 //!   `tests/scenarios/transaction_*.txt`
+//! - when a coordinator is loaded and given up: `coordinator/slots.rs`, `coordinator/runtime.rs`
+//! - how coordinators reach partitions and coordinators of other brokers: `coordinator/outbox.rs`,
+//!   `coordinator/transaction/markers.rs`, `coordinator/transaction/verify/coordinators.rs`,
+//!   `coordinator/share/persister.rs`
 //! - what a crash leaves and how it is repaired: `log/recovery.rs`, `log/manager.rs`,
 //!   `controller/quorum.rs`
 //! - what a failed or full disk leads to: `log/manager/log_dir.rs`, `replica/room.rs`
@@ -70,6 +74,8 @@
 //! - what a setting means: `config/table.rs`
 //!
 //! # Invariants
+//! - A coordinator writes and answers only while this broker leads its partition without a break.
+//!   Once another may have led, the state is loaded anew.
 //! - Metadata changes only by appending records to the metadata log and replaying them.
 //! - Consumers and coordinators see only records below the high watermark. It is computed from the
 //!   ISR, even if the ISR is only this broker. Who may be in the ISR counts as well: the controller

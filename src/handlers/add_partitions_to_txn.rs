@@ -16,6 +16,7 @@ use crate::coordinator::transaction::{EPOCH_BUMP_VERSION, Producer};
 use crate::error::Result;
 use crate::metadata::Image;
 use crate::types::TopicPartition;
+use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 
 /// The first version that brokers send, for clients that know transaction version 2.
@@ -35,15 +36,15 @@ pub(super) async fn handle(cx: &Context, request: AddPartitionsToTxnRequest) -> 
         let response = AddPartitionsToTxnResponse::default();
         return Ok(cx.reply(&response.with_results_by_topic_v3_and_below(results)));
     }
-    let mut results = Vec::with_capacity(request.transactions.len());
-    for transaction in request.transactions {
-        let topic_results = answer(cx, &image, &transaction).await;
-        results.push(
-            AddPartitionsToTxnResult::default()
-                .with_transactional_id(transaction.transactional_id)
-                .with_topic_results(topic_results),
-        );
-    }
+    // The changes are written in order; then they wait together until they are replicated.
+    let image = &image;
+    let results = request.transactions.into_iter().map(|transaction| async move {
+        let topic_results = answer(cx, image, &transaction).await;
+        AddPartitionsToTxnResult::default()
+            .with_transactional_id(transaction.transactional_id)
+            .with_topic_results(topic_results)
+    });
+    let results = join_all(results).await;
     let response = AddPartitionsToTxnResponse::default().with_results_by_transaction(results);
     Ok(cx.reply(&response))
 }

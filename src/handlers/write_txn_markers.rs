@@ -13,6 +13,7 @@ use crate::codec::messages::{
 use crate::coordinator::Marker;
 use crate::error::Result;
 use crate::types::TopicPartition;
+use futures_util::future::join_all;
 use kafka_protocol::error::ResponseError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,9 +21,14 @@ use std::sync::Arc;
 pub(super) async fn handle(cx: &Context, request: WriteTxnMarkersRequest) -> Result<Reply> {
     // A producer may have several markers, for different partitions, but has one result.
     let mut results: BTreeMap<ProducerId, Answers> = BTreeMap::new();
-    for marker in request.markers {
-        let producer = results.entry(marker.producer_id).or_default();
-        for (topic, partitions) in write(cx, marker).await {
+    // All are appended in order; then they wait together until they are replicated.
+    let written = request.markers.into_iter().map(|marker| async move {
+        let producer_id = marker.producer_id;
+        (producer_id, write(cx, marker).await)
+    });
+    for (producer_id, answers) in join_all(written).await {
+        let producer = results.entry(producer_id).or_default();
+        for (topic, partitions) in answers {
             producer.entry(topic).or_default().extend(partitions);
         }
     }

@@ -86,21 +86,24 @@ final class Broker {
      * the two ends in OUT_OF_ORDER_SEQUENCE_NUMBER.
      */
     static void awaitTopic(String name, int partitions) throws Exception {
-        eventually(20_000, "topic " + name + " with " + partitions + " partitions", () -> {
-            try {
-                return admin().describeTopics(List.of(name)).allTopicNames().get().get(name).partitions().size() == partitions;
-            } catch (ExecutionException e) {
-                if (e.getCause() instanceof UnknownTopicOrPartitionException) {
-                    return false;
-                }
-                throw e;
-            }
-        });
         Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
         for (int p = 0; p < partitions; p++) {
             ends.put(new TopicPartition(name, p), OffsetSpec.latest());
         }
-        admin().listOffsets(ends).all().get(); // asks again while a partition has no leader
+        eventually(20_000, "topic " + name + " with " + partitions + " partitions", () -> {
+            try {
+                if (admin().describeTopics(List.of(name)).allTopicNames().get().get(name).partitions().size() != partitions) {
+                    return false;
+                }
+                admin().listOffsets(ends).all().get(); // asks again while a partition has no leader
+                return true;
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof UnknownTopicOrPartitionException) {
+                    return false; // one of several brokers may know it before another
+                }
+                throw e;
+            }
+        });
     }
 
     static void eventually(long timeoutMs, String what, Callable<Boolean> condition) throws Exception {

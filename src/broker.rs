@@ -158,11 +158,18 @@ impl Broker {
         listeners::tell_of_listeners(&config, &bound);
         // The directories are changed from here on.
         logs.claim()?;
+        if !config.is_broker_only() {
+            logs.unmark()?;
+        }
         logs.format(&cluster_id, config.node_id)?;
         let clean_epoch = previous_broker_epoch(&logs, &config);
         let (publish, published) = mpsc::channel(PUBLISHED_MAX);
         let quorum =
             Quorum::open(disk, clock.clone(), &config, &logs, &cluster_id, publish).await?;
+        if config.is_broker_only() {
+            // So far the last stop was a clean one, however long there was no controller.
+            logs.unmark()?;
+        }
         let controller = quorum.client(&config);
         let registration =
             lifecycle::registration(&config, &cluster_id, &bound, &logs, clean_epoch);

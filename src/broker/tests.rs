@@ -43,6 +43,55 @@ fn whoever_drops_a_broker_goes_on() {
     ended(async move { drop(Broker::start(config, Disk::Os, Clock::System).await.unwrap()) });
 }
 
+/// The settings of a broker only, whose controllers do not answer.
+fn joining(log_dir: &str) -> Config {
+    let settings = [
+        ("log.dirs", log_dir),
+        ("listeners", "PLAINTEXT://127.0.0.1:0"),
+        ("process.roles", "broker"),
+        ("controller.quorum.bootstrap.servers", "127.0.0.1:1"),
+    ];
+    Config::new(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).unwrap()
+}
+
+/// A node leads its own metadata log or follows that of others, and does not change sides.
+#[test]
+fn a_metadata_log_stays_with_who_led_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap().to_owned();
+    let state = dir.path().join("__cluster_metadata-0/quorum-state");
+    ended(async move {
+        let broker = Broker::start(config(&path), Disk::Os, Clock::System).await.unwrap();
+        broker.stop().await.unwrap();
+        let refused = Broker::start(joining(&path), Disk::Os, Clock::System).await.unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains("whose only controller was node.id=1 itself"), "{told}");
+        let led = std::fs::read_to_string(&state).unwrap();
+        std::fs::write(&state, led.replace("\"leaderId\":1", "\"leaderId\":101")).unwrap();
+        let refused = Broker::start(config(&path), Disk::Os, Clock::System).await.unwrap_err();
+        let told = refused.to_string();
+        assert!(told.contains("node 101 led this metadata log"), "{told}");
+    });
+}
+
+/// A broker that waited for a controller in vain has changed nothing of what it had closed.
+#[test]
+fn a_clean_stop_stays_one_while_no_controller_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_str().unwrap().to_owned();
+    let mark = dir.path().join(".kafka_cleanshutdown");
+    let id = "AAAAAAAAAAAAAAAAAAAD6A";
+    let meta = format!("version=1\ncluster.id=c\nnode.id=1\ndirectory.id={id}\n");
+    std::fs::write(dir.path().join("meta.properties"), meta).unwrap();
+    std::fs::write(&mark, r#"{"version":0,"brokerEpoch":7}"#).unwrap();
+    ended(async move {
+        let starting = Broker::start(joining(&path), Disk::Os, Clock::System);
+        let waited = timeout(Duration::from_millis(300), starting).await;
+        assert!(waited.is_err(), "{waited:?}");
+    });
+    assert!(mark.exists() && dir.path().join("__cluster_metadata-0").exists());
+}
+
 #[test]
 fn states_of_share_partitions_are_kept_from_the_first_request_on() {
     let dir = tempfile::tempdir().unwrap();

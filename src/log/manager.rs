@@ -249,11 +249,9 @@ impl LogManager {
         Ok(())
     }
 
-    /// Begins to change the directories: creates those that are missing, locks the new ones, and
-    /// deletes `.kafka_cleanshutdown`, so that until `mark_clean_shutdown` a stop counts as
-    /// unclean. If the disk is full, the reserve is released for what follows (`disk/reserve.rs`).
-    /// A directory that fails goes offline, unless it is the metadata log's or all are new; then
-    /// what was created is removed.
+    /// Begins to change the directories: creates those that are missing and locks the new ones. A
+    /// directory that fails goes offline, unless it is the metadata log's or all are new; then what
+    /// was created is removed. Before the logs are changed, `unmark` follows.
     pub fn claim(&mut self) -> Result<()> {
         let (mut locks, mut made) = (Vec::new(), Vec::new());
         let are_all_new = self.all_dirs().all(|dir| dir.meta().is_none());
@@ -272,13 +270,19 @@ impl LogManager {
             }
         }
         self.locks.extend(locks);
-        for dir in self.online_dirs() {
-            self.survive(self.unmark(dir))?;
-        }
-        self.apart.as_ref().map_or(Ok(()), |dir| self.unmark(dir))
+        Ok(())
     }
 
-    fn unmark(&self, dir: &LogDir) -> Result<()> {
+    /// Deletes `.kafka_cleanshutdown`, so that until `mark_clean_shutdown` a stop counts as unclean.
+    /// If the disk is full, the reserve is released for what follows (`disk/reserve.rs`).
+    pub fn unmark(&self) -> Result<()> {
+        for dir in self.online_dirs() {
+            self.survive(self.unmark_dir(dir))?;
+        }
+        self.apart.as_ref().map_or(Ok(()), |dir| self.unmark_dir(dir))
+    }
+
+    fn unmark_dir(&self, dir: &LogDir) -> Result<()> {
         files::make_room(&self.disk, &dir.path)?;
         files::remove_clean_shutdown(&self.disk, &dir.path)
     }

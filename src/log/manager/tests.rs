@@ -257,6 +257,7 @@ fn another_process_is_kept_out() {
     let dir = TempDir::new().unwrap();
     let mut manager = manager(&[dir.path()]);
     manager.claim().unwrap();
+    manager.unmark().unwrap();
     assert!(is_locked(dir.path()), "a new directory");
     manager.format("some-cluster", 7).unwrap();
     drop(manager);
@@ -289,6 +290,7 @@ fn what_a_newer_broker_wrote_is_refused_and_not_touched() {
         let dir = TempDir::new().unwrap();
         let mut manager = self::manager(&[dir.path()]);
         manager.claim().unwrap();
+        manager.unmark().unwrap();
         manager.format("c", 1).unwrap();
         open_log(&manager, 0).close().unwrap();
         manager.mark_clean_shutdown(3, |_| true).unwrap();
@@ -311,7 +313,10 @@ fn the_mark_of_a_clean_stop_stays_until_it_is_taken() {
         assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, Some(3));
         assert_eq!(names(dir.path()), [".kafka_cleanshutdown"], "nothing is written");
     }
-    manager(&[dir.path()]).claim().unwrap();
+    let mut claimed = manager(&[dir.path()]);
+    claimed.claim().unwrap();
+    claimed.unmark().unwrap();
+    drop(claimed);
     assert_eq!(manager(&[dir.path()]).dirs()[0].clean_shutdown, None);
 }
 
@@ -345,6 +350,7 @@ fn check_spoilt(row: &str, named: &str, spoil: impl Fn(&Path)) {
     let start = || {
         let mut manager = LogManager::open(Disk::Os, &config_of(&[dir.path()]))?;
         manager.claim()?;
+        manager.unmark()?;
         let found = manager.scan()?;
         let known = |found: &Found| found.topic_id == Some(TOPIC_ID);
         assert!(found.iter().any(|f| known(f) && f.partition == partition(1)), "{row}: {found:?}");

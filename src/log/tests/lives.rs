@@ -47,6 +47,7 @@ fn open_manager(sim: &Sim, dirs: &str) -> Result<LogManager> {
     let config = Config::new([("log.dirs".to_owned(), dirs.to_owned())].into()).unwrap();
     let mut manager = LogManager::open(Disk::Sim(sim.clone()), &config.into())?;
     manager.claim()?;
+    manager.unmark()?;
     Ok(manager)
 }
 

@@ -71,6 +71,7 @@ fn open_manager(sim: &Sim) -> Result<LogManager> {
     let config = Config::new([("log.dirs".to_owned(), "/d".to_owned())].into()).unwrap();
     let mut manager = LogManager::open(Disk::Sim(sim.clone()), &config.into())?;
     manager.claim()?;
+    manager.unmark()?;
     Ok(manager)
 }
 

@@ -225,6 +225,7 @@ fn open(
 ) -> Arc<Replicas> {
     let mut logs = LogManager::open(disk.clone(), config).unwrap();
     logs.claim().unwrap();
+    logs.unmark().unwrap();
     logs.format("a cluster", 1).unwrap();
     Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs, Arc::clone(images))
 }

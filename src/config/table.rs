@@ -732,18 +732,18 @@ settings! {
     controller_quorum_bootstrap_servers: Vec<String> =
         "", "controller.quorum.bootstrap.servers", ReadOnly, BootstrapServers;
     /// How many milliseconds a candidate for the controllers' leadership waits for votes before it
-    /// tries again. Not supported yet.
+    /// tries again. klamm never is one of several controllers.
     controller_quorum_election_timeout_ms: i32 =
-        "1000", "controller.quorum.election.timeout.ms", ReadOnly, AtLeast(0) => NoEffect(ALONE);
+        "1000", "controller.quorum.election.timeout.ms", ReadOnly, AtLeast(0) => NoEffect(VOTERS);
     /// Milliseconds of silence from the leader after which a controller calls an election; a leader
-    /// that most others stopped asking steps down. Not supported yet.
+    /// that most others stopped asking steps down. klamm never is one of several controllers.
     controller_quorum_fetch_timeout_ms: i32 =
-        "2000", "controller.quorum.fetch.timeout.ms", ReadOnly, AtLeast(0) => NoEffect(ALONE);
+        "2000", "controller.quorum.fetch.timeout.ms", ReadOnly, AtLeast(0) => NoEffect(VOTERS);
     /// Longest pause of a controller after an undecided election, in milliseconds, so that
-    /// candidates do not collide again. Not supported yet.
+    /// candidates do not collide again. klamm never is one of several controllers.
     controller_quorum_election_backoff_max_ms: i32 =
         "1000", "controller.quorum.election.backoff.max.ms", ReadOnly, AtLeast(0)
-        => NoEffect(ALONE);
+        => NoEffect(VOTERS);
     /// Accepted but ignored: how many milliseconds Kafka's controller holds records back to write
     /// them together. klamm's puts into one fsync whatever arrived during the last one.
     controller_quorum_append_linger_ms: i32 =
@@ -756,9 +756,10 @@ settings! {
     controller_quorum_retry_backoff_ms: i32 =
         "20", "controller.quorum.retry.backoff.ms", ReadOnly, AtLeast(0);
     /// Whether a new controller adds itself to the voters instead of waiting for
-    /// `kafka-metadata-quorum` to do it. Not supported yet.
+    /// `kafka-metadata-quorum` to do it. A broker only must not have it, and a node that is its own
+    /// only controller has nobody to join.
     controller_quorum_auto_join_enable: bool =
-        "false", "controller.quorum.auto.join.enable", ReadOnly => NoEffect(ALONE);
+        "false", "controller.quorum.auto.join.enable", ReadOnly;
     /// Bytes of a metadata snapshot that a broker fetches from a controller at a time.
     controller_quorum_fetch_snapshot_max_bytes: i32 =
         "1048576", "controller.quorum.fetch.snapshot.max.bytes", ReadOnly, AtLeast(1);

@@ -44,6 +44,8 @@ const FETCH_SNAPSHOT: std::ops::RangeInclusive<i16> = 0..=1;
 const MAX_WAIT_MS: i32 = 500;
 /// What DescribeCluster is asked about: the controllers, not the brokers.
 const CONTROLLERS: i8 = 2;
+/// The pause after the disk was found full.
+const FULL_DISK: Duration = Duration::from_secs(1);
 /// How many bytes an answer may have beyond the records asked for, and for one large batch.
 const ANSWER_ROOM: usize = 16 * 1024 * 1024;
 
@@ -201,7 +203,15 @@ impl Follower {
 
     async fn follow(&mut self) -> Result<()> {
         loop {
-            let pace = self.ask().await?;
+            let pace = match self.ask().await {
+                Err(error) if error.is_disk_full() => {
+                    // Nothing is broken: what was not taken in is asked for again.
+                    tracing::warn!(%error, "the metadata log cannot grow: trying again");
+                    tokio::time::sleep(FULL_DISK).await;
+                    continue;
+                }
+                pace => pace?,
+            };
             while let Some(step) = self.replica.take()? {
                 self.image.store(step.image.clone());
                 self.catch_up.send_replace(true);

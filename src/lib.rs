@@ -4,7 +4,7 @@
 //! the log directories, the internal topics and the metadata log is what Apache Kafka 4.3 would
 //! have sent or written. **Scaling out uses Kafka's own design**: a single node is its own
 //! controller, a quorum with one voter, and writes `__cluster_metadata` as KRaft would. In a
-//! cluster only the other side of the controller client will change.
+//! cluster the controllers are Apache Kafka's, and the broker follows their log instead.
 //!
 //! # The map
 //! Data goes down by calls, and answers come back as return values; nothing calls upward. A lower
@@ -49,6 +49,8 @@
 //! - where counters will go: `metrics`, a floor beside `sync`; each is counted where it happens
 //! - who gets a connection, and how much it may hold: `server/quotas.rs`, `server/intake.rs`,
 //!   `server/pipeline.rs`
+//! - how a broker of a cluster learns what the controllers decide: `controller/observer.rs`, which
+//!   asks; `controller/observer/replica.rs`, what an answer does; `broker/quorum.rs`, by role
 //! - how anything is changed: `handlers/forward.rs`, `controller.rs`, then `broker/applier.rs`,
 //!   `replica/apply.rs`
 //! - how a group rebalances: `coordinator/group.rs`, `coordinator/runtime.rs`,
@@ -92,17 +94,19 @@
 //! - A connection's requests are carried out one after the other, as in Kafka, so each sees what
 //!   the ones before it did. Only those that write records may wait together (`server/pipeline.rs`).
 //! - No lock is held across an await, and nothing below `replica` awaits, except where other nodes
-//!   or the controller are called: `client`, `controller/client.rs` and `peers`. The log and the
-//!   coordinators take the time as an argument.
+//!   or the controller are called: `client`, `controller/client.rs`, `controller/remote`,
+//!   `controller/observer.rs` and `peers`. The log and the coordinators take the time as an argument.
 //! - A disk error takes its log directory offline for good; a failed fsync is never repeated.
 //! - Log directories are accessed only through [`disk`], and wall time comes only from [`clock`].
 //!   `tests/tidy.rs` lists who else reads a file, and counts what may panic.
 //!
 //! # Decisions, and why
-//! - **The controller is embedded and has one voter.** One node writes the metadata log that a
-//!   KRaft quorum would, so Kafka can take the directory over. Everything that changes metadata
-//!   goes through its client ([`controller::Client`]), behind which a remote quorum can stand
-//!   later.
+//! - **The embedded controller has one voter.** One node writes the metadata log that a KRaft quorum
+//!   would, so Kafka can take the directory over. Everything that changes metadata goes through
+//!   its client ([`controller::Client`]), behind which a remote quorum can stand instead.
+//! - **A broker of a cluster has no vote.** It keeps a copy of the quorum's log and applies what is
+//!   committed ([`controller::Observer`]). What to ask next and what an answer does is synchronous,
+//!   so elections, truncations and snapshots are tried without a network.
 //! - **The controller is one thread with a queue.** It handles one request after another, so its
 //!   state needs no lock. Requests that wait at the same time share one fsync, the most expensive
 //!   part of a change.

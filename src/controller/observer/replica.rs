@@ -323,7 +323,8 @@ impl Replica {
             _ if epoch == 0 => end,
             Some((floor, local)) if floor == epoch => local.min(end),
             Some((_, local)) => local,
-            None => self.log.latest_snapshot().map_or(0, |id| id.offset),
+            None if epoch == self.last_epoch() => end,
+            None => self.log.end(),
         };
         let to = to.min(self.log.end());
         let committed = self.high_watermark.max(self.loader.image.offset + 1);

@@ -212,11 +212,13 @@ impl Follower {
                 }
                 pace => pace?,
             };
-            while let Some(step) = self.replica.take()? {
+            // While the broker is behind, one step grows, and the quorum is followed all the same.
+            if let Ok(room) = self.published.try_reserve()
+                && let Some(step) = self.replica.take()?
+            {
                 self.image.store(step.image.clone());
                 self.catch_up.send_replace(true);
-                // Nobody receives it any more: the broker is stopping.
-                let _ = self.published.send(step).await;
+                room.send(step);
             }
             self.replica.tick(self.clock.now())?;
             if pace == Pace::Backoff {

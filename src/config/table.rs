@@ -731,16 +731,16 @@ settings! {
     /// some of them are enough. Of no effect in a node that is its own controller.
     controller_quorum_bootstrap_servers: Vec<String> =
         "", "controller.quorum.bootstrap.servers", ReadOnly, BootstrapServers;
-    /// How many milliseconds a candidate for the controllers' leadership waits for votes before it
-    /// tries again. klamm never is one of several controllers.
+    /// Accepted but ignored: how many milliseconds a candidate for the controllers' leadership waits
+    /// for votes before it tries again.
     controller_quorum_election_timeout_ms: i32 =
         "1000", "controller.quorum.election.timeout.ms", ReadOnly, AtLeast(0) => NoEffect(VOTERS);
-    /// Milliseconds of silence from the leader after which a controller calls an election; a leader
-    /// that most others stopped asking steps down. klamm never is one of several controllers.
+    /// Accepted but ignored: milliseconds of silence from the leader after which a controller calls
+    /// an election; a leader that most others stopped asking steps down.
     controller_quorum_fetch_timeout_ms: i32 =
         "2000", "controller.quorum.fetch.timeout.ms", ReadOnly, AtLeast(0) => NoEffect(VOTERS);
-    /// Longest pause of a controller after an undecided election, in milliseconds, so that
-    /// candidates do not collide again. klamm never is one of several controllers.
+    /// Accepted but ignored: longest pause of a controller after an undecided election, in
+    /// milliseconds, so that candidates do not collide again.
     controller_quorum_election_backoff_max_ms: i32 =
         "1000", "controller.quorum.election.backoff.max.ms", ReadOnly, AtLeast(0)
         => NoEffect(VOTERS);

@@ -242,6 +242,7 @@ fn assemble(
     let image = Arc::new(ArcSwap::from(controller.image()));
     let peers = Peers::new(config.clone(), image.clone());
     let replicas = Replicas::new(config.clone(), clock.clone(), logs, image.clone());
+    replicas.copy_through(peers.clone());
     let (applied, watch_applied) = watch::channel(-1);
     let internal_topics = InternalTopics::new(
         config.clone(),

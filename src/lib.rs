@@ -18,7 +18,7 @@
 //!  handlers      the table of APIs; one file per API: check, call, shape the response
 //!  share         share partitions led here: who acquires which records, and acknowledges them
 //!  coordinator   groups, transactions: synchronous state machines rebuilt by replaying their topic
-//!  replica       partitions led here: leader epoch, high watermark, fetch sessions, waiters
+//!  replica       partitions led or copied here: epochs, high watermark, fetches, waiters
 //!                                                                     -- async ends here --
 //!  peers         the other brokers of the cluster, and the connections to them
 //!  controller    requests -> records of the metadata log -> Image -> those who follow it
@@ -40,7 +40,10 @@
 //!   `server/outlet.rs`
 //! - how other brokers follow a partition that is led here: `handlers/fetch.rs`, `replica/read.rs`,
 //!   `replica/partition/lead.rs`; how its ISR changes: `replica/partition/isr.rs`,
-//!   `replica/isr.rs`; our own fetches: `replica/fetcher.rs` over `client`
+//!   `replica/isr.rs`
+//! - how a replica follows its leader: `replica/fetcher/copying.rs` asks and decides,
+//!   `replica/partition/follow.rs` appends and truncates, `replica/fetcher/thread.rs` carries both
+//!   over `peers`
 //! - who sends a request, what they may do, and how fast: `handlers/session.rs`,
 //!   `handlers/authorize.rs`, `handlers/throttle.rs` (so far everyone may do everything)
 //! - where TLS will go: `server/transport.rs`

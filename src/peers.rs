@@ -67,13 +67,32 @@ impl Peers {
 
     /// `host:port` of a broker that is registered and not fenced.
     pub fn address(&self, broker: BrokerId) -> Result<String> {
+        self.address_if(broker, |broker| !broker.fenced)
+    }
+
+    /// `host:port` of a broker that is registered. It may be fenced and still lead partitions.
+    pub fn registered_address(&self, broker: BrokerId) -> Result<String> {
+        self.address_if(broker, |_| true)
+    }
+
+    fn address_if(&self, id: BrokerId, is_fit: impl Fn(&Broker) -> bool) -> Result<String> {
         let image = self.images.load();
-        let registered = image.brokers.get(&broker).filter(|broker| !broker.fenced);
+        let registered = image.brokers.get(&id).filter(|broker| is_fit(broker));
         let registered = registered.ok_or_else(|| {
-            let message = format!("broker {broker} is fenced or not registered");
+            let message = format!("broker {id} is fenced or not registered");
             Error::Explained(ResponseError::BrokerNotAvailable, message)
         })?;
         inter_broker_address(registered, &self.config.get().inter_broker_listener())
+    }
+
+    /// The id of this broker.
+    pub fn own_id(&self) -> BrokerId {
+        self.config.get().node_id
+    }
+
+    /// The epoch of this broker's registration; -1 if the image does not have it yet.
+    pub fn own_epoch(&self) -> i64 {
+        self.images.load().brokers.get(&self.own_id()).map_or(-1, |broker| broker.epoch)
     }
 
     /// A client of `address` that shares its connection with nobody. `client_id` is what the other

@@ -1,4 +1,4 @@
-//! The partitions this broker leads (and later those it follows): leader epochs, high watermarks,
+//! The partitions that this broker leads and those that it follows: leader epochs, high watermarks,
 //! ISRs, and the requests that wait for them. Async ends here: everything below is synchronous.
 
 pub mod append;
@@ -6,12 +6,14 @@ mod apply;
 mod assignment;
 mod compaction;
 pub mod fetch_session;
+mod fetcher;
 mod isr;
 pub mod moves;
 mod opening;
 pub mod partition;
 pub mod producer_ids;
 pub mod purgatory;
+pub mod quota;
 pub mod read;
 mod room;
 
@@ -25,10 +27,12 @@ use crate::sync::{lock, read, write};
 use crate::types::{LeaderEpoch, TopicIdPartition};
 use arc_swap::ArcSwap;
 use fetch_session::FetchSessions;
+use fetcher::Fetchers;
 use kafka_protocol::error::ResponseError;
 use moves::Moves;
 use partition::{Common, Partition};
 use producer_ids::ProducerIds;
+use quota::Quota;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -51,6 +55,10 @@ pub struct Replicas {
     /// Held while checkpoints are written; true once the last ones are.
     checkpointing: Mutex<bool>,
     moves: Moves,
+    fetchers: Fetchers,
+    follower_quota: Arc<Quota>,
+    /// The broker is leaving the cluster (controlled shutdown).
+    is_leaving: AtomicBool,
     sessions: FetchSessions,
     producer_ids: ProducerIds,
 }
@@ -76,6 +84,7 @@ impl Replicas {
     ) -> Arc<Replicas> {
         let sessions = config.get().max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
+            follower_quota: Arc::new(Quota::new(config.clone())),
             common: Common::new(config.clone(), images),
             config,
             clock,
@@ -86,6 +95,8 @@ impl Replicas {
             applying: Mutex::default(),
             checkpointing: Mutex::default(),
             moves: Moves::default(),
+            fetchers: Fetchers::default(),
+            is_leaving: AtomicBool::new(false),
             sessions: FetchSessions::new(sessions),
             producer_ids: ProducerIds::default(),
         })
@@ -266,6 +277,12 @@ impl Replicas {
         self.logs.checkpoint_high_watermarks(&dir.path, &high_watermarks)
     }
 
+    /// This broker leaves the cluster. Partitions without a leader, or whose ISR it has left, are not
+    /// copied from now on, so that it does not join the ISR again.
+    pub fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
     /// Fails all waiters, closes all logs and writes the checkpoints and `.kafka_cleanshutdown`. A
     /// log directory in which that fails, or that has failed before, gets no such file, so it is
     /// recovered at the next start; the error gives the reason.
@@ -273,6 +290,7 @@ impl Replicas {
         // Later changes in the metadata log are left to the next start.
         *lock(&self.applying) = true;
         *lock(&self.checkpointing) = true;
+        self.close_fetchers();
         self.close_moves();
         let partitions = self.all();
         let closed = in_parallel(self.logs.threads(), &partitions, |partition| partition.close());

@@ -113,6 +113,7 @@ const BANS: &[Ban] = &[
             ("src/controller.rs", "the controller is a thread of its own"),
             ("src/controller/observer.rs", "it is a thread of its own"),
             ("src/controller/thread.rs", "the controller is a thread of its own"),
+            ("src/replica/fetcher/thread.rs", "it is a thread of its own"),
             ("src/disk/cached.rs", "a write waits for the files that others hold"),
             ("src/sync/throttle.rs", "only threads of their own are slowed down"),
         ],

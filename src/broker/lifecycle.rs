@@ -96,6 +96,7 @@ pub(super) async fn tell_assignments(parts: &Parts) {
 /// registers this broker again. Before that, the next start must be able to find out which log
 /// directory is missing or has another id.
 pub(super) async fn leave_cluster(parts: &Parts, heartbeats: &Heartbeats) -> Result<()> {
+    parts.replicas.leave();
     let session_ms = parts.config.get().broker_session_timeout_ms.max(1).unsigned_abs();
     let session_timeout = Duration::from_millis(session_ms.into());
     if tokio::time::timeout(session_timeout, tell_assignments(parts)).await.is_err() {

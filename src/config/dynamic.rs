@@ -19,8 +19,8 @@ resource_settings! {
     /// `leader.replication.throttled.replicas`. Not supported yet.
     "leader.replication.throttled.rate": i64 = null, null, AtLeast(0) => NoEffect(ALONE);
     /// Bytes per second that followers on this broker fetch, for the replicas in
-    /// `follower.replication.throttled.replicas`. Not supported yet.
-    "follower.replication.throttled.rate": i64 = null, null, AtLeast(0) => NoEffect(ALONE);
+    /// `follower.replication.throttled.replicas`.
+    "follower.replication.throttled.rate": i64 = null, null, AtLeast(0);
     /// Most bytes per second that moves between this broker's log directories copy; unset means as
     /// fast as the disks.
     "replica.alter.log.dirs.io.max.bytes.per.second": i64 = null, null, AtLeast(0);

@@ -308,37 +308,31 @@ settings! {
     /// from the in-sync replicas. A higher value tolerates longer pauses, but produces with
     /// `acks=all` wait that long for a follower that is gone.
     replica_lag_time_max_ms: i64 = "30000", "replica.lag.time.max.ms", ReadOnly;
-    /// How many milliseconds a follower waits for the leader's response; klamm only checks that it
-    /// is not below `replica.fetch.wait.max.ms`. Not supported yet.
-    replica_socket_timeout_ms: i32 = "30000", "replica.socket.timeout.ms", ReadOnly
-        => NoEffect(ALONE);
+    /// How many milliseconds a follower waits for the leader's response; must not be below
+    /// `replica.fetch.wait.max.ms`.
+    replica_socket_timeout_ms: i32 = "30000", "replica.socket.timeout.ms", ReadOnly;
     /// Size in bytes of a follower's receive buffer for data from its leader (`SO_RCVBUF`). Not
     /// supported yet.
     replica_socket_receive_buffer_bytes: i32 =
         "65536", "replica.socket.receive.buffer.bytes", ReadOnly => NoEffect(ALONE);
     /// Bytes that a follower fetches from one partition at a time; a larger first batch is still
-    /// returned. Not supported yet.
-    replica_fetch_max_bytes: i32 = "1048576", "replica.fetch.max.bytes", ReadOnly, AtLeast(0)
-        => NoEffect(ALONE);
+    /// returned.
+    replica_fetch_max_bytes: i32 = "1048576", "replica.fetch.max.bytes", ReadOnly, AtLeast(0);
     /// How many milliseconds a leader may wait for new data before it answers a follower; must not
-    /// exceed `replica.lag.time.max.ms`. Not supported yet.
-    replica_fetch_wait_max_ms: i32 = "500", "replica.fetch.wait.max.ms", ReadOnly
-        => NoEffect(ALONE);
-    /// How many milliseconds a follower leaves a partition alone after its fetch failed. Not
-    /// supported yet.
-    replica_fetch_backoff_ms: i32 = "1000", "replica.fetch.backoff.ms", ReadOnly, AtLeast(0)
-        => NoEffect(ALONE);
+    /// exceed `replica.lag.time.max.ms`.
+    replica_fetch_wait_max_ms: i32 = "500", "replica.fetch.wait.max.ms", ReadOnly;
+    /// How many milliseconds a follower leaves a partition alone after its fetch failed.
+    replica_fetch_backoff_ms: i32 = "1000", "replica.fetch.backoff.ms", ReadOnly, AtLeast(0);
     /// Bytes a leader collects before it answers a follower, waiting up to
-    /// `replica.fetch.wait.max.ms`. Not supported yet.
-    replica_fetch_min_bytes: i32 = "1", "replica.fetch.min.bytes", ReadOnly => NoEffect(ALONE);
+    /// `replica.fetch.wait.max.ms`.
+    replica_fetch_min_bytes: i32 = "1", "replica.fetch.min.bytes", ReadOnly;
     /// Bytes in one response to a follower, over all its partitions; a larger first batch is still
-    /// returned. Not supported yet.
+    /// returned.
     replica_fetch_response_max_bytes: i32 =
-        "10485760", "replica.fetch.response.max.bytes", ReadOnly, AtLeast(0) => NoEffect(ALONE);
+        "10485760", "replica.fetch.response.max.bytes", ReadOnly, AtLeast(0);
     /// How many connections a follower opens to each broker it copies from; more help if one cannot
-    /// keep up. Not supported yet.
-    num_replica_fetchers: i32 = "1", "num.replica.fetchers", ClusterWide, AtLeast(1)
-        => NoEffect(ALONE);
+    /// keep up.
+    num_replica_fetchers: i32 = "1", "num.replica.fetchers", ClusterWide, AtLeast(1);
     /// How often, in milliseconds, klamm writes the high watermarks of partitions with new records,
     /// and what a start after a crash needs. A shorter interval leaves less to check after a crash,
     /// but costs more small writes.
@@ -795,10 +789,8 @@ settings! {
         => NoEffect(METRICS);
     /// How many samples a client's rate is computed from to check its quota. Not supported yet.
     quota_window_num: i32 = "11", "quota.window.num", ReadOnly, AtLeast(1) => NoEffect(QUOTAS);
-    /// How many samples the rate of replication is computed from to check its limit. Not supported
-    /// yet.
-    replication_quota_window_num: i32 = "11", "replication.quota.window.num", ReadOnly, AtLeast(1)
-        => NoEffect(QUOTAS);
+    /// How many samples the rate of replication is computed from to check its limit.
+    replication_quota_window_num: i32 = "11", "replication.quota.window.num", ReadOnly, AtLeast(1);
     /// Accepted but ignored: klamm keeps moves between log directories within
     /// `replica.alter.log.dirs.io.max.bytes.per.second` without taking samples.
     alter_log_dirs_replication_quota_window_num: i32 =
@@ -812,9 +804,9 @@ settings! {
     quota_window_size_seconds: i32 = "1", "quota.window.size.seconds", ReadOnly, AtLeast(1)
         => NoEffect(QUOTAS);
     /// How many seconds one sample of the replication rate covers; see
-    /// `replication.quota.window.num`. Not supported yet.
+    /// `replication.quota.window.num`.
     replication_quota_window_size_seconds: i32 =
-        "1", "replication.quota.window.size.seconds", ReadOnly, AtLeast(1) => NoEffect(QUOTAS);
+        "1", "replication.quota.window.size.seconds", ReadOnly, AtLeast(1);
     /// Accepted but ignored: how many seconds one sample covers. klamm keeps moves between log
     /// directories within their limit without taking samples.
     alter_log_dirs_replication_quota_window_size_seconds: i32 =

@@ -7,6 +7,7 @@ use super::effect::Effect::NoEffect;
 use super::effect::*;
 use super::{Config, Setting, resource_settings};
 use crate::error::{Error, Result};
+use crate::types::BrokerId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,8 +45,25 @@ pub struct TopicConfig {
     pub preallocate: bool,
     pub unclean_leader_election_enable: bool,
     pub errors_deadletterqueue_group_enable: bool,
+    /// `follower.replication.throttled.replicas`.
+    pub follower_throttled: Throttled,
     /// The broker's `producer.id.expiration.ms`, which topics cannot set.
     pub producer_id_expiration_ms: i64,
+}
+
+/// The replicas of a topic that a limit of replication is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Throttled(Vec<String>);
+
+impl Throttled {
+    /// Whether the replica of a partition on this broker is among them.
+    pub fn has(&self, partition: i32, broker: BrokerId) -> bool {
+        let is_it = |pair: &String| {
+            let (index, id) = pair.split_once(':')?;
+            Some(index.parse() == Ok(partition) && id.parse() == Ok(broker))
+        };
+        self.0.iter().any(|one| one == "*" || is_it(one) == Some(true))
+    }
 }
 
 /// A `compression.type` other than `producer`, with its level if Kafka has levels for it.
@@ -187,6 +205,7 @@ impl TopicValues<'_> {
             preallocate: self.value("preallocate"),
             unclean_leader_election_enable: self.value("unclean.leader.election.enable"),
             errors_deadletterqueue_group_enable: self.value("errors.deadletterqueue.group.enable"),
+            follower_throttled: Throttled(self.value("follower.replication.throttled.replicas")),
             producer_id_expiration_ms: i64::from(self.config.producer_id_expiration_ms),
         }
     }
@@ -301,9 +320,8 @@ resource_settings! {
     "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
         => NoEffect(ALONE);
     /// Replicas that fetch data from leaders no faster than `follower.replication.throttled.rate`,
-    /// as `partition:broker` pairs or `*` for all; set by reassignment tools. Not supported yet.
-    "follower.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
-        => NoEffect(ALONE);
+    /// as `partition:broker` pairs or `*` for all; set by reassignment tools.
+    "follower.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas;
     /// Whether old segments move to tiered storage, which klamm does not have: refused unless
     /// `remote.log.storage.system.enable` is set.
     "remote.storage.enable": bool = "false", null;

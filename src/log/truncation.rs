@@ -39,6 +39,11 @@ impl Log {
         Ok(())
     }
 
+    /// How often the log was truncated since it was opened.
+    pub fn truncations(&self) -> u64 {
+        self.truncations
+    }
+
     /// Removes everything and begins again at `offset`.
     pub fn truncate_fully(&mut self, offset: Offset) -> Result<()> {
         let gone = std::mem::take(&mut self.segments);

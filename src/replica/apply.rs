@@ -11,11 +11,12 @@ use crate::metadata::topics::UNASSIGNED_DIRECTORY;
 use crate::metadata::{self, BROKER_CONFIG, Delta, Image, TOPIC_CONFIG, Topic};
 use crate::sync::lock;
 use crate::sync::parallel::in_parallel;
-use crate::types::{TopicIdPartition, TopicPartition, uuid_to_text};
+use crate::types::{Timestamp, TopicIdPartition, TopicPartition, uuid_to_text};
 use arc_swap::Guard;
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// From this number on, new logs are made durable together.
 const MANY: usize = 64;
@@ -97,6 +98,7 @@ impl Replicas {
         } else {
             self.apply_topic_configs(image, delta);
         }
+        self.tidy_fetchers();
         Ok(())
     }
 
@@ -132,10 +134,10 @@ impl Replicas {
         let hosted = self.hosted().get(&id).cloned();
         let now = self.clock.now();
         let outcome = match &hosted {
-            Some(Hosted::Online(partition)) => partition.apply(registration, now),
+            Some(Hosted::Online(partition)) => self.take_role(partition, registration, now),
             Some(Hosted::Offline) => return,
             None | Some(Hosted::NoRoom) => self.open(assigned, how).and_then(|partition| {
-                partition.apply(registration, now)?;
+                self.take_role(&partition, registration, now)?;
                 let assigned = registration.directory_of(self.config.get().node_id);
                 if let Some(directory) = partition.dir().id().filter(|&d| assigned != Some(d)) {
                     self.note_assignment(id, directory);
@@ -151,6 +153,32 @@ impl Replicas {
                 if error.is_disk_full() && !is_open { Hosted::NoRoom } else { Hosted::Offline };
             if let Some(Hosted::Online(partition)) = self.hosted_mut().insert(id, failed) {
                 partition.fail_waiters(error.code());
+            }
+        }
+    }
+
+    /// Gives a partition its role. It is copied from its leader anew whenever the leader epoch
+    /// changes, even if the leader is the same; a leader copies nothing.
+    fn take_role(
+        &self,
+        partition: &Arc<Partition>,
+        registration: &metadata::Partition,
+        now: Timestamp,
+    ) -> Result<()> {
+        if registration.leader_epoch != partition.leader_epoch() {
+            self.unfollow(partition.id());
+        }
+        partition.apply(registration, now)?;
+        let us = self.config.get().node_id;
+        let (leader, epoch) = partition.leader();
+        let is_leaving = self.is_leaving.load(Ordering::Relaxed);
+        match leader {
+            Some(leader) if leader != us && (!is_leaving || registration.isr.contains(&us)) => {
+                self.follow(partition, leader, epoch)
+            }
+            _ => {
+                self.unfollow(partition.id());
+                Ok(())
             }
         }
     }
@@ -211,6 +239,7 @@ impl Replicas {
     fn delete(&self, topic: &Topic, index: usize) {
         let id = TopicIdPartition { topic_id: topic.id, partition: index as i32 };
         self.cancel_move(id);
+        self.unfollow(id);
         let removed = self.hosted_mut().remove(&id);
         if let Some(Hosted::Online(partition)) = removed
             && let Err(error) = partition.delete(&self.logs, self.clock.now())

@@ -54,6 +54,9 @@ struct Progress {
     is_paused: bool,
     /// The controller was told the new directory.
     is_told: bool,
+    /// How often the current log had been truncated when the future log last agreed with it; None
+    /// if it has not yet.
+    agreed: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -116,7 +119,7 @@ impl Move {
         Arc::new(Move {
             partition: Arc::clone(partition),
             dir: Arc::clone(dir),
-            state: Mutex::new(Progress { future, is_paused: false, is_told: false }),
+            state: Mutex::new(Progress { future, is_paused: false, is_told: false, agreed: None }),
             size: AtomicI64::new(0),
             end: AtomicI64::new(0),
         })
@@ -284,6 +287,7 @@ impl Replicas {
         future.set_config(one.partition.config());
         let lacking = {
             let current = one.partition.log()?;
+            agree(future, &current, &mut state.agreed)?;
             future.lacks(&current, CHUNK)?
         };
         if let Some(read) = lacking {
@@ -307,7 +311,7 @@ impl Replicas {
         // Writes most of it to disk before the partition is locked.
         future.flush()?;
         let path = future.dir().to_owned();
-        let replaced = self.replace(one, future);
+        let replaced = self.replace(one, future, &mut state.agreed);
         // `replace` has closed it.
         state.future = Future::Closed { path, end: Offset::MAX };
         replaced?;
@@ -345,13 +349,14 @@ impl Replicas {
     }
 
     /// Makes the future log the partition's log.
-    fn replace(&self, one: &Move, future: &mut Log) -> Result<()> {
+    fn replace(&self, one: &Move, future: &mut Log, agreed: &mut Option<u64>) -> Result<()> {
         let is_closed = lock(&self.checkpointing);
         if *is_closed {
             return Err(Error::Closed);
         }
         let now = self.clock.now();
         let mut current = one.partition.log()?;
+        agree(future, &current, agreed)?;
         while let Some(read) = future.lacks(&current, CHUNK)? {
             read.ranges.iter().try_for_each(|range| future.take(range.read()?, now))?;
         }
@@ -464,4 +469,12 @@ impl Replicas {
             one.lock().future = Future::Gone;
         }
     }
+}
+
+/// If the current log was truncated since the last call, as its leader said, the future log is, too.
+fn agree(future: &mut Log, current: &Log, agreed: &mut Option<u64>) -> Result<()> {
+    if agreed.replace(current.truncations()) == Some(current.truncations()) {
+        return Ok(());
+    }
+    future.agree_with(current, current.log_end_offset())
 }

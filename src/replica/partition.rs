@@ -3,6 +3,7 @@
 mod append;
 mod common;
 mod delete;
+mod follow;
 mod follower;
 mod isr;
 mod lead;
@@ -26,6 +27,7 @@ pub use append::Append;
 use arc_swap::{ArcSwap, Guard};
 pub(super) use common::Common;
 pub use delete::Deleted;
+pub(super) use follow::{FromLeader, Position};
 pub use isr::{IsrChange, IsrCommitted};
 use kafka_protocol::error::ResponseError;
 pub use lead::FetchingReplica;

@@ -5,9 +5,11 @@ pub(crate) mod cluster;
 mod compacting;
 mod durable;
 mod fetching;
+mod following;
 mod leading;
 mod leading_at_random;
 mod moving;
+mod pair;
 mod producing;
 
 use super::partition::{OffsetSpec, PartitionFetch, Reader};

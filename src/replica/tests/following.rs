@@ -1,0 +1,241 @@
+//! Following: two brokers copy a partition from each other, whichever leads.
+
+use super::cluster::{NOW, batch};
+use super::pair::{Answer, Pair};
+use crate::log::Origin;
+use crate::replica::partition::Offsets;
+use crate::types::{NO_EPOCH, Offset};
+use std::time::Duration;
+
+/// Appends a batch of `count` records as the leader.
+fn append(pair: &Pair, count: usize) {
+    let leader = pair.partition(pair.leader);
+    leader.append(vec![batch(count)], NO_EPOCH, Origin::Client, 1, NOW).unwrap();
+}
+
+/// Both logs have the same batches and epochs from where both begin.
+#[track_caller]
+fn assert_equal(pair: &Pair) {
+    let (one, two) = (pair.partition(1), pair.partition(2));
+    let (ours, theirs) = (one.offsets().unwrap(), two.offsets().unwrap());
+    let ends = |offsets: Offsets| (offsets.log_end, offsets.high_watermark, offsets.last_stable);
+    assert_eq!(ends(ours), ends(theirs));
+    let begin = ours.log_start.max(theirs.log_start);
+    assert!(pair.bytes(1, begin) == pair.bytes(2, begin), "the bytes differ");
+    let (one, two) = (one.log().unwrap(), two.log().unwrap());
+    for offset in begin..ours.log_end {
+        assert_eq!(one.epoch_at(offset), two.epoch_at(offset), "epoch at {offset}");
+    }
+}
+
+fn ends(pair: &Pair) -> (Offset, Offset) {
+    let end = |id| pair.partition(id).offsets().unwrap().log_end;
+    (end(1), end(2))
+}
+
+#[test]
+fn a_follower_gets_every_batch_and_the_high_watermark() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    append(&pair, 2);
+    pair.catch_up();
+    assert_eq!(ends(&pair), (5, 5));
+    assert_eq!(pair.partition(2).offsets().unwrap().high_watermark, 5);
+    append(&pair, 1);
+    pair.catch_up();
+    assert_equal(&pair);
+}
+
+#[test]
+fn a_leader_that_nobody_waited_for_loses_what_only_it_has() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    pair.catch_up();
+    append(&pair, 7);
+    pair.elect(2);
+    append(&pair, 1);
+    pair.catch_up();
+    assert_eq!(ends(&pair), (4, 4), "below the high watermark of the first leader, which was 10");
+    assert_equal(&pair);
+}
+
+#[test]
+fn histories_that_forked_several_times_are_joined_where_they_parted() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    pair.catch_up();
+    for leader in [2, 1, 1, 2, 1, 2] {
+        pair.elect(leader);
+        append(&pair, 2);
+    }
+    pair.catch_up();
+    assert_eq!(ends(&pair).0, 9, "what 2 has appended");
+    assert_equal(&pair);
+    // An epoch without a record.
+    pair.elect(1);
+    pair.elect(2);
+    append(&pair, 1);
+    pair.catch_up();
+    assert_equal(&pair);
+}
+
+#[test]
+fn an_answer_from_before_an_election_does_nothing() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    let late = pair.ask().unwrap();
+    pair.elect(1);
+    pair.deliver(1, late);
+    assert_eq!(ends(&pair), (3, 0), "its epoch is over");
+    pair.catch_up();
+    append(&pair, 1);
+    let late = pair.ask().unwrap();
+    pair.elect(2);
+    pair.deliver(1, late);
+    assert_eq!(ends(&pair), (4, 3), "2 leads itself now");
+}
+
+#[test]
+fn batches_of_a_later_epoch_are_left_out() {
+    let pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    let Answer::Fetch(mut answer) = pair.ask().unwrap() else { panic!("it fetches") };
+    let data = &mut answer.responses[0].partitions[0];
+    let known = data.records.clone().unwrap();
+    let mut newer = known.to_vec();
+    newer[..8].copy_from_slice(&3i64.to_be_bytes());
+    newer[12..16].copy_from_slice(&9i32.to_be_bytes());
+    data.records = Some([&known[..], &newer].concat().into());
+    pair.deliver(1, Answer::Fetch(answer));
+    assert_eq!(ends(&pair).1, 3);
+}
+
+#[test]
+fn a_batch_with_a_wrong_checksum_is_asked_for_again_later() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    let Answer::Fetch(mut answer) = pair.ask().unwrap() else { panic!("it fetches") };
+    let data = &mut answer.responses[0].partitions[0];
+    let mut bytes = data.records.clone().unwrap().to_vec();
+    *bytes.last_mut().unwrap() ^= 1;
+    data.records = Some(bytes.into());
+    pair.deliver(1, Answer::Fetch(answer));
+    assert_eq!(ends(&pair).1, 0);
+    // The leader is told to forget the partition, and then is left alone.
+    let forgets = pair.ask().unwrap();
+    pair.deliver(1, forgets);
+    assert!(pair.ask().is_none());
+    pair.now += Duration::from_millis(1001);
+    pair.catch_up();
+    assert_equal(&pair);
+}
+
+#[test]
+fn a_follower_behind_the_start_of_the_leaders_log_begins_there() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    pair.catch_up();
+    append(&pair, 5);
+    append(&pair, 4);
+    // In the middle of a batch, which is copied whole.
+    pair.partition(1).delete_records(10).unwrap();
+    pair.catch_up();
+    let offsets = pair.partition(2).offsets().unwrap();
+    assert_eq!((offsets.log_start, offsets.log_end), (10, 12));
+    assert_equal(&pair);
+}
+
+#[test]
+fn the_start_of_the_log_follows_the_leaders() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    append(&pair, 3);
+    pair.catch_up();
+    pair.partition(1).delete_records(4).unwrap();
+    pair.catch_up();
+    assert_eq!(pair.partition(2).offsets().unwrap().log_start, 4);
+}
+
+#[test]
+fn a_leader_that_began_again_is_followed_from_its_first_record() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    pair.catch_up();
+    pair.elect(2);
+    append(&pair, 4);
+    // As if broker 1 had lost everything and begun again.
+    pair.partition(1).restart_at(1, 0).unwrap();
+    pair.elect(1);
+    append(&pair, 1);
+    pair.catch_up();
+    assert_eq!(ends(&pair), (1, 1));
+    assert_equal(&pair);
+}
+
+#[test]
+fn a_follower_beyond_its_limit_waits_unless_it_is_in_sync() {
+    let rates = [("follower.replication.throttled.rate", "1000")];
+    let settings = [("follower.replication.throttled.replicas", "0:2")];
+    let mut pair = Pair::with_rates(&rates, &[("replica.fetch.max.bytes", "1")], &settings);
+    (0..20).for_each(|_| append(&pair, 50));
+    let behind = |pair: &Pair| ends(pair).0 - ends(pair).1;
+    while let Some(answer) = pair.ask() {
+        pair.deliver(1, answer);
+    }
+    assert!(behind(&pair) > 0 && ends(&pair).1 > 0, "{:?}", ends(&pair));
+    let held = ends(&pair);
+    pair.now += Duration::from_secs(60);
+    while let Some(answer) = pair.ask() {
+        pair.deliver(1, answer);
+    }
+    assert!(ends(&pair).1 > held.1, "the rate has fallen");
+}
+
+/// One life of a pair, decided by the seed.
+fn live(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let small = [("replica.fetch.max.bytes", "300")];
+    let properties: &[_] = if random.bool() { &small } else { &[] };
+    let mut pair = Pair::new(properties, &[("internal.segment.bytes", "400")]);
+    let mut late: Option<(i32, Answer)> = None;
+    for _ in 0..random.usize(10..60) {
+        match random.u32(0..20) {
+            0..7 => append(&pair, random.usize(1..5)),
+            7..13 => {
+                if late.is_none()
+                    && let Some(answer) = pair.ask()
+                {
+                    late = Some((pair.leader, answer));
+                }
+            }
+            13..17 => {
+                if let Some((from, answer)) = late.take() {
+                    pair.deliver(from, answer);
+                }
+            }
+            17 => {
+                let leader = pair.partition(pair.leader);
+                let end = leader.offsets().unwrap().high_watermark;
+                leader.delete_records(random.i64(0..=end)).unwrap();
+                leader.clean_up(NOW).unwrap();
+            }
+            18 => pair.now += Duration::from_secs(1),
+            _ => pair.elect(random.i32(1..=2)),
+        }
+    }
+    if let Some((from, answer)) = late {
+        pair.deliver(from, answer);
+    }
+    append(&pair, 1);
+    pair.catch_up();
+    assert_equal(&pair);
+}
+
+#[test]
+fn whatever_happens_both_logs_become_equal() {
+    for seed in 0..100 {
+        if std::panic::catch_unwind(|| live(seed)).is_err() {
+            panic!("seed {seed}");
+        }
+    }
+}

@@ -241,7 +241,7 @@ fn assemble(
 ) -> (Arc<Parts>, Applier) {
     let image = Arc::new(ArcSwap::from(controller.image()));
     let peers = Peers::new(config.clone(), image.clone());
-    let replicas = Replicas::new(config.clone(), clock.clone(), logs, image.clone());
+    let replicas = Replicas::new(config.clone(), clock.clone(), logs);
     replicas.copy_through(peers.clone());
     let (applied, watch_applied) = watch::channel(-1);
     let internal_topics = InternalTopics::new(

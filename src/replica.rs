@@ -25,7 +25,6 @@ use crate::metadata::Image;
 use crate::sync::parallel::in_parallel;
 use crate::sync::{lock, read, write};
 use crate::types::{LeaderEpoch, TopicIdPartition};
-use arc_swap::ArcSwap;
 use fetch_session::FetchSessions;
 use fetcher::Fetchers;
 use kafka_protocol::error::ResponseError;
@@ -74,18 +73,12 @@ enum Hosted {
 }
 
 impl Replicas {
-    /// A broker without partitions; the first `apply` adds them. `images` has what this broker has
-    /// applied of the metadata log.
-    pub fn new(
-        config: LiveConfig,
-        clock: Clock,
-        logs: LogManager,
-        images: Arc<ArcSwap<Image>>,
-    ) -> Arc<Replicas> {
+    /// A broker without partitions; the first `apply` adds them.
+    pub fn new(config: LiveConfig, clock: Clock, logs: LogManager) -> Arc<Replicas> {
         let sessions = config.get().max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
             follower_quota: Arc::new(Quota::new(config.clone())),
-            common: Common::new(config.clone(), images),
+            common: Common::new(config.clone()),
             config,
             clock,
             logs,

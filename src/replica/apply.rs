@@ -49,8 +49,12 @@ impl Replicas {
             return Ok(());
         }
         let is_first = self.is_first_image();
+        let are_brokers_new = self.common.take_brokers(image);
         if !is_first && *delta == Delta::default() {
-            // The controller's NoOp record, twice a second.
+            // Mostly the controller's NoOp record, twice a second.
+            if are_brokers_new {
+                self.reconsider();
+            }
             return Ok(());
         }
         if is_first {
@@ -99,7 +103,19 @@ impl Replicas {
             self.apply_topic_configs(image, delta);
         }
         self.tidy_fetchers();
+        if are_brokers_new {
+            self.reconsider();
+        }
         Ok(())
+    }
+
+    /// Lets all leaders look again at followers of which the metadata says something new.
+    fn reconsider(&self) {
+        let now = self.clock.now();
+        for partition in self.all() {
+            // An error means that the partition is offline.
+            let _ = partition.reconsider(now);
+        }
     }
 
     /// Renames logs that the metadata log does not assign to this broker, so that a topic created

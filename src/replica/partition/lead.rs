@@ -249,7 +249,26 @@ impl Partition {
     }
 
     fn broker(&self, id: BrokerId) -> Option<Arc<Broker>> {
-        self.common.images.load().brokers.get(&id).cloned()
+        self.common.broker(id)
+    }
+
+    /// Looks again whether the high watermark may advance: it no longer waits for a follower that
+    /// is fenced, and no fetch or append has to come that would notice.
+    pub(in crate::replica) fn reconsider(&self, now: Timestamp) -> Result<()> {
+        let state = self.state();
+        if !state.has_followers() {
+            return Ok(());
+        }
+        let mut log = self.log()?;
+        let before = log.high_watermark();
+        let high_watermark = self.advance_high_watermark(&state, &mut log, now);
+        if high_watermark > before {
+            self.note_moved();
+            drop(log);
+            drop(state);
+            self.waiters.moved(high_watermark);
+        }
+        Ok(())
     }
 
     fn lag_max_ms(&self) -> i64 {

@@ -41,7 +41,7 @@ impl Partition {
     }
 
     fn is_near(&self, id: BrokerId, location: &Location) -> bool {
-        self.common.images.load().brokers.get(&id).is_some_and(|broker| {
+        self.common.broker(id).is_some_and(|broker| {
             !broker.fenced
                 && broker.rack.as_ref() == Some(&location.rack)
                 && broker.listeners.iter().any(|(name, ..)| **name == *location.listener)

@@ -141,6 +141,11 @@ impl PartitionState {
         (config.min_insync_replicas as usize).min(self.replicas.len())
     }
 
+    /// Whether this broker leads and others follow.
+    pub(super) fn has_followers(&self) -> bool {
+        matches!(&self.role, Role::Leader { followers, .. } if !followers.is_empty())
+    }
+
     /// Whether there is anybody to remove from the ISR, and no decision is awaited.
     pub(super) fn may_shrink(&self) -> bool {
         match &self.role {

@@ -38,7 +38,7 @@ pub fn batch(count: usize) -> Batch {
 /// Broker 1, with its metadata.
 pub struct Cluster {
     pub replicas: Arc<Replicas>,
-    pub images: Arc<ArcSwap<Image>>,
+    pub images: ArcSwap<Image>,
     pub clock: Arc<AtomicI64>,
     loader: Loader,
     pub config: LiveConfig,
@@ -65,8 +65,8 @@ impl Cluster {
             properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let config = LiveConfig::from(Config::new(properties).unwrap());
         let clock = Arc::new(AtomicI64::new(NOW));
-        let images = Arc::new(ArcSwap::default());
-        let replicas = open(&disk, &config, &clock, &images);
+        let images = ArcSwap::default();
+        let replicas = open(&disk, &config, &clock);
         let loader = Loader::new("a cluster");
         let mut cluster = Cluster { replicas, images, clock, loader, config, disk, dir };
         cluster.publish();
@@ -77,8 +77,8 @@ impl Cluster {
     pub fn restart(&mut self) {
         let idle = LiveConfig::from(Config::new(self.idle_properties()).unwrap());
         // The old replicas hold the lock on the log directory, so they must be dropped first.
-        self.replicas = open(&self.disk, &idle, &self.clock, &self.images);
-        self.replicas = open(&self.disk, &self.config, &self.clock, &self.images);
+        self.replicas = open(&self.disk, &idle, &self.clock);
+        self.replicas = open(&self.disk, &self.config, &self.clock);
         self.publish();
     }
 
@@ -217,15 +217,10 @@ impl Cluster {
     }
 }
 
-fn open(
-    disk: &Disk,
-    config: &LiveConfig,
-    clock: &Arc<AtomicI64>,
-    images: &Arc<ArcSwap<Image>>,
-) -> Arc<Replicas> {
+fn open(disk: &Disk, config: &LiveConfig, clock: &Arc<AtomicI64>) -> Arc<Replicas> {
     let mut logs = LogManager::open(disk.clone(), config).unwrap();
     logs.claim().unwrap();
     logs.unmark().unwrap();
     logs.format("a cluster", 1).unwrap();
-    Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs, Arc::clone(images))
+    Replicas::new(config.clone(), Clock::Manual(Arc::clone(clock)), logs)
 }

@@ -40,7 +40,7 @@ use uuid::Uuid;
 /// A broker of the pair.
 pub struct Node {
     pub replicas: Arc<Replicas>,
-    images: Arc<ArcSwap<Image>>,
+    images: ArcSwap<Image>,
     _dir: TempDir,
 }
 
@@ -253,8 +253,8 @@ impl Node {
         logs.claim().unwrap();
         logs.format("a cluster", id).unwrap();
         let clock = Clock::Manual(Arc::new(AtomicI64::new(NOW)));
-        let images = Arc::new(ArcSwap::default());
-        let replicas = Replicas::new(config, clock, logs, Arc::clone(&images));
+        let images = ArcSwap::default();
+        let replicas = Replicas::new(config, clock, logs);
         Node { replicas, images, _dir: dir }
     }
 }

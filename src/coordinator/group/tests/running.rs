@@ -60,7 +60,7 @@ impl Broker {
         let clock = Arc::new(AtomicI64::new(1_000_000));
         let logs = LogManager::open(Disk::Os, &config).unwrap();
         let manual = || Clock::Manual(clock.clone());
-        let replicas = Replicas::new(config.clone(), manual(), logs, Arc::default());
+        let replicas = Replicas::new(config.clone(), manual(), logs);
         let groups = groups(&config, manual(), &replicas);
         let loader = Loader::new("a cluster");
         let topic_id = Uuid::from_u128(1);

@@ -31,7 +31,7 @@ use kafka_protocol::error::ResponseError;
 use moves::Moves;
 use partition::{Common, Partition};
 use producer_ids::ProducerIds;
-use quota::Quota;
+use quota::{Quota, Side};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
@@ -55,6 +55,7 @@ pub struct Replicas {
     checkpointing: Mutex<bool>,
     moves: Moves,
     fetchers: Fetchers,
+    leader_quota: Quota,
     follower_quota: Arc<Quota>,
     /// The broker is leaving the cluster (controlled shutdown).
     is_leaving: AtomicBool,
@@ -77,7 +78,8 @@ impl Replicas {
     pub fn new(config: LiveConfig, clock: Clock, logs: LogManager) -> Arc<Replicas> {
         let sessions = config.get().max_incremental_fetch_session_cache_slots.max(0) as usize;
         Arc::new(Replicas {
-            follower_quota: Arc::new(Quota::new(config.clone())),
+            leader_quota: Quota::new(Side::Leaders, config.clone()),
+            follower_quota: Arc::new(Quota::new(Side::Followers, config.clone())),
             common: Common::new(config.clone()),
             config,
             clock,

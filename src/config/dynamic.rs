@@ -2,8 +2,6 @@
 
 use super::definition::Check::*;
 use super::definition::Value;
-use super::effect::ALONE;
-use super::effect::Effect::NoEffect;
 use super::validate::require;
 use super::{Config, SETTINGS, Setting, UpdateMode, resource_settings, setting};
 use crate::error::Result;
@@ -16,8 +14,8 @@ resource_settings! {
     /// Settings of a broker that only the metadata log can have; a file has none of these names.
     DYNAMIC_SETTINGS
     /// Bytes per second that leaders on this broker send to followers, for the replicas in
-    /// `leader.replication.throttled.replicas`. Not supported yet.
-    "leader.replication.throttled.rate": i64 = null, null, AtLeast(0) => NoEffect(ALONE);
+    /// `leader.replication.throttled.replicas`.
+    "leader.replication.throttled.rate": i64 = null, null, AtLeast(0);
     /// Bytes per second that followers on this broker fetch, for the replicas in
     /// `follower.replication.throttled.replicas`.
     "follower.replication.throttled.rate": i64 = null, null, AtLeast(0);

@@ -45,6 +45,8 @@ pub struct TopicConfig {
     pub preallocate: bool,
     pub unclean_leader_election_enable: bool,
     pub errors_deadletterqueue_group_enable: bool,
+    /// `leader.replication.throttled.replicas`.
+    pub leader_throttled: Throttled,
     /// `follower.replication.throttled.replicas`.
     pub follower_throttled: Throttled,
     /// The broker's `producer.id.expiration.ms`, which topics cannot set.
@@ -205,6 +207,7 @@ impl TopicValues<'_> {
             preallocate: self.value("preallocate"),
             unclean_leader_election_enable: self.value("unclean.leader.election.enable"),
             errors_deadletterqueue_group_enable: self.value("errors.deadletterqueue.group.enable"),
+            leader_throttled: Throttled(self.value("leader.replication.throttled.replicas")),
             follower_throttled: Throttled(self.value("follower.replication.throttled.replicas")),
             producer_id_expiration_ms: i64::from(self.config.producer_id_expiration_ms),
         }
@@ -316,9 +319,9 @@ resource_settings! {
     /// It takes effect from `share.version` 2 on.
     "errors.deadletterqueue.group.enable": bool = "false", null;
     /// Replicas that send data to followers no faster than `leader.replication.throttled.rate`, as
-    /// `partition:broker` pairs or `*` for all; set by reassignment tools. Not supported yet.
-    "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas
-        => NoEffect(ALONE);
+    /// `partition:broker` pairs or `*` for all; set by reassignment tools. Followers in the ISR are
+    /// never held up.
+    "leader.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas;
     /// Replicas that fetch data from leaders no faster than `follower.replication.throttled.rate`,
     /// as `partition:broker` pairs or `*` for all; set by reassignment tools.
     "follower.replication.throttled.replicas": Vec<String> = "", null, ThrottledReplicas;

@@ -159,7 +159,7 @@ impl Shaping<'_> {
     }
 
     fn found(&mut self, index: i32, found: Fetched) -> PartitionData {
-        let Fetched { read, offsets, diverging, preferred } = found;
+        let Fetched { read, offsets, diverging, preferred, .. } = found;
         let aborted = read.aborted.into_iter().map(|(producer_id, first_offset)| {
             AbortedTransaction::default()
                 .with_producer_id(producer_id.into())

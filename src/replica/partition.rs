@@ -126,6 +126,8 @@ pub struct Fetched {
     pub diverging: Option<(LeaderEpoch, Offset)>,
     /// Set if the consumer should read from this replica instead (KIP-392).
     pub preferred: Option<BrokerId>,
+    /// It counts against the rate at which replicas are copied from this broker.
+    pub is_throttled: bool,
 }
 
 /// A timestamp to look up with ListOffsets, or one of its special values.

@@ -1,6 +1,6 @@
-//! The limit of replication (ReplicationQuotaManager): how many bytes per second the followers on
-//! this broker may fetch, for the replicas that their topic names. A follower that has caught up is
-//! never held back.
+//! The limits of replication (ReplicationQuotaManager): how many bytes per second the leaders on
+//! this broker may send and its followers may fetch, for the replicas that their topic names. A
+//! follower that has caught up is never held back.
 
 use super::partition::Partition;
 use crate::config::LiveConfig;
@@ -9,9 +9,19 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+/// Whose bytes are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those that leaders on this broker send.
+    Leaders,
+    /// Those that followers on this broker fetch.
+    Followers,
+}
+
 /// The bytes of the last seconds, beside their limit.
 #[derive(Debug)]
 pub struct Quota {
+    side: Side,
     config: LiveConfig,
     /// The bytes from each of these moments on, oldest first.
     samples: Mutex<VecDeque<(Instant, u64)>>,
@@ -19,13 +29,17 @@ pub struct Quota {
 
 impl Quota {
     /// Without any bytes so far.
-    pub fn new(config: LiveConfig) -> Quota {
-        Quota { config, samples: Mutex::default() }
+    pub fn new(side: Side, config: LiveConfig) -> Quota {
+        Quota { side, config, samples: Mutex::default() }
     }
 
     /// The limit in bytes per second; None if there is none.
     fn limit(&self) -> Option<i64> {
-        self.config.get().dynamic_number("follower.replication.throttled.rate")
+        let config = self.config.get();
+        match self.side {
+            Side::Leaders => config.dynamic_number("leader.replication.throttled.rate"),
+            Side::Followers => config.dynamic_number("follower.replication.throttled.rate"),
+        }
     }
 
     /// Whether there is a limit at all.
@@ -36,7 +50,12 @@ impl Quota {
     /// Whether the limit, if there is one, is for this broker's replica of a partition.
     pub fn is_for(&self, partition: &Partition) -> bool {
         let node_id = self.config.get().node_id;
-        partition.config().follower_throttled.has(partition.index(), node_id)
+        let config = partition.config();
+        let throttled = match self.side {
+            Side::Leaders => &config.leader_throttled,
+            Side::Followers => &config.follower_throttled,
+        };
+        throttled.has(partition.index(), node_id)
     }
 
     /// Counts bytes of replicas that the limit is for.
@@ -91,7 +110,7 @@ mod tests {
     fn a_rate_above_the_limit_is_exceeded_until_it_has_fallen() {
         let properties = BTreeMap::from([("node.id".to_owned(), "1".to_owned())]);
         let config = Config::new(properties).unwrap();
-        let quota = Quota::new(LiveConfig::from(config.clone()));
+        let quota = Quota::new(Side::Followers, LiveConfig::from(config.clone()));
         let begin = Instant::now();
         let after = |ms| begin + Duration::from_millis(ms);
         quota.record(1 << 30, begin);
@@ -99,7 +118,7 @@ mod tests {
         let limits =
             BTreeMap::from([("follower.replication.throttled.rate".to_owned(), "1000".to_owned())]);
         let (config, _) = config.with_dynamic(&limits, &BTreeMap::new());
-        let quota = Quota::new(LiveConfig::from(config));
+        let quota = Quota::new(Side::Followers, LiveConfig::from(config));
         quota.record(1000, begin);
         assert!(!quota.is_exceeded(begin), "the first second is whole");
         quota.record(2000, after(500));

@@ -8,6 +8,7 @@ use super::partition::{
 };
 use crate::disk::{Access, FileRange, files_per_answer};
 use crate::error::Error;
+use crate::log::Read;
 use crate::metadata::{Image, Topic};
 use crate::sync::lock;
 use crate::types::{Isolation, TopicIdPartition};
@@ -229,6 +230,7 @@ impl Replicas {
         }
         let mut session_id = session.id;
         drop(session);
+        self.record_throttled(&partitions);
         match mode {
             Mode::Once => session_id = 0,
             Mode::Incremental { .. } => {}
@@ -289,16 +291,42 @@ impl Replicas {
             if let Some(follower) = fetch.follower {
                 partition.check_follower(follower.id, asked)?;
             }
-            let fetched = partition.fetch(reader, asked, left, before.bytes == 0)?;
+            let mut fetched = partition.fetch(reader, asked, left, before.bytes == 0)?;
             if let Some(follower) = fetch.follower
                 && manner.is_first
                 && fetched.diverging.is_none()
             {
                 partition.followed(follower, asked, fetched.offsets.log_end, self.clock.now())?;
             }
+            if let Some(follower) = fetch.follower
+                && self.leader_quota.has_limit()
+                && self.leader_quota.is_for(partition)
+            {
+                self.throttle(partition, follower, &mut fetched);
+            }
             Ok(fetched)
         };
         read().map_err(|error: Error| error.code())
+    }
+
+    /// Holds back the records of a follower outside of the ISR while the quota is exceeded
+    /// (ReplicaManager.shouldLeaderThrottle).
+    fn throttle(&self, partition: &Partition, follower: FetchingReplica, fetched: &mut Fetched) {
+        let is_exceeded = self.leader_quota.is_exceeded(Instant::now().into_std());
+        if is_exceeded && !partition.is_in_sync(follower.id) {
+            fetched.read = Read::default();
+        }
+        fetched.is_throttled = true;
+    }
+
+    /// Counts what an answer has of throttled partitions.
+    fn record_throttled(&self, partitions: &[FetchedPartition]) {
+        let throttled = partitions.iter().filter_map(|one| one.outcome.as_ref().ok());
+        let throttled = throttled.filter(|fetched| fetched.is_throttled);
+        let bytes: usize = throttled.map(|fetched| fetched.read.bytes).sum();
+        if bytes > 0 {
+            self.leader_quota.record(bytes, Instant::now().into_std());
+        }
     }
 
     fn resolve(&self, image: &Image, slot: &mut Slot) -> Result<Arc<Partition>, ResponseError> {

@@ -39,6 +39,14 @@ impl Partition {
         }))
     }
 
+    /// Whether `follower` is in the committed ISR.
+    pub(in crate::replica) fn is_in_sync(&self, follower: BrokerId) -> bool {
+        match &self.state().role {
+            Role::Leader { isr, .. } => isr.members().contains(&follower),
+            Role::Follower { .. } => false,
+        }
+    }
+
     /// Takes note of a follower's fetch, when the log ended at `leader_end`
     /// (Partition.updateFollowerFetchState). NOT_LEADER_OR_FOLLOWER if the follower has registered
     /// again since it sent the fetch.

@@ -471,6 +471,32 @@ async fn an_idle_session_keeps_its_follower_up_to_date() {
     assert_eq!(leading.wanted(), None);
 }
 
+/// One in the ISR is never throttled, or it would leave it.
+#[tokio::test(start_paused = true)]
+async fn a_throttled_follower_waits_until_it_is_within_the_rate() {
+    let mut leading = Leading::new(&[1, 2]);
+    let size = batch(5).size();
+    leading.cluster.configure("t", "leader.replication.throttled.replicas", "0:1");
+    leading.cluster.configure_broker("leader.replication.throttled.rate", &(size / 2).to_string());
+    leading.append(5);
+    let bytes = async |leading: &Leading, id| {
+        let broker_epoch = 10 * i64::from(id);
+        let by = Fetch {
+            follower: Some(FetchingReplica { id, broker_epoch }),
+            only_leader: true,
+            ..request(leading.id, asked(0), Isolation::LogEnd)
+        };
+        fetch(leading, by).await.unwrap().read.bytes
+    };
+    assert_eq!(bytes(&leading, 3).await, size);
+    assert_eq!(bytes(&leading, 3).await, 0);
+    assert_eq!(bytes(&leading, 2).await, size);
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(bytes(&leading, 3).await, size);
+    leading.cluster.configure("t", "leader.replication.throttled.replicas", "1:1,0:2");
+    assert_eq!(bytes(&leading, 3).await, size);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_consumer_is_sent_to_the_replica_in_its_rack() {
     let leading = Leading::new(&[1, 2]);

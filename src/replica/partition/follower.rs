@@ -31,23 +31,10 @@ impl Follower {
     }
 
     /// Begins another epoch, in which the leader's log ends at `leader_end`. A member of the ISR
-    /// counts as up to date until it has had the time to fetch. What a follower has is forgotten
-    /// if this broker did not lead before: in the meantime it may have truncated.
-    pub(super) fn elected(
-        &mut self,
-        now: Timestamp,
-        leader_end: Offset,
-        is_new_leader: bool,
-        is_in_sync: bool,
-    ) {
-        let since = if is_in_sync { now } else { 0 };
-        if is_new_leader {
-            let last_fetch = (0, UNKNOWN);
-            *self = Follower { caught_up: since, last_fetch, ..Follower::new(self.id) };
-        } else {
-            self.caught_up = since;
-            self.last_fetch = (since, leader_end);
-        }
+    /// counts as up to date until it has had the time to fetch.
+    pub(super) fn elected(&mut self, now: Timestamp, leader_end: Offset, is_in_sync: bool) {
+        self.caught_up = if is_in_sync { now } else { 0 };
+        self.last_fetch = (self.caught_up, leader_end);
     }
 
     /// Takes note of a fetch from `log_end` on. It was up to date at the last fetch if it now has

@@ -74,14 +74,14 @@ impl PartitionState {
         let is_new_epoch = registration.leader_epoch > self.leader_epoch;
         let is_news = registration.partition_epoch > self.partition_epoch;
         let mut isr = Isr::committed(registration.isr.clone());
-        let (mut known, mut epoch_start, is_new_leader) = match &mut self.role {
+        let (mut known, mut epoch_start) = match &mut self.role {
             Role::Leader { isr: current, followers, epoch_start } => {
                 if !is_news {
                     isr = std::mem::take(current);
                 }
-                (std::mem::take(followers), *epoch_start, false)
+                (std::mem::take(followers), *epoch_start)
             }
-            Role::Follower { .. } => (Vec::new(), log_end, true),
+            Role::Follower { .. } => (Vec::new(), log_end),
         };
         known.retain(|follower| registration.replicas.contains(&follower.id));
         for &replica in registration.replicas.iter().filter(|&&replica| replica != id) {
@@ -93,7 +93,7 @@ impl PartitionState {
             epoch_start = log_end;
             for follower in &mut known {
                 let is_in_sync = registration.isr.contains(&follower.id);
-                follower.elected(now, log_end, is_new_leader, is_in_sync);
+                follower.elected(now, log_end, is_in_sync);
             }
         }
         Role::Leader { isr, followers: known, epoch_start }

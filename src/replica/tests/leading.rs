@@ -164,6 +164,9 @@ fn who_the_controller_would_refuse_does_not_ask_to_join() {
     leading.cluster.publish();
     assert_eq!(code(leading.fetches_as(3, 30, 0)), ResponseError::NotLeaderOrFollower);
     assert_eq!(leading.wanted(), None);
+    // This one is from after a registration of which the leader has not heard.
+    leading.fetches_as(3, 32, 0).unwrap();
+    assert_eq!(leading.wanted(), None);
     leading.fetches_as(3, 31, 0).unwrap();
     assert_eq!(leading.wanted(), Some(vec![1, 2, 3]));
 }

@@ -239,7 +239,7 @@ impl World {
 #[test]
 fn what_is_committed_is_on_every_member_of_the_isr() {
     let (mut grown, mut shrunk, mut committed) = (0, 0, 0);
-    for seed in 0..20 {
+    for seed in 0..8 {
         let mut world = World::new(seed);
         for _ in 0..1_000 {
             world.step();
@@ -248,5 +248,5 @@ fn what_is_committed_is_on_every_member_of_the_isr() {
         shrunk += world.changes.1;
         committed += world.high_watermark;
     }
-    assert!(grown > 100 && shrunk > 20 && committed > 100, "{grown} {shrunk} {committed}");
+    assert!(grown > 30 && shrunk > 5 && committed > 30, "{grown} {shrunk} {committed}");
 }

@@ -60,6 +60,7 @@ pub(super) async fn become_running(parts: &Parts, heartbeats: &Heartbeats) -> Re
     heartbeats.set_cordoned(parts.replicas.cordoned_dirs());
     // A partition that was created again in another directory has no leader until this is told.
     tell_assignments(parts).await;
+    parts.controller.connect().await;
     heartbeats.run().await?;
     parts.wait_until_applied(parts.controller.image().offset).await
 }

@@ -65,6 +65,13 @@ impl Client {
         matches!(self, Client::Remote(_))
     }
 
+    /// Finds out what a remote controller serves, unless that takes long.
+    pub async fn connect(&self) {
+        if let Client::Remote(controller) = self {
+            controller.connect().await;
+        }
+    }
+
     /// The versions that a remote controller serves; None if they are not known.
     pub fn ranges(&self) -> Option<Arc<Ranges>> {
         match self {

@@ -101,6 +101,12 @@ impl Remote {
         why.or_else(|| (!is_followed).then(|| Error::Closed.to_string()))
     }
 
+    /// Connects for forwarded requests before there are any; clients are told no versions then that
+    /// the active controller does not serve.
+    pub(super) async fn connect(&self) {
+        self.forwarding.connect(self.beat).await;
+    }
+
     /// The versions that the active controller serves, as far as they are known.
     pub(super) fn ranges(&self) -> Option<Arc<Ranges>> {
         self.forwarding.ranges()

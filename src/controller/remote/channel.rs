@@ -1,6 +1,6 @@
 //! A connection to the active controller, whichever that is (NodeToControllerChannelManager).
 
-use crate::client::{Client, Options, Ranges};
+use crate::client::{Client, Connection, Options, Ranges};
 use crate::controller::leader::Leader;
 use crate::error::{Error, Result};
 use arc_swap::ArcSwapOption;
@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 /// The pause after an attempt that came to nothing.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -60,6 +60,18 @@ impl Channel {
         self.ranges.load_full()
     }
 
+    /// Connects in advance, so that it is known what the active controller serves.
+    pub async fn connect(&self, patience: Duration) {
+        let connect = async {
+            let mut link = self.link.lock().await;
+            let address = self.address().await?;
+            self.open(&mut link, &address).await
+        };
+        if let Ok(Err(error)) = timeout(patience, connect).await {
+            tracing::debug!(%error, "not connected to the active controller in advance");
+        }
+    }
+
     /// Sends a request until an active controller has answered it. REQUEST_TIMED_OUT if none does in
     /// time; any other error is one of the response as a whole, or the request cannot be sent.
     pub async fn ask<R: Request>(&self, ask: Ask<R, impl Fn(i16) -> R>) -> Result<R::Response> {
@@ -96,22 +108,13 @@ impl Channel {
         link: &mut Option<Link>,
         ask: &Ask<R, impl Fn(i16) -> R>,
     ) -> Result<R::Response> {
-        let mut leader = self.leader.clone();
-        let known = leader.wait_for(|leader| leader.address.is_some()).await;
-        let address = known.ok().and_then(|leader| leader.address.clone()).ok_or(Error::Closed)?;
-        if link.as_ref().is_some_and(|link| link.address != address) {
-            self.disconnect(link);
-        }
-        let link = link.get_or_insert_with(|| Link {
-            client: Client::new(address.clone(), self.options.clone()),
-            address: address.clone(),
-        });
+        let address = self.address().await?;
         let asked = async {
-            let connection = link.client.connection().await?;
-            self.ranges.store(Some(connection.ranges().clone()));
+            let connection = self.open(link, &address).await?;
             let version = connection.version_of(R::KEY, ask.versions.clone())?;
             connection.ask(version, &(ask.request)(version)).await
         };
+        let mut leader = self.leader.clone();
         let is_other = |leader: &Leader| leader.address.as_ref().is_some_and(|a| *a != address);
         let response = tokio::select! {
             response = asked => response?,
@@ -120,6 +123,27 @@ impl Channel {
             }
         };
         ResponseError::try_from_code((ask.error)(&response)).map_or(Ok(response), |e| Err(e.into()))
+    }
+
+    /// The address of the active controller, as soon as it is known.
+    async fn address(&self) -> Result<String> {
+        let mut leader = self.leader.clone();
+        let known = leader.wait_for(|leader| leader.address.is_some()).await;
+        known.ok().and_then(|leader| leader.address.clone()).ok_or(Error::Closed)
+    }
+
+    /// The open connection to the controller at `address`, or a new one.
+    async fn open(&self, link: &mut Option<Link>, address: &str) -> Result<Arc<Connection>> {
+        if link.as_ref().is_some_and(|link| link.address != address) {
+            self.disconnect(link);
+        }
+        let link = link.get_or_insert_with(|| Link {
+            client: Client::new(address.to_owned(), self.options.clone()),
+            address: address.to_owned(),
+        });
+        let connection = link.client.connection().await?;
+        self.ranges.store(Some(connection.ranges().clone()));
+        Ok(connection)
     }
 
     fn disconnect(&self, link: &mut Option<Link>) {

@@ -1,7 +1,7 @@
 //! Periodic work besides clients' requests.
 
 use super::heartbeats::Heartbeats;
-use super::lifecycle::{tell_assignments, watch_cordons};
+use super::lifecycle::{tell_assignments, watch_metadata};
 use crate::handlers::Parts;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub(super) fn start(
     tasks.spawn(async move { replicas.tell_of_failures().await });
     let share = parts.share.clone();
     tasks.spawn(async move { share.keep_time().await });
-    tasks.spawn(watch_cordons(parts.clone(), heartbeats.clone()));
+    tasks.spawn(watch_metadata(parts.clone(), heartbeats.clone()));
     tasks.spawn(tell_assigned(parts.clone()));
     tasks.spawn(tell_failed(parts.clone(), heartbeats.clone(), fail.clone()));
     tasks.spawn(watch_over(parts.clone(), fail));

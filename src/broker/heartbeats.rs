@@ -263,23 +263,14 @@ impl Session {
             cordoned: wants.cordoned,
         };
         match self.controller.heartbeat(heartbeat).await {
-            Ok(status) => self.answered(wants.run && !wants.leave, wants.offline, status),
+            Ok(status) => self.answered(wants.offline, status),
             Err(error) => self.failed(&error),
         }
     }
 
-    fn answered(&mut self, runs: bool, offline: Vec<Uuid>, status: BrokerStatus) {
+    fn answered(&mut self, offline: Vec<Uuid>, status: BrokerStatus) {
         if self.error.take().is_some() {
             info!("the controller answers heartbeats again");
-        }
-        let was_fenced = self.seen.borrow().fenced;
-        match (was_fenced, status.fenced) {
-            (false, true) if runs => warn!(
-                "the controller has fenced this broker: it leads and follows nothing until it is \
-                 unfenced, which it asks for with each heartbeat"
-            ),
-            (true, false) => info!("the controller has unfenced this broker"),
-            _ => {}
         }
         self.seen.send_modify(|seen| {
             seen.fenced = status.fenced;

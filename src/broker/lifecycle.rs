@@ -14,7 +14,7 @@ use crate::metadata::features;
 use crate::server::Bound;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// The longest controlled shutdown (KafkaBroker).
@@ -72,11 +72,23 @@ pub(super) fn announce(config: &Config) {
     info!("[KafkaRaftServer nodeId={id}] Kafka Server started");
 }
 
-/// Tells the controller of cordoned log directories as soon as the metadata changes.
-pub(super) async fn watch_cordons(parts: Arc<Parts>, heartbeats: Arc<Heartbeats>) {
+/// Whenever the metadata changes: tells the controller which log directories are cordoned, and the
+/// log whether the controller has fenced this broker.
+pub(super) async fn watch_metadata(parts: Arc<Parts>, heartbeats: Arc<Heartbeats>) {
+    let (id, mut was_fenced) = (parts.config.get().node_id, false);
     let mut applied = parts.applied.clone();
     while applied.changed().await.is_ok() {
         heartbeats.set_cordoned(parts.replicas.cordoned_dirs());
+        let is_fenced = parts.image.load().brokers.get(&id).is_none_or(|broker| broker.fenced);
+        match (was_fenced, is_fenced) {
+            (false, true) => warn!(
+                "the controller has fenced this broker, because heartbeats did not reach it in \
+                 time or the broker was unregistered: it leads nothing until it is unfenced"
+            ),
+            (true, false) => info!("the controller has unfenced this broker again"),
+            _ => {}
+        }
+        was_fenced = is_fenced;
     }
 }
 

@@ -1,5 +1,5 @@
 //! The controller: the only component that changes metadata. It is embedded in the broker process
-//! and is the quorum's only voter.
+//! and is the quorum's only voter, or it is one of Apache Kafka's on other nodes.
 //!
 //! ```text
 //!  client                the way in: what brokers ask of the controller, and wait for
@@ -16,7 +16,7 @@
 //!  observer              that log as a broker follows it, whose controllers are others
 //! ```
 //!
-//! One thread owns the metadata log. It takes everything that waits in its queue, validates and
+//! One thread owns the metadata log of an embedded controller. It takes everything that waits in its queue, validates and
 //! appends one request after the other, makes all of them durable with one fsync, publishes the new
 //! image, and then answers. Requests that arrive together share the cost of that fsync.
 

@@ -54,8 +54,9 @@
 //!   `server/pipeline.rs`
 //! - how a broker of a cluster learns what the controllers decide: `controller/observer.rs`, which
 //!   asks; `controller/observer/replica.rs`, what an answer does; `broker/quorum.rs`, by role
-//! - how anything is changed: `handlers/forward.rs`, `controller.rs`, then `broker/applier.rs`,
-//!   `replica/apply.rs`
+//! - how anything is changed: `handlers/forward.rs`, `controller.rs` or in a cluster
+//!   `controller/remote.rs`, then `broker/applier.rs`, `replica/apply.rs`
+//! - how a broker joins a cluster and leaves it: `broker/lifecycle.rs`, `broker/heartbeats.rs`
 //! - how a group rebalances: `coordinator/group.rs`, `coordinator/runtime.rs`,
 //!   `tests/scenarios/*.txt`
 //! - how Kafka Streams gets its tasks: `coordinator/group/streams.rs`
@@ -110,6 +111,8 @@
 //! - **A broker of a cluster has no vote.** It keeps a copy of the quorum's log and applies what is
 //!   committed ([`controller::Observer`]). What to ask next and what an answer does is synchronous,
 //!   so elections, truncations and snapshots are tried without a network.
+//! - **Heartbeats are a thread with a runtime of its own**, and a connection of their own. Whatever
+//!   the others wait for, the controller hears that the broker lives.
 //! - **The controller is one thread with a queue.** It handles one request after another, so its
 //!   state needs no lock. Requests that wait at the same time share one fsync, the most expensive
 //!   part of a change.

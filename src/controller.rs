@@ -52,6 +52,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use self::remote::tests as scripted;
+
 pub use self::brokers::{BrokerStatus, Heartbeat};
 pub use self::client::Client;
 pub use self::envelope::{Answer, Forwarded, Requester};

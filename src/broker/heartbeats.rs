@@ -4,6 +4,9 @@
 //! It runs in a thread with a runtime of its own. Whatever the others wait for, for example a disk,
 //! heartbeats go on.
 
+#[cfg(test)]
+mod tests;
+
 use crate::codec::messages::BrokerRegistrationRequest;
 use crate::config::Config;
 use crate::controller::{BrokerStatus, Client, Heartbeat};

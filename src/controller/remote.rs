@@ -9,7 +9,7 @@
 mod channel;
 mod envelope;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use self::channel::{Ask, Channel};
 use super::brokers::{BrokerStatus, Heartbeat};

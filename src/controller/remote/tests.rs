@@ -9,7 +9,7 @@ use crate::codec::messages::{
     BrokerHeartbeatResponse, DefaultPrincipalData,
 };
 use crate::codec::{self, RequestHeader};
-use crate::controller::tests::support::config;
+pub use crate::controller::tests::support::config;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable, Request};
 use std::net::{IpAddr, Ipv4Addr};
@@ -20,19 +20,19 @@ use tokio::sync::mpsc;
 const NOT_CONTROLLER: i16 = 41;
 
 /// A controller whose connections are shown to the test.
-struct Controller {
+pub struct Controller {
     address: String,
     connections: mpsc::Receiver<TcpStream>,
 }
 
 /// A request as it arrived.
-struct Arrived {
-    header: RequestHeader,
-    body: Bytes,
+pub struct Arrived {
+    pub header: RequestHeader,
+    pub body: Bytes,
 }
 
 impl Controller {
-    async fn listen() -> Controller {
+    pub async fn listen() -> Controller {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (accepted, connections) = mpsc::channel(10);
@@ -47,7 +47,7 @@ impl Controller {
     }
 
     /// The next connection, after it was told which versions there are.
-    async fn connection(&mut self) -> TcpStream {
+    pub async fn connection(&mut self) -> TcpStream {
         let mut stream = self.connections.recv().await.unwrap();
         let request = next(&mut stream).await;
         let keys = [19, 56, 58, 62, 63, 67, 73].map(|key| {
@@ -60,7 +60,7 @@ impl Controller {
     }
 }
 
-async fn next(stream: &mut TcpStream) -> Arrived {
+pub async fn next(stream: &mut TcpStream) -> Arrived {
     let size = stream.read_i32().await.unwrap();
     let mut frame = vec![0; size as usize];
     stream.read_exact(&mut frame).await.unwrap();
@@ -70,7 +70,7 @@ async fn next(stream: &mut TcpStream) -> Arrived {
     Arrived { header, body }
 }
 
-async fn answer(stream: &mut TcpStream, header: &RequestHeader, response: &impl Encodable) {
+pub async fn answer(stream: &mut TcpStream, header: &RequestHeader, response: &impl Encodable) {
     let frame = framed(header, response);
     stream.write_i32(frame.len() as i32).await.unwrap();
     stream.write_all(&frame).await.unwrap();
@@ -87,17 +87,17 @@ fn framed(header: &RequestHeader, response: &impl Encodable) -> Bytes {
     frame.freeze()
 }
 
-fn decoded<R: Request>(arrived: &Arrived) -> R {
+pub fn decoded<R: Request>(arrived: &Arrived) -> R {
     assert_eq!(arrived.header.api_key, R::KEY);
     R::decode(&mut arrived.body.clone(), arrived.header.api_version).unwrap()
 }
 
-fn leader(id: i32, epoch: i32, controller: &Controller) -> Leader {
+pub fn leader(id: i32, epoch: i32, controller: &Controller) -> Leader {
     Leader { id: Some(id), epoch, address: Some(controller.address.clone()) }
 }
 
 /// A broker that knows of no controller yet.
-fn remote(overrides: &[(&str, &str)]) -> (Arc<Remote>, watch::Sender<Leader>) {
+pub fn remote(overrides: &[(&str, &str)]) -> (Arc<Remote>, watch::Sender<Leader>) {
     let (leads, leader) = Leader::channel();
     let (_, failed) = watch::channel(None);
     (Remote::new(&config(overrides), &leader, Arc::default(), failed), leads)

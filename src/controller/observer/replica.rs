@@ -303,8 +303,7 @@ impl Replica {
     fn take_in(&mut self, partition: PartitionData, now: Timestamp) -> Result<Pace> {
         let (diverging, snapshot) = (&partition.diverging_epoch, &partition.snapshot_id);
         if diverging.epoch >= 0 {
-            self.truncate(diverging.epoch, diverging.end_offset)?;
-            return Ok(Pace::AtOnce);
+            return self.truncate(diverging.epoch, diverging.end_offset);
         }
         if snapshot.epoch >= 0 || snapshot.end_offset >= 0 {
             let id = SnapshotId { offset: snapshot.end_offset, epoch: snapshot.epoch };
@@ -317,7 +316,7 @@ impl Replica {
 
     /// Removes what is not in the leader's history: what follows the end of the epoch that the
     /// leader names.
-    fn truncate(&mut self, epoch: LeaderEpoch, end: Offset) -> Result<()> {
+    fn truncate(&mut self, epoch: LeaderEpoch, end: Offset) -> Result<Pace> {
         let ours = self.log.log.end_offset_for_epoch(epoch);
         let to = match ours {
             _ if epoch == 0 => end,
@@ -327,7 +326,7 @@ impl Replica {
             None => self.log.end(),
         };
         let to = to.min(self.log.end());
-        let committed = self.high_watermark.max(self.loader.image.offset + 1);
+        let committed = self.committed();
         if end < committed || to < committed {
             return Err(Error::Config(format!(
                 "{}: the controllers want everything from offset {} on to be removed, and the \
@@ -338,8 +337,17 @@ impl Replica {
                 to.min(end)
             )));
         }
+        if to == self.log.end() {
+            return Ok(self.unexpected("a divergence that is none here"));
+        }
         info!("removed the metadata records from offset {to} on, which the leader does not have");
-        self.log.log.truncate_to(to)
+        self.log.log.truncate_to(to)?;
+        Ok(Pace::AtOnce)
+    }
+
+    /// Everything below is known to be committed.
+    fn committed(&self) -> Offset {
+        self.high_watermark.max(self.loader.image.offset + 1)
     }
 
     /// Appends the leader's batches as they are; an incomplete one at the end is left out.
@@ -409,7 +417,7 @@ impl Replica {
     }
 
     fn begin_download(&mut self, id: SnapshotId) -> Result<Pace> {
-        if id.epoch < 0 || id.offset <= self.high_watermark {
+        if id.epoch < 0 || id.offset <= self.committed() {
             return Ok(self.unexpected(&format!("the snapshot {id:?}, which is of no use here")));
         }
         info!("fetching the metadata snapshot {}", id.file_name());

@@ -131,7 +131,7 @@ impl Fetcher {
         all.map(|copied| (copied.partition, copied.epoch)).collect()
     }
 
-    pub(super) fn broker_id(&self) -> BrokerId {
+    pub(super) fn node_id(&self) -> BrokerId {
         self.config.get().node_id
     }
 

@@ -36,7 +36,7 @@ impl Fetcher {
             ListOffsetsTopic::default().with_name(name).with_partitions(partitions)
         };
         let request = ListOffsetsRequest::default()
-            .with_replica_id(self.broker_id().into())
+            .with_replica_id(self.node_id().into())
             .with_topics(topics.into_iter().map(named).collect());
         Some(request)
     }

@@ -243,13 +243,9 @@ fn assemble(
     let peers = Peers::new(config.clone(), image.clone());
     let replicas = Replicas::new(config.clone(), clock.clone(), logs);
     replicas.copy_through(peers.clone());
-    let (applied, watch_applied) = watch::channel(-1);
-    let internal_topics = InternalTopics::new(
-        config.clone(),
-        clock.clone(),
-        controller.clone(),
-        watch_applied.clone(),
-    );
+    let (tell_applied, applied) = watch::channel(-1);
+    let internal_topics =
+        InternalTopics::new(config.clone(), clock.clone(), controller.clone(), applied.clone());
     let share_states = ShareStates::new(config.clone(), clock.clone(), replicas.clone());
     let persister = Persister::new(
         config.get().node_id,
@@ -291,9 +287,8 @@ fn assemble(
         share_states: share_states.clone(),
         share: share.clone(),
         image: image.clone(),
-        applied,
+        applied: tell_applied,
     };
-    let applied = watch_applied;
     let parts = Parts {
         config,
         clock,

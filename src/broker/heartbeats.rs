@@ -197,7 +197,10 @@ impl Session {
         let is_registered = registered.is_ok();
         // The start may have been given up.
         let _ = tell.send(registered);
-        while is_registered {
+        if !is_registered {
+            return;
+        }
+        loop {
             let pause = self.pause();
             tokio::select! {
                 changed = self.wants.changed() => match changed {

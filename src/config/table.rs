@@ -828,10 +828,11 @@ settings! {
     /// previous one; after that the client is told to retry. `request.timeout.ms` limits it too.
     add_partitions_to_txn_retry_backoff_max_ms: i32 =
         "100", "add.partitions.to.txn.retry.backoff.max.ms", ReadOnly, AtLeast(0);
-    /// Accepted but ignored: how often, in milliseconds, Kafka asks whether the previous
-    /// transaction is complete. klamm continues as soon as it is.
+    /// How often, in milliseconds, the first append of a new transaction asks a coordinator on
+    /// another broker whether the previous one is complete. For a coordinator on this broker klamm
+    /// ignores it and continues as soon as it is.
     add_partitions_to_txn_retry_backoff_ms: i32 =
-        "20", "add.partitions.to.txn.retry.backoff.ms", ReadOnly, AtLeast(1) => NoEffect(NO_WAIT);
+        "20", "add.partitions.to.txn.retry.backoff.ms", ReadOnly, AtLeast(1);
     /// How many milliseconds without a heartbeat before a member is removed from its share group.
     /// Lower it to notice dead consumers sooner, raise it for poor networks.
     group_share_session_timeout_ms: i32 =

@@ -76,10 +76,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_comes_while_a_request_is_under_way_goes_in_the_next() {
-        let (told, mut delivered) = mpsc::unbounded_channel();
+        let (told, mut delivered) = mpsc::channel(10);
         let outbox = Outbox::new(move |to: i32, items: Vec<i32>| {
             let (done, wait) = oneshot::channel::<()>();
-            told.send((to, items, done)).unwrap();
+            told.try_send((to, items, done)).unwrap();
             async move { drop(wait.await) }
         });
         outbox.put(1, 10).await;

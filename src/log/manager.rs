@@ -276,15 +276,14 @@ impl LogManager {
     /// Deletes `.kafka_cleanshutdown`, so that until `mark_clean_shutdown` a stop counts as unclean.
     /// If the disk is full, the reserve is released for what follows (`disk/reserve.rs`).
     pub fn unmark(&self) -> Result<()> {
+        let unmark = |dir: &LogDir| {
+            files::make_room(&self.disk, &dir.path)?;
+            files::remove_clean_shutdown(&self.disk, &dir.path)
+        };
         for dir in self.online_dirs() {
-            self.survive(self.unmark_dir(dir))?;
+            self.survive(unmark(dir))?;
         }
-        self.apart.as_ref().map_or(Ok(()), |dir| self.unmark_dir(dir))
-    }
-
-    fn unmark_dir(&self, dir: &LogDir) -> Result<()> {
-        files::make_room(&self.disk, &dir.path)?;
-        files::remove_clean_shutdown(&self.disk, &dir.path)
+        self.apart.as_ref().map_or(Ok(()), |dir| unmark(dir))
     }
 
     /// Records that all logs are open or refused. If only the process is killed from now on, the

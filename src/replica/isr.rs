@@ -2,61 +2,27 @@
 //! changes that have come up meanwhile.
 
 use super::Replicas;
-use super::partition::{IsrChange, IsrCommitted, Partition};
+use super::partition::{Asked, IsrCommitted};
 use crate::codec::messages::alter_partition_request::{BrokerState, PartitionData, TopicData};
 use crate::codec::messages::{AlterPartitionRequest, AlterPartitionResponse};
 use crate::controller;
 use crate::error::Result;
-use crate::sync::lock;
 use crate::types::{BrokerId, TopicIdPartition};
 use kafka_protocol::error::ResponseError;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// The version of AlterPartition that is sent. All controllers that klamm can join have it.
 const VERSION: i16 = 3;
 /// How long to wait before a request is repeated.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The partitions whose ISR the controller is asked to change.
-#[derive(Debug, Default)]
-pub(super) struct IsrChanges {
-    asking: Mutex<HashMap<TopicIdPartition, Weak<Partition>>>,
-    wake: Notify,
-}
-
-impl IsrChanges {
-    /// Notes that a partition has a change to ask for.
-    pub(super) fn add(&self, id: TopicIdPartition, partition: &Weak<Partition>) {
-        lock(&self.asking).insert(id, Weak::clone(partition));
-        self.wake.notify_one();
-    }
-
-    /// Takes the changes that are still wanted.
-    fn take(&self) -> Vec<Asked> {
-        let asking = std::mem::take(&mut *lock(&self.asking));
-        let wanted = asking.into_values().filter_map(|partition| {
-            let partition = partition.upgrade()?;
-            let change = partition.isr_change()?;
-            Some(Asked { partition, change })
-        });
-        wanted.collect()
-    }
-}
-
-/// A partition, and the change that it asks for.
-struct Asked {
-    partition: Arc<Partition>,
-    change: IsrChange,
-}
-
 impl Replicas {
     /// Sends the changes of ISRs as they come up. One task runs this.
     pub async fn send_isr_changes(&self, controller: &controller::Client, broker_epoch: i64) {
         loop {
-            self.common.isr_changes.wake.notified().await;
+            self.common.isr_changes.wait().await;
             let asked = self.common.isr_changes.take();
             if asked.is_empty() {
                 continue;

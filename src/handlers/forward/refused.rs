@@ -2,7 +2,8 @@
 //! look for it, once or for each thing that was asked for.
 
 use crate::codec::Checked;
-use crate::codec::messages::{self as kafka, *};
+use crate::codec::messages as kafka;
+use crate::codec::messages::*;
 use crate::error::{Error, Result};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::error::ResponseError;

@@ -1,9 +1,9 @@
 //! What the partitions of a broker have in common.
 
 use super::Unsettled;
+use super::isr_changes::IsrChanges;
 use crate::config::LiveConfig;
 use crate::metadata::{Broker, Image};
-use crate::replica::isr::IsrChanges;
 use crate::types::BrokerId;
 use arc_swap::ArcSwap;
 use imbl::OrdMap;

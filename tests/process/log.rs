@@ -241,7 +241,7 @@ const ROWS: &[Row] = &[
     (
         "make coordinators",
         make_coordinators,
-        &["created topic __transaction_state", "50 partitions", BY],
+        &["created topic __transaction_state", "50 partitions", "at this broker"],
     ),
     ("grow it", |peer| grow(peer, "t", 5), &["added 3 partitions to topic t, which has 5 now", BY]),
     (

@@ -203,8 +203,8 @@ async fn the_state_stays_unless_another_broker_may_have_led() {
 
     broker.elect(&[2, 1]);
     broker.publish();
-    assert_eq!(code(waiting.await.unwrap()), ResponseError::NotCoordinator);
     assert_eq!(code(broker.commit("h", 7).await), ResponseError::CoordinatorLoadInProgress);
+    assert_eq!(code(waiting.await.unwrap()), ResponseError::NotCoordinator);
     broker.loaded().await;
     assert_eq!(broker.fetch("h").await.unwrap(), 6);
 }

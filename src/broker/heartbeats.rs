@@ -210,7 +210,12 @@ impl Session {
                 () = sleep(pause) => {}
             }
             self.beat().await;
+            if self.seen.borrow().may_leave {
+                break;
+            }
         }
+        // Another heartbeat would fence this broker once more.
+        while self.wants.changed().await.is_ok() {}
     }
 
     /// Registers until it has succeeded or `deadline` is past. The last life's session may last as

@@ -249,9 +249,8 @@ impl LogManager {
         Ok(())
     }
 
-    /// Begins to change the directories: creates those that are missing and locks the new ones. A
-    /// directory that fails goes offline, unless it is the metadata log's or all are new; then what
-    /// was created is removed. Before the logs are changed, `unmark` follows.
+    /// Creates missing directories and locks the new ones. One that fails goes offline, unless it
+    /// is the metadata log's or all are new; then what was created is removed. `unmark` follows.
     pub fn claim(&mut self) -> Result<()> {
         let (mut locks, mut made) = (Vec::new(), Vec::new());
         let are_all_new = self.all_dirs().all(|dir| dir.meta().is_none());

@@ -14,7 +14,8 @@ pub enum Effect {
 }
 
 pub(super) const THREADS: &str = "klamm has as many threads as the processors need";
-pub(super) const ALONE: &str = "one node is the whole cluster, and nothing crosses a network in it";
+pub(super) const ALONE: &str = "it is the controller's, and klamm's own controller has one broker";
+pub(super) const LINKS: &str = "klamm sets up its connections to other nodes in its own way";
 pub(super) const VOTERS: &str = "klamm is never one of several controllers";
 pub(super) const PURGATORY: &str = "a request that waits is forgotten as soon as it is answered";
 pub(super) const METRICS: &str = "klamm measures nothing in Kafka's way yet";

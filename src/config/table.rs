@@ -119,13 +119,13 @@ settings! {
     /// transactions time out on slow disks.
     request_timeout_ms: i32 = "30000", "request.timeout.ms", ReadOnly;
     /// How many milliseconds a first attempt to connect to another broker or a controller may take.
-    /// Not supported yet.
+    /// Accepted but ignored: an attempt may take as long as the request that needs it.
     socket_connection_setup_timeout_ms: i64 =
-        "10000", "socket.connection.setup.timeout.ms", ReadOnly => NoEffect(ALONE);
+        "10000", "socket.connection.setup.timeout.ms", ReadOnly => NoEffect(LINKS);
     /// Most milliseconds that a connection attempt may take; the time grows while another node
-    /// stays unreachable. Not supported yet.
+    /// stays unreachable. Accepted but ignored.
     socket_connection_setup_timeout_max_ms: i64 =
-        "30000", "socket.connection.setup.timeout.max.ms", ReadOnly => NoEffect(ALONE);
+        "30000", "socket.connection.setup.timeout.max.ms", ReadOnly => NoEffect(LINKS);
     /// Where values written as `${name:path:key}` come from: comma-separated names, each with its
     /// class under `config.providers.<name>.class`. klamm has Kafka's three, for environment
     /// variables, files and directories of secrets; use one to keep passwords out of this file.
@@ -314,7 +314,7 @@ settings! {
     /// Size in bytes of a follower's receive buffer for data from its leader (`SO_RCVBUF`). Not
     /// supported yet.
     replica_socket_receive_buffer_bytes: i32 =
-        "65536", "replica.socket.receive.buffer.bytes", ReadOnly => NoEffect(ALONE);
+        "65536", "replica.socket.receive.buffer.bytes", ReadOnly => NoEffect(LINKS);
     /// Bytes that a follower fetches from one partition at a time; a larger first batch is still
     /// returned.
     replica_fetch_max_bytes: i32 = "1048576", "replica.fetch.max.bytes", ReadOnly, AtLeast(0);

@@ -118,12 +118,12 @@ settings! {
     /// transaction marker, to be replicated before it fails the request. Raise it only if
     /// transactions time out on slow disks.
     request_timeout_ms: i32 = "30000", "request.timeout.ms", ReadOnly;
-    /// How many milliseconds a first attempt to connect to another broker or a controller may take.
-    /// Accepted but ignored: an attempt may take as long as the request that needs it.
+    /// Accepted but ignored: how many milliseconds a first attempt to connect to another broker or a
+    /// controller may take. In klamm it may take as long as the request that needs it.
     socket_connection_setup_timeout_ms: i64 =
         "10000", "socket.connection.setup.timeout.ms", ReadOnly => NoEffect(LINKS);
-    /// Most milliseconds that a connection attempt may take; the time grows while another node
-    /// stays unreachable. Accepted but ignored.
+    /// Accepted but ignored: most milliseconds that a connection attempt may take; in Kafka the time
+    /// grows while another node stays unreachable.
     socket_connection_setup_timeout_max_ms: i64 =
         "30000", "socket.connection.setup.timeout.max.ms", ReadOnly => NoEffect(LINKS);
     /// Where values written as `${name:path:key}` come from: comma-separated names, each with its

@@ -546,6 +546,7 @@ async fn a_consumer_reads_from_a_follower_what_is_committed() {
 #[test]
 fn a_dead_follower_holds_nothing_back_once_it_is_fenced() {
     let mut leading = Leading::new(&[1, 2, 3]);
+    leading.fetches(3, 0);
     leading.append(5);
     leading.fetches(2, 5);
     assert_eq!(leading.high_watermark(), 0, "broker 3 is in the ISR");

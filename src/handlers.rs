@@ -359,6 +359,12 @@ impl Context {
         self.parts.controller.is_remote() && CLUSTERED.iter().any(|api| api.key == api_key)
     }
 
+    /// An API, if it is served on this connection.
+    fn api(&self, api_key: i16) -> Option<&'static Api> {
+        let table = if self.is_clustered(api_key) { CLUSTERED } else { TABLE };
+        table.iter().find(|api| api.key == api_key && api.is_on(self.session.endpoint))
+    }
+
     /// The APIs that are served on this connection.
     fn served(&self) -> impl Iterator<Item = &'static Api> {
         let clustered = if self.parts.controller.is_remote() { CLUSTERED } else { &[] };
@@ -398,8 +404,7 @@ fn each_once<T: Clone + Eq + Hash>(named: Vec<T>) -> impl Iterator<Item = T> {
 /// body, decodes it and calls the handler.
 pub async fn dispatch(cx: Context, frame: Bytes) -> Result<Reply> {
     let RequestHeader { api_key, api_version, .. } = cx.header;
-    let api = cx.served().find(|api| api.key == api_key);
-    let Some(api) = api else {
+    let Some(api) = cx.api(api_key) else {
         return Err(Error::corrupt(format!("API key {api_key}, not served here")));
     };
     if api_version < served_from(api) || api_version > api.max {

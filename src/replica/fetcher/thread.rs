@@ -4,12 +4,12 @@
 
 use super::copying::{Ask, Fetcher};
 use crate::client::Client;
-use crate::codec::messages::{FetchRequest, FetchResponse, ListOffsetsRequest};
 use crate::error::Result;
 use crate::peers::{Peers, Purpose};
 use crate::replica::Replicas;
 use crate::sync::lock;
 use crate::types::BrokerId;
+use kafka_protocol::protocol::Request;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
@@ -100,11 +100,11 @@ impl Shared {
         let asked = match ask {
             Ask::Nothing(until) => return self.wait(until).await,
             Ask::Fetch(request) => {
-                let answer = self.fetch(client, peers, &request).await;
+                let answer = self.ask(client, peers, FETCH, &*request).await;
                 answer.map(|answer| lock(&self.fetcher).fetched(answer, Instant::now()))
             }
             Ask::Offsets(request) => {
-                let answer = self.list_offsets(client, peers, &request).await;
+                let answer = self.ask(client, peers, LIST_OFFSETS, &*request).await;
                 answer.map(|answer| lock(&self.fetcher).told_offsets(answer, Instant::now()))
             }
         };
@@ -131,22 +131,14 @@ impl Shared {
         }
     }
 
-    async fn fetch(
+    async fn ask<R: Request>(
         &self,
         client: &mut Option<Client>,
         peers: &Peers,
-        request: &FetchRequest,
-    ) -> Result<FetchResponse> {
-        self.client(client, peers)?.ask(FETCH, request).await
-    }
-
-    async fn list_offsets(
-        &self,
-        client: &mut Option<Client>,
-        peers: &Peers,
-        request: &ListOffsetsRequest,
-    ) -> Result<crate::codec::messages::ListOffsetsResponse> {
-        self.client(client, peers)?.ask(LIST_OFFSETS, request).await
+        versions: RangeInclusive<i16>,
+        request: &R,
+    ) -> Result<R::Response> {
+        self.client(client, peers)?.ask(versions, request).await
     }
 
     /// The client of the leader at its present address.

@@ -35,29 +35,6 @@ use uuid::Uuid;
 
 type Asked<'a> = (&'a SharePartitionKey, &'a Question);
 
-/// Sends one API's request of a group and takes its response apart. `$part` makes the partition of a
-/// request from a question, `$answer` what is answered from the partition of a response.
-macro_rules! exchange {
-    ($peers:ident, $broker:ident, $versions:expr, $group:ident, $asked:ident,
-     $request:ident, $topic:ident, $part:expr, $answer:expr) => {{
-        let topics = by_topic($asked, $part).into_iter().map(|(topic_id, partitions)| {
-            $topic::default().with_topic_id(topic_id).with_partitions(partitions)
-        });
-        let request =
-            $request::default().with_group_id(text($group).into()).with_topics(topics.collect());
-        let response = $peers.ask(Purpose::ShareState, $broker, $versions, &request).await?;
-        let mut answers = Answers::new();
-        for topic in response.results {
-            for part in topic.partitions {
-                let of = (topic.topic_id, part.partition);
-                let done = status(part.error_code, part.error_message.as_ref());
-                answers.insert(of, done.map(|()| $answer(part)));
-            }
-        }
-        Ok(answers)
-    }};
-}
-
 /// Asks a share coordinator about partitions of a group, all by the same API.
 pub(super) async fn exchange(
     peers: &Peers,
@@ -66,62 +43,60 @@ pub(super) async fn exchange(
     group: &str,
     asked: &[Asked<'_>],
 ) -> Result<Answers> {
+    // Sends the API's request and takes its response apart. `$part` makes the partition of a
+    // request from a question, `$answer` what is answered from the partition of a response.
+    macro_rules! exchange {
+        ($versions:expr, $request:ident, $topic:ident, $part:expr, $answer:expr) => {{
+            let topics = by_topic(asked, $part).into_iter().map(|(topic_id, partitions)| {
+                $topic::default().with_topic_id(topic_id).with_partitions(partitions)
+            });
+            let request =
+                $request::default().with_group_id(text(group).into()).with_topics(topics.collect());
+            let response = peers.ask(Purpose::ShareState, broker, $versions, &request).await?;
+            let mut answers = Answers::new();
+            for topic in response.results {
+                for part in topic.partitions {
+                    let of = (topic.topic_id, part.partition);
+                    let done = status(part.error_code, part.error_message.as_ref());
+                    answers.insert(of, done.map(|()| $answer(part)));
+                }
+            }
+            Ok(answers)
+        }};
+    }
     match api {
-        Api::Initialize => exchange!(
-            peers,
-            broker,
-            0..=0,
-            group,
-            asked,
-            InitializeShareGroupStateRequest,
-            InitializeStateData,
-            initialize,
-            |_| Answer::Done
-        ),
-        Api::Read => exchange!(
-            peers,
-            broker,
-            0..=0,
-            group,
-            asked,
-            ReadShareGroupStateRequest,
-            ReadStateData,
-            read,
-            |part| Answer::Read(state(part))
-        ),
-        Api::Write => exchange!(
-            peers,
-            broker,
-            0..=1,
-            group,
-            asked,
-            WriteShareGroupStateRequest,
-            WriteStateData,
-            write,
-            |_| Answer::Done
-        ),
-        Api::Summary => exchange!(
-            peers,
-            broker,
-            0..=1,
-            group,
-            asked,
-            ReadShareGroupStateSummaryRequest,
-            ReadStateSummaryData,
-            summary,
-            |part| Answer::Summary(summarized(part))
-        ),
-        Api::Delete => exchange!(
-            peers,
-            broker,
-            0..=0,
-            group,
-            asked,
-            DeleteShareGroupStateRequest,
-            DeleteStateData,
-            delete,
-            |_| Answer::Done
-        ),
+        Api::Initialize => {
+            let done = |_| Answer::Done;
+            exchange!(
+                0..=0,
+                InitializeShareGroupStateRequest,
+                InitializeStateData,
+                initialize,
+                done
+            )
+        }
+        Api::Read => {
+            let found = |part| Answer::Read(state(part));
+            exchange!(0..=0, ReadShareGroupStateRequest, ReadStateData, read, found)
+        }
+        Api::Write => {
+            let done = |_| Answer::Done;
+            exchange!(0..=1, WriteShareGroupStateRequest, WriteStateData, write, done)
+        }
+        Api::Summary => {
+            let found = |part| Answer::Summary(summarized(part));
+            exchange!(
+                0..=1,
+                ReadShareGroupStateSummaryRequest,
+                ReadStateSummaryData,
+                summary,
+                found
+            )
+        }
+        Api::Delete => {
+            let done = |_| Answer::Done;
+            exchange!(0..=0, DeleteShareGroupStateRequest, DeleteStateData, delete, done)
+        }
     }
 }
 

@@ -74,7 +74,8 @@ final class ClusterGroups {
             try (Consumer<String, String> consumer = consumer(group)) {
                 consumer.subscribe(Set.of(topic), new Resumption(group, consumer));
                 read(group, consumer);
-            } catch (KafkaException e) {
+            } catch (KafkaException | IllegalStateException e) {
+                // The latter: a consumer's poll() has found a position whose validation its other thread has just begun.
                 System.err.println(Thread.currentThread().getName() + " begins again: " + e);
             } catch (RuntimeException | AssertionError e) {
                 problem(Thread.currentThread().getName() + ": " + e);

@@ -75,20 +75,24 @@ pub(super) fn announce(config: &Config) {
 /// Whenever the metadata changes: tells the controller which log directories are cordoned, and the
 /// log whether the controller has fenced this broker.
 pub(super) async fn watch_metadata(parts: Arc<Parts>, heartbeats: Arc<Heartbeats>) {
-    let (id, mut was_fenced) = (parts.config.get().node_id, false);
+    let id = parts.config.get().node_id;
+    // The record that unfences a broker for the first time comes after the answer that says so.
+    let mut was_fenced = None;
     let mut applied = parts.applied.clone();
     while applied.changed().await.is_ok() {
         heartbeats.set_cordoned(parts.replicas.cordoned_dirs());
         let is_fenced = parts.image.load().brokers.get(&id).is_none_or(|broker| broker.fenced);
         match (was_fenced, is_fenced) {
-            (false, true) => warn!(
+            (Some(false), true) => warn!(
                 "the controller has fenced this broker, because heartbeats did not reach it in \
                  time or the broker was unregistered: it leads nothing until it is unfenced"
             ),
-            (true, false) => info!("the controller has unfenced this broker again"),
+            (Some(true), false) => info!("the controller has unfenced this broker again"),
             _ => {}
         }
-        was_fenced = is_fenced;
+        if was_fenced.is_some() || !is_fenced {
+            was_fenced = Some(is_fenced);
+        }
     }
 }
 

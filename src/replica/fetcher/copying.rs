@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 
 /// How often the partitions without news are looked at, because retention moves the start of a log.
 const SWEEP: Duration = Duration::from_secs(1);
+/// The first pause before a partition is asked for again whose leader does not know yet that it is
+/// one. Each further pause is twice as long, up to `replica.fetch.backoff.ms`. Until this replica
+/// has asked, nothing can be committed in its ISR, so the whole back-off would be seen by producers.
+const NOT_YET: Duration = Duration::from_millis(5);
 
 /// What the leader is to be asked next.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(super) struct Copied {
     pub phase: Phase,
     /// It is left alone until its entry in `delayed` is due.
     pub is_delayed: bool,
+    /// How often in a row the leader has said that it does not lead the partition in this epoch.
+    not_yet: u32,
     /// It had everything that the leader had committed when it was last answered.
     pub is_in_sync: bool,
 }
@@ -109,6 +115,7 @@ impl Fetcher {
             epoch,
             phase: Phase::Fetching,
             is_delayed: false,
+            not_yet: 0,
             is_in_sync: false,
         };
         self.partitions.insert(id, copied);
@@ -164,7 +171,7 @@ impl Fetcher {
             let delayed = self.delayed.first().map(|(until, _)| *until);
             return Ask::Nothing(delayed.into_iter().chain(held).min());
         }
-        Ask::Fetch(Box::new(self.fetch_request(broker_epoch)))
+        Ask::Fetch(Box::new(self.fetch_request(now, broker_epoch)))
     }
 
     /// Brings the session up to date with the partitions.
@@ -201,15 +208,18 @@ impl Fetcher {
         }
     }
 
-    fn fetch_request(&mut self, broker_epoch: i64) -> FetchRequest {
+    fn fetch_request(&mut self, now: Instant, broker_epoch: i64) -> FetchRequest {
         let (topics, forgotten) = self.session.take_news();
         let config = self.config.get();
+        // The leader must not hold the answer until a partition is late.
+        let due = self.delayed.first().map(|(until, _)| (*until - now).as_millis() as i32);
+        let max_wait = config.replica_fetch_wait_max_ms;
         let us = ReplicaState::default()
             .with_replica_id(config.node_id.into())
             .with_replica_epoch(broker_epoch);
         FetchRequest::default()
             .with_replica_state(us)
-            .with_max_wait_ms(config.replica_fetch_wait_max_ms)
+            .with_max_wait_ms(due.map_or(max_wait, |due| max_wait.min(due)))
             .with_min_bytes(config.replica_fetch_min_bytes)
             .with_max_bytes(config.replica_fetch_response_max_bytes)
             .with_session_id(self.session.id)
@@ -248,7 +258,7 @@ impl Fetcher {
 
     fn partition_fetched(&mut self, id: TopicIdPartition, data: PartitionData, now: Instant) {
         // The partition may have got another leader or epoch since it was asked for.
-        let (Some(asked), Some(copied)) = (self.session.asked(&id), self.partitions.get(&id))
+        let (Some(asked), Some(copied)) = (self.session.asked(&id), self.partitions.get_mut(&id))
         else {
             return;
         };
@@ -259,6 +269,7 @@ impl Fetcher {
             self.refused(id, error, now);
             return;
         }
+        copied.not_yet = 0;
         let partition = Arc::clone(&copied.partition);
         let diverging = &data.diverging_epoch;
         let done = if diverging.epoch >= 0 {
@@ -323,7 +334,9 @@ impl Fetcher {
             | ResponseError::UnknownTopicId
             | ResponseError::UnknownTopicOrPartition => {
                 tracing::debug!("{name} cannot be copied from broker {leader} yet: {error}");
-                self.delay(id, now);
+                let pause = NOT_YET.saturating_mul(2_u32.saturating_pow(copied.not_yet));
+                copied.not_yet += 1;
+                self.delay_for(id, pause.min(backoff(&self.config)), now);
             }
             _ => {
                 tracing::warn!("{name} cannot be copied from broker {leader}: {error}");
@@ -354,9 +367,13 @@ impl Fetcher {
 
     /// Leaves a partition alone for `replica.fetch.backoff.ms`.
     pub(super) fn delay(&mut self, id: TopicIdPartition, now: Instant) {
+        self.delay_for(id, backoff(&self.config), now);
+    }
+
+    fn delay_for(&mut self, id: TopicIdPartition, pause: Duration, now: Instant) {
         if let Some(copied) = self.partitions.get_mut(&id) {
             copied.is_delayed = true;
-            self.delayed.insert((now + backoff(&self.config), id));
+            self.delayed.insert((now + pause, id));
             self.changed.insert(id);
         }
     }

@@ -5,6 +5,7 @@ use super::pair::{Answer, Pair};
 use crate::log::Origin;
 use crate::replica::partition::Offsets;
 use crate::types::{NO_EPOCH, Offset};
+use kafka_protocol::error::ResponseError;
 use std::time::Duration;
 
 /// Appends a batch of `count` records as the leader.
@@ -126,6 +127,31 @@ fn a_batch_with_a_wrong_checksum_is_asked_for_again_later() {
     pair.deliver(1, forgets);
     assert!(pair.ask().is_none());
     pair.now += Duration::from_millis(1001);
+    pair.catch_up();
+    assert_equal(&pair);
+}
+
+#[test]
+fn a_leader_that_does_not_know_yet_that_it_leads_is_soon_asked_again() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    let mut pauses = Vec::new();
+    for _ in 0..10 {
+        let begun = pair.now;
+        let mut answer = loop {
+            match pair.ask() {
+                Some(Answer::Fetch(answer)) if !answer.responses.is_empty() => break answer,
+                // It has forgotten the partition.
+                Some(answer) => pair.deliver(1, answer),
+                None => pair.now += Duration::from_millis(1),
+            }
+        };
+        pauses.push((pair.now - begun).as_millis());
+        let data = &mut answer.responses[0].partitions[0];
+        data.error_code = ResponseError::NotLeaderOrFollower.code();
+        pair.deliver(1, Answer::Fetch(answer));
+    }
+    assert_eq!(pauses, [0, 5, 10, 20, 40, 80, 160, 320, 640, 1000]);
     pair.catch_up();
     assert_equal(&pair);
 }

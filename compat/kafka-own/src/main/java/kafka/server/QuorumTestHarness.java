@@ -60,6 +60,10 @@ public abstract class QuorumTestHarness implements Logging {
         return harness.controller();
     }
 
+    public void shutdownKRaftController() {
+        harness.stopController();
+    }
+
     public Seq<ControllerServer> controllerServers() {
         return CollectionConverters.asScala(List.of(controllerServer())).toSeq();
     }
@@ -74,7 +78,7 @@ public abstract class QuorumTestHarness implements Logging {
     public void setUp(TestInfo info) {
         testInfo = info;
         harness.open(CollectionConverters.asJava(kraftControllerConfigs(info)).get(0),
-            TestInfoUtils.isTransactionV2Enabled(info), metadataVersion(), this::addFormatterSettings);
+            TestInfoUtils.isTransactionV2Enabled(info));
     }
 
     @AfterEach

@@ -27,8 +27,8 @@ final class Cluster implements ClusterInstance {
     private final ClusterConfig config;
     private final List<Node> nodes = new ArrayList<>();
     private final Map<Integer, KafkaBroker> brokers = new HashMap<>();
-    private Node controllerNode;
-    private ControllerServer controller;
+    private Controllers controllers;
+    private Map<Integer, ControllerServer> controllerServers;
 
     Cluster(ClusterConfig config) {
         this.config = config;
@@ -39,25 +39,24 @@ final class Cluster implements ClusterInstance {
             || config.controllerSecurityProtocol() != SecurityProtocol.PLAINTEXT) {
             throw new TestAbortedException("SSL or SASL");
         }
+        Map<String, Short> features = new HashMap<>();
+        config.features().forEach((feature, level) -> features.put(feature.featureName(), level));
         if (Node.SEVERAL) {
-            if (config.numControllers() > 1) {
-                throw new TestAbortedException("several controllers");
-            }
-            controllerNode = Node.controller(settings(Node.CONTROLLER_ID));
+            controllers = new Controllers(settings(Controllers.FIRST_ID), config.numControllers(), false);
+            controllers.format(config.metadataVersion(), features, null);
+            controllerServers = controllers.servers();
             for (int id = 0; id < config.numBrokers(); id++) {
-                nodes.add(Node.broker(settings(id), config.disksPerBroker(), id, config.numBrokers(), controllerNode));
+                nodes.add(Node.broker(settings(id), config.disksPerBroker(), id, config.numBrokers(), controllers));
             }
         } else {
-            controllerNode = new Node(settings(0), config.disksPerBroker());
-            nodes.add(controllerNode);
-        }
-        if (config.metadataVersion() != MetadataVersion.LATEST_PRODUCTION || !config.features().isEmpty()) {
-            Map<String, Short> features = new HashMap<>();
-            config.features().forEach((feature, level) -> features.put(feature.featureName(), level));
-            controllerNode.format(config.metadataVersion(), features, formatter -> { });
+            Node node = new Node(settings(0), config.disksPerBroker());
+            nodes.add(node);
+            if (config.metadataVersion() != MetadataVersion.LATEST_PRODUCTION || !features.isEmpty()) {
+                node.format(config.metadataVersion(), features, formatter -> { });
+            }
+            controllerServers = Map.of(node.id, Stand.controller(node));
         }
         nodes.forEach(node -> brokers.put(node.id, Stand.broker(node)));
-        controller = Stand.controller(controllerNode);
         if (config.autoStart()) {
             start();
         }
@@ -76,8 +75,8 @@ final class Cluster implements ClusterInstance {
         for (Node node : nodes) {
             node.close();
         }
-        if (controllerNode != null) {
-            controllerNode.close();
+        if (controllers != null) {
+            controllers.close();
         }
     }
 
@@ -98,12 +97,12 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public Map<Integer, ControllerServer> controllers() {
-        return Map.of(controllerNode.id, controller);
+        return controllerServers;
     }
 
     @Override
     public Set<Integer> controllerIds() {
-        return Set.of(controllerNode.id);
+        return controllerServers.keySet();
     }
 
     @Override
@@ -123,7 +122,7 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public String bootstrapControllers() {
-        return controllerNode.bootstrapController();
+        return nodes.get(0).bootstrapController();
     }
 
     @Override
@@ -138,14 +137,18 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public void start() {
-        controllerNode.start();
+        if (controllers != null) {
+            controllers.start();
+        }
         nodes.parallelStream().forEach(Node::start);
     }
 
     @Override
     public void stop() {
         nodes.forEach(Node::stop);
-        controllerNode.stop();
+        if (controllers != null) {
+            controllers.stop();
+        }
     }
 
     @Override

@@ -28,7 +28,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 
-/** Runs the methods that Kafka's annotations mark, each on a cluster that is one {@link Node}. */
+/** Runs the methods that Kafka's annotations mark, each on a {@link Cluster} of its own. */
 public final class ClusterTests implements TestTemplateInvocationContextProvider {
     @ClusterTestDefaults
     private static final class Defaults { }

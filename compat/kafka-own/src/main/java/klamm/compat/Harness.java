@@ -3,7 +3,6 @@ package klamm.compat;
 import kafka.server.ControllerServer;
 import kafka.server.KafkaBroker;
 import kafka.server.KafkaConfig;
-import org.apache.kafka.metadata.storage.Formatter;
 import org.apache.kafka.server.common.MetadataVersion;
 
 import java.io.IOException;
@@ -13,7 +12,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.function.Consumer;
 
 /**
  * The nodes of a test in Scala: the first broker is one; further ones of the same test are the same again, unless tests get
@@ -23,42 +21,41 @@ public final class Harness {
     private final List<Node> nodes = new ArrayList<>();
     private Properties controllerSettings;
     private boolean transactionVersion2;
-    private Node controllerNode;
+    private Controllers controllers;
     private KafkaBroker broker;
     private ControllerServer controller;
 
-    public void open(Properties settings, boolean version2, MetadataVersion version, Consumer<Formatter> formatter) {
+    public void open(Properties settings, boolean version2) {
         controllerSettings = settings;
         transactionVersion2 = version2;
+        if (Node.SEVERAL) {
+            controllers = new Controllers(settings(Map.of()), 1, false);
+            try {
+                controllers.format(MetadataVersion.LATEST_PRODUCTION, features(), null);
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+            controllers.start();
+            controller = controllers.servers().get(controllers.servers().firstKey());
+        }
     }
 
     public KafkaBroker broker(KafkaConfig config) {
+        Map<Object, Object> settings = settings(config.originals());
         if (Node.SEVERAL) {
-            return oneOfSeveral(config);
+            Node node = Node.broker(settings, config.logDirs().size(), config.nodeId(), 1, controllers);
+            nodes.add(node);
+            return Stand.broker(node);
         }
         if (config.nodeId() != 0 && broker != null) {
             return broker;
         }
-        Map<Object, Object> settings = settings(config.originals());
         Node node = new Node(settings, config.logDirs().size());
         nodes.add(node);
         format(node);
         broker = Stand.broker(node);
         controller = Stand.controller(node);
         return broker;
-    }
-
-    /** The controller is there with the first broker. A broker of the same number goes on where the last one has stopped. */
-    private KafkaBroker oneOfSeveral(KafkaConfig config) {
-        if (controllerNode == null) {
-            controllerNode = Node.controller(settings(Map.of()));
-            format(controllerNode);
-            controllerNode.start();
-            controller = Stand.controller(controllerNode);
-        }
-        Node node = Node.broker(settings(config.originals()), config.logDirs().size(), config.nodeId(), 1, controllerNode);
-        nodes.add(node);
-        return Stand.broker(node);
     }
 
     private Map<Object, Object> settings(Map<String, ?> own) {
@@ -73,14 +70,22 @@ public final class Harness {
             return;
         }
         try {
-            node.format(MetadataVersion.LATEST_PRODUCTION, Map.of("transaction.version", (short) 1), formatter -> { });
+            node.format(MetadataVersion.LATEST_PRODUCTION, features(), formatter -> { });
         } catch (Exception e) {
             throw new IllegalStateException(e);
         }
     }
 
+    private Map<String, Short> features() {
+        return transactionVersion2 ? Map.of() : Map.of("transaction.version", (short) 1);
+    }
+
     public ControllerServer controller() {
         return controller;
+    }
+
+    public void stopController() {
+        controllers.stop();
     }
 
     public void close() {
@@ -88,8 +93,8 @@ public final class Harness {
             for (Node node : nodes) {
                 node.close();
             }
-            if (controllerNode != null) {
-                controllerNode.close();
+            if (controllers != null) {
+                controllers.close();
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);

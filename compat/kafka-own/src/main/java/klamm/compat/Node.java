@@ -30,11 +30,11 @@ import java.util.function.Consumer;
 
 /**
  * A process of its own with a fresh directory: a broker and controller in one, or a broker of a cluster, both klamm or
- * Apache Kafka, or the controller of that cluster, which is Apache Kafka.
+ * Apache Kafka. For a controller of that cluster it has the directory and the settings only.
  */
 final class Node {
     static final String CONTROLLER = "CONTROLLER";
-    static final int CONTROLLER_ID = 3000;
+    static final String CLUSTER_ID = "klammCompatKafkaOwn0AA";
     /** Tests get as many brokers as they ask for. */
     static final boolean SEVERAL = "several".equals(System.getenv("BROKERS"));
     private static final boolean REFERENCE = "kafka".equals(System.getenv("TARGET"));
@@ -48,7 +48,7 @@ final class Node {
     final Properties properties;
     private final Map<String, Integer> ports = new LinkedHashMap<>();
     private boolean isFormatted;
-    private Node controller;
+    private Controllers controllers;
     private Process process;
     private Admin admin;
 
@@ -88,24 +88,24 @@ final class Node {
         properties.putIfAbsent("log.segment.delete.delay.ms", "1000");
     }
 
-    /** The controller of a cluster, with those of the settings that are a controller's. */
-    static Node controller(Map<?, ?> wanted) {
-        Node node = new Node(wanted, 1, CONTROLLER_ID, "controller");
+    /** A controller of a cluster, with those of the settings that are a controller's. */
+    static Node controller(Map<?, ?> wanted, int id) {
+        Node node = new Node(wanted, 1, id, "controller");
         node.properties.setProperty("log.dirs", node.directory.resolve("data0").toString());
         node.properties.remove("log.dir");
         node.properties.remove("inter.broker.listener.name");
         node.listen(false, true);
-        node.properties.setProperty("controller.quorum.voters", CONTROLLER_ID + "@" + node.bootstrapController());
         return node;
     }
 
     /** One of several brokers. */
-    static Node broker(Map<?, ?> wanted, int disks, int id, int brokers, Node controller) {
+    static Node broker(Map<?, ?> wanted, int disks, int id, int brokers, Controllers controllers) {
         Node node = new Node(wanted, disks, id, "broker");
-        FACTORS.forEach(factor -> node.properties.putIfAbsent(factor, factor.startsWith("offsets") ? "" + Math.min(3, brokers) : "1"));
+        FACTORS.forEach(factor -> node.properties.putIfAbsent(factor,
+            factor.startsWith("offsets") ? "" + Math.min(3, brokers) : "1"));
         node.listen(true, false);
-        node.properties.setProperty("controller.quorum.voters", controller.properties.getProperty("controller.quorum.voters"));
-        node.controller = controller;
+        node.properties.putAll(controllers.quorum());
+        node.controllers = controllers;
         return node;
     }
 
@@ -154,7 +154,7 @@ final class Node {
     void format(MetadataVersion version, Map<String, Short> features, Consumer<Formatter> more) throws Exception {
         Formatter formatter = new Formatter()
             .setPrintStream(new PrintStream(OutputStream.nullOutputStream()))
-            .setClusterId("klammCompatKafkaOwn0AA")
+            .setClusterId(CLUSTER_ID)
             .setNodeId(id)
             .setDirectories(dataDirectories())
             .setMetadataLogDirectory(dataDirectories().get(0))
@@ -172,25 +172,28 @@ final class Node {
         }
         Path settings = directory.resolve("server.properties");
         try {
-            boolean isKafka = REFERENCE || id == CONTROLLER_ID;
-            if (isKafka && !isFormatted) {
-                format(MetadataVersion.LATEST_PRODUCTION, Map.of(), formatter -> { });
+            if (REFERENCE && !isFormatted) {
+                format(MetadataVersion.LATEST_PRODUCTION, Map.of(), formatter ->
+                    formatter.setHasDynamicQuorum(properties.containsKey("controller.quorum.bootstrap.servers")));
             }
             List<String> lines = new ArrayList<>();
             new TreeMap<>(properties).forEach((key, value) -> lines.add(key + "=" + value));
             Files.write(settings, lines);
-            List<String> command = isKafka
-                ? List.of("java", SEVERAL ? "-Xmx256M" : "-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"), "kafka.Kafka", settings.toString())
+            List<String> command = REFERENCE
+                ? List.of("java", SEVERAL ? "-Xmx256M" : "-Xmx512M", "-XX:TieredStopAtLevel=1", "-cp",
+                    System.getProperty("java.class.path"), "kafka.Kafka", settings.toString())
                 : List.of(System.getenv("KLAMM_BIN"), settings.toString());
-            process = new ProcessBuilder(command)
+            ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.appendTo(log()))
-                .start();
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log()));
+            if (SEVERAL) {
+                // Controllers of an old metadata.version do not tell it.
+                builder.environment().put("CLUSTER_ID", CLUSTER_ID);
+            }
+            process = builder.start();
             // What outlives its test must not outlive this process.
             Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
-            admin = Admin.create(id == CONTROLLER_ID
-                ? Map.of("bootstrap.controllers", bootstrapController(), "reconnect.backoff.ms", "20")
-                : Map.of("bootstrap.servers", bootstrap(), "reconnect.backoff.ms", "20"));
+            admin = Admin.create(Map.of("bootstrap.servers", bootstrap(), "reconnect.backoff.ms", "20"));
             await(admin.describeCluster().nodes());
         } catch (Exception e) {
             throw new IllegalStateException("the broker did not start: " + lastLine(), e);
@@ -268,7 +271,7 @@ final class Node {
     }
 
     String bootstrapController() {
-        return "localhost:" + (controller == null ? this : controller).port(CONTROLLER);
+        return controllers == null ? "localhost:" + port(CONTROLLER) : controllers.bootstrap();
     }
 
     private String lastLine() {

@@ -1,16 +1,19 @@
 package klamm.compat;
 
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.message.FetchResponseData.PartitionData;
 import org.apache.kafka.common.record.internal.FileRecords;
 import org.apache.kafka.common.record.internal.RecordBatch;
 import org.apache.kafka.common.requests.FetchRequest;
 import org.apache.kafka.common.requests.FetchResponse;
 import org.apache.kafka.server.IntegrationTestUtils;
+import org.apache.kafka.storage.internals.log.FetchDataInfo;
+import org.apache.kafka.storage.internals.log.LogOffsetMetadata;
 
 import java.io.File;
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -18,11 +21,16 @@ import java.util.Optional;
 final class Replica {
     private Replica() { }
 
-    /** By the files of its directory. */
-    static long endOffset(File directory) throws IOException {
+    static List<File> segments(File directory) {
         File[] segments = directory.listFiles((parent, name) -> name.endsWith(".log"));
         Arrays.sort(segments);
-        File last = segments[segments.length - 1];
+        return List.of(segments);
+    }
+
+    /** By the files of its directory. */
+    static long endOffset(File directory) throws IOException {
+        List<File> segments = segments(directory);
+        File last = segments.get(segments.size() - 1);
         long end = Long.parseLong(last.getName().replace(".log", ""));
         try (FileRecords records = FileRecords.open(last, false)) {
             for (RecordBatch batch : records.batches()) {
@@ -32,12 +40,20 @@ final class Replica {
         return end;
     }
 
+    /** The batches of a segment from an offset on, or null where there are none. */
+    static FetchDataInfo read(File segment, long offset) throws IOException {
+        FileRecords records = FileRecords.open(segment, false);
+        FileRecords.LogOffsetPosition start = records.searchForOffsetFromPosition(offset, 0);
+        return start == null ? null : new FetchDataInfo(new LogOffsetMetadata(offset),
+            records.slice(start.position, Integer.MAX_VALUE - start.position));
+    }
+
     /** By a fetch of a consumer in a rack, which a follower serves as well. */
-    static long highWatermark(Node node, TopicPartition partition) throws Exception {
-        Uuid topic = node.admin().describeTopics(java.util.List.of(partition.topic())).allTopicNames().get().get(partition.topic()).topicId();
+    static PartitionData state(Node node, TopicPartition partition) throws IOException {
         FetchRequest request = FetchRequest.Builder.forConsumer((short) 17, 0, 0, Map.of(partition,
-            new FetchRequest.PartitionData(topic, 0, 0, 1, Optional.empty()))).rackId("none").build((short) 17);
+            new FetchRequest.PartitionData(new View(node).topicId(partition.topic()), 0, 0, 1, Optional.empty())))
+            .rackId("none").build((short) 17);
         FetchResponse response = IntegrationTestUtils.connectAndReceive(request, node.port(node.clientListener()));
-        return response.data().responses().get(0).partitions().get(0).highWatermark();
+        return response.data().responses().get(0).partitions().get(0);
     }
 }

@@ -13,24 +13,30 @@ import kafka.server.SharedServer;
 import org.apache.kafka.clients.admin.ListTopicsOptions;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.ProducerState;
-import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.QuorumInfo;
 import org.apache.kafka.clients.admin.TopicListing;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
-import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.network.ListenerName;
 import org.apache.kafka.common.protocol.Errors;
 import org.apache.kafka.controller.Controller;
 import org.apache.kafka.controller.ResultOrError;
 import org.apache.kafka.coordinator.group.GroupCoordinator;
+import org.apache.kafka.image.ClusterImage;
+import org.apache.kafka.image.FeaturesImage;
+import org.apache.kafka.image.MetadataImage;
+import org.apache.kafka.metadata.BrokerRegistration;
 import org.apache.kafka.metadata.BrokerState;
 import org.apache.kafka.metadata.KRaftMetadataCache;
-import org.apache.kafka.metadata.LeaderAndIsr;
+import org.apache.kafka.raft.KafkaRaftClient;
+import org.apache.kafka.raft.LeaderAndEpoch;
 import org.apache.kafka.raft.LogOffsetMetadata;
 import org.apache.kafka.raft.RaftLog;
 import org.apache.kafka.server.BrokerLifecycleManager;
+import org.apache.kafka.server.HostedPartition;
+import org.apache.kafka.server.common.MetadataVersion;
+import org.apache.kafka.storage.internals.log.LogSegment;
 import org.apache.kafka.storage.internals.log.ProducerStateEntry;
 import org.apache.kafka.storage.internals.log.ProducerStateManager;
 import org.apache.kafka.storage.internals.log.ProducerStateManagerConfig;
@@ -40,6 +46,7 @@ import org.mockito.invocation.InvocationOnMock;
 import org.mockito.stubbing.Answer;
 import org.opentest4j.TestAbortedException;
 import scala.Option;
+import scala.jdk.javaapi.CollectionConverters;
 
 import java.io.File;
 import java.util.Collection;
@@ -47,10 +54,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Kafka's Java objects as its tests know them, standing for a {@link Node}: they start and stop it and answer from its
@@ -77,16 +86,22 @@ final class Stand {
         });
         LogManager logs = stand(LogManager.class, call -> switch (call.getMethod().getName()) {
             case "getLog$default$2" -> false;
-            case "getLog" -> Option.apply(log(node, call.getArgument(0)));
+            case "getLog" -> Option.apply(log(node, call.getArgument(0), call.getArgument(1)));
+            case "liveLogDirs" -> CollectionConverters.asScala(node.dataDirectories().stream().map(File::new).toList()).toSeq();
             case "producerStateManagerConfig" -> new ProducerStateManagerConfig(
                 Integer.parseInt(setting(node, "producer.id.expiration.ms")), false);
             default -> beyond(call);
         });
         ReplicaManager replicas = stand(ReplicaManager.class, call -> switch (call.getMethod().getName()) {
-            case "localLog" -> Option.apply(log(node, call.getArgument(0)));
-            case "localLogOrException" -> log(node, call.getArgument(0));
+            case "localLog" -> Option.apply(log(node, call.getArgument(0), false));
+            case "localLogOrException" -> log(node, call.getArgument(0), false);
             case "onlinePartition" -> Option.apply(partition(node, call.getArgument(0)));
+            case "getPartition" -> {
+                Partition partition = partition(node, call.getArgument(0));
+                yield partition == null ? new HostedPartition.None<>() : new HostedPartition.Online<>(partition);
+            }
             case "logManager" -> logs;
+            case "metadataCache" -> metadata;
             case "checkpointHighWatermarks" -> run(Stand::pause);
             default -> beyond(call);
         });
@@ -154,54 +169,97 @@ final class Stand {
         });
     }
 
+    /** What a broker says of the quorum. */
+    static KafkaRaftManager<?> raft(Node node) {
+        KafkaRaftClient<?> client = stand(KafkaRaftClient.class, call -> switch (call.getMethod().getName()) {
+            case "leaderAndEpoch" -> {
+                QuorumInfo quorum = node.admin().describeMetadataQuorum().quorumInfo().get();
+                yield new LeaderAndEpoch(OptionalInt.of(quorum.leaderId()), (int) quorum.leaderEpoch());
+            }
+            default -> beyond(call);
+        });
+        return stand(KafkaRaftManager.class, call -> switch (call.getMethod().getName()) {
+            case "client" -> client;
+            default -> beyond(call);
+        });
+    }
+
     private static KRaftMetadataCache metadata(Node node) {
+        View view = new View(node);
         return stand(KRaftMetadataCache.class, call -> switch (call.getMethod().getName()) {
-            case "numPartitions" -> describe(node, call.getArgument(0)).map(topic -> topic.partitions().size());
-            case "getLeaderAndIsr" -> partition(node, call.getArgument(0), call.getArgument(1))
-                .filter(partition -> partition.leader() != null)
-                .map(partition -> new LeaderAndIsr(partition.leader().id(),
-                    partition.isr().stream().map(replica -> replica.id()).toList()));
+            case "numPartitions" -> view.topic(call.getArgument(0)).map(topic -> topic.partitions().size());
+            case "getLeaderAndIsr" -> view.leaderAndIsr(call.getArgument(0), call.getArgument(1));
             case "contains" -> call.getArgument(0) instanceof TopicPartition one
-                ? partition(node, one.topic(), one.partition()).isPresent()
-                : describe(node, call.getArgument(0)).isPresent();
-            case "getTopicId" -> describe(node, call.getArgument(0)).map(TopicDescription::topicId).orElse(Uuid.ZERO_UUID);
-            case "hasAliveBroker" -> node.admin().describeCluster().nodes().get().stream()
-                .anyMatch(alive -> call.getArgument(0).equals(alive.id()));
-            case "getAliveBrokerNodes" -> node.isAlive() ? List.copyOf(node.admin().describeCluster().nodes().get()) : List.of();
+                ? view.partition(one.topic(), one.partition()).isPresent()
+                : view.topic(call.getArgument(0)).isPresent();
+            case "getTopicId" -> view.topicId(call.getArgument(0));
+            case "hasAliveBroker" -> view.brokers().containsKey((int) call.getArgument(0));
+            case "getAliveBrokerNode" -> Optional.ofNullable(view.brokers().get((int) call.getArgument(0)));
+            case "getAliveBrokerNodes" -> List.copyOf(view.brokers().values());
+            case "getPartitionReplicaEndpoints" -> view.replicas(call.getArgument(0));
+            case "getPartitionLeaderEndpoint" -> view.leader(call.getArgument(0), call.getArgument(1));
+            case "currentImage" -> image(node, view);
+            default -> beyond(call);
+        });
+    }
+
+    private static MetadataImage image(Node node, View view) throws Exception {
+        Map<Integer, BrokerRegistration> registrations = new HashMap<>();
+        view.registrations().forEach((id, isFenced) -> registrations.put(id,
+            stand(BrokerRegistration.class, call -> switch (call.getMethod().getName()) {
+                case "fenced" -> isFenced;
+                default -> beyond(call);
+            })));
+        FeaturesImage features = stand(FeaturesImage.class, call -> switch (call.getMethod().getName()) {
+            case "metadataVersion" -> Optional.of(MetadataVersion.fromFeatureLevel(node.admin().describeFeatures()
+                .featureMetadata().get().finalizedFeatures().get(MetadataVersion.FEATURE_NAME).maxVersionLevel()));
+            default -> beyond(call);
+        });
+        return stand(MetadataImage.class, call -> switch (call.getMethod().getName()) {
+            case "cluster" -> new ClusterImage(registrations, Map.of());
+            case "features" -> features;
             default -> beyond(call);
         });
     }
 
     /** A log whose directory is there, or null. */
-    private static UnifiedLog log(Node node, TopicPartition partition) {
-        Optional<File> directory = node.dataDirectories().stream()
-            .map(parent -> new File(parent, partition.toString()).getAbsoluteFile()).filter(File::isDirectory).findFirst();
+    private static UnifiedLog log(Node node, TopicPartition partition, boolean isFuture) {
+        Optional<File> directory = node.dataDirectories().stream().flatMap(parent -> Stream.of(new File(parent).listFiles(file ->
+            isFuture ? file.getName().startsWith(partition + ".") && file.getName().endsWith("-future")
+                : file.getName().equals(partition.toString())))).map(File::getAbsoluteFile).findFirst();
         return directory.map(found -> stand(UnifiedLog.class, call -> switch (call.getMethod().getName()) {
             case "dir" -> found;
-            case "logStartOffset" -> offset(node, partition, OffsetSpec.earliest());
+            case "parentDir" -> found.getParent();
+            case "renameDir" -> run(() -> found.renameTo(new File(found.getParent(), call.getArgument(0))));
+            case "logStartOffset" -> Node.SEVERAL
+                ? Replica.state(node, partition).logStartOffset() : offset(node, partition, OffsetSpec.earliest());
             // With one replica everything is committed at once.
             case "logEndOffset" -> Node.SEVERAL ? Replica.endOffset(found) : offset(node, partition, OffsetSpec.latest());
-            case "highWatermark" -> Node.SEVERAL ? Replica.highWatermark(node, partition) : offset(node, partition, OffsetSpec.latest());
+            case "highWatermark" -> Node.SEVERAL
+                ? Replica.state(node, partition).highWatermark() : offset(node, partition, OffsetSpec.latest());
+            case "logSegments" -> Replica.segments(found).stream().map(Stand::segment).toList();
             case "producerStateManager" -> producers(node, partition);
             default -> beyond(call);
         })).orElse(null);
     }
 
-    private static Partition partition(Node node, TopicPartition partition) {
-        UnifiedLog log = log(node, partition);
-        return log == null ? null : stand(Partition.class, call -> switch (call.getMethod().getName()) {
-            case "leaderLogIfLocal" -> leads(node, partition) ? Option.apply(log) : Option.empty();
-            case "leaderIdIfLocal" -> leads(node, partition) ? Option.apply(node.id) : Option.empty();
-            case "inSyncReplicaIds" -> scala.jdk.javaapi.CollectionConverters.asScala(
-                partition(node, partition.topic(), partition.partition()).orElseThrow().isr().stream()
-                    .map(replica -> (Object) replica.id()).collect(Collectors.toSet())).toSet();
+    private static LogSegment segment(File file) {
+        return stand(LogSegment.class, call -> switch (call.getMethod().getName()) {
+            case "read" -> Replica.read(file, call.getArgument(0));
             default -> beyond(call);
         });
     }
 
-    private static boolean leads(Node node, TopicPartition partition) throws Exception {
-        return partition(node, partition.topic(), partition.partition())
-            .filter(info -> info.leader() != null && info.leader().id() == node.id).isPresent();
+    private static Partition partition(Node node, TopicPartition partition) {
+        UnifiedLog log = log(node, partition, false);
+        View view = new View(node);
+        return log == null ? null : stand(Partition.class, call -> switch (call.getMethod().getName()) {
+            case "leaderLogIfLocal" -> view.leads(partition) ? Option.apply(log) : Option.empty();
+            case "leaderIdIfLocal" -> view.leads(partition) ? Option.apply(node.id) : Option.empty();
+            case "inSyncReplicaIds" -> CollectionConverters.asScala(
+                Set.<Object>copyOf(view.leaderAndIsr(partition.topic(), partition.partition()).orElseThrow().isr())).toSet();
+            default -> beyond(call);
+        });
     }
 
     private static long offset(Node node, TopicPartition partition, OffsetSpec spec) throws Exception {
@@ -220,22 +278,6 @@ final class Stand {
             case "activeProducers" -> active;
             default -> beyond(call);
         });
-    }
-
-    private static Optional<TopicDescription> describe(Node node, String topic) throws Exception {
-        try {
-            return Optional.of(node.admin().describeTopics(List.of(topic)).allTopicNames().get().get(topic));
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof UnknownTopicOrPartitionException) {
-                return Optional.empty();
-            }
-            throw e;
-        }
-    }
-
-    private static Optional<TopicPartitionInfo> partition(Node node, String topic, int index) throws Exception {
-        return describe(node, topic).flatMap(description ->
-            description.partitions().stream().filter(partition -> partition.partition() == index).findFirst());
     }
 
     private static Map<String, Uuid> topicIds(Node node) throws Exception {

@@ -1,18 +1,58 @@
 package org.apache.kafka.common.test;
 
-import java.util.Map;
+import org.apache.kafka.common.network.ListenerName;
+import org.apache.kafka.metadata.bootstrap.BootstrapMetadata;
+import org.apache.kafka.server.common.MetadataVersion;
 
-/** How many brokers a test would like, and the settings that are only the first one's. */
-public record TestKitNodes(int brokers, Map<String, String> ownSettings) {
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** The nodes that a test would like, the settings that are only one's, and what the metadata begins with. */
+public record TestKitNodes(
+    int brokers,
+    int controllers,
+    int disks,
+    ListenerName brokerListenerName,
+    MetadataVersion version,
+    BootstrapMetadata records,
+    Map<Integer, Map<String, String>> settings
+) {
+    public String clusterId() {
+        return "klammCompatKafkaOwn0AA";
+    }
+
+    /** Tests count them. */
+    public SortedMap<Integer, Integer> brokerNodes() {
+        SortedMap<Integer, Integer> nodes = new TreeMap<>();
+        for (int id = 0; id < brokers; id++) {
+            nodes.put(id, id);
+        }
+        return nodes;
+    }
+
     public static final class Builder {
         private int brokers = 1;
-        private Map<String, String> ownSettings = Map.of();
+        private int controllers = 1;
+        private int disks = 1;
+        private ListenerName listener = new ListenerName("EXTERNAL");
+        private MetadataVersion version = MetadataVersion.LATEST_PRODUCTION;
+        private BootstrapMetadata records;
+        private Map<Integer, Map<String, String>> settings = Map.of();
+
+        public Builder() { }
+
+        public Builder(BootstrapMetadata metadata) {
+            setBootstrapMetadata(metadata);
+        }
 
         public Builder setCombined(boolean isCombined) {
             return this;
         }
 
         public Builder setNumControllerNodes(int number) {
+            controllers = number;
             return this;
         }
 
@@ -21,13 +61,37 @@ public record TestKitNodes(int brokers, Map<String, String> ownSettings) {
             return this;
         }
 
-        public Builder setPerServerProperties(Map<Integer, Map<String, String>> settings) {
-            ownSettings = settings.getOrDefault(0, Map.of());
+        public Builder setNumDisksPerBroker(int number) {
+            disks = number;
+            return this;
+        }
+
+        public Builder setBrokerListenerName(ListenerName name) {
+            listener = name;
+            return this;
+        }
+
+        public Builder setBootstrapMetadataVersion(MetadataVersion wanted) {
+            version = wanted;
+            return this;
+        }
+
+        public Builder setBootstrapMetadata(BootstrapMetadata metadata) {
+            records = metadata;
+            return this;
+        }
+
+        public Builder setBaseDirectory(Path directory) {
+            return this;
+        }
+
+        public Builder setPerServerProperties(Map<Integer, Map<String, String>> wanted) {
+            settings = wanted;
             return this;
         }
 
         public TestKitNodes build() {
-            return new TestKitNodes(brokers, ownSettings);
+            return new TestKitNodes(brokers, controllers, disks, listener, version, records, settings);
         }
     }
 }

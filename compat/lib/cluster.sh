@@ -10,6 +10,7 @@
 #   cluster_controllers N [KIND]       declares the controllers c1 to cN, which are formatted
 #   cluster_broker NAME KIND [key=value...]   declares a broker, named b1, b2, ...
 #   cluster_start                      starts them all, and klamm.compat.Cluster, which ask, query and check speak to
+#   node_set NAME key=value...         changes its server.properties; key= takes a setting away
 #   cluster_end                        kills whatever still runs, for an EXIT trap
 #   node_start, node_stop, node_kill, node_pause, node_resume NAME; node_replace NAME KIND
 #   ask COMMAND, query COMMAND         of klamm.compat.Cluster; query sets ANSWER
@@ -77,6 +78,14 @@ directory_id() {
   local id=-
   while [[ $id == -* ]]; do id=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d =); done
   echo "$id"
+}
+
+node_set() {
+  local properties=$BROKER_DIR/$1/server.properties setting; shift
+  for setting in "$@"; do
+    sed -i "/^${setting%%=*}=/d" "$properties"
+    if [ -n "${setting#*=}" ]; then echo "$setting" >> "$properties"; fi
+  done
 }
 
 cluster_controllers() {
@@ -174,6 +183,12 @@ cluster_start() {
   for name in "${CONTROLLERS[@]}"; do must node_await "$name"; done
   for name in "${BROKERS[@]}"; do must node_launch "$name"; done
   for name in "${BROKERS[@]}"; do must node_await "$name"; done
+  clients_start
+}
+
+# clients_start: klamm.compat.Cluster, which knows all brokers that are declared.
+clients_start() {
+  local name
   BOOTSTRAP=$(for name in "${BROKERS[@]}"; do echo "127.0.0.1:${NODE_PORT[$name]}"; done | paste -sd ,)
   export BOOTSTRAP
   mkfifo "$BROKER_DIR/commands" "$BROKER_DIR/answers"

@@ -3,6 +3,7 @@ package klamm.compat;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 
 /**
@@ -11,7 +12,8 @@ import java.util.concurrent.Callable;
  * <p>Commands on stdin, each answered by lines of checks and "done":
  *
  * <pre>
- * load [share]         makes the topics and begins to write and read, with a share group if so asked
+ * load [share] [bare]  makes the topics and begins to write and read, with a share group if so asked; bare: the topics have no
+ *                      min.insync.replicas of their own
  * progress NAME        all that the load does makes progress from here on
  * quiet                the load comes to rest: all that it has begun is decided
  * check NAME           everything that was acknowledged is there, once and in order; what was committed is not lost
@@ -38,14 +40,15 @@ public final class Cluster {
 
     private Cluster() { }
 
-    private void load(boolean withShare) throws Exception {
+    private void load(Set<String> options) throws Exception {
+        String[] configs = options.contains("bare") ? new String[0] : new String[] {"min.insync.replicas", "2"};
         numbers = new ClusterNumbers();
         transactions = new ClusterTransactions();
         groups = new ClusterGroups(ClusterNumbers.TOPIC);
-        numbers.start();
-        transactions.start();
+        numbers.start(configs);
+        transactions.start(configs);
         groups.start();
-        if (withShare) {
+        if (options.contains("share")) {
             share = new ClusterShare(ClusterNumbers.TOPIC);
             share.start();
         }
@@ -109,7 +112,7 @@ public final class Cluster {
 
     private void command(String command, String rest) throws Exception {
         switch (command) {
-            case "load" -> load(rest.equals("share"));
+            case "load" -> load(Set.of(rest.split(" ")));
             case "progress" -> {
                 progress();
                 System.out.println("ok " + rest);

@@ -31,8 +31,8 @@ final class ClusterNumbers {
     private final Thread thread = new Thread(this::produce, "numbers");
     private volatile boolean stops;
 
-    void start() throws Exception {
-        Broker.create(TOPIC, PARTITIONS, "min.insync.replicas", "2");
+    void start(String... configs) throws Exception {
+        Broker.create(TOPIC, PARTITIONS, configs);
         thread.setDaemon(true);
         thread.start();
     }

@@ -100,8 +100,8 @@ final class ClusterTransactions {
         }
     }
 
-    void start() throws Exception {
-        Broker.create(TOPIC, PARTITIONS, "min.insync.replicas", "2");
+    void start(String... configs) throws Exception {
+        Broker.create(TOPIC, PARTITIONS, configs);
         loads.forEach(Thread::start);
     }
 

@@ -35,6 +35,8 @@ use quota::{Quota, Side};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// All partitions that this broker hosts (ReplicaManager).
@@ -60,6 +62,8 @@ pub struct Replicas {
     /// The broker is leaving the cluster (controlled shutdown).
     is_leaving: AtomicBool,
     sessions: FetchSessions,
+    /// When this broker last began to lead a partition that has followers.
+    began_to_lead: watch::Sender<Option<Instant>>,
     producer_ids: ProducerIds,
 }
 
@@ -93,6 +97,7 @@ impl Replicas {
             fetchers: Fetchers::default(),
             is_leaving: AtomicBool::new(false),
             sessions: FetchSessions::new(sessions),
+            began_to_lead: watch::Sender::new(None),
             producer_ids: ProducerIds::default(),
         })
     }

@@ -181,12 +181,16 @@ impl Replicas {
         registration: &metadata::Partition,
         now: Timestamp,
     ) -> Result<()> {
-        if registration.leader_epoch != partition.leader_epoch() {
+        let is_led_anew = registration.leader_epoch != partition.leader_epoch();
+        if is_led_anew {
             self.unfollow(partition.id());
         }
         partition.apply(registration, now)?;
         let us = self.config.get().node_id;
         let (leader, epoch) = partition.leader();
+        if is_led_anew && leader == Some(us) && registration.replicas.len() > 1 {
+            self.begin_to_lead();
+        }
         let is_leaving = self.is_leaving.load(Ordering::Relaxed);
         match leader {
             Some(leader) if leader != us && (!is_leaving || registration.isr.contains(&us)) => {

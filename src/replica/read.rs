@@ -6,6 +6,7 @@ use super::fetch_session::{FetchKey, FetchSession, Reported, SharedSession, Slot
 use super::partition::{
     Fetched, FetchingReplica, Location, Offsets, Partition, PartitionFetch, Reader,
 };
+use super::purgatory::Watch;
 use crate::disk::{Access, FileRange, files_per_answer};
 use crate::error::Error;
 use crate::log::Read;
@@ -84,6 +85,10 @@ enum Mode {
 /// How many times a fetch brings missing data into memory before it reads; after that it waits for
 /// the disk itself.
 const MISSES_MAX: usize = 8;
+/// How long followers may take to learn that this broker leads more partitions than before.
+const HAND_OVER: Duration = Duration::from_millis(500);
+/// How long a follower's fetch waits in that time.
+const HAND_OVER_WAIT: Duration = Duration::from_millis(10);
 
 /// How an attempt to answer proceeds.
 #[derive(Clone, Copy)]
@@ -149,12 +154,35 @@ impl Replicas {
                         manner.access = Access::Waiting;
                     }
                 }
+                Attempt::Early if manner.watches && fetch.follower.is_some() => {
+                    manner.is_last = self.wait_as_follower(&watch, deadline).await;
+                }
                 Attempt::Early if manner.watches => {
                     manner.is_last = timeout_at(deadline, watch.marked()).await.is_err();
                 }
                 Attempt::Early => manner.watches = true,
             }
         }
+    }
+
+    /// Waits for a change of what a follower copies; returns whether it has to be answered anyway.
+    /// A follower can ask for one more partition only after its answer. Producers to a partition
+    /// whose leader has changed would wait that long, so the followers do not.
+    async fn wait_as_follower(&self, watch: &Watch, deadline: Instant) -> bool {
+        let mut began = self.began_to_lead.subscribe();
+        let now = Instant::now();
+        let is_recent = began.borrow_and_update().is_some_and(|at| now - at < HAND_OVER);
+        let deadline = if is_recent { deadline.min(now + HAND_OVER_WAIT) } else { deadline };
+        tokio::select! {
+            biased;
+            _ = began.changed() => true,
+            marked = timeout_at(deadline, watch.marked()) => marked.is_err(),
+        }
+    }
+
+    /// Lets followers that wait ask again, as there is one more partition to copy.
+    pub(super) fn begin_to_lead(&self) {
+        self.began_to_lead.send_replace(Some(Instant::now()));
     }
 
     /// Finds or creates the session (FetchManager.newContext).

@@ -9,6 +9,7 @@ use crate::replica::partition::{
 };
 use crate::replica::read::Fetch;
 use crate::types::{BrokerId, Isolation, NO_EPOCH, Offset};
+use arc_swap::ArcSwap;
 use kafka_protocol::error::ResponseError;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -472,6 +473,41 @@ async fn an_idle_session_keeps_its_follower_up_to_date() {
     leading.later(2);
     leading.partition.shrink_isr(leading.now).unwrap();
     assert_eq!(leading.wanted(), None);
+}
+
+/// It could otherwise not ask for the partition before its wait is over.
+#[tokio::test(start_paused = true)]
+async fn a_follower_does_not_wait_while_it_may_have_more_to_copy() {
+    let mut leading = Leading::new(&[1, 2]);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let by = |partitions, session_id, session_epoch| Fetch {
+        follower: Some(FetchingReplica { id: 2, broker_epoch: 20 }),
+        only_leader: true,
+        max_wait_ms: 500,
+        session_id,
+        session_epoch,
+        partitions,
+        ..request(leading.id, asked(0), Isolation::LogEnd)
+    };
+    let first = by(request(leading.id, asked(0), Isolation::LogEnd).partitions, 0, 0);
+    let next = [1, 2, 3].map(|epoch| by(vec![], 0, epoch));
+    let session_id =
+        leading.cluster.replicas.fetch(&leading.cluster.images, first).await.session_id;
+    let mut waits = Vec::new();
+    for (nth, asks) in next.into_iter().enumerate() {
+        let (began, replicas) = (Instant::now(), Arc::clone(&leading.cluster.replicas));
+        let images = ArcSwap::from(leading.cluster.images.load_full());
+        let asks = Fetch { session_id, ..asks };
+        let waiting = tokio::spawn(async move { replicas.fetch(&images, asks).await });
+        tokio::task::yield_now().await;
+        if nth == 1 {
+            tokio::time::advance(Duration::from_millis(7)).await;
+            leading.cluster.change(leading.id, 0, |change| change.leader = 1);
+        }
+        assert_eq!(waiting.await.unwrap().error, None);
+        waits.push(began.elapsed().as_millis());
+    }
+    assert_eq!(waits, [500, 7, 10]);
 }
 
 /// One in the ISR is never throttled, or it would leave it.

@@ -98,7 +98,8 @@ pub(super) async fn watch_metadata(parts: Arc<Parts>, heartbeats: Arc<Heartbeats
 
 /// Tells the controller in which log directories new or moved partitions are.
 pub(super) async fn tell_assignments(parts: &Parts) {
-    while let Some(request) = parts.replicas.next_assignments(parts.broker_epoch) {
+    let version = parts.image.load().metadata_version();
+    while let Some(request) = parts.replicas.next_assignments(parts.broker_epoch, version) {
         let Err(error) = parts.controller.assign_replicas(request.clone()).await else { continue };
         error!(%error, "the controller refused to hear where partitions lie");
         if parts.controller.is_remote() {

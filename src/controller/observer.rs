@@ -29,6 +29,7 @@ use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::metadata::{Image, Published};
 use arc_swap::ArcSwap;
+use kafka_protocol::ResponseError;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -158,13 +159,22 @@ pub async fn ask_cluster_id(config: &Config) -> String {
         let client = Client::new(address.clone(), client_options(config));
         match client.ask(1..=2, &request).await {
             Ok(response) if response.error_code == 0 => return response.cluster_id.to_string(),
-            Ok(response) => {
-                contacts.unanswered(&address, &format!("error {}", response.error_code));
-            }
+            Ok(response) => contacts.unanswered(&address, &withheld(response.error_code)),
             Err(error) => contacts.unanswered(&address, &error),
         }
         tokio::time::sleep(ms(config.controller_quorum_retry_backoff_ms)).await;
     }
+}
+
+/// Why a controller does not tell its cluster's id, and what to do where it never will. It may also
+/// just have started, and not know its `metadata.version` yet.
+fn withheld(code: i16) -> String {
+    if code == ResponseError::UnsupportedVersion.code() {
+        return "it tells its cluster.id from metadata.version 3.7 on; below, set CLUSTER_ID or \
+                format log.dirs with kafka-storage.sh"
+            .to_owned();
+    }
+    format!("error {code}")
 }
 
 /// What the thread owns.

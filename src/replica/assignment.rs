@@ -6,6 +6,7 @@ use crate::codec::messages::AssignReplicasToDirsRequest;
 use crate::codec::messages::assign_replicas_to_dirs_request::{
     DirectoryData, PartitionData, TopicData,
 };
+use crate::metadata::features;
 use crate::sync::lock;
 use crate::types::TopicIdPartition;
 use std::collections::BTreeMap;
@@ -21,8 +22,16 @@ impl Replicas {
         lock(&self.unassigned).insert(id, directory);
     }
 
-    /// The next assignments to report; None if there are none.
-    pub fn next_assignments(&self, epoch: i64) -> Option<AssignReplicasToDirsRequest> {
+    /// The next assignments to report; None if there are none. Below the `metadata.version` that has
+    /// log directories they wait.
+    pub fn next_assignments(
+        &self,
+        epoch: i64,
+        metadata_version: i16,
+    ) -> Option<AssignReplicasToDirsRequest> {
+        if metadata_version < features::DIRECTORIES {
+            return None;
+        }
         let mut unassigned = lock(&self.unassigned);
         let next: Vec<_> = unassigned.keys().take(MAX_ASSIGNMENTS).copied().collect();
         if next.is_empty() {

@@ -489,3 +489,10 @@ fn snapshots_are_made_and_old_ones_deleted() {
     copy.give(&[], 4);
     assert_eq!(topics(&copy.take().unwrap().image), ["a", "b", "c"]);
 }
+
+#[test]
+fn whoever_starts_below_metadata_version_3_7_reads_how_to_go_on() {
+    let why = super::withheld(ResponseError::UnsupportedVersion.code());
+    assert!(why.contains("CLUSTER_ID"), "{why}");
+    assert_eq!(super::withheld(1), "error 1");
+}

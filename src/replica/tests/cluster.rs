@@ -9,6 +9,7 @@ use crate::codec::schema::metadata::{
 use crate::config::{Compression, Config, LiveConfig};
 use crate::disk::Disk;
 use crate::log::manager::LogManager;
+use crate::metadata::features;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::{BROKER_CONFIG, Image, Loader, TOPIC_CONFIG};
 use crate::record::Batch;
@@ -187,7 +188,8 @@ impl Cluster {
 
     /// Lets the controller process the reported log directories.
     pub fn assign(&mut self) {
-        let Some(request) = self.replicas.next_assignments(1) else { return };
+        let newest = features::NEWEST_METADATA_VERSION;
+        let Some(request) = self.replicas.next_assignments(1, newest) else { return };
         for directory in request.directories {
             for topic in directory.topics {
                 for partition in topic.partitions {

@@ -5,6 +5,7 @@ use crate::config::Compression;
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::log::Origin;
+use crate::metadata::features;
 use crate::record::Batch;
 use crate::record::builder::BatchBuilder;
 use crate::replica::partition::Partition;
@@ -348,4 +349,14 @@ fn a_moved_log_is_settled_where_it_lies_now_whatever_becomes_of_the_other_direct
     (0..2).for_each(|_| cluster.replicas.settle());
     let log = cluster.dir.path().join("b/t-0");
     assert!(log.join("00000000000000000004.snapshot").exists());
+}
+
+#[test]
+fn the_controller_hears_where_logs_lie_once_its_version_has_log_directories() {
+    let mut cluster = Cluster::with_dirs(Disk::Os, &["a"]);
+    cluster.create_topic("t", 1);
+    let replicas = &cluster.replicas;
+    assert_eq!(replicas.next_assignments(1, features::DIRECTORIES - 1), None);
+    assert!(replicas.next_assignments(1, features::DIRECTORIES).is_some());
+    assert_eq!(replicas.next_assignments(1, features::DIRECTORIES), None, "told once");
 }

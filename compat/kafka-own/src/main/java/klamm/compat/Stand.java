@@ -49,10 +49,12 @@ import scala.Option;
 import scala.jdk.javaapi.CollectionConverters;
 
 import java.io.File;
+import java.io.FileFilter;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Properties;
@@ -222,11 +224,9 @@ final class Stand {
         });
     }
 
-    /** A log whose directory is there, or null. */
+    /** A log whose directory is there, or null. One look may miss a log that goes from one directory to another just now. */
     private static UnifiedLog log(Node node, TopicPartition partition, boolean isFuture) {
-        Optional<File> directory = node.dataDirectories().stream().flatMap(parent -> Stream.of(new File(parent).listFiles(file ->
-            isFuture ? file.getName().startsWith(partition + ".") && file.getName().endsWith("-future")
-                : file.getName().equals(partition.toString())))).map(File::getAbsoluteFile).findFirst();
+        Optional<File> directory = directory(node, partition, isFuture).or(() -> directory(node, partition, isFuture));
         return directory.map(found -> stand(UnifiedLog.class, call -> switch (call.getMethod().getName()) {
             case "dir" -> found;
             case "parentDir" -> found.getParent();
@@ -241,6 +241,14 @@ final class Stand {
             case "producerStateManager" -> producers(node, partition);
             default -> beyond(call);
         })).orElse(null);
+    }
+
+    private static Optional<File> directory(Node node, TopicPartition partition, boolean isFuture) {
+        FileFilter isSought = file -> isFuture
+            ? file.getName().startsWith(partition + ".") && file.getName().endsWith("-future")
+            : file.getName().equals(partition.toString());
+        return node.dataDirectories().stream().map(parent -> new File(parent).getAbsoluteFile().listFiles(isSought))
+            .filter(Objects::nonNull).flatMap(Stream::of).findFirst();
     }
 
     private static LogSegment segment(File file) {

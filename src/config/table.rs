@@ -134,8 +134,8 @@ settings! {
     /// authorizer to wait for.
     early_start_listeners: Vec<String> = null, "early.start.listeners", ReadOnly, List
         => NoEffect(OPENED);
-    /// The rack or zone of this broker. Clients see it in metadata and can prefer a replica nearby;
-    /// spreading the replicas of a partition over racks is not supported yet.
+    /// The rack or zone of this broker. Clients see it in metadata and can prefer a replica nearby,
+    /// and in a cluster the controllers put the replicas of a partition in different racks.
     broker_rack: Option<String> = null, "broker.rack", ReadOnly;
     /// Accepted but ignored: klamm always shuts down cleanly on SIGTERM and SIGINT.
     controlled_shutdown_enable: bool = "true", "controlled.shutdown.enable", ReadOnly

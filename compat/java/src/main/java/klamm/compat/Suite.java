@@ -1,6 +1,8 @@
 package klamm.compat;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
@@ -8,6 +10,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 
 /** Runs checks and prints a line for each; and the assertions they are made of. */
 final class Suite {
@@ -25,12 +28,20 @@ final class Suite {
         void run() throws Exception;
     }
 
+    /** A word that begins with "-" leaves out the checks whose names contain the rest of it. */
+    private boolean isChosen(String name) {
+        Map<Boolean, List<String>> parted = Arrays.stream(words).collect(Collectors.partitioningBy(word -> word.startsWith("-")));
+        List<String> wanted = parted.get(false);
+        return parted.get(true).stream().noneMatch(word -> name.contains(word.substring(1)))
+            && (wanted.isEmpty() || wanted.stream().anyMatch(name::contains));
+    }
+
     void check(String name, Body body) {
         check(name, CHECK_TIMEOUT_S, body);
     }
 
     void check(String name, int timeoutSeconds, Body body) {
-        if (words.length > 0 && Arrays.stream(words).noneMatch(name::contains)) {
+        if (!isChosen(name)) {
             return;
         }
         long began = System.nanoTime();

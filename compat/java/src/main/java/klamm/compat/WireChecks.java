@@ -47,7 +47,7 @@ final class WireChecks {
         suite.check("wire: a batch with a wrong checksum", WireChecks::corrupt);
     }
 
-    /** One connection; answers are taken in the order of the requests. */
+    /** One connection, to the first of several brokers; answers are taken in the order of the requests. */
     static final class Connection implements AutoCloseable {
         private final Socket socket;
         private final DataOutputStream out;
@@ -56,7 +56,7 @@ final class WireChecks {
         private int correlation;
 
         Connection() throws IOException {
-            String[] address = Broker.BOOTSTRAP.split(":");
+            String[] address = Broker.BOOTSTRAP.split(",")[0].split(":");
             socket = new Socket(address[0], Integer.parseInt(address[1]));
             socket.setSoTimeout(10_000);
             socket.setTcpNoDelay(true);

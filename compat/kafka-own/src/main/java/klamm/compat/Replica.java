@@ -32,10 +32,13 @@ final class Replica {
         List<File> segments = segments(directory);
         File last = segments.get(segments.size() - 1);
         long end = Long.parseLong(last.getName().replace(".log", ""));
-        try (FileRecords records = FileRecords.open(last, false)) {
+        FileRecords records = FileRecords.open(last, false);
+        try {
             for (RecordBatch batch : records.batches()) {
                 end = batch.nextOffset();
             }
+        } finally {
+            records.closeHandlers(); // close() would cut off what has been written since
         }
         return end;
     }

@@ -232,6 +232,8 @@ pub struct Log {
     settled_size: u64,
     /// Compaction has left gaps below this offset.
     cleaned_below: Offset,
+    /// Where the first records are missing that a power loss took although it left later ones.
+    lost_from: Option<Offset>,
     /// The lowest offset truncated to that the cleaner's checkpoint does not reflect yet.
     cut_to: Offset,
     /// The time that the last caller gave.
@@ -325,6 +327,12 @@ impl Log {
     /// The size of all segments in bytes.
     pub fn size(&self) -> u64 {
         self.segments.iter().map(Segment::size).sum()
+    }
+
+    /// Where the first records are missing that the last power loss took although it left later
+    /// ones; None if it took none, or once they count as durable.
+    pub fn lost_from(&self) -> Option<Offset> {
+        self.lost_from.filter(|offset| *offset >= self.recovery_point)
     }
 
     /// The leader epoch of the last record, -1 if there is none.

@@ -61,6 +61,7 @@ pub(super) fn open(disk: &Disk, dir: &Path, options: OpenOptions) -> Result<Log>
         dir,
         segments: Vec::new(),
         orphans: Vec::new(),
+        lost_from: None,
         reached: 0,
         witness: String::new(),
         options,
@@ -92,6 +93,8 @@ struct LogLoader<'a> {
     orphans: Vec<(Offset, String)>,
     epochs: LeaderEpochs,
     producers: ProducerStates,
+    /// Where the first gap begins that a power loss has left.
+    lost_from: Option<Offset>,
     /// The offset that the log is known to have reached; 0 after a power loss.
     reached: Offset,
     /// The file that says so.
@@ -197,6 +200,9 @@ impl LogLoader<'_> {
                 self.split(index, next)?;
                 broken.insert(next);
             }
+            if recovered.overflow.is_none() && index >= unflushed {
+                self.note_gap(index, recovered.end);
+            }
             self.seal(index)?;
             if index < unflushed && index + 1 < self.segments.len() {
                 // No later flush would include this segment.
@@ -206,6 +212,19 @@ impl LogLoader<'_> {
             index += 1;
         }
         Ok(end)
+    }
+
+    /// Notes if records are missing between the end of a segment and the next one. A power loss may
+    /// keep a file and lose what was written before it to another one.
+    fn note_gap(&mut self, index: usize, end: Offset) {
+        let options = &self.options;
+        let is_gap = self.segments.get(index + 1).is_some_and(|next| {
+            end < next.base_offset() && options.log_start_offset < next.base_offset()
+        });
+        let is_from_compaction = self.segments[index].base_offset() < options.cleaned_below;
+        if is_gap && !is_from_compaction && options.stopped == Stopped::Unknown {
+            self.lost_from.get_or_insert(end.max(options.log_start_offset));
+        }
     }
 
     /// Handles a segment that from `position` on has no batch of this log with offset `end` or
@@ -479,6 +498,7 @@ impl LogLoader<'_> {
             truncations: 0,
             seen_end: end_offset,
             settled_size: 0,
+            lost_from: self.lost_from,
             cut_to: Offset::MAX,
             cleaned_below: self.options.cleaned_below,
             now: self.options.now,

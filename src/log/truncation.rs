@@ -70,6 +70,7 @@ impl Log {
 
     fn end_at(&mut self, offset: Offset) {
         self.end_offset = offset;
+        self.lost_from = self.lost_from.filter(|lost| *lost < offset);
         self.truncations += 1;
         self.cut_to = self.cut_to.min(offset);
         self.recovery_point = self.recovery_point.min(offset);

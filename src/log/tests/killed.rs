@@ -237,6 +237,54 @@ fn a_snapshot_below_the_log_is_outdated() {
     send(&mut f, 2);
 }
 
+/// A file may survive a power loss that took what was written before it to another one.
+#[test]
+fn a_gap_between_segments_is_known_until_it_is_cut_off() {
+    let gap = |spoil: &dyn Fn(&Fixture)| {
+        let mut f = Fixture::new(config());
+        for _ in 0..3 {
+            f.append_many(2);
+            f.log.roll(NOW).unwrap();
+        }
+        f.append(2);
+        spoil(&f);
+        f
+    };
+    let path = |f: &Fixture, base| f.path().join(file_name(base, ".log"));
+    let half = |f: &Fixture| {
+        let file = fs::File::options().write(true).open(path(f, 4)).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    };
+    let open = |f: &mut Fixture, start| {
+        let options = OpenOptions {
+            config: Arc::new(f.config.clone()),
+            log_start_offset: start,
+            recovery_point: 0,
+            cleaned_below: 0,
+            stopped: Stopped::Unknown,
+            leader_epochs: None,
+            now: NOW,
+        };
+        f.log = Log::open(&Disk::Os, &f.path(), options).unwrap();
+        f.log.lost_from()
+    };
+    assert_eq!(open(&mut gap(&half), 0), Some(6));
+    assert_eq!(open(&mut gap(&half), 7), Some(7));
+    assert_eq!(open(&mut gap(&half), 8), None, "it is below the start of the log");
+    let whole = |f: &Fixture| fs::remove_file(path(f, 4)).unwrap();
+    assert_eq!(open(&mut gap(&whole), 0), Some(4));
+    assert_eq!(open(&mut gap(&|_| {}), 0), None);
+    let mut f = gap(&half);
+    open(&mut f, 0);
+    f.log.truncate_to(6).unwrap();
+    f.append(2);
+    assert_eq!((f.log.lost_from(), f.log.log_end_offset()), (None, 8));
+    let mut f = gap(&half);
+    open(&mut f, 0);
+    f.log.flush().unwrap();
+    assert_eq!(f.log.lost_from(), None, "a recovery point is never above what is cut off");
+}
+
 /// KAFKA-6264: old compaction could produce a segment whose offsets need more than 31 bits.
 #[test]
 fn a_segment_with_too_many_offsets_is_split() {

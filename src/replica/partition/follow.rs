@@ -46,10 +46,20 @@ impl Partition {
     }
 
     /// Prepares the log for a leader in `epoch`. Without any leader epoch the histories cannot be
-    /// compared, so only what is known to be replicated stays (initialFetchOffset).
+    /// compared, so only what is known to be replicated stays (initialFetchOffset). Records that a
+    /// power loss took from the middle are copied again with all that follows them: nobody would
+    /// ever ask for them, and this replica could be elected without them.
     pub(in crate::replica) fn begin_to_follow(&self, epoch: LeaderEpoch) -> Result<Position> {
-        self.as_follower(epoch, |log| match log.latest_epoch() {
-            NO_EPOCH => log.truncate_to(log.high_watermark()),
+        self.as_follower(epoch, |log| match (log.latest_epoch(), log.lost_from()) {
+            (NO_EPOCH, _) => log.truncate_to(log.high_watermark()),
+            (_, Some(offset)) => {
+                let name = &self.topic_partition;
+                tracing::warn!(
+                    "{name} has lost records from {offset} on with the power: it is copied again \
+                     from there"
+                );
+                log.truncate_to(offset)
+            }
             _ => Ok(()),
         })
     }

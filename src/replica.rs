@@ -166,13 +166,15 @@ impl Replicas {
         Some(failures?.join("; "))
     }
 
-    /// Fails the requests that wait for a partition when its log directory goes offline. One task
+    /// Fails the requests that wait for a partition when its log directory goes offline, and copies
+    /// it no more: its leader would take a replica that goes on asking back into the ISR. One task
     /// runs this.
     pub async fn tell_of_failures(&self) {
         loop {
             self.logs.failures().notified().await;
             for partition in self.all().iter().filter(|partition| partition.dir().is_offline()) {
                 partition.fail_waiters(ResponseError::KafkaStorageError);
+                self.unfollow(partition.id());
             }
         }
     }

@@ -273,11 +273,16 @@ fn changed_settings_take_effect_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_disk_error_takes_the_directory_offline_for_good() {
     let mut cluster = Cluster::new();
-    let id = cluster.create_topic("t", 2);
-    cluster.change(id, 1, |change| {
-        change.replicas = Some(vec![1, 2]);
-        change.isr = Some(vec![1, 2]);
-    });
+    let id = cluster.create_topic("t", 3);
+    for (partition, leader) in [(1, 1), (2, 2)] {
+        cluster.change(id, partition, |change| {
+            change.replicas = Some(vec![1, 2]);
+            change.isr = Some(vec![1, 2]);
+            change.leader = leader;
+        });
+    }
+    let fetcher = cluster.replicas.fetcher_of(2).unwrap();
+    assert!(!lock(&fetcher.fetcher).is_empty());
     let (first, other) = (cluster.partition(id, 0), cluster.partition(id, 1));
     other.append(vec![batch(1)], NO_EPOCH, Origin::Client, -1, NOW).unwrap();
     let waiting = tokio::spawn({
@@ -290,6 +295,7 @@ async fn a_disk_error_takes_the_directory_offline_for_good() {
     let failed = Error::disk(&first.dir().path, std::io::Error::from_raw_os_error(5));
     let _ = first.dir().observe::<()>(Err(failed));
     assert_eq!(code(waiting.await.unwrap()), ResponseError::KafkaStorageError);
+    assert!(lock(&fetcher.fetcher).is_empty(), "it is not copied any more");
     let refused = first.append(vec![batch(1)], NO_EPOCH, Origin::Client, 1, NOW);
     assert_eq!(code(refused), ResponseError::KafkaStorageError);
     assert_eq!(code(cluster.replicas.partition(other.id())), ResponseError::KafkaStorageError);

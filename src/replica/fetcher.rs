@@ -19,9 +19,9 @@ use crate::error::Result;
 use crate::peers::Peers;
 use crate::sync::lock;
 use crate::types::{BrokerId, LeaderEpoch, TopicIdPartition, java_hash};
-#[cfg(test)]
-pub(super) use copying::Ask;
 use copying::Fetcher;
+#[cfg(test)]
+pub(super) use copying::{Answer, Ask};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use thread::Shared;

@@ -23,31 +23,50 @@ impl Replicas {
     pub async fn send_isr_changes(&self, controller: &controller::Client, broker_epoch: i64) {
         loop {
             self.common.isr_changes.wait().await;
-            let asked = self.common.isr_changes.take();
-            if asked.is_empty() {
-                continue;
-            }
-            let request = request(&asked, self.common.broker_id, broker_epoch);
+            let Some((asked, request)) = self.next_isr_request(broker_epoch) else { continue };
             let answer = controller.alter_partition(request, VERSION).await;
-            let again = match answer.and_then(checked) {
-                Ok(response) => self.conclude(asked, response),
-                Err(error) => {
-                    tracing::warn!(%error, "the controller did not hear of changed ISRs");
-                    asked
-                }
-            };
+            let again = self.conclude(asked, answer);
             if !again.is_empty() {
                 tokio::time::sleep(RETRY).await;
+                self.ask_again(again);
             }
-            for Asked { partition, .. } in again {
-                self.common.isr_changes.add(partition.id(), &Arc::downgrade(&partition));
+        }
+    }
+
+    /// All changes that are wanted now, and the request for them; None if there are none.
+    pub(super) fn next_isr_request(
+        &self,
+        broker_epoch: i64,
+    ) -> Option<(Vec<Asked>, AlterPartitionRequest)> {
+        let asked = self.common.isr_changes.take();
+        let request = request(&asked, self.common.broker_id, broker_epoch);
+        (!asked.is_empty()).then_some((asked, request))
+    }
+
+    /// Takes in what came of the request; returns the changes that have to be asked for again.
+    pub(super) fn conclude(
+        &self,
+        asked: Vec<Asked>,
+        answer: Result<AlterPartitionResponse>,
+    ) -> Vec<Asked> {
+        match answer.and_then(checked) {
+            Ok(response) => self.take_in_isrs(asked, response),
+            Err(error) => {
+                tracing::warn!(%error, "the controller did not hear of changed ISRs");
+                asked
             }
+        }
+    }
+
+    pub(super) fn ask_again(&self, again: Vec<Asked>) {
+        for Asked { partition, .. } in again {
+            self.common.isr_changes.add(partition.id(), &Arc::downgrade(&partition));
         }
     }
 
     /// Gives each partition its answer; returns those that have to ask again. A partition without
     /// an answer is one of them.
-    fn conclude(&self, asked: Vec<Asked>, response: AlterPartitionResponse) -> Vec<Asked> {
+    fn take_in_isrs(&self, asked: Vec<Asked>, response: AlterPartitionResponse) -> Vec<Asked> {
         let mut answers = answers(response);
         let mut again = Vec::new();
         for asked in asked {

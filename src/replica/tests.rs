@@ -1,6 +1,7 @@
 //! Partitions with real logs in a temporary directory, led as the metadata log says.
 #![allow(clippy::unwrap_used)]
 
+mod carry;
 pub(crate) mod cluster;
 mod compacting;
 mod durable;

@@ -9,7 +9,9 @@ use super::session::{Asked, LeaderSession};
 use crate::clock::Clock;
 use crate::codec::messages::fetch_request::ReplicaState;
 use crate::codec::messages::fetch_response::PartitionData;
-use crate::codec::messages::{FetchRequest, FetchResponse, ListOffsetsRequest};
+use crate::codec::messages::{
+    FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse,
+};
 use crate::config::LiveConfig;
 use crate::error::{Error, Result};
 use crate::replica::partition::{FromLeader, Partition, Position};
@@ -34,6 +36,13 @@ pub(in crate::replica) enum Ask {
     Offsets(Box<ListOffsetsRequest>),
     /// Nothing before this moment, unless a partition is added; None: not before that.
     Nothing(Option<Instant>),
+}
+
+/// What the leader has answered.
+#[derive(Debug)]
+pub(in crate::replica) enum Answer {
+    Fetch(Box<FetchResponse>),
+    Offsets(Box<ListOffsetsResponse>),
 }
 
 /// A partition that is copied.
@@ -228,8 +237,17 @@ impl Fetcher {
             .with_forgotten_topics_data(forgotten)
     }
 
-    /// Takes in the answer to a fetch.
-    pub fn fetched(&mut self, response: FetchResponse, now: Instant) {
+    /// Takes in what came of the last question; an error if it could not be asked or was not
+    /// answered.
+    pub fn take_in(&mut self, answer: Result<Answer>, now: Instant) {
+        match answer {
+            Ok(Answer::Fetch(response)) => self.fetched(*response, now),
+            Ok(Answer::Offsets(response)) => self.told_offsets(*response, now),
+            Err(error) => self.unanswered(&error, now),
+        }
+    }
+
+    fn fetched(&mut self, response: FetchResponse, now: Instant) {
         self.was_answered();
         if let Some(error) = ResponseError::try_from_code(response.error_code) {
             let was_new = self.session.is_new();
@@ -378,8 +396,7 @@ impl Fetcher {
         }
     }
 
-    /// The leader could not be asked, or did not answer.
-    pub fn unanswered(&mut self, error: &Error, now: Instant) {
+    fn unanswered(&mut self, error: &Error, now: Instant) {
         if !std::mem::replace(&mut self.is_cut_off, true) {
             tracing::warn!("broker {} cannot be copied from: {error}", self.leader);
         }

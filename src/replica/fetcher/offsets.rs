@@ -48,7 +48,7 @@ impl Fetcher {
     }
 
     /// Takes in the answer to `ask_offsets`.
-    pub fn told_offsets(&mut self, response: ListOffsetsResponse, now: Instant) {
+    pub(super) fn told_offsets(&mut self, response: ListOffsetsResponse, now: Instant) {
         self.was_answered();
         let Some(phase) = self.phase_to_ask() else { return };
         let mut told = HashMap::new();

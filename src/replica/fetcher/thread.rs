@@ -2,7 +2,7 @@
 //! answer and appending it happen on one thread, which may wait for the disk, so that the bytes
 //! stay in the processor's cache and no other work is held up.
 
-use super::copying::{Ask, Fetcher};
+use super::copying::{Answer, Ask, Fetcher};
 use crate::client::Client;
 use crate::error::Result;
 use crate::peers::{Peers, Purpose};
@@ -97,21 +97,27 @@ impl Shared {
     /// Asks the next question and takes in the answer, or waits until there is one to ask.
     async fn step(&self, client: &mut Option<Client>, replicas: &Weak<Replicas>, peers: &Peers) {
         let ask = lock(&self.fetcher).next(Instant::now(), peers.own_epoch());
-        let asked = match ask {
+        let answer = match ask {
             Ask::Nothing(until) => return self.wait(until).await,
             Ask::Fetch(request) => {
                 let answer = self.ask(client, peers, FETCH, &*request).await;
-                answer.map(|answer| lock(&self.fetcher).fetched(answer, Instant::now()))
+                answer.map(|answer| Answer::Fetch(Box::new(answer)))
             }
             Ask::Offsets(request) => {
                 let answer = self.ask(client, peers, LIST_OFFSETS, &*request).await;
-                answer.map(|answer| lock(&self.fetcher).told_offsets(answer, Instant::now()))
+                answer.map(|answer| Answer::Offsets(Box::new(answer)))
             }
         };
-        if let Err(error) = asked {
-            lock(&self.fetcher).unanswered(&error, Instant::now());
-        }
-        let has_truncated = lock(&self.fetcher).take_truncated();
+        self.take_in(answer, Instant::now(), replicas);
+    }
+
+    /// Takes in what came of a question.
+    pub fn take_in(&self, answer: Result<Answer>, now: Instant, replicas: &Weak<Replicas>) {
+        let has_truncated = {
+            let mut fetcher = lock(&self.fetcher);
+            fetcher.take_in(answer, now);
+            fetcher.take_truncated()
+        };
         if has_truncated && let Some(replicas) = replicas.upgrade() {
             // Their recovery points must not be above what is appended next.
             replicas.checkpoint();

@@ -3,14 +3,14 @@
 use super::{IsrChange, Partition};
 use crate::sync::lock;
 use crate::types::TopicIdPartition;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Notify;
 
 /// The partitions whose ISR the controller is asked to change.
 #[derive(Debug, Default)]
 pub(in crate::replica) struct IsrChanges {
-    asking: Mutex<HashMap<TopicIdPartition, Weak<Partition>>>,
+    asking: Mutex<BTreeMap<TopicIdPartition, Weak<Partition>>>,
     wake: Notify,
 }
 

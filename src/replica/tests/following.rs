@@ -1,8 +1,9 @@
 //! Following: two brokers copy a partition from each other, whichever leads.
 
 use super::cluster::{NOW, batch};
-use super::pair::{Answer, Pair};
+use super::pair::Pair;
 use crate::log::Origin;
+use crate::replica::fetcher::Answer;
 use crate::replica::partition::Offsets;
 use crate::types::{NO_EPOCH, Offset};
 use kafka_protocol::error::ResponseError;

@@ -1,17 +1,8 @@
 //! Two brokers with the same metadata. Their fetchers' requests are carried by the tests.
 
+use super::carry;
 use super::cluster::NOW;
 use crate::clock::Clock;
-use crate::codec::messages::fetch_request::FetchTopic;
-use crate::codec::messages::fetch_response::{
-    EpochEndOffset, FetchableTopicResponse, PartitionData,
-};
-use crate::codec::messages::list_offsets_response::{
-    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
-};
-use crate::codec::messages::{
-    FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse,
-};
 use crate::codec::schema::metadata::{PartitionChangeRecord, PartitionRecord, TopicRecord};
 use crate::config::{Config, LiveConfig};
 use crate::disk::Disk;
@@ -19,12 +10,8 @@ use crate::log::manager::LogManager;
 use crate::metadata::record::MetadataRecord;
 use crate::metadata::{Image, Loader};
 use crate::replica::Replicas;
-use crate::replica::fetch_session::{FetchKey, TopicKey};
-use crate::replica::fetcher::Ask;
-use crate::replica::partition::{
-    Fetched, FetchingReplica, OffsetSpec, Offsets, Partition, PartitionFetch,
-};
-use crate::replica::read::Fetch;
+use crate::replica::fetcher::{Answer, Ask};
+use crate::replica::partition::{Offsets, Partition};
 use crate::sync::lock;
 use crate::types::{BrokerId, Isolation, Offset, TopicIdPartition};
 use arc_swap::ArcSwap;
@@ -42,12 +29,6 @@ pub struct Node {
     pub replicas: Arc<Replicas>,
     images: ArcSwap<Image>,
     _dir: TempDir,
-}
-
-/// An answer on its way to a fetcher.
-pub enum Answer {
-    Fetch(Box<FetchResponse>),
-    Offsets(Box<ListOffsetsResponse>),
 }
 
 /// Brokers 1 and 2, and the topic `t` with one partition, which both replicate.
@@ -151,8 +132,14 @@ impl Pair {
         let ask = lock(&fetcher.fetcher).next(self.now, 1);
         let leader = self.node(self.leader);
         match ask {
-            Ask::Fetch(request) => Some(Answer::Fetch(Box::new(self.serve(leader, *request)))),
-            Ask::Offsets(request) => Some(Answer::Offsets(Box::new(self.tell(&request)))),
+            Ask::Fetch(request) => {
+                let answer = carry::serve(&leader.replicas, &leader.images, *request, 0);
+                Some(Answer::Fetch(Box::new(self.runtime.block_on(answer))))
+            }
+            Ask::Offsets(request) => {
+                let answer = carry::tell(&leader.replicas, &leader.images.load(), &request);
+                Some(Answer::Offsets(Box::new(answer)))
+            }
             Ask::Nothing(_) => None,
         }
     }
@@ -160,11 +147,7 @@ impl Pair {
     /// Gives an answer of broker `from` to the fetcher that asked, if there still is one.
     pub fn deliver(&self, from: BrokerId, answer: Answer) {
         let Some(fetcher) = self.node(3 - from).replicas.fetcher_of(from) else { return };
-        let mut fetcher = lock(&fetcher.fetcher);
-        match answer {
-            Answer::Fetch(response) => fetcher.fetched(*response, self.now),
-            Answer::Offsets(response) => fetcher.told_offsets(*response, self.now),
-        }
+        lock(&fetcher.fetcher).take_in(Ok(answer), self.now);
     }
 
     /// Asks and delivers until the follower has everything.
@@ -201,41 +184,6 @@ impl Pair {
             }
         }
     }
-
-    fn serve(&self, node: &Node, request: FetchRequest) -> FetchResponse {
-        let fetch = to_fetch(request);
-        let answer = self.runtime.block_on(node.replicas.fetch(&node.images, fetch));
-        let topics = answer.partitions.into_iter().map(|fetched| {
-            let TopicKey::Id(topic_id) = fetched.key.topic else { panic!("asked by id") };
-            let data = match fetched.outcome {
-                Ok(found) => data_of(found),
-                Err(error) => PartitionData::default().with_error_code(error.code()),
-            };
-            FetchableTopicResponse::default()
-                .with_topic_id(topic_id)
-                .with_partitions(vec![data.with_partition_index(fetched.key.partition)])
-        });
-        FetchResponse::default()
-            .with_error_code(answer.error.map_or(0, |error| error.code()))
-            .with_session_id(answer.session_id)
-            .with_responses(topics.collect())
-    }
-
-    fn tell(&self, request: &ListOffsetsRequest) -> ListOffsetsResponse {
-        let partition = self.partition(self.leader);
-        let asked = &request.topics[0].partitions[0];
-        let spec = if asked.timestamp == -1 { OffsetSpec::Latest } else { OffsetSpec::Earliest };
-        let found = partition.offset_for(spec, Isolation::LogEnd, asked.current_leader_epoch);
-        let told = ListOffsetsPartitionResponse::default();
-        let told = match found {
-            Ok(found) => told.with_offset(found.unwrap().offset),
-            Err(error) => told.with_error_code(error.code().code()),
-        };
-        let topic = ListOffsetsTopicResponse::default()
-            .with_name(request.topics[0].name.clone())
-            .with_partitions(vec![told]);
-        ListOffsetsResponse::default().with_topics(vec![topic])
-    }
 }
 
 impl Node {
@@ -257,58 +205,4 @@ impl Node {
         let replicas = Replicas::new(config, clock, logs);
         Node { replicas, images, _dir: dir }
     }
-}
-
-fn to_fetch(request: FetchRequest) -> Fetch {
-    let partitions = request.topics.into_iter().flat_map(|topic: FetchTopic| {
-        let key = TopicKey::Id(topic.topic_id);
-        topic.partitions.into_iter().map(move |asked| {
-            let fetch = PartitionFetch {
-                fetch_offset: asked.fetch_offset,
-                max_bytes: asked.partition_max_bytes as usize,
-                current_leader_epoch: asked.current_leader_epoch,
-                last_fetched_epoch: asked.last_fetched_epoch,
-                log_start: asked.log_start_offset,
-            };
-            (FetchKey { topic: key.clone(), partition: asked.partition }, fetch)
-        })
-    });
-    let forgotten = request.forgotten_topics_data.into_iter().flat_map(|topic| {
-        let key = TopicKey::Id(topic.topic_id);
-        topic
-            .partitions
-            .into_iter()
-            .map(move |partition| FetchKey { topic: key.clone(), partition })
-    });
-    Fetch {
-        isolation: Isolation::LogEnd,
-        follower: Some(FetchingReplica {
-            id: request.replica_state.replica_id.into(),
-            broker_epoch: request.replica_state.replica_epoch,
-        }),
-        only_leader: true,
-        location: None,
-        max_wait_ms: 0,
-        min_bytes: request.min_bytes as usize,
-        max_bytes: request.max_bytes as usize,
-        session_id: request.session_id,
-        session_epoch: request.session_epoch,
-        by_topic_id: true,
-        partitions: partitions.collect(),
-        forgotten: forgotten.collect(),
-    }
-}
-
-fn data_of(found: Fetched) -> PartitionData {
-    let mut records = BytesMut::new();
-    found.read.ranges.iter().for_each(|range| records.extend_from_slice(&range.read().unwrap()));
-    let mut data = PartitionData::default()
-        .with_high_watermark(found.offsets.high_watermark)
-        .with_log_start_offset(found.offsets.log_start)
-        .with_records(Some(records.freeze()));
-    if let Some((epoch, end_offset)) = found.diverging {
-        data.diverging_epoch =
-            EpochEndOffset::default().with_epoch(epoch).with_end_offset(end_offset);
-    }
-    data
 }

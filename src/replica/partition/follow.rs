@@ -66,7 +66,8 @@ impl Partition {
 
     /// Appends what the leader of `epoch` sent. The high watermark and the start of the log follow
     /// the leader's. Batches of a later epoch are left out: the leader has been replaced since it
-    /// was asked, and its answer may have come from its successor's history.
+    /// was asked, and its answer may have come from its successor's history. Under `flush.messages`
+    /// the records are on disk on return, as the next fetch tells the leader that they are here.
     pub(in crate::replica) fn append_from_leader(
         &self,
         epoch: LeaderEpoch,
@@ -77,7 +78,7 @@ impl Partition {
         if !batches.is_empty() {
             self.dir().check_room()?;
         }
-        self.as_follower(epoch, |log| {
+        let position = self.as_follower(epoch, |log| {
             if log.log_end_offset() != sent.from {
                 return Ok(());
             }
@@ -86,7 +87,11 @@ impl Partition {
             log.set_high_watermark(sent.high_watermark);
             let log_start = sent.log_start.min(log.high_watermark());
             log.advance_log_start(log_start.max(log.log_start_offset()))
-        })
+        })?;
+        if self.is_flush_due(position.offset)? {
+            self.flush()?;
+        }
+        Ok(position)
     }
 
     /// Removes what the leader does not have. It has said that of its history `leaders` is the

@@ -3,7 +3,6 @@
 use super::Partition;
 use super::state::Role;
 use crate::error::{Error, Result};
-use crate::log::Log;
 use crate::replica::purgatory::OffsetWait;
 use crate::types::{NO_EPOCH, Offset};
 use kafka_protocol::error::ResponseError;
@@ -50,16 +49,11 @@ impl Partition {
     /// Waits until everything below `offset` is on disk, if `flush.messages` no longer allows so
     /// much to stay unflushed. One flush serves all that wait for it.
     pub async fn flush_if_due(self: &Arc<Self>, offset: Offset) -> Result<()> {
-        let interval = self.config().flush_messages;
-        let is_due = |log: &Log| {
-            log.recovery_point() < offset && log.log_end_offset() - log.recovery_point() >= interval
-        };
-        // By default nothing is due, and that must not cost a lock.
-        if interval == i64::MAX || !is_due(&*self.log()?) {
+        if !self.is_flush_due(offset)? {
             return Ok(());
         }
         let _turn = self.flushing.lock().await;
-        if !is_due(&*self.log()?) {
+        if !self.is_flush_due(offset)? {
             return Ok(());
         }
         let dir = self.dir.load_full();
@@ -67,6 +61,18 @@ impl Partition {
         let partition = Arc::clone(self);
         let flush = tokio::task::spawn_blocking(move || partition.flush());
         flush.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Whether something below `offset` is not on disk, and `flush.messages` no longer allows that.
+    pub(super) fn is_flush_due(&self, offset: Offset) -> Result<bool> {
+        let interval = self.config().flush_messages;
+        // By default nothing is due, and that must not cost a lock.
+        if interval == i64::MAX {
+            return Ok(false);
+        }
+        let log = self.log()?;
+        let point = log.recovery_point();
+        Ok(point < offset && log.log_end_offset() - point >= interval)
     }
 
     /// Flushes the log to its current end with fsync, while others append.

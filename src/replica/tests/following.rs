@@ -49,6 +49,18 @@ fn a_follower_gets_every_batch_and_the_high_watermark() {
 }
 
 #[test]
+fn a_follower_flushes_before_it_tells_what_it_has() {
+    for (interval, flushed) in [("1", 5), ("4", 5), ("6", 0)] {
+        let mut pair = Pair::new(&[], &[("flush.messages", interval)]);
+        append(&pair, 3);
+        append(&pair, 2);
+        pair.catch_up();
+        let recovery_point = pair.partition(2).log().unwrap().recovery_point();
+        assert_eq!(recovery_point, flushed, "flush.messages={interval}");
+    }
+}
+
+#[test]
 fn a_leader_that_nobody_waited_for_loses_what_only_it_has() {
     let mut pair = Pair::new(&[], &[]);
     append(&pair, 3);

@@ -1,9 +1,9 @@
 //! What there is when all processes have ended.
 
-use crate::connection::GaveUp;
+use crate::client::{Client, GaveUp};
 use crate::history::{History, Step};
 use crate::reader::Reader;
-use crate::workload::{GROUP, PARTITIONS, Run, SOURCES, place};
+use crate::workload::{COPY_TOPIC, GROUP, PARTITIONS, Run, SOURCE_TOPIC, SOURCES, place};
 use std::ops::Range;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,26 +14,42 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(45);
 /// The whole log and the committed positions.
 pub fn read(run: &Run) -> Result<History, GaveUp> {
     let mut history = read_log(run, 0..PARTITIONS)?;
-    let mut connection = run.connect();
+    let mut client = run.connect();
     for source in 0..SOURCES {
         let (topic, index) = place(source);
-        let position = connection.position_of(GROUP, topic, index)?;
+        let position = client.position_of(GROUP, topic, index)?;
         history.positions.push((source, position.max(0)));
     }
     Ok(history)
 }
 
-/// Waits for open transactions, then reads these partitions.
+/// Waits for open transactions, then reads these partitions. A new leader may not know yet how far
+/// all replicas have got, so what is read counts only if the leaders stay.
 pub fn read_log(run: &Run, partitions: Range<i32>) -> Result<History, GaveUp> {
+    let mut client = run.connect();
+    loop {
+        let leaders = client.settled(&[SOURCE_TOPIC, COPY_TOPIC])?;
+        let history = read_partitions(run, &mut client, partitions.clone())?;
+        if client.settled(&[SOURCE_TOPIC, COPY_TOPIC])? == leaders {
+            return Ok(history);
+        }
+        eprintln!("a leader has changed while the log was read");
+    }
+}
+
+fn read_partitions(
+    run: &Run,
+    client: &mut Client,
+    partitions: Range<i32>,
+) -> Result<History, GaveUp> {
     let mut history = History::default();
-    let mut connection = run.connect();
     let end = Instant::now() + OPEN_TIMEOUT;
     for partition in partitions {
         let (topic, index) = place(partition);
-        while connection.end_of(topic, index, true)? < connection.end_of(topic, index, false)? {
+        while client.end_of(topic, index, true)? < client.end_of(topic, index, false)? {
             if Instant::now() > end {
                 history.open.push(partition);
-                eprintln!("{}", connection.describe_open(topic, index)?);
+                eprintln!("{}", client.describe_open(topic, index)?);
                 break;
             }
             sleep(Duration::from_millis(50));

@@ -1,12 +1,15 @@
-//! A history checker after Jepsen's workload for Kafka: drives a broker with concurrent clients
-//! while somebody else kills it, writes down what they see, and finds what must not be.
+//! A history checker after Jepsen's workload for Kafka: drives a broker or a cluster with
+//! concurrent clients while somebody else kills it, writes down what they see, and finds what must
+//! not be.
 //!
-//!     checker run --bootstrap HOST:PORT --seconds 60 --seed 7 --history FILE
-//!     checker queue --bootstrap HOST:PORT --seconds 60 --seed 7 --history FILE --downs FILE
+//!     checker run --bootstrap HOST:PORT,... --seconds 60 --seed 7 --history FILE
+//!     checker queue --bootstrap HOST:PORT,... --seconds 60 --seed 7 --history FILE --downs FILE
 //!     checker check FILE
 #![allow(clippy::disallowed_methods, missing_docs)]
 
+mod admin;
 mod check;
+mod client;
 mod connection;
 mod end;
 mod history;
@@ -18,7 +21,7 @@ mod workload;
 
 use check::{Kind, check};
 use clap::Parser;
-use connection::GaveUp;
+use client::GaveUp;
 use history::{History, Outcome, Step};
 use queue::history::Queue;
 use std::fmt::Display;
@@ -29,7 +32,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use workload::Run;
 
 /// After the load: time for transactions to time out and for reading everything.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Evidence shown of each kind.
 const SHOWN: usize = 3;
 
@@ -55,6 +58,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Arguments {
+    /// One or more addresses of brokers, with commas between.
     #[arg(long)]
     bootstrap: String,
     #[arg(long, default_value_t = 30)]
@@ -98,6 +102,7 @@ impl Arguments {
 
     fn start(&self) -> Run {
         let begun = Instant::now();
+        eprintln!("begun at {} microseconds of the epoch", epoch());
         Run {
             bootstrap: self.bootstrap.clone(),
             seed: self.seed,
@@ -107,6 +112,12 @@ impl Arguments {
             operations: Mutex::default(),
         }
     }
+}
+
+/// Microseconds of the epoch.
+fn epoch() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    now.as_micros() as u64
 }
 
 fn run(arguments: &Arguments) -> Result<History, GaveUp> {
@@ -119,8 +130,7 @@ fn run(arguments: &Arguments) -> Result<History, GaveUp> {
 }
 
 fn run_queue(arguments: &Arguments, letters: bool, downs: &str) -> Result<Queue, GaveUp> {
-    let begun = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
-    let begun = begun.as_micros() as u64;
+    let begun = epoch();
     let run = arguments.start();
     queue::run(&run, arguments.time(), letters, || {
         let text = std::fs::read_to_string(downs).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! A transactional producer made of single requests, so that it can stop at any point, speaking
 //! either transaction protocol.
 
-use crate::connection::{Connection, GaveUp, is_retriable};
+use crate::client::{Client, GaveUp, Node, is_retriable};
 use crate::history::Value;
 use crate::workload::place;
 use kafka_protocol::ResponseError as Code;
@@ -55,7 +55,8 @@ pub enum Ended {
 }
 
 pub struct Producer {
-    connection: Connection,
+    client: Client,
+    coordinator: Node,
     id: TransactionalId,
     protocol: Protocol,
     producer_id: i64,
@@ -67,24 +68,21 @@ pub struct Producer {
 
 impl Producer {
     /// Starts as that transactional id, which ends its open transaction.
-    pub fn start(
-        mut connection: Connection,
-        id: &str,
-        protocol: Protocol,
-    ) -> Result<Producer, Failure> {
-        let name = id;
-        let id = TransactionalId(StrBytes::from_string(name.to_owned()));
+    pub fn start(mut client: Client, id: &str, protocol: Protocol) -> Result<Producer, Failure> {
+        let coordinator = Node::Transaction(id.to_owned());
+        let id = TransactionalId(StrBytes::from_string(id.to_owned()));
         let request = InitProducerIdRequest::default()
             .with_transactional_id(Some(id.clone()))
             .with_transaction_timeout_ms(TRANSACTION_TIMEOUT_MS)
             .with_producer_id((-1).into())
             .with_producer_epoch(-1);
-        connection.find_coordinator(name, true)?;
-        let answer = connection.ask_until_ready(4, &request, |answer| answer.error_code)?;
-        connection.unanswered = 0;
+        let answer =
+            client.ask_until_ready(&coordinator, 4, &request, |answer| answer.error_code)?;
+        client.unanswered = 0;
         refused(answer.error_code)?;
         Ok(Producer {
-            connection,
+            client,
+            coordinator,
             id,
             protocol,
             producer_id: answer.producer_id.0,
@@ -99,7 +97,7 @@ impl Producer {
     /// protocol they would then count for the next transaction, which has the same epoch (the
     /// weakness that KIP-890 removes), so such a producer has to start again.
     pub fn is_haunted(&self) -> bool {
-        self.protocol == Protocol::One && self.connection.unanswered > 0
+        self.protocol == Protocol::One && self.client.unanswered > 0
     }
 
     /// Sends these values to a partition as one batch; answers the first one's offset.
@@ -107,7 +105,7 @@ impl Producer {
         if self.protocol == Protocol::One && !self.added.contains(&partition) {
             self.add_partition(partition)?;
         }
-        let (topic, index) = place(partition);
+        let (name, index) = place(partition);
         let sequence = *self.sequences.entry(partition).or_default();
         let mut batch = BatchBuilder::new(0, Compression::Uncompressed).producer(
             self.producer_id,
@@ -123,7 +121,7 @@ impl Producer {
             .with_index(index)
             .with_records(Some(batch.build().to_bytes()));
         let topic = TopicProduceData::default()
-            .with_name(StrBytes::from_static_str(topic).into())
+            .with_name(StrBytes::from_static_str(name).into())
             .with_partition_data(vec![data]);
         let request = ProduceRequest::default()
             .with_transactional_id(Some(self.id.clone()))
@@ -131,10 +129,11 @@ impl Producer {
             .with_timeout_ms(30_000)
             .with_topic_data(vec![topic]);
         let version = if self.protocol == Protocol::One { 11 } else { 12 };
+        let leader = Node::leader(name, index);
         let code = |answer: &klamm::codec::messages::ProduceResponse| {
             answer.responses[0].partition_responses[0].error_code
         };
-        let answer = self.connection.ask_until_ready(version, &request, code)?;
+        let answer = self.client.ask_until_ready(&leader, version, &request, code)?;
         let duplicate = Code::DuplicateSequenceNumber.code();
         if code(&answer) != duplicate {
             refused(code(&answer))?;
@@ -158,7 +157,7 @@ impl Producer {
             let topic = &answer.results_by_topic_v3_and_below[0];
             topic.results_by_partition[0].partition_error_code
         };
-        let answer = self.connection.ask_until_ready(3, &request, code)?;
+        let answer = self.client.ask_until_ready(&self.coordinator, 3, &request, code)?;
         refused(code(&answer))?;
         self.added.insert(partition);
         Ok(())
@@ -177,7 +176,8 @@ impl Producer {
                 .with_producer_id(self.producer_id.into())
                 .with_producer_epoch(self.epoch)
                 .with_group_id(group_id.clone().into());
-            let answer = self.connection.ask_until_ready(3, &request, |a| a.error_code)?;
+            let answer =
+                self.client.ask_until_ready(&self.coordinator, 3, &request, |a| a.error_code)?;
             refused(answer.error_code)?;
             self.are_offsets_added = true;
         }
@@ -202,7 +202,8 @@ impl Producer {
             all.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or(0)
         };
         let version = if self.protocol == Protocol::One { 3 } else { 5 };
-        let answer = self.connection.ask_until_ready(version, &request, code)?;
+        let coordinator = Node::Group(group.to_owned());
+        let answer = self.client.ask_until_ready(&coordinator, version, &request, code)?;
         refused(code(&answer))
     }
 
@@ -211,9 +212,9 @@ impl Producer {
         let request = self.end_request(commit);
         let mut may_be_done = false;
         loop {
-            let before = self.connection.unanswered;
-            let answer = self.connection.ask(self.end_version(), &request)?;
-            may_be_done |= self.connection.unanswered > before;
+            let before = self.client.unanswered;
+            let answer = self.client.ask(&self.coordinator, self.end_version(), &request)?;
+            may_be_done |= self.client.unanswered > before;
             let code = answer.error_code;
             if code == 0 {
                 if self.protocol == Protocol::Two {
@@ -230,14 +231,16 @@ impl Producer {
             let untouched =
                 [Code::ConcurrentTransactions.code(), Code::CoordinatorLoadInProgress.code()];
             may_be_done |= !untouched.contains(&code);
-            self.connection.pause();
+            self.client.forget(&self.coordinator);
+            self.client.pause();
         }
     }
 
     /// Asks for the end and dies before the answer.
     pub fn end_and_die(mut self, commit: bool) {
         let request = self.end_request(commit);
-        self.connection.send_and_leave(self.end_version(), &request);
+        let version = self.end_version();
+        self.client.send_and_leave(&self.coordinator, version, &request);
     }
 
     fn end_version(&self) -> i16 {

@@ -9,7 +9,7 @@ mod member;
 #[cfg(test)]
 mod tests;
 
-use crate::connection::{Connection, GaveUp};
+use crate::client::{Client, GaveUp};
 use crate::end;
 use crate::workload::{Run, SOURCES, WRITERS};
 use history::{Deed, Event, Place, Policy, Queue, Verdict};
@@ -28,6 +28,9 @@ const DELIVERY_LIMIT: i16 = 5;
 /// After so much time without a delivery nothing more will come: locks of members that have died
 /// end, and the coordinator notices that they have gone.
 const SILENCE: Duration = Duration::from_millis(LOCK_MS + 6_000);
+
+/// Until then all brokers of a cluster know how the group is configured.
+const SPREAD: Duration = Duration::from_secs(1);
 
 /// What the members share.
 pub struct Group<'a> {
@@ -52,9 +55,8 @@ pub fn run(
     letters: bool,
     downs: impl FnOnce() -> Vec<(u64, u64)>,
 ) -> Result<Queue, GaveUp> {
-    let mut connection = run.connect();
     run.create_topics()?;
-    configure(&mut connection, letters)?;
+    configure(&mut run.connect(), letters)?;
     let group = Group {
         run,
         events: Mutex::default(),
@@ -84,7 +86,7 @@ pub fn run(
 }
 
 /// The group, and the topic for its dead letters.
-fn configure(connection: &mut Connection, letters: bool) -> Result<(), GaveUp> {
+fn configure(client: &mut Client, letters: bool) -> Result<(), GaveUp> {
     let (lock, limit) = (LOCK_MS.to_string(), DELIVERY_LIMIT.to_string());
     let mut configs = vec![
         ("share.auto.offset.reset", "earliest"),
@@ -93,9 +95,9 @@ fn configure(connection: &mut Connection, letters: bool) -> Result<(), GaveUp> {
         ("share.delivery.count.limit", &limit),
     ];
     if letters {
-        connection.raise_feature("share.version", 2)?;
-        connection.create_topic(LETTER_TOPIC, LETTER_PARTITIONS)?;
-        connection.alter_configs(
+        client.raise_feature("share.version", 2)?;
+        client.create_topic(LETTER_TOPIC, LETTER_PARTITIONS)?;
+        client.alter_configs(
             2,
             LETTER_TOPIC,
             &[("errors.deadletterqueue.group.enable", "true")],
@@ -103,7 +105,9 @@ fn configure(connection: &mut Connection, letters: bool) -> Result<(), GaveUp> {
         configs.push(("errors.deadletterqueue.topic.name", LETTER_TOPIC));
         configs.push(("errors.deadletterqueue.copy.record.enable", "true"));
     }
-    connection.alter_configs(32, GROUP, &configs)
+    client.alter_configs(32, GROUP, &configs)?;
+    sleep(SPREAD);
+    Ok(())
 }
 
 impl Group<'_> {

@@ -1,7 +1,7 @@
 //! The load: processes that send, poll, run transactions and copy, each with a random mind of its
 //! own, and what they write down.
 
-use crate::connection::{Connection, GaveUp};
+use crate::client::{Client, GaveUp};
 use crate::history::{Operation, Outcome, Step, Value};
 use crate::producer::{Ended, Failure, Producer, Protocol};
 use crate::reader::Reader;
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 pub const SOURCES: i32 = 4;
 pub const PARTITIONS: i32 = 2 * SOURCES;
 pub const GROUP: &str = "checker";
-const SOURCE_TOPIC: &str = "checker";
-const COPY_TOPIC: &str = "checker-copies";
+pub const SOURCE_TOPIC: &str = "checker";
+pub const COPY_TOPIC: &str = "checker-copies";
 const SENDERS: u32 = 2;
 const TRANSACTORS: u32 = 4;
 const READERS: u32 = 2;
@@ -40,6 +40,7 @@ pub fn partition_of(topic: &str, index: i32) -> i32 {
 
 /// What all processes of a run share.
 pub struct Run {
+    /// One or more addresses with commas between.
     pub bootstrap: String,
     pub seed: u64,
     pub begun: Instant,
@@ -54,15 +55,14 @@ impl Run {
         self.begun.elapsed().as_micros() as u64
     }
 
-    pub fn connect(&self) -> Connection {
-        Connection::new(&self.bootstrap, self.give_up)
+    pub fn connect(&self) -> Client {
+        Client::new(&self.bootstrap, self.give_up)
     }
 
     pub fn create_topics(&self) -> Result<(), GaveUp> {
-        let mut connection = self.connect();
-        connection.create_topic(SOURCE_TOPIC, SOURCES)?;
-        connection.create_topic(COPY_TOPIC, SOURCES)?;
-        connection.find_coordinator(GROUP, false)
+        let mut client = self.connect();
+        client.create_topic(SOURCE_TOPIC, SOURCES)?;
+        client.create_topic(COPY_TOPIC, SOURCES)
     }
 
     /// Runs these processes for this time.

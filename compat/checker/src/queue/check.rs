@@ -234,6 +234,11 @@ impl<'a> Index<'a> {
         said.any(|said| said.is_confirmed() && !self.may_be_past(said, place, life))
     }
 
+    /// Whether a leader may have delivered it that has been replaced and does not know it yet.
+    fn may_be_stale(&self, taken: &Taken) -> bool {
+        self.queue.downs.iter().any(|down| taken.begun < down.1 && taken.ended > down.0)
+    }
+
     fn was_down(&self, from: u64, to: u64) -> bool {
         self.queue.downs.iter().any(|&(begun, ended)| begun <= to && ended >= from)
     }
@@ -272,7 +277,7 @@ fn ends(place: Place, life: &Life, index: &Index<'_>) -> Vec<Anomaly> {
         found.push((Kind::FinishedTwice, format!("{partition}/{offset}{life}")));
     }
     let end = finished.map(|said| said.ended).min().unwrap_or(u64::MAX);
-    if life.taken.iter().any(|taken| taken.begun > end) {
+    if life.taken.iter().any(|taken| taken.begun > end && !index.may_be_stale(taken)) {
         found.push((Kind::DeliveredAfterEnd, format!("{partition}/{offset}{life}")));
     }
     let strangers = effective.filter(|said| !had(said, life));
@@ -324,7 +329,9 @@ fn counts((partition, offset): Place, life: &Life, index: &Index<'_>) -> Vec<Ano
             continue;
         }
         if second.count < first.count {
-            kinds.insert(Kind::FallenCount);
+            if !index.may_be_stale(first) && !index.may_be_stale(second) {
+                kinds.insert(Kind::FallenCount);
+            }
         } else if second.count == first.count && !is_explained() {
             kinds.insert(Kind::RepeatedCount);
         }

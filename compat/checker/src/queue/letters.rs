@@ -1,6 +1,6 @@
 //! Reads the dead letters.
 
-use crate::connection::GaveUp;
+use crate::client::GaveUp;
 use crate::history::Record;
 use crate::queue::history::NO_VALUE;
 use crate::workload::{Run, partition_of};

@@ -1,7 +1,8 @@
-//! A share consumer made of single requests. When its connection breaks or it leaves, another one
-//! with a new name takes its place.
+//! A share consumer made of single requests. When a connection breaks, a leader has moved or it
+//! leaves, another one with a new name takes its place.
 
-use crate::connection::{Connection, is_retriable};
+use crate::client::{Client, Node, is_retriable};
+use crate::connection::Connection;
 use crate::history::Record;
 use crate::queue::history::{Answer, Deed, Delivered, Event, Given, NO_VALUE, Place, Verdict};
 use crate::queue::{GROUP, Group};
@@ -45,19 +46,25 @@ type Going<T = ()> = Result<T, Over>;
 /// What is said of records; None that there is no such record.
 type Verdicts = BTreeMap<Place, Option<Verdict>>;
 
+/// What it has with one leader.
+struct Session {
+    connection: Connection,
+    epoch: i32,
+    fetched: BTreeSet<i32>,
+}
+
 pub struct Member<'a> {
     group: &'a Group<'a>,
     random: fastrand::Rng,
-    connection: Connection,
+    client: Client,
     number: u32,
     version: i16,
     epoch: i32,
     beaten: Instant,
     topic: Uuid,
     assigned: BTreeSet<i32>,
-    session_epoch: i32,
-    /// The partitions of the session.
-    fetched: BTreeSet<i32>,
+    /// By the address of the leader.
+    sessions: BTreeMap<String, Session>,
     /// What it has, and which of that is no record.
     held: BTreeSet<Place>,
     gaps: BTreeSet<Place>,
@@ -83,15 +90,14 @@ impl<'a> Member<'a> {
         Member {
             group,
             random,
-            connection: group.run.connect(),
+            client: group.run.connect(),
             number: group.members.fetch_add(1, Ordering::Relaxed),
             version,
             epoch: 0,
             beaten: Instant::now(),
             topic: Uuid::nil(),
             assigned: BTreeSet::new(),
-            session_epoch: 0,
-            fetched: BTreeSet::new(),
+            sessions: BTreeMap::new(),
             held: BTreeSet::new(),
             gaps: BTreeSet::new(),
             pending: Verdicts::new(),
@@ -111,11 +117,12 @@ impl<'a> Member<'a> {
             if self.group.is_drained.load(Ordering::Relaxed) {
                 return Err(Over);
             }
-            if self.assigned.is_empty() && self.fetched.is_empty() {
+            let leaders = self.leaders();
+            let Some(leader) = self.random.choice(&leaders) else {
                 sleep(Duration::from_millis(50));
                 continue;
-            }
-            self.fetch()?;
+            };
+            self.fetch(leader)?;
             if !self.is_draining() && self.random.u16(..) < 200 {
                 return Err(Over);
             }
@@ -132,11 +139,15 @@ impl<'a> Member<'a> {
                 let held = std::mem::take(&mut self.held).into_iter();
                 let all = held
                     .map(|place| (place, (!self.gaps.contains(&place)).then_some(Verdict::Accept)));
-                let all = all.collect();
-                let _ = self.acknowledge(all, LAST_EPOCH);
+                let mut all = self.by_leader(all.collect());
+                for leader in self.sessions.keys().cloned().collect::<Vec<_>>() {
+                    let said = all.remove(&leader).unwrap_or_default();
+                    let _ = self.acknowledge_to(&leader, said, LAST_EPOCH);
+                }
             }
             self.epoch = LAST_EPOCH;
-            let _ = self.connection.ask_once(HEARTBEAT_VERSION, &self.heartbeat());
+            let heartbeat = self.heartbeat();
+            let _ = self.client.ask_once(&coordinator(), HEARTBEAT_VERSION, &heartbeat);
         }
     }
 
@@ -164,9 +175,11 @@ impl<'a> Member<'a> {
     }
 
     fn beat(&mut self) -> Going {
-        let answer = self.connection.ask_once(HEARTBEAT_VERSION, &self.heartbeat());
+        let heartbeat = self.heartbeat();
+        let answer = self.client.ask_once(&coordinator(), HEARTBEAT_VERSION, &heartbeat);
         let answer = answer.map_err(|_| Over)?;
         if is_retriable(answer.error_code) {
+            self.client.forget(&coordinator());
             sleep(Duration::from_millis(20));
             return Ok(());
         }
@@ -185,12 +198,106 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    /// Asks for more, and says at the same time what is to be said.
-    fn fetch(&mut self) -> Going {
-        let said = std::mem::take(&mut self.pending);
-        let mut batches = batches(&said, &mut self.random);
-        let added: Vec<i32> = self.assigned.difference(&self.fetched).copied().collect();
-        let gone: Vec<i32> = self.fetched.difference(&self.assigned).copied().collect();
+    fn session(&mut self, leader: &str) -> &mut Session {
+        self.sessions.entry(leader.to_owned()).or_insert_with_key(|leader| Session {
+            connection: Connection::new(leader),
+            epoch: 0,
+            fetched: BTreeSet::new(),
+        })
+    }
+
+    /// The leader that it has fetched a partition from, or will.
+    fn leader(&mut self, partition: i32) -> Option<String> {
+        let mut sessions = self.sessions.iter();
+        let has = sessions.find(|(_, session)| session.fetched.contains(&partition));
+        if let Some((leader, _)) = has {
+            return Some(leader.clone());
+        }
+        let (topic, index) = place(partition);
+        self.client.address(&Node::leader(topic, index)).ok()
+    }
+
+    /// Those that there is something to ask.
+    fn leaders(&mut self) -> Vec<String> {
+        let open = self.sessions.iter().filter(|(_, session)| !session.fetched.is_empty());
+        let mut leaders: BTreeSet<String> = open.map(|(leader, _)| leader.clone()).collect();
+        for partition in self.assigned.clone() {
+            leaders.extend(self.leader(partition));
+        }
+        leaders.into_iter().collect()
+    }
+
+    fn by_leader(&mut self, said: Verdicts) -> BTreeMap<String, Verdicts> {
+        let mut leaders: BTreeMap<String, Verdicts> = BTreeMap::new();
+        for (place, verdict) in said {
+            if let Some(leader) = self.leader(place.0) {
+                leaders.entry(leader).or_default().insert(place, verdict);
+            }
+        }
+        leaders
+    }
+
+    /// Asks a leader for more, and says at the same time what is to be said.
+    fn fetch(&mut self, leader: &str) -> Going {
+        let pending = std::mem::take(&mut self.pending);
+        let mut pending = self.by_leader(pending);
+        let said = pending.remove(leader).unwrap_or_default();
+        self.pending = pending.into_values().flatten().collect();
+        let mut assigned = self.assigned.clone();
+        assigned.retain(|partition| self.leader(*partition).as_deref() == Some(leader));
+        let session = self.session(leader);
+        let (epoch, fetched) = (session.epoch, session.fetched.clone());
+        let request = self.fetch_request(epoch, &said, &assigned, &fetched);
+        let begun = self.now();
+        let version = self.version;
+        let Ok(answer) = self.session(leader).connection.ask_once(version, &request) else {
+            self.note_said(begun, &said, |_| Answer::Unknown);
+            self.note(begun, Deed::Miss);
+            return Err(Over);
+        };
+        if answer.error_code != 0 {
+            eprintln!("member {}: fetch: {}", self.number, answer.error_code);
+            self.note_said(begun, &said, |_| Answer::Unknown);
+            self.note(begun, Deed::Miss);
+            return Err(Over);
+        }
+        let session = self.session(leader);
+        session.epoch += 1;
+        session.fetched = assigned;
+        let answered: Vec<PartitionData> =
+            answer.responses.into_iter().flat_map(|topic| topic.partitions).collect();
+        self.note_said(begun, &said, |partition| {
+            let of = answered.iter().find(|answer| answer.partition_index == partition);
+            // An acknowledgement that went well need not be answered.
+            meaning(of.map_or(0, |answer| answer.acknowledge_error_code))
+        });
+        let mut taken = Vec::new();
+        for partition in &answered {
+            self.take(partition, &mut taken);
+        }
+        if let Some(last) = taken.last() {
+            let place = (last.record.partition, last.record.offset);
+            *self.group.taken.lock().expect("no member has panicked") = Some(place);
+            self.note(begun, Deed::Take(taken));
+        }
+        let moved = Code::NotLeaderOrFollower.code();
+        if answered.iter().any(|partition| partition.error_code == moved) {
+            return Err(Over);
+        }
+        Ok(())
+    }
+
+    /// Brings the session from the partitions that it has to those that are assigned.
+    fn fetch_request(
+        &mut self,
+        epoch: i32,
+        said: &Verdicts,
+        assigned: &BTreeSet<i32>,
+        fetched: &BTreeSet<i32>,
+    ) -> ShareFetchRequest {
+        let mut batches = batches(said, &mut self.random);
+        let added: Vec<i32> = assigned.difference(fetched).copied().collect();
+        let gone: Vec<i32> = fetched.difference(assigned).copied().collect();
         for partition in added {
             batches.entry(partition).or_default();
         }
@@ -214,7 +321,7 @@ impl<'a> Member<'a> {
         let mut request = ShareFetchRequest::default()
             .with_group_id(Some(group_id()))
             .with_member_id(Some(self.id()))
-            .with_share_session_epoch(self.session_epoch)
+            .with_share_session_epoch(epoch)
             .with_max_wait_ms(MAX_WAIT_MS)
             .with_min_bytes(1)
             .with_max_bytes(1 << 20)
@@ -225,37 +332,7 @@ impl<'a> Member<'a> {
         if self.version >= 2 {
             request.share_acquire_mode = self.random.i8(0..2);
         }
-        let begun = self.now();
-        let Ok(answer) = self.connection.ask_once(self.version, &request) else {
-            self.note_said(begun, &said, |_| Answer::Unknown);
-            self.note(begun, Deed::Miss);
-            return Err(Over);
-        };
-        if answer.error_code != 0 {
-            eprintln!("member {}: fetch: {}", self.number, answer.error_code);
-            self.note_said(begun, &said, |_| Answer::Unknown);
-            self.note(begun, Deed::Miss);
-            return Err(Over);
-        }
-        self.session_epoch += 1;
-        self.fetched.clone_from(&self.assigned);
-        let answered: Vec<PartitionData> =
-            answer.responses.into_iter().flat_map(|topic| topic.partitions).collect();
-        self.note_said(begun, &said, |partition| {
-            let of = answered.iter().find(|answer| answer.partition_index == partition);
-            // An acknowledgement that went well need not be answered.
-            meaning(of.map_or(0, |answer| answer.acknowledge_error_code))
-        });
-        let mut taken = Vec::new();
-        for partition in &answered {
-            self.take(partition, &mut taken);
-        }
-        if let Some(last) = taken.last() {
-            let place = (last.record.partition, last.record.offset);
-            *self.group.taken.lock().expect("no member has panicked") = Some(place);
-            self.note(begun, Deed::Take(taken));
-        }
-        Ok(())
+        request
     }
 
     /// What a partition has brought.
@@ -290,19 +367,19 @@ impl<'a> Member<'a> {
                 }
             }
             match self.random.u8(0..100) {
-                _ if self.is_draining() => self.acknowledge(said, self.session_epoch)?,
+                _ if self.is_draining() => self.acknowledge(said)?,
                 0..3 => {
                     sleep(TOO_LONG);
-                    self.acknowledge(said, self.session_epoch)?;
+                    self.acknowledge(said)?;
                 }
                 3..10 if self.version >= 2 => {
                     let renewed = part.iter().map(|place| (*place, Some(Verdict::Renew)));
-                    self.acknowledge(renewed.collect(), self.session_epoch)?;
+                    self.acknowledge(renewed.collect())?;
                     sleep(Duration::from_millis(self.random.u64(0..1500)));
-                    self.acknowledge(said, self.session_epoch)?;
+                    self.acknowledge(said)?;
                 }
                 10..55 => self.pending.extend(said),
-                _ => self.acknowledge(said, self.session_epoch)?,
+                _ => self.acknowledge(said)?,
             }
         }
         self.meddle()
@@ -314,7 +391,7 @@ impl<'a> Member<'a> {
         match taken {
             Some(taken) if self.random.u8(..) < 20 && !self.pending.contains_key(&taken) => {
                 let verdict = if self.random.bool() { Verdict::Accept } else { Verdict::Reject };
-                self.acknowledge([(taken, Some(verdict))].into(), self.session_epoch)
+                self.acknowledge([(taken, Some(verdict))].into())
             }
             _ => Ok(()),
         }
@@ -333,10 +410,17 @@ impl<'a> Member<'a> {
         }
     }
 
-    fn acknowledge(&mut self, said: Verdicts, epoch: i32) -> Going {
-        if said.is_empty() && epoch != LAST_EPOCH || self.session_epoch == 0 {
-            return Ok(());
+    fn acknowledge(&mut self, said: Verdicts) -> Going {
+        for (leader, said) in self.by_leader(said) {
+            let epoch = self.session(&leader).epoch;
+            if epoch != 0 {
+                self.acknowledge_to(&leader, said, epoch)?;
+            }
         }
+        Ok(())
+    }
+
+    fn acknowledge_to(&mut self, leader: &str, said: Verdicts, epoch: i32) -> Going {
         let partitions =
             batches(&said, &mut self.random).into_iter().map(|(partition, batches)| {
                 let batches = batches.into_iter().map(|(first, last, types)| {
@@ -361,12 +445,13 @@ impl<'a> Member<'a> {
             .with_is_renew_ack(renews)
             .with_topics(topics);
         let begun = self.now();
-        let answer = self.connection.ask_once(self.version, &request);
+        let version = self.version;
+        let answer = self.session(leader).connection.ask_once(version, &request);
         let Some(answer) = answer.ok().filter(|answer| answer.error_code == 0) else {
             self.note_said(begun, &said, |_| Answer::Unknown);
             return Err(Over);
         };
-        self.session_epoch += 1;
+        self.session(leader).epoch += 1;
         self.note_said(begun, &said, |partition| {
             let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partitions);
             let of = partitions.find(|answer| answer.partition_index == partition);
@@ -385,6 +470,10 @@ impl<'a> Member<'a> {
             self.note(begun, Deed::Give(given));
         }
     }
+}
+
+fn coordinator() -> Node {
+    Node::Group(GROUP.to_owned())
 }
 
 fn group_id() -> GroupId {

@@ -63,6 +63,8 @@ fn what_is_finished_stays_so() {
     finds(&accepted, &[]);
     finds(&format!("{accepted} take 8 50-60 0/0=10#2"), &[Kind::DeliveredAfterEnd]);
     finds(&format!("{accepted} down 50-60\n take 8 70-80 0/0=10#1"), &[Kind::DeliveredAfterEnd]);
+    // A leader that has been replaced and does not know it yet still delivers.
+    finds(&format!("{accepted} down 45-55\n take 8 50-60 0/0=10#2"), &[]);
     finds(
         "1 0-9 alone +0/0=10 +0/1=11
          take 7 10-20 0/0=10#1 0/1=11#1
@@ -137,6 +139,7 @@ fn delivery_counts_grow() {
     };
     finds(&twice(1, 2), &[]);
     finds(&twice(2, 1), &[Kind::FallenCount]);
+    finds(&format!("{} down 1250-1350", twice(2, 1)), &[]);
     finds(&twice(2, 2), &[Kind::RepeatedCount]);
     finds(&format!("{} down 210-220", twice(2, 2)), &[]);
     finds(&twice(3, 4), &[Kind::ExcessiveDelivery]);

@@ -51,10 +51,11 @@ final class Replica {
             records.slice(start.position, Integer.MAX_VALUE - start.position));
     }
 
-    /** By a fetch of a consumer in a rack, which a follower serves as well. */
-    static PartitionData state(Node node, TopicPartition partition) throws IOException {
+    /** By a fetch of a consumer in a rack, which a follower serves as well; at the end, which is never out of range. */
+    static PartitionData state(Node node, TopicPartition partition, File directory) throws IOException {
         FetchRequest request = FetchRequest.Builder.forConsumer((short) 17, 0, 0, Map.of(partition,
-            new FetchRequest.PartitionData(new View(node).topicId(partition.topic()), 0, 0, 1, Optional.empty())))
+            new FetchRequest.PartitionData(
+                new View(node).topicId(partition.topic()), endOffset(directory), 0, 1, Optional.empty())))
             .rackId("none").build((short) 17);
         FetchResponse response = IntegrationTestUtils.connectAndReceive(request, node.port(node.clientListener()));
         return response.data().responses().get(0).partitions().get(0);

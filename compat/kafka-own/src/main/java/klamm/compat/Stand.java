@@ -232,11 +232,11 @@ final class Stand {
             case "parentDir" -> found.getParent();
             case "renameDir" -> run(() -> found.renameTo(new File(found.getParent(), call.getArgument(0))));
             case "logStartOffset" -> Node.SEVERAL
-                ? Replica.state(node, partition).logStartOffset() : offset(node, partition, OffsetSpec.earliest());
+                ? Replica.state(node, partition, found).logStartOffset() : offset(node, partition, OffsetSpec.earliest());
             // With one replica everything is committed at once.
             case "logEndOffset" -> Node.SEVERAL ? Replica.endOffset(found) : offset(node, partition, OffsetSpec.latest());
             case "highWatermark" -> Node.SEVERAL
-                ? Replica.state(node, partition).highWatermark() : offset(node, partition, OffsetSpec.latest());
+                ? Replica.state(node, partition, found).highWatermark() : offset(node, partition, OffsetSpec.latest());
             case "logSegments" -> Replica.segments(found).stream().map(Stand::segment).toList();
             case "producerStateManager" -> producers(node, partition);
             default -> beyond(call);

@@ -19,15 +19,22 @@ import org.apache.kafka.metadata.LeaderRecoveryState;
 import org.apache.kafka.server.IntegrationTestUtils;
 
 import java.io.IOException;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** The metadata as one broker has it: it is asked itself, where an admin client may ask any. A stopped one knows nothing. */
+/**
+ * The metadata as one broker has it: it is asked itself, where an admin client may ask any. Of a stopped one this is what it
+ * was asked for last, as Kafka's objects remember it.
+ */
 final class View {
     private final klamm.compat.Node node;
+    private final Map<String, MetadataResponseTopic> topics = new ConcurrentHashMap<>();
+    private volatile Map<Integer, Node> brokers = Map.of();
 
     View(klamm.compat.Node node) {
         this.node = node;
@@ -39,8 +46,9 @@ final class View {
 
     Optional<MetadataResponseTopic> topic(String name) throws IOException {
         if (!node.isAlive()) {
-            return Optional.empty();
+            return Optional.ofNullable(topics.get(name));
         }
+        topics.remove(name);
         MetadataResponse response = ask(new MetadataRequest.Builder(List.of(name), false).build());
         MetadataResponseTopic topic = response.data().topics().find(name);
         Errors error = Errors.forCode(topic.errorCode());
@@ -50,6 +58,7 @@ final class View {
         if (error != Errors.NONE) {
             throw error.exception();
         }
+        topics.put(name, topic);
         return Optional.of(topic);
     }
 
@@ -73,11 +82,11 @@ final class View {
 
     /** Brokers that are not fenced. */
     Map<Integer, Node> brokers() throws IOException {
-        if (!node.isAlive()) {
-            return Map.of();
+        if (node.isAlive()) {
+            MetadataResponse response = ask(new MetadataRequest.Builder(List.of(), false).build());
+            brokers = response.brokers().stream().collect(Collectors.toMap(Node::id, Function.identity()));
         }
-        MetadataResponse response = ask(new MetadataRequest.Builder(List.of(), false).build());
-        return response.brokers().stream().collect(Collectors.toMap(Node::id, Function.identity()));
+        return new HashMap<>(brokers);
     }
 
     Map<Integer, Node> replicas(TopicPartition partition) throws IOException {

@@ -252,8 +252,8 @@ fn a_gap_between_segments_is_known_until_it_is_cut_off() {
     };
     let path = |f: &Fixture, base| f.path().join(file_name(base, ".log"));
     let half = |f: &Fixture| {
-        let file = fs::File::options().write(true).open(path(f, 4)).unwrap();
-        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        let file = Disk::Os.open(&path(f, 4)).unwrap();
+        file.truncate(file.len().unwrap() / 2).unwrap();
     };
     let open = |f: &mut Fixture, start| {
         let options = OpenOptions {

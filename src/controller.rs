@@ -54,6 +54,8 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use self::remote::tests as scripted;
+#[cfg(test)]
+pub(crate) use self::tests::model;
 
 pub use self::brokers::{BrokerStatus, Heartbeat};
 pub use self::client::Client;

@@ -137,13 +137,15 @@ impl Replicas {
         }
     }
 
-    /// All partitions whose logs are open.
+    /// All partitions whose logs are open, in an order that is the same in every process.
     pub fn all(&self) -> Vec<Arc<Partition>> {
         let online = |hosted: &Hosted| match hosted {
             Hosted::Online(partition) => Some(Arc::clone(partition)),
             Hosted::Offline | Hosted::NoRoom => None,
         };
-        self.hosted().values().filter_map(online).collect()
+        let mut all: Vec<_> = self.hosted().values().filter_map(online).collect();
+        all.sort_unstable_by_key(|partition| partition.id());
+        all
     }
 
     /// Ids of the log directories that take no new partitions, sorted.

@@ -5,6 +5,7 @@ mod configs;
 mod features;
 mod leadership;
 mod lifecycle;
+pub mod model;
 mod quorum;
 mod sim;
 pub mod support;

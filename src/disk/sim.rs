@@ -538,6 +538,7 @@ pub fn is_told() -> bool {
     number("KLAMM_SIM_SEED").is_some()
 }
 
-fn number(variable: &str) -> Option<u64> {
+/// The number in an environment variable.
+pub fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }

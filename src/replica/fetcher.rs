@@ -25,6 +25,8 @@ pub(super) use copying::{Answer, Ask};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use thread::Shared;
+#[cfg(test)]
+pub(super) use thread::Shared as SharedFetcher;
 
 /// A fetcher: its leader, and its number among those of this leader.
 type FetcherId = (BrokerId, i32);

@@ -7,6 +7,7 @@ mod compacting;
 mod durable;
 mod fetching;
 mod following;
+mod histories;
 mod leading;
 mod leading_at_random;
 mod moving;

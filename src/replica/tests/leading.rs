@@ -435,17 +435,33 @@ async fn the_fetch_of_a_follower_moves_the_high_watermark() {
     assert_eq!(leading.high_watermark(), 5);
 }
 
+/// A fetch without news of broker 2 in its session.
+fn in_session(leading: &Leading, session_id: i32, session_epoch: i32) -> Fetch {
+    Fetch {
+        follower: Some(FetchingReplica { id: 2, broker_epoch: 20 }),
+        only_leader: true,
+        session_id,
+        session_epoch,
+        partitions: Vec::new(),
+        ..request(leading.id, asked(0), Isolation::LogEnd)
+    }
+}
+
+/// Broker 2 begins a session, and has everything below `end`.
+async fn begin_session(leading: &Leading, end: Offset) -> i32 {
+    let partitions = request(leading.id, asked(end), Isolation::LogEnd).partitions;
+    let first = Fetch { partitions, ..in_session(leading, 0, 0) };
+    leading.cluster.replicas.fetch(&leading.cluster.images, first).await.session_id
+}
+
 /// A follower that truncates is not where it asks.
 #[tokio::test(start_paused = true)]
 async fn a_diverging_follower_counts_for_nothing() {
     let leading = Leading::new(&[1, 2]);
     leading.append(5);
     let diverging = PartitionFetch { last_fetched_epoch: 0, ..asked(5) };
-    let by = Fetch {
-        follower: Some(FetchingReplica { id: 2, broker_epoch: 20 }),
-        only_leader: true,
-        ..request(leading.id, diverging, Isolation::LogEnd)
-    };
+    let partitions = request(leading.id, diverging, Isolation::LogEnd).partitions;
+    let by = Fetch { partitions, ..in_session(&leading, 0, -1) };
     assert_eq!(fetch(&leading, by).await.unwrap().diverging, Some((0, 0)));
     assert_eq!(leading.high_watermark(), 0);
 }
@@ -454,19 +470,10 @@ async fn a_diverging_follower_counts_for_nothing() {
 async fn an_idle_session_keeps_its_follower_up_to_date() {
     let mut leading = Leading::new(&[1, 2]);
     leading.append(5);
-    let by = |partitions, session_id, session_epoch| Fetch {
-        follower: Some(FetchingReplica { id: 2, broker_epoch: 20 }),
-        only_leader: true,
-        session_id,
-        session_epoch,
-        partitions,
-        ..request(leading.id, asked(5), Isolation::LogEnd)
-    };
-    let first = by(request(leading.id, asked(5), Isolation::LogEnd).partitions, 0, 0);
-    let begun = leading.cluster.replicas.fetch(&leading.cluster.images, first).await;
-    let next: Vec<Fetch> = (1..=3).map(|epoch| by(vec![], begun.session_id, epoch)).collect();
-    for next in next {
+    let session_id = begin_session(&leading, 5).await;
+    for epoch in 1..=3 {
         leading.later(LAG_MS - 1);
+        let next = in_session(&leading, session_id, epoch);
         leading.cluster.replicas.fetch(&leading.cluster.images, next).await;
     }
     leading.append(1);
@@ -475,32 +482,19 @@ async fn an_idle_session_keeps_its_follower_up_to_date() {
     assert_eq!(leading.wanted(), None);
 }
 
-/// It could otherwise not ask for the partition before its wait is over.
 #[tokio::test(start_paused = true)]
 async fn a_follower_does_not_wait_while_it_may_have_more_to_copy() {
     let mut leading = Leading::new(&[1, 2]);
     tokio::time::advance(Duration::from_secs(1)).await;
-    let by = |partitions, session_id, session_epoch| Fetch {
-        follower: Some(FetchingReplica { id: 2, broker_epoch: 20 }),
-        only_leader: true,
-        max_wait_ms: 500,
-        session_id,
-        session_epoch,
-        partitions,
-        ..request(leading.id, asked(0), Isolation::LogEnd)
-    };
-    let first = by(request(leading.id, asked(0), Isolation::LogEnd).partitions, 0, 0);
-    let next = [1, 2, 3].map(|epoch| by(vec![], 0, epoch));
-    let session_id =
-        leading.cluster.replicas.fetch(&leading.cluster.images, first).await.session_id;
+    let session_id = begin_session(&leading, 0).await;
     let mut waits = Vec::new();
-    for (nth, asks) in next.into_iter().enumerate() {
+    for nth in 1..=3 {
         let (began, replicas) = (Instant::now(), Arc::clone(&leading.cluster.replicas));
         let images = ArcSwap::from(leading.cluster.images.load_full());
-        let asks = Fetch { session_id, ..asks };
+        let asks = Fetch { max_wait_ms: 500, ..in_session(&leading, session_id, nth) };
         let waiting = tokio::spawn(async move { replicas.fetch(&images, asks).await });
         tokio::task::yield_now().await;
-        if nth == 1 {
+        if nth == 2 {
             tokio::time::advance(Duration::from_millis(7)).await;
             leading.cluster.change(leading.id, 0, |change| change.leader = 1);
         }

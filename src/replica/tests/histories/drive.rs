@@ -257,12 +257,17 @@ impl World {
         if let Some((delay, timer)) = timer {
             self.timer_in(id, delay, timer);
             if timer == Timer::Shrink {
-                self.timer_in(id, 5_000, Timer::Settle);
-                self.timer_in(id, 10_000, Timer::Checkpoint);
-                self.timer_in(id, 500, Timer::Room);
-                self.timer_in(id, 7_000, Timer::CleanUp);
+                self.begin_upkeep(id);
             }
         }
+    }
+
+    /// Begins what a broker does from time to time.
+    fn begin_upkeep(&mut self, id: BrokerId) {
+        self.timer_in(id, 5_000, Timer::Settle);
+        self.timer_in(id, 10_000, Timer::Checkpoint);
+        self.timer_in(id, 500, Timer::Room);
+        self.timer_in(id, 7_000, Timer::CleanUp);
     }
 
     /// Begins a controlled shutdown.

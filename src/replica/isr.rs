@@ -39,8 +39,11 @@ impl Replicas {
         broker_epoch: i64,
     ) -> Option<(Vec<Asked>, AlterPartitionRequest)> {
         let asked = self.common.isr_changes.take();
+        if asked.is_empty() {
+            return None;
+        }
         let request = request(&asked, self.common.broker_id, broker_epoch);
-        (!asked.is_empty()).then_some((asked, request))
+        Some((asked, request))
     }
 
     /// Takes in what came of the request; returns the changes that have to be asked for again.

@@ -78,8 +78,8 @@ pub struct FetchSession {
     pending: BTreeMap<u64, usize>,
     next_position: u64,
     isolation: Isolation,
-    /// When all partitions were last looked at for a follower.
-    looked_at_all: Timestamp,
+    /// When partitions without news were last looked at for a follower, and when all of them were.
+    looked_at: (Timestamp, Timestamp),
     watch: Arc<Watch>,
 }
 
@@ -92,7 +92,9 @@ pub(super) struct Slot {
     pub(super) topic: Option<Arc<str>>,
     /// Place in the rotation: a partition that returned records goes to the end.
     position: u64,
-    /// What the fetcher was told last; -1 initially and after an error.
+    /// Whether the fetcher is a follower that was in the ISR when the partition was last looked at.
+    pub(super) is_in_sync: bool,
+    /// What the fetcher was told last; -1 initially, after an error, and once it was sent elsewhere.
     high_watermark: Offset,
     log_start: Offset,
     watched: Option<Watched>,
@@ -113,8 +115,12 @@ impl Drop for Watched {
     }
 }
 
-/// How often, in milliseconds, a follower's fetches look at all its partitions.
+/// How often, in milliseconds, a follower's fetches look at the partitions that it may join the ISR
+/// of.
 const LOOK_MS: i64 = 200;
+/// The same for all its partitions: a follower is taken to be that much later than it is, at most,
+/// which has to be little beside `replica.lag.time.max.ms`.
+const LOOK_AT_ALL_MS: i64 = 2_000;
 
 impl FetchSession {
     /// A session that is not in the cache yet.
@@ -129,7 +135,7 @@ impl FetchSession {
             pending: BTreeMap::new(),
             next_position: 0,
             isolation: Isolation::HighWatermark,
-            looked_at_all: 0,
+            looked_at: (0, 0),
             watch: Arc::default(),
         }
     }
@@ -174,12 +180,17 @@ impl FetchSession {
         }
     }
 
-    /// Lets a follower's fetch look at all partitions, if that was not done just before. A follower
-    /// that waits for records is up to date in all of them, and the leader has to know that.
-    pub(super) fn look_at_all(&mut self, now: Timestamp) {
-        if now - self.looked_at_all >= LOOK_MS {
-            self.looked_at_all = now;
-            for slot in 0..self.slots.len() {
+    /// Lets a follower's fetch look at partitions without news, if that was not done just before. A
+    /// follower that waits for records is up to date in all of them, and the leader has to know that.
+    pub(super) fn look_again(&mut self, now: Timestamp) {
+        let (looked, looked_at_all) = self.looked_at;
+        if now - looked < LOOK_MS {
+            return;
+        }
+        let is_all = now - looked_at_all >= LOOK_AT_ALL_MS;
+        self.looked_at = (now, if is_all { now } else { looked_at_all });
+        for slot in 0..self.slots.len() {
+            if self.slots[slot].as_ref().is_some_and(|entry| is_all || !entry.is_in_sync) {
                 self.set_pending(slot);
             }
         }
@@ -235,8 +246,10 @@ impl FetchSession {
             || told.sends_elsewhere
             || entry.high_watermark != told.offsets.high_watermark
             || entry.log_start != told.offsets.log_start;
-        // After an error the partition is included again once the error is gone.
-        entry.high_watermark = if told.has_error { -1 } else { told.offsets.high_watermark };
+        // After an error the partition is included again once the error is gone. A follower that
+        // is to truncate does not take the high watermark in with that answer.
+        let is_taken_in = !told.has_error && !told.sends_elsewhere;
+        entry.high_watermark = if is_taken_in { told.offsets.high_watermark } else { -1 };
         entry.log_start = told.offsets.log_start;
         let position = entry.position;
         let at_end = entry.asked.fetch_offset >= told.offsets.end(self.isolation);
@@ -258,6 +271,7 @@ impl FetchSession {
             asked,
             topic: None,
             position: self.next_position,
+            is_in_sync: false,
             high_watermark: -1,
             log_start: -1,
             watched: None,

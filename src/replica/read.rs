@@ -207,7 +207,7 @@ impl Replicas {
         session.set_isolation(fetch.isolation);
         session.update(partitions, &fetch.forgotten);
         if fetch.follower.is_some() {
-            session.look_at_all(self.clock.now());
+            session.look_again(self.clock.now());
         }
         if session.is_empty() {
             drop(session);
@@ -287,7 +287,11 @@ impl Replicas {
                         session.watch_partition(slot, &partition);
                     }
                     let asked = &session.slot(slot).asked;
-                    self.read_one(&partition, asked, fetch, manner, &look)
+                    let outcome = self.read_one(&partition, asked, fetch, manner, &look);
+                    if let Some(follower) = fetch.follower {
+                        session.slot_mut(slot).is_in_sync = partition.is_in_sync(follower.id);
+                    }
+                    outcome
                 }
                 Err(error) => {
                     // Only a partition that has just gone away is a reason to answer early.

@@ -4,6 +4,8 @@
 use super::*;
 use crate::types::NO_EPOCH;
 
+const NOW: Timestamp = 1_700_000_000_000;
+
 fn key(partition: i32) -> FetchKey {
     FetchKey { topic: TopicKey::Name("t".into()), partition }
 }
@@ -75,6 +77,7 @@ fn only_news_is_told() {
     assert!(session.answered(slot, &moved_start), "the log start moved");
     assert!(!session.answered(slot, &moved_start));
     assert!(session.answered(slot, &Reported { sends_elsewhere: true, ..moved_start }));
+    assert!(session.answered(slot, &moved_start), "a follower that has truncated has to learn it");
     let failed = Reported { has_error: true, ..Reported::default() };
     assert!(session.answered(slot, &failed));
     assert!(session.answered(slot, &failed), "errors are told each time");
@@ -97,6 +100,25 @@ fn another_isolation_level_looks_at_everything() {
     assert_eq!(pending(&mut session), [] as [i32; 0]);
     session.set_isolation(Isolation::Committed);
     assert_eq!(pending(&mut session), [0, 1]);
+}
+
+#[test]
+fn quiet_partitions_are_looked_at_seldom() {
+    let mut session = session(2);
+    for slot in session.pending() {
+        session.slot_mut(slot).is_in_sync = slot == 0;
+    }
+    let mut looked_at = |now| {
+        session.pending.clear();
+        session.look_again(now);
+        pending(&mut session)
+    };
+    let none: [i32; 0] = [];
+    assert_eq!(looked_at(NOW), [0, 1]);
+    assert_eq!(looked_at(NOW + LOOK_MS - 1), none);
+    assert_eq!(looked_at(NOW + LOOK_MS), [1], "it may join");
+    assert_eq!(looked_at(NOW + 2 * LOOK_MS - 1), none);
+    assert_eq!(looked_at(NOW + LOOK_AT_ALL_MS), [0, 1]);
 }
 
 fn insert(sessions: &FetchSessions, size: i32, from_follower: bool, now: Timestamp) -> i32 {

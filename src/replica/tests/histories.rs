@@ -151,6 +151,7 @@ impl World {
         self.at(1_000, Event::Fault);
     }
 
+    /// Whether all brokers have been unfenced in their present lives.
     fn are_all_running(&self) -> bool {
         self.brokers.iter().all(|broker| broker.alive.as_ref().is_some_and(|one| one.is_running))
     }

@@ -106,7 +106,9 @@ impl World {
         if self.faults.are_over {
             return;
         }
-        if self.are_isrs_whole() && self.brokers.iter().all(|broker| !broker.is_doomed) {
+        // Until a broker that lost power is there again, the controllers may still take it for in sync.
+        let is_any_doomed = self.brokers.iter().any(|broker| broker.is_doomed);
+        if self.are_isrs_whole() && self.are_all_running() && !is_any_doomed {
             self.faults.all_well();
         }
         let kind = self.profile.faults[self.random.usize(0..self.profile.faults.len())];

@@ -22,6 +22,7 @@ import java.util.concurrent.Callable;
  * without ID           waits until that broker leads nothing and is in no ISR
  * prefer               makes the first replicas the leaders
  * move                 turns the order of the replicas of each partition of the load, and makes the first ones leaders
+ * spread SEED          gives each partition other replicas at random, and makes the first ones leaders
  * led ID               = how many partitions that broker leads
  * leader               = who leads the first partition of the load
  * follower             = another replica of it
@@ -127,6 +128,7 @@ public final class Cluster {
             case "without" -> ClusterState.awaitWithout(Integer.parseInt(rest));
             case "prefer" -> ClusterState.prefer();
             case "move" -> ClusterState.move(List.of(ClusterNumbers.TOPIC, ClusterTransactions.TOPIC));
+            case "spread" -> ClusterState.spread(Long.parseLong(rest));
             case "led" -> answer(ClusterState.led(Integer.parseInt(rest)));
             case "leader" -> answer(ClusterState.first(ClusterNumbers.TOPIC).leader().id());
             case "follower" -> answer(ClusterState.follower(ClusterNumbers.TOPIC));

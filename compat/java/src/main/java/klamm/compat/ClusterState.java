@@ -4,10 +4,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
@@ -101,11 +103,27 @@ final class ClusterState {
         partitions().forEach((tp, info) -> {
             if (topics.contains(tp.topic())) {
                 List<Integer> replicas = new ArrayList<>(info.replicas().stream().map(Node::id).toList());
-                java.util.Collections.rotate(replicas, 1);
+                Collections.rotate(replicas, 1);
                 turned.put(tp, Optional.of(new NewPartitionReassignment(replicas)));
             }
         });
-        Broker.admin().alterPartitionReassignments(turned).all().get(ANSWER_S, TimeUnit.SECONDS);
+        reassign(turned);
+    }
+
+    /** Each partition gets as many replicas as it has, at random. */
+    static void spread(long seed) throws Exception {
+        Random random = new Random(seed);
+        List<Integer> brokers = new ArrayList<>(brokers(true).stream().map(Node::id).sorted().toList());
+        Map<TopicPartition, Optional<NewPartitionReassignment>> spread = new HashMap<>();
+        partitions().forEach((tp, info) -> {
+            Collections.shuffle(brokers, random);
+            spread.put(tp, Optional.of(new NewPartitionReassignment(List.copyOf(brokers.subList(0, info.replicas().size())))));
+        });
+        reassign(spread);
+    }
+
+    private static void reassign(Map<TopicPartition, Optional<NewPartitionReassignment>> replicas) throws Exception {
+        Broker.admin().alterPartitionReassignments(replicas).all().get(ANSWER_S, TimeUnit.SECONDS);
         Broker.eventually(PATIENCE_MS, "reassignments end", trying(() ->
             Broker.admin().listPartitionReassignments().reassignments().get(ANSWER_S, TimeUnit.SECONDS).isEmpty()));
         prefer();

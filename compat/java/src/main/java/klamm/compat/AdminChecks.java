@@ -4,10 +4,13 @@ import static klamm.compat.Suite.equal;
 import static klamm.compat.Suite.fails;
 import static klamm.compat.Suite.that;
 
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConsumerGroupOffsetsResult;
 import org.apache.kafka.clients.admin.ClassicGroupDescription;
@@ -33,6 +36,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.ClassicGroupState;
 import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.GroupType;
+import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.GroupNotEmptyException;
@@ -124,17 +128,17 @@ final class AdminChecks {
     private static void logDirs() throws Exception {
         String topic = Broker.topic("dirs", 2);
         Broker.produce(topic, 0, 100);
-        Map<String, LogDirDescription> dirs = ADMIN.describeLogDirs(List.of(1)).allDescriptions().get().get(1);
-        equal(1, dirs.size(), "log dirs");
-        if (System.getenv("BROKER_DIR") != null) {
-            equal(Set.of(System.getenv("BROKER_DIR") + "/data"), dirs.keySet(), "path");
-        }
+        int broker = Broker.leader(topic, 0).id();
+        Map<String, LogDirDescription> dirs = ADMIN.describeLogDirs(List.of(broker)).allDescriptions().get().get(broker);
+        equal(Set.of(Broker.setting(broker, "log.dirs").value()), dirs.keySet(), "log dirs");
         LogDirDescription dir = dirs.values().iterator().next();
         equal(null, dir.error(), "error");
         long size = dir.replicaInfos().get(new TopicPartition(topic, 0)).size();
         that(size > 500 && size < 20_000, "size of 100 small records: " + size);
+        int other = Broker.leader(topic, 1).id();
+        dir = ADMIN.describeLogDirs(List.of(other)).allDescriptions().get().get(other).values().iterator().next();
         equal(0L, dir.replicaInfos().get(new TopicPartition(topic, 1)).size(), "size of an empty partition");
-        that(!dir.replicaInfos().get(new TopicPartition(topic, 0)).isFuture(), "no future replica");
+        that(!dir.replicaInfos().get(new TopicPartition(topic, 1)).isFuture(), "no future replica");
         that(dir.totalBytes().getAsLong() > 0 && dir.usableBytes().getAsLong() <= dir.totalBytes().getAsLong(), "sizes of the volume");
     }
 
@@ -158,25 +162,34 @@ final class AdminChecks {
     private static void cluster() throws Exception {
         DescribeClusterResult cluster = ADMIN.describeCluster();
         equal(22, cluster.clusterId().get().length(), "length of the cluster id " + cluster.clusterId().get());
-        equal(1, cluster.nodes().get().size(), "nodes");
-        var node = cluster.nodes().get().iterator().next();
-        equal(1, node.id(), "node id");
-        equal(Broker.BOOTSTRAP, node.host() + ":" + node.port(), "address");
-        equal(false, node.isFenced(), "fenced");
-        equal(1, cluster.controller().get().id(), "controller");
+        // Brokers are 1, 2, ...; any of them may be named as the controller.
+        Map<Integer, String> nodes = new HashMap<>();
+        for (String address : Broker.BOOTSTRAP.split(",")) {
+            nodes.put(nodes.size() + 1, address);
+        }
+        equal(nodes, Broker.nodes(), "nodes");
+        that(cluster.nodes().get().stream().noneMatch(Node::isFenced), "fenced: " + cluster.nodes().get());
+        that(nodes.containsKey(cluster.controller().get().id()), "controller: " + cluster.controller().get());
     }
 
     private static void quorum() throws Exception {
         QuorumInfo quorum = ADMIN.describeMetadataQuorum().quorumInfo().get();
-        equal(1, quorum.leaderId(), "leader");
+        // Of several nodes all but the voters are observers; a single one is the voter.
+        Set<Integer> voters = ids(quorum.voters());
+        Set<Integer> observers = new HashSet<>(Broker.nodes().keySet());
+        observers.removeAll(voters);
+        that(voters.contains(quorum.leaderId()), "leader " + quorum.leaderId() + " of " + voters);
+        equal(observers, ids(quorum.observers()), "observers");
         that(quorum.leaderEpoch() >= 1, "leader epoch " + quorum.leaderEpoch());
         that(quorum.highWatermark() > 0, "high watermark " + quorum.highWatermark());
-        equal(1, quorum.voters().size(), "voters");
-        equal(1, quorum.voters().get(0).replicaId(), "voter");
-        that(quorum.voters().get(0).logEndOffset() >= quorum.highWatermark(), "log end offset of the voter");
-        equal(List.of(), quorum.observers(), "observers");
+        long end = quorum.voters().stream().mapToLong(QuorumInfo.ReplicaState::logEndOffset).max().orElseThrow();
+        that(end >= quorum.highWatermark(), "log end offset of the voters");
         Broker.topic("quorum", 1);
         that(ADMIN.describeMetadataQuorum().quorumInfo().get().highWatermark() > quorum.highWatermark(), "a new topic does not move the high watermark");
+    }
+
+    private static Set<Integer> ids(List<QuorumInfo.ReplicaState> replicas) {
+        return replicas.stream().map(QuorumInfo.ReplicaState::replicaId).collect(Collectors.toSet());
     }
 
     private static void features() throws Exception {
@@ -212,7 +225,7 @@ final class AdminChecks {
             ConsumerGroupDescription description = ADMIN.describeConsumerGroups(List.of(group)).all().get().get(group);
             equal(GroupState.STABLE, description.groupState(), "state described");
             equal("range", description.partitionAssignor(), "assignor");
-            equal(1, description.coordinator().id(), "coordinator");
+            equal(Broker.coordinator(group), description.coordinator().id(), "coordinator");
             equal(false, description.isSimpleConsumerGroup(), "simple");
             for (MemberDescription member : description.members()) {
                 Member own = member.clientId().equals("one") ? a : b;

@@ -13,6 +13,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -23,11 +24,16 @@ import org.apache.kafka.clients.consumer.ShareConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.message.FindCoordinatorRequestData;
 import org.apache.kafka.common.protocol.ApiKeys;
 import org.apache.kafka.common.requests.ApiVersionsRequest;
 import org.apache.kafka.common.requests.ApiVersionsResponse;
+import org.apache.kafka.common.requests.FindCoordinatorRequest;
+import org.apache.kafka.common.requests.FindCoordinatorResponse;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -56,6 +62,39 @@ final class Broker {
             return connection.answer(ApiVersionsResponse.class).data().apiKeys().stream()
                 .filter(api -> ApiKeys.hasId(api.apiKey())).map(api -> ApiKeys.forId(api.apiKey())).collect(Collectors.toSet());
         }
+    }
+
+    /** The brokers: the address of each id. */
+    static Map<Integer, String> nodes() throws Exception {
+        return admin().describeCluster().nodes().get().stream().collect(Collectors.toMap(Node::id, Broker::address));
+    }
+
+    static String address(Node node) {
+        return node.host() + ":" + node.port();
+    }
+
+    static Node leader(String topic, int partition) throws Exception {
+        return admin().describeTopics(List.of(topic)).allTopicNames().get().get(topic).partitions().get(partition).leader();
+    }
+
+    /** The id of a group's coordinator. */
+    static int coordinator(String group) throws Exception {
+        FindCoordinatorRequestData request = new FindCoordinatorRequestData().setCoordinatorKeys(List.of(group));
+        try (WireChecks.Connection connection = new WireChecks.Connection()) {
+            connection.send(new FindCoordinatorRequest.Builder(request).build((short) 6));
+            return connection.answer(FindCoordinatorResponse.class).data().coordinators().get(0).nodeId();
+        }
+    }
+
+    /** What a broker says of one of its settings. */
+    static ConfigEntry setting(int broker, String name) throws Exception {
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, "" + broker);
+        return admin().describeConfigs(List.of(resource)).all().get().get(resource).get(name);
+    }
+
+    /** The value of a setting that all brokers have in common. */
+    static String setting(String name) throws Exception {
+        return setting(1, name).value();
     }
 
     /** A name nobody else uses: for topics and groups. */

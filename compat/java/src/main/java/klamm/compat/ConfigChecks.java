@@ -79,7 +79,8 @@ final class ConfigChecks {
         equal(ConfigSource.DEFAULT_CONFIG, last.source(), "source of max.message.bytes");
         equal("message.max.bytes", last.synonyms().get(0).name(), "synonym of max.message.bytes");
         Map<String, String> defaults = Map.of("cleanup.policy", "delete", "compression.type", "producer", "segment.bytes", "1073741824",
-            "min.insync.replicas", "1", "message.timestamp.type", "CreateTime", "retention.bytes", "-1",
+            "min.insync.replicas", Broker.setting("min.insync.replicas"), "message.timestamp.type", "CreateTime",
+            "retention.bytes", "-1",
             "flush.messages", "9223372036854775807", "index.interval.bytes", "4096", "preallocate", "false");
         for (var expected : defaults.entrySet()) {
             equal(expected.getValue(), config.get(expected.getKey()).value(), expected.getKey());
@@ -90,14 +91,21 @@ final class ConfigChecks {
     }
 
     private static void describeBroker() throws Exception {
-        Config config = ADMIN.describeConfigs(List.of(BROKER)).all().get().get(BROKER);
-        equal("1", config.get("node.id").value(), "node.id");
+        for (int id : Broker.nodes().keySet()) {
+            describeBroker("" + id);
+        }
+    }
+
+    private static void describeBroker(String id) throws Exception {
+        ConfigResource broker = new ConfigResource(Type.BROKER, id);
+        Config config = ADMIN.describeConfigs(List.of(broker)).all().get().get(broker);
+        equal(id, config.get("node.id").value(), "node.id");
         equal(ConfigSource.STATIC_BROKER_CONFIG, config.get("node.id").source(), "source of node.id");
         that(config.get("node.id").isReadOnly(), "node.id is read only");
         equal("0", config.get("group.initial.rebalance.delay.ms").value(), "group.initial.rebalance.delay.ms");
         equal(ConfigSource.DEFAULT_CONFIG, config.get("message.max.bytes").source(), "source of message.max.bytes");
         that(!config.get("message.max.bytes").isReadOnly(), "message.max.bytes is not read only");
-        equal("50", config.get("offsets.topic.num.partitions").value(), "offsets.topic.num.partitions");
+        equal("168", config.get("log.retention.hours").value(), "log.retention.hours");
         that(config.get("log.dirs").value().startsWith("/"), "log.dirs");
     }
 

@@ -186,12 +186,14 @@ final class ConsumeChecks {
 
     private static void partitions() throws Exception {
         String topic = Broker.topic("partitions-of", 4);
+        Map<Integer, String> nodes = Broker.nodes();
         try (Consumer<String, String> consumer = Broker.consumer()) {
             List<PartitionInfo> partitions = consumer.partitionsFor(topic);
             equal(4, partitions.size(), "partitions of the topic");
             for (PartitionInfo partition : partitions) {
-                equal(1, partition.leader().id(), "leader");
-                equal(1, partition.inSyncReplicas().length, "replicas in sync");
+                equal(nodes.get(partition.leader().id()), Broker.address(partition.leader()), "leader");
+                that(List.of(partition.replicas()).contains(partition.leader()), "the leader is a replica");
+                equal(Set.of(partition.replicas()), Set.of(partition.inSyncReplicas()), "replicas in sync");
                 equal(0, partition.offlineReplicas().length, "offline replicas");
             }
             that(consumer.listTopics().containsKey(topic), "the topic is not listed");

@@ -334,7 +334,7 @@ final class ShareOffsetChecks {
             });
             ShareGroupDescription group = describe(queue.group);
             equal(GroupState.STABLE, group.groupState(), "state");
-            equal(1, group.coordinator().id(), "coordinator");
+            equal(Broker.coordinator(queue.group), group.coordinator().id(), "coordinator");
             that(group.groupEpoch() >= 2 && group.targetAssignmentEpoch() == group.groupEpoch(), "epochs " + group);
             Map<String, String> members = new TreeMap<>();
             group.members().forEach(member -> members.put(member.clientId(), member.host() + " " + member.memberEpoch()));

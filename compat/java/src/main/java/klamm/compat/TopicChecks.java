@@ -19,6 +19,7 @@ import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.admin.TopicListing;
+import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.Uuid;
@@ -77,8 +78,7 @@ final class TopicChecks {
         for (int p = 0; p < 3; p++) {
             TopicPartitionInfo info = description.partitions().get(p);
             equal(p, info.partition(), "partition");
-            equal(1, info.leader().id(), "leader");
-            equal(Broker.BOOTSTRAP, info.leader().host() + ":" + info.leader().port(), "address of the leader");
+            equal(Broker.nodes().get(info.leader().id()), Broker.address(info.leader()), "address of the leader");
             equal(1, info.replicas().size(), "replicas");
             equal(List.of(info.leader()), info.isr(), "replicas in sync");
             equal(List.of(), info.elr(), "eligible leader replicas");
@@ -89,15 +89,18 @@ final class TopicChecks {
     private static void defaults() throws Exception {
         String topic = Broker.unique("defaults");
         CreateTopicsResult result = create(new NewTopic(topic, Optional.empty(), Optional.empty()));
-        equal(1, result.numPartitions(topic).get(), "num.partitions");
-        equal(1, result.replicationFactor(topic).get(), "default.replication.factor");
+        equal(Broker.setting("num.partitions"), "" + result.numPartitions(topic).get(), "num.partitions");
+        String factor = "" + result.replicationFactor(topic).get();
+        equal(Broker.setting("default.replication.factor"), factor, "default.replication.factor");
     }
 
     private static void assigned() throws Exception {
         String topic = Broker.unique("assigned");
         create(new NewTopic(topic, Map.of(0, List.of(1), 1, List.of(1)))).all().get();
         Broker.awaitTopic(topic, 2);
-        for (Map<Integer, List<Integer>> wrong : List.of(Map.of(0, List.of(2)), Map.of(0, List.of(1, 1)), Map.of(1, List.of(1)), Map.of(0, List.<Integer>of()))) {
+        List<Map<Integer, List<Integer>>> wrongs = List.of(Map.of(0, List.of(99)), Map.of(0, List.of(1, 1)),
+            Map.of(1, List.of(1)), Map.of(0, List.of()));
+        for (Map<Integer, List<Integer>> wrong : wrongs) {
             fails(InvalidReplicaAssignmentException.class, () -> create(new NewTopic(Broker.unique("assigned"), wrong)).all().get());
         }
     }
@@ -135,9 +138,11 @@ final class TopicChecks {
         // In metric names a dot becomes an underscore: two topics that would be one there are refused.
         String dotted = Broker.topic("dot.ted", 1);
         fails(InvalidTopicException.class, () -> create(new NewTopic(dotted.replace('.', '_'), 1, (short) 1)).all().get());
+        int brokers = Broker.nodes().size();
         InvalidReplicationFactorException factor = fails(InvalidReplicationFactorException.class,
-            () -> create(new NewTopic(Broker.unique("factor"), 1, (short) 2)).all().get());
-        that(factor.getMessage().matches("(?s).*\\b2\\b.*\\b1\\b.*"), "the message names the replicas and the brokers: " + factor.getMessage());
+            () -> create(new NewTopic(Broker.unique("factor"), 1, (short) (brokers + 1))).all().get());
+        that(factor.getMessage().matches("(?s).*\\b" + (brokers + 1) + "\\b.*\\b" + brokers + "\\b.*"),
+            "the message names the replicas and the brokers: " + factor.getMessage());
         fails(InvalidReplicationFactorException.class, () -> create(new NewTopic(Broker.unique("factor"), 1, (short) 0)).all().get());
         fails(InvalidPartitionsException.class, () -> create(new NewTopic(Broker.unique("partitions"), 0, (short) 1)).all().get());
         for (Map<String, String> configs : List.of(Map.of("no.such.config", "1"), Map.of("retention.ms", "soon"), Map.of("cleanup.policy", "burn"),
@@ -181,7 +186,8 @@ final class TopicChecks {
         that(all.get("__consumer_offsets").isInternal(), "__consumer_offsets is internal");
         that(!all.get(topic).isInternal(), "an ordinary topic is not");
         TopicDescription offsets = describe("__consumer_offsets");
-        equal(50, offsets.partitions().size(), "partitions of __consumer_offsets");
+        String count = "" + offsets.partitions().size();
+        equal(Broker.setting("offsets.topic.num.partitions"), count, "partitions of __consumer_offsets");
         that(offsets.isInternal(), "__consumer_offsets is described as internal");
     }
 
@@ -202,10 +208,12 @@ final class TopicChecks {
             () -> ADMIN.createPartitions(Map.of(topic, NewPartitions.increaseTo(3))).all().get());
         equal("The topic " + topic + " currently has 4 partition(s); 3 would not be an increase.", fewer.getMessage(), "message");
         fails(UnknownTopicOrPartitionException.class, () -> ADMIN.createPartitions(Map.of(Broker.unique("nowhere"), NewPartitions.increaseTo(4))).all().get());
-        ADMIN.createPartitions(Map.of(topic, NewPartitions.increaseTo(5, List.of(List.of(1))))).all().get();
+        List<Integer> replicas = describe(topic).partitions().get(0).replicas().stream().map(Node::id).toList();
+        ADMIN.createPartitions(Map.of(topic, NewPartitions.increaseTo(5, List.of(replicas)))).all().get();
         Broker.awaitTopic(topic, 5);
+        List<Integer> strangers = replicas.stream().map(id -> 90 + id).toList();
         fails(InvalidReplicaAssignmentException.class,
-            () -> ADMIN.createPartitions(Map.of(topic, NewPartitions.increaseTo(6, List.of(List.of(7))))).all().get());
+            () -> ADMIN.createPartitions(Map.of(topic, NewPartitions.increaseTo(6, List.of(strangers)))).all().get());
     }
 
     private static void gone(String topic) throws Exception {

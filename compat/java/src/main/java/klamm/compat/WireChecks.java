@@ -47,7 +47,7 @@ final class WireChecks {
         suite.check("wire: a batch with a wrong checksum", WireChecks::corrupt);
     }
 
-    /** One connection, to the first of several brokers; answers are taken in the order of the requests. */
+    /** One connection; answers are taken in the order of the requests. */
     static final class Connection implements AutoCloseable {
         private final Socket socket;
         private final DataOutputStream out;
@@ -55,8 +55,18 @@ final class WireChecks {
         private final Deque<RequestHeader> waiting = new ArrayDeque<>();
         private int correlation;
 
+        /** To the first of several brokers. */
         Connection() throws IOException {
-            String[] address = Broker.BOOTSTRAP.split(",")[0].split(":");
+            this(Broker.BOOTSTRAP.split(",")[0]);
+        }
+
+        /** To the leader of the first partition of a topic. */
+        static Connection to(String topic) throws Exception {
+            return new Connection(Broker.address(Broker.leader(topic, 0)));
+        }
+
+        private Connection(String at) throws IOException {
+            String[] address = at.split(":");
             socket = new Socket(address[0], Integer.parseInt(address[1]));
             socket.setSoTimeout(10_000);
             socket.setTcpNoDelay(true);
@@ -141,7 +151,7 @@ final class WireChecks {
     private static void pipelined() throws Exception {
         String topic = Broker.topic("pipelined", 1);
         int count = 200;
-        try (Connection connection = new Connection()) {
+        try (Connection connection = Connection.to(topic)) {
             InitProducerIdResponse id = producerId(connection);
             for (int i = 0; i < count; i++) {
                 connection.send(new ApiVersionsRequest(new ApiVersionsRequestData().setClientSoftwareName("wire").setClientSoftwareVersion("1"), (short) (i % 4)));
@@ -166,7 +176,7 @@ final class WireChecks {
 
     private static void duplicate() throws Exception {
         String topic = Broker.topic("duplicate", 1);
-        try (Connection connection = new Connection()) {
+        try (Connection connection = Connection.to(topic)) {
             long id = producerId(connection).data().producerId();
             List<MemoryRecords> batches = new ArrayList<>();
             for (int i = 0; i < 6; i++) {
@@ -190,7 +200,7 @@ final class WireChecks {
 
     private static void gap() throws Exception {
         String topic = Broker.topic("gap", 1);
-        try (Connection connection = new Connection()) {
+        try (Connection connection = Connection.to(topic)) {
             long id = producerId(connection).data().producerId();
             error(Errors.NONE, produce(connection, topic, batch(id, 0, 0, 2)));
             error(Errors.OUT_OF_ORDER_SEQUENCE_NUMBER, produce(connection, topic, batch(id, 0, 3, 1)));
@@ -203,7 +213,7 @@ final class WireChecks {
 
     private static void oldEpoch() throws Exception {
         String topic = Broker.topic("epoch", 1);
-        try (Connection connection = new Connection()) {
+        try (Connection connection = Connection.to(topic)) {
             long id = producerId(connection).data().producerId();
             error(Errors.NONE, produce(connection, topic, batch(id, 0, 0, 1)));
             error(Errors.NONE, produce(connection, topic, batch(id, 1, 0, 1)));
@@ -214,7 +224,7 @@ final class WireChecks {
 
     private static void corrupt() throws Exception {
         String topic = Broker.topic("corrupt", 1);
-        try (Connection connection = new Connection()) {
+        try (Connection connection = Connection.to(topic)) {
             MemoryRecords records = batch(-1, -1, -1, 2);
             ByteBuffer bytes = records.buffer();
             bytes.put(bytes.limit() - 1, (byte) (bytes.get(bytes.limit() - 1) ^ 1));

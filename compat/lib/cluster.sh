@@ -248,12 +248,13 @@ heal() { cut_link "$1" '*' pass; cut_link '*' "$1" pass; }
 
 # cluster_equal NAME: the load has to be quiet. Brokers go before the controllers, which they tell of it.
 cluster_equal() {
-  local name directories=()
+  local name directories=() dirs
   ask "isr $1: every replica is in sync"
   ask "ends $BROKER_DIR/ends"
   for name in "${BROKERS[@]}"; do
     node_stop "$name"
-    directories+=("$BROKER_DIR/$name/data")
+    IFS=, read -ra dirs <<< "$(sed -n 's/^log.dirs=//p' "$BROKER_DIR/$name/server.properties")"
+    directories+=("${dirs[@]}")
   done
   for name in "${CONTROLLERS[@]}"; do node_stop "$name"; done
   python3 "$COMPAT_ROOT/lib/replicas.py" "$BROKER_DIR/ends" "${directories[@]}" || FAILURES=$((FAILURES + 1))

@@ -88,12 +88,13 @@ impl Replicas {
         again
     }
 
-    /// Looks for followers that are too far behind to stay in the ISR. Called about every half of
-    /// `replica.lag.time.max.ms`.
+    /// Looks for followers that are too far behind to stay in the ISR, or to be waited for until
+    /// they join it. Called about every half of `replica.lag.time.max.ms`.
     pub fn shrink_isrs(&self) {
         let now = self.clock.now();
         for partition in self.all() {
-            if let Err(error) = partition.shrink_isr(now) {
+            let looked = partition.shrink_isr(now).and_then(|()| partition.reconsider(now));
+            if let Err(error) = looked {
                 let name = partition.topic_partition();
                 tracing::debug!("{name}: ISR not checked: {error}");
             }

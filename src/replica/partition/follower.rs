@@ -30,9 +30,9 @@ impl Follower {
         Follower { id, log_end, log_start, broker_epoch: None, caught_up: 0, last_fetch: (0, 0) }
     }
 
-    /// Begins another epoch, in which the leader's log ends at `leader_end`. A member of the ISR
-    /// counts as up to date until it has had the time to fetch.
-    pub(super) fn elected(&mut self, now: Timestamp, leader_end: Offset, is_in_sync: bool) {
+    /// Begins anew, where the leader's log ends at `leader_end`. A member of the ISR counts as up to
+    /// date until it has had the time to fetch.
+    pub(super) fn begin_anew(&mut self, now: Timestamp, leader_end: Offset, is_in_sync: bool) {
         self.caught_up = if is_in_sync { now } else { 0 };
         self.last_fetch = (self.caught_up, leader_end);
     }

@@ -61,9 +61,10 @@ impl PartitionState {
     }
 
     /// The role of the leader `id`, after this state. Followers that stay replicas are kept; with a
-    /// new epoch, which begins at `log_end`, they begin anew. If the controller's answer came before
-    /// the metadata log, the registration is no news of the ISR, and a change that was asked for in
-    /// the meantime stays pending.
+    /// new epoch, which begins at `log_end`, they begin anew, as does one that the controller has
+    /// put out of the ISR: its directory may have failed, so nothing may wait for it until it
+    /// fetches again. If the controller's answer came before the metadata log, the registration is
+    /// no news of the ISR, and a change that was asked for in the meantime stays pending.
     pub(super) fn lead(
         &mut self,
         id: BrokerId,
@@ -76,7 +77,14 @@ impl PartitionState {
         let mut isr = Isr::committed(registration.isr.clone());
         let (mut known, mut epoch_start) = match &mut self.role {
             Role::Leader { isr: current, followers, epoch_start } => {
-                if !is_news {
+                if is_news {
+                    let was_in = |id: &BrokerId| current.members().contains(id);
+                    for follower in followers.iter_mut().filter(|one| was_in(&one.id)) {
+                        if !isr.members().contains(&follower.id) {
+                            follower.begin_anew(now, log_end, false);
+                        }
+                    }
+                } else {
                     isr = std::mem::take(current);
                 }
                 (std::mem::take(followers), *epoch_start)
@@ -93,7 +101,7 @@ impl PartitionState {
             epoch_start = log_end;
             for follower in &mut known {
                 let is_in_sync = registration.isr.contains(&follower.id);
-                follower.elected(now, log_end, is_in_sync);
+                follower.begin_anew(now, log_end, is_in_sync);
             }
         }
         Role::Leader { isr, followers: known, epoch_start }

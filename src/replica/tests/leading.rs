@@ -1,5 +1,7 @@
 //! A leader and its followers, which are other brokers.
 
+mod without;
+
 use super::cluster::{Cluster, NOW, batch};
 use super::code;
 use crate::log::Origin;
@@ -571,30 +573,4 @@ async fn a_consumer_reads_from_a_follower_what_is_committed() {
     assert_eq!(read(asked(0), true).await, Err(ResponseError::NotLeaderOrFollower));
     let old = PartitionFetch { current_leader_epoch: 1, ..asked(0) };
     assert_eq!(read(old, false).await, Err(ResponseError::FencedLeaderEpoch));
-}
-
-#[test]
-fn a_dead_follower_holds_nothing_back_once_it_is_fenced() {
-    let mut leading = Leading::new(&[1, 2, 3]);
-    leading.fetches(3, 0);
-    leading.append(5);
-    leading.fetches(2, 5);
-    assert_eq!(leading.high_watermark(), 0, "broker 3 is in the ISR");
-    // As a controller does: one step fences the broker and takes it out of the ISR.
-    leading.cluster.change_broker(3, 30, 1, 0);
-    leading.cluster.change(leading.id, 0, |change| change.isr = Some(vec![1, 2]));
-    assert_eq!(leading.high_watermark(), 5);
-}
-
-#[test]
-fn a_follower_that_was_about_to_join_holds_nothing_back_once_it_is_fenced() {
-    let mut leading = Leading::new(&[1, 2]);
-    leading.fetches(3, 0);
-    leading.answer(Err(ResponseError::IneligibleReplica));
-    leading.append(5);
-    leading.fetches(2, 5);
-    assert_eq!(leading.high_watermark(), 0, "broker 3 may join");
-    leading.cluster.change_broker(3, 30, 1, 0);
-    leading.cluster.publish();
-    assert_eq!(leading.high_watermark(), 5);
 }

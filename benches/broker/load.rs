@@ -1,36 +1,36 @@
 //! The loads: requests that are encoded once and replayed on several connections.
 
+use crate::common::pace::quantile;
+use crate::common::wire::{self, IN_FLIGHT, topic_name};
+pub use crate::common::wire::{
+    CREATE_VERSION, PRODUCE_VERSION, check_produced, frame, produce_code, produce_to, receive,
+    records,
+};
 use crate::consume;
 use crate::durable;
 use crate::fixtures;
 use crate::target::Target;
 use crate::transaction::transactions;
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable};
 use klamm::codec::messages::create_topics_request::CreatableTopic;
 use klamm::codec::messages::create_topics_response::CreatableTopicResult;
 use klamm::codec::messages::fetch_request::{FetchPartition, FetchTopic};
 use klamm::codec::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use klamm::codec::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use klamm::codec::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use klamm::codec::messages::{
-    ApiKey, CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, ProduceRequest,
-    ProduceResponse, RequestHeader, TopicName,
+    ApiKey, CreateTopicsResponse, FetchRequest, FetchResponse, ProduceResponse, TopicName,
 };
 use klamm::config::Compression;
 use klamm::record::builder::BatchBuilder;
-use std::fmt;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Instant;
 
 const CONNECTIONS: usize = 4;
-const IN_FLIGHT: usize = 5;
 pub const PARTITIONS: usize = 8;
 pub const FETCH_BYTES: usize = 8 << 20;
-pub const PRODUCE_VERSION: i16 = 9;
 pub const FETCH_VERSION: i16 = 12;
-pub const CREATE_VERSION: i16 = 5;
 pub const LOG_TOPIC: &str = "bench";
 /// The position of the base offset in the frame of `produce_answer`.
 pub const ANSWER_BASE_OFFSET: usize = 23;
@@ -88,7 +88,7 @@ impl Measured {
         let gigabytes = self.bytes as f64 / 1e9;
         let per_million = self.processor / (self.requests as f64 / 1e6);
         if self.is_durable {
-            let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
+            let at = |q: f64| quantile(&self.latencies, q);
             let per_ack = self.wall / self.requests as f64 * 1e6;
             vec![("us/ack", per_ack), ("p50 us", at(0.5)), ("p99 us", at(0.99))]
         } else if self.latencies.is_empty() && self.bytes == 0 {
@@ -101,7 +101,7 @@ impl Measured {
                 ("wall s/GB", self.wall / gigabytes),
             ]
         } else {
-            let at = |q: f64| self.latencies[((self.latencies.len() - 1) as f64 * q) as usize];
+            let at = |q: f64| quantile(&self.latencies, q);
             let (p50, p999) = (at(0.5), at(0.999));
             let wall = self.wall * 1e6 / self.requests as f64;
             vec![
@@ -111,13 +111,6 @@ impl Measured {
                 ("broker CPU us each", per_million),
             ]
         }
-    }
-}
-
-impl fmt::Display for Measured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.figures().into_iter().map(|(name, value)| format!("{name} {value:.3}"));
-        f.write_str(&shown.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -198,39 +191,11 @@ impl Load {
 }
 
 pub fn connect(target: &Target) -> TcpStream {
-    let socket = TcpStream::connect(("127.0.0.1", target.port)).unwrap();
-    socket.set_nodelay(true).unwrap();
-    socket
-}
-
-fn topic_name(topic: &str) -> TopicName {
-    StrBytes::from_string(topic.to_owned()).into()
+    wire::connect(target.port)
 }
 
 pub fn topic() -> TopicName {
     topic_name(LOG_TOPIC)
-}
-
-pub fn frame(key: ApiKey, version: i16, body: &impl Encodable) -> Vec<u8> {
-    let header = RequestHeader::default()
-        .with_request_api_key(key as i16)
-        .with_request_api_version(version)
-        .with_client_id(Some(StrBytes::from_static_str("bench")));
-    let mut out = BytesMut::new();
-    header.encode(&mut out, key.request_header_version(version)).unwrap();
-    body.encode(&mut out, version).unwrap();
-    let mut framed = (out.len() as u32).to_be_bytes().to_vec();
-    framed.extend_from_slice(&out);
-    framed
-}
-
-/// Reads an answer and removes its size and its (flexible) header.
-pub fn receive(socket: &mut TcpStream) -> Bytes {
-    let mut size = [0; 4];
-    socket.read_exact(&mut size).unwrap();
-    let mut answer = BytesMut::zeroed(u32::from_be_bytes(size) as usize);
-    socket.read_exact(&mut answer).unwrap();
-    answer.freeze().slice(5..)
 }
 
 pub fn create_topic(target: &Target) {
@@ -255,13 +220,7 @@ pub fn ask_for_topics(target: &Target, names: &[String], partitions: usize) -> b
             .with_replication_factor(1)
     };
     let topics = names.iter().map(topic).collect();
-    let request = CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(600_000);
-    let mut socket = connect(target);
-    socket.write_all(&frame(ApiKey::CreateTopics, CREATE_VERSION, &request)).unwrap();
-    let answer = CreateTopicsResponse::decode(&mut receive(&mut socket), CREATE_VERSION).unwrap();
-    let codes: Vec<i16> = answer.topics.iter().map(|topic| topic.error_code).collect();
-    assert!(codes.iter().all(|code| [0, 36].contains(code)), "create topics: {codes:?}");
-    codes.contains(&0)
+    wire::create(&mut connect(target), topics).contains(&0)
 }
 
 /// Sends the frames on several connections, with several requests in flight on each. Returns the
@@ -294,11 +253,6 @@ pub fn produce_request(partition: usize, size: usize, acks: i16) -> Vec<u8> {
     produce_to(&[(LOG_TOPIC.to_owned(), vec![partition])], &records(partition, size), acks)
 }
 
-/// A batch of as many records as fit into `size` bytes.
-pub fn records(seed: usize, size: usize) -> Bytes {
-    fixtures::batch(seed as u64, size, Compression::Uncompressed).to_bytes()
-}
-
 /// The same with keys, each of which occurs four times.
 pub fn keyed_records(size: usize) -> Bytes {
     let mut builder = BatchBuilder::new(0, Compression::Uncompressed);
@@ -308,34 +262,6 @@ pub fn keyed_records(size: usize) -> Bytes {
         builder.append(now, Some(&key), Some(&[b'x'; fixtures::RECORD]), &[]);
     }
     builder.build().to_bytes()
-}
-
-/// A request with the same batch for each partition of several topics.
-pub fn produce_to(topics: &[(String, Vec<usize>)], records: &Bytes, acks: i16) -> Vec<u8> {
-    let topics = topics.iter().map(|(topic, partitions)| {
-        let data = partitions.iter().map(|&partition| {
-            PartitionProduceData::default()
-                .with_index(partition as i32)
-                .with_records(Some(records.clone()))
-        });
-        TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(data.collect())
-    });
-    let request = ProduceRequest::default()
-        .with_acks(acks)
-        .with_timeout_ms(30_000)
-        .with_topic_data(topics.collect());
-    frame(ApiKey::Produce, PRODUCE_VERSION, &request)
-}
-
-pub fn check_produced(body: Bytes) {
-    assert_eq!(produce_code(body), 0, "produce");
-}
-
-/// The first error code; 0 if all partitions have accepted the records.
-pub fn produce_code(mut body: Bytes) -> i16 {
-    let answer = ProduceResponse::decode(&mut body, PRODUCE_VERSION).unwrap();
-    let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
-    partitions.map(|partition| partition.error_code).find(|code| *code != 0).unwrap_or(0)
 }
 
 /// The floor's answer to a Produce, with a base offset to be filled in.
@@ -403,21 +329,7 @@ fn produce(target: &Target, batch: usize, requests: usize) -> (usize, usize, Vec
 fn produce_on(target: &Target, connection: usize, batch: usize, requests: usize) -> usize {
     let frames: Vec<Vec<u8>> =
         (0..2).map(|i| produce_request(connection * 2 + i, batch, 1)).collect();
-    let mut socket = connect(target);
-    let (mut sent, mut bytes) = (0, 0);
-    for answered in 0..requests {
-        while sent < requests && sent < answered + IN_FLIGHT {
-            let frame = &frames[sent % 2];
-            socket.write_all(frame).unwrap();
-            bytes += frame.len();
-            sent += 1;
-        }
-        let body = receive(&mut socket);
-        if answered % 1024 == 0 {
-            check_produced(body);
-        }
-    }
-    bytes
+    wire::stream(&mut connect(target), &frames, requests, 1024)
 }
 
 fn latency(target: &Target, requests: usize) -> (usize, usize, Vec<f64>) {

@@ -22,24 +22,23 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod budgets;
+#[path = "../common/mod.rs"]
+mod common;
 mod consume;
 mod durable;
-#[path = "../fixtures/mod.rs"]
-mod fixtures;
 mod floor;
-mod goals;
 mod groups;
 mod load;
 mod many;
-mod plot;
 mod recovery;
-mod report;
 mod share;
 mod starts;
 mod tails;
 mod target;
 mod transaction;
 
+use common::arguments::Arguments;
+use common::{fixtures, report};
 use groups::Scale;
 use load::Load;
 use report::Table;
@@ -50,49 +49,8 @@ const MIB: usize = 1 << 20;
 /// servers get the same.
 const WARM_UP: Load = Load::Produce { batch: 64 << 10, requests: 24_000 };
 
-/// The arguments of the command line.
-struct Arguments {
-    words: Vec<String>,
-    is_quick: bool,
-    rounds: usize,
-    /// Only loads with this text in their title run.
-    part: String,
-}
-
-impl Arguments {
-    fn new() -> Arguments {
-        let words = std::env::args().collect();
-        let mut arguments = Arguments { words, is_quick: false, rounds: 0, part: String::new() };
-        arguments.is_quick = arguments.has("--quick");
-        arguments.rounds = arguments.number("--rounds", 5, 1);
-        arguments.part = arguments.value("--load").unwrap_or_default();
-        arguments
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.words.iter().any(|word| word == name)
-    }
-
-    fn value(&self, name: &str) -> Option<String> {
-        let at = self.words.iter().position(|word| word == name)?;
-        self.words.get(at + 1).cloned()
-    }
-
-    fn number(&self, name: &str, usually: usize, quick: usize) -> usize {
-        let value = self.value(name).map(|text| text.parse().unwrap());
-        value.unwrap_or(if self.is_quick { quick } else { usually })
-    }
-
-    /// Those of the servers that are to be measured.
-    fn servers(&self, names: &[&'static str]) -> Vec<&'static str> {
-        let only = self.value("--only").unwrap_or_else(|| "floor,klamm,kafka".to_owned());
-        let is_wanted = |name: &&str| only.split(',').any(|only| only == *name);
-        names.iter().copied().filter(is_wanted).collect()
-    }
-}
-
 fn main() {
-    let arguments = Arguments::new();
+    let arguments = Arguments::new(5);
     if let Some(dir) = arguments.value("--serve-floor") {
         let port = arguments.words.iter().filter_map(|word| word.parse().ok()).next_back();
         return floor::serve(dir.as_ref(), port.unwrap());
@@ -122,7 +80,7 @@ fn main() {
         let scale = group_scale(if is_quick { 8 } else { 1 });
         for target in brokers.into_iter().filter_map(start) {
             groups::measure(&target, scale, |title, measured| {
-                table.add(title, target.name, &measured);
+                table.add(title, target.name, &measured.figures());
             });
         }
         table.finish("groups");
@@ -185,7 +143,7 @@ fn take_turns(
     for _ in 0..rounds {
         for target in &targets {
             target.prime_page_cache(load.bytes_written());
-            table.add(title, target.name, &load.run(target));
+            table.add(title, target.name, &load.run(target).figures());
         }
     }
 }

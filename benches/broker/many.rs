@@ -124,7 +124,8 @@ fn connections(report: &mut Report<'_>, count: usize) {
     report.tell(CONNECTED, "KiB each", each(target.resident_kib()));
     report.tell_idle(CONNECTED);
     report.tell(CONNECTED, "KiB each, later", each(target.resident_kib()));
-    report.table.add(CONNECTED, target.name, &Load::Latency { requests: 5000 }.run(target));
+    let measured = Load::Latency { requests: 5000 }.run(target);
+    report.table.add(CONNECTED, target.name, &measured.figures());
     let produce = load::produce_request(0, 16 << 10, 1);
     for socket in &mut sockets {
         ask(socket, &produce);
@@ -283,7 +284,7 @@ fn partitions(report: &mut Report<'_>, most: usize) {
     report.tell("CreateTopics of one partition", "ms until a record is in it", usable);
     std::thread::sleep(WATCHED);
     report.tell_idle(HELD);
-    report.table.add(HELD, target.name, &latency_beside(target));
+    report.table.add(HELD, target.name, &latency_beside(target).figures());
 }
 
 fn latency_beside(target: &Target) -> load::Measured {

@@ -87,14 +87,14 @@ pub fn measure(table: &mut Table, targets: &[Target], scale: usize, rounds: usiz
             for target in targets {
                 let group = format!("{title}-{round}");
                 let measured = consume(target, &group, members, manner, records);
-                table.add(title, target.name, &measured);
+                table.add(title, target.name, &measured.figures());
             }
         }
     }
     let mut each = |title: &'static str, work: &dyn Fn(&Target, usize) -> Measured| {
         for round in 0..rounds {
             for target in targets.iter().filter(|_| title.contains(part)) {
-                table.add(title, target.name, &work(target, round));
+                table.add(title, target.name, &work(target, round).figures());
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Tail latencies: of producers at half of the server's capacity while all background work goes on,
 //! and of producers beside a consumer that reads uncached data from the start.
 
+use crate::common::pace::{self, Pace, Sent};
 use crate::load::{self, FETCH_VERSION, Load, connect, frame, receive};
 use crate::report::Table;
 use crate::target::Target;
@@ -48,7 +49,7 @@ pub fn run(table: &mut Table, name: &'static str, scale: &Scale, part: &str) {
     {
         let load = Load::Transactions { requests: 10_000 };
         load.warm_up(&target);
-        table.add("transactions, 4 producers", name, &load.run(&target));
+        table.add("transactions, 4 producers", name, &load.run(&target).figures());
     }
 }
 
@@ -144,53 +145,23 @@ fn create_topic(target: &Target, name: &str, partitions: usize, settings: &[(&st
     receive(&mut socket);
 }
 
-/// A request: when it was sent, in seconds since the start, and the microseconds until its answer.
-type Sent = (f32, f32);
-
-/// Sends `rate` requests per second in total. If a request is late because of the answer before it,
-/// its time counts from when it was due.
+/// Sends `rate` requests per second in total.
 fn produce(target: &Target, rate: f64, time: Duration) -> Vec<Sent> {
-    let begun = Instant::now();
+    let pace = Pace::new(rate, time, PRODUCERS);
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..PRODUCERS)
-            .map(|producer| {
-                scope.spawn(move || {
-                    let pause = Duration::from_secs_f64(PRODUCERS as f64 / rate);
-                    produce_on(target, producer, pause, begun, time)
-                })
+            .map(|n| {
+                let frame = load::produce_request(n % load::PARTITIONS, BATCH, -1);
+                scope.spawn(move || pace.send(n, &mut connect(target), &frame))
             })
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     })
 }
 
-fn produce_on(
-    target: &Target,
-    producer: usize,
-    pause: Duration,
-    begun: Instant,
-    time: Duration,
-) -> Vec<Sent> {
-    let frame = load::produce_request(producer % load::PARTITIONS, BATCH, -1);
-    let mut socket = connect(target);
-    let mut sent = Vec::new();
-    let mut due = begun + pause.mul_f64(producer as f64 / PRODUCERS as f64);
-    while due < begun + time && begun.elapsed() < time {
-        let late = due.saturating_duration_since(Instant::now()).is_zero() && !pause.is_zero();
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        let from = if late { due } else { Instant::now() };
-        socket.write_all(&frame).unwrap();
-        load::check_produced(receive(&mut socket));
-        let at = from.duration_since(begun).as_secs_f32();
-        sent.push((at, from.elapsed().as_secs_f32() * 1e6));
-        due += pause;
-    }
-    sent
-}
-
 fn tell(table: &mut Table, work: &'static str, name: &'static str, mut sent: Vec<Sent>) {
     sent.sort_by(|one, other| one.1.total_cmp(&other.1));
-    let at = |q: f64| f64::from(sent[((sent.len() - 1) as f64 * q) as usize].1);
+    let times = pace::sorted(&sent);
     for (figure, q) in [
         ("p50 us", 0.5),
         ("p99 us", 0.99),
@@ -198,7 +169,7 @@ fn tell(table: &mut Table, work: &'static str, name: &'static str, mut sent: Vec
         ("p99.99 us", 0.9999),
         ("longest us", 1.0),
     ] {
-        table.add_figure(work, figure, name, at(q));
+        table.add_figure(work, figure, name, pace::quantile(&times, q));
     }
     let worst = sent.iter().rev().take(10).map(|(at, us)| format!("{:.0} us at {at:.2} s", us));
     eprintln!("  {} requests; {}", sent.len(), worst.collect::<Vec<_>>().join(", "));

@@ -1,14 +1,12 @@
 //! A server under test: klamm, Apache Kafka or the floor, in its own directory.
 
+use crate::common::process::{self, PROPERTIES, answers, class_path, free_port, klamm, output};
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const KAFKA_VERSION: &str = "4.3.1";
-const PROPERTIES: &str = "server.properties";
 /// Settings that give the broker little work of its own. Also, it then seldom looks at the last
 /// entry of an index, which may be in memory or in a file: all batches of a replayed request have
 /// the same timestamp.
@@ -46,7 +44,8 @@ impl Target {
         }
         fs::write(dir.path().join(PROPERTIES), settings).unwrap();
         if name == "kafka" {
-            format_by_kafka(dir.path(), &class_path()?);
+            let formatted = process::format(&class_path()?, dir.path(), &[]).status().unwrap();
+            assert!(formatted.success(), "kafka-storage format");
         }
         let process = spawn(name, dir.path(), port)?;
         Some(Target { name, process, dir, port })
@@ -73,15 +72,9 @@ impl Target {
         }
     }
 
-    /// Uses as much of the page cache as `bytes` need, and frees it again. Memory that a virtual
-    /// machine has not used for a while is several times as expensive as memory it has just used,
-    /// and the result would depend on which server gets it.
+    /// See `process::prime_page_cache`.
     pub fn prime_page_cache(&self, bytes: usize) {
-        let path = self.dir.path().join("primed");
-        let mut file = fs::File::create(&path).unwrap();
-        let chunk = vec![0; 1 << 20];
-        (0..bytes / chunk.len()).for_each(|_| file.write_all(&chunk).unwrap());
-        fs::remove_file(&path).unwrap();
+        process::prime_page_cache(self.dir.path(), bytes);
     }
 
     /// Stops the server cleanly.
@@ -140,26 +133,16 @@ impl Target {
 
     /// The processor time it has used so far, in seconds of user and system time.
     pub fn processor_seconds(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        // The name in parentheses may contain spaces; utime and stime are fields 14 and 15.
-        let fields: Vec<&str> = stat[stat.rfind(')').unwrap()..].split_whitespace().collect();
-        let ticks: f64 = fields[12].parse::<f64>().unwrap() + fields[13].parse::<f64>().unwrap();
-        ticks / 100.0
+        process::processor_seconds(self.process.id())
     }
 
     pub fn resident_kib(&self) -> u64 {
-        self.kib_of("VmRSS:")
+        process::resident_kib(self.process.id())
     }
 
     /// The maximum of its resident memory so far.
     pub fn most_resident_kib(&self) -> u64 {
-        self.kib_of("VmHWM:")
-    }
-
-    fn kib_of(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        process::most_resident_kib(self.process.id())
     }
 }
 
@@ -194,20 +177,10 @@ fn spawn(name: &str, dir: &Path, port: u16) -> Option<Child> {
         "klamm" => Command::new(klamm()),
         "callgrind" => callgrind(dir),
         "floor" => floor(dir, port),
-        _ => kafka(&class_path()?),
+        _ => process::kafka(&class_path()?, "1G"),
     };
     command.arg(PROPERTIES).current_dir(dir).stdin(Stdio::null());
     Some(command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap())
-}
-
-/// The klamm that cargo has built, or the one in KLAMM_BIN.
-fn klamm() -> PathBuf {
-    let other = std::env::var_os("KLAMM_BIN").map(|path| fs::canonicalize(path).unwrap());
-    assert!(
-        other.is_some() || !cfg!(debug_assertions),
-        "KLAMM_BIN is to be a build with --profile dist"
-    );
-    other.unwrap_or_else(|| env!("CARGO_BIN_EXE_klamm").into())
 }
 
 /// klamm with its instructions and system calls counted (`budgets.rs`). It has one worker, as the
@@ -226,57 +199,9 @@ pub fn callgrind_out() -> PathBuf {
     output("callgrind.out")
 }
 
-/// A file in `target/bench`.
-pub fn output(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
-    fs::create_dir_all(&dir).unwrap();
-    dir.join(name)
-}
-
 /// This program again, with the arguments by which `main` serves the floor.
 fn floor(dir: &Path, port: u16) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("--serve-floor").arg(dir).arg(port.to_string());
     command
-}
-
-/// The class path of Apache Kafka; None if it is not installed.
-fn class_path() -> Option<String> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var("HOME").unwrap()).join(".cache"));
-    let home = std::env::var_os("KAFKA_REFERENCE_HOME").map(PathBuf::from);
-    let home = home.unwrap_or_else(|| cache.join("klamm-compat/kafka"));
-    let libs = home.join(format!("libs/broker-{KAFKA_VERSION}"));
-    libs.join(".done").exists().then(|| format!("{}/*", libs.display()))
-}
-
-fn format_by_kafka(dir: &Path, class_path: &str) {
-    let formatted = Command::new("java")
-        .args(["-cp", class_path, "kafka.tools.StorageTool", "format"])
-        .args(["-t", "5L6g3nShT-eMCtK--X86sw", "-c", PROPERTIES])
-        .current_dir(dir)
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(formatted.success(), "kafka-storage format");
-}
-
-fn kafka(class_path: &str) -> Command {
-    let mut command = Command::new("java");
-    command.args(["-Xmx1G", "-Xms1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]);
-    command.args(["-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]);
-    command.args(["-cp", class_path, "kafka.Kafka"]);
-    command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn answers(port: u16) -> bool {
-    let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)) else { return false };
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let mut size = [0; 8];
-    socket.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff]).is_ok()
-        && socket.read_exact(&mut size).is_ok()
 }

@@ -1,11 +1,9 @@
 //! Medians over the rounds with their ranges, their ratios to Kafka and to the floor, and whether
 //! klamm reaches its goals.
 
-use crate::goals::{Goal, goal_of};
-use crate::load::Measured;
-use crate::{plot, target};
+use super::goals::{Goal, goal_of};
+use super::{plot, process};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// A figure of one kind of work, with the values of each server, one per round.
 pub struct Row {
@@ -21,14 +19,21 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn add(&mut self, work: &'static str, target: &'static str, measured: &Measured) {
-        eprintln!("{target:6} {work:40} {measured}");
-        for (figure, value) in measured.figures() {
+    /// Adds the figures of a round of work.
+    pub fn add(
+        &mut self,
+        work: &'static str,
+        target: &'static str,
+        figures: &[(&'static str, f64)],
+    ) {
+        let shown = figures.iter().map(|(figure, value)| format!("{figure} {value:.3}"));
+        eprintln!("{target:6} {work:40} {}", shown.collect::<Vec<_>>().join(", "));
+        for &(figure, value) in figures {
             self.add_value(work, figure, target, value);
         }
     }
 
-    /// Adds a figure that does not come from a load.
+    /// Adds a figure that stands alone.
     pub fn add_figure(
         &mut self,
         work: &'static str,
@@ -60,17 +65,24 @@ impl Table {
         let text = self.text();
         print!("\n{text}");
         for (suffix, content) in [("md", text), ("svg", plot::svg(&self.rows))] {
-            let path = target::output(&format!("{name}.{suffix}"));
+            let path = process::output(&format!("{name}.{suffix}"));
             std::fs::write(&path, content).unwrap();
             eprintln!("{}", path.display());
         }
     }
 
+    /// The floor's columns are left out if it has no row.
     fn text(&self) -> String {
-        let mut text = String::from(
-            "| work | figure | floor | klamm | Kafka | klamm / floor | klamm / Kafka | goal | met |\n\
-             |---|---|---|---|---|---|---|---|---|\n",
-        );
+        let has_floor = self.rows.iter().any(|row| row.median("floor").is_some());
+        let line = |cells: [&str; 9]| {
+            let cells = cells.into_iter().enumerate();
+            let shown = cells.filter(|(at, _)| has_floor || ![2, 5].contains(at));
+            format!("| {} |\n", shown.map(|(_, cell)| cell).collect::<Vec<_>>().join(" | "))
+        };
+        let (to_floor, to_kafka) = ("klamm / floor", "klamm / Kafka");
+        let heads =
+            ["work", "figure", "floor", "klamm", "Kafka", to_floor, to_kafka, "goal", "met"];
+        let mut text = line(heads) + &line(["---"; 9]).replace(" ", "");
         for row in &self.rows {
             let ratio = |to: &str| match (row.median("klamm"), row.median(to)) {
                 (Some(ours), Some(theirs)) => format!("{:.2}", ours / theirs),
@@ -82,19 +94,17 @@ impl Table {
                 Some(false) => "no",
                 None => "-",
             };
-            writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {met} |",
+            text.push_str(&line([
                 row.work,
                 row.figure,
-                row.shown("floor"),
-                row.shown("klamm"),
-                row.shown("kafka"),
-                ratio("floor"),
-                ratio("kafka"),
-                goal.map_or("-".to_owned(), Goal::text),
-            )
-            .unwrap();
+                &row.shown("floor"),
+                &row.shown("klamm"),
+                &row.shown("kafka"),
+                &ratio("floor"),
+                &ratio("kafka"),
+                &goal.map_or("-".to_owned(), Goal::text),
+                met,
+            ]));
         }
         text
     }

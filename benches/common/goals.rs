@@ -1,6 +1,6 @@
 //! The goals of klamm, relative to the floor and to Kafka in the same run.
 
-use crate::report::Row;
+use super::report::Row;
 use Bound::{Floor, Kafka, Most};
 
 /// The maximum for klamm's median.
@@ -33,6 +33,8 @@ const ONE: &str = "one record, one in flight, acks=all";
 const DURABLE: &str = "1 KB of 32 producers, flush.messages=1";
 
 const SHARE_CPU: &str = "broker CPU us each";
+const CLUSTER_CPU: &str = "brokers' CPU s/GB";
+const FOLLOWER: &str = "follower's CPU s/GB";
 
 const GOALS: &[Goal] = &[
     goal("produce 256 KiB batches, acks=1", CPU, &[Floor(1.3), Kafka(0.45)]),
@@ -53,6 +55,26 @@ const GOALS: &[Goal] = &[
     goal("one record to a waiting share consumer", "p99.9 us", &[Kafka(0.3)]),
     goal("one acknowledgement", SHARE_CPU, &[Kafka(0.3)]),
     goal("100,000 records in flight", "bytes each, every other acknowledged", &[Most(200.0)]),
+    goal("produce 256 KiB batches, acks=all", CLUSTER_CPU, &[Kafka(0.35)]),
+    goal("produce 16 KiB batches, acks=all", CLUSTER_CPU, &[Kafka(0.35)]),
+    goal("produce 1.2 KB batches, acks=all", CLUSTER_CPU, &[Kafka(0.35)]),
+    goal("256 KiB batches at half load", "p99.9 us", &[Kafka(0.3)]),
+    goal("256 KiB batches at the same rate", "p99.9 us", &[Kafka(0.3)]),
+    goal("16 KiB batches at half load", "p99.9 us", &[Kafka(0.3)]),
+    goal("16 KiB batches at the same rate", "p99.9 us", &[Kafka(0.3)]),
+    goal("1.2 KB batches at half load", "p99.9 us", &[Kafka(0.3)]),
+    goal("1.2 KB batches at the same rate", "p99.9 us", &[Kafka(0.3)]),
+    goal("follow 256 KiB batches", FOLLOWER, &[Kafka(0.35)]),
+    goal("follow 16 KiB batches", FOLLOWER, &[Kafka(0.35)]),
+    goal("follow 1.2 KB batches", FOLLOWER, &[Kafka(0.35)]),
+    goal("controlled shutdown, the partitions that it led", "gap p99 ms", &[Most(200.0)]),
+    goal("controlled shutdown, the partitions that it led", "longest gap ms", &[Most(1000.0)]),
+    goal("controlled shutdown, the others", "gap p99 ms", &[Most(200.0)]),
+    goal("controlled shutdown, the others", "longest gap ms", &[Most(1000.0)]),
+    goal("1,000 partitions x 3", "follower restarts at once, to all in sync s", &[Most(3.0)]),
+    goal("1,000 partitions x 3", "the same after its session s", &[Most(3.0)]),
+    goal("10,000 partitions x 3", "idle follower, % of a core", &[Most(2.0)]),
+    goal("10,000 partitions x 3", "largest memory MiB", &[Most(150.0)]),
     goal("resident memory", "busy MiB", &[Most(40.0)]),
     goal("resident memory", "idle MiB", &[Most(12.0)]),
     goal("start on an empty directory", FIRST, &[Most(20.0)]),

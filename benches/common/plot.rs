@@ -2,8 +2,8 @@
 //! range over the rounds, a tick the maximum for klamm. The colours are readable on white and on
 //! black.
 
-use crate::goals::goal_of;
-use crate::report::{Row, number};
+use super::goals::goal_of;
+use super::report::{Row, number};
 use std::fmt::Write;
 
 const LEFT: f64 = 300.0;

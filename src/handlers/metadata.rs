@@ -162,16 +162,20 @@ fn known(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
         .with_partitions(partitions.collect())
 }
 
-/// Creates the topics through the controller, with the broker's defaults. Returns the codes of
-/// those that failed; a topic that somebody else has created meanwhile is no failure.
+/// Creates the topics through the controller, as large as this broker's own settings say. Returns
+/// the codes of those that failed; a topic that somebody else has created meanwhile is no failure.
 async fn auto_create(cx: &Context, names: Vec<TopicName>) -> Result<BTreeMap<TopicName, i16>> {
     let internal = &cx.parts.internal_topics;
+    let (partitions, replicas) = {
+        let config = cx.parts.config.get();
+        (config.num_partitions, config.default_replication_factor as i16)
+    };
     let topics = names.into_iter().map(|name| {
         internal.of_coordinator(&name).unwrap_or_else(|| {
             CreatableTopic::default()
                 .with_name(name)
-                .with_num_partitions(-1)
-                .with_replication_factor(-1)
+                .with_num_partitions(partitions)
+                .with_replication_factor(replicas)
         })
     });
     let response = internal.create(cx.session.requester(), topics.collect()).await?;

@@ -42,7 +42,7 @@ final class Cluster implements ClusterInstance {
         Map<String, Short> features = new HashMap<>();
         config.features().forEach((feature, level) -> features.put(feature.featureName(), level));
         if (Node.SEVERAL) {
-            controllers = new Controllers(settings(Controllers.FIRST_ID), config.numControllers(), false);
+            controllers = new Controllers(settings(Controllers.FIRST_ID), config.numControllers());
             controllers.format(config.metadataVersion(), features, null);
             controllerServers = controllers.servers();
             for (int id = 0; id < config.numBrokers(); id++) {
@@ -82,7 +82,7 @@ final class Cluster implements ClusterInstance {
 
     @Override
     public Type type() {
-        return config.types().contains(Type.CO_KRAFT) ? Type.CO_KRAFT : Type.KRAFT;
+        return !Node.SEVERAL && config.types().contains(Type.CO_KRAFT) ? Type.CO_KRAFT : Type.KRAFT;
     }
 
     @Override

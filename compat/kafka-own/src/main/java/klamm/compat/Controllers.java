@@ -6,6 +6,7 @@ import kafka.server.KafkaRaftServer;
 import kafka.server.SharedServer;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.metrics.Metrics;
+import org.apache.kafka.common.test.TestKitNodes;
 import org.apache.kafka.common.utils.Time;
 import org.apache.kafka.metadata.bootstrap.BootstrapMetadata;
 import org.apache.kafka.metadata.storage.Formatter;
@@ -17,7 +18,10 @@ import org.apache.kafka.server.fault.FaultHandler;
 import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
@@ -28,26 +32,35 @@ import java.util.stream.Collectors;
 
 /** Apache Kafka's controllers of one cluster, in this process: what tests look for in them is there. */
 final class Controllers {
-    static final int FIRST_ID = 3000;
+    static final int FIRST_ID = TestKitNodes.FIRST_CONTROLLER;
 
+    final String clusterId;
     private final List<Node> nodes = new ArrayList<>();
     private final SortedMap<Integer, ControllerServer> servers = new TreeMap<>();
-    private final boolean isStandalone;
+    private final Map<Integer, Uuid> directories = new HashMap<>();
+    private final Map<Integer, Uuid> voters;
 
-    /** With one that is standalone the voters are in the metadata log, else in the settings of all nodes. */
-    Controllers(Map<?, ?> settings, int number, boolean isStandalone) {
-        this.isStandalone = isStandalone;
-        for (int id = FIRST_ID; id < FIRST_ID + number; id++) {
+    /** All of them vote: so it says in the settings of all nodes. */
+    Controllers(Map<?, ?> settings, int number) {
+        this(settings, new TestKitNodes.Builder().setNumControllerNodes(number).build(), Map.of());
+    }
+
+    /** With voters, by the ids of their directories, these are in the metadata log, else in the settings. */
+    Controllers(Map<?, ?> settings, TestKitNodes wanted, Map<Integer, Uuid> voters) {
+        clusterId = wanted.clusterId();
+        this.voters = voters;
+        wanted.controllerNodes().forEach((id, controller) -> {
             nodes.add(Node.controller(settings, id));
-        }
+            directories.put(id, controller.metadataDirectoryId());
+        });
         nodes.forEach(node -> node.properties.putAll(quorum()));
     }
 
     /** Where the controllers are, as every node of the cluster has to know it. */
     Map<String, String> quorum() {
-        return isStandalone
-            ? Map.of("controller.quorum.bootstrap.servers", bootstrap())
-            : Map.of("controller.quorum.voters", each(node -> node.id + "@" + address(node)));
+        return voters.isEmpty()
+            ? Map.of("controller.quorum.voters", each(node -> node.id + "@" + address(node)))
+            : Map.of("controller.quorum.bootstrap.servers", bootstrap());
     }
 
     String bootstrap() {
@@ -65,7 +78,10 @@ final class Controllers {
     /** Formats the directories; {@code records}, if any, are what the metadata begins with. */
     void format(MetadataVersion version, Map<String, Short> features, BootstrapMetadata records) throws Exception {
         for (Node node : nodes) {
-            node.format(version, features, formatter -> voters(formatter, node));
+            node.format(version, features, formatter -> voters(formatter.setClusterId(clusterId), node));
+            if (!voters.isEmpty()) {
+                identify(node);
+            }
             KafkaConfig config = new KafkaConfig(node.properties, false);
             var directories = KafkaRaftServer.initializeLogDirs(config, LoggerFactory.getLogger(Controllers.class), "");
             SharedServer shared = new SharedServer(config, directories._1(), Time.SYSTEM, new Metrics(),
@@ -78,10 +94,19 @@ final class Controllers {
     }
 
     private void voters(Formatter formatter, Node node) {
-        if (isStandalone) {
-            formatter.setHasDynamicQuorum(true).setInitialControllers(
-                DynamicVoters.parse(node.id + "@" + address(node) + ":" + Uuid.randomUuid()));
+        formatter.setHasDynamicQuorum(!voters.isEmpty());
+        if (voters.containsKey(node.id)) {
+            formatter.setInitialControllers(DynamicVoters.parse(nodes.stream().filter(one -> voters.containsKey(one.id))
+                .map(one -> one.id + "@" + address(one) + ":" + voters.get(one.id)).collect(Collectors.joining(","))));
         }
+    }
+
+    /** Its directory has the id that the test knows; one that was made anew is not yet that of a voter. */
+    private void identify(Node node) throws IOException {
+        Path file = Path.of(node.dataDirectories().get(0), "meta.properties");
+        List<String> lines = Files.readAllLines(file);
+        lines.replaceAll(line -> line.startsWith("directory.id=") ? "directory.id=" + directories.get(node.id) : line);
+        Files.write(file, lines);
     }
 
     private static FaultHandler faults(String name) {

@@ -29,7 +29,7 @@ public final class Harness {
         controllerSettings = settings;
         transactionVersion2 = version2;
         if (Node.SEVERAL) {
-            controllers = new Controllers(settings(Map.of()), 1, false);
+            controllers = new Controllers(settings(Map.of()), 1);
             try {
                 controllers.format(MetadataVersion.LATEST_PRODUCTION, features(), null);
             } catch (Exception e) {

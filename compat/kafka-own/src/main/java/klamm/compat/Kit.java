@@ -3,6 +3,7 @@ package klamm.compat;
 import kafka.raft.KafkaRaftManager;
 import kafka.server.BrokerServer;
 import kafka.server.ControllerServer;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.test.TestKitNodes;
 
 import java.io.IOException;
@@ -20,12 +21,12 @@ public final class Kit {
     private final Map<Integer, BrokerServer> brokers = new HashMap<>();
     private Controllers controllers;
 
-    public Kit(TestKitNodes wanted, Map<String, Object> settings, boolean isStandalone) {
+    public Kit(TestKitNodes wanted, Map<String, Object> settings, Map<Integer, Uuid> voters) {
         this.wanted = wanted;
         this.settings = settings;
         if (Node.SEVERAL) {
             settings.put("unstable.feature.versions.enable", "true");
-            controllers = new Controllers(settings, wanted.controllers(), isStandalone);
+            controllers = new Controllers(settings, wanted, voters);
             for (int id = 0; id < wanted.brokers(); id++) {
                 nodes.add(Node.broker(of(id), wanted.disks(), id, wanted.brokers(), controllers));
                 brokers.put(id, Stand.broker(nodes.get(id)));
@@ -41,6 +42,7 @@ public final class Kit {
 
     private Map<String, Object> of(int id) {
         Map<String, Object> all = new HashMap<>(settings);
+        all.remove("controller.quorum.auto.join.enable");
         if (Node.SEVERAL) {
             String listener = wanted.brokerListenerName().value();
             all.putIfAbsent("listeners", listener + "://localhost:0");

@@ -67,7 +67,8 @@ public final class Main implements TestExecutionListener {
                     && some.getOrDefault(source.getClassName(), ALL).matcher(source.getMethodName()).matches()))
             .configurationParameter("junit.jupiter.extensions.autodetection.enabled", "true")
             .configurationParameter("junit.jupiter.params.displayname.default", "{displayName}.{argumentsWithNames}")
-            .configurationParameter("junit.jupiter.execution.timeout.testable.method.default", "60 s")
+            // A cluster has more processes, for which a busy machine needs time.
+            .configurationParameter("junit.jupiter.execution.timeout.testable.method.default", Node.SEVERAL ? "180 s" : "60 s")
             .build();
         Main listener = new Main();
         // What tests print is not for the suite's output.

@@ -1,6 +1,7 @@
 package klamm.compat;
 
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.test.TestKitNodes;
 import org.apache.kafka.common.utils.Utils;
 import org.apache.kafka.metadata.storage.Formatter;
 import org.apache.kafka.server.common.MetadataVersion;
@@ -34,7 +35,6 @@ import java.util.function.Consumer;
  */
 final class Node {
     static final String CONTROLLER = "CONTROLLER";
-    static final String CLUSTER_ID = "klammCompatKafkaOwn0AA";
     /** Tests get as many brokers as they ask for. */
     static final boolean SEVERAL = "several".equals(System.getenv("BROKERS"));
     private static final boolean REFERENCE = "kafka".equals(System.getenv("TARGET"));
@@ -154,7 +154,7 @@ final class Node {
     void format(MetadataVersion version, Map<String, Short> features, Consumer<Formatter> more) throws Exception {
         Formatter formatter = new Formatter()
             .setPrintStream(new PrintStream(OutputStream.nullOutputStream()))
-            .setClusterId(CLUSTER_ID)
+            .setClusterId(controllers == null ? TestKitNodes.CLUSTER_ID : controllers.clusterId)
             .setNodeId(id)
             .setDirectories(dataDirectories())
             .setMetadataLogDirectory(dataDirectories().get(0))
@@ -188,7 +188,7 @@ final class Node {
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log()));
             if (SEVERAL) {
                 // Controllers of an old metadata.version do not tell it.
-                builder.environment().put("CLUSTER_ID", CLUSTER_ID);
+                builder.environment().put("CLUSTER_ID", controllers.clusterId);
             }
             process = builder.start();
             // What outlives its test must not outlive this process.

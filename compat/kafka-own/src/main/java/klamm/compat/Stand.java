@@ -26,6 +26,7 @@ import org.apache.kafka.coordinator.group.GroupCoordinator;
 import org.apache.kafka.image.ClusterImage;
 import org.apache.kafka.image.FeaturesImage;
 import org.apache.kafka.image.MetadataImage;
+import org.apache.kafka.image.loader.MetadataLoader;
 import org.apache.kafka.metadata.BrokerRegistration;
 import org.apache.kafka.metadata.BrokerState;
 import org.apache.kafka.metadata.KRaftMetadataCache;
@@ -73,8 +74,9 @@ final class Stand {
     static BrokerServer broker(Node node) {
         KafkaConfig config = new KafkaConfig(node.properties, false);
         SocketServer sockets = sockets(node);
+        MetadataLoader loader = Node.SEVERAL ? loader(node) : null;
         SharedServer shared = stand(SharedServer.class, call -> switch (call.getMethod().getName()) {
-            case "loader" -> null;
+            case "loader" -> loader;
             default -> beyond(call);
         });
         KRaftMetadataCache metadata = metadata(node);
@@ -84,6 +86,8 @@ final class Stand {
         });
         KafkaApis apis = stand(KafkaApis.class, call -> switch (call.getMethod().getName()) {
             case "metadataCache" -> metadata;
+            case "brokerId" -> node.id;
+            case "clusterId" -> node.admin().describeCluster().clusterId().get();
             default -> beyond(call);
         });
         LogManager logs = stand(LogManager.class, call -> switch (call.getMethod().getName()) {
@@ -122,7 +126,8 @@ final class Stand {
             case "logManager" -> logs;
             case "replicaManager" -> replicas;
             case "boundPort" -> node.port(((ListenerName) call.getArgument(0)).value());
-            case "brokerState" -> node.isAlive() ? BrokerState.RUNNING : BrokerState.NOT_RUNNING;
+            case "brokerState" -> node.isAlive() ? BrokerState.RUNNING
+                : node.admin() == null ? BrokerState.NOT_RUNNING : BrokerState.SHUTTING_DOWN;
             case "isShutdown" -> !node.isAlive();
             case "clusterId" -> node.admin().describeCluster().clusterId().get();
             case "startup" -> run(node::start);
@@ -182,6 +187,19 @@ final class Stand {
         });
         return stand(KafkaRaftManager.class, call -> switch (call.getMethod().getName()) {
             case "client" -> client;
+            default -> beyond(call);
+        });
+    }
+
+    /** What has been fetched is in effect as soon as the high watermark is there as well: by the next fetch. */
+    private static MetadataLoader loader(Node node) {
+        File log = new File(node.dataDirectories().get(0), "__cluster_metadata-0");
+        return stand(MetadataLoader.class, call -> switch (call.getMethod().getName()) {
+            case "lastAppliedOffset" -> {
+                long end = Replica.endOffset(log);
+                Thread.sleep(100);
+                yield end - 1;
+            }
             default -> beyond(call);
         });
     }
@@ -263,6 +281,10 @@ final class Stand {
         View view = new View(node);
         return log == null ? null : stand(Partition.class, call -> switch (call.getMethod().getName()) {
             case "leaderLogIfLocal" -> view.leads(partition) ? Option.apply(log) : Option.empty();
+            case "getLeaderEpoch" ->
+                view.leaderAndIsr(partition.topic(), partition.partition()).orElseThrow().leaderEpoch();
+            case "leaderReplicaIdOpt" ->
+                Option.apply(view.leaderAndIsr(partition.topic(), partition.partition()).orElseThrow().leader());
             case "leaderIdIfLocal" -> view.leads(partition) ? Option.apply(node.id) : Option.empty();
             case "inSyncReplicaIds" -> CollectionConverters.asScala(
                 Set.<Object>copyOf(view.leaderAndIsr(partition.topic(), partition.partition()).orElseThrow().isr())).toSet();

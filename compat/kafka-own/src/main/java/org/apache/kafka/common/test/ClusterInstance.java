@@ -25,6 +25,8 @@ import org.apache.kafka.server.common.Feature;
 import org.apache.kafka.server.fault.FaultHandlerException;
 import org.apache.kafka.test.TestUtils;
 import org.opentest4j.TestAbortedException;
+import scala.collection.immutable.Seq;
+import scala.jdk.javaapi.CollectionConverters;
 
 import java.util.Collection;
 import java.util.HashMap;
@@ -184,29 +186,32 @@ public interface ClusterInstance {
         }
     }
 
-    /** Waits until every partition of the topic has a leader. */
+    /** Waits until every partition of the topic has a leader, if one of its replicas is there, and every broker knows it. */
     default void waitTopicCreation(String topic, int partitions) throws InterruptedException {
         try (Admin admin = admin()) {
             TestUtils.waitForCondition(() -> {
                 try {
                     TopicDescription found = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
                     return found.partitions().size() == partitions
-                        && found.partitions().stream().allMatch(partition -> partition.leader() != null);
+                        && found.partitions().stream().allMatch(partition -> partition.leader() != null
+                            || partition.replicas().stream().noneMatch(node -> aliveBrokers().containsKey(node.id())));
                 } catch (ExecutionException e) {
                     return false;
                 }
             }, 60000L, topic + " is not there after 60 s");
         }
+        ensureConsistentMetadata();
     }
 
-    /** Waits until neither metadata nor directories know the topic. */
+    /** Waits until neither metadata nor directories know the topic; one that a broker sets aside at its start may stay. */
     default void waitTopicDeletion(String topic) throws InterruptedException {
         for (KafkaBroker broker : aliveBrokers().values()) {
             TestUtils.waitForCondition(() -> broker.metadataCache().numPartitions(topic).isEmpty(), 60000L,
                 topic + " is still there after 60 s");
             for (String directory : broker.config().logDirs()) {
                 TestUtils.waitForCondition(
-                    () -> new java.io.File(directory).list((parent, name) -> name.startsWith(topic + "-0")).length == 0,
+                    () -> new java.io.File(directory).list((parent, name) -> name.equals(topic + "-0")
+                        || name.startsWith(topic + "-0.") && !name.endsWith("-stray")).length == 0,
                     "directories of " + topic + " are still there");
             }
         }
@@ -214,7 +219,12 @@ public interface ClusterInstance {
 
     default void waitForReadyBrokers() { }
 
-    default void ensureConsistentMetadata() { }
+    /** Waits until each broker has what each controller has. */
+    default void ensureConsistentMetadata() {
+        Seq<KafkaBroker> brokers = CollectionConverters.asScala(List.copyOf(aliveBrokers().values())).toSeq();
+        controllers().values().forEach(controller ->
+            kafka.utils.TestUtils.ensureConsistentKRaftMetadata(brokers, controller, "brokers lag behind " + controller));
+    }
 
     default void waitAcls(AclBindingFilter filter, Collection<AccessControlEntry> entries) {
         throw new TestAbortedException("ACLs");

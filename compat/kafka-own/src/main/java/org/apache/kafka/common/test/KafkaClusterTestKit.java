@@ -5,6 +5,7 @@ import kafka.server.BrokerServer;
 import kafka.server.ControllerServer;
 import klamm.compat.Kit;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.controller.Controller;
 import org.apache.kafka.test.TestUtils;
 
@@ -24,7 +25,7 @@ public final class KafkaClusterTestKit implements AutoCloseable {
     public static final class Builder {
         private final TestKitNodes nodes;
         private final Map<String, Object> settings = new HashMap<>();
-        private boolean isStandalone;
+        private Map<Integer, Uuid> voters = Map.of();
 
         public Builder(TestKitNodes nodes) {
             this.nodes = nodes;
@@ -35,8 +36,14 @@ public final class KafkaClusterTestKit implements AutoCloseable {
             return this;
         }
 
-        public Builder setStandalone(boolean value) {
-            isStandalone = value;
+        /** The first controller votes alone. */
+        public Builder setStandalone(boolean isStandalone) {
+            TestKitNode first = nodes.controllerNodes().get(TestKitNodes.FIRST_CONTROLLER);
+            return setInitialVoterSet(isStandalone ? Map.of(first.id(), first.metadataDirectoryId()) : Map.of());
+        }
+
+        public Builder setInitialVoterSet(Map<Integer, Uuid> wanted) {
+            voters = wanted;
             return this;
         }
 
@@ -45,7 +52,7 @@ public final class KafkaClusterTestKit implements AutoCloseable {
         }
 
         public KafkaClusterTestKit build() {
-            return new KafkaClusterTestKit(nodes, new Kit(nodes, settings, isStandalone));
+            return new KafkaClusterTestKit(nodes, new Kit(nodes, settings, voters));
         }
     }
 

@@ -1,5 +1,6 @@
 package org.apache.kafka.common.test;
 
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.network.ListenerName;
 import org.apache.kafka.metadata.bootstrap.BootstrapMetadata;
 import org.apache.kafka.server.common.MetadataVersion;
@@ -11,17 +12,19 @@ import java.util.TreeMap;
 
 /** The nodes that a test would like, the settings that are only one's, and what the metadata begins with. */
 public record TestKitNodes(
+    String clusterId,
     int brokers,
-    int controllers,
+    SortedMap<Integer, TestKitNode> controllerNodes,
     int disks,
     ListenerName brokerListenerName,
     MetadataVersion version,
     BootstrapMetadata records,
     Map<Integer, Map<String, String>> settings
 ) {
-    public String clusterId() {
-        return "klammCompatKafkaOwn0AA";
-    }
+    public static final String CLUSTER_ID = "klammCompatKafkaOwn0AA";
+    public static final int FIRST_CONTROLLER = 3000;
+
+    private record Controller(int id, Uuid metadataDirectoryId) implements TestKitNode { }
 
     /** Tests count them. */
     public SortedMap<Integer, Integer> brokerNodes() {
@@ -33,6 +36,7 @@ public record TestKitNodes(
     }
 
     public static final class Builder {
+        private String clusterId = CLUSTER_ID;
         private int brokers = 1;
         private int controllers = 1;
         private int disks = 1;
@@ -45,6 +49,11 @@ public record TestKitNodes(
 
         public Builder(BootstrapMetadata metadata) {
             setBootstrapMetadata(metadata);
+        }
+
+        public Builder setClusterId(String id) {
+            clusterId = id;
+            return this;
         }
 
         public Builder setCombined(boolean isCombined) {
@@ -91,7 +100,11 @@ public record TestKitNodes(
         }
 
         public TestKitNodes build() {
-            return new TestKitNodes(brokers, controllers, disks, listener, version, records, settings);
+            SortedMap<Integer, TestKitNode> nodes = new TreeMap<>();
+            for (int id = FIRST_CONTROLLER; id < FIRST_CONTROLLER + controllers; id++) {
+                nodes.put(id, new Controller(id, Uuid.randomUuid()));
+            }
+            return new TestKitNodes(clusterId, brokers, nodes, disks, listener, version, records, settings);
         }
     }
 }

@@ -3,7 +3,6 @@ package org.apache.kafka.common.test.api;
 import org.apache.kafka.common.security.auth.SecurityProtocol;
 import org.apache.kafka.server.common.MetadataVersion;
 import org.junit.jupiter.api.TestTemplate;
-import org.junit.jupiter.api.Timeout;
 
 import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
@@ -11,7 +10,6 @@ import java.lang.annotation.RetentionPolicy;
 /** A test on a cluster of its own. */
 @Retention(RetentionPolicy.RUNTIME)
 @TestTemplate
-@Timeout(60)
 public @interface ClusterTest {
     Type[] types() default {};
     int brokers() default 0;

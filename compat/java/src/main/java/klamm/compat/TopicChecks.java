@@ -225,7 +225,8 @@ final class TopicChecks {
                 return e.getCause() instanceof UnknownTopicOrPartitionException;
             }
         });
-        that(!ADMIN.listTopics().names().get().contains(topic), topic + " is still listed");
+        // Of several brokers this may ask another one, who learns of it later.
+        Broker.eventually(10_000, topic + " is not listed", () -> !ADMIN.listTopics().names().get().contains(topic));
     }
 
     private static void delete() throws Exception {

@@ -44,12 +44,30 @@ impl Leaders {
     }
 }
 
-/// Creates a topic and waits until all its replicas are in sync and every broker knows it.
+/// Creates a topic and waits until all its replicas are in sync, every broker knows it and the
+/// leaders take records.
 pub fn create(cluster: &Cluster, name: &str, partitions: usize, leaders: Leaders) {
     ask_for(cluster, name, partitions, leaders);
-    for port in cluster.ports() {
-        wait_for_isr(port, &[name.to_owned()], |isr| isr == BROKERS);
+    let ports = cluster.ports();
+    for port in &ports {
+        wait_for_isr(*port, &[name.to_owned()], |isr| isr == BROKERS);
     }
+    elect_preferred(cluster, name);
+    for partition in 0..partitions {
+        let port = ports[leaders.replicas(partition)[0].0 as usize - 1];
+        wait_to_lead(port, name, &[partition]);
+    }
+}
+
+/// Waits until the broker on this port takes a record for each of the partitions. Kafka's say that
+/// they lead a new partition before they do.
+pub fn wait_to_lead(port: u16, topic: &str, partitions: &[usize]) {
+    let request = [(topic.to_owned(), partitions.to_vec())];
+    let request = wire::produce_to(&request, &wire::records(0, 1), -1);
+    wait_until("the leader takes records", || {
+        let answer = try_connect(port).and_then(|mut socket| ask(&mut socket, &request));
+        answer.is_ok_and(|answer| wire::produce_code(answer) == 0)
+    });
 }
 
 /// Creates a topic without waiting.

@@ -75,18 +75,20 @@ impl Bench<'_> {
         if !self.parts.contains(&"produce") && !self.parts.contains(&"follow") {
             return;
         }
-        let (table, parts, failed) = (&mut self.table, &self.parts, &mut self.failed);
+        let (table, parts) = (&mut self.table, &self.parts);
         let servers = self.arguments.servers(&["klamm", "kafka"]);
-        guarded(failed, "in turns", || {
+        let mut failed = 0;
+        guarded(&mut self.failed, "in turns", || {
             let clusters: Vec<Cluster> =
                 servers.into_iter().filter_map(|name| start(name, scale.dir)).collect();
             if parts.contains(&"produce") {
-                produce::run(table, &clusters, &scale);
+                produce::run(table, &clusters, &scale, &mut failed);
             }
             if parts.contains(&"follow") {
-                produce::follow(table, &clusters, &scale);
+                produce::follow(table, &clusters, &scale, &mut failed);
             }
         });
+        self.failed += failed;
     }
 
     fn one_by_one(&mut self) {
@@ -110,7 +112,7 @@ impl Bench<'_> {
     }
 }
 
-/// Goes on with the next part if this one fails, so that what has been measured is not lost.
+/// Goes on with the next work if this one fails, so that what has been measured is not lost.
 fn guarded(failed: &mut usize, what: &str, work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         eprintln!("FAILED: {what}");

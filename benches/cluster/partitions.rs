@@ -1,10 +1,8 @@
 //! Many partitions on each broker: what they cost while nothing happens, and restarts.
 
-use crate::admin::{self, IN_TOPIC, Leaders, wait_for_isr};
+use crate::admin::{self, IN_TOPIC, Leaders, wait_for_isr, wait_to_lead};
 use crate::cluster::{BROKERS, Cluster, Node, SESSION};
 use crate::common::report::Table;
-use crate::common::wire::{check_produced, connect, produce_to, receive, records};
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// Partitions in a request.
@@ -63,13 +61,10 @@ fn create(cluster: &Cluster, partitions: usize) -> Vec<String> {
 
 /// A record to each partition.
 fn write(cluster: &Cluster, topics: &[String], partitions: usize) {
-    let mut socket = connect(cluster.brokers[0].port);
     for (topic, first) in topics.iter().zip((0..partitions).step_by(IN_TOPIC)) {
         let all: Vec<usize> = (0..IN_TOPIC.min(partitions - first)).collect();
         for some in all.chunks(TOGETHER) {
-            let frame = produce_to(&[(topic.clone(), some.to_vec())], &records(0, 1), -1);
-            socket.write_all(&frame).unwrap();
-            check_produced(receive(&mut socket));
+            wait_to_lead(cluster.brokers[0].port, topic, some);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::common::pace::{Pace, quantile, sorted};
 use crate::common::process::prime_page_cache;
 use crate::common::report::Table;
 use crate::common::wire::{connect, produce_to, records, stream};
+use crate::guarded;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -104,37 +105,39 @@ fn request(topic: &str, partition: usize, size: usize) -> Vec<u8> {
 }
 
 /// The clusters take turns in each load and round.
-pub fn run(table: &mut Table, clusters: &[Cluster], scale: &Scale<'_>) {
+pub fn run(table: &mut Table, clusters: &[Cluster], scale: &Scale<'_>, failed: &mut usize) {
     warm_up(clusters, scale);
     for work in WORKS {
         let titles = [work.full, work.half, work.same];
-        if !titles.iter().any(|title| title.contains(scale.part)) {
-            continue;
+        if titles.iter().any(|title| title.contains(scale.part)) {
+            guarded(failed, work.full, || produce(table, clusters, &work, scale));
         }
-        let total = work.total / scale.divisor;
-        for cluster in clusters {
-            create(cluster, "produced", Leaders::Spread);
-            write("produced", &spread(cluster), work.size, total / 2);
-        }
-        for _ in 0..scale.rounds {
-            for cluster in clusters {
-                prime_page_cache(scale.dir, total * BROKERS);
-                table.add(work.full, cluster.name, &full(cluster, work.size, total));
-            }
-        }
-        let most: Vec<f64> =
-            clusters.iter().map(|cluster| most(table, cluster, &work, scale)).collect();
-        for (cluster, most) in clusters.iter().zip(&most) {
-            let sent = paced(cluster, work.size, most / 2.0, scale.time);
-            table.add(work.half, cluster.name, &latencies(&sent));
-        }
-        let least = most.iter().copied().fold(f64::INFINITY, f64::min);
-        for cluster in clusters.iter().filter(|_| clusters.len() > 1) {
-            let sent = paced(cluster, work.size, least / 2.0, scale.time);
-            table.add(work.same, cluster.name, &latencies(&sent));
-        }
-        clusters.iter().for_each(|cluster| admin::delete(cluster, "produced"));
     }
+}
+
+fn produce(table: &mut Table, clusters: &[Cluster], work: &Work, scale: &Scale<'_>) {
+    let total = work.total / scale.divisor;
+    for cluster in clusters {
+        create(cluster, "produced", Leaders::Spread);
+        write("produced", &spread(cluster), work.size, total / 2);
+    }
+    for _ in 0..scale.rounds {
+        for cluster in clusters {
+            prime_page_cache(scale.dir, total * BROKERS);
+            table.add(work.full, cluster.name, &full(cluster, work.size, total));
+        }
+    }
+    let most: Vec<f64> = clusters.iter().map(|cluster| most(table, cluster, work, scale)).collect();
+    for (cluster, most) in clusters.iter().zip(&most) {
+        let sent = paced(cluster, work.size, most / 2.0, scale.time);
+        table.add(work.half, cluster.name, &latencies(&sent));
+    }
+    let least = most.iter().copied().fold(f64::INFINITY, f64::min);
+    for cluster in clusters.iter().filter(|_| clusters.len() > 1) {
+        let sent = paced(cluster, work.size, least / 2.0, scale.time);
+        table.add(work.same, cluster.name, &latencies(&sent));
+    }
+    clusters.iter().for_each(|cluster| admin::delete(cluster, "produced"));
 }
 
 fn warm_up(clusters: &[Cluster], scale: &Scale<'_>) {
@@ -194,7 +197,7 @@ fn latencies(sorted: &[f64]) -> [(&'static str, f64); 3] {
 }
 
 /// One broker leads everything, so that the others do nothing but follow.
-pub fn follow(table: &mut Table, clusters: &[Cluster], scale: &Scale<'_>) {
+pub fn follow(table: &mut Table, clusters: &[Cluster], scale: &Scale<'_>, failed: &mut usize) {
     let works = [
         ("follow 256 KiB batches", 256 << 10, 768 * MIB),
         ("follow 16 KiB batches", 16 << 10, 384 * MIB),
@@ -202,17 +205,19 @@ pub fn follow(table: &mut Table, clusters: &[Cluster], scale: &Scale<'_>) {
     ];
     for (title, size, total) in works.into_iter().filter(|work| work.0.contains(scale.part)) {
         let total = total / scale.divisor;
-        for cluster in clusters {
-            create(cluster, "followed", Leaders::First);
-            write("followed", &connections(&cluster.ports(), |_| 0), size, total / 2);
-        }
-        for _ in 0..scale.rounds {
+        guarded(failed, title, || {
             for cluster in clusters {
-                prime_page_cache(scale.dir, total * BROKERS);
-                table.add(title, cluster.name, &followed(cluster, size, total));
+                create(cluster, "followed", Leaders::First);
+                write("followed", &connections(&cluster.ports(), |_| 0), size, total / 2);
             }
-        }
-        clusters.iter().for_each(|cluster| admin::delete(cluster, "followed"));
+            for _ in 0..scale.rounds {
+                for cluster in clusters {
+                    prime_page_cache(scale.dir, total * BROKERS);
+                    table.add(title, cluster.name, &followed(cluster, size, total));
+                }
+            }
+            clusters.iter().for_each(|cluster| admin::delete(cluster, "followed"));
+        });
     }
 }
 

@@ -91,12 +91,14 @@ pub fn ask_for(cluster: &Cluster, name: &str, partitions: usize, leaders: Leader
     wire::create(&mut connect(cluster.brokers[0].port), vec![topic]);
 }
 
-pub fn delete(cluster: &Cluster, name: &str) {
+pub fn delete(clusters: &[Cluster], name: &str) {
     let request = DeleteTopicsRequest::default()
         .with_topic_names(vec![topic_name(name)])
         .with_timeout_ms(60_000);
     let request = frame(ApiKey::DeleteTopics, DELETE_VERSION, &request);
-    ask(&mut connect(cluster.brokers[0].port), &request).unwrap();
+    for cluster in clusters {
+        ask(&mut connect(cluster.brokers[0].port), &request).unwrap();
+    }
     // The files are gone soon after.
     std::thread::sleep(Duration::from_secs(2));
 }

@@ -46,5 +46,5 @@ pub fn run(table: &mut Table, cluster: &mut Cluster, gib: usize) {
         ("leaders' CPU s/GB", (others(cluster) - before) / gigabytes),
     ];
     table.add(title, name, &figures);
-    admin::delete(cluster, TOPIC);
+    admin::delete(std::slice::from_ref(cluster), TOPIC);
 }

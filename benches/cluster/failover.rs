@@ -70,7 +70,7 @@ pub fn run(table: &mut Table, cluster: &mut Cluster, rounds: usize) {
         let figures = [("gap p50 ms", 0.5), ("gap p99 ms", 0.99), ("longest gap ms", 1.0)];
         table.add(title, cluster.name, &figures.map(|(figure, q)| (figure, quantile(gaps, q))));
     }
-    admin::delete(cluster, TOPIC);
+    admin::delete(std::slice::from_ref(cluster), TOPIC);
 }
 
 /// Also if a measurement fails, or the scope would wait for ever.

@@ -68,7 +68,7 @@ impl Bench<'_> {
         let scale = produce::Scale {
             divisor: if *is_quick { 8 } else { 1 },
             rounds: *rounds,
-            time: Duration::from_secs(self.arguments.number("--seconds", 20, 3) as u64),
+            time: Duration::from_secs(self.arguments.number("--seconds", 20, 2) as u64),
             part,
             dir: self.dir,
         };
@@ -92,23 +92,42 @@ impl Bench<'_> {
     }
 
     fn one_by_one(&mut self) {
-        let (arguments, table) = (&self.arguments, &mut self.table);
-        let gib = arguments.number("--gib", 10, 1);
-        let partitions = arguments.number("--partitions", 1000, 300);
-        let watched = Duration::from_secs(arguments.number("--seconds", 20, 5) as u64);
-        for name in arguments.servers(&["klamm", "kafka"]) {
-            // A new cluster for each part costs less than what a failed one may spoil.
-            for part in self.parts.iter().filter(|part| !["produce", "follow"].contains(part)) {
-                guarded(&mut self.failed, &format!("{part}, {name}"), || {
-                    let Some(mut cluster) = start(name, self.dir) else { return };
-                    match *part {
-                        "failover" => failover::run(table, &mut cluster, arguments.rounds),
-                        "catch-up" => catch_up::run(table, &mut cluster, gib),
-                        _ => partitions::run(table, &mut cluster, partitions, watched),
-                    }
-                });
+        for name in self.arguments.servers(&["klamm", "kafka"]) {
+            let mut cluster = None;
+            for part in self.parts.clone() {
+                if ["produce", "follow"].contains(&part) {
+                    continue;
+                }
+                let failed = self.failed;
+                self.alone(part, name, &mut cluster);
+                // What a part leaves behind may change what the next one sees, and what a failed
+                // one leaves does.
+                if !self.arguments.is_quick || self.failed > failed {
+                    cluster = None;
+                }
             }
         }
+    }
+
+    fn alone(&mut self, part: &str, name: &'static str, cluster: &mut Option<Cluster>) {
+        let (arguments, table) = (&self.arguments, &mut self.table);
+        let gib = arguments.number("--gib", 10, 1);
+        let scale = partitions::Scale {
+            partitions: arguments.number("--partitions", 1000, 300),
+            watched: Duration::from_secs(arguments.number("--seconds", 20, 3) as u64),
+            has_all_restarts: !arguments.is_quick,
+        };
+        guarded(&mut self.failed, &format!("{part}, {name}"), || {
+            if cluster.is_none() {
+                *cluster = start(name, self.dir);
+            }
+            let Some(cluster) = cluster else { return };
+            match part {
+                "failover" => failover::run(table, cluster, arguments.rounds),
+                "catch-up" => catch_up::run(table, cluster, gib),
+                _ => partitions::run(table, cluster, &scale),
+            }
+        });
     }
 }
 

@@ -8,7 +8,16 @@ use std::time::{Duration, Instant};
 /// Partitions in a request.
 const TOGETHER: usize = 100;
 
-pub fn run(table: &mut Table, cluster: &mut Cluster, partitions: usize, watched: Duration) {
+pub struct Scale {
+    pub partitions: usize,
+    /// How long nothing happens.
+    pub watched: Duration,
+    /// Or only those of a follower that do not wait for the old session.
+    pub has_all_restarts: bool,
+}
+
+pub fn run(table: &mut Table, cluster: &mut Cluster, scale: &Scale) {
+    let Scale { partitions, watched, .. } = *scale;
     let title = match partitions {
         10_000 => "10,000 partitions x 3",
         1000 => "1,000 partitions x 3",
@@ -34,7 +43,7 @@ pub fn run(table: &mut Table, cluster: &mut Cluster, partitions: usize, watched:
         ("largest memory MiB", cluster.brokers.iter().map(Node::resident_mib).fold(0.0, f64::max)),
     ];
     table.add(title, name, &figures);
-    restarts(table, cluster, title, &topics);
+    restarts(table, cluster, title, &topics, scale.has_all_restarts);
 }
 
 /// The share of a core that each broker uses while nothing happens.
@@ -70,7 +79,13 @@ fn write(cluster: &Cluster, topics: &[String], partitions: usize) {
 }
 
 /// First the last broker, which only follows, and then the one that leads everything.
-fn restarts(table: &mut Table, cluster: &mut Cluster, title: &'static str, topics: &[String]) {
+fn restarts(
+    table: &mut Table,
+    cluster: &mut Cluster,
+    title: &'static str,
+    topics: &[String],
+    all: bool,
+) {
     let other = cluster.ports()[1];
     let (name, last) = (cluster.name, BROKERS - 1);
     let mut tell = |figure, begun: Instant| {
@@ -87,19 +102,23 @@ fn restarts(table: &mut Table, cluster: &mut Cluster, title: &'static str, topic
     let begun = Instant::now();
     cluster.brokers[last].stop();
     tell("follower stops s", begun);
-    let begun = start(cluster, last);
-    tell("follower restarts at once, to all in sync s", begun);
-    cluster.brokers[last].stop();
+    if all {
+        let begun = start(cluster, last);
+        tell("follower restarts at once, to all in sync s", begun);
+        cluster.brokers[last].stop();
+    }
     std::thread::sleep(SESSION);
     let begun = start(cluster, last);
-    tell("the same after its session s", begun);
+    tell("follower restarts after its session, to all in sync s", begun);
     cluster.brokers[last].kill();
     let begun = start(cluster, last);
     tell("the same after kill -9 s", begun);
-    let begun = Instant::now();
-    cluster.brokers[0].stop();
-    tell("leader of all stops s", begun);
-    std::thread::sleep(SESSION);
-    let begun = start(cluster, 0);
-    tell("it restarts after its session, to all in sync s", begun);
+    if all {
+        let begun = Instant::now();
+        cluster.brokers[0].stop();
+        tell("leader of all stops s", begun);
+        std::thread::sleep(SESSION);
+        let begun = start(cluster, 0);
+        tell("it restarts after its session, to all in sync s", begun);
+    }
 }

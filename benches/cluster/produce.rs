@@ -137,7 +137,7 @@ fn produce(table: &mut Table, clusters: &[Cluster], work: &Work, scale: &Scale<'
         let sent = paced(cluster, work.size, least / 2.0, scale.time);
         table.add(work.same, cluster.name, &latencies(&sent));
     }
-    clusters.iter().for_each(|cluster| admin::delete(cluster, "produced"));
+    admin::delete(clusters, "produced");
 }
 
 fn warm_up(clusters: &[Cluster], scale: &Scale<'_>) {
@@ -145,8 +145,8 @@ fn warm_up(clusters: &[Cluster], scale: &Scale<'_>) {
         create(cluster, "warm", Leaders::Spread);
         write("warm", &spread(cluster), 64 << 10, WARM_UP / scale.divisor);
         write("warm", &spread(cluster), 1200, WARM_UP / 64 / scale.divisor);
-        admin::delete(cluster, "warm");
     }
+    admin::delete(clusters, "warm");
 }
 
 fn spread(cluster: &Cluster) -> Vec<Connection> {
@@ -216,7 +216,7 @@ pub fn follow(table: &mut Table, clusters: &[Cluster], scale: &Scale<'_>, failed
                     table.add(title, cluster.name, &followed(cluster, size, total));
                 }
             }
-            clusters.iter().for_each(|cluster| admin::delete(cluster, "followed"));
+            admin::delete(clusters, "followed");
         });
     }
 }

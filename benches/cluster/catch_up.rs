@@ -1,7 +1,7 @@
 //! A broker comes back and fetches what was written while it was away.
 
 use crate::admin::{self, Leaders, metadata, wait_for_isr};
-use crate::cluster::{BROKERS, Cluster};
+use crate::cluster::{BROKERS, Cluster, SESSION};
 use crate::common::report::Table;
 use crate::common::wire::connect;
 use crate::produce;
@@ -19,6 +19,7 @@ pub fn run(table: &mut Table, cluster: &mut Cluster, gib: usize) {
     produce::create(cluster, TOPIC, Leaders::Spread);
     let ports = cluster.ports();
     cluster.brokers[AWAY].stop();
+    let stopped = Instant::now();
     wait_for_isr(ports[0], &topics, |isr| isr == BROKERS - 1);
     let known = metadata(&mut connect(ports[0]), &topics).unwrap();
     let leader_of = |index: usize| {
@@ -35,6 +36,8 @@ pub fn run(table: &mut Table, cluster: &mut Cluster, gib: usize) {
     let others = |cluster: &Cluster| {
         cluster.brokers[..AWAY].iter().map(|broker| broker.processor_seconds()).sum::<f64>()
     };
+    // The controller would not let it register before.
+    std::thread::sleep(SESSION.saturating_sub(stopped.elapsed()));
     let before = others(cluster);
     let begun = Instant::now();
     cluster.brokers[AWAY].launch();

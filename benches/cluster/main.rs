@@ -49,6 +49,11 @@ fn main() {
     bench.one_by_one();
     bench.table.finish("cluster");
     println!("\nload average of the machine: {load} before, {} after", load_average());
+    if bench.arguments.is_quick {
+        println!(
+            "--quick: Kafka's just-in-time compiler is not warm, its figures are no comparison"
+        );
+    }
     let failed = bench.failed;
     drop(dir);
     std::process::exit(i32::from(failed > 0));

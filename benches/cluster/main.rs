@@ -119,7 +119,7 @@ impl Bench<'_> {
         let gib = arguments.number("--gib", 10, 1);
         let scale = partitions::Scale {
             partitions: arguments.number("--partitions", 1000, 300),
-            watched: Duration::from_secs(arguments.number("--seconds", 20, 3) as u64),
+            watched: Duration::from_secs(arguments.number("--seconds", 40, 3) as u64),
             has_all_restarts: !arguments.is_quick,
         };
         guarded(&mut self.failed, &format!("{part}, {name}"), || {

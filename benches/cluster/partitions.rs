@@ -31,7 +31,8 @@ pub fn run(table: &mut Table, cluster: &mut Cluster, scale: &Scale) {
     write(cluster, &topics, partitions);
     let created = begun.elapsed().as_secs_f64();
     table.add_figure(title, "created, and a record in each s", name, created);
-    std::thread::sleep(watched / 2);
+    // Until what has been written is settled on the disk.
+    std::thread::sleep(watched);
     let used = idle(cluster, watched);
     let mean = |used: &[f64]| used.iter().sum::<f64>() / used.len() as f64;
     let (leader, follower) = (used[0], mean(&used[1..]));

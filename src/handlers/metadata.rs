@@ -162,13 +162,18 @@ fn known(cx: &Context, image: &Image, topic: &Topic) -> MetadataResponseTopic {
         .with_partitions(partitions.collect())
 }
 
-/// Creates the topics through the controller, as large as this broker's own settings say. Returns
-/// the codes of those that failed; a topic that somebody else has created meanwhile is no failure.
+/// Creates the topics through the controller. Partitions and replicas are those that this broker's
+/// own settings give; of what they do not give the controller has the default. Returns the codes of
+/// the topics that failed; one that somebody else has created meanwhile is no failure.
 async fn auto_create(cx: &Context, names: Vec<TopicName>) -> Result<BTreeMap<TopicName, i16>> {
     let internal = &cx.parts.internal_topics;
     let (partitions, replicas) = {
         let config = cx.parts.config.get();
-        (config.num_partitions, config.default_replication_factor as i16)
+        let given = |name: &str, value: i32| if config.is_set(name) { value } else { -1 };
+        (
+            given("num.partitions", config.num_partitions),
+            given("default.replication.factor", config.default_replication_factor) as i16,
+        )
     };
     let topics = names.into_iter().map(|name| {
         internal.of_coordinator(&name).unwrap_or_else(|| {

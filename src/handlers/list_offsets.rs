@@ -15,6 +15,9 @@ use crate::types::Isolation;
 use kafka_protocol::error::ResponseError;
 use std::collections::HashMap;
 
+/// The replica id of a debugger, who asks leaders and followers alike.
+const DEBUGGER: i32 = -2;
+
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -29,6 +32,7 @@ pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<
         (-1, _) => Isolation::HighWatermark,
         _ => Isolation::LogEnd,
     };
+    let is_debugger = request.replica_id.0 == DEBUGGER;
     let image = cx.image();
     let times = times(&request.topics);
     let topics = request.topics.iter().map(|topic| {
@@ -37,7 +41,7 @@ pub(super) async fn handle(cx: &Context, request: ListOffsetsRequest) -> Result<
             let found = if times[&asked.partition_index] > 1 {
                 Err(Error::Code(ResponseError::InvalidRequest))
             } else {
-                find(cx, &image, &topic.name, asked, isolation)
+                find(cx, &image, &topic.name, asked, isolation, is_debugger)
             };
             shape(cx.header.api_version, asked.partition_index, found)
         });
@@ -54,10 +58,12 @@ fn find(
     topic: &str,
     asked: &ListOffsetsPartition,
     isolation: Isolation,
+    is_debugger: bool,
 ) -> Result<Option<TimestampOffset>> {
     let spec = spec(asked.timestamp, cx.header.api_version)?;
     let partition = cx.parts.replicas.by_name(image, topic, asked.partition_index)?;
     match spec {
+        Some(spec) if is_debugger => partition.offset_in_any_role(spec, asked.current_leader_epoch),
         Some(spec) => partition.offset_for(spec, isolation, asked.current_leader_epoch),
         None => {
             partition.check_leader(asked.current_leader_epoch)?;

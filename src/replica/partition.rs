@@ -335,6 +335,26 @@ impl Partition {
     ) -> Result<Option<TimestampOffset>> {
         let state = self.state();
         state.check_leader(current_leader_epoch)?;
+        self.find_offset(state, spec, isolation)
+    }
+
+    /// As `offset_for`, in any role: for debuggers, who see the whole log of each replica.
+    pub fn offset_in_any_role(
+        &self,
+        spec: OffsetSpec,
+        current_leader_epoch: LeaderEpoch,
+    ) -> Result<Option<TimestampOffset>> {
+        let state = self.state();
+        state.check_epoch(current_leader_epoch)?;
+        self.find_offset(state, spec, Isolation::LogEnd)
+    }
+
+    fn find_offset(
+        &self,
+        state: RwLockReadGuard<'_, PartitionState>,
+        spec: OffsetSpec,
+        isolation: Isolation,
+    ) -> Result<Option<TimestampOffset>> {
         let leader_epoch = state.leader_epoch;
         let log = self.log()?;
         let offsets = offsets_of(&log);

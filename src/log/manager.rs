@@ -453,7 +453,7 @@ impl LogManager {
             OpenOptions {
                 config,
                 log_start_offset: offset_in(&known.log_starts),
-                recovery_point: offset_in(&known.recovery_points),
+                recovery_point: if is_new { 0 } else { known.recovery_point(partition) },
                 cleaned_below: self.cleaner.cleaned_below(&dir.path, partition),
                 stopped: if is_new { Stopped::Cleanly } else { dir.stopped },
                 leader_epochs: state.previews[place.dir].remove(&name).map(|p| p.leader_epochs),

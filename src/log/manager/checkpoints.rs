@@ -24,6 +24,17 @@ pub(super) struct Checkpoints {
     pub high_watermarks: BTreeMap<TopicPartition, Offset>,
 }
 
+impl Checkpoints {
+    /// From where on a log is recovered. A follower may have been killed when it had truncated what
+    /// its leader does not have, and before its checkpoint said so; but what is committed is never
+    /// truncated.
+    pub(super) fn recovery_point(&self, partition: &TopicPartition) -> Offset {
+        let maps = [&self.recovery_points, &self.high_watermarks];
+        let offsets = maps.map(|offsets| offsets.get(partition).copied().unwrap_or(0));
+        offsets[0].min(offsets[1])
+    }
+}
+
 impl Registry {
     /// Forgets what the checkpoints contained for a log at start. Returns whether there was
     /// anything.

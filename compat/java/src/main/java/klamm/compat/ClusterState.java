@@ -90,11 +90,12 @@ final class ClusterState {
         return Broker.admin().describeMetadataQuorum().quorumInfo().get(ANSWER_S, TimeUnit.SECONDS).leaderId();
     }
 
-    /** The first replica of each partition becomes its leader where it is not. */
+    /** The first replica of each partition becomes its leader where it is not. It may have to be in sync before. */
     static void prefer() throws Exception {
-        Broker.admin().electLeaders(ElectionType.PREFERRED, null).partitions().get(ANSWER_S, TimeUnit.SECONDS);
-        Broker.eventually(PATIENCE_MS, "first replicas lead", trying(() -> partitions().values().stream()
-            .allMatch(p -> p.leader() != null && p.leader().id() == p.replicas().get(0).id())));
+        Broker.eventually(PATIENCE_MS, "first replicas lead", trying(() -> {
+            Broker.admin().electLeaders(ElectionType.PREFERRED, null).partitions().get(ANSWER_S, TimeUnit.SECONDS);
+            return partitions().values().stream().allMatch(p -> p.leader() != null && p.leader().id() == p.replicas().get(0).id());
+        }));
     }
 
     /** The replicas of each partition stay, but another one comes first. */

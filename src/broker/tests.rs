@@ -49,7 +49,9 @@ fn joining(log_dir: &str) -> Config {
         ("log.dirs", log_dir),
         ("listeners", "PLAINTEXT://127.0.0.1:0"),
         ("process.roles", "broker"),
+        ("node.id", "1"),
         ("controller.quorum.bootstrap.servers", "127.0.0.1:1"),
+        ("controller.listener.names", "CONTROLLER"),
     ];
     Config::new(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into()).unwrap()
 }

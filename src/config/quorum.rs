@@ -99,6 +99,22 @@ impl Config {
         })
     }
 
+    /// What a broker of a cluster does not take from a default, as in Kafka: with one, it could take
+    /// the place of another broker.
+    pub(super) fn check_given(&self) -> Result<()> {
+        let is_given = |name| !self.is_broker_only() || self.is_set(name);
+        require(is_given("node.id") || is_given("broker.id"), || {
+            "process.roles=broker needs node.id: a number that no other broker or controller of the \
+             cluster has"
+                .to_owned()
+        })?;
+        require(is_given("controller.listener.names"), || {
+            "process.roles=broker needs controller.listener.names: what the controllers' files call \
+             their listener, mostly CONTROLLER"
+                .to_owned()
+        })
+    }
+
     /// `controller.listener.names` of a broker only: the names are the controllers', and need a
     /// protocol that we speak.
     pub(super) fn check_controllers_listeners(&self) -> Result<()> {

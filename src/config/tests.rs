@@ -221,6 +221,24 @@ const REFUSALS: &[Refusal] = &[
              remove it",
     ),
     (
+        &[
+            ("process.roles", "broker"),
+            ("controller.quorum.bootstrap.servers", "host:9093"),
+            ("controller.listener.names", "CONTROLLER"),
+        ],
+        "process.roles=broker needs node.id: a number that no other broker or controller of the \
+             cluster has",
+    ),
+    (
+        &[
+            ("process.roles", "broker"),
+            ("node.id", "4"),
+            ("controller.quorum.bootstrap.servers", "host:9093"),
+        ],
+        "process.roles=broker needs controller.listener.names: what the controllers' files call \
+             their listener, mostly CONTROLLER",
+    ),
+    (
         &[("process.roles", "controller"), ("controller.quorum.voters", "1@host:9093")],
         "process.roles=controller: klamm is a broker, or a broker with its own controller. The \
              controllers of a cluster are Apache Kafka's: format their directories with \

@@ -17,7 +17,8 @@ impl Config {
         self.check_security()?;
         self.check_listeners()?;
         self.check_connections()?;
-        self.check_topics()
+        self.check_topics()?;
+        self.check_given()
     }
 
     fn check_log(&self) -> Result<()> {

@@ -289,6 +289,7 @@ impl Replica {
 
     /// Follows another leader, or waits for one in a new epoch.
     fn follow(&mut self, leader: Leader) -> Result<()> {
+        self.check_id(leader.id)?;
         if let Some(download) = self.download.take() {
             download.discard(self.log.disk())?;
         }
@@ -495,9 +496,13 @@ impl Replica {
 
     /// Refuses to follow a quorum that counts on the vote of a controller with our id.
     fn check_voters(&self) -> Result<()> {
-        let node_id = self.options.node_id;
         let mut voters = self.loader.voters.iter().flat_map(|record| &record.voters);
-        if voters.all(|voter| voter.voter_id != node_id) {
+        voters.try_for_each(|voter| self.check_id(Some(voter.voter_id)))
+    }
+
+    fn check_id(&self, controller: Option<BrokerId>) -> Result<()> {
+        let node_id = self.options.node_id;
+        if controller != Some(node_id) {
             return Ok(());
         }
         Err(Error::Config(format!(

@@ -243,6 +243,9 @@ fn the_leader_is_found_and_kept() {
     let gone = failed(ResponseError::FencedLeaderEpoch, 4).with_current_leader(nobody);
     assert_eq!(copy.answer(gone), Pace::Backoff);
     assert_eq!(*copy.told.borrow(), Leader { id: None, epoch: 4, address: None });
+    let us = LeaderIdAndEpoch::default().with_leader_id(NODE.into()).with_leader_epoch(5);
+    let told = copy.refusal(failed(ResponseError::NotLeaderOrFollower, 5).with_current_leader(us));
+    assert!(told.contains("has this broker's id, node.id=7"), "{told}");
 }
 
 #[test]

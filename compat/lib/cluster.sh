@@ -9,11 +9,14 @@
 #
 #   cluster_controllers N [KIND]       declares the controllers c1 to cN, which are formatted
 #   cluster_broker NAME KIND [key=value...]   declares a broker, named b1, b2, ...
+#   cluster_gather N KIND...           both, with controllers c1 to cN and brokers of these kinds, and starts them. All nodes
+#                      have $SETTINGS (controllers check a group's by their own), and brokers what "prepare NAME" gives them
 #   cluster_start                      starts them all, and klamm.compat.Cluster, which ask, query and check speak to
 #   node_set NAME key=value...         changes its server.properties; key= takes a setting away
 #   cluster_end                        kills whatever still runs, for an EXIT trap
 #   node_start, node_stop, node_kill, node_pause, node_resume NAME; node_replace NAME KIND
 #   ask COMMAND, query COMMAND         of klamm.compat.Cluster; query sets ANSWER
+#   impair NAME cut|deaf|mute|reset|slow           what may happen to all links of a node, until heal NAME
 #   cut_link FROM TO drop|reset|delay MS|pass      what becomes of the bytes from one node to another, with CLUSTER_PROXY=yes
 #   cluster_equal NAME                 stops all, and compares the replicas of each partition byte for byte
 #
@@ -115,6 +118,21 @@ cluster_broker() {
     share.coordinator.state.topic.replication.factor=3 share.coordinator.state.topic.min.isr=2 \
     share.coordinator.state.topic.num.partitions=4 group.initial.rebalance.delay.ms=0 \
     transaction.abort.timed.out.transaction.cleanup.interval.ms=1000 log.cleaner.enable=false "$@"
+}
+
+SETTINGS=()
+prepare() { :; }
+cluster_gather() {
+  local n=0 kind name
+  cluster_controllers "$1"; shift
+  for name in "${CONTROLLERS[@]}"; do node_set "$name" ${SETTINGS[@]+"${SETTINGS[@]}"}; done
+  for kind in "$@"; do
+    n=$((n + 1))
+    cluster_broker "b$n" "$kind" ${SETTINGS[@]+"${SETTINGS[@]}"}
+    prepare "b$n"
+  done
+  cluster_start
+  ask "brokers $n"
 }
 
 # as_node NAME FUNCTION args...: runs a function of broker.sh for that node.
@@ -245,6 +263,16 @@ cut_link() { proxy "rule $*"; }
 # cut_off NAME, heal NAME: nothing goes to that node or comes from it; everything does again.
 cut_off() { cut_link "$1" '*' "${2:-drop}"; cut_link '*' "$1" "${2:-drop}"; }
 heal() { cut_link "$1" '*' pass; cut_link '*' "$1" pass; }
+
+impair() {
+  case $2 in
+    cut) cut_off "$1" ;;
+    deaf) cut_link '*' "$1" drop ;;
+    mute) cut_link "$1" '*' drop ;;
+    reset) cut_off "$1" reset ;;
+    slow) cut_off "$1" 'delay 200' ;;
+  esac
+}
 
 # cluster_equal NAME: the load has to be quiet. Brokers go before the controllers, which they tell of it.
 cluster_equal() {

@@ -171,7 +171,8 @@ impl<'a> PartitionChange<'a> {
     }
 
     /// A replica that leaves the ISR while it is below `min.insync.replicas` stays eligible because
-    /// it has every acknowledged record.
+    /// it has every acknowledged record. One that is removed is not eligible any more: it deletes its
+    /// log, and would lead with an empty one if it was added again. Kafka's 4.3.1 forgets that.
     fn find_eligible(&mut self) {
         if !self.around.elr_enabled {
             return;
@@ -185,6 +186,7 @@ impl<'a> PartitionChange<'a> {
         self.elr = candidates
             .into_iter()
             .filter(|id| !self.isr.contains(id) && self.lost_records != Some(*id))
+            .filter(|id| self.replicas.contains(id))
             .collect();
     }
 
@@ -234,7 +236,8 @@ impl<'a> PartitionChange<'a> {
         let nobody_is_eligible = self.elr.is_empty() && self.isr.is_empty();
         match self.partition.last_known_elr[..] {
             [leader] if self.around.elr_enabled && nobody_is_eligible => {
-                (self.around.acceptable)(leader).then_some(leader)
+                let may_lead = self.replicas.contains(&leader) && (self.around.acceptable)(leader);
+                may_lead.then_some(leader)
             }
             _ => None,
         }

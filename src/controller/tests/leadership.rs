@@ -140,7 +140,7 @@ fn elections_follow_isr_elr_and_last_known_leader() {
     assert_eq!(left, Some((2, vec![2, 3], none(), none(), 0)));
     // A replica that leaves the ISR below `min.insync.replicas` stays eligible.
     let below = outcome(&case(&[1], true, 2), |c| c.isr(vec![1]));
-    assert_eq!(below, Some((1, vec![1], vec![2, 3], none(), 0)));
+    assert_eq!(below, Some((1, vec![1], vec![2, 3], vec![], 0)));
     let without_elr = outcome(&case(&[1], false, 2), |c| c.isr(vec![1]));
     assert_eq!(without_elr, Some((1, vec![1], none(), none(), 0)));
     // The last one leaves and there is no leader. Without ELR, the ISR stays to show who has the
@@ -188,4 +188,15 @@ fn preferred_leaders_and_reassignments() {
     (case.partition.removing_replicas, case.partition.adding_replicas) = (vec![3], vec![4]);
     let done = outcome(&case, |c| c.isr(vec![1, 2, 3, 4])).unwrap();
     assert_eq!((done.0, done.1), (1, vec![1, 2, 4]));
+    // One that is removed is not eligible any more, because its log will be deleted.
+    (case.elr, case.min_isr) = (true, 3);
+    case.partition.isr = vec![1, 2, 4];
+    case.partition.elr = vec![3];
+    let cancelled = outcome(&case, |c| c.isr(vec![1]).replicas(vec![1, 2, 3], vec![], vec![]));
+    assert_eq!(cancelled, Some((1, vec![1], vec![2, 3], vec![], 0)));
+    let done = outcome(&case, |c| c.isr(vec![1, 4])).unwrap();
+    assert_eq!((done.1, done.2), (vec![1, 4], vec![2]));
+    let mut empty = case;
+    empty.partition = Partition { leader: -1, isr: vec![], last_known_elr: vec![4], ..partition() };
+    assert_eq!(outcome(&empty, |c| c), None, "the last known leader has no replica");
 }

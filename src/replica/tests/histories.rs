@@ -13,7 +13,8 @@
 //! ```
 //!
 //! `KLAMM_SIM_SEEDS=10000 cargo test --release --lib replica::tests::histories -- --nocapture` runs
-//! more histories, on all processors; `KLAMM_SIM_SEED=7` runs one, and tells of its faults.
+//! more histories, on all processors; `KLAMM_SIM_SEED=7` runs one, and tells of its faults and what
+//! its brokers log.
 
 mod broker;
 mod clients;
@@ -115,7 +116,8 @@ impl World {
         let mut records = vec![
             MetadataRecord::Topic(TopicRecord { name: "t".to_owned(), topic_id: TOPIC }),
             config("min.insync.replicas", self.profile.min_isr.to_string()),
-            config("internal.segment.bytes", self.random.i32(500..20_000).to_string()),
+            // No batch is larger.
+            config("internal.segment.bytes", self.random.i32(1_000..20_000).to_string()),
             config("index.interval.bytes", self.random.i32(0..1000).to_string()),
         ];
         if self.profile.is_durable {
@@ -183,6 +185,10 @@ impl World {
 
 /// Lives through one history.
 fn live(seed: u64) -> Lived {
+    if is_told() {
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
+        let _ = log.with_ansi(false).without_time().with_writer(std::io::stdout).try_init();
+    }
     let mut world = World::new(seed);
     world.set_up();
     world.run(TROUBLE);

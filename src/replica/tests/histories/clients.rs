@@ -68,6 +68,7 @@ impl World {
 
     /// A producer has its answer.
     pub fn produced(&mut self, index: usize, produced: Result<Offset, ResponseError>) {
+        tracing::debug!("producer {index}: {produced:?}");
         let producer = &mut self.producers[index];
         if produced.is_ok() || producer.id.is_none() {
             let count = producer.batch.take().map_or(0, |(_, count)| count);

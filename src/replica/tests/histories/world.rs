@@ -247,6 +247,7 @@ impl World {
 
     fn handle(&mut self, event: Event) {
         let broker = self.broker_of(&event);
+        let _span = tracing::info_span!("at", ms = self.now, broker).entered();
         if let Some(id) = broker {
             let (now, one) = (self.now, self.broker(id));
             if one.is_paused(now) {

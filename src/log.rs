@@ -391,9 +391,10 @@ impl Log {
     pub fn close(&mut self) -> Result<()> {
         self.release_room()?;
         self.flush()?;
-        self.producers.take_snapshot()?;
         self.active_mut().seal()?;
         self.epochs.close()?;
+        // If the process is killed here, the snapshot tells that all else was written.
+        self.producers.take_snapshot()?;
         if self.stopped != Stopped::Cleanly || self.producers.is_snapshot_new() {
             // After a clean stop nobody checks these, so they must be durable.
             self.producers.sync_snapshot()?;

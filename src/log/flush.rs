@@ -19,7 +19,7 @@ pub struct Flush {
     logs: Vec<Arc<File>>,
     /// The indexes of sealed segments. Those of the active one can be rebuilt after a crash.
     indexes: Vec<PathBuf>,
-    /// The log's directory, if it has new files.
+    /// The log's directory, if it has new files or names.
     dir: Option<Arc<Path>>,
     /// `partition.metadata`, if it is new.
     metadata: Option<PathBuf>,
@@ -44,20 +44,25 @@ impl Flush {
 
 impl Log {
     /// What to flush to make everything appended durable; None if it already is.
-    pub fn begin_flush(&self) -> Result<Option<Flush>> {
+    pub fn begin_flush(&mut self) -> Result<Option<Flush>> {
         self.flush_of(self.segments.len(), self.end_offset)
     }
 
     /// What to flush to make the sealed segments durable; None if they already are. Kafka does this
     /// after each roll, so that few segments have to be read after a crash.
-    pub fn begin_flush_of_sealed(&self) -> Result<Option<Flush>> {
+    pub fn begin_flush_of_sealed(&mut self) -> Result<Option<Flush>> {
         self.flush_of(self.segments.len() - 1, self.active_base())
     }
 
-    fn flush_of(&self, count: usize, upto: Offset) -> Result<Option<Flush>> {
+    fn flush_of(&mut self, count: usize, upto: Offset) -> Result<Option<Flush>> {
         let first_unsynced = self.active_base();
         if upto <= self.recovery_point && first_unsynced == self.first_unsynced {
             return Ok(None);
+        }
+        // Nobody looks for epochs in the segments below that of the recovery point.
+        let has_rolled = first_unsynced != self.first_unsynced;
+        if has_rolled {
+            self.epochs.write()?;
         }
         let from = self.segments.partition_point(|s| s.base_offset() < self.first_unsynced);
         let segments = self.segments.get(from..count).unwrap_or_default();
@@ -72,7 +77,8 @@ impl Log {
             indexes: sealed.flat_map(|s| suffixes.map(|suffix| s.path(suffix))).collect(),
             metadata: (!self.is_id_durable).then(|| self.path(partition_metadata::FILE)),
             parent: self.dir.parent().filter(|_| !self.is_dir_durable).map(Path::to_owned),
-            dir: (are_deleted || segments.iter().any(is_new)).then(|| self.dir.clone()),
+            dir: (are_deleted || has_rolled || segments.iter().any(is_new))
+                .then(|| self.dir.clone()),
             durable_name: segments.last().map_or(-1, Segment::base_offset),
             upto,
             first_unsynced,

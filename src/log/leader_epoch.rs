@@ -4,6 +4,7 @@ use super::{checkpoint, put_off};
 use crate::disk::Disk;
 use crate::error::{Error, Result};
 use crate::types::{LeaderEpoch, Offset};
+use std::cmp::Ordering;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -105,14 +106,32 @@ impl LeaderEpochs {
         (self.is_unwritten, self.is_unsettled) = (true, true);
     }
 
-    /// `assign` for recovery, which writes the file once at the end.
-    pub fn enter(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
+    /// `assign` without a file.
+    fn enter(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         assert!(epoch >= 0 && start >= 0, "epoch {epoch} from {start}");
         if self.entries.last().is_some_and(|&(e, s)| e == epoch && s <= start) {
             return false;
         }
         while self.entries.pop_if(|(e, s)| *e >= epoch || *s >= start).is_some() {}
         self.entries.push((epoch, start));
+        true
+    }
+
+    /// Records for recovery that there is a batch of `epoch` at `offset`. Only entries that contradict
+    /// it are removed: they are of records that were truncated.
+    pub fn found(&mut self, epoch: LeaderEpoch, offset: Offset) -> bool {
+        if epoch < 0 || self.epoch_at(offset) == Some(epoch) {
+            return false;
+        }
+        self.entries.retain(|&(e, s)| match e.cmp(&epoch) {
+            Ordering::Less => s < offset,
+            Ordering::Equal => s <= offset,
+            Ordering::Greater => s > offset,
+        });
+        let at = self.entries.partition_point(|&(e, _)| e < epoch);
+        if self.entries.get(at).is_none_or(|&(e, _)| e > epoch) {
+            self.entries.insert(at, (epoch, offset));
+        }
         true
     }
 

@@ -560,9 +560,7 @@ fn recover_segment(
         }
         let bytes = batches.position - segment.size();
         segment.admit(&batch, bytes, config.index_interval_bytes as u64)?;
-        if batch.leader_epoch() > epochs.latest() {
-            epochs_changed |= epochs.enter(batch.leader_epoch(), batch.base_offset());
-        }
+        epochs_changed |= epochs.found(batch.leader_epoch(), batch.base_offset());
         next_offset = batch.next_offset();
     }
     if next_offset < trusted {

@@ -15,6 +15,8 @@ impl Log {
             return Ok(());
         }
         let Some(last) = self.floor_segment(offset) else { return self.truncate_fully(offset) };
+        // The producer snapshots that are written below tell that the epochs are, too.
+        self.epochs.settle()?;
         self.pass(last, Access::Waiting)?;
         // If the process is killed now, they must not tell of what was truncated.
         self.producers.remove_snapshots_above(offset)?;

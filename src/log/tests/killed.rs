@@ -161,11 +161,60 @@ fn epochs_are_known_after_a_kill() {
     f.log.append(vec![batch(2, NOW)], 12, Origin::Client, NOW).unwrap();
     settle(&mut f.log);
     assert!(f.path().join("leader-epoch-checkpoint.settled").exists());
-    fs::write(f.path().join("leader-epoch-checkpoint"), "0\n1\n20 3\n").unwrap();
+    let end = f.log.log_end_offset();
+    f.log.append(vec![batch(2, NOW)], 20, Origin::Client, NOW).unwrap();
+    let kafkas = format!("0\n2\n1 0\n20 {end}\n");
+    fs::write(f.path().join("leader-epoch-checkpoint"), kafkas).unwrap();
     reopen(&mut f, Stopped::Killed);
-    assert_eq!((f.log.latest_epoch(), f.log.epoch_at(3)), (20, 20));
+    assert_eq!((f.log.latest_epoch(), f.log.epoch_at(end)), (20, 20));
     f.log.close().unwrap();
     assert!(!f.path().join("leader-epoch-checkpoint.settled").exists());
+}
+
+/// A snapshot tells that the epochs below it were written, whatever writes it.
+#[test]
+fn epochs_are_known_after_a_kill_in_the_midst_of_a_close_or_after_a_truncation() {
+    let lead = |f: &mut Fixture, epoch| {
+        f.log.append(vec![batch(2, NOW)], epoch, Origin::Client, NOW).unwrap();
+    };
+    let mut f = Fixture::new(config());
+    lead(&mut f, 3);
+    lead(&mut f, 4);
+    let temporary = f.path().join("leader-epoch-checkpoint.tmp");
+    fs::create_dir(&temporary).unwrap();
+    f.log.close().unwrap_err();
+    fs::remove_dir(&temporary).unwrap();
+    reopen(&mut f, Stopped::Killed);
+    lead(&mut f, 5);
+    f.log.truncate_to(4).unwrap();
+    reopen(&mut f, Stopped::Killed);
+    lead(&mut f, 7);
+    settle(&mut f.log);
+    f.log.truncate_to(4).unwrap();
+    // A leader's older history takes the place of what was settled.
+    lead(&mut f, 6);
+    reopen(&mut f, Stopped::Killed);
+    assert_eq!([0, 2, 4].map(|offset| f.log.epoch_at(offset)), [3, 4, 6]);
+    assert_eq!(f.log.latest_epoch(), 6);
+}
+
+/// Whoever moves the recovery point past a segment has written its epochs.
+#[test]
+fn epochs_below_the_recovery_point_are_in_the_file() {
+    let mut f = Fixture::new(config());
+    for epoch in [3, 4] {
+        f.log.append(vec![batch(2, NOW)], epoch, Origin::Client, NOW).unwrap();
+    }
+    // As if the process was killed before the roll had written it.
+    f.log.roll(NOW).unwrap();
+    for name in ["leader-epoch-checkpoint", "00000000000000000004.snapshot"] {
+        fs::remove_file(f.path().join(name)).unwrap();
+    }
+    reopen(&mut f, Stopped::Killed);
+    f.log.flush().unwrap();
+    assert_eq!(f.log.recovery_point(), 4);
+    reopen(&mut f, Stopped::Unknown);
+    assert_eq!([0, 2].map(|offset| f.log.epoch_at(offset)), [3, 4]);
 }
 
 #[test]

@@ -172,8 +172,9 @@ impl Life {
             42..44 => model.next_epoch(),
             44 => {
                 let dirs = self.manager.dirs().iter().filter(|dir| !dir.is_offline());
-                let to = random.choice(dirs.collect::<Vec<_>>()).unwrap();
-                model.begin_move(&self.manager, &to.path, now)
+                // The last one may have failed in a checkpoint.
+                let to = random.choice(dirs.collect::<Vec<_>>());
+                to.map_or(Ok(()), |to| model.begin_move(&self.manager, &to.path, now))
             }
             45..48 => model.copy(random, now).map(drop),
             _ => model.land(&self.manager, random, now),

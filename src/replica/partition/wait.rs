@@ -78,7 +78,7 @@ impl Partition {
     /// Flushes the log to its current end with fsync, while others append.
     pub fn flush(&self) -> Result<()> {
         let (dir, begun) = {
-            let log = self.log()?;
+            let mut log = self.log()?;
             (self.dir.load_full(), log.begin_flush())
         };
         if let Some(flush) = dir.observe(begun)? {

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::error;
 
-/// How often disks are checked for being full and for having room again, in milliseconds.
-const ROOM_MS: i64 = 200;
+/// How often disks are checked for being full and for having room again.
+const ROOM: Duration = Duration::from_millis(200);
 /// How often deleted logs are checked for being due for removal, in milliseconds.
 const DELETE_MS: i64 = 1_000;
 /// How often moves between log directories are advanced.
@@ -47,7 +47,7 @@ pub(super) fn start(
     }
     let flush_ms = config.log_flush_scheduler_interval_ms;
     repeat(tasks, flush_ms, parts, |parts| parts.replicas.flush_due());
-    repeat(tasks, ROOM_MS, parts, |parts| parts.replicas.watch_room(&parts.image.load()));
+    tasks.spawn(watch_room(parts.clone(), heartbeats.clone()));
     repeat(tasks, SYNC_MS, parts, |parts| parts.replicas.sync_new_logs());
     tasks.spawn(move_logs(parts.clone()));
     // Kafka also looks twice in the time that a follower has.
@@ -132,6 +132,22 @@ async fn tell_assigned(parts: Arc<Parts>) {
     loop {
         tokio::time::sleep(TICK).await;
         tell_assignments(&parts).await;
+    }
+}
+
+/// Makes room on full disks, and lets other brokers lead meanwhile what is on them.
+async fn watch_room(parts: Arc<Parts>, heartbeats: Arc<Heartbeats>) {
+    loop {
+        tokio::time::sleep(ROOM).await;
+        let (parts, heartbeats) = (parts.clone(), heartbeats.clone());
+        let watched = tokio::task::spawn_blocking(move || {
+            let image = parts.image.load();
+            heartbeats.set_full(parts.replicas.should_hand_over(&image));
+            parts.replicas.watch_room(&image);
+        });
+        if watched.await.is_err() {
+            error!("looking for room panicked; it is tried again");
+        }
     }
 }
 

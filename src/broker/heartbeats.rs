@@ -45,8 +45,17 @@ struct Wants {
     run: bool,
     /// Whether it wants to stop.
     leave: bool,
+    /// Whether a disk is full, so that others should lead until there is room.
+    full: bool,
     offline: Vec<Uuid>,
     cordoned: Option<Vec<Uuid>>,
+}
+
+impl Wants {
+    /// Whether the broker is to be unfenced. One that stops hands over first, even with a full disk.
+    fn may_lead(&self) -> bool {
+        self.run && (!self.full || self.leave)
+    }
 }
 
 /// What the controller has answered.
@@ -140,6 +149,28 @@ impl Heartbeats {
             wants.cordoned = Some(cordoned);
             is_news
         });
+    }
+
+    /// Says, at once if that is new, whether the broker wants to be fenced because a disk is full.
+    /// Kafka gives the directory up instead, until the broker is started again.
+    pub fn set_full(&self, full: bool) {
+        let is_news = self.wants.send_if_modified(|wants| {
+            let is_news = wants.full != full;
+            wants.full = full;
+            is_news
+        });
+        match full {
+            _ if !is_news => {}
+            true => warn!(
+                "a disk is full: other brokers lead until there is room, and this one is fenced"
+            ),
+            false => info!("the disks have room again: this broker may lead again"),
+        }
+    }
+
+    /// Whether the broker wants to be fenced because a disk is full.
+    pub fn is_full(&self) -> bool {
+        self.wants.borrow().full
     }
 
     /// Wants to lead and follow; returns once the broker is unfenced.
@@ -247,7 +278,7 @@ impl Session {
     fn pause(&mut self) -> Duration {
         let wants = self.wants.borrow();
         let seen = self.seen.borrow();
-        let waits = (wants.leave && !seen.may_leave) || (wants.run && seen.fenced);
+        let waits = (wants.leave && !seen.may_leave) || (wants.may_lead() && seen.fenced);
         match self.error {
             Some(ResponseError::RequestTimedOut) => AGAIN.min(self.interval),
             None if waits => {
@@ -268,7 +299,7 @@ impl Session {
             broker_id: self.registration.broker_id.0,
             broker_epoch: self.epoch,
             applied: wants.applied.as_ref().map_or(-1, |applied| *applied.borrow()),
-            want_fence: !wants.run,
+            want_fence: !wants.may_lead(),
             want_shut_down: wants.leave,
             offline: wants.offline.clone(),
             cordoned: wants.cordoned,

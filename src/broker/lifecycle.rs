@@ -83,6 +83,7 @@ pub(super) async fn watch_metadata(parts: Arc<Parts>, heartbeats: Arc<Heartbeats
         heartbeats.set_cordoned(parts.replicas.cordoned_dirs());
         let is_fenced = parts.image.load().brokers.get(&id).is_none_or(|broker| broker.fenced);
         match (was_fenced, is_fenced) {
+            (Some(false), true) if heartbeats.is_full() => {}
             (Some(false), true) => warn!(
                 "the controller has fenced this broker, because heartbeats did not reach it in \
                  time or the broker was unregistered: it leads nothing until it is unfenced"

@@ -1,8 +1,8 @@
 //! What happens when a disk is full, and when it has room again.
 
-use super::Replicas;
+use super::{Hosted, Replicas};
 use crate::metadata::Image;
-use crate::types::Timestamp;
+use crate::types::{Timestamp, TopicIdPartition};
 
 impl Replicas {
     /// Checks the room in all log directories; called a few times a second. While a disk is full,
@@ -24,6 +24,35 @@ impl Replicas {
         if is_healed {
             self.open_missed(image);
         }
+    }
+
+    /// Whether a disk is full and other brokers had better lead what is on it: they have some of it in
+    /// sync, and of nothing that was replicated is this one the last replica in sync.
+    pub fn should_hand_over(&self, image: &Image) -> bool {
+        if !self.logs.online_dirs().any(|dir| dir.is_full()) {
+            return false;
+        }
+        let id = self.config.get().node_id;
+        let (mut is_elsewhere, mut is_last) = (false, false);
+        for TopicIdPartition { topic_id, partition } in self.without_room() {
+            let Some(known) = image.topics.partition(topic_id, partition) else { continue };
+            let others = known.isr.iter().any(|one| *one != id);
+            is_elsewhere |= others;
+            let is_ours = known.isr.contains(&id) || known.elr.contains(&id);
+            is_last |= known.replicas.len() > 1 && is_ours && !others;
+        }
+        is_elsewhere && !is_last
+    }
+
+    /// The partitions on full disks.
+    fn without_room(&self) -> Vec<TopicIdPartition> {
+        let is_full = |hosted: &Hosted| match hosted {
+            Hosted::Online(partition) => partition.dir().is_full(),
+            Hosted::NoRoom => true,
+            Hosted::Offline => false,
+        };
+        let hosted = self.hosted();
+        hosted.iter().filter(|(_, one)| is_full(one)).map(|(id, _)| *id).collect()
     }
 
     fn make_room(&self) {

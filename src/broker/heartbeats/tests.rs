@@ -66,11 +66,19 @@ async fn a_broker_comes_says_what_it_wants_and_goes() {
     let lost = [Uuid::from_u128(9)];
     heartbeats.set_offline(&lost);
     until(&mut stream, |b| b.offline_log_dirs == lost, fenced().with_is_fenced(false)).await;
+    heartbeats.set_full(true);
+    until(&mut stream, |b| b.want_fence, fenced()).await;
+    assert!(heartbeats.is_full());
+    heartbeats.set_full(false);
+    until(&mut stream, |b| !b.want_fence, fenced().with_is_fenced(false)).await;
+    heartbeats.set_full(true);
+    until(&mut stream, |b| b.want_fence, fenced()).await;
     let left = tokio::spawn(async move {
         let patience = Duration::from_secs(20);
         heartbeats.leave(patience, patience).await.map(|()| heartbeats.seen())
     });
-    until(&mut stream, |b| b.want_shut_down, fenced().with_should_shut_down(true)).await;
+    until(&mut stream, |b| b.want_shut_down && !b.want_fence, fenced().with_should_shut_down(true))
+        .await;
     let seen = left.await.unwrap().unwrap();
     assert!(seen.may_leave && seen.offline == lost);
 }

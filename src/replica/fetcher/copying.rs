@@ -376,6 +376,8 @@ impl Fetcher {
                 tracing::error!("{name} is not copied any more: {error}");
                 self.unfollow(id);
             }
+            // The directory has told of it.
+            _ if copied.partition.dir().is_full() => self.delay(id, now),
             _ => {
                 tracing::error!("{name}: what broker {} sent is not used: {error}", self.leader);
                 self.delay(id, now);

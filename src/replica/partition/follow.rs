@@ -50,33 +50,38 @@ impl Partition {
     /// power loss took from the middle are copied again with all that follows them: nobody would
     /// ever ask for them, and this replica could be elected without them.
     pub(in crate::replica) fn begin_to_follow(&self, epoch: LeaderEpoch) -> Result<Position> {
-        self.as_follower(epoch, |log| match (log.latest_epoch(), log.lost_from()) {
-            (NO_EPOCH, _) => log.truncate_to(log.high_watermark()),
-            (_, Some(offset)) => {
+        self.as_follower(epoch, |log| {
+            if let Some(offset) = log.lost_from() {
                 let name = &self.topic_partition;
                 tracing::warn!(
                     "{name} has lost records from {offset} on with the power: it is copied again \
                      from there"
                 );
-                log.truncate_to(offset)
+                log.truncate_to(offset)?;
             }
-            _ => Ok(()),
+            match log.latest_epoch() {
+                NO_EPOCH => log.truncate_to(log.high_watermark()),
+                _ => Ok(()),
+            }
         })
     }
 
     /// Appends what the leader of `epoch` sent. The high watermark and the start of the log follow
     /// the leader's. Batches of a later epoch are left out: the leader has been replaced since it
     /// was asked, and its answer may have come from its successor's history. Under `flush.messages`
-    /// the records are on disk on return, as the next fetch tells the leader that they are here.
+    /// the records are on disk on return, as the next fetch tells the leader that they are here. On a
+    /// full disk the records are left out, and KAFKA_STORAGE_ERROR is returned.
     pub(in crate::replica) fn append_from_leader(
         &self,
         epoch: LeaderEpoch,
         sent: FromLeader,
         now: Timestamp,
     ) -> Result<Position> {
-        let batches = whole_batches(sent.records)?;
-        if !batches.is_empty() {
-            self.dir().check_room()?;
+        let mut batches = whole_batches(sent.records)?;
+        let room = if batches.is_empty() { Ok(()) } else { self.dir().check_room() };
+        if room.is_err() {
+            // What the leader deletes makes room.
+            batches.clear();
         }
         let position = self.as_follower(epoch, |log| {
             if log.log_end_offset() != sent.from {
@@ -91,7 +96,7 @@ impl Partition {
         if self.is_flush_due(position.offset)? {
             self.flush()?;
         }
-        Ok(position)
+        room.map(|()| position)
     }
 
     /// Removes what the leader does not have. It has said that of its history `leaders` is the

@@ -2,6 +2,7 @@
 
 use super::cluster::{NOW, batch};
 use super::pair::Pair;
+use crate::error::Error;
 use crate::log::Origin;
 use crate::replica::fetcher::Answer;
 use crate::replica::partition::Offsets;
@@ -58,6 +59,47 @@ fn a_follower_flushes_before_it_tells_what_it_has() {
         let recovery_point = pair.partition(2).log().unwrap().recovery_point();
         assert_eq!(recovery_point, flushed, "flush.messages={interval}");
     }
+}
+
+#[test]
+fn a_follower_on_a_full_disk_hears_what_is_committed_and_goes_on_once_there_is_room() {
+    let mut pair = Pair::new(&[], &[]);
+    append(&pair, 3);
+    pair.catch_up();
+    append(&pair, 2);
+    let dir = pair.partition(2).dir();
+    fill(&dir);
+    for _ in 0..50 {
+        pair.now += Duration::from_millis(100);
+        let Some(answer) = pair.ask() else { continue };
+        pair.deliver(1, answer);
+    }
+    assert_eq!(ends(&pair), (5, 3));
+    assert!(dir.look_for_room().unwrap());
+    pair.catch_up();
+    assert_equal(&pair);
+}
+
+#[test]
+fn who_has_a_full_disk_hands_over_what_others_have_and_keeps_what_only_it_has() {
+    let mut pair = Pair::new(&[], &[]);
+    let hands_over = |pair: &Pair, id| pair.replicas(id).should_hand_over(&pair.image());
+    fill(&pair.partition(1).dir());
+    assert!(!hands_over(&pair, 1), "it is the only one in sync");
+    pair.set_isr(&[1, 2]);
+    assert!(hands_over(&pair, 1));
+    assert!(!hands_over(&pair, 2), "its disk is not full");
+    pair.elect(2);
+    fill(&pair.partition(2).dir());
+    assert!(hands_over(&pair, 1) && !hands_over(&pair, 2));
+    assert!(pair.partition(1).dir().look_for_room().unwrap());
+    assert!(!hands_over(&pair, 1));
+}
+
+/// Lets a disk be full until somebody looks for room.
+fn fill(dir: &crate::log::manager::LogDir) {
+    let no_space = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    dir.release_reserve(&Error::disk(&dir.path, no_space));
 }
 
 #[test]

@@ -101,15 +101,28 @@ impl Pair {
 
     /// Elects a leader in a new epoch, also if it is not in the ISR.
     pub fn elect(&mut self, leader: BrokerId) {
+        self.leader = leader;
+        self.set_isr(&[leader]);
+    }
+
+    /// Sets the ISR, in a new epoch.
+    pub fn set_isr(&mut self, isr: &[BrokerId]) {
         self.write(MetadataRecord::PartitionChange(PartitionChangeRecord {
             topic_id: self.topic_id,
             partition_id: 0,
-            leader,
-            isr: Some(vec![leader]),
+            leader: self.leader,
+            isr: Some(isr.to_vec()),
             ..PartitionChangeRecord::default()
         }));
-        self.leader = leader;
         self.publish();
+    }
+
+    pub fn replicas(&self, id: BrokerId) -> &Arc<Replicas> {
+        &self.node(id).replicas
+    }
+
+    pub fn image(&self) -> Arc<Image> {
+        self.nodes[0].images.load_full()
     }
 
     fn node(&self, id: BrokerId) -> &Node {

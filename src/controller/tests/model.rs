@@ -75,6 +75,7 @@ impl Controllers {
             return;
         }
         for record in &records {
+            tracing::debug!("{record:?}");
             self.loader.replay(record).expect("the controller writes what it can replay");
         }
         self.loader.image.offset += records.len() as Offset;

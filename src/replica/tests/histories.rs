@@ -120,6 +120,7 @@ impl World {
             config("internal.segment.bytes", self.random.i32(1_000..20_000).to_string()),
             config("index.interval.bytes", self.random.i32(0..1000).to_string()),
         ];
+        self.truth.is_durable = self.profile.is_durable;
         if self.profile.is_durable {
             records.push(config("flush.messages", "1".to_owned()));
         }

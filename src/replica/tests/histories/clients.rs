@@ -91,7 +91,8 @@ impl World {
             let epoch = partition.leader_epoch();
             let end = partition.offset_for(OffsetSpec::Latest, Isolation::HighWatermark, epoch);
             if let Ok(Some(end)) = end {
-                self.truth.told(id, epoch, end.offset);
+                let committed = self.truth.committed_end(&partition, end.offset);
+                self.truth.told(id, epoch, end.offset, committed);
                 self.noted(hash_of(&end.offset.to_be_bytes()));
             }
         }

@@ -57,6 +57,7 @@ impl World {
         let delay = self.random.i64(0..6_000);
         let broker = self.broker(id);
         let was_alive = broker.alive.is_some();
+        tracing::debug!("broker {id} ends; it loses power: {is_power_loss}");
         broker.stop(is_power_loss);
         broker.paused_until = 0;
         if was_alive {
@@ -129,11 +130,15 @@ impl World {
         let Some(alive) = self.broker(id).alive.as_ref().filter(|one| one.epoch >= 0) else {
             return;
         };
+        // A start does not wait for room (background.rs).
+        let hands_over = alive.is_running
+            && !alive.is_leaving
+            && alive.replicas.should_hand_over(&alive.images.load());
         let beat = Heartbeat {
             broker_id: id,
             broker_epoch: alive.epoch,
             applied: alive.images.load().offset,
-            want_fence: !alive.is_caught_up(),
+            want_fence: !alive.is_caught_up() || hands_over,
             want_shut_down: alive.is_leaving,
             offline: alive.replicas.failed_directories(),
             cordoned: None,
@@ -414,7 +419,7 @@ impl World {
     /// has new questions to ask.
     pub fn look_after(&mut self, id: BrokerId) {
         if self.broker(id).disk.is_dead() {
-            let is_power_loss = self.faults.may_lose_power(id) && self.random.bool();
+            let is_power_loss = self.may_lose_power(id) && self.random.bool();
             return self.kill(id, is_power_loss);
         }
         self.check(id);

@@ -83,7 +83,7 @@ impl Faults {
     }
 
     /// Whether the broker may lose power.
-    pub fn may_lose_power(&self, id: BrokerId) -> bool {
+    fn may_lose_power(&self, id: BrokerId) -> bool {
         match self.losses {
             Losses::None => false,
             Losses::One => {
@@ -155,9 +155,21 @@ impl World {
         self.at(delay, Event::Fault);
     }
 
-    fn may_lose_power(&self, id: BrokerId) -> bool {
+    /// Whether the broker may lose power now, and no other is about to be killed.
+    pub fn may_lose_power(&self, id: BrokerId) -> bool {
         let is_other_doomed = self.brokers.iter().any(|broker| broker.is_doomed && broker.id != id);
-        self.faults.may_lose_power(id) && (!is_other_doomed || self.faults.losses == Losses::Any)
+        let is_harmless = || !is_other_doomed && !self.is_last(id);
+        self.faults.may_lose_power(id) && (self.faults.losses == Losses::Any || is_harmless())
+    }
+
+    /// Whether a partition has no other replica that is eligible to lead. A reassignment that is
+    /// cancelled may leave it so, below `min.insync.replicas`.
+    fn is_last(&self, id: BrokerId) -> bool {
+        let topics = self.controllers.image().topics.iter();
+        topics.flat_map(|topic| topic.partitions.iter()).any(|partition| {
+            let eligible = || partition.isr.iter().chain(&partition.elr);
+            eligible().any(|one| *one == id) && eligible().all(|one| *one == id)
+        })
     }
 
     fn doom(&mut self, id: BrokerId) {

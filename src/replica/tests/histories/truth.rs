@@ -48,6 +48,9 @@ pub struct Truth {
     histories: BTreeMap<TopicIdPartition, History>,
     /// How many batches were acknowledged.
     pub acknowledged: usize,
+    /// Only what is on disk counts as committed (`flush.messages=1`, while everybody may lose power
+    /// at once). As in Kafka, readers may see it before.
+    pub is_durable: bool,
 }
 
 /// A hash of what a producer sends.
@@ -81,7 +84,7 @@ impl Truth {
             }
             assert!(epoch >= mark.epoch, "{}: epoch {epoch} after {}", name(), mark.epoch);
             mark.epoch = epoch;
-            let high_watermark = offsets.high_watermark;
+            let high_watermark = self.committed_end(&partition, offsets.high_watermark);
             if let Some((led, before)) = mark.led.filter(|(led, _)| *led == epoch) {
                 let went_back = high_watermark < before;
                 assert!(!went_back, "{}: {high_watermark} < {before} in epoch {led}", name());
@@ -99,6 +102,14 @@ impl Truth {
                 history.compare(&partition, mark.compared, high_watermark, &name);
                 mark.compared = high_watermark;
             }
+        }
+    }
+
+    /// How much below a high watermark counts as committed.
+    pub fn committed_end(&self, partition: &Partition, high_watermark: Offset) -> Offset {
+        match partition.log() {
+            Ok(log) if self.is_durable => high_watermark.min(log.recovery_point()),
+            _ => high_watermark,
         }
     }
 
@@ -122,14 +133,20 @@ impl Truth {
         self.acknowledged += 1;
     }
 
-    /// A reader was told by a leader where the committed records end. It does not listen to leaders
-    /// of past epochs.
-    pub fn told(&mut self, id: TopicIdPartition, epoch: LeaderEpoch, end: Offset) {
+    /// A reader was told by a leader that the records end at `end`, of which those below `committed`
+    /// count. It does not listen to leaders of past epochs.
+    pub fn told(
+        &mut self,
+        id: TopicIdPartition,
+        epoch: LeaderEpoch,
+        end: Offset,
+        committed: Offset,
+    ) {
         let history = self.histories.entry(id).or_default();
         let (last_epoch, last_end) = history.told;
         if epoch >= last_epoch {
             assert!(end >= last_end, "{id:?}: ends at {end} in {epoch}, before at {last_end}");
-            history.told = (epoch, end);
+            history.told = (epoch, committed.max(last_end));
         }
     }
 

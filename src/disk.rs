@@ -192,6 +192,11 @@ impl AsFd for File {
 }
 
 impl Disk {
+    /// Whether it is one of the tests' in memory.
+    pub fn is_simulated(&self) -> bool {
+        !matches!(self, Disk::Os)
+    }
+
     fn system(&self) -> &dyn System {
         match self {
             Disk::Os => &Os,

@@ -132,7 +132,7 @@ impl LogManager {
     pub fn open(disk: Disk, live: &LiveConfig) -> Result<LogManager> {
         let config = live.get();
         let paths: Vec<PathBuf> = config.log_dirs.iter().map(absolute).collect();
-        let threads = dirs::recovery_threads(&config);
+        let threads = dirs::recovery_threads(&disk, &config);
         let metadata_dir = &absolute(config.metadata_dir());
         dirs::refuse_overlaps(&disk, &paths, metadata_dir)?;
         let is_metadata_dir =
@@ -185,7 +185,7 @@ impl LogManager {
 
     /// The number of threads that may open logs at once.
     pub fn threads(&self) -> usize {
-        dirs::recovery_threads(&self.config.get())
+        dirs::recovery_threads(&self.disk, &self.config.get())
     }
 
     /// The disk with the directories.

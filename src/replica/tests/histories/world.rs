@@ -240,9 +240,10 @@ impl World {
                 tokio::task::yield_now().await;
             }
         });
-        while let Ok(outcome) = self.outcomes.1.try_recv() {
-            self.concluded(outcome);
-        }
+        // In which order tasks are woken by the same change is up to hash maps.
+        let mut outcomes: Vec<Outcome> = self.outcomes.1.try_iter().collect();
+        outcomes.sort_by_key(|outcome| outcome.call);
+        outcomes.into_iter().for_each(|outcome| self.concluded(outcome));
     }
 
     fn handle(&mut self, event: Event) {

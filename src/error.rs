@@ -138,7 +138,10 @@ impl fmt::Display for Error {
                 write!(f, "The batch holds more than {bytes_max} bytes")
             }
             Error::Config(message) => f.write_str(message),
-            Error::Disconnected(source) => write!(f, "the peer went away: {source}"),
+            Error::Disconnected(source) => match source.kind() {
+                io::ErrorKind::ConnectionRefused => write!(f, "nobody listens there: {source}"),
+                _ => write!(f, "the peer went away: {source}"),
+            },
             Error::Closed => f.write_str("the broker is stopping"),
         }
     }

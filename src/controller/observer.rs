@@ -158,8 +158,10 @@ pub async fn ask_cluster_id(config: &Config) -> String {
         let address = contacts.choose(None).unwrap_or_default();
         let client = Client::new(address.clone(), client_options(config));
         match client.ask(1..=2, &request).await {
-            Ok(response) if response.error_code == 0 => return response.cluster_id.to_string(),
-            Ok(response) => contacts.unanswered(&address, &withheld(response.error_code)),
+            Ok(response) => match ResponseError::try_from_code(response.error_code) {
+                None => return response.cluster_id.to_string(),
+                Some(error) => contacts.unanswered(&address, &withheld(error)),
+            },
             Err(error) => contacts.unanswered(&address, &error),
         }
         tokio::time::sleep(ms(config.controller_quorum_retry_backoff_ms)).await;
@@ -168,13 +170,18 @@ pub async fn ask_cluster_id(config: &Config) -> String {
 
 /// Why a controller does not tell its cluster's id, and what to do where it never will. It may also
 /// just have started, and not know its `metadata.version` yet.
-fn withheld(code: i16) -> String {
-    if code == ResponseError::UnsupportedVersion.code() {
-        return "it tells its cluster.id from metadata.version 3.7 on; below, set CLUSTER_ID or \
-                format log.dirs with kafka-storage.sh"
-            .to_owned();
+fn withheld(error: ResponseError) -> String {
+    match error {
+        ResponseError::UnsupportedVersion => {
+            "it tells its cluster.id from metadata.version 3.7 on; below, set CLUSTER_ID or format \
+             log.dirs with kafka-storage.sh"
+                .to_owned()
+        }
+        ResponseError::MismatchedEndpointType | ResponseError::UnsupportedEndpointType => {
+            "it is a broker's listener; name those of controllers".to_owned()
+        }
+        error => error.to_string(),
     }
-    format!("error {code}")
 }
 
 /// What the thread owns.

@@ -494,8 +494,9 @@ fn snapshots_are_made_and_old_ones_deleted() {
 }
 
 #[test]
-fn whoever_starts_below_metadata_version_3_7_reads_how_to_go_on() {
-    let why = super::withheld(ResponseError::UnsupportedVersion.code());
+fn whoever_is_not_told_the_cluster_id_reads_how_to_go_on() {
+    let why = super::withheld(ResponseError::UnsupportedVersion);
     assert!(why.contains("CLUSTER_ID"), "{why}");
-    assert_eq!(super::withheld(1), "error 1");
+    let why = super::withheld(ResponseError::MismatchedEndpointType);
+    assert!(why.contains("a broker's listener"), "{why}");
 }

@@ -65,6 +65,8 @@ pub struct Alive {
     pub is_running: bool,
     /// It wants to stop.
     pub is_leaving: bool,
+    /// When its fetchers are looked after next.
+    pub wakes_at: Time,
     /// Whether each of these questions is under way: the fetch of a leader, ISRs, and so on.
     pub asking: BTreeMap<Asking, u64>,
     /// What waits for records or for the high watermark.
@@ -132,6 +134,7 @@ impl Broker {
             epoch: -1,
             is_running: false,
             is_leaving: false,
+            wakes_at: -1,
             asking: BTreeMap::new(),
             tasks: JoinSet::new(),
             outcomes: outcomes.clone(),

@@ -415,6 +415,16 @@ impl World {
         );
     }
 
+    /// Looks after a broker's fetchers in a while, unless that is due before.
+    fn wake_fetchers(&mut self, id: BrokerId, left: i64) {
+        let now = self.now;
+        let Some(alive) = &mut self.broker(id).alive else { return };
+        if alive.wakes_at <= now || alive.wakes_at > now + left {
+            alive.wakes_at = now + left;
+            self.timer_in(id, left, Timer::Fetchers);
+        }
+    }
+
     /// After something has happened to a broker: its process may have died of it, and otherwise it
     /// has new questions to ask.
     pub fn look_after(&mut self, id: BrokerId) {
@@ -437,7 +447,7 @@ impl World {
                 Ask::Nothing(until) => {
                     if let Some(until) = until {
                         let left = until.saturating_duration_since(instant).as_millis() as i64;
-                        self.timer_in(id, left.max(1), Timer::Fetchers);
+                        self.wake_fetchers(id, left.max(1));
                     }
                     continue;
                 }
